@@ -1,0 +1,49 @@
+"""Digests: what two nodes compare to learn, in O(1), whether a collection is equal.
+
+A digest is (count, newest stamp, sum mod 2^64 of record CRCs), tombstones included: order-independent,
+and kept up to date by adding what comes and subtracting what goes.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mirror.model.record import Record, record_crc
+
+MASK = (1 << 64) - 1
+
+
+class Digest(NamedTuple):
+    """``count`` records, the ``newest`` stamp among them, and the ``total`` of their CRCs mod 2^64."""
+
+    count: int = 0
+    newest: int = 0
+    total: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.count}:{self.newest:x}:{self.total:016x}"
+
+
+def parse_digest(text: str) -> Digest:
+    """Read what ``str(digest)`` wrote.  Raises ValueError."""
+    count, newest, total = text.split(":")
+    return Digest(int(count), int(newest, 16), int(total, 16))
+
+
+def digest_of(records: Iterable[Record]) -> Digest:
+    """Return the digest of records that are all of one collection."""
+    count = newest = total = 0
+    for record in records:
+        count += 1
+        newest = max(newest, record.stamp)
+        total = (total + record_crc(record)) & MASK
+    return Digest(count, newest, total)
+
+
+def signed(value: int) -> int:
+    """Return an unsigned 64-bit value as the signed one that SQL databases store."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def unsigned(value: int) -> int:
+    """Return what ``signed`` was given."""
+    return value & MASK

@@ -1,0 +1,13 @@
+"""The root of every error the mirror raises on purpose, and those of the model itself."""
+
+
+class MirrorError(Exception):
+    """Something a user can act on; its text is one line that says what was wrong and where."""
+
+
+class StampAhead(MirrorError):
+    """A stamp lies further in the future than this node's clock allows (rule 6)."""
+
+
+class BadRecord(MirrorError):
+    """A record that breaks the model's limits or whose body cannot be read."""

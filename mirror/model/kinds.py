@@ -1,0 +1,72 @@
+"""Names of collections, and which merge rule each kind of them follows: the one table of types.
+
+A collection is named after its kind alone (``users``) or after its kind and a room (``messages/R``).
+A kind that this version doesn't know is opaque: kept, served and passed on unread, newest version wins.
+"""
+
+import enum
+import re
+from typing import NamedTuple
+
+from mirror.model.errors import BadRecord
+
+
+class Rule(enum.Enum):
+    """How two versions of one record become one; see mirror.model.merge."""
+
+    FIELDS = "last writer wins, field by field"
+    MESSAGES = "a set: immutable messages; items by iCalendar order"
+    NEWEST = "last writer wins, record by record"
+
+
+class Kind(NamedTuple):
+    """One kind of collection: its name, whether there is one per room, its rule, what it holds."""
+
+    name: str
+    per_room: bool
+    rule: Rule
+    holds: str
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("config", False, Rule.FIELDS, "the server's settings, one record a key"),
+        Kind("floors", False, Rule.FIELDS, "floors"),
+        Kind("users", False, Rule.FIELDS, "users with their passwords as the server holds them"),
+        Kind("rooms", False, Rule.FIELDS, "rooms and mailboxes"),
+        Kind("pictures", False, Rule.NEWEST, "pictures of users and rooms"),
+        Kind("bios", False, Rule.NEWEST, "users' texts about themselves"),
+        Kind("room-info", False, Rule.NEWEST, "rooms' descriptions"),
+        Kind("system-messages", False, Rule.NEWEST, "log in, log out and other system messages"),
+        Kind("messages", True, Rule.MESSAGES, "a room's messages, calendar and contact items"),
+        Kind("visits", True, Rule.FIELDS, "each user's relation to a room, read and answered marks"),
+        Kind("files", True, Rule.NEWEST, "a room's files"),
+        Kind("netconf", True, Rule.NEWEST, "a room's network configuration"),
+    )
+}
+OPAQUE = Kind("opaque", True, Rule.NEWEST, "what a newer node sent and this one doesn't know")
+ITEM_PREFIX = "euid:"
+"""Keys of messages that carry an exclusive id, and so replace each other, begin with this."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}(/[^\x00-\x1f|/\x7f]{1,255})?")
+
+
+def kind_of(collection: str) -> Kind:
+    """Return the kind of a collection by its name."""
+    return KINDS.get(collection.partition("/")[0], OPAQUE)
+
+
+def check_collection(name: str) -> None:
+    """Raise BadRecord unless ``name`` can name a collection."""
+    if not _NAME.fullmatch(name):
+        raise BadRecord(f"{name[:80]!r} names no collection (a kind, or kind/room)")
+    kind = KINDS.get(name.partition("/")[0])
+    if kind is not None and kind.per_room != ("/" in name):
+        form = f"{kind.name}/ROOM" if kind.per_room else kind.name
+        raise BadRecord(f"{name[:80]!r} names no collection: {kind.name} is written {form}")
+
+
+def room_of(collection: str) -> str:
+    """Return the room id in a collection's name, or an empty string."""
+    return collection.partition("/")[2]

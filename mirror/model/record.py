@@ -1,0 +1,141 @@
+"""The record: the unit of replication, its canonical bytes and its CRC.
+
+A record is one version of one thing.  Its canonical form is a MessagePack array of the fields below in
+their order (shortest integer forms, maps and lists as MessagePack has them); the CRC-64 of those bytes
+is what digests add up.  Knows nothing of types, merging, storage or the wire.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mirror.model.checksum import crc64
+from mirror.model.errors import BadRecord
+
+INLINE_LIMIT = 16 * 1024
+"""Bodies longer than this many bytes are content-addressed: kept and sent apart from their records."""
+MAX_KEY = 1024
+"""Bytes of UTF-8 in a key."""
+MAX_HEAD = 1024 * 1024
+"""Bytes in a head."""
+MAX_CONTENT = 1 << 40
+"""Bytes in one content-addressed body."""
+MAX_PAST = 1024
+"""Origins in a record's past."""
+
+
+class Version(NamedTuple):
+    """When and where a version was written; totally ordered."""
+
+    stamp: int
+    origin: str
+
+
+class Record(msgspec.Struct, array_like=True, gc=False):
+    """One version of one thing.
+
+    ``born`` is the stamp at which this incarnation was created: a tombstone kills every incarnation
+    born before it, however late that was edited.  ``past`` is a version vector without the record's own
+    version: the newest stamp of every other origin that this version has seen and replaces.
+    ``head`` is a MessagePack map, ``body`` opaque bytes; a body over INLINE_LIMIT is named by
+    ``content`` (its SHA-256) and ``size`` (bytes) instead.
+    """
+
+    collection: str
+    key: str
+    stamp: int
+    origin: str
+    born: int
+    dead: bool = False
+    past: tuple[tuple[str, int], ...] = ()
+    head: bytes = b""
+    body: bytes = b""
+    content: bytes = b""
+    size: int = 0
+
+    @property
+    def version(self) -> Version:
+        return Version(self.stamp, self.origin)
+
+    @property
+    def era(self) -> tuple[int, bool]:
+        """What is compared before anything else: the birth of the incarnation, or its death."""
+        return (self.stamp, True) if self.dead else (self.born, False)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_head_decoder = msgspec.msgpack.Decoder(dict[str, Any])
+
+
+def record_bytes(record: Record) -> bytes:
+    """Return the canonical bytes of a record."""
+    return _encoder.encode(record)
+
+
+def record_crc(record: Record) -> int:
+    """Return the CRC-64 of a record's canonical bytes."""
+    return crc64(_encoder.encode(record))
+
+
+def pack_head(fields: dict[str, Any]) -> bytes:
+    """Return a head's canonical bytes: a MessagePack map with its keys in code point order."""
+    return _encoder.encode(dict(sorted(fields.items()))) if fields else b""
+
+
+def unpack_head(head: bytes) -> dict[str, Any]:
+    """Return a head as a dict.  Raises BadRecord."""
+    if not head:
+        return {}
+    try:
+        return _head_decoder.decode(head)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadRecord(f"a record's head is no MessagePack map: {error}") from None
+
+
+def vector_of(record: Record) -> dict[str, int]:
+    """Return the version vector of a record: all that it has seen, itself included."""
+    vector = dict(record.past)
+    vector[record.origin] = max(record.stamp, vector.get(record.origin, 0))
+    return vector
+
+
+def past_of(vector: dict[str, int], origin: str) -> tuple[tuple[str, int], ...]:
+    """Return a vector as the canonical ``past`` of a record written at ``origin``."""
+    return tuple(sorted((name, stamp) for name, stamp in vector.items() if name != origin))
+
+
+def covers(newer: Record, older: Record) -> bool:
+    """Tell whether ``newer`` was written by someone who had seen ``older``."""
+    if newer.origin == older.origin and newer.stamp >= older.stamp:
+        return True
+    return any(origin == older.origin and stamp >= older.stamp for origin, stamp in newer.past)
+
+
+def validate(record: Record) -> None:
+    """Raise BadRecord when a record from outside breaks a limit or contradicts itself."""
+    where = f"record {record.collection} {record.key[:80]!r}"
+    if not record.key or len(record.key) > MAX_KEY or len(record.key.encode()) > MAX_KEY:
+        raise BadRecord(f"{where}: a key has 1 to {MAX_KEY} bytes")
+    if not 0 < record.stamp < 1 << 63 or not 0 <= record.born <= record.stamp:
+        raise BadRecord(f"{where}: stamp {record.stamp} born {record.born} is out of range")
+    if not record.origin or len(record.origin) > 255:
+        raise BadRecord(f"{where}: an origin has 1 to 255 characters")
+    if len(record.head) > MAX_HEAD or len(record.body) > INLINE_LIMIT:
+        raise BadRecord(f"{where}: head of {len(record.head)}, body of {len(record.body)} bytes is over the limit")
+    if record.content:
+        if len(record.content) != 32 or record.body or not INLINE_LIMIT < record.size <= MAX_CONTENT:
+            raise BadRecord(f"{where}: bad reference to content of {record.size} bytes")
+    elif record.size:
+        raise BadRecord(f"{where}: a size without content")
+    if record.dead and (record.head or record.body or record.content):
+        raise BadRecord(f"{where}: a tombstone has neither head nor body")
+    if record.past:
+        _validate_past(record, where)
+
+
+def _validate_past(record: Record, where: str) -> None:
+    origins = [origin for origin, _ in record.past]
+    if len(origins) > MAX_PAST or origins != sorted(set(origins)) or record.origin in origins:
+        raise BadRecord(f"{where}: its past is not a sorted list of other origins")
+    if any(not 0 < stamp <= record.stamp for _, stamp in record.past):
+        raise BadRecord(f"{where}: its past names a stamp later than its own")

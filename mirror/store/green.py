@@ -1,0 +1,135 @@
+"""A store for green threads: the hub never waits for a disk.
+
+Reads run in a pool of threads.  Writes go to one writer thread; whatever was asked for while it was busy
+becomes its next transaction, so the more there is to do, the fewer commits it takes.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.threadpool import ThreadPool
+
+from mirror.model.errors import MirrorError
+from mirror.store.base import StoreError
+from mirror.store.sqlite import Job, PinnedReading, SqliteStore
+
+T = TypeVar("T")
+
+READ_THREADS = 4
+MAX_GROUP = 64
+"""Jobs in one commit at most."""
+
+
+class GreenStore:
+    """The same promises as the store it wraps; calls block the calling greenlet only."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.node = store.node
+        self.clock = store.clock
+        self._read_pool = ThreadPool(READ_THREADS)
+        self._write_pool = ThreadPool(1)
+        self._waiting: list[tuple[Job, AsyncResult]] = []
+        self._writing: gevent.Greenlet | None = None
+        self._watchers: dict[int, Callable[[], None]] = {}
+        self._watcher_number = 0
+
+    @property
+    def epoch(self) -> str:
+        return self._store.epoch
+
+    def read(self, job: Callable[[Any], T]) -> T:
+        result: T = self._read_pool.spawn(_outcome(lambda: self._store.read(job))).get()()
+        return result
+
+    def pin(self) -> "GreenPinned":
+        pinned: PinnedReading = self._read_pool.apply(self._store.pin)
+        return GreenPinned(pinned, self._read_pool)
+
+    def write(self, job: Callable[[Any], T]) -> T:
+        """Run ``job`` in the next group; returns once it is durable."""
+        result: AsyncResult = AsyncResult()
+        self._waiting.append((job, result))
+        if self._writing is None or self._writing.ready():
+            self._writing = gevent.spawn(self._write_waiting)
+        value: T = result.get()
+        return value
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+            jobs = [job for job, _ in group]
+            try:
+                outcomes = self._write_pool.spawn(_outcome(lambda jobs=jobs: self._store.write_group(jobs))).get()()
+            except MirrorError as error:
+                outcomes = [error] * len(group)
+            for (_, result), outcome in zip(group, outcomes, strict=True):
+                if isinstance(outcome, BaseException):
+                    result.set_exception(outcome)
+                else:
+                    result.set(outcome)
+            for callback in list(self._watchers.values()):
+                callback()
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called in the hub after commits; returns what ends that."""
+        self._watcher_number += 1
+        number = self._watcher_number
+        self._watchers[number] = callback
+        return lambda: self._watchers.pop(number, None) and None
+
+    def run(self, job: Callable[[SqliteStore], T]) -> T:
+        """Run something long on the wrapped store in a reading thread: a backup, a check."""
+        result: T = self._read_pool.spawn(_outcome(lambda: job(self._store))).get()()
+        return result
+
+    def close(self) -> None:
+        if self._writing is not None:
+            self._writing.join()
+        self._read_pool.join()
+        self._write_pool.join()
+        self._store.close()
+
+
+class GreenPinned:
+    """A pinned state, read in the pool."""
+
+    def __init__(self, pinned: PinnedReading, pool: ThreadPool) -> None:
+        self._pinned = pinned
+        self._pool = pool
+
+    def read(self, job: Callable[[Any], T]) -> T:
+        result: T = self._pool.spawn(_outcome(lambda: self._pinned.read(job))).get()()
+        return result
+
+    def close(self) -> None:
+        self._pool.apply(self._pinned.close)
+
+
+def _outcome(job: Callable[[], Any]) -> Callable[[], Callable[[], Any]]:
+    """Make a job that returns its outcome as a function, so a pool does not print its exception."""
+
+    def run() -> Callable[[], Any]:
+        try:
+            value = job()
+        except Exception as error:
+            failure = error
+
+            def fail() -> Any:
+                raise failure
+
+            return fail
+        return lambda: value
+
+    return run
+
+
+def open_green(directory: Path, node: str | None = None, **options: Any) -> GreenStore:
+    """Open a SQLite store for green threads.  Raises what SqliteStore raises."""
+    return GreenStore(SqliteStore(directory, node, **options))
+
+
+__all__ = ["GreenPinned", "GreenStore", "StoreError", "open_green"]

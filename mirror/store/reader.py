@@ -1,0 +1,267 @@
+"""Reading a SQLite store: the questions the engine asks, each a few statements on one connection."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from mirror.model.digest import Digest, unsigned
+from mirror.model.record import Record, Version, record_crc
+from mirror.store.base import Allows, Conflict, FeedPage, RootState, StoreDamaged, StoredCursor, everything
+
+PAGE_RECORDS = 1024
+"""Records in a page of the feed at most; a page is what one batch carries."""
+PAGE_BYTES = 1024 * 1024
+"""Bytes of heads and bodies in a page of the feed, give or take one record."""
+PART = 256 * 1024
+"""Bytes of content in one row."""
+
+COLUMNS = "collection, key, stamp, origin, born, dead, past, head, body, content, size, crc"
+_RECORD_COLUMNS = ", ".join(f"record.{name}" for name in COLUMNS.split(", "))
+_decode_past = msgspec.msgpack.Decoder(tuple[tuple[str, int], ...]).decode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+
+
+class Names:
+    """Numbers and names of origins or collections, kept in memory because there are few."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self.name_of: dict[int, str] = {}
+        self.id_of: dict[str, int] = {}
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        for number, name in connection.execute(f"SELECT id, name FROM {self._table}"):
+            self.remember(number, name)
+
+    def remember(self, number: int, name: str) -> None:
+        self.name_of[number] = name
+        self.id_of[name] = number
+
+    def resolve(self, connection: sqlite3.Connection, number: int) -> str:
+        """Return a name by its number; names written since ``load`` are read as they are met."""
+        if number not in self.name_of:
+            self.load(connection)
+        return self.name_of[number]
+
+    def find(self, connection: sqlite3.Connection, name: str) -> int | None:
+        """Return a number by its name, or None."""
+        number = self.id_of.get(name)
+        if number is None:
+            row = connection.execute(f"SELECT id FROM {self._table} WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                return None
+            number = int(row[0])
+        return number
+
+
+class Reader:
+    """Answers questions about a store's present (or pinned) state."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: str) -> None:
+        self.connection = connection
+        self.epoch = epoch
+        self.origins = Names("origin")
+        self.names = Names("collection")
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def root(self) -> RootState:
+        """Return the digest over everything and the end of the feed: one row each."""
+        return RootState(self.epoch, self.last_sequence(), self.digest(""))
+
+    def last_sequence(self) -> int:
+        row = self.connection.execute("SELECT max(sequence) FROM record").fetchone()
+        return int(row[0] or 0)
+
+    def digest(self, collection: str) -> Digest:
+        """Return a collection's digest; an empty one when there is no such collection."""
+        row = self.connection.execute(
+            "SELECT count, newest, total FROM collection WHERE name = ?", (collection,)
+        ).fetchone()
+        return Digest(row[0], row[1], unsigned(row[2])) if row else Digest()
+
+    def digests(self, allows: Allows = everything) -> dict[str, Digest]:
+        """Return the digests of all collections that may be seen and hold anything."""
+        rows = self.connection.execute(
+            "SELECT name, count, newest, total FROM collection WHERE name <> '' AND count > 0 ORDER BY name"
+        )
+        return {name: Digest(count, newest, unsigned(total)) for name, count, newest, total in rows if allows(name)}
+
+    def meta(self, name: str, default: Any = None) -> Any:
+        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return default if row is None else row[0]
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def record_of(self, row: tuple[Any, ...]) -> Record:
+        """Make a record of a row of COLUMNS (without its last, the CRC)."""
+        collection, key, stamp, origin, born, dead, past, head, body, content, size = row[:11]
+        return Record(
+            self.names.resolve(self.connection, collection),
+            key,
+            stamp,
+            self.origins.resolve(self.connection, origin),
+            born,
+            dead == 1,
+            _decode_past(past) if past else (),
+            head,
+            body,
+            content or b"",
+            size,
+        )
+
+    def feed(
+        self,
+        after: int,
+        allows: Allows = everything,
+        collection: str | None = None,
+        limit: int = PAGE_RECORDS,
+        limit_bytes: int = PAGE_BYTES,
+    ) -> FeedPage:
+        """Return the next page of the feed after a sequence, or of one collection's part of it."""
+        where, arguments = "sequence > ?", [after]
+        if collection is not None:
+            where, arguments = "sequence > ? AND +collection = ?", [after, self.names.find(self.connection, collection) or -1]
+        rows = self.connection.execute(
+            f"SELECT sequence, {COLUMNS} FROM record WHERE {where} ORDER BY sequence", arguments
+        )
+        records: list[Record] = []
+        crcs: list[int] = []
+        sequence, size = after, 0
+        for row in rows:
+            if len(records) >= limit or size >= limit_bytes:
+                return FeedPage(records, crcs, sequence, True)
+            sequence = row[0]
+            if allows(self.names.resolve(self.connection, row[1])):
+                record = self.record_of(row[1:])
+                records.append(record)
+                crcs.append(unsigned(row[12]))
+                size += len(record.head) + len(record.body) + 100
+        return FeedPage(records, crcs, sequence, False)
+
+    def get(self, collection: str, key: str) -> Record | None:
+        """Return one record (maybe a tombstone), or None."""
+        return next(iter(self.get_many(collection, [key])), None)
+
+    def get_many(self, collection: str, keys: Iterable[str]) -> list[Record]:
+        """Return those of the records that are there."""
+        number = self.names.find(self.connection, collection)
+        if number is None:
+            return []
+        wanted = msgspec.json.encode(list(keys)).decode()
+        rows = self.connection.execute(
+            f"SELECT {_RECORD_COLUMNS} FROM json_each(?) CROSS JOIN record "
+            "ON record.collection = ? AND record.key = json_each.value",
+            (wanted, number),
+        )
+        return [self.record_of(row) for row in rows.fetchall()]
+
+    def scan(self, collection: str, after: str = "", prefix: str = "", limit: int = PAGE_RECORDS) -> list[Record]:
+        """Return records of a collection in the order of their keys, tombstones included."""
+        number = self.names.find(self.connection, collection)
+        rows = self.connection.execute(
+            f"SELECT {COLUMNS} FROM record WHERE collection = ? AND key > ? AND substr(key, 1, ?) = ? "
+            "ORDER BY key LIMIT ?",
+            (number, after, len(prefix), prefix, limit),
+        )
+        return [self.record_of(row) for row in rows.fetchall()]
+
+    def scan_all(self, collection: str, prefix: str = "") -> Iterator[Record]:
+        """Yield all records of a collection that are alive, page by page."""
+        after = ""
+        while page := self.scan(collection, after, prefix):
+            yield from (record for record in page if not record.dead)
+            after = page[-1].key
+
+    def newest(self, collection: str, limit: int) -> list[Record]:
+        """Return a collection's newest living records, oldest first."""
+        number = self.names.find(self.connection, collection)
+        rows = self.connection.execute(
+            f"SELECT {COLUMNS} FROM record WHERE collection = ? AND dead = 0 ORDER BY stamp DESC, key DESC LIMIT ?",
+            (number, limit),
+        )
+        return [self.record_of(row) for row in reversed(rows.fetchall())]
+
+    def entries(self, collection: str) -> list[tuple[int, str, int]]:
+        """Return (stamp, key, CRC) of a whole collection in that order, from the index alone."""
+        number = self.names.find(self.connection, collection)
+        rows = self.connection.execute(
+            "SELECT stamp, key, crc & 9223372036854775807, crc < 0 FROM record INDEXED BY record_order "
+            "WHERE collection = ? ORDER BY stamp, key",
+            (number,),
+        )
+        return [(stamp, key, crc | (negative << 63)) for stamp, key, crc, negative in rows.fetchall()]
+
+    def check_records(self, after: int, limit: int = PAGE_RECORDS) -> tuple[list[tuple[int, Record, bool]], int]:
+        """Return (sequence, record, whether its CRC is right) of the next rows, and the last sequence."""
+        rows = self.connection.execute(
+            f"SELECT sequence, {COLUMNS} FROM record WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
+        ).fetchall()
+        checked = []
+        for row in rows:
+            record = self.record_of(row[1:])
+            checked.append((row[0], record, record_crc(record) == unsigned(row[12])))
+        return checked, rows[-1][0] if rows else after
+
+    # -- contents ---------------------------------------------------------------------------------
+
+    def content_have(self, content: bytes) -> int:
+        """Return how many bytes of a content are stored (all of them once it is complete)."""
+        row = self.connection.execute("SELECT have FROM content WHERE hash = ?", (content,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def content_complete(self, content: bytes) -> bool:
+        row = self.connection.execute("SELECT have = size FROM content WHERE hash = ?", (content,)).fetchone()
+        return bool(row and row[0])
+
+    def content_size(self, content: bytes) -> int:
+        row = self.connection.execute("SELECT size FROM content WHERE hash = ?", (content,)).fetchone()
+        if row is None:
+            raise StoreDamaged(f"content {content.hex()} is missing")
+        return int(row[0])
+
+    def content_parts(self, content: bytes, offset: int, limit: int) -> bytes:
+        """Return up to about ``limit`` bytes of a content from ``offset`` on, whole rows at a time."""
+        rows = self.connection.execute(
+            "SELECT start, data FROM content_part JOIN content ON content.id = content_part.content "
+            "WHERE hash = ? AND start > ? ORDER BY start",
+            (content, offset - PART),
+        )
+        blocks, size = [], 0
+        for start, data in rows:
+            block = data[max(0, offset - start) :]
+            blocks.append(block)
+            size += len(block)
+            if size >= limit:
+                break
+        return b"".join(blocks) if len(blocks) != 1 else blocks[0]
+
+    def body(self, record: Record) -> bytes:
+        """Return a record's body wherever it is kept; meant for items and people, not for bulk."""
+        return self.content_parts(record.content, 0, record.size) if record.content else record.body
+
+    # -- exchange ---------------------------------------------------------------------------------
+
+    def cursor(self, peer: str, direction: str) -> StoredCursor:
+        row = self.connection.execute(
+            "SELECT epoch, sequence, complete FROM cursor WHERE peer = ? AND direction = ?", (peer, direction)
+        ).fetchone()
+        return StoredCursor(row[0], row[1], bool(row[2])) if row else StoredCursor()
+
+    def conflicts(self, number: int | None = None, limit: int = 1000, unrestored: bool = True) -> list[Conflict]:
+        """Return conflicts, newest first, or the one of that number."""
+        where = "id = ?" if number is not None else ("restored = 0" if unrestored else "1")
+        arguments: list[Any] = [number] if number is not None else []
+        rows = self.connection.execute(
+            "SELECT id, noticed, loser, winner_stamp, winner_origin, restored FROM conflict "
+            f"WHERE {where} ORDER BY id DESC LIMIT ?",
+            (*arguments, limit),
+        )
+        return [
+            Conflict(row[0], row[1], _decode_record(row[2]), Version(row[3], row[4]), row[5]) for row in rows.fetchall()
+        ]
+
+    def conflict_count(self) -> int:
+        return int(self.connection.execute("SELECT count(*) FROM conflict WHERE restored = 0").fetchone()[0])

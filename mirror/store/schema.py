@@ -1,0 +1,88 @@
+"""The SQLite schema and its forward migrations.
+
+The row id of ``record`` is the feed's sequence: a changed record is written again at the end, so reading
+the feed is reading the table in order, and writing it is appending.
+"""
+
+import sqlite3
+
+from mirror.store.base import StoreError
+
+_VERSION_1 = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE origin (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE collection (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,      -- the row named '' adds up all others
+    count INTEGER NOT NULL,         -- records, tombstones included
+    newest INTEGER NOT NULL,        -- greatest stamp
+    total INTEGER NOT NULL          -- sum of the records' CRCs mod 2^64, as a signed number
+);
+CREATE TABLE record (
+    sequence INTEGER PRIMARY KEY,   -- place in the feed
+    collection INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    stamp INTEGER NOT NULL,
+    origin INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    dead INTEGER NOT NULL,
+    past BLOB,                      -- MessagePack, NULL when empty
+    head BLOB NOT NULL,
+    body BLOB NOT NULL,
+    content BLOB,                   -- SHA-256 of a body kept in content
+    size INTEGER NOT NULL,          -- bytes of that body
+    crc INTEGER NOT NULL            -- as a signed number
+);
+CREATE UNIQUE INDEX record_key ON record (collection, key);
+CREATE INDEX record_order ON record (collection, stamp, key, crc);
+CREATE INDEX record_content ON record (content) WHERE content IS NOT NULL;
+CREATE TABLE content (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    have INTEGER NOT NULL           -- bytes received so far; complete and verified when equal to size
+);
+CREATE TABLE content_part (
+    content INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (content, start)
+);
+CREATE TABLE conflict (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    noticed INTEGER NOT NULL,       -- Unix milliseconds
+    collection TEXT NOT NULL,
+    key TEXT NOT NULL,
+    loser BLOB NOT NULL,            -- the whole losing record, canonical bytes
+    loser_crc INTEGER NOT NULL,
+    content BLOB,
+    winner_stamp INTEGER NOT NULL,
+    winner_origin TEXT NOT NULL,
+    restored INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (collection, key, loser_crc)
+);
+CREATE TABLE cursor (
+    peer TEXT NOT NULL,
+    direction TEXT NOT NULL,        -- pull or push
+    epoch TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    complete INTEGER NOT NULL,      -- 1 once a bootstrap or reconciliation got to the end
+    PRIMARY KEY (peer, direction)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = [_VERSION_1]
+"""Entry n brings a store from version n to n + 1; entries are never changed, only added."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a store's schema up to date.  Raises StoreError when it is newer than this program."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the store has schema version {version}, this ctdlmirror knows {len(MIGRATIONS)}: "
+            "run the newer ctdlmirror that wrote it"
+        )
+    for number in range(version, len(MIGRATIONS)):
+        script = f"BEGIN IMMEDIATE;{MIGRATIONS[number]}PRAGMA user_version={number + 1};COMMIT;"
+        connection.executescript(script)

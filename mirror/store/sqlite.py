@@ -1,0 +1,255 @@
+"""The default store: one SQLite file in WAL mode, one writer, commits durable before they are acknowledged.
+
+``SqliteStore`` runs every job in the calling thread.  A daemon uses mirror.store.green, which runs the
+same jobs in threads and groups what is written at the same time into one commit.
+"""
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
+from mirror.store.base import StoreError
+from mirror.store.lock import StoreLock
+from mirror.store.reader import Reader
+from mirror.store.schema import migrate
+from mirror.store.writer import Writer
+
+T = TypeVar("T")
+Job = Callable[[Any], Any]
+
+FILE = "store.sqlite"
+CHECKPOINT_PAGES = 4000
+"""Pages of WAL after which they are moved into the main file (4 KB each)."""
+MAX_IDLE_READERS = 8
+
+
+def system_now_ms() -> int:
+    """Unix milliseconds by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=256)
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-16384",
+        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+class SqliteStore:
+    """An open store.  Thread-safe: writes are serialised, reads run beside them."""
+
+    def __init__(
+        self,
+        directory: Path,
+        node: str | None = None,
+        *,
+        purpose: str = "ctdlmirror",
+        now_ms: Callable[[], int] = system_now_ms,
+        max_ahead_ms: int = DEFAULT_MAX_AHEAD_MS,
+    ) -> None:
+        """Open the store in ``directory``; with a ``node`` name a new one is created if there is none.
+
+        Raises StoreInUse, or StoreError when it cannot be opened.
+        """
+        self._path = directory / FILE
+        if node is None and not self._path.exists():
+            raise StoreError(f"there is no store in {directory}: run 'ctdlmirror init' first")
+        self._lock_file = StoreLock(directory / "lock", purpose)
+        try:
+            self._open(node, now_ms, max_ahead_ms)
+        except (sqlite3.Error, OSError) as error:
+            self._lock_file.release()
+            raise StoreError(f"the store {self._path} cannot be opened: {error}") from error
+        except BaseException:
+            self._lock_file.release()
+            raise
+
+    def _open(self, node: str | None, now_ms: Callable[[], int], max_ahead_ms: int) -> None:
+        created = not self._path.exists()
+        self._connection = _connect(self._path)
+        os.chmod(self._path, 0o600)
+        migrate(self._connection)
+        known = Reader(self._connection, "")
+        if created or known.meta("epoch") is None:
+            if node is None:
+                raise StoreError(f"the store {self._path} is empty and no node name was given")
+            self._initialise(node)
+        self.node = str(known.meta("node"))
+        self.epoch = str(known.meta("epoch"))
+        if node is not None and node != self.node:
+            raise StoreError(f"the store {self._path} belongs to node {self.node!r}, not to {node!r}")
+        newest = max(int(known.meta("clock", 0)), known.digest("").newest)
+        self.clock = HybridClock(now_ms, newest, max_ahead_ms)
+        self._writer = Writer(self._connection, self.node, self.epoch, self.clock)
+        self._write_lock = threading.Lock()
+        self._idle: list[Reader] = []
+        self._readers: list[Reader] = []
+        self._watchers: dict[int, Callable[[], None]] = {}
+        self._watcher_number = 0
+        self.read_only = False
+
+    def _initialise(self, node: str) -> None:
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                "INSERT INTO meta (name, value) VALUES (?, ?)", [("node", node), ("epoch", secrets.token_hex(8))]
+            )
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def read(self, job: Callable[[Any], T]) -> T:
+        """Run ``job`` with a Reader on one consistent state."""
+        reader = self._idle.pop() if self._idle else self._new_reader()
+        try:
+            reader.connection.execute("BEGIN")
+            try:
+                return job(reader)
+            finally:
+                reader.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(f"the store {self._path} cannot be read: {error}") from error
+        finally:
+            if len(self._idle) < MAX_IDLE_READERS:
+                self._idle.append(reader)
+            else:
+                self._close_reader(reader)
+
+    def _new_reader(self) -> Reader:
+        reader = Reader(_connect(self._path), self.epoch)
+        reader.connection.execute("PRAGMA query_only=ON")
+        self._readers.append(reader)
+        return reader
+
+    def _close_reader(self, reader: Reader) -> None:
+        self._readers.remove(reader)
+        reader.connection.close()
+
+    def pin(self) -> "PinnedReading":
+        """Pin the present state: its reads see it unchanged until it is closed."""
+        reader = self._new_reader()
+        reader.connection.execute("BEGIN")
+        reader.last_sequence()  # the state is chosen by the first read, not by BEGIN
+        return PinnedReading(reader, self._close_reader)
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def write(self, job: Callable[[Any], T]) -> T:
+        """Run ``job`` with a Writer in a transaction of its own; durable on return."""
+        result = self.write_group([job])[0]
+        if isinstance(result, BaseException):
+            raise result
+        return result  # type: ignore[no-any-return]
+
+    def write_group(self, jobs: Sequence[Job]) -> list[Any]:
+        """Run jobs in one transaction, each undone alone if it fails.
+
+        Returns each one's result or its exception, in order, once all that succeeded is durable.
+        """
+        with self._write_lock:
+            try:
+                results = self._run_group(jobs)
+            except sqlite3.Error as error:
+                self._abandon()
+                raise StoreError(f"the store {self._path} cannot be written: {error}") from error
+            except BaseException:
+                self._abandon()
+                raise
+        for callback in list(self._watchers.values()):
+            callback()
+        return results
+
+    def _run_group(self, jobs: Sequence[Job]) -> list[Any]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        results = []
+        for job in jobs:
+            connection.execute("SAVEPOINT job")
+            try:
+                results.append(job(self._writer))
+            except sqlite3.Error:
+                raise
+            except Exception as error:  # handed to the caller whose job it is
+                connection.execute("ROLLBACK TO job")
+                self._writer.reset()
+                results.append(error)
+            connection.execute("RELEASE job")
+        self._writer.set_meta("clock", self.clock.last)
+        connection.execute("COMMIT")
+        return results
+
+    def _abandon(self) -> None:
+        self._writer.reset()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after each commit, in the committing thread; returns what ends that."""
+        self._watcher_number += 1
+        number = self._watcher_number
+        self._watchers[number] = callback
+        return lambda: self._watchers.pop(number, None) and None
+
+    # -- the whole file ---------------------------------------------------------------------------
+
+    def backup(self, destination: Path) -> None:
+        """Copy the store to one file, consistent while others write.  Raises StoreError."""
+        reader = self._new_reader()
+        try:
+            reader.connection.execute("VACUUM INTO ?", (str(destination),))
+        except sqlite3.Error as error:
+            raise StoreError(f"the backup {destination} cannot be written: {error}") from error
+        finally:
+            self._close_reader(reader)
+
+    def renew_epoch(self) -> str:
+        """Give the store a new epoch, so that peers don't trust cursors into its former life."""
+
+        def job(writer: Writer) -> str:
+            epoch = secrets.token_hex(8)
+            writer.set_meta("epoch", epoch)
+            writer.connection.execute("DELETE FROM cursor")
+            return epoch
+
+        self.epoch = self._writer.epoch = self.write(job)
+        return self.epoch
+
+    def close(self) -> None:
+        """Close all connections and give the lock back."""
+        for reader in self._readers:
+            reader.connection.close()
+        self._readers.clear()
+        self._idle.clear()
+        self._connection.close()
+        self._lock_file.release()
+
+
+class PinnedReading:
+    """One state of a store, kept by an open read transaction (which keeps the WAL from shrinking)."""
+
+    def __init__(self, reader: Reader, close: Callable[[Reader], None]) -> None:
+        self._reader = reader
+        self._close = close
+        self._lock = threading.Lock()
+
+    def read(self, job: Callable[[Any], T]) -> T:
+        with self._lock:
+            try:
+                return job(self._reader)
+            except sqlite3.Error as error:
+                raise StoreError(f"a pinned state of the store cannot be read: {error}") from error
+
+    def close(self) -> None:
+        self._close(self._reader)

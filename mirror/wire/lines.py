@@ -1,0 +1,96 @@
+"""Lines in Citadel's style: commands with parameters split by ``|``, replies with three-digit codes."""
+
+import enum
+from typing import NamedTuple
+
+from mirror.wire.errors import ProtocolError
+
+
+class Code(enum.IntEnum):
+    """Reply codes.  The first digit says what follows, the other two why (as Citadel's own do)."""
+
+    LISTING = 100
+    OK = 200
+    MORE = 300
+    SEND_LISTING = 400
+    BINARY = 600
+    ASYNC = 900
+    INTERNAL = 510
+    TOO_BIG = 511
+    ILLEGAL = 512
+    NOT_LOGGED_IN = 520
+    UNKNOWN_COMMAND = 530
+    SHUTTING_DOWN = 531
+    PASSWORD = 540
+    ALREADY_LOGGED_IN = 541
+    USER_REQUIRED = 542
+    ACCESS = 550
+    TOO_MANY = 551
+    BUSY = 552
+    NO_SUCH_USER = 570
+    NOT_FOUND = 571
+    NO_SUCH_ROOM = 572
+    STALE_CURSOR = 576
+
+
+class Reply(NamedTuple):
+    """One reply line."""
+
+    code: int
+    text: str
+
+    @property
+    def kind(self) -> int:
+        """The first digit: 1 listing follows, 2 ok, 3 more wanted, 4 send a listing, 5 error, 9 asynchronous."""
+        return self.code // 100
+
+    @property
+    def parameters(self) -> list[str]:
+        return self.text.split("|")
+
+
+class Command(NamedTuple):
+    """One command line: a verb of four letters and its parameters."""
+
+    verb: str
+    parameters: list[str]
+
+
+END_OF_LISTING = b"000"
+
+
+def decode_line(line: bytes) -> str:
+    """Return a line as text.  Raises ProtocolError."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ProtocolError("a line is not UTF-8") from None
+
+
+def parse_reply(line: bytes) -> Reply:
+    """Read a reply line.  Raises ProtocolError."""
+    text = decode_line(line)
+    if len(text) < 3 or not (text[:3].isascii() and text[:3].isdigit()) or text[3:4] not in ("", " "):
+        raise ProtocolError(f"{text[:60]!r} is no reply line (three digits, a space, text)")
+    return Reply(int(text[:3]), text[4:])
+
+
+def parse_command(line: bytes) -> Command:
+    """Read a command line.  Raises ProtocolError."""
+    verb, _, rest = decode_line(line).strip().partition(" ")
+    return Command(verb.upper(), [part.strip() for part in rest.split("|")] if rest else [])
+
+
+def clean(text: str) -> str:
+    """Return text that is safe inside one line: no line ends, no control characters."""
+    return "".join(char if char >= " " and char != "\x7f" else " " for char in text)
+
+
+def format_reply(code: int, text: str) -> bytes:
+    """Return a reply line with its newline."""
+    return f"{int(code):03d} {clean(text)}\n".encode("utf-8", "replace")
+
+
+def format_line(text: str) -> bytes:
+    """Return a line with its newline."""
+    return clean(text).encode("utf-8", "replace") + b"\n"
