@@ -39,6 +39,8 @@ KINDS = {
         Kind("bios", False, Rule.NEWEST, "users' texts about themselves"),
         Kind("room-info", False, Rule.NEWEST, "rooms' descriptions"),
         Kind("system-messages", False, Rule.NEWEST, "log in, log out and other system messages"),
+        Kind("inbox-rules", False, Rule.NEWEST, "users' rules for incoming mail"),
+        Kind("orphans", False, Rule.NEWEST, "messages that an export holds but no room lists"),
         Kind("messages", True, Rule.MESSAGES, "a room's messages, calendar and contact items"),
         Kind("visits", True, Rule.FIELDS, "each user's relation to a room, read and answered marks"),
         Kind("files", True, Rule.NEWEST, "a room's files"),

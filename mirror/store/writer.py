@@ -158,6 +158,8 @@ class Writer(Reader):
         change.total += sum(crc for _, crc in added)
         change.newest = max(record.stamp for record, _ in added)
         self._add_to_digest(number, change)
+        if replaced:
+            self._renew_newest(number)
 
     def _add_to_digest(self, number: int, change: _Change) -> None:
         for row in (number, self._collection_id("")):
@@ -172,6 +174,16 @@ class Writer(Reader):
                     signed((unsigned(total) + change.total) & MASK),
                     row,
                 ),
+            )
+
+    def _renew_newest(self, number: int) -> None:
+        """Lower a collection's newest stamp when the record that had it gave way to an older version."""
+        execute = self.connection.execute
+        (newest,) = execute("SELECT max(stamp) FROM record WHERE collection = ?", (number,)).fetchone()
+        lowered = execute("UPDATE collection SET newest = ? WHERE id = ? AND newest > ?", (newest, number, newest))
+        if lowered.rowcount:
+            execute(
+                "UPDATE collection SET newest = (SELECT max(newest) FROM collection WHERE name <> '') WHERE name = ''"
             )
 
     def _collection_id(self, name: str) -> int:

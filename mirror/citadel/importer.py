@@ -1,0 +1,372 @@
+"""From the elements of a MIGR export to records in a store.
+
+Messages come last in an export and don't say in which rooms they are, so what the earlier elements say of
+them (room lists, seen sets, references) is kept in a scratch database on disk: memory stays flat.
+Every batch is one transaction together with the place reached, so an import that was interrupted goes on
+where it was, and repeating one changes nothing.
+"""
+
+import base64
+import binascii
+import sqlite3
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mirror.citadel.errors import BadMessage, CitadelError
+from mirror.citadel.keys import (
+    BORN_IMPORTED,
+    message_id,
+    message_key,
+    message_stamp,
+    numbered_key,
+    seconds_stamp,
+)
+from mirror.citadel.message import Message, parse_message
+from mirror.citadel.migr import Broken, Element, Skipped, read_elements
+from mirror.citadel.sequence_set import SequenceSet
+from mirror.model.fields import fields_at
+from mirror.model.record import INLINE_LIMIT, Record, pack_head
+from mirror.store.base import Applied, Store
+
+BATCH_RECORDS = 1000
+BATCH_BYTES = 4 * 1024 * 1024
+
+CONTENT_TYPE_KEY = "application/x-citadel-"
+"""Config keys that begin so hold the number of the message whose text is the setting."""
+NETCONF_KEY = "c_netconfig_"
+
+_SCRATCH = """
+CREATE TABLE member (number INTEGER, room INTEGER, line INTEGER, PRIMARY KEY (number, room)) WITHOUT ROWID;
+CREATE TABLE arrived (number INTEGER PRIMARY KEY);
+CREATE TABLE visit (room INTEGER, user INTEGER, seen TEXT, answered TEXT, stamp INTEGER, PRIMARY KEY (room, user))
+    WITHOUT ROWID;
+CREATE TABLE reference (number INTEGER, collection TEXT, key TEXT, stamp INTEGER, field TEXT, line INTEGER);
+CREATE INDEX reference_number ON reference (number);
+"""
+
+
+class Room(NamedTuple):
+    """What later elements need to know of a room."""
+
+    name: str
+    generation: str
+    stamp: int
+
+
+class Marks(NamedTuple):
+    """One user's seen and answered sets in a room."""
+
+    user: str
+    stamp: int
+    seen: SequenceSet
+    answered: SequenceSet
+
+
+class Report(msgspec.Struct):
+    """What an import did: numbers of elements read and records written, and what was not as it should be."""
+
+    node: str = ""
+    elements: dict[str, int] = {}
+    applied: Applied = Applied()
+    notices: list[str] = []
+    refused: list[str] = []
+    notices_left_out: int = 0
+
+
+MAX_NOTICES = 1000
+
+
+class Importer:
+    """Turns elements into records of one store; use once."""
+
+    def __init__(self, store: Store, source: str, node: str = "", progress: Callable[[int], None] | None = None) -> None:
+        """``source`` names the export in messages and for resuming; ``node`` is taken when it doesn't name its own."""
+        self.report = Report(node=node)
+        self._store = store
+        self._source = source
+        self._progress = progress or (lambda _done: None)
+        self._scratch = sqlite3.connect("", isolation_level=None)
+        self._scratch.execute("PRAGMA journal_mode=OFF")
+        self._scratch.executescript(_SCRATCH + "BEGIN;")
+        self._config: list[tuple[str, str, int]] = []
+        self._created = 1
+        self._rooms: dict[int, Room] = {}
+        self._room_numbers: dict[str, int] = {}
+        self._lastcall: dict[int, int] = {}
+        self._drafts: list[tuple[Record, bytes]] = []
+        self._draft_bytes = 0
+        self._marks_of = lru_cache(maxsize=256)(self._read_marks)
+
+    def run(self, blocks: Iterable[bytes]) -> Report:
+        """Import all of an export.  Raises CitadelError or a store's error; what was committed stays."""
+        resume = int(self._store.read(lambda reader: reader.meta(self._place_name(), 0)))
+        end = 0
+        for item in read_elements(blocks, resume):
+            end = item.end
+            if isinstance(item, Skipped):
+                self._arrived(item.number)
+            elif isinstance(item, Broken):
+                self._refuse(item.name, item.line, item.reason)
+            else:
+                self._take(item)
+            if len(self._drafts) >= BATCH_RECORDS or self._draft_bytes >= BATCH_BYTES:
+                self._flush(end)
+            self._progress(end)
+        self._finish_config()
+        self._flush(end)
+        self._name_absent()
+        self._store.write(lambda writer: writer.set_meta(self._place_name(), 0))
+        self._scratch.close()
+        return self.report
+
+    def _place_name(self) -> str:
+        return f"import:{self._source}"
+
+    def _notice(self, text: str) -> None:
+        self._remember(self.report.notices, text)
+
+    def _refuse(self, element: str, line: int, reason: str) -> None:
+        self._remember(self.report.refused, f"line {line}: <{element}>: {reason}")
+
+    def _remember(self, where: list[str], text: str) -> None:
+        if len(where) < MAX_NOTICES:
+            where.append(text)
+        else:
+            self.report.notices_left_out += 1
+
+    # -- elements ---------------------------------------------------------------------------------
+
+    def _take(self, element: Element) -> None:
+        counts = self.report.elements
+        if element.notice:
+            self._notice(f"line {element.line}: <{element.name}>: {element.notice}")
+        if element.name == "config":
+            self._take_config(element)
+        elif element.name in _HANDLERS:
+            self._finish_config()
+            try:
+                _HANDLERS[element.name](self, element)
+            except (BadMessage, ValueError) as error:
+                self._refuse(element.name, element.line, str(error))
+                return
+        elif element.name not in ("version", "progress"):
+            self._notice(f"line {element.line}: <{element.name}> is no element this version knows; left out")
+            return
+        counts[element.name] = counts.get(element.name, 0) + 1
+
+    def _take_config(self, element: Element) -> None:
+        self._config.append((element.key, element.text, element.line))
+
+    def _finish_config(self) -> None:
+        """Write the settings, once all are there: they name the node and the time everything else needs."""
+        if not self._config and self.report.node:
+            return
+        settings = {key: text for key, text, _ in self._config}
+        self.report.node = settings.get("c_nodename", "").strip().lower() or self.report.node
+        if not self.report.node:
+            raise CitadelError(
+                f"{self._source}: no setting c_nodename before line {self._config[-1][2] if self._config else 1}, "
+                "so it is no MIGR export or a damaged one; give the server's node name with --node"
+            )
+        self._created = seconds_stamp(settings.get("c_config_created_or_migrated", ""))
+        for key, text, line in self._config:
+            self._settle(key, text, line)
+        self._config = []
+
+    def _settle(self, key: str, text: str, line: int) -> None:
+        if key.startswith(NETCONF_KEY):
+            self._netconf(key, text, line)
+            return
+        if key.startswith(CONTENT_TYPE_KEY) and text.strip().isdigit():
+            self._refer(text, "config", key, self._created, line, field="text")
+        if key:
+            self._fields("config", key, {"value": text}, self._created)
+
+    def _netconf(self, key: str, text: str, line: int) -> None:
+        try:
+            room = int(key[len(NETCONF_KEY) :])
+            body = base64.b64decode("".join(text.split()), validate=True)
+        except (ValueError, binascii.Error) as error:
+            self._refuse("config", line, f"{key}: {error}")
+            return
+        self._draft(f"netconf/{self._key(room)}", "netconf", self._created, body=body)
+
+    def _take_user(self, element: Element) -> None:
+        fields = element.children
+        number = _number(fields, "u_usernum")
+        stamp = max(self._created, seconds_stamp(fields.get("u_lastcall", "")))
+        self._lastcall[number] = stamp
+        key = self._key(number)
+        self._fields("users", key, fields, stamp)
+        self._refer(fields.get("u_msgnum_bio", ""), "bios", key, stamp, element.line)
+        self._refer(fields.get("u_msgnum_pic", ""), "pictures", f"user {key}", stamp, element.line)
+        self._refer(fields.get("u_msgnum_inboxrules", ""), "inbox-rules", key, stamp, element.line)
+
+    def _take_room(self, element: Element) -> None:
+        fields = element.children
+        number = _number(fields, "QRnumber")
+        stamp = max(self._created, seconds_stamp(fields.get("QRmtime", "")))
+        name = fields.get("QRname", "")
+        self._rooms[number] = Room(name, fields.get("QRgen", "0"), stamp)
+        self._room_numbers[name] = number
+        key = self._key(number)
+        self._fields("rooms", key, fields, stamp)
+        self._refer(fields.get("msgnum_info", ""), "room-info", key, stamp, element.line)
+        self._refer(fields.get("msgnum_pic", ""), "pictures", f"room {key}", stamp, element.line)
+
+    def _take_room_messages(self, element: Element) -> None:
+        name = element.children.get("FRname", "")
+        if name not in self._room_numbers:
+            raise ValueError(f"room {name!r} is not in the export")
+        room = self._room_numbers[name]
+        numbers = [part.strip() for part in element.children.get("FRmsglist", "").split(",") if part.strip()]
+        for part in numbers:
+            if not part.isdigit():
+                self._refuse(element.name, element.line, f"room {name!r} lists {part[:40]!r}, which is no message number")
+        rows = [(int(part), room, element.line) for part in numbers if part.isdigit()]
+        self._scratch.executemany("INSERT OR IGNORE INTO member VALUES (?,?,?)", rows)
+
+    def _take_floor(self, element: Element) -> None:
+        number = _number(element.children, "f_num")
+        self._fields("floors", str(number), element.children, self._created)
+
+    def _take_visit(self, element: Element) -> None:
+        fields = element.children
+        number, user = _number(fields, "v_roomnum"), _number(fields, "v_usernum")
+        stamp = self._lastcall.get(user, self._created)
+        room, key = self._rooms.get(number), self._key(user)
+        generation = fields.get("v_roomgen", "0")
+        if room is None or room.generation != generation:
+            # Void on the server too (a room forgotten or gone), but kept: the generation may be set back.
+            self._fields(f"visits/{self._key(number)}", f"{key}@{generation}", fields, stamp)
+            return
+        for name in ("v_seen", "v_answered"):
+            SequenceSet(fields.get(name, ""))  # a set that cannot be read is refused with its element
+        self._fields(f"visits/{self._key(number)}", key, fields, stamp)
+        row = (number, user, fields.get("v_seen", ""), fields.get("v_answered", ""), stamp)
+        self._scratch.execute("INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?)", row)
+
+    def _take_message(self, element: Element) -> None:
+        number = _number(element.children, "msg_msgnum")
+        self._arrived(number)
+        try:
+            data = binascii.a2b_base64("".join(element.children.get("msg_text", "").split()), strict_mode=True)
+        except binascii.Error as error:
+            raise ValueError(f"message {number}: its base64 is broken: {error}") from None
+        try:
+            message = parse_message(data)
+        except BadMessage as error:
+            raise BadMessage(f"message {number}: {error}") from None
+        rooms = self._scratch.execute("SELECT room FROM member WHERE number = ?", (number,)).fetchall()
+        head = pack_head({name: value for name, value in element.children.items() if name != "msg_text"})
+        for (room,) in rooms:
+            self._file_message(room, number, message, data, head)
+        if not self._place_referenced(number, message, data) and not rooms:
+            self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
+            self._draft("orphans", f"id:{message_id(message, self.report.node, number)}", self._created, head, data)
+
+    def _file_message(self, room: int, number: int, message: Message, data: bytes, head: bytes) -> None:
+        known, room_key = self._rooms[room], self._key(room)
+        key = message_key(message, self.report.node, number)
+        self._draft(f"messages/{room_key}", key, message_stamp(message, known.stamp), head, data)
+        for marks in self._marks_of(room):
+            found = {}
+            if number in marks.seen:
+                found["seen"] = True
+            if number in marks.answered:
+                found["answered"] = True
+            if found:
+                self._fields(f"visits/{room_key}", f"{marks.user} {key}", found, marks.stamp)
+
+    def _place_referenced(self, number: int, message: Message, data: bytes) -> bool:
+        """Store what users, rooms and settings refer to by this number; tells whether anything did."""
+        rows = self._scratch.execute(
+            "SELECT collection, key, stamp, field FROM reference WHERE number = ?", (number,)
+        ).fetchall()
+        for collection, key, stamp, field in rows:
+            if field:
+                self._fields(collection, key, {field: message.text("M")}, stamp)
+            else:
+                self._draft(collection, key, stamp, body=data)
+        return bool(rows)
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def _key(self, number: int) -> str:
+        return numbered_key(self.report.node, number)
+
+    def _fields(self, collection: str, key: str, values: dict[str, Any], stamp: int) -> None:
+        node = self.report.node
+        head = fields_at(values, stamp, node)
+        self._add(Record(collection, key, stamp, node, BORN_IMPORTED, head=head), b"")
+
+    def _draft(self, collection: str, key: str, stamp: int, head: bytes = b"", body: bytes = b"") -> None:
+        self._add(Record(collection, key, stamp, self.report.node, BORN_IMPORTED, head=head), body)
+
+    def _add(self, record: Record, body: bytes) -> None:
+        self._drafts.append((record, body))
+        self._draft_bytes += len(body)
+
+    def _refer(self, number: str, collection: str, key: str, stamp: int, line: int, field: str = "") -> None:
+        if number.strip().isdigit() and int(number) > 0:
+            row = (int(number), collection, key, stamp, field, line)
+            self._scratch.execute("INSERT INTO reference VALUES (?,?,?,?,?,?)", row)
+
+    def _arrived(self, number: int) -> None:
+        self._scratch.execute("INSERT OR IGNORE INTO arrived VALUES (?)", (number,))
+
+    def _read_marks(self, room: int) -> list[Marks]:
+        rows = self._scratch.execute("SELECT user, stamp, seen, answered FROM visit WHERE room = ?", (room,))
+        marks = [Marks(self._key(row[0]), row[1], SequenceSet(row[2]), SequenceSet(row[3])) for row in rows]
+        return [mark for mark in marks if mark.seen or mark.answered]
+
+    def _flush(self, end: int) -> None:
+        drafts, self._drafts, self._draft_bytes = self._drafts, [], 0
+        name = self._place_name()
+
+        def job(writer: Any) -> Applied:
+            records = [
+                msgspec.structs.replace(record, body=body)
+                if len(body) <= INLINE_LIMIT
+                else writer.store_body(record, body)
+                for record, body in drafts
+            ]
+            applied: Applied = writer.absorb(records)
+            writer.set_meta(name, end)
+            return applied
+
+        self.report.applied += self._store.write(job)
+
+    def _name_absent(self) -> None:
+        rows = self._scratch.execute(
+            "SELECT number, room, line FROM member WHERE NOT EXISTS "
+            "(SELECT 1 FROM arrived WHERE arrived.number = member.number) ORDER BY line, number"
+        )
+        for number, room, line in rows:
+            self._refuse("room_messages", line, f"room {self._rooms[room].name!r} lists message {number}, which is absent")
+        rows = self._scratch.execute(
+            "SELECT number, collection, key, line FROM reference WHERE NOT EXISTS "
+            "(SELECT 1 FROM arrived WHERE arrived.number = reference.number) ORDER BY line, number"
+        )
+        for number, collection, key, line in rows:
+            self._refuse(collection, line, f"{key!r} refers to message {number}, which is absent")
+
+
+_HANDLERS: dict[str, Callable[[Importer, Element], None]] = {
+    "user": Importer._take_user,
+    "room": Importer._take_room,
+    "room_messages": Importer._take_room_messages,
+    "floor": Importer._take_floor,
+    "visit": Importer._take_visit,
+    "message": Importer._take_message,
+}
+
+
+def _number(fields: dict[str, str], name: str) -> int:
+    text = fields.get(name, "").strip()
+    if not text.isdigit() or len(text) > 18:
+        raise ValueError(f"{name} is {text[:40]!r}, which is no number")
+    return int(text)

@@ -1,0 +1,58 @@
+"""Global keys and stamps of what a Citadel server knows by its own numbers and times.
+
+They are derived from the server's node name, its numbers and the data's own times, so two nodes that
+import the same server agree at once.
+"""
+
+import re
+
+from mirror.citadel.message import Message
+from mirror.model.kinds import ITEM_PREFIX
+from mirror.model.stamp import make_stamp
+
+BORN_IMPORTED = 1
+"""The birth of everything imported: any tombstone is later, so a second import revives nothing."""
+
+_ID_TIME = re.compile(rb"([0-9A-F]{8})-[0-9A-F]{8}@")
+
+
+def numbered_key(node: str, number: int) -> str:
+    """Return the key of a room or user that has this number at that node."""
+    return f"{node}:{number}"
+
+
+def message_id(message: Message, node: str, number: int) -> str:
+    """Return a message's global id: its own, or one made from node and number for old messages."""
+    return message.text("I") or f"{message.text('N') or node}/{number}"
+
+
+def message_key(message: Message, node: str, number: int) -> str:
+    """Return a message's key in a room: its exclusive id if it has one, else its message id."""
+    exclusive = message.text("E")
+    return _short(f"{ITEM_PREFIX}{exclusive}" if exclusive else f"id:{message_id(message, node, number)}")
+
+
+def _short(key: str) -> str:
+    return key if len(key.encode()) <= 900 else key[:400]
+
+
+def seconds_stamp(text: str) -> int:
+    """Return the stamp of a decimal Unix time in seconds; the least one for what is no time."""
+    try:
+        seconds = int(text)
+    except ValueError:
+        return 1
+    return max(1, make_stamp(seconds * 1000)) if 0 < seconds < 1 << 36 else 1
+
+
+def message_stamp(message: Message, room_stamp: int) -> int:
+    """Return when a message was posted.
+
+    Ids that Citadel makes begin with that time; a calendar item's T is the time of the event, which may lie
+    ahead, so without such an id the stamp is T, but no later than the room's last change.
+    """
+    made = _ID_TIME.match(message.get("I"))
+    if made:
+        return max(1, make_stamp(int(made[1], 16) * 1000))
+    stamp = seconds_stamp(message.text("T"))
+    return min(stamp, room_stamp) if room_stamp > 1 else stamp

@@ -1,0 +1,171 @@
+"""Reading a ``MIGR export``: a stream of bytes becomes its top-level elements, one at a time.
+
+The export's text never contains a bare ``<``, so an element ends at its own end tag and can be cut out
+and parsed alone.  That keeps memory flat, gives every element a line number, and confines damage: a broken
+element is reported and the next one is read.  Format: recording 08-migr-export of version 980.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+ELEMENTS = ("version", "progress", "config", "user", "room", "room_messages", "floor", "visit", "message")
+ROOT = b"citadel_migrate_data"
+MAX_ELEMENT = 512 * 1024 * 1024
+"""Bytes of one element (a message in base64) at most."""
+
+_START = re.compile(rb"<(/?)([A-Za-z_][A-Za-z0-9_]*)([\s>/])")
+_NUMBER = re.compile(rb"<msg_msgnum>\s*(\d{1,19})\s*</msg_msgnum>")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Element(NamedTuple):
+    """One top-level element: its attributes and text, its children's texts, where it stands.
+
+    ``end`` is the offset in bytes behind it; ``notice`` says what had to be mended to read it.
+    """
+
+    name: str
+    key: str
+    text: str
+    children: dict[str, str]
+    line: int
+    end: int
+    notice: str = ""
+
+
+class Skipped(NamedTuple):
+    """A message that lies before the place where reading resumes; only its number was read."""
+
+    number: int
+    end: int
+
+
+class Broken(NamedTuple):
+    """An element that cannot be read, and why."""
+
+    name: str
+    reason: str
+    line: int
+    end: int
+
+
+def read_elements(blocks: Iterable[bytes], resume: int = 0) -> Iterator[Element | Broken | Skipped]:
+    """Yield the elements of an export that arrives in blocks; messages that end by ``resume`` are skipped.
+
+    The blocks may still be in their protocol listing (a reply line before, ``000`` behind).
+    """
+    scanner = _Scanner(blocks)
+    while (found := scanner.next_element()) is not None:
+        if isinstance(found, Broken):
+            yield found
+            continue
+        name, fragment, line, end = found
+        if end <= resume and name == "message" and (number := _NUMBER.search(fragment)):
+            yield Skipped(int(number[1]), end)
+        else:
+            yield from _parse(name, fragment, line, end)
+    if not scanner.complete:
+        yield Broken(ROOT.decode(), "the export ends before its end tag", scanner.line, scanner.offset)
+
+
+class _Scanner:
+    """Cuts elements out of a stream."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
+        self._buffer = bytearray()
+        self.offset = 0  # of the buffer's first byte
+        self.line = 1
+        self.complete = False
+
+    def _more(self) -> bool:
+        block = next(self._blocks, None)
+        if block is None:
+            return False
+        self._buffer += block
+        return True
+
+    def _drop(self, count: int) -> None:
+        self.line += self._buffer.count(b"\n", 0, count)
+        del self._buffer[:count]
+        self.offset += count
+
+    def next_element(self) -> tuple[str, bytes, int, int] | Broken | None:
+        """Return (name, bytes, line, end offset) of the next element, or what is wrong with it."""
+        while True:
+            start = _START.search(self._buffer)
+            if start is None:
+                tail = self._buffer.rfind(b"<", max(0, len(self._buffer) - 64))  # maybe a tag's beginning
+                self._drop(tail if tail >= 0 else len(self._buffer))
+                if not self._more():
+                    return None
+                continue
+            name, closing, length = bytes(start[2]), bytes(start[1]) == b"/", start.end() - start.start()
+            self._drop(start.start())  # from here on the match no longer fits the buffer
+            if name == ROOT:
+                self.complete = self.complete or closing
+            elif not closing:
+                return self._cut(name)
+            self._drop(length)
+
+    def _cut(self, name: bytes) -> tuple[str, bytes, int, int] | Broken:
+        line, end_tag, searched = self.line, b"</" + name + b">", 0
+        while (found := self._buffer.find(end_tag, searched)) < 0:
+            searched = max(0, len(self._buffer) - len(end_tag))
+            if len(self._buffer) > MAX_ELEMENT:
+                self._drop(len(self._buffer))
+                return Broken(name.decode(), f"it is longer than {MAX_ELEMENT} bytes", line, self.offset)
+            if not self._more():
+                return self._give_up(name, line)
+        inner = self._next_start(found)
+        if inner:
+            self._drop(inner)
+            return Broken(name.decode(), "its end tag is missing", line, self.offset)
+        stop = found + len(end_tag)
+        fragment = bytes(self._buffer[:stop])
+        self._drop(stop)
+        return name.decode(), fragment, line, self.offset
+
+    def _next_start(self, stop: int) -> int:
+        """Return where another top-level element starts within this one (its end tag is missing), or 0."""
+        for name in (b"message", b"visit", b"user", b"room", b"floor"):
+            if (inner := self._buffer.find(b"\n<" + name + b">", 1, stop)) > 0:
+                return inner + 1
+        return 0
+
+    def _give_up(self, name: bytes, line: int) -> Broken:
+        inner = self._next_start(len(self._buffer)) or len(self._buffer)
+        self._drop(inner)
+        return Broken(name.decode(), "it ends in the middle", line, self.offset)
+
+
+def _parse(name: str, fragment: bytes, line: int, end: int) -> Iterator[Element | Broken]:
+    notice = ""
+    try:
+        tree = ElementTree.fromstring(fragment)
+    except ElementTree.ParseError as error:
+        mended, notice = _mend(fragment)
+        try:
+            tree = ElementTree.fromstring(mended)
+        except ElementTree.ParseError:
+            row, column = error.position
+            yield Broken(name, f"broken XML ({error.msg.split(':')[0]})", line + row - 1, end)
+            return
+    children: dict[str, str] = {}
+    for child in tree:
+        children[child.tag] = child.text or ""
+    yield Element(name, tree.get("key", ""), tree.text or "", children, line, end, notice)
+
+
+def _mend(fragment: bytes) -> tuple[str, str]:
+    """Return a fragment with the two things replaced that exports of old servers contain."""
+    try:
+        text, notice = fragment.decode("utf-8"), ""
+    except UnicodeDecodeError:
+        text, notice = fragment.decode("latin-1"), "bytes that are not UTF-8 were read as Latin-1"
+    text, count = _NOT_XML.subn("\ufffd", text)
+    if count:
+        notice = f"{notice}{'; ' if notice else ''}{count} control characters were replaced"
+    return text, notice
