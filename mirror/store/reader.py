@@ -222,6 +222,11 @@ class Reader:
             raise StoreDamaged(f"content {content.hex()} is missing")
         return int(row[0])
 
+    def content_users(self, content: bytes) -> list[Record]:
+        """Return the records whose body a content is."""
+        rows = self.connection.execute(f"SELECT {COLUMNS} FROM record WHERE content = ? LIMIT 1000", (content,))
+        return [self.record_of(row) for row in rows.fetchall()]
+
     def content_parts(self, content: bytes, offset: int, limit: int) -> bytes:
         """Return up to about ``limit`` bytes of a content from ``offset`` on, whole rows at a time."""
         rows = self.connection.execute(

@@ -1,0 +1,61 @@
+"""The first copy: everything another node has, in the order of its feed, then proof that it is equal."""
+
+from typing import Any
+
+import msgspec
+
+from mirror.model.digest import Digest
+from mirror.store.base import Applied, Store, StoredCursor
+from mirror.sync.pull import PULL, PUSH, Progress, apply_page
+from mirror.sync.reconcile import differing, reconcile
+from mirror.sync.remote import Remote, StaleCursor, State
+from mirror.sync.responder import Responder
+from mirror.wire.codec import Cursor
+
+
+class Copied(msgspec.Struct):
+    """What a bootstrap did; ``unequal`` names the collections that are not equal afterwards."""
+
+    source: State
+    applied: Applied = Applied()
+    resumed: bool = False
+    unequal: list[str] = []
+
+
+def copy_all(
+    store: Store, remote: Remote, state: State, *, merging: bool = False, progress: Progress | None = None
+) -> Copied:
+    """Take over all that ``remote`` has.  ``state`` is what its info said (of its pinned snapshot).
+
+    Goes on where an interrupted copy from the same node and epoch got to.
+    """
+    stored = store.read(lambda reader: reader.cursor(state.node, PULL))
+    resumed = stored.epoch == state.epoch and 0 < stored.sequence <= state.sequence
+    copied = Copied(state, resumed=resumed)
+    if merging and not resumed:
+        copied.applied = reconcile(store, remote, state.node, progress=progress).pulled
+        return copied
+    cursor = Cursor(state.epoch, stored.sequence if resumed else 0)
+    try:
+        for page in remote.since(cursor):
+            copied.applied += apply_page(store, remote, page, state.node, complete=False, progress=progress)
+    except StaleCursor:
+        copied.applied += reconcile(store, remote, state.node, progress=progress).pulled
+    _finish(store, state)
+    ours = Responder(store).info().collections or {}
+    copied.unequal = differing(ours, state.collections or _unchanged(ours))
+    return copied
+
+
+def _unchanged(ours: dict[str, Digest]) -> dict[str, Digest]:
+    return ours  # the other side said that its digest is the one it was told
+
+
+def _finish(store: Store, state: State) -> None:
+    """Mark the copy as complete; what was copied need not be pushed back."""
+
+    def job(writer: Any) -> None:
+        writer.set_cursor(state.node, PULL, StoredCursor(state.epoch, state.sequence, True))
+        writer.set_cursor(state.node, PUSH, StoredCursor(state.epoch, writer.last_sequence(), True))
+
+    store.write(job)

@@ -1,0 +1,23 @@
+"""Giving the other side what it lacks, where only we can dial."""
+
+from collections.abc import Iterator
+
+from mirror.store.base import Applied, Store
+from mirror.sync.pull import contents_of
+from mirror.sync.remote import Offered, Page, Remote
+from mirror.sync.responder import Responder
+from mirror.sync.scope import EVERYTHING, Scope
+
+
+def push_page(store: Store, remote: Remote, page: Page, scope: Scope = EVERYTHING) -> Applied:
+    """Offer a page of records; contents go first, and only those that the other side lacks."""
+    if not page.records:
+        return Applied()
+    requests = contents_of(page.records)
+    wanted = remote.lacks(requests) if requests else []
+
+    def offered() -> Iterator[Offered]:
+        yield from Responder(store, scope).body(wanted)
+        yield Page(page.records, page.crcs)
+
+    return remote.offer(offered())

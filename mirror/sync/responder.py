@@ -1,0 +1,191 @@
+"""The answering side of an exchange: a store's answers to one party, within that party's scope."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from mirror.model.digest import MASK, Digest
+from mirror.model.record import Record, record_crc
+from mirror.store.base import Applied, FeedPage, Reading, Store
+from mirror.store.reader import PAGE_RECORDS
+from mirror.sync.index import RangeIndex
+from mirror.sync.pull import lacking, store_parts
+from mirror.sync.remote import Answer, Denied, Offered, Page, Part, StaleCursor, State
+from mirror.sync.scope import EVERYTHING, Scope
+from mirror.wire.codec import ContentRequest, Cursor, Range
+
+PART_BYTES = 1024 * 1024
+"""Bytes of content in one part, give or take a row."""
+CACHED_INDEXES = 4
+
+T = TypeVar("T")
+
+
+class Responder:
+    """Implements Remote on a store.  ``reading`` may be a pinned state; writes go to the store itself."""
+
+    def __init__(self, store: Store, scope: Scope = EVERYTHING, reading: Reading | None = None) -> None:
+        self._store = store
+        self.scope = scope
+        self._reading = reading or store
+        self._indexes: dict[str, tuple[Digest, RangeIndex]] = {}
+
+    def _read(self, job: Callable[[Any], T]) -> T:
+        return self._reading.read(job)
+
+    def info(self, known: Digest | None = None, allows: Callable[[str], bool] | None = None) -> State:
+        """Return the state, of the collections that ``allows`` also lets through if it is given."""
+
+        def job(reader: Any) -> State:
+            root = reader.root()
+            if self.scope.reads("") and allows is None and known is not None and _same(root.digest, known):
+                return State(self._store.node, root.epoch, root.sequence, root.digest, None)
+            collections = self._digests(reader, lambda name: self.scope.reads(name) and (not allows or allows(name)))
+            whole = add_digests(collections.values())
+            equal = known is not None and _same(whole, known)
+            return State(self._store.node, root.epoch, root.sequence, whole, None if equal else collections)
+
+        return self._read(job)
+
+    def _digests(self, reader: Any, reads: Callable[[str], bool]) -> dict[str, Digest]:
+        digests: dict[str, Digest] = reader.digests(reads)
+        if self.scope.whole_collections:
+            return digests
+        seen = {name: self._digest_shown(reader, name) for name in digests}
+        return {name: digest for name, digest in seen.items() if digest.count}
+
+    def _digest_shown(self, reader: Any, collection: str) -> Digest:
+        count = newest = total = 0
+        for record in _scan(reader, collection):
+            if self.scope.shows(record):
+                count, newest = count + 1, max(newest, record.stamp)
+                total = (total + record_crc(record)) & MASK
+        return Digest(count, newest, total)
+
+    def check_cursor(self, cursor: Cursor) -> None:
+        """Raise StaleCursor when a cursor is not of this store's present life."""
+        root = self._read(lambda reader: reader.root())
+        if cursor.sequence and (cursor.epoch != root.epoch or cursor.sequence > root.sequence):
+            raise StaleCursor(f"cursor {cursor} is not of this store's epoch {root.epoch}: reconcile")
+
+    def page(self, after: int, allows: Callable[[str], bool] | None = None) -> tuple[Page, bool]:
+        """Return the next page of the feed and whether more is there now."""
+        scope = self.scope
+        reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
+        feed: FeedPage = self._read(lambda reader: reader.feed(after, reads))
+        records, crcs = feed.records, feed.crcs
+        if not scope.whole_collections:
+            shown = [pair for pair in zip(records, crcs, strict=True) if scope.shows(pair[0])]
+            records, crcs = [record for record, _ in shown], [crc for _, crc in shown]
+        return Page(records, crcs, Cursor(self._store.epoch, feed.sequence)), feed.more
+
+    def since(self, cursor: Cursor, allows: Callable[[str], bool] | None = None) -> Iterator[Page]:
+        self.check_cursor(cursor)
+        after, more = cursor.sequence, True
+        while more:
+            page, more = self.page(after, allows)
+            after = page.cursor.sequence if page.cursor else after
+            yield page
+
+    def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
+        self._require(collection)
+        for start in range(0, len(keys), PAGE_RECORDS):
+            wanted = keys[start : start + PAGE_RECORDS]
+            records = self._read(lambda reader, wanted=wanted: reader.get_many(collection, wanted))
+            shown = [record for record in records if self.scope.shows(record)]
+            if shown:
+                yield Page(shown, [record_crc(record) for record in shown])
+
+    def scan(self, collection: str) -> Iterator[Page]:
+        """Yield a whole collection in the order of its keys."""
+        self._require(collection)
+        after = ""
+        while page := self._read(lambda reader, after=after: reader.scan(collection, after)):
+            after = page[-1].key
+            shown = [record for record in page if self.scope.shows(record)]
+            yield Page(shown, [record_crc(record) for record in shown])
+
+    def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
+        self._require(collection)
+        index = self.index(collection)
+        answers: list[Answer] = []
+        for asked in ranges:
+            if index.differs(asked):
+                answer = index.answer(asked)
+                answers.extend(answer) if isinstance(answer, list) else answers.append(answer)
+        return answers
+
+    def index(self, collection: str) -> RangeIndex:
+        """Return the entries of a collection that may be seen; kept until the collection changes."""
+        def job(reader: Any) -> tuple[Digest, RangeIndex]:
+            digest = reader.digest(collection)
+            held = self._indexes.get(collection)
+            if held is not None and held[0] == digest:
+                return held
+            if self.scope.whole_collections:
+                return digest, RangeIndex(reader.entries(collection))
+            shown = (record for record in _scan(reader, collection) if self.scope.shows(record))
+            return digest, RangeIndex((record.stamp, record.key, record_crc(record)) for record in shown)
+
+        found = self._read(job)
+        if collection not in self._indexes and len(self._indexes) >= CACHED_INDEXES:
+            self._indexes.pop(next(iter(self._indexes)))
+        self._indexes[collection] = found
+        return found[1]
+
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+        for request in requests:
+            size = self._read(lambda reader, request=request: self._content_size(reader, request.content))
+            offset = request.offset
+            while offset < size:
+                data = self._read(
+                    lambda reader, request=request, offset=offset: reader.content_parts(
+                        request.content, offset, PART_BYTES
+                    )
+                )
+                yield Part(request.content, offset, size, data)
+                offset += len(data)
+
+    def _content_size(self, reader: Any, content: bytes) -> int:
+        # Whoever may see a record may see its content; a hash alone opens nothing.
+        users = reader.content_users(content)
+        if not any(self.scope.reads(user.collection) and self.scope.shows(user) for user in users):
+            raise Denied(f"content {content.hex()} is not here")
+        return int(reader.content_size(content))
+
+    def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
+        return lacking(self._store, requests)
+
+    def offer(self, offered: Iterable[Offered]) -> Applied:
+        applied = Applied()
+        for item in offered:
+            if isinstance(item, Part):
+                store_parts(self._store, [item])
+                continue
+            for record in item.records:
+                if not self.scope.writes(record):
+                    raise Denied(f"{record.collection} is not open for writing; nothing of the batch was applied")
+            applied += self._store.write(lambda writer, item=item: writer.apply(item.records, item.crcs))
+        return applied
+
+    def _require(self, collection: str) -> None:
+        if not self.scope.reads(collection):
+            raise Denied(f"{collection} is not here")
+
+
+def _same(left: Digest, right: Digest) -> bool:
+    return (left.count, left.total) == (right.count, right.total)
+
+
+def _scan(reader: Any, collection: str) -> Iterator[Record]:
+    after = ""
+    while page := reader.scan(collection, after):
+        yield from page
+        after = page[-1].key
+
+
+def add_digests(digests: Iterable[Digest]) -> Digest:
+    """Return the digest over several collections."""
+    count = newest = total = 0
+    for digest in digests:
+        count, newest, total = count + digest.count, max(newest, digest.newest), (total + digest.total) & MASK
+    return Digest(count, newest, total)
