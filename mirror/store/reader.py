@@ -222,6 +222,10 @@ class Reader:
             raise StoreDamaged(f"content {content.hex()} is missing")
         return int(row[0])
 
+    def complete_contents(self) -> list[tuple[bytes, int]]:
+        """Return the hash and size (bytes) of all contents that are complete."""
+        return self.connection.execute("SELECT hash, size FROM content WHERE have = size").fetchall()
+
     def content_users(self, content: bytes) -> list[Record]:
         """Return the records whose body a content is."""
         rows = self.connection.execute(f"SELECT {COLUMNS} FROM record WHERE content = ? LIMIT 1000", (content,))

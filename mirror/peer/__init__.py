@@ -1,0 +1,1 @@
+"""Links to other nodes: connections, authentication, supervision.  Green threads begin here."""

@@ -1,0 +1,197 @@
+"""One connection as lines, replies and batches; blocks the calling greenlet only.
+
+Bytes are read and written in blocks.  A write that the other side does not take within the timeout ends
+the connection: a peer that never reads costs its own link and nothing else.
+"""
+
+import ssl
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gevent import socket
+
+from mirror.model.errors import MirrorError
+from mirror.wire.batch import Batch, BatchReader, Marker, frame
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import END_OF_LISTING, Reply, decode_line, format_line, parse_reply
+from mirror.wire.receiver import MAX_LINE, Receiver
+
+BLOCK = 256 * 1024
+"""Bytes read from a connection at once."""
+MAX_LISTING = 1_000_000
+"""Lines in a listing of text at most."""
+
+
+class ConnectionLost(MirrorError):
+    """The connection ended, or was silent for too long."""
+
+
+class Channel:
+    """Wraps a connected green socket."""
+
+    def __init__(self, connection: Any, peer: str, timeout: float | None = None) -> None:
+        """``peer`` names the other side in errors; ``timeout`` is in seconds of silence."""
+        self.socket = connection
+        self.peer = peer
+        self.sent = 0
+        self.received = 0
+        self._receiver = Receiver()
+        self.set_timeout(timeout)
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """Set after how many seconds of silence the connection counts as lost."""
+        self.timeout = seconds
+        self.socket.settimeout(seconds)
+
+    # -- bytes ------------------------------------------------------------------------------------
+
+    def fill(self) -> bool:
+        """Read what has arrived, waiting for it; returns False at the end.  Raises ConnectionLost."""
+        try:
+            data = self.socket.recv(BLOCK)
+        except TimeoutError:
+            raise ConnectionLost(f"{self.peer} was silent for {self.timeout:g} s") from None
+        except (OSError, ValueError) as error:
+            raise ConnectionLost(f"the connection to {self.peer} was lost: {error}") from None
+        self.received += len(data)
+        self._receiver.feed(data)
+        return bool(data)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes.  Raises ConnectionLost."""
+        try:
+            self.socket.sendall(data)
+        except TimeoutError:
+            raise ConnectionLost(f"{self.peer} took nothing for {self.timeout:g} s") from None
+        except (OSError, ValueError) as error:
+            raise ConnectionLost(f"the connection to {self.peer} was lost: {error}") from None
+        self.sent += len(data)
+
+    def close(self) -> None:
+        """Close the connection; further calls do nothing."""
+        try:
+            self.socket.close()
+        except OSError:
+            return  # it is gone already, which is what was wanted
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes have arrived that were not taken yet."""
+        return len(self._receiver) > 0
+
+    def start_tls(self, context: ssl.SSLContext, *, server: bool, hostname: str | None = None) -> None:
+        """Go on encrypted.  Raises ConnectionLost; what arrived in clear before is an error."""
+        if self.pending:
+            raise ProtocolError(f"{self.peer} sent more than STLS before TLS began")
+        try:
+            self.socket = context.wrap_socket(self.socket, server_side=server, server_hostname=hostname)
+        except (OSError, ValueError) as error:
+            raise ConnectionLost(f"no TLS with {self.peer}: {error}") from None
+
+    # -- lines ------------------------------------------------------------------------------------
+
+    def read_line(self, limit: int = MAX_LINE) -> bytes | None:
+        """Return the next line, or None at the end.  Raises ConnectionLost, ProtocolError."""
+        while (line := self._receiver.take_line(limit)) is None:
+            if not self.fill():
+                return None
+        return line
+
+    def require_line(self) -> bytes:
+        """Return the next line.  Raises ConnectionLost also at the end."""
+        line = self.read_line()
+        if line is None:
+            raise ConnectionLost(f"{self.peer} closed the connection")
+        return line
+
+    def require(self, count: int) -> bytes:
+        """Return exactly ``count`` bytes.  Raises ConnectionLost."""
+        while (block := self._receiver.take(count)) is None:
+            if not self.fill():
+                raise ConnectionLost(f"{self.peer} closed the connection")
+        return block
+
+    def read_reply(self) -> Reply:
+        """Return the next reply, past asynchronous ones.  Raises Refused for an error reply."""
+        while True:
+            reply = parse_reply(self.require_line())
+            if reply.kind == 5:
+                raise Refused(reply.code, reply.text)
+            if reply.kind != 9:
+                return reply
+
+    def ask(self, command: str, kind: int = 2) -> Reply:
+        """Send a command and return its reply, which must be of the ``kind`` expected."""
+        self.send(format_line(command))
+        reply = self.read_reply()
+        if reply.kind != kind:
+            raise ProtocolError(f"{self.peer} answered {command.split('|')[0]!r} with {reply.code} {reply.text[:60]!r}")
+        return reply
+
+    def read_listing(self) -> Iterator[str]:
+        """Yield the lines of a text listing."""
+        for _ in range(MAX_LISTING):
+            line = self.require_line()
+            if line == END_OF_LISTING:
+                return
+            yield decode_line(line)
+        raise ProtocolError(f"{self.peer} sent a listing of over {MAX_LISTING} lines")
+
+    def iterate_blocks(self) -> Iterator[bytes]:
+        """Yield a text listing as the blocks it arrives in, up to and with its ``000`` line."""
+        tail = b"\n"
+        while True:
+            block = self._receiver.take(len(self._receiver)) if self.pending else b""
+            if block:
+                tail = (tail + block)[-6:]
+                yield block
+                if tail.replace(b"\r", b"").endswith(b"\n000\n"):
+                    return
+            if not self.fill():
+                raise ConnectionLost(f"{self.peer} closed the connection in the middle of a listing")
+
+    # -- batches ----------------------------------------------------------------------------------
+
+    def read_batches(self) -> Iterator[Batch]:
+        """Yield batches up to the line that ends their listing."""
+        reader = BatchReader(self._receiver)
+        while (item := reader.next()) is not Marker.END_OF_LISTING:
+            if isinstance(item, Batch):
+                yield item
+            elif not self.fill():
+                raise ConnectionLost(f"{self.peer} closed the connection in the middle of a listing")
+
+    def send_batch(self, batch: Batch) -> None:
+        """Send one batch, window by window."""
+        for block in frame(batch):
+            self.send(block)
+
+    def send_batches(self, batches: Iterable[Batch]) -> None:
+        """Send batches and end their listing."""
+        for batch in batches:
+            self.send_batch(batch)
+        self.end_listing()
+
+    def end_listing(self) -> None:
+        self.send(END_OF_LISTING + b"\n")
+
+
+def connect(host: str, port: int, timeout: float) -> Channel:
+    """Connect over TCP.  Raises ConnectionLost."""
+    try:
+        connection = socket.create_connection((host, port), timeout)
+    except (OSError, UnicodeError) as error:
+        raise ConnectionLost(f"{host}:{port} cannot be reached: {error}") from None
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Channel(connection, f"{host}:{port}", timeout)
+
+
+def connect_unix(path: str, timeout: float | None = None) -> Channel:
+    """Connect to a Unix socket.  Raises ConnectionLost."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        connection.close()
+        raise ConnectionLost(f"{path} cannot be reached: {error}") from None
+    return Channel(connection, path, timeout)

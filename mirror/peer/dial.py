@@ -1,0 +1,71 @@
+"""Dialling a peer: connect, encrypt, prove each other with SCRAM-SHA-256 (RFC 5802, RFC 7677)."""
+
+import base64
+import binascii
+from typing import NamedTuple
+
+from scramp import ScramClient, ScramException
+
+from mirror.config import Address, Peer
+from mirror.model.errors import MirrorError
+from mirror.peer.channel import Channel, connect
+from mirror.peer.tls import secure
+from mirror.wire.errors import ProtocolError
+
+MECHANISM = "SCRAM-SHA-256"
+
+
+class NotAuthenticated(MirrorError):
+    """One of the two sides does not know the shared secret."""
+
+
+class Greeting(NamedTuple):
+    """What an authenticated peer says of itself; ``dials`` is whether it dials us too."""
+
+    node: str
+    epoch: str
+    dials: bool
+
+
+def dial(address: Address, trust: str, timeout: float, *, plaintext: bool = False) -> Channel:
+    """Return an encrypted connection.  ``plaintext`` leaves TLS out, as only the config may ask."""
+    channel = connect(address.host, address.port, timeout)
+    try:
+        channel.read_reply()
+        if not plaintext:
+            secure(channel, trust, address.host)
+    except BaseException:
+        channel.close()
+        raise
+    return channel
+
+
+def authenticate(channel: Channel, own_name: str, secret: str) -> Greeting:
+    """Log in as a peer; both sides prove that they know the secret.  Raises NotAuthenticated."""
+    client = ScramClient([MECHANISM], own_name, secret)
+    first = base64.b64encode(client.get_client_first().encode()).decode()
+    reply = channel.ask(f"AUTH {MECHANISM}|{own_name}|{first}", 3)
+    try:
+        client.set_server_first(base64.b64decode(reply.text, validate=True).decode())
+        final = base64.b64encode(client.get_client_final().encode()).decode()
+        answer = channel.ask(f"AUTH {final}")
+        proof, node, epoch, dials = (answer.parameters + [""] * 4)[:4]
+        client.set_server_final(base64.b64decode(proof, validate=True).decode())
+    except (ScramException, binascii.Error, UnicodeDecodeError) as error:
+        raise NotAuthenticated(f"{channel.peer} does not know the secret we share: {error}") from None
+    return Greeting(node, epoch, dials == "1")
+
+
+def dial_peer(peer: Peer, own_name: str, secret: str, timeout: float) -> tuple[Channel, Greeting]:
+    """Return a connection to a configured peer, both sides proved."""
+    if peer.address is None:
+        raise ProtocolError(f"peer {peer.name} has no address")
+    channel = dial(peer.address, peer.trust, timeout)
+    try:
+        greeting = authenticate(channel, own_name, secret)
+        if greeting.node != peer.name:
+            raise NotAuthenticated(f"{channel.peer} is node {greeting.node!r}, expected was {peer.name!r}")
+    except BaseException:
+        channel.close()
+        raise
+    return channel, greeting

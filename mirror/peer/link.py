@@ -1,0 +1,216 @@
+"""The link to one peer that we can dial: pull, push, reconcile, supervised and dialled again for ever.
+
+A link is a greenlet that owns three others: one tails the peer's feed, one pushes ours where the peer
+cannot dial us, one reconciles on a schedule.  When one of them ends, all end, and the link is made anew
+after a pause that doubles up to a limit, with jitter so that a hundred leaves don't return at once.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.event import Event
+from gevent.pool import Group
+
+from mirror.config import Config, Peer
+from mirror.model.errors import MirrorError
+from mirror.peer.channel import Channel
+from mirror.peer.dial import Greeting, dial_peer
+from mirror.peer.recent import Recent
+from mirror.peer.remote import ChannelRemote
+from mirror.store.base import Store, StoredCursor
+from mirror.sync.pull import PULL, PUSH, apply_page
+from mirror.sync.push import push_page
+from mirror.sync.reconcile import reconcile
+from mirror.sync.remote import StaleCursor
+from mirror.sync.responder import Responder
+from mirror.wire.codec import Cursor
+
+log = logging.getLogger("mirror.link")
+
+
+class LinkStatus(msgspec.Struct):
+    """What ``status`` shows of a link."""
+
+    peer: str
+    address: str
+    phase: str = "waiting"
+    since: float = 0.0
+    error: str = ""
+    failures: int = 0
+    pulled: int = 0
+    pushed: int = 0
+    conflicts: int = 0
+    reconciled: float = 0.0
+    last_change: float = 0.0
+
+
+class Link:
+    """Keeps a store and one peer equal for as long as it runs."""
+
+    def __init__(
+        self, store: Store, config: Config, peer: Peer, secret: str, recent: Recent, wait_open: Callable[[], None]
+    ) -> None:
+        """``wait_open`` blocks while this node takes nothing in (single-user mode)."""
+        self._store = store
+        self._config = config
+        self._peer = peer
+        self._secret = secret
+        self._recent = recent
+        self._wait_open = wait_open
+        self._channels: list[Channel] = []
+        self.status = LinkStatus(peer.name, str(peer.address))
+
+    # -- supervision ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Dial, work, and dial again, until killed."""
+        while True:
+            started = time.monotonic()
+            try:
+                self._work()
+            except MirrorError as error:
+                self._failed(str(error))
+            except Exception as error:
+                log.exception("link to %s: unexpected %s", self._peer.name, type(error).__name__)
+                self._failed(f"{type(error).__name__}: {error}")
+            finally:
+                self._close()
+            if time.monotonic() - started > self._config.retry_max_s:
+                self.status.failures = 1
+            gevent.sleep(self._pause())
+
+    def _failed(self, error: str) -> None:
+        if error != self.status.error:
+            log.warning("link to %s: %s", self._peer.name, error)
+        self.status.error = error
+        self.status.failures += 1
+        self._phase("waiting")
+
+    def _pause(self) -> float:
+        """Seconds before the next try: between half and all of a limit that doubles with each failure."""
+        limit = min(self._config.retry_max_s, self._config.retry_min_s * 2 ** min(self.status.failures, 20))
+        return limit * random.uniform(0.5, 1.0)
+
+    def _phase(self, phase: str) -> None:
+        if phase != self.status.phase:
+            self.status.phase = phase
+            self.status.since = time.time()
+
+    def _dial(self) -> tuple[ChannelRemote, Greeting]:
+        timeout = self._config.keepalive_s * 3.0
+        channel, greeting = dial_peer(self._peer, self._config.node, self._secret, timeout)
+        self._channels.append(channel)
+        return ChannelRemote(channel), greeting
+
+    def _close(self) -> None:
+        for channel in self._channels:
+            channel.close()
+        self._channels.clear()
+
+    def _work(self) -> None:
+        self._phase("connecting")
+        commands, greeting = self._dial()
+        pushing = self._peer.push == "yes" or (self._peer.push == "auto" and not greeting.dials)
+        self._prepare(commands, greeting, pushing)
+        log.info("link to %s is up%s", self._peer.name, ", pushing too" if pushing else "")
+        self.status.error, self.status.failures = "", 0
+        self._phase("live")
+        group = Group()
+        ended = Event()
+        workers = [group.spawn(self._pull, commands), group.spawn(self._reconcile_on_schedule, pushing)]
+        if pushing:
+            workers.append(group.spawn(self._push))
+        for worker in workers:
+            worker.link(lambda _worker: ended.set())
+        try:
+            ended.wait()
+            for worker in workers:
+                if worker.ready():
+                    worker.get()  # raises what ended it
+        finally:
+            group.kill()
+
+    # -- the work ---------------------------------------------------------------------------------
+
+    def _cursor(self, direction: str) -> StoredCursor:
+        return self._store.read(lambda reader: reader.cursor(self._peer.name, direction))
+
+    def _prepare(self, remote: ChannelRemote, greeting: Greeting, pushing: bool) -> None:
+        """Reconcile unless the cursors of both directions are good for the peer's present epoch."""
+        pull, push = self._cursor(PULL), self._cursor(PUSH)
+        if pull.epoch != greeting.epoch and self._store.read(lambda reader: reader.last_sequence()) == 0:
+            begin = StoredCursor(greeting.epoch, 0)
+            self._store.write(lambda writer: writer.set_cursor(self._peer.name, PULL, begin))
+            return  # an empty store just takes the whole feed
+        if pull.epoch != greeting.epoch or (pushing and push.epoch != greeting.epoch):
+            self._reconcile(remote, pushing)
+
+    def _reconcile(self, remote: ChannelRemote, pushing: bool) -> None:
+        self._phase("reconciling")
+        self._wait_open()
+        outcome = reconcile(self._store, remote, self._peer.name, push=pushing)
+        self.status.pulled += outcome.pulled.written
+        self.status.pushed += outcome.pushed.written
+        self.status.conflicts += outcome.pulled.conflicts
+        self.status.reconciled = time.time()
+        self._phase("live")
+        if outcome.differing:
+            log.info(
+                "reconciled with %s in %d round trips: %d records wanted, %d surplus",
+                self._peer.name, outcome.trips, outcome.wanted, outcome.surplus,
+            )
+
+    def _reconcile_on_schedule(self, pushing: bool) -> None:
+        while True:
+            gevent.sleep(self._config.reconcile_s * random.uniform(0.9, 1.1))
+            remote, _ = self._dial()
+            self._reconcile(remote, pushing)
+            self._channels.remove(remote.channel)
+            remote.channel.close()
+
+    def _pull(self, bodies: ChannelRemote) -> None:
+        stored = self._cursor(PULL)
+        tail, greeting = self._dial()
+        try:
+            for page in tail.tail(Cursor(stored.epoch or greeting.epoch, stored.sequence)):
+                bodies.channel.ask("NOOP")  # keeps the second connection open as well
+                if not page.records and page.cursor is not None and page.cursor.sequence == stored.sequence:
+                    continue
+                self._wait_open()
+                self._recent.add(page.crcs)
+                applied = apply_page(self._store, bodies, page, self._peer.name)
+                self.status.pulled += applied.written
+                self.status.conflicts += applied.conflicts
+                if applied.written:
+                    self.status.last_change = time.time()
+        except StaleCursor:
+            self._store.write(lambda writer: writer.set_cursor(self._peer.name, PULL, StoredCursor()))
+            raise  # the next try finds no cursor and reconciles
+
+    def _push(self) -> None:
+        remote, greeting = self._dial()
+        responder = Responder(self._store)
+        after = self._cursor(PUSH).sequence
+        changed = Event()
+        stop_watching = self._store.watch(changed.set)
+        try:
+            while True:
+                changed.clear()
+                page, more = responder.page(after)
+                self._push_page(remote, greeting, self._recent.without(page), after)
+                after = page.cursor.sequence if page.cursor else after
+                if not more and not changed.wait(self._config.keepalive_s):
+                    remote.channel.ask("NOOP")
+        finally:
+            stop_watching()
+
+    def _push_page(self, remote: ChannelRemote, greeting: Greeting, page: Any, before: int) -> None:
+        self.status.pushed += push_page(self._store, remote, page).written
+        if page.cursor.sequence != before:
+            cursor = StoredCursor(greeting.epoch, page.cursor.sequence, True)
+            self._store.write(lambda writer: writer.set_cursor(self._peer.name, PUSH, cursor))

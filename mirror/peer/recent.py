@@ -1,0 +1,34 @@
+"""Remembers which versions a peer gave us lately, so that they are not sent back to it.
+
+Only saves traffic: a version that is sent back all the same is dropped there at once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from mirror.sync.remote import Page
+
+LIMIT = 65_536
+"""CRCs remembered per peer."""
+
+
+class Recent:
+    """The CRCs of what came from one peer, the oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self._crcs: OrderedDict[int, None] = OrderedDict()
+
+    def add(self, crcs: Iterable[int]) -> None:
+        for crc in crcs:
+            self._crcs[crc] = None
+        while len(self._crcs) > LIMIT:
+            self._crcs.popitem(last=False)
+
+    def without(self, page: Page) -> Page:
+        """Return a page without what the peer gave us."""
+        if not self._crcs:
+            return page
+        kept = [(record, crc) for record, crc in zip(page.records, page.crcs, strict=True) if crc not in self._crcs]
+        if len(kept) == len(page.records):
+            return page
+        return Page([record for record, _ in kept], [crc for _, crc in kept], page.cursor)

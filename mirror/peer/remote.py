@@ -1,0 +1,142 @@
+"""The engine's Remote over a connection: SYNC commands out, records in."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import gevent
+
+from mirror.model.digest import Digest
+from mirror.peer.channel import Channel
+from mirror.store.base import Applied
+from mirror.sync.remote import Answer, Offered, Page, Part, StaleCursor, State
+from mirror.wire.batch import Batch, header_int
+from mirror.wire.codec import (
+    MSGPACK,
+    ContentRequest,
+    Cursor,
+    Listed,
+    Range,
+    content_batch,
+    parse_cursor,
+    read_records,
+    read_typed,
+    records_batch,
+    typed_batch,
+)
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import Code, Reply
+
+
+class ChannelRemote:
+    """Implements mirror.sync.remote.Remote.  One exchange at a time."""
+
+    def __init__(self, channel: Channel, selector: str = "all") -> None:
+        """``selector`` is the type in the SYNC commands: all, a kind, or one collection."""
+        self.channel = channel
+        self._type = selector
+        channel.ask(f"SYNC encoding|{MSGPACK}")
+
+    def info(self, known: Digest | None = None) -> State:
+        command = f"SYNC {self._type}|info"
+        if known is not None:
+            command += f"|{known.count}|{known.total:016x}"
+        self.channel.send(command.encode() + b"\n")
+        return read_state(self.channel, self.channel.read_reply())
+
+    def pin(self) -> State:
+        """Pin the present state on the other side; what follows on this connection reads it."""
+        self.channel.send(b"SYNC all|pin\n")
+        return read_state(self.channel, self.channel.read_reply())
+
+    def since(self, cursor: Cursor) -> Iterator[Page]:
+        return self._pages(f"SYNC {self._type}|since|{cursor}")
+
+    def tail(self, cursor: Cursor) -> Iterator[Page]:
+        """Yield what changes after a cursor for as long as the connection lasts; empty pages are keepalives."""
+        return self._pages(f"SYNC {self._type}|tail|{cursor}")
+
+    def _pages(self, command: str) -> Iterator[Page]:
+        try:
+            self.channel.ask(command, 1)
+        except Refused as error:
+            if error.code == Code.STALE_CURSOR:
+                raise StaleCursor(error.text) from None
+            raise
+        for batch in self.channel.read_batches():
+            yield decode_page(batch)
+
+    def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
+        self.channel.ask(f"SYNC {collection}|get", 8)
+        self.channel.send_batches([typed_batch("keys", list(keys))])
+        for batch in self.channel.read_batches():
+            yield decode_page(batch)
+
+    def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
+        self.channel.ask(f"SYNC {collection}|ranges", 8)
+        self.channel.send_batches([typed_batch("ranges", list(ranges))])
+        answers: list[Answer] = []
+        for batch in self.channel.read_batches():
+            kind = batch.header.get("Type", "")
+            answers += read_typed(batch, kind, Listed if kind == "listed" else Range)
+        return answers
+
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+        self.channel.ask("SYNC all|body", 8)
+        self.channel.send_batches([typed_batch("contents", list(requests))])
+        for batch in self.channel.read_batches():
+            yield read_part(batch)
+
+    def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
+        self.channel.ask("SYNC all|lacks", 8)
+        self.channel.send_batches([typed_batch("contents", list(requests))])
+        return [item for batch in self.channel.read_batches() for item in read_typed(batch, "contents", ContentRequest)]
+
+    def offer(self, offered: Iterable[Offered]) -> Applied:
+        self.channel.ask("SYNC all|offer", 4)
+        self.channel.send_batches(
+            content_batch(item.content, item.offset, item.size, item.data)
+            if isinstance(item, Part)
+            else records_batch(item.records, item.crcs)
+            for item in offered
+        )
+        written, held, conflicts = self.channel.read_reply().parameters[:3]
+        return Applied(int(written), int(held), int(conflicts))
+
+
+def decode_page(batch: Batch) -> Page:
+    """Decode and check a batch of records, outside the hub when it is large.  Raises ProtocolError."""
+    large = len(batch.payload) > 16 * 1024
+    checked = gevent.get_hub().threadpool.apply(read_records, (batch,)) if large else read_records(batch)
+    cursor = batch.header.get("Cursor")
+    return Page(checked.records, checked.crcs, parse_cursor(cursor) if cursor else None)
+
+
+def read_part(batch: Batch) -> Part:
+    """Read a batch of content.  Raises ProtocolError."""
+    header = batch.header
+    if header.get("Type") != "content":
+        raise ProtocolError(f"a batch of Type={header.get('Type', '')[:40]!r} where 'content' was expected")
+    try:
+        content = bytes.fromhex(header.get("Content", ""))
+    except ValueError:
+        raise ProtocolError(f"Content={header.get('Content', '')[:40]!r} is no SHA-256") from None
+    if len(content) != 32:
+        raise ProtocolError(f"Content={header.get('Content', '')[:40]!r} is no SHA-256")
+    return Part(content, header_int(header, "Offset"), header_int(header, "Total"), batch.payload)
+
+
+def read_state(channel: Channel, reply: Reply) -> State:
+    """Read the answer to ``info``: a reply line, and a listing of collections unless all was equal."""
+    node, epoch, sequence, count, newest, total = (reply.parameters + [""] * 6)[:6]
+    try:
+        digest = Digest(int(count), int(newest, 16), int(total, 16))
+        state = State(node, epoch, int(sequence), digest, None)
+        if reply.kind != 1:
+            return state
+        return state._replace(collections=dict(_read_digest(line) for line in channel.read_listing()))
+    except ValueError:
+        raise ProtocolError(f"{channel.peer} answered info with {reply.text[:80]!r}") from None
+
+
+def _read_digest(line: str) -> tuple[str, Digest]:
+    name, count, newest, total = line.split("|")[:4]
+    return name, Digest(int(count), int(newest, 16), int(total, 16))

@@ -1,0 +1,101 @@
+"""TLS between nodes: a node's own certificate, and how another's is proved."""
+
+import hashlib
+import hmac
+import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from gevent import ssl as green_ssl
+
+from mirror.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, ConfigError, check_private, write_private
+from mirror.model.errors import MirrorError
+from mirror.peer.channel import Channel
+
+_VALID_DAYS = 3650 * 2
+
+
+class NotTrusted(MirrorError):
+    """The other side's certificate is not the one expected."""
+
+
+def make_certificate(directory: Path, node: str, hosts: list[str]) -> str:
+    """Make a node's key and self-signed certificate (P-256); returns its fingerprint."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, node)])
+    now = datetime.now(UTC)
+    names: list[x509.GeneralName] = [x509.DNSName(node)]
+    for host in hosts:
+        try:
+            names.append(x509.IPAddress(ipaddress.ip_address(host)))
+        except ValueError:
+            names.append(x509.DNSName(host))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=_VALID_DAYS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_private(directory / PRIVATE_KEY_FILE, private.decode())
+    write_private(directory / CERTIFICATE_FILE, certificate.public_bytes(serialization.Encoding.PEM).decode())
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def own_fingerprint(directory: Path) -> str:
+    """Return the SHA-256 of a node's certificate in hex.  Raises ConfigError."""
+    path = directory / CERTIFICATE_FILE
+    try:
+        der = ssl.PEM_cert_to_DER_cert(path.read_text("ascii").strip())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    return hashlib.sha256(der).hexdigest()
+
+
+def server_context(directory: Path) -> ssl.SSLContext:
+    """Return what a listening node needs for TLS.  Raises ConfigError."""
+    check_private(directory / PRIVATE_KEY_FILE)
+    context = green_ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(directory / CERTIFICATE_FILE, directory / PRIVATE_KEY_FILE)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{directory / CERTIFICATE_FILE}: {error}") from None
+    return context  # type: ignore[no-any-return]
+
+
+def secure(channel: Channel, trust: str, hostname: str) -> None:
+    """Go on encrypted as a client, and prove the other side.  Raises NotTrusted or ConnectionLost."""
+    channel.ask("STLS")
+    context = green_ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if trust.startswith("pin:"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # the pin below is the proof
+    elif trust.startswith("ca:"):
+        try:
+            context.load_verify_locations(trust[3:])
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"the CA file {trust[3:]} cannot be used: {error}") from None
+    else:
+        context.load_default_certs()
+    channel.start_tls(context, server=False, hostname=hostname)
+    if trust.startswith("pin:"):
+        shown = hashlib.sha256(channel.socket.getpeercert(binary_form=True)).hexdigest()
+        if not hmac.compare_digest(shown, trust[4:]):
+            raise NotTrusted(
+                f"{channel.peer} shows a certificate with fingerprint {shown}, expected was {trust[4:]}; "
+                "if its certificate was renewed, run 'ctdlmirror peer add' again with the new one"
+            )

@@ -1,0 +1,118 @@
+"""Who is on the other end of a session, and what a Citadel user may see and write.
+
+A user's rights follow the imported data: own mailbox rooms, public rooms, private rooms to which the
+user's visit grants access; an administrator (access level 6) may go everywhere.  Flags: formats of 980.
+"""
+
+import hmac
+from typing import Any, NamedTuple
+
+from mirror.model.fields import values_of
+from mirror.model.kinds import room_of
+from mirror.model.record import Record
+from mirror.sync.scope import EVERYTHING, Scope
+
+ROOM_IN_USE, ROOM_PRIVATE, ROOM_READ_ONLY, ROOM_MAILBOX = 2, 4, 8192, 16384
+VISIT_LOCKED_OUT, VISIT_GRANTED = 2, 4
+LEVEL_DELETED, LEVEL_AIDE = 0, 6
+VIEWS_CALENDAR = (3, 7)
+_USER_KINDS = ("messages", "files", "visits")
+
+
+class Party(NamedTuple):
+    """Somebody authenticated: a ``kind`` (peer, user, admin), a name, rights."""
+
+    kind: str
+    name: str
+    scope: Scope
+    user_key: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+ADMIN = Party("admin", "local", EVERYTHING)
+
+
+class Room(NamedTuple):
+    """A room that a user may enter."""
+
+    key: str
+    name: str
+    own: bool
+    writable: bool
+    view: int
+
+
+class UserScope:
+    """What one user may see: messages and files of rooms open to the user, and the user's own marks."""
+
+    whole_collections = False
+
+    def __init__(self, user_key: str, rooms: dict[str, Room]) -> None:
+        self.user_key = user_key
+        self.rooms = rooms
+
+    def reads(self, collection: str) -> bool:
+        return collection.partition("/")[0] in _USER_KINDS and room_of(collection) in self.rooms
+
+    def shows(self, record: Record) -> bool:
+        if record.collection.startswith("visits/"):
+            return record.key == self.user_key or record.key.startswith(self.user_key + " ")
+        return True
+
+    def writes(self, record: Record) -> bool:
+        if not self.reads(record.collection) or not self.shows(record):
+            return False
+        if record.collection.startswith("visits/"):
+            return record.key != self.user_key  # the relation itself holds granted rights
+        return self.rooms[room_of(record.collection)].writable
+
+
+def find_user(reader: Any, name: str) -> Record | None:
+    """Return the record of the user of that name (case doesn't matter), or None."""
+    wanted = name.strip().casefold()
+    for record in reader.scan_all("users"):
+        values = values_of(record)
+        if str(values.get("u_fullname", "")).casefold() == wanted and _number(values, "u_axlevel") > LEVEL_DELETED:
+            found: Record = record
+            return found
+    return None
+
+
+def password_matches(record: Record, password: str) -> bool:
+    """Compare in constant time with the password as the server holds it."""
+    held = str(values_of(record).get("u_password", ""))
+    return bool(held) and hmac.compare_digest(held.encode(), password.encode())
+
+
+def user_scope(reader: Any, user: Record) -> UserScope:
+    """Work out a user's rights from rooms and visits."""
+    values = values_of(user)
+    number, aide = _number(values, "u_usernum"), _number(values, "u_axlevel") >= LEVEL_AIDE
+    rooms = (_room(reader, record, user.key, number, aide) for record in reader.scan_all("rooms"))
+    return UserScope(user.key, {room.key: room for room in rooms if room is not None})
+
+
+def _room(reader: Any, record: Record, user_key: str, number: int, aide: bool) -> Room | None:
+    values = values_of(record)
+    flags, name = _number(values, "QRflags"), str(values.get("QRname", ""))
+    view = _number(values, "QRdefaultview")
+    if not flags & ROOM_IN_USE:
+        return None
+    if flags & ROOM_MAILBOX:
+        own = name.startswith(f"{number:010d}.") and record.key.rpartition(":")[0] == user_key.rpartition(":")[0]
+        return Room(record.key, name[11:], True, True, view) if own else None
+    visit = reader.get(f"visits/{record.key}", user_key)
+    access = _number(values_of(visit), "v_flags") if visit is not None and not visit.dead else 0
+    if not aide and (access & VISIT_LOCKED_OUT or (flags & ROOM_PRIVATE and not access & VISIT_GRANTED)):
+        return None
+    return Room(record.key, name, False, aide or not flags & ROOM_READ_ONLY, view)
+
+
+def _number(values: Any, name: str) -> int:
+    try:
+        return int(values.get(name, 0))
+    except (TypeError, ValueError):
+        return 0

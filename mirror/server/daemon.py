@@ -1,0 +1,113 @@
+"""The daemon: a node with its doors open and its links running, until it is told to stop."""
+
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+
+from mirror.config import STATE_FILE, Config, load_config, load_secrets
+from mirror.model.errors import MirrorError
+from mirror.peer.link import Link
+from mirror.peer.tls import server_context
+from mirror.server.listener import Listener
+from mirror.server.node import Node
+from mirror.store.green import GreenStore, open_green
+
+log = logging.getLogger("mirror.daemon")
+
+STOP_TIMEOUT_S = 4.0
+"""Seconds that links and sessions get to end."""
+
+
+class Daemon:
+    """Owns the node, the listener and one greenlet per link."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises ConfigError, StoreError or ListenError."""
+        self._directory = directory
+        config, secrets = load_config(directory), load_secrets(directory)
+        store: GreenStore = open_green(
+            directory, config.node, purpose="ctdlmirror daemon", max_ahead_ms=config.max_clock_ahead_s * 1000
+        )
+        self.node = Node(config, secrets, store)
+        self._listener = Listener(self.node)
+        self._greenlets: dict[str, gevent.Greenlet] = {}
+        self._stop = Event()
+        try:
+            self.node.tls = server_context(directory)
+            self._listener.open()
+        except BaseException:
+            self._listener.close()
+            store.close()
+            raise
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT; SIGHUP reloads the configuration."""
+        gevent.signal_handler(signal.SIGTERM, self._stop.set)
+        gevent.signal_handler(signal.SIGINT, self._stop.set)
+        gevent.signal_handler(signal.SIGHUP, self.reload)
+        self._start_links(self.node.config)
+        self._write_state()
+        log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
+        try:
+            self._stop.wait()
+        finally:
+            self._close()
+
+    def _write_state(self) -> None:
+        state = {"pid": os.getpid(), "node": self.node.config.node, "addresses": self.node.addresses}
+        temporary = self.node.config.path(STATE_FILE + ".new")
+        temporary.write_text(json.dumps(state) + "\n", "utf-8")
+        temporary.replace(self.node.config.path(STATE_FILE))
+
+    def _start_links(self, config: Config) -> None:
+        for peer in config.peers:
+            if peer.address is None:
+                continue
+            secret = self.node.secrets.get(peer.name)
+            if secret is None:
+                log.error("peer %s has no secret: run 'ctdlmirror peer add' again", peer.name)
+                continue
+            link = Link(
+                self.node.store, config, peer, secret, self.node.recent[peer.name], self.node.single_user.wait_open
+            )
+            self.node.links[peer.name] = link
+            self._greenlets[peer.name] = gevent.spawn(link.run)
+
+    def _stop_links(self) -> None:
+        gevent.killall(list(self._greenlets.values()), timeout=STOP_TIMEOUT_S / 2)
+        self._greenlets.clear()
+        self.node.links.clear()
+
+    def reload(self) -> None:
+        """Take over a changed configuration; a broken one changes nothing.  Addresses need a restart."""
+        gevent.spawn(self._reload)
+
+    def _reload(self) -> None:
+        try:
+            config, secrets = load_config(self._directory), load_secrets(self._directory)
+        except MirrorError as error:
+            log.error("not reloaded: %s", error)
+            return
+        if config.node != self.node.config.node:
+            log.error("not reloaded: a node's name never changes (it is %s)", self.node.config.node)
+            return
+        if config.listen != self.node.config.listen:
+            log.warning("changed listen addresses take effect at the next start")
+        logging.getLogger().setLevel(config.log_level.upper())
+        self._stop_links()
+        self.node.configure(config, secrets)
+        self._start_links(config)
+        log.info("reloaded: %d peers", len(config.peers))
+
+    def _close(self) -> None:
+        log.info("stopping")
+        self._stop_links()
+        self._listener.close()
+        self.node.config.path(STATE_FILE).unlink(missing_ok=True)
+        with gevent.Timeout(STOP_TIMEOUT_S, False):
+            self.node.store.close()

@@ -1,0 +1,96 @@
+"""Accepting connections: TCP for peers and clients, a Unix socket for this machine's administrator."""
+
+import logging
+import os
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.pool import Group
+from gevent.server import StreamServer
+
+from mirror.config import ADMIN_SOCKET, Address
+from mirror.model.errors import MirrorError
+from mirror.peer.channel import Channel, ConnectionLost
+from mirror.server.access import ADMIN
+from mirror.server.node import Node
+from mirror.server.session import Session
+from mirror.wire.lines import Code, format_reply
+
+log = logging.getLogger("mirror.listener")
+
+
+class ListenError(MirrorError):
+    """An address that cannot be listened on."""
+
+
+class Listener:
+    """The node's doors."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._servers: list[StreamServer] = []
+        self._sessions = Group()
+
+    def open(self) -> None:
+        """Listen on all configured addresses and the admin socket.  Raises ListenError."""
+        for address in self._node.config.listen:
+            self._listen(address)
+        path = str(self._node.config.path(ADMIN_SOCKET))
+        if os.path.exists(path):
+            os.unlink(path)  # the store's lock is ours, so nobody is behind it
+        server_socket = socket.socket(socket.AF_UNIX)
+        mask = os.umask(0o177)
+        try:
+            server_socket.bind(path)
+        except OSError as error:
+            raise ListenError(f"the admin socket {path} cannot be made: {error}") from None
+        finally:
+            os.umask(mask)
+        server_socket.listen(64)
+        self._start(StreamServer(server_socket, self._accept_admin))
+
+    def _listen(self, address: Address) -> None:
+        server = StreamServer((address.host, address.port), self._accept, backlog=256)
+        try:
+            server.start()
+        except OSError as error:
+            raise ListenError(f"{address} cannot be listened on: {error.strerror}") from None
+        self._servers.append(server)
+        self._node.addresses.append(str(Address(address.host, server.server_port)))
+
+    def _start(self, server: StreamServer) -> None:
+        server.start()
+        self._servers.append(server)
+
+    def _accept(self, connection: Any, address: Any) -> None:
+        host = str(address[0])
+        if len(self._node.sessions) >= self._node.config.max_sessions:
+            connection.settimeout(5)
+            try:
+                connection.sendall(format_reply(Code.TOO_MANY, "too many connections; try again later"))
+            except OSError as error:
+                log.debug("%s was refused and gone: %s", host, error)
+            connection.close()
+            return
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        local = Address(host, 0).loopback or host.startswith("::ffff:127.")
+        self._serve(Session(self._node, Channel(connection, f"{host}:{address[1]}"), local=local))
+
+    def _accept_admin(self, connection: Any, _address: Any) -> None:
+        self._serve(Session(self._node, Channel(connection, "admin"), local=True, party=ADMIN))
+
+    def _serve(self, session: Session) -> None:
+        self._sessions.add(gevent.getcurrent())
+        try:
+            session.run()
+        except ConnectionLost as error:
+            log.debug("%s", error)
+
+    def close(self) -> None:
+        """Stop listening and end all sessions."""
+        for server in self._servers:
+            server.close()
+        self._sessions.kill(timeout=2)
+        path = self._node.config.path(ADMIN_SOCKET)
+        path.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""A running node: what its sessions and links share."""
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from scramp import ScramMechanism
+
+from mirror.config import Config
+from mirror.peer.dial import MECHANISM
+from mirror.peer.link import Link
+from mirror.peer.recent import Recent
+from mirror.server.single_user import SingleUser
+from mirror.store.green import GreenStore
+
+if TYPE_CHECKING:
+    from mirror.server.session import Session
+
+
+class Node:
+    """The store, the configuration, who is connected, and the links."""
+
+    def __init__(self, config: Config, secrets: dict[str, str], store: GreenStore) -> None:
+        self.store = store
+        self.sessions: set[Session] = set()
+        self.links: dict[str, Link] = {}
+        self.recent: defaultdict[str, Recent] = defaultdict(Recent)
+        self.single_user = SingleUser(self.users_online)
+        self.started = time.time()
+        self.addresses: list[str] = []
+        self.tls: Any = None
+        self.configure(config, secrets)
+
+    def configure(self, config: Config, secrets: dict[str, str]) -> None:
+        """Take a new configuration over."""
+        self.config = config
+        self.secrets = secrets
+        mechanism = ScramMechanism(MECHANISM)
+        self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
+
+    def users_online(self) -> int:
+        """How many Citadel users are logged in."""
+        return sum(1 for session in self.sessions if session.party is not None and session.party.kind == "user")
+
+    def notify_users(self, text: str) -> None:
+        """Tell all logged-in users something."""
+        for session in list(self.sessions):
+            if session.party is not None and session.party.kind == "user":
+                session.notify(text)

@@ -1,0 +1,182 @@
+"""One connection: reads commands, finds them in the table, turns errors into replies.
+
+Whatever goes wrong, the other side gets one line that says what; a traceback goes to the log only.
+"""
+
+import logging
+from typing import Any
+
+
+
+from mirror.model.errors import BadRecord, MirrorError, StampAhead
+from mirror.peer.channel import Channel, ConnectionLost
+from mirror.server.access import Party, user_scope
+from mirror.server.node import Node
+from mirror.store.base import MissingContent, StoreError
+from mirror.sync.remote import Denied, StaleCursor
+from mirror.sync.responder import Responder
+from mirror.wire.codec import JSON
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import Code, format_reply, parse_command
+
+log = logging.getLogger("mirror.session")
+
+LOGIN_TIMEOUT_S = 30
+"""Seconds a connection may stay without anybody logged in."""
+
+_CODES: tuple[tuple[type[MirrorError], int], ...] = (
+    (StaleCursor, Code.STALE_CURSOR),
+    (Denied, Code.NOT_FOUND),
+    (StampAhead, Code.ILLEGAL),
+    (BadRecord, Code.ILLEGAL),
+    (MissingContent, Code.NOT_FOUND),
+    (StoreError, Code.INTERNAL),
+)
+
+
+class Session:
+    """Serves one connection from greeting to goodbye."""
+
+    def __init__(self, node: Node, channel: Channel, *, local: bool, party: Party | None = None) -> None:
+        """``local``: the connection does not leave this machine.  ``party``: who is trusted without log-in."""
+        self.node = node
+        self.channel = channel
+        self.local = local
+        self.secure = False
+        self.party = party
+        self.encoding = JSON
+        self.closing = False
+        self.failures = 0
+        self.user_name = ""
+        self.scram: Any = None
+        self.scram_name = ""
+        self.agent = ""
+        self.pinned: Any = None
+        self._notices: list[str] = []
+        self._idle = False
+        self._responder: tuple[Party, int, Responder] | None = None
+
+    def run(self) -> None:
+        """Serve until the other side quits, is lost or breaks the protocol."""
+        from mirror.server.commands import run_command
+
+        self.node.sessions.add(self)
+        try:
+            self.reply(Code.OK, f"{self.node.config.node} Citadel mirror ready.")
+            while not self.closing and (line := self._next_line()) is not None:
+                if line.strip():
+                    self._run(run_command, line)
+        except ConnectionLost as error:
+            log.debug("%s", error)
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """Give back what the session holds."""
+        self.node.sessions.discard(self)
+        self.log_out()
+        self.unpin()
+        self.channel.close()
+
+    def _next_line(self) -> bytes | None:
+        if self.party is None:
+            self.channel.set_timeout(min(LOGIN_TIMEOUT_S, self.node.config.idle_timeout_s))
+        else:
+            self.channel.set_timeout(self.node.config.idle_timeout_s)
+        self._idle = True
+        try:
+            return self.channel.read_line()
+        except ProtocolError as error:
+            self.reply(Code.TOO_BIG, f"{error}; closing")
+            return None
+        finally:
+            self._idle = False
+
+    def _run(self, run_command: Any, line: bytes) -> None:
+        try:
+            if self.party is not None:
+                self.node.single_user.heard(self.party.label)
+            run_command(self, parse_command(line))
+        except Refused as error:
+            self.reply(error.code, error.text)
+        except ProtocolError as error:
+            self.reply(Code.ILLEGAL, f"{error}; closing")
+            self.closing = True
+        except ConnectionLost:
+            raise
+        except MirrorError as error:
+            self.reply(code_of(error), str(error))
+        except Exception:
+            log.exception("a command failed")
+            self.reply(Code.INTERNAL, "internal error, see this node's log; closing")
+            self.closing = True
+
+    # -- talking ----------------------------------------------------------------------------------
+
+    def reply(self, code: int, text: str) -> None:
+        """Send a reply line, after notices that waited for it."""
+        notices, self._notices = self._notices, []
+        lines = [format_reply(Code.ASYNC, notice) for notice in notices]
+        self.channel.send(b"".join(lines) + format_reply(code, text))
+
+    def notify(self, text: str) -> None:
+        """Tell the other side something out of turn: now if it is idle, else before the next reply."""
+        if self._idle:
+            self.channel.send(format_reply(Code.ASYNC, text))
+        else:
+            self._notices.append(text)
+
+    # -- who --------------------------------------------------------------------------------------
+
+    def require_party(self) -> Party:
+        """Return who is logged in.  Raises Refused."""
+        if self.party is None:
+            raise Refused(Code.NOT_LOGGED_IN, "Not logged in.")
+        return self.party
+
+    def require_private_line(self) -> None:
+        """Raise Refused where a secret would travel in clear over a network."""
+        if not (self.secure or self.local or self.node.config.plaintext):
+            raise Refused(Code.ACCESS, "log-ins need TLS here: send STLS first")
+
+    def log_out(self) -> None:
+        was_user = self.party is not None and self.party.kind == "user"
+        self.party = None
+        if was_user:
+            self.node.single_user.left()
+
+    # -- what -------------------------------------------------------------------------------------
+
+    def responder(self) -> Responder:
+        """Return what answers for the store, within the rights the party has now."""
+        party = self.require_party()
+        reading = self.pinned or self.node.store
+        if party.kind != "user":
+            held = self._responder
+            if held is None or held[0] is not party:
+                self._responder = held = (party, 0, Responder(self.node.store, party.scope, reading))
+            return held[2]
+        sequence = reading.read(lambda reader: reader.last_sequence())
+        held = self._responder
+        if held is None or held[:2] != (party, sequence):
+            scope = reading.read(lambda reader: user_scope(reader, reader.get("users", party.user_key)))
+            self._responder = held = (party, sequence, Responder(self.node.store, scope, reading))
+        return held[2]
+
+    def pin(self) -> None:
+        """Have everything read from the present state from now on."""
+        self.unpin()
+        self.pinned = self.node.store.pin()
+
+    def unpin(self) -> None:
+        self._responder = None
+        if self.pinned is not None:
+            self.pinned.close()
+            self.pinned = None
+
+
+def code_of(error: MirrorError) -> int:
+    """Return the reply code for an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), Code.INTERNAL)
+
+

@@ -1,0 +1,455 @@
+"""SYNC type|action|arguments: one table of actions, answered by the engine's responder.
+
+A type is ``all``, a kind of collection, one collection, or a client's view: ``mailboxes``, ``calendars``.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import gevent
+import msgspec
+from gevent.event import Event
+
+from mirror.model.digest import Digest
+from mirror.model.errors import BadRecord
+from mirror.model.kinds import KINDS, Rule, check_collection, kind_of, room_of
+from mirror.model.record import Record, unpack_head
+from mirror.peer.remote import decode_page, read_part
+from mirror.server.access import VIEWS_CALENDAR, UserScope
+from mirror.server.session import Session
+from mirror.store.base import Applied
+from mirror.store.check import check_store
+from mirror.sync.remote import Denied, Page, Part
+from mirror.sync.responder import Responder
+from mirror.wire.batch import Batch
+from mirror.wire.codec import (
+    ENCODINGS,
+    ContentRequest,
+    Listed,
+    Range,
+    content_batch,
+    parse_cursor,
+    read_typed,
+    record_as_json,
+    records_batch,
+    typed_batch,
+)
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import Code, clean, format_line
+
+MAX_ITEMS = 65_536
+"""Keys, ranges or contents in one request at most."""
+MAX_DRAIN = 64 * 1024 * 1024
+"""Bytes read and thrown away after a refused batch, so that the refusal is heard."""
+
+VIEWS = {
+    "mailboxes": "the logged-in user's own rooms",
+    "calendars": "the calendars that the logged-in user may read",
+}
+
+
+class Asked(NamedTuple):
+    """One SYNC command: its type, the test for collections of that type, the arguments."""
+
+    type: str
+    allows: Callable[[str], bool]
+    arguments: list[str]
+
+
+class Action(NamedTuple):
+    """One action: what runs it, its arguments as documented, what it does."""
+
+    run: Callable[[Session, Asked], None]
+    arguments: str
+    help: str
+
+
+def run_sync(session: Session, parameters: list[str]) -> None:
+    """Run SYNC.  ``SYNC encoding|NAME`` chooses how records are written from now on."""
+    if not parameters or not parameters[0]:
+        types = [("all", "everything"), *((kind.name, kind.holds) for kind in KINDS.values()), *VIEWS.items()]
+        _listing(session, "Types:", [f"{name}|{text}" for name, text in types])
+        return
+    if parameters[0].lower() == "encoding" and len(parameters) == 2:
+        if parameters[1] not in ENCODINGS:
+            raise Refused(Code.ILLEGAL, f"encodings are {' and '.join(ENCODINGS)}")
+        session.encoding = parameters[1]
+        session.reply(Code.OK, parameters[1])
+        return
+    session.require_party()
+    asked = Asked(parameters[0], _selector(session, parameters[0]), parameters[2:])
+    if len(parameters) == 1 or not parameters[1]:
+        _listing(
+            session, f"Actions on {asked.type}:", [f"{name}|{entry.arguments}|{entry.help}" for name, entry in ACTIONS.items()]
+        )
+        return
+    action = ACTIONS.get(parameters[1].lower())
+    if action is None:
+        raise Refused(Code.ILLEGAL, f"no action {parameters[1][:20]!r}; SYNC {asked.type} lists them")
+    action.run(session, asked)
+
+
+def _selector(session: Session, name: str) -> Callable[[str], bool]:
+    if name == "all":
+        return lambda _collection: True
+    if name in VIEWS:
+        scope = session.responder().scope
+        if not isinstance(scope, UserScope):
+            raise Refused(Code.USER_REQUIRED, f"{name} are a user's: log in with USER and PASS")
+        rooms = {key for key, room in scope.rooms.items() if _in_view(name, room)}
+        return lambda collection: collection.startswith("messages/") and room_of(collection) in rooms
+    if name in KINDS:
+        return lambda collection: collection.partition("/")[0] == name
+    try:
+        check_collection(name)
+    except BadRecord as error:
+        raise Refused(Code.ILLEGAL, f"{error}; SYNC lists the types") from None
+    return lambda collection: collection == name
+
+
+def _in_view(view: str, room: Any) -> bool:
+    return bool(room.own if view == "mailboxes" else room.view in VIEWS_CALENDAR)
+
+
+def _listing(session: Session, text: str, lines: list[str]) -> None:
+    session.reply(Code.LISTING, text)
+    session.channel.send(b"".join(format_line(line) for line in lines))
+    session.channel.end_listing()
+
+
+# -- state --------------------------------------------------------------------------------------------
+
+
+def _digest_parts(digest: Digest) -> str:
+    return f"{digest.count}|{digest.newest:x}|{digest.total:016x}"
+
+
+def _info(session: Session, asked: Asked) -> None:
+    known = None
+    if len(asked.arguments) >= 2:
+        try:
+            known = Digest(int(asked.arguments[0]), 0, int(asked.arguments[1], 16))
+        except ValueError:
+            raise Refused(Code.ILLEGAL, "info|count|crc: the digest you hold") from None
+    state = session.responder().info(known, None if asked.type == "all" else asked.allows)
+    text = f"{state.node}|{state.epoch}|{state.sequence}|{_digest_parts(state.digest)}"
+    if state.collections is None:
+        session.reply(Code.OK, text)
+        return
+    _listing(session, text, [_digest_line(session, name, digest) for name, digest in state.collections.items()])
+
+
+def _digest_line(session: Session, name: str, digest: Digest) -> str:
+    line = f"{name}|{_digest_parts(digest)}"
+    scope = session.responder().scope
+    room = scope.rooms.get(room_of(name)) if isinstance(scope, UserScope) else None
+    return f"{line}|{clean(room.name)}" if room is not None else line
+
+
+def _pin(session: Session, asked: Asked) -> None:
+    _require_peer(session)
+    session.pin()
+    _info(session, asked._replace(type="all", arguments=[]))
+
+
+def _unpin(session: Session, _asked: Asked) -> None:
+    session.unpin()
+    session.reply(Code.OK, "unpinned")
+
+
+def _require_peer(session: Session) -> None:
+    if session.require_party().kind == "user":
+        raise Refused(Code.ACCESS, "this action is for peers and administrators")
+
+
+# -- out ----------------------------------------------------------------------------------------------
+
+
+def _batch(session: Session, page: Page) -> Batch:
+    return records_batch(page.records, page.crcs, page.cursor, session.encoding)
+
+
+def _send_pages(session: Session, pages: Iterable[Page]) -> None:
+    """Send a listing of batches.  What cannot be answered is told before the listing begins."""
+    iterator = iter(pages)
+    first = next(iterator, None)
+    session.reply(Code.LISTING, "records follow")
+    if first is not None:
+        session.channel.send_batch(_batch(session, first))
+    session.channel.send_batches(_batch(session, page) for page in iterator)
+
+
+def _since(session: Session, asked: Asked) -> None:
+    cursor = parse_cursor(asked.arguments[0] if asked.arguments else ":0")
+    _send_pages(session, session.responder().since(cursor, asked.allows))
+
+
+def _getall(session: Session, asked: Asked) -> None:
+    responder = session.responder()
+    names = responder.info(None, asked.allows).collections or {}
+    _send_pages(session, (page for name in names for page in responder.scan(name)))
+
+
+def _get(session: Session, asked: Asked) -> None:
+    keys = ["|".join(asked.arguments)] if asked.arguments else None
+    responder = session.responder()
+    if keys is None:
+        keys = _receive(session, "keys", str)
+    _send_pages(session, responder.get(asked.type, keys))
+
+
+def _receive(session: Session, kind: str, item: Any) -> list[Any]:
+    session.reply(Code.SEND_THEN_READ, f"send {kind}, then read")
+    items: list[Any] = []
+    for batch in session.channel.read_batches():
+        items += read_typed(batch, kind, item)
+        if len(items) > MAX_ITEMS:
+            raise ProtocolError(f"more than {MAX_ITEMS} {kind} in one request")
+    return items
+
+
+def _ranges(session: Session, asked: Asked) -> None:
+    ranges = _receive(session, "ranges", Range)
+    answers = session.responder().ranges(asked.type, ranges)
+    session.reply(Code.LISTING, "ranges follow")
+    parts = [answer for answer in answers if isinstance(answer, Range)]
+    listed = [answer for answer in answers if isinstance(answer, Listed)]
+    batches = [typed_batch("listed", listed[at : at + 256]) for at in range(0, len(listed), 256)]
+    session.channel.send_batches([*batches, typed_batch("ranges", parts)] if parts else batches)
+
+
+def _body(session: Session, asked: Asked) -> None:
+    if asked.arguments:
+        try:
+            offset = int(asked.arguments[1]) if len(asked.arguments) > 1 else 0
+            requests = [ContentRequest(bytes.fromhex(asked.arguments[0]), max(0, offset))]
+        except ValueError:
+            raise Refused(Code.ILLEGAL, "body|SHA-256 in hex|offset") from None
+    else:
+        requests = _receive(session, "contents", ContentRequest)
+    parts = session.responder().body(requests)
+    first = next(parts, None)
+    session.reply(Code.LISTING, "contents follow")
+    if first is not None:
+        session.channel.send_batch(_part_batch(first))
+    session.channel.send_batches(_part_batch(part) for part in parts)
+
+
+def _part_batch(part: Part) -> Batch:
+    return content_batch(part.content, part.offset, part.size, part.data)
+
+
+def _lacks(session: Session, _asked: Asked) -> None:
+    wanted = session.responder().lacks(_receive(session, "contents", ContentRequest))
+    session.reply(Code.LISTING, "contents wanted")
+    session.channel.send_batches([typed_batch("contents", wanted)])
+
+
+def _tail(session: Session, asked: Asked) -> None:
+    """Send what changes as it is committed, until the other side sends anything or goes away."""
+    cursor = parse_cursor(asked.arguments[0] if asked.arguments else ":0")
+    responder = session.responder()
+    responder.check_cursor(cursor)
+    session.reply(Code.LISTING, "changes follow; any line ends them")
+    changed, stopped = Event(), Event()
+    stop_watching = session.node.store.watch(changed.set)
+    listener = gevent.spawn(_wait_for_input, session, changed, stopped)
+    try:
+        _send_changes(session, asked, cursor.sequence, changed, stopped)
+    finally:
+        stop_watching()
+        listener.kill()
+    session.channel.end_listing()
+
+
+def _wait_for_input(session: Session, changed: Event, stopped: Event) -> None:
+    session.channel.set_timeout(None)
+    try:
+        if session.channel.pending or session.channel.fill():
+            session.channel.read_line()
+        else:
+            session.closing = True
+    except Exception:  # lost or broken either way: the tail ends, and with it the session
+        session.closing = True
+    stopped.set()
+    changed.set()
+
+
+def _send_changes(session: Session, asked: Asked, after: int, changed: Event, stopped: Event) -> None:
+    recent = session.node.recent[session.require_party().name]
+    keepalive = session.node.config.keepalive_s
+    while not stopped.is_set():
+        changed.clear()
+        page, more = session.responder().page(after, asked.allows)
+        advanced = page.cursor is not None and page.cursor.sequence != after
+        after = page.cursor.sequence if page.cursor is not None else after
+        page = recent.without(page)
+        if page.records or (advanced and more):
+            session.channel.send_batch(_batch(session, page))
+        if not more and not changed.wait(keepalive):
+            session.channel.send_batch(_batch(session, Page([], [], page.cursor)))
+
+
+# -- in -----------------------------------------------------------------------------------------------
+
+
+def _offer(session: Session, asked: Asked) -> None:
+    party = session.require_party()
+    session.node.single_user.check_open(party.label)
+    responder = session.responder()
+    session.reply(Code.SEND_LISTING, "send records")
+    batches = session.channel.read_batches()
+    applied = Applied()
+    try:
+        for batch in batches:
+            session.node.single_user.check_open(party.label)
+            applied += _take(session, responder, batch)
+    except ProtocolError:
+        raise  # framing is lost: nothing more can be read
+    except Exception:
+        _drain(batches)
+        raise
+    session.reply(Code.OK, f"{applied.written}|{applied.already_held}|{applied.conflicts}|written, already held, conflicts")
+
+
+def _drain(batches: Iterator[Batch]) -> None:
+    size = 0
+    for batch in batches:
+        size += len(batch.payload)
+        if size > MAX_DRAIN:
+            raise ProtocolError("too much was sent after a batch that was refused")
+
+
+def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
+    party = session.require_party()
+    if batch.header.get("Type") == "content":
+        return responder.offer([read_part(batch)])
+    page = _read_drafts(batch) if batch.header.get("Type") == "drafts" else decode_page(batch)
+    if party.kind == "peer":
+        applied = responder.offer([page])
+        session.node.recent[party.name].add(page.crcs)
+        return applied
+    for record in page.records:
+        if not responder.scope.writes(record):
+            raise Denied(f"{record.collection} is not here")
+    return session.node.store.write(lambda writer: _write_drafts(writer, page.records))
+
+
+def _read_drafts(batch: Batch) -> Page:
+    """Read what a user or administrator wants written: records whose versions this node will make."""
+    records: list[Record] = read_typed(batch, "drafts", Record)
+    for record in records:
+        check_collection(record.collection)
+        if not record.key:
+            raise BadRecord(f"a draft for {record.collection} has no key")
+    return Page(records, [])
+
+
+def _write_drafts(writer: Any, drafts: list[Record]) -> Applied:
+    for draft in drafts:
+        if draft.dead:
+            if writer.delete(draft.collection, draft.key) is None:
+                raise Denied(f"{draft.collection} {draft.key!r} is not here")
+        elif kind_of(draft.collection).rule is Rule.FIELDS:
+            writer.set_fields(draft.collection, draft.key, unpack_head(draft.head))
+        else:
+            writer.put(writer.store_body(draft, draft.body) if draft.body else draft)
+    return Applied(written=len(drafts))
+
+
+# -- administration -----------------------------------------------------------------------------------
+
+
+def _require_admin(session: Session) -> None:
+    if session.require_party().kind != "admin":
+        raise Refused(Code.ACCESS, "this action is for administrators on this machine")
+
+
+def _json_listing(session: Session, values: Iterable[Any]) -> None:
+    _listing(session, "JSON lines follow", [json.dumps(value, ensure_ascii=True) for value in values])
+
+
+def _status(session: Session, _asked: Asked) -> None:
+    _require_admin(session)
+    node = session.node
+    root, conflicts = node.store.read(lambda reader: (reader.root(), reader.conflict_count()))
+    parties = [other.party for other in node.sessions if other.party is not None and other is not session]
+    _json_listing(
+        session,
+        [
+            {
+                "node": node.config.node,
+                "epoch": root.epoch,
+                "sequence": root.sequence,
+                "records": root.digest.count,
+                "newest": root.digest.newest,
+                "digest": f"{root.digest.total:016x}",
+                "mode": node.single_user.mode.value,
+                "holder": node.single_user.holder,
+                "uptime_s": int(time.time() - node.started),
+                "addresses": node.addresses,
+                "conflicts": conflicts,
+                "sessions": [{"kind": party.kind, "name": party.name} for party in parties],
+                "links": [msgspec.to_builtins(link.status) for link in node.links.values()],
+            }
+        ],
+    )
+
+
+def _conflicts(session: Session, asked: Asked) -> None:
+    _require_admin(session)
+    arguments = asked.arguments
+    number = int(arguments[0]) if arguments and arguments[0].isdigit() else None
+    every = bool(arguments) and arguments[0] == "all"
+    found = session.node.store.read(lambda reader: reader.conflicts(number, unrestored=not every))
+    if number is not None and not found:
+        raise Refused(Code.NOT_FOUND, f"there is no conflict {number}")
+    _json_listing(
+        session,
+        [
+            {
+                "number": conflict.number,
+                "noticed_ms": conflict.noticed_ms,
+                "restored_ms": conflict.restored_ms,
+                "winner": {"stamp": conflict.winner.stamp, "origin": conflict.winner.origin},
+                "loser": record_as_json(conflict.loser),
+            }
+            for conflict in found
+        ],
+    )
+
+
+def _restore(session: Session, asked: Asked) -> None:
+    _require_admin(session)
+    if not asked.arguments or not asked.arguments[0].isdigit():
+        raise Refused(Code.ILLEGAL, "restore|number of a conflict")
+    session.node.single_user.check_open()
+    record = session.node.store.write(lambda writer: writer.restore(int(asked.arguments[0])))
+    session.reply(Code.OK, f"{record.collection}|{clean(record.key)}")
+
+
+def _check(session: Session, _asked: Asked) -> None:
+    _require_admin(session)
+    report = session.node.store.run(check_store)
+    _listing(session, f"{report.records}|{report.contents}|{len(report.problems)}|records, contents, problems", report.problems)
+
+
+ACTIONS: dict[str, Action] = {
+    "info": Action(_info, "[count|crc]", "state and digests; with the digest you hold, 200 alone if it is equal"),
+    "getall": Action(_getall, "", "all records"),
+    "get": Action(_get, "[key]", "one record of a collection; without a key, send a batch of keys"),
+    "since": Action(_since, "[epoch:sequence]", "what changed after a cursor"),
+    "tail": Action(_tail, "[epoch:sequence]", "the same, then every change as it is committed"),
+    "offer": Action(_offer, "", "takes records, contents or drafts that you send"),
+    "ranges": Action(_ranges, "", "reconciles: send fingerprints of ranges, read what differs"),
+    "body": Action(_body, "[sha-256|offset]", "contents of large bodies, from an offset in bytes"),
+    "lacks": Action(_lacks, "", "send contents you have, read which are wanted from where"),
+    "pin": Action(_pin, "", "pins the present state for this session, and tells it"),
+    "unpin": Action(_unpin, "", "reads the living state again"),
+    "status": Action(_status, "", "this node's links and sessions (administrators)"),
+    "conflicts": Action(_conflicts, "[number or all]", "versions that lost (administrators)"),
+    "restore": Action(_restore, "number", "makes the losing version the newest (administrators)"),
+    "check": Action(_check, "", "recomputes every CRC and digest (administrators)"),
+}

@@ -1,0 +1,84 @@
+"""Proving a store: every CRC, digest and content is computed again and compared."""
+
+import hashlib
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+
+from mirror.model.digest import MASK, Digest
+from mirror.model.errors import MirrorError
+from mirror.model.record import record_crc, validate
+from mirror.store.base import Reading
+from mirror.store.reader import PART
+
+MAX_PROBLEMS = 1000
+
+
+class CheckReport(msgspec.Struct):
+    """How many records and contents were checked, and one line for everything that is wrong."""
+
+    records: int = 0
+    contents: int = 0
+    problems: list[str] = []
+
+
+def check_store(store: Reading) -> CheckReport:
+    """Check one consistent state of a store."""
+    return store.read(_check)
+
+
+def _check(reader: Any) -> CheckReport:
+    report = CheckReport()
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    after = 0
+    while True:
+        rows, after = reader.check_records(after)
+        for sequence, record, right in rows:
+            report.records += 1
+            sum_ = sums[record.collection]
+            sum_[0], sum_[1], sum_[2] = sum_[0] + 1, max(sum_[1], record.stamp), (sum_[2] + record_crc(record)) & MASK
+            if not right:
+                _found(report, f"{record.collection} {record.key!r} (sequence {sequence}): its CRC is wrong")
+            try:
+                validate(record)
+            except MirrorError as error:
+                _found(report, f"sequence {sequence}: {error}")
+            if record.content and not reader.content_complete(record.content):
+                _found(report, f"{record.collection} {record.key!r}: its content {record.content.hex()} is missing")
+        if not rows:
+            break
+    _check_digests(reader, sums, report)
+    _check_contents(reader, report)
+    return report
+
+
+def _found(report: CheckReport, problem: str) -> None:
+    if len(report.problems) < MAX_PROBLEMS:
+        report.problems.append(problem)
+
+
+def _check_digests(reader: Any, sums: dict[str, list[int]], report: CheckReport) -> None:
+    stored = reader.digests()
+    for name in sorted(stored.keys() | sums.keys()):
+        computed = Digest(*sums.get(name, (0, 0, 0)))
+        if stored.get(name, Digest()) != computed:
+            _found(report, f"digest of {name} is {stored.get(name, Digest())}, its records make {computed}")
+    whole = Digest(
+        sum(sum_[0] for sum_ in sums.values()),
+        max((sum_[1] for sum_ in sums.values()), default=0),
+        sum(sum_[2] for sum_ in sums.values()) & MASK,
+    )
+    if reader.digest("") != whole:
+        _found(report, f"digest of the whole store is {reader.digest('')}, its records make {whole}")
+
+
+def _check_contents(reader: Any, report: CheckReport) -> None:
+    for content, size in reader.complete_contents():
+        report.contents += 1
+        hasher, offset = hashlib.sha256(), 0
+        while offset < size and (part := reader.content_parts(content, offset, PART)):
+            hasher.update(part)
+            offset += len(part)
+        if hasher.digest() != content:
+            _found(report, f"content {content.hex()}: its bytes have another SHA-256")
