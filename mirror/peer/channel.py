@@ -153,13 +153,17 @@ class Channel:
     # -- batches ----------------------------------------------------------------------------------
 
     def read_batches(self) -> Iterator[Batch]:
-        """Yield batches up to the line that ends their listing."""
+        """Yield batches up to the line that ends their listing; who stops before that loses the connection."""
         reader = BatchReader(self._receiver)
-        while (item := reader.next()) is not Marker.END_OF_LISTING:
-            if isinstance(item, Batch):
-                yield item
-            elif not self.fill():
-                raise ConnectionLost(f"{self.peer} closed the connection in the middle of a listing")
+        try:
+            while (item := reader.next()) is not Marker.END_OF_LISTING:
+                if isinstance(item, Batch):
+                    yield item
+                elif not self.fill():
+                    raise ConnectionLost(f"{self.peer} closed the connection in the middle of a listing")
+        except GeneratorExit:
+            self.close()  # what is left of the listing would be taken for replies
+            raise
 
     def send_batch(self, batch: Batch) -> None:
         """Send one batch, window by window."""

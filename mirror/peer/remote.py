@@ -1,13 +1,17 @@
 """The engine's Remote over a connection: SYNC commands out, records in."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import gevent
+import msgspec
 
 from mirror.model.digest import Digest
+from mirror.model.record import INLINE_LIMIT, Record
 from mirror.peer.channel import Channel
 from mirror.store.base import Applied
 from mirror.sync.remote import Answer, Offered, Page, Part, StaleCursor, State
+from mirror.sync.responder import PART_BYTES
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.codec import (
     MSGPACK,
@@ -64,15 +68,42 @@ class ChannelRemote:
         for batch in self.channel.read_batches():
             yield decode_page(batch)
 
+    def getall(self, selector: str) -> Iterator[Page]:
+        """Yield all records of a type."""
+        return self._pages(f"SYNC {selector}|getall")
+
+    def newest(self, collection: str, limit: int) -> Iterator[Page]:
+        """Yield a collection's newest living records, oldest first."""
+        return self._pages(f"SYNC {collection}|newest|{limit}")
+
+    def draft(self, records: Sequence[Record]) -> Applied:
+        """Have drafts written as the other node's own edits; for administrators and users.
+
+        Bodies over INLINE_LIMIT go ahead of their drafts as contents.
+        """
+        self.channel.ask("SYNC all|offer", 4)
+        self.channel.send_batches(_draft_batches(records))
+        return self._applied()
+
+    def _applied(self) -> Applied:
+        written, held, conflicts = self.channel.read_reply().parameters[:3]
+        return Applied(int(written), int(held), int(conflicts))
+
+    def _send_request(self, command: str, request: Batch) -> None:
+        """Send a command that takes a listing and, once it has been read, answers with one."""
+        self.channel.ask(command, 8)
+        self.channel.send_batches([request])
+        reply = self.channel.read_reply()
+        if reply.kind != 1:
+            raise ProtocolError(f"{self.channel.peer} answered {command!r} with {reply.code} {reply.text[:60]!r}")
+
     def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
-        self.channel.ask(f"SYNC {collection}|get", 8)
-        self.channel.send_batches([typed_batch("keys", list(keys))])
+        self._send_request(f"SYNC {collection}|get", typed_batch("keys", list(keys)))
         for batch in self.channel.read_batches():
             yield decode_page(batch)
 
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
-        self.channel.ask(f"SYNC {collection}|ranges", 8)
-        self.channel.send_batches([typed_batch("ranges", list(ranges))])
+        self._send_request(f"SYNC {collection}|ranges", typed_batch("ranges", list(ranges)))
         answers: list[Answer] = []
         for batch in self.channel.read_batches():
             kind = batch.header.get("Type", "")
@@ -80,14 +111,12 @@ class ChannelRemote:
         return answers
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
-        self.channel.ask("SYNC all|body", 8)
-        self.channel.send_batches([typed_batch("contents", list(requests))])
+        self._send_request("SYNC all|body", typed_batch("contents", list(requests)))
         for batch in self.channel.read_batches():
             yield read_part(batch)
 
     def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
-        self.channel.ask("SYNC all|lacks", 8)
-        self.channel.send_batches([typed_batch("contents", list(requests))])
+        self._send_request("SYNC all|lacks", typed_batch("contents", list(requests)))
         return [item for batch in self.channel.read_batches() for item in read_typed(batch, "contents", ContentRequest)]
 
     def offer(self, offered: Iterable[Offered]) -> Applied:
@@ -98,8 +127,18 @@ class ChannelRemote:
             else records_batch(item.records, item.crcs)
             for item in offered
         )
-        written, held, conflicts = self.channel.read_reply().parameters[:3]
-        return Applied(int(written), int(held), int(conflicts))
+        return self._applied()
+
+
+def _draft_batches(records: Sequence[Record]) -> Iterator[Batch]:
+    for record in records:
+        body = record.body
+        if len(body) > INLINE_LIMIT:
+            content = hashlib.sha256(body).digest()
+            for offset in range(0, len(body), PART_BYTES):
+                yield content_batch(content, offset, len(body), body[offset : offset + PART_BYTES])
+            record = msgspec.structs.replace(record, body=b"", content=content, size=len(body))
+        yield typed_batch("drafts", [record])
 
 
 def decode_page(batch: Batch) -> Page:

@@ -4,6 +4,7 @@ A type is ``all``, a kind of collection, one collection, or a client's view: ``m
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -11,9 +12,10 @@ from typing import Any, NamedTuple
 import gevent
 import msgspec
 from gevent.event import Event
+from gevent.socket import wait_read
 
 from mirror.model.digest import Digest
-from mirror.model.errors import BadRecord
+from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.kinds import KINDS, Rule, check_collection, kind_of, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.peer.remote import decode_page, read_part
@@ -38,6 +40,8 @@ from mirror.wire.codec import (
 )
 from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code, clean, format_line
+
+log = logging.getLogger("mirror.session")
 
 MAX_ITEMS = 65_536
 """Keys, ranges or contents in one request at most."""
@@ -200,6 +204,13 @@ def _get(session: Session, asked: Asked) -> None:
     _send_pages(session, responder.get(asked.type, keys))
 
 
+def _newest(session: Session, asked: Asked) -> None:
+    limit = asked.arguments[0] if asked.arguments else "20"
+    if not limit.isdigit() or not 0 < int(limit) <= 1000:
+        raise Refused(Code.ILLEGAL, "newest|number of records, 1 to 1000")
+    _send_pages(session, session.responder().newest(asked.type, int(limit)))
+
+
 def _receive(session: Session, kind: str, item: Any) -> list[Any]:
     session.reply(Code.SEND_THEN_READ, f"send {kind}, then read")
     items: list[Any] = []
@@ -265,13 +276,12 @@ def _tail(session: Session, asked: Asked) -> None:
 
 
 def _wait_for_input(session: Session, changed: Event, stopped: Event) -> None:
-    session.channel.set_timeout(None)
     try:
-        if session.channel.pending or session.channel.fill():
-            session.channel.read_line()
-        else:
-            session.closing = True
-    except Exception:  # lost or broken either way: the tail ends, and with it the session
+        if not session.channel.pending:
+            wait_read(session.channel.socket.fileno())
+        session.closing = session.channel.read_line() is None
+    except (MirrorError, OSError) as error:
+        log.debug("a tail ends: %s", error)
         session.closing = True
     stopped.set()
     changed.set()
@@ -325,6 +335,8 @@ def _drain(batches: Iterator[Batch]) -> None:
 def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
     party = session.require_party()
     if batch.header.get("Type") == "content":
+        if party.kind == "user":
+            raise Denied("contents are not taken from users: send the body inside its draft")
         return responder.offer([read_part(batch)])
     page = _read_drafts(batch) if batch.header.get("Type") == "drafts" else decode_page(batch)
     if party.kind == "peer":
@@ -332,7 +344,8 @@ def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
         session.node.recent[party.name].add(page.crcs)
         return applied
     for record in page.records:
-        if not responder.scope.writes(record):
+        if not responder.scope.writes(record) or (party.kind == "user" and record.content):
+            # A hash alone must not open somebody else's content, so users' drafts carry their bodies.
             raise Denied(f"{record.collection} is not here")
     return session.node.store.write(lambda writer: _write_drafts(writer, page.records))
 
@@ -440,6 +453,7 @@ ACTIONS: dict[str, Action] = {
     "info": Action(_info, "[count|crc]", "state and digests; with the digest you hold, 200 alone if it is equal"),
     "getall": Action(_getall, "", "all records"),
     "get": Action(_get, "[key]", "one record of a collection; without a key, send a batch of keys"),
+    "newest": Action(_newest, "[number]", "the newest records of one collection that are alive, oldest first"),
     "since": Action(_since, "[epoch:sequence]", "what changed after a cursor"),
     "tail": Action(_tail, "[epoch:sequence]", "the same, then every change as it is committed"),
     "offer": Action(_offer, "", "takes records, contents or drafts that you send"),

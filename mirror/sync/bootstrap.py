@@ -34,6 +34,8 @@ def copy_all(
     copied = Copied(state, resumed=resumed)
     if merging and not resumed:
         copied.applied = reconcile(store, remote, state.node, progress=progress).pulled
+        again = reconcile(store, remote, state.node, progress=progress)
+        copied.unequal = again.differing if again.wanted > again.pulled.already_held else []
         return copied
     cursor = Cursor(state.epoch, stored.sequence if resumed else 0)
     try:

@@ -104,6 +104,13 @@ class Responder:
             shown = [record for record in page if self.scope.shows(record)]
             yield Page(shown, [record_crc(record) for record in shown])
 
+    def newest(self, collection: str, limit: int) -> Iterator[Page]:
+        """Yield the newest living records of a collection, oldest first."""
+        self._require(collection)
+        records = self._read(lambda reader: reader.newest(collection, limit))
+        shown = [record for record in records if self.scope.shows(record)]
+        yield Page(shown, [record_crc(record) for record in shown])
+
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         self._require(collection)
         index = self.index(collection)

@@ -1,0 +1,124 @@
+"""The command group: common options, exit codes, and how errors are shown."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mirror import __version__
+from mirror.citadel.client import LoginFailed
+from mirror.citadel.errors import CitadelError
+from mirror.config import ConfigError
+from mirror.model.errors import MirrorError
+from mirror.peer.channel import ConnectionLost
+from mirror.peer.dial import NotAuthenticated
+from mirror.peer.tls import NotTrusted
+from mirror.store.base import StoreError, StoreInUse
+from mirror.wire.errors import Refused
+
+EXIT_DIFFERENT = 1
+"""What was compared or checked is not as it should be."""
+_EXIT_CODES: tuple[tuple[type[MirrorError], int], ...] = (
+    (ConfigError, 3),
+    (StoreInUse, 4),
+    (StoreError, 5),
+    (ConnectionLost, 6),
+    (NotAuthenticated, 7),
+    (NotTrusted, 7),
+    (LoginFailed, 7),
+    (Refused, 8),
+    (CitadelError, 9),
+)
+EXIT_OTHER = 10
+
+_EPILOG = """\b
+Exit codes: 0 done, 1 something differs or is damaged, 2 wrong usage, 3 configuration,
+4 store in use, 5 store, 6 no connection, 7 not authenticated or not trusted,
+8 refused by the other side, 9 unusable Citadel data, 10 other."""
+
+_FIRST_STEPS = """
+First steps:
+  ctdlmirror demo                                  see two nodes kept equal on this machine
+  ctdlmirror init --node NAME                      set up a node in {directory}
+  ctdlmirror import FILE                           take over a Citadel server's MIGR export
+  ctdlmirror bootstrap citadel://admin@HOST:504    or take it from the running server
+  ctdlmirror daemon                                serve it and keep it equal
+"""
+
+
+def exit_code(error: MirrorError) -> int:
+    """Return the documented exit code for an error."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), EXIT_OTHER)
+
+
+def default_directory() -> Path:
+    """Return where a node lives unless told otherwise."""
+    if "CTDLMIRROR_DIR" in os.environ:
+        return Path(os.environ["CTDLMIRROR_DIR"])
+    if os.geteuid() == 0:
+        return Path("/var/lib/citadel-mirror")
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "citadel-mirror"
+
+
+class Group(click.Group):
+    """Shows every error that is ours as one line, with its exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except MirrorError as error:
+            click.echo(f"ctdlmirror: {error}", err=True)
+            sys.exit(exit_code(error))
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(EXIT_OTHER)
+
+
+@click.group(cls=Group, invoke_without_command=True, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--dir", "directory", type=click.Path(path_type=Path, file_okay=False), default=default_directory,
+    help="The node's directory.  [default: $CTDLMIRROR_DIR, else a place of the system or user]",
+)  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@click.pass_context
+def cli(context: click.Context, directory: Path, verbose: bool) -> None:
+    """Keeps Citadel servers equal: a mirror node's daemon and its tools."""
+    context.obj = directory
+    set_up_logging("debug" if verbose else "warning")
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        click.echo(_FIRST_STEPS.format(directory=directory))
+
+
+def set_up_logging(level: str) -> None:
+    """Log to standard error, one line an event."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"citadel-mirror {__version__}")
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script: eval "$(ctdlmirror completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "ctdlmirror", "_CTDLMIRROR_COMPLETE").source())
+
+
+from mirror.cli import data, demo, inspect, setup, transfer  # noqa: E402  (commands register themselves)
+
+__all__ = ["data", "demo", "inspect", "setup", "transfer"]

@@ -1,0 +1,153 @@
+"""Small tools that read and change data by hand, through the same protocol as everybody."""
+
+import mimetypes
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mirror.citadel.compose import compose_event, compose_post
+from mirror.citadel.errors import BadMessage, CitadelError
+from mirror.citadel.message import parse_message
+from mirror.cli.app import cli
+from mirror.cli.local import local_node
+from mirror.cli.output import json_option, print_json
+from mirror.config import ConfigError, load_config
+from mirror.model.fields import values_of
+from mirror.model.record import Record, pack_head
+from mirror.model.stamp import format_stamp
+from mirror.peer.remote import ChannelRemote
+from mirror.wire.codec import ContentRequest, record_as_json
+
+
+def find_room(remote: ChannelRemote, name: str) -> tuple[str, str]:
+    """Return key and name of a room by its name or key.  Raises ConfigError naming similar ones."""
+    names: dict[str, str] = {}
+    for page in remote.getall("rooms"):
+        for record in page.records:
+            if not record.dead:
+                names[record.key] = str(values_of(record).get("QRname", ""))
+    wanted = name.casefold()
+    for key, known in names.items():
+        if wanted in (known.casefold(), key):
+            return key, known
+    similar = sorted(known for known in names.values() if wanted in known.casefold())[:5]
+    raise ConfigError(f"there is no room {name!r}" + (f"; did you mean {', '.join(map(repr, similar))}?" if similar else ""))
+
+
+def write(remote: ChannelRemote, collection: str, key: str, body: bytes = b"", head: bytes = b"", dead: bool = False) -> None:
+    """Have one record written by the node, as its own edit."""
+    remote.draft([Record(collection, key, 1, "draft", 1, dead, head=head, body=body)])
+
+
+@cli.command()
+@click.argument("room")
+@click.argument("text", required=False)
+@click.option("--subject", default="", help="The post's subject.")
+@click.option("--author", default="Mirror Administrator", show_default=True, help="Whose post it is.")
+@click.pass_obj
+def post(directory: Path, room: str, text: str | None, subject: str, author: str) -> None:
+    """Post TEXT (or standard input) into ROOM."""
+    config = load_config(directory)
+    body = text if text is not None else click.get_text_stream("stdin").read()
+    with local_node(directory) as remote:
+        key, name = find_room(remote, room)
+        made = compose_post(config.node, author, name, subject, body, int(time.time()))
+        write(remote, f"messages/{key}", made.key, made.body)
+    click.echo(made.key)
+
+
+@cli.command()
+@click.argument("room")
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many messages.")
+@json_option
+@click.pass_obj
+def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
+    """Show the newest messages of ROOM, oldest first."""
+    with local_node(directory) as remote:
+        key, name = find_room(remote, room)
+        records = [record for page in remote.newest(f"messages/{key}", limit) for record in page.records]
+        bodies = [_body(remote, record) for record in records]
+    if as_json:
+        print_json([{**record_as_json(record), **_fields(body)} for record, body in zip(records, bodies)])
+        return
+    if not records:
+        click.echo(f"No messages in {name}.")
+    for record, body in zip(records, bodies):
+        fields = _fields(body)
+        click.echo(f"{format_stamp(record.stamp)}  {fields['author']}: {fields['subject']}  [{record.key}]")
+        for line in fields["message"].splitlines():
+            click.echo(f"    {line}")
+
+
+def _body(remote: ChannelRemote, record: Record) -> bytes:
+    if not record.content:
+        return record.body
+    return b"".join(part.data for part in remote.body([ContentRequest(record.content)]))
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        message = parse_message(body)
+    except BadMessage as error:
+        return {"author": "?", "subject": "?", "message": f"({error})"}
+    return {"author": message.text("A"), "subject": message.text("U"), "message": message.text("M")}
+
+
+@cli.command()
+@click.argument("room")
+@click.argument("key")
+@click.pass_obj
+def delete(directory: Path, room: str, key: str) -> None:
+    """Delete the message with KEY (as 'read' shows it) from ROOM, everywhere."""
+    with local_node(directory) as remote:
+        room_key, name = find_room(remote, room)
+        write(remote, f"messages/{room_key}", key, dead=True)
+    click.echo(f"{key} is deleted from {name}.")
+
+
+@cli.group()
+def calendar() -> None:
+    """Calendar items."""
+
+
+@calendar.command("add")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--room", default="Calendar", show_default=True, help="The calendar's room.")
+@click.option("--author", default="Mirror Administrator", show_default=True, help="Whose item it is.")
+@click.pass_obj
+def calendar_add(directory: Path, file: Path, room: str, author: str) -> None:
+    """Add the items of an iCalendar FILE, or replace those with the same UID."""
+    config = load_config(directory)
+    with local_node(directory) as remote:
+        key, name = find_room(remote, room)
+        try:
+            items = compose_event(config.node, author, name, file.read_bytes(), int(time.time()))
+        except CitadelError as error:
+            raise CitadelError(f"{file}: {error}") from None
+        for item in items:
+            write(remote, f"messages/{key}", item.key, item.body)
+            click.echo(item.key)
+
+
+@cli.group("file")
+def file_group() -> None:
+    """Files in rooms."""
+
+
+@file_group.command("put")
+@click.argument("room")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--name", help="The name in the room.  [default: the file's own]")
+@click.option("--comment", default="", help="What the file is.")
+@click.pass_obj
+def file_put(directory: Path, room: str, file: Path, name: str | None, comment: str) -> None:
+    """Put FILE into ROOM."""
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    body = file.read_bytes()
+    head = pack_head({"name": name or file.name, "type": kind, "comment": comment, "bytes": len(body)})
+    with local_node(directory) as remote:
+        key, room_name = find_room(remote, room)
+        write(remote, f"files/{key}", name or file.name, body, head)
+    click.echo(f"{name or file.name}: {len(body):,} bytes in {room_name}.")

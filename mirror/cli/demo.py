@@ -1,0 +1,239 @@
+"""The demo: two real daemons on this machine, one imported, one bootstrapped from it, kept equal while you watch."""
+
+import contextlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from mirror.citadel.compose import compose_event, compose_post
+from mirror.cli.app import EXIT_DIFFERENT, cli
+from mirror.cli.data import find_room, write
+from mirror.cli.inspect import ask_json
+from mirror.cli.local import local_node
+from mirror.config import STATE_FILE
+from mirror.model.errors import MirrorError
+from mirror.peer.remote import ChannelRemote
+
+NODES = ("alpha", "beta")
+CALENDAR = "Team Calendar"
+START_TIMEOUT_S = 30.0
+EQUAL_TIMEOUT_S = 30.0
+EVENT = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//citadel-mirror//demo//EN
+BEGIN:VEVENT
+UID:demo-meeting
+DTSTAMP:20260101T000000Z
+DTSTART:20261201T100000Z
+SUMMARY:{summary}
+SEQUENCE:{sequence}
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+class DemoFailed(MirrorError):
+    """A step of the demo did not work."""
+
+
+@cli.command()
+@click.option("--seconds", type=click.IntRange(1), help="Stop after this many seconds; else at Ctrl-C.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Set the two nodes up here and leave them.")
+def demo(seconds: int | None, keep: Path | None) -> None:
+    """Run two nodes on this machine and keep them equal before your eyes."""
+    directory = keep or Path(tempfile.mkdtemp(prefix="ctdlmirror-demo-"))
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise DemoFailed(f"{keep} is not empty; give --keep a new directory")
+    try:
+        equal = Demo(directory).run(seconds)
+    finally:
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    if keep is not None:
+        click.echo(f"The nodes are in {keep}; go on with: ctdlmirror --dir {keep / NODES[0]} daemon")
+    if not equal:
+        sys.exit(EXIT_DIFFERENT)
+
+
+class Demo:
+    """Two nodes' directories and daemons."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._log: deque[str] = deque(maxlen=8)
+        self._lags: deque[float] = deque(maxlen=50)
+        self._posted: list[tuple[str, str, str]] = []
+
+    def run(self, seconds: int | None) -> bool:
+        """Set up, watch, stop; returns whether the nodes ended equal."""
+        try:
+            self._set_up()
+            return self._watch(seconds)
+        finally:
+            for daemon in self._daemons.values():
+                daemon.terminate()
+            for daemon in self._daemons.values():
+                daemon.wait(10)
+
+    # -- setting up -------------------------------------------------------------------------------
+
+    def _path(self, node: str) -> Path:
+        return self._directory / node
+
+    def _ctdlmirror(self, node: str, *arguments: str, show: bool = True) -> str:
+        if show:
+            click.echo(f"$ ctdlmirror --dir {self._path(node)} {' '.join(arguments)}")
+        command = [sys.executable, "-m", "mirror", "--dir", str(self._path(node)), *arguments]
+        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if show:
+            click.echo("".join(f"  {line}\n" for line in result.stdout.splitlines()), nl=False)
+        if result.returncode:
+            raise DemoFailed(f"'ctdlmirror {' '.join(arguments)}' ended with exit code {result.returncode}")
+        return result.stdout
+
+    def _set_up(self) -> None:
+        alpha, beta = NODES
+        self._directory.mkdir(parents=True, exist_ok=True)
+        pins = {}
+        for node in NODES:
+            out = self._ctdlmirror(node, "init", "--node", node, "--listen", "127.0.0.1:0", "--json", show=False)
+            pins[node] = "pin:" + json.loads(out)["fingerprint"]
+        click.echo(f"Two nodes are set up in {self._directory}: {alpha} and {beta}, each with its own certificate.")
+        export = self._directory / "export.xml"
+        export.write_bytes(resources.files("mirror").joinpath("data/alpha-980.xml").read_bytes())
+        self._ctdlmirror(alpha, "import", str(export))
+        secret = self._directory / "secret"
+        self._ctdlmirror(alpha, "peer", "add", beta, "--new-secret", str(secret), "--trust", pins[beta])
+        address = self._start(alpha)
+        self._ctdlmirror(beta, "peer", "add", alpha, "--address", address, "--secret-file", str(secret), "--trust", pins[alpha])
+        secret.unlink()
+        self._ctdlmirror(beta, "bootstrap", f"mirror://{address}")
+        self._start(beta)
+
+    def _start(self, node: str) -> str:
+        with (self._directory / f"{node}.log").open("ab") as log:
+            command = [sys.executable, "-m", "mirror", "--dir", str(self._path(node)), "daemon"]
+            daemon = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
+        self._daemons[node] = daemon
+        state = self._path(node) / STATE_FILE
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not state.exists():
+            if daemon.poll() is not None or time.monotonic() > deadline:
+                raise DemoFailed(f"the daemon of {node} did not start; see {self._directory / (node + '.log')}")
+            time.sleep(0.05)
+        address = str(json.loads(state.read_text("utf-8"))["addresses"][0])
+        click.echo(f"The daemon of {node} listens on {address}.")
+        return address
+
+    # -- watching ---------------------------------------------------------------------------------
+
+    def _watch(self, seconds: int | None) -> bool:
+        click.echo("\nNow both sides change.  Ctrl-C ends the demo.\n")
+        with contextlib.ExitStack() as stack:
+            remotes = {node: stack.enter_context(local_node(self._path(node))) for node in NODES}
+            rooms = {name: find_room(remotes[NODES[0]], name)[0] for name in ("Lobby", CALENDAR)}
+            deadline = time.monotonic() + seconds if seconds else float("inf")
+            with contextlib.suppress(KeyboardInterrupt):
+                self._loop(remotes, rooms, deadline)
+            return self._finish(remotes)
+
+    def _loop(self, remotes: dict[str, ChannelRemote], rooms: dict[str, str], deadline: float) -> None:
+        steps = self._steps(remotes, rooms)
+        terminal = sys.stdout.isatty()
+        with Live(console=Console(), refresh_per_second=8) if terminal else contextlib.nullcontext() as live:
+            while time.monotonic() < deadline:
+                text = next(steps)
+                self._log.append(f"{time.strftime('%H:%M:%S')}  {text}")
+                states = {node: ask_json(remote, "SYNC all|status")[0] for node, remote in remotes.items()}
+                if live is not None:
+                    live.update(self._view(states))
+                else:
+                    click.echo(f"{self._log[-1]}  [{self._summary(states)}]")
+                time.sleep(0.5)
+
+    def _summary(self, states: dict[str, Any]) -> str:
+        digests = {state["digest"] for state in states.values()}
+        lag = f", lag {sorted(self._lags)[len(self._lags) // 2] * 1000:.0f} ms (median)" if self._lags else ""
+        return f"{' and '.join(NODES)} {'EQUAL' if len(digests) == 1 else 'differ just now'}{lag}"
+
+    def _view(self, states: dict[str, Any]) -> Table:
+        table = Table(title=self._summary(states), caption="\n".join(self._log), caption_justify="left")
+        for column in ("node", "records", "digest", "conflicts", "links"):
+            table.add_column(column)
+        for node, state in states.items():
+            links = ", ".join(f"{link['peer']}: {link['phase']}" for link in state["links"])
+            table.add_row(node, str(state["records"]), state["digest"], str(state["conflicts"]), links or "is dialled")
+        return table
+
+    def _steps(self, remotes: dict[str, ChannelRemote], rooms: dict[str, str]) -> Iterator[str]:
+        """Yield what was done, for ever: posts, edits, deletions, conflicts."""
+        chance = random.Random(980)
+        number = 0
+        while True:
+            number += 1
+            here, there = chance.sample(NODES, 2)
+            kind = chance.choices(("post", "edit", "delete", "conflict"), (5, 2, 2, 1))[0]
+            if kind == "post" or (kind == "delete" and not self._posted):
+                yield self._post(remotes, here, there, rooms["Lobby"], number)
+            elif kind == "delete":
+                collection, key, _ = self._posted.pop(0)
+                write(remotes[here], collection, key, dead=True)
+                yield f"{here}: deleted {key} {self._arrival(remotes[there], collection, key, lambda r: r.dead)}"
+            elif kind == "edit":
+                self._put_event(remotes[here], here, rooms[CALENDAR], f"Meeting no. {number}", number)
+                yield f"{here}: moved the meeting (SEQUENCE {number})"
+            else:
+                for node in NODES:
+                    self._put_event(remotes[node], node, rooms[CALENDAR], f"Meeting as {node} wants it", number)
+                yield "both: changed the same meeting at once; the version that lost is in 'conflicts list'"
+
+    def _post(self, remotes: dict[str, ChannelRemote], here: str, there: str, room: str, number: int) -> str:
+        made = compose_post(here, "Demo", "Lobby", f"Post {number}", f"Written at {here}.", int(time.time()))
+        collection = f"messages/{room}"
+        write(remotes[here], collection, made.key, made.body)
+        self._posted.append((collection, made.key, here))
+        return f"{here}: posted 'Post {number}' {self._arrival(remotes[there], collection, made.key, lambda _r: True)}"
+
+    def _put_event(self, remote: ChannelRemote, node: str, room: str, summary: str, sequence: int) -> None:
+        text = EVENT.format(summary=summary, sequence=sequence).encode()
+        for item in compose_event(node, "Demo", CALENDAR, text, int(time.time())):
+            write(remote, f"messages/{room}", item.key, item.body)
+
+    def _arrival(self, remote: ChannelRemote, collection: str, key: str, arrived: Any) -> str:
+        """Ask the other node until it has the change; returns how long that took."""
+        started = time.monotonic()
+        while time.monotonic() - started < 5:
+            records = [record for page in remote.get(collection, [key]) for record in page.records]
+            if any(arrived(record) for record in records):
+                self._lags.append(time.monotonic() - started)
+                return f"(on {remote.info().node} {self._lags[-1] * 1000:.0f} ms later)"
+            time.sleep(0.001)
+        return "(not there within 5 s)"
+
+    def _finish(self, remotes: dict[str, ChannelRemote]) -> bool:
+        deadline = time.monotonic() + EQUAL_TIMEOUT_S
+        while True:
+            digests = {node: remote.info().digest for node, remote in remotes.items()}
+            equal = len(set(digests.values())) == 1
+            if equal or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        for node, digest in digests.items():
+            click.echo(f"{node:6} {digest}")
+        click.echo("EQUAL: both nodes hold the same records." if equal else "NOT EQUAL: see the daemons' logs.")
+        return equal

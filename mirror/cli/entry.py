@@ -1,0 +1,15 @@
+"""The entry point: patches for green threads once, before anything else is imported, then runs the command.
+
+Threads stay real: the store's locks are shared with the thread pool's workers.
+"""
+
+from gevent import monkey
+
+monkey.patch_all(thread=False, queue=False)
+
+
+def main() -> None:
+    """Run ``ctdlmirror``; never returns."""
+    from mirror.cli.app import cli
+
+    cli(prog_name="ctdlmirror")

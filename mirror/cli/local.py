@@ -1,0 +1,60 @@
+"""Talking to this machine's own node with the same protocol as everybody: through the daemon's admin
+socket while it runs, else through a session in this process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+from gevent import socket
+
+from mirror.config import ADMIN_SOCKET, load_config, load_secrets
+from mirror.peer.channel import Channel, ConnectionLost, connect_unix
+from mirror.peer.remote import ChannelRemote
+from mirror.server.access import ADMIN
+from mirror.server.node import Node
+from mirror.server.session import Session
+from mirror.store.green import open_green
+
+SESSION_TIMEOUT_S = 3600.0
+"""A check of a large store may be silent for long."""
+
+
+def daemon_channel(directory: Path) -> Channel | None:
+    """Return a connection to the running daemon, or None when there is none."""
+    path = directory / ADMIN_SOCKET
+    if not path.exists():
+        return None
+    try:
+        return connect_unix(str(path), SESSION_TIMEOUT_S)
+    except ConnectionLost:
+        return None  # left behind by a daemon that was killed
+
+
+@contextmanager
+def local_node(directory: Path) -> Iterator[ChannelRemote]:
+    """Give a remote on this machine's node.  Raises ConfigError, StoreError."""
+    channel = daemon_channel(directory)
+    if channel is not None:
+        try:
+            yield _greeted(channel)
+        finally:
+            channel.close()
+        return
+    config = load_config(directory)
+    store = open_green(directory, config.node, max_ahead_ms=config.max_clock_ahead_s * 1000)
+    ours, theirs = socket.socketpair()
+    node = Node(config, load_secrets(directory), store)
+    session = gevent.spawn(Session(node, Channel(theirs, "this command"), local=True, party=ADMIN).run)
+    channel = Channel(ours, "this node", SESSION_TIMEOUT_S)
+    try:
+        yield _greeted(channel)
+    finally:
+        channel.close()
+        session.join()
+        store.close()
+
+
+def _greeted(channel: Channel) -> ChannelRemote:
+    channel.read_reply()
+    return ChannelRemote(channel)

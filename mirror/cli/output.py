@@ -1,0 +1,96 @@
+"""How results and progress are shown: JSON for scripts, rich on a terminal, plain lines elsewhere."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+PLAIN_SECONDS = 2.0
+"""Seconds between lines of progress where there is no terminal."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table, as wide as the terminal or as its text."""
+    table = Table(title=title or None, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+class Meter:
+    """Shows how far something got: call ``update(done)`` or ``advance(more)``, in bytes or records."""
+
+    def __init__(self, title: str, total: int | None, unit: str, progress: Progress | None) -> None:
+        self._title = title
+        self._total = total
+        self._unit = unit
+        self._progress = progress
+        self._task = progress.add_task(title, total=total) if progress is not None else None
+        self._started = self._shown = time.monotonic()
+        self.done = 0
+
+    def update(self, done: int) -> None:
+        self.done = done
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done)
+        elif time.monotonic() - self._shown >= PLAIN_SECONDS:
+            self._shown = time.monotonic()
+            self._print()
+
+    def advance(self, more: int) -> None:
+        self.update(self.done + more)
+
+    def _print(self) -> None:
+        elapsed = max(1e-6, time.monotonic() - self._started)
+        rate = self.done / elapsed
+        share = f" of {self._total:,}" if self._total else ""
+        left = f", {max(0, self._total - self.done) / rate:.0f} s left" if self._total and rate else ""
+        click.echo(f"{self._title}: {self.done:,}{share} {self._unit}, {rate:,.0f}/s{left}", err=True)
+
+    def finish(self) -> None:
+        if self._progress is None:
+            self._print()
+
+
+@contextmanager
+def meter(title: str, total: int | None, unit: str = "bytes", quiet: bool = False) -> Iterator[Meter]:
+    """Show progress while the block runs."""
+    if quiet or not sys.stderr.isatty():
+        shown = Meter(title, total, unit, None)
+        if quiet:
+            shown._shown = float("inf")
+        yield shown
+        if not quiet:
+            shown.finish()
+        return
+    columns: list[Any] = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+    if unit == "bytes":
+        columns += [DownloadColumn(), TransferSpeedColumn()]
+    else:
+        columns += [TextColumn("{task.completed:,.0f}/{task.total} " + unit), TextColumn("{task.speed:,.0f}/s")]
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        yield Meter(title, total, unit, progress)

@@ -1,0 +1,165 @@
+"""Setting a node up: init, peer, daemon."""
+
+import secrets as random_secrets
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from mirror.cli.app import cli, set_up_logging
+from mirror.cli.local import daemon_channel
+from mirror.cli.output import json_option, print_json, print_table
+from mirror.config import (
+    CONFIG_FILE,
+    DEFAULT_PORT,
+    TEMPLATE,
+    ConfigError,
+    Peer,
+    check_node_name,
+    check_private,
+    check_trust,
+    load_config,
+    load_secrets,
+    parse_address,
+    remove_peer,
+    save_peer,
+    save_secret,
+    write_private,
+)
+from mirror.peer.tls import make_certificate, own_fingerprint
+from mirror.store.sqlite import SqliteStore
+
+
+def _default_node() -> str:
+    return socket.gethostname().split(".")[0].lower()
+
+
+@cli.command()
+@click.option("--node", default=_default_node, help="The node's name; it never changes.  [default: this host's name]")
+@click.option("--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="Where peers and clients connect to.")
+@json_option
+@click.pass_obj
+def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
+    """Set up a node: its directory, store, certificate and commented configuration."""
+    check_node_name(node)
+    address = parse_address(listen, "--listen")
+    if (directory / CONFIG_FILE).exists():
+        raise ConfigError(f"{directory / CONFIG_FILE} exists: this node is set up already")
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"{directory} cannot be made: {error.strerror}; choose another with --dir") from None
+    SqliteStore(directory, node).close()
+    fingerprint = make_certificate(directory, node, [address.host])
+    write_private(directory / CONFIG_FILE, TEMPLATE.format(node=node, listen=address))
+    if as_json:
+        print_json({"node": node, "directory": str(directory), "listen": str(address), "fingerprint": fingerprint})
+        return
+    click.echo(f"Node {node} is set up in {directory}.")
+    click.echo(f"Its certificate's fingerprint, for its peers: pin:{fingerprint}")
+    click.echo(f"Next: 'ctdlmirror import FILE' or 'ctdlmirror bootstrap URL', then 'ctdlmirror daemon'.  Settings: {directory / CONFIG_FILE}")
+
+
+@cli.group()
+def peer() -> None:
+    """Manage the nodes that this one replicates with."""
+
+
+@peer.command("add")
+@click.argument("name")
+@click.option("--address", help="HOST:PORT to dial; without it the peer dials us.")
+@click.option("--trust", default="system", show_default=True, help="'system', 'ca:FILE' or 'pin:FINGERPRINT'.")
+@click.option("--push", type=click.Choice(["auto", "yes", "no"]), default="auto", show_default=True, help="Whether we push to it too.")
+@click.option("--secret-file", type=click.Path(path_type=Path), help="File with the shared secret ('-': standard input).")
+@click.option("--new-secret", type=click.Path(path_type=Path), help="Make a secret and write it to this file, for the peer.")
+@click.pass_obj
+def peer_add(
+    directory: Path, name: str, address: str | None, trust: str, push: str, secret_file: Path | None, new_secret: Path | None
+) -> None:
+    """Add a peer, or change one.  Both sides need the same secret."""
+    config = load_config(directory)
+    check_node_name(name)
+    if name == config.node:
+        raise ConfigError(f"{name} is this node itself")
+    check_trust(trust, "--trust")
+    where = parse_address(address, "--address") if address else None
+    secret = _secret(name, secret_file, new_secret, load_secrets(directory).get(name))
+    save_secret(directory, name, secret)
+    save_peer(directory, Peer(name, where, trust, push))
+    click.echo(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
+    click.echo(f"It needs the same secret, and for our certificate: --trust pin:{own_fingerprint(directory)}")
+    if daemon_channel(directory) is not None:
+        click.echo("The running daemon takes it over at SIGHUP.")
+
+
+def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: str | None) -> str:
+    if new_secret is not None:
+        secret = random_secrets.token_urlsafe(32)
+        write_private(new_secret, secret + "\n")
+        return secret
+    if secret_file is not None:
+        if str(secret_file) == "-":
+            secret = sys.stdin.readline().strip()
+        else:
+            check_private(secret_file)
+            secret = read_secret_file(secret_file)
+    elif held is not None:
+        return held
+    elif sys.stdin.isatty():
+        secret = click.prompt(f"Secret shared with {name}", hide_input=True, confirmation_prompt=True)
+    else:
+        raise ConfigError("no secret: give --secret-file FILE, or --new-secret FILE to make one")
+    if len(secret) < 12:
+        raise ConfigError("the secret has fewer than 12 characters; --new-secret FILE makes a good one")
+    return str(secret)
+
+
+def read_secret_file(path: Path) -> str:
+    """Return the first line of a file that only its owner may read.  Raises ConfigError."""
+    check_private(path)
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    if not lines or not lines[0]:
+        raise ConfigError(f"{path} is empty")
+    return lines[0]
+
+
+@peer.command("list")
+@json_option
+@click.pass_obj
+def peer_list(directory: Path, as_json: bool) -> None:
+    """List the peers in the configuration."""
+    config, known = load_config(directory), load_secrets(directory)
+    rows = [(p.name, str(p.address) if p.address else "", p.trust, p.push, p.name in known) for p in config.peers]
+    if as_json:
+        print_json([dict(zip(("name", "address", "trust", "push", "has_secret"), row)) for row in rows])
+    elif rows:
+        print_table("", ["peer", "address", "trust", "push", "secret"], [
+            [name, address or "(dials us)", trust, push, "yes" if has else "MISSING"] for name, address, trust, push, has in rows
+        ])  # fmt: skip
+    else:
+        click.echo("No peers yet; 'ctdlmirror peer add --help' tells how to add one.")
+
+
+@peer.command("remove")
+@click.argument("name")
+@click.pass_obj
+def peer_remove(directory: Path, name: str) -> None:
+    """Remove a peer and its secret; what was replicated stays."""
+    load_config(directory)
+    if not remove_peer(directory, name):
+        raise ConfigError(f"there is no peer {name}; 'ctdlmirror peer list' shows those there are")
+    click.echo(f"Peer {name} is removed; what came from it stays.  A running daemon drops it at SIGHUP.")
+
+
+@cli.command()
+@click.pass_obj
+def daemon(directory: Path) -> None:
+    """Run the node: listen, dial the peers, keep everything equal.  SIGTERM stops it, SIGHUP reloads."""
+    from mirror.server.daemon import Daemon
+
+    set_up_logging(load_config(directory).log_level)
+    Daemon(directory).run()
