@@ -6,7 +6,6 @@ Reads, checks and changes these files; a wrong value is named with its file and 
 import os
 import re
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +135,12 @@ def check_node_name(name: str) -> str:
     return name
 
 
-_Take = Callable[[str, str, Any, type], Any]
-
-
 def load_config(directory: Path) -> Config:
     """Read a node's configuration.  Raises ConfigError."""
     path = directory / CONFIG_FILE
     document = _read_toml(path, "run 'ctdlmirror init' first")
 
-    def take(section: str, key: str, default: Any, kind: type) -> Any:
+    def take(section: str, key: str, default: Any, kind: Any) -> Any:
         table = document.get(section, {})
         value = table.get(key, default) if isinstance(table, dict) else default
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -194,7 +190,9 @@ def _refuse_unknown(document: dict[str, Any], path: Path) -> None:
         if section not in _KNOWN or not isinstance(table, dict):
             raise ConfigError(f"{path}: [{section}] is no section; known are {', '.join(sorted(_KNOWN))} and [[peer]]")
         if unknown := set(table) - _KNOWN[section]:
-            raise ConfigError(f"{path}: [{section}] {min(unknown)} is no setting; known are {', '.join(sorted(_KNOWN[section]))}")
+            raise ConfigError(
+                f"{path}: [{section}] {min(unknown)} is no setting; known are {', '.join(sorted(_KNOWN[section]))}"
+            )
 
 
 def _load_peers(tables: Any, path: Path) -> list[Peer]:
@@ -253,7 +251,7 @@ def load_secrets(directory: Path) -> dict[str, str]:
     check_private(path)
     peers = _read_toml(path, "").get("peers", {})
     if not isinstance(peers, dict) or not all(isinstance(value, str) for value in peers.values()):
-        raise ConfigError(f"{path}: [peers] has one line NAME = \"SECRET\" per peer")
+        raise ConfigError(f'{path}: [peers] has one line NAME = "SECRET" per peer')
     return peers
 
 
@@ -276,7 +274,7 @@ def save_secret(directory: Path, peer: str, secret: str | None) -> None:
     else:
         secrets[peer] = secret
     document = tomlkit.document()
-    document.add(tomlkit.comment("Secrets shared with peers: NAME = \"SECRET\".  For the owner's eyes only."))
+    document.add(tomlkit.comment('Secrets shared with peers: NAME = "SECRET".  For the owner\'s eyes only.'))
     document.add("peers", tomlkit.item(secrets))
     write_private(directory / SECRETS_FILE, tomlkit.dumps(document))
 

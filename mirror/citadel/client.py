@@ -54,7 +54,9 @@ class CitadelClient:
             raise LoginFailed(f"{self.channel.peer} refused the log-in of {user!r}: {error.text}") from None
         level = reply.parameters[1] if len(reply.parameters) > 1 else ""
         if level != "6":
-            raise LoginFailed(f"{user!r} is no administrator at {self.channel.peer} (access level {level}, 6 is needed)")
+            raise LoginFailed(
+                f"{user!r} is no administrator at {self.channel.peer} (access level {level}, 6 is needed)"
+            )
 
     def export(self) -> Iterator[bytes]:
         """Yield the server's whole export in blocks, its last line included."""

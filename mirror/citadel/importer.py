@@ -82,7 +82,9 @@ MAX_NOTICES = 1000
 class Importer:
     """Turns elements into records of one store; use once."""
 
-    def __init__(self, store: Store, source: str, node: str = "", progress: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self, store: Store, source: str, node: str = "", progress: Callable[[int], None] | None = None
+    ) -> None:
         """``source`` names the export in messages and for resuming; ``node`` is taken when it doesn't name its own."""
         self.report = Report(node=node)
         self._store = store
@@ -225,7 +227,9 @@ class Importer:
         numbers = [part.strip() for part in element.children.get("FRmsglist", "").split(",") if part.strip()]
         for part in numbers:
             if not part.isdigit():
-                self._refuse(element.name, element.line, f"room {name!r} lists {part[:40]!r}, which is no message number")
+                self._refuse(
+                    element.name, element.line, f"room {name!r} lists {part[:40]!r}, which is no message number"
+                )
         rows = [(int(part), room, element.line) for part in numbers if part.isdigit()]
         self._scratch.executemany("INSERT OR IGNORE INTO member VALUES (?,?,?)", rows)
 
@@ -346,7 +350,9 @@ class Importer:
             "(SELECT 1 FROM arrived WHERE arrived.number = member.number) ORDER BY line, number"
         )
         for number, room, line in rows:
-            self._refuse("room_messages", line, f"room {self._rooms[room].name!r} lists message {number}, which is absent")
+            self._refuse(
+                "room_messages", line, f"room {self._rooms[room].name!r} lists message {number}, which is absent"
+            )
         rows = self._scratch.execute(
             "SELECT number, collection, key, line FROM reference WHERE NOT EXISTS "
             "(SELECT 1 FROM arrived WHERE arrived.number = reference.number) ORDER BY line, number"

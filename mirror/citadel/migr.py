@@ -150,7 +150,7 @@ def _parse(name: str, fragment: bytes, line: int, end: int) -> Iterator[Element 
         try:
             tree = ElementTree.fromstring(mended)
         except ElementTree.ParseError:
-            row, column = error.position
+            row, _column = error.position
             yield Broken(name, f"broken XML ({error.msg.split(':')[0]})", line + row - 1, end)
             return
     children: dict[str, str] = {}

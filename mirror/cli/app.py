@@ -78,7 +78,9 @@ class Group(click.Group):
             sys.exit(EXIT_OTHER)
 
 
-@click.group(cls=Group, invoke_without_command=True, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group, invoke_without_command=True, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--dir", "directory", type=click.Path(path_type=Path, file_okay=False), default=default_directory,
     help="The node's directory.  [default: $CTDLMIRROR_DIR, else a place of the system or user]",

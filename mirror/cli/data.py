@@ -1,6 +1,7 @@
 """Small tools that read and change data by hand, through the same protocol as everybody."""
 
 import mimetypes
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,14 @@ def find_room(remote: ChannelRemote, name: str) -> tuple[str, str]:
         if wanted in (known.casefold(), key):
             return key, known
     similar = sorted(known for known in names.values() if wanted in known.casefold())[:5]
-    raise ConfigError(f"there is no room {name!r}" + (f"; did you mean {', '.join(map(repr, similar))}?" if similar else ""))
+    raise ConfigError(
+        f"there is no room {name!r}" + (f"; did you mean {', '.join(map(repr, similar))}?" if similar else "")
+    )
 
 
-def write(remote: ChannelRemote, collection: str, key: str, body: bytes = b"", head: bytes = b"", dead: bool = False) -> None:
+def write(
+    remote: ChannelRemote, collection: str, key: str, body: bytes = b"", head: bytes = b"", dead: bool = False
+) -> None:
     """Have one record written by the node, as its own edit."""
     remote.draft([Record(collection, key, 1, "draft", 1, dead, head=head, body=body)])
 
@@ -50,7 +55,7 @@ def write(remote: ChannelRemote, collection: str, key: str, body: bytes = b"", h
 def post(directory: Path, room: str, text: str | None, subject: str, author: str) -> None:
     """Post TEXT (or standard input) into ROOM."""
     config = load_config(directory)
-    body = text if text is not None else click.get_text_stream("stdin").read()
+    body = text if text is not None else sys.stdin.read()
     with local_node(directory) as remote:
         key, name = find_room(remote, room)
         made = compose_post(config.node, author, name, subject, body, int(time.time()))

@@ -52,7 +52,9 @@ class DemoFailed(MirrorError):
 
 @cli.command()
 @click.option("--seconds", type=click.IntRange(1), help="Stop after this many seconds; else at Ctrl-C.")
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Set the two nodes up here and leave them.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Set the two nodes up here and leave them."
+)
 def demo(seconds: int | None, keep: Path | None) -> None:
     """Run two nodes on this machine and keep them equal before your eyes."""
     directory = keep or Path(tempfile.mkdtemp(prefix="ctdlmirror-demo-"))
@@ -120,7 +122,9 @@ class Demo:
         secret = self._directory / "secret"
         self._ctdlmirror(alpha, "peer", "add", beta, "--new-secret", str(secret), "--trust", pins[beta])
         address = self._start(alpha)
-        self._ctdlmirror(beta, "peer", "add", alpha, "--address", address, "--secret-file", str(secret), "--trust", pins[alpha])
+        self._ctdlmirror(
+            beta, "peer", "add", alpha, "--address", address, "--secret-file", str(secret), "--trust", pins[alpha]
+        )
         secret.unlink()
         self._ctdlmirror(beta, "bootstrap", f"mirror://{address}")
         self._start(beta)

@@ -42,9 +42,12 @@ def status(directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({**state, "running": running})
         return
-    click.echo(f"Node {state['node']}, epoch {state['epoch']}: {'daemon up ' + _duration(state['uptime_s']) if running else 'no daemon runs'}")
-    click.echo(f"  {state['records']} records, newest {format_stamp(state['newest']) if state['newest'] else 'never'}, digest {state['digest']}")
-    click.echo(f"  {state['mode']}{' for ' + state['holder'] if state['holder'] else ''}, {state['conflicts']} unrestored conflicts")
+    up = f"daemon up {_duration(state['uptime_s'])}" if running else "no daemon runs"
+    newest = format_stamp(state["newest"]) if state["newest"] else "never"
+    holder = f" for {state['holder']}" if state["holder"] else ""
+    click.echo(f"Node {state['node']}, epoch {state['epoch']}: {up}")
+    click.echo(f"  {state['records']} records, newest {newest}, digest {state['digest']}")
+    click.echo(f"  {state['mode']}{holder}, {state['conflicts']} conflicts not restored")
     if state["addresses"]:
         click.echo(f"  listening on {', '.join(state['addresses'])}")
     if state["links"]:
@@ -98,7 +101,14 @@ def verify(directory: Path, peer_name: str, as_json: bool) -> None:
         differences = {name: _differences(ours, theirs, name) for name in names[:SHOWN_DIFFERENCES]}
     channel.close()
     if as_json:
-        print_json({"equal": not names, "digests": {mine.node: str(mine.digest), other.node: str(other.digest)}, "differing": names, "records": differences})
+        print_json(
+            {
+                "equal": not names,
+                "digests": {mine.node: str(mine.digest), other.node: str(other.digest)},
+                "differing": names,
+                "records": differences,
+            }
+        )
     else:
         _show_comparison(config.node, peer_name, left, right, names, differences)
     sys.exit(EXIT_DIFFERENT if names else 0)
@@ -127,7 +137,9 @@ def _show_comparison(
         for what, keys in found.items():
             for key in keys:
                 click.echo(f"{name}: {what.replace('_', ' ')}: {key}")
-    click.echo(f"{len(names)} of {len(rows)} collections differ." if names else f"All {len(rows)} collections are equal.")
+    click.echo(
+        f"{len(names)} of {len(rows)} collections differ." if names else f"All {len(rows)} collections are equal."
+    )
 
 
 @cli.group()
@@ -149,8 +161,9 @@ def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
         click.echo("No conflicts.")
     else:
         print_table("", ["no.", "what", "lost version", "written at", "won", "restored"], [
-            [str(c["number"]), f"{c['loser']['collection']} {c['loser']['key']}", c["loser"]["time"], c["loser"]["origin"],
-             f"{format_stamp(c['winner']['stamp'])} at {c['winner']['origin']}", "yes" if c["restored_ms"] else ""]
+            [str(c["number"]), f"{c['loser']['collection']} {c['loser']['key']}", c["loser"]["time"],
+             c["loser"]["origin"], f"{format_stamp(c['winner']['stamp'])} at {c['winner']['origin']}",
+             "yes" if c["restored_ms"] else ""]
             for c in found
         ])  # fmt: skip
 

@@ -37,7 +37,9 @@ def _default_node() -> str:
 
 @cli.command()
 @click.option("--node", default=_default_node, help="The node's name; it never changes.  [default: this host's name]")
-@click.option("--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="Where peers and clients connect to.")
+@click.option(
+    "--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="Where peers and clients connect to."
+)
 @json_option
 @click.pass_obj
 def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
@@ -58,7 +60,8 @@ def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
         return
     click.echo(f"Node {node} is set up in {directory}.")
     click.echo(f"Its certificate's fingerprint, for its peers: pin:{fingerprint}")
-    click.echo(f"Next: 'ctdlmirror import FILE' or 'ctdlmirror bootstrap URL', then 'ctdlmirror daemon'.  Settings: {directory / CONFIG_FILE}")
+    click.echo(f"Its settings: {directory / CONFIG_FILE}")
+    click.echo("Next: 'ctdlmirror import FILE' or 'ctdlmirror bootstrap URL', then 'ctdlmirror daemon'.")
 
 
 @cli.group()
@@ -70,12 +73,28 @@ def peer() -> None:
 @click.argument("name")
 @click.option("--address", help="HOST:PORT to dial; without it the peer dials us.")
 @click.option("--trust", default="system", show_default=True, help="'system', 'ca:FILE' or 'pin:FINGERPRINT'.")
-@click.option("--push", type=click.Choice(["auto", "yes", "no"]), default="auto", show_default=True, help="Whether we push to it too.")
-@click.option("--secret-file", type=click.Path(path_type=Path), help="File with the shared secret ('-': standard input).")
-@click.option("--new-secret", type=click.Path(path_type=Path), help="Make a secret and write it to this file, for the peer.")
+@click.option(
+    "--push",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    show_default=True,
+    help="Whether we push to it too.",
+)
+@click.option(
+    "--secret-file", type=click.Path(path_type=Path), help="File with the shared secret ('-': standard input)."
+)
+@click.option(
+    "--new-secret", type=click.Path(path_type=Path), help="Make a secret and write it to this file, for the peer."
+)
 @click.pass_obj
 def peer_add(
-    directory: Path, name: str, address: str | None, trust: str, push: str, secret_file: Path | None, new_secret: Path | None
+    directory: Path,
+    name: str,
+    address: str | None,
+    trust: str,
+    push: str,
+    secret_file: Path | None,
+    new_secret: Path | None,
 ) -> None:
     """Add a peer, or change one.  Both sides need the same secret."""
     config = load_config(directory)
@@ -138,7 +157,8 @@ def peer_list(directory: Path, as_json: bool) -> None:
         print_json([dict(zip(("name", "address", "trust", "push", "has_secret"), row)) for row in rows])
     elif rows:
         print_table("", ["peer", "address", "trust", "push", "secret"], [
-            [name, address or "(dials us)", trust, push, "yes" if has else "MISSING"] for name, address, trust, push, has in rows
+            [name, address or "(dials us)", trust, push, "yes" if has else "MISSING"]
+            for name, address, trust, push, has in rows
         ])  # fmt: skip
     else:
         click.echo("No peers yet; 'ctdlmirror peer add --help' tells how to add one.")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,12 +10,12 @@ from urllib.parse import unquote, urlsplit
 import click
 import msgspec
 
-from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.output import json_option, meter, print_json
-from mirror.cli.setup import read_secret_file
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.importer import Importer, Report
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
+from mirror.cli.app import EXIT_DIFFERENT, cli
+from mirror.cli.output import json_option, meter, print_json
+from mirror.cli.setup import read_secret_file
 from mirror.config import Address, Config, ConfigError, Peer, load_config, load_secrets
 from mirror.peer.channel import connect
 from mirror.peer.dial import authenticate, dial
@@ -26,6 +26,7 @@ from mirror.store.green import open_green
 from mirror.store.sqlite import SqliteStore
 from mirror.sync.bootstrap import copy_all
 from mirror.sync.pull import PULL
+from mirror.sync.remote import Page, Part
 from mirror.wire.codec import ContentRequest, Cursor
 
 BLOCK = 1024 * 1024
@@ -104,7 +105,11 @@ def _show_report(report: Report, fetched: Fetched | None, as_json: bool) -> None
 
 @cli.command()
 @click.argument("url")
-@click.option("--password-file", type=click.Path(path_type=Path), help="citadel://: file with the password (else $CITADEL_PASSWORD or a prompt).")
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path),
+    help="citadel://: file with the password (else $CITADEL_PASSWORD or a prompt).",
+)
 @click.option("--online", is_flag=True, help="mirror://: don't ask for single-user mode.")
 @click.option("--merge", is_flag=True, help="Merge into a store that holds something already.")
 @click.option("--wait", default=SNGL_WAIT_S, show_default=True, help="Seconds that users get to finish.")
@@ -126,7 +131,14 @@ def bootstrap(
     if parts.password:
         raise ConfigError("a password in a URL is seen by others: use --password-file, $CITADEL_PASSWORD or the prompt")
     if parts.scheme == "citadel" and parts.hostname:
-        _from_citadel(config, Address(parts.hostname, port or 504), unquote(parts.username or "admin"), password_file, merge, as_json)
+        _from_citadel(
+            config,
+            Address(parts.hostname, port or 504),
+            unquote(parts.username or "admin"),
+            password_file,
+            merge,
+            as_json,
+        )
     elif parts.scheme == "mirror" and parts.hostname:
         peer = _find_peer(config, Address(parts.hostname, port or 2504))
         _from_mirror(config, peer, online, merge, wait, as_json)
@@ -163,8 +175,8 @@ def _from_citadel(
 ) -> None:
     if not (address.loopback or config.plaintext):
         raise ConfigError(
-            f"Citadel's protocol would carry the password in clear to {address.host}: reach it through a tunnel on this "
-            f"machine, or set plaintext = true in [listen] of {config.directory / 'mirror.toml'}"
+            f"Citadel's protocol would carry the password in clear to {address.host}: reach it through a tunnel on "
+            f"this machine, or set plaintext = true in [listen] of {config.directory / 'mirror.toml'}"
         )
     password = _password(user, password_file)
     source = f"citadel:{address}"
@@ -202,7 +214,9 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
     secret = load_secrets(config.directory).get(peer.name)
     if secret is None:
         raise ConfigError(f"peer {peer.name} has no secret: run 'ctdlmirror peer add' again")
-    store = open_green(config.directory, config.node, purpose="ctdlmirror bootstrap", max_ahead_ms=config.max_clock_ahead_s * 1000)
+    store = open_green(
+        config.directory, config.node, purpose="ctdlmirror bootstrap", max_ahead_ms=config.max_clock_ahead_s * 1000
+    )
     try:
         _refuse_full(store, peer.name, merge)
         bulk, bodies = (_dial(config, peer, secret) for _ in range(2))
@@ -216,9 +230,17 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
             bulk.channel.ask("ESNG")
         empty = store.read(lambda reader: reader.last_sequence()) == 0
         store.write(lambda writer: writer.set_meta(f"bootstrap:{peer.name}", 1))
-        with meter(f"bootstrap from {peer.name}", None if not empty else state.digest.count, "records", as_json) as shown:
+        with meter(
+            f"bootstrap from {peer.name}", None if not empty else state.digest.count, "records", as_json
+        ) as shown:
             remote = _Ahead(bulk, bodies)
-            copied = copy_all(store, remote, state, merging=merge and not empty, progress=lambda records, _bytes: shown.advance(records))
+            copied = copy_all(
+                store,
+                remote,
+                state,
+                merging=merge and not empty,
+                progress=lambda records, _bytes: shown.advance(records),
+            )
     finally:
         store.close()
     result = {
@@ -237,7 +259,9 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
         if merge and not copied.unequal:
             click.echo(f"Verified: all {state.digest.count} records of {peer.name} are here.")
         elif not copied.unequal:
-            click.echo(f"Verified: {result['collections']} collections, {state.digest.count} records, all digests equal.")
+            click.echo(
+                f"Verified: {result['collections']} collections, {state.digest.count} records, all digests equal."
+            )
     if copied.unequal:
         click.echo(f"NOT EQUAL: {', '.join(copied.unequal)}; run 'ctdlmirror verify {peer.name}'", err=True)
         sys.exit(EXIT_DIFFERENT)
@@ -262,10 +286,10 @@ class _Ahead:
         self.lacks = bulk.lacks
         self.offer = bulk.offer
 
-    def since(self, cursor: Cursor) -> Iterator[Any]:
+    def since(self, cursor: Cursor) -> Iterator[Page]:
         return prefetch(self._bulk.since(cursor))
 
-    def body(self, requests: list[ContentRequest]) -> Iterator[Any]:
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
         return prefetch(self._other.body(requests))
 
 

@@ -15,7 +15,7 @@ MASK = (1 << 64) - 1
 class Digest(NamedTuple):
     """``count`` records, the ``newest`` stamp among them, and the ``total`` of their CRCs mod 2^64."""
 
-    count: int = 0
+    count: int = 0  # type: ignore[assignment]  # a tuple has a method of that name
     newest: int = 0
     total: int = 0
 

@@ -9,9 +9,7 @@ from mirror.model.merge import Body, inline_body
 from mirror.model.record import Record, past_of, vector_of
 
 
-def successor(
-    current: Record | None, draft: Record, stamp: int, origin: str, body: Body = inline_body
-) -> Record:
+def successor(current: Record | None, draft: Record, stamp: int, origin: str, body: Body = inline_body) -> Record:
     """Return ``draft`` as a new version that replaces ``current`` (if there is one) everywhere.
 
     Whatever the draft's own stamps are, the result carries ``stamp`` and ``origin``.  An item that its own

@@ -7,7 +7,7 @@ or a card's REV (RFC 6350 6.7.4) stand where they are given.  Reads the message'
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from icalendar import Calendar
+from icalendar import Calendar, Component
 
 
 class Rank(NamedTuple):
@@ -39,7 +39,7 @@ def _calendar_rank(text: bytes) -> Rank:
     return max(ranks, default=Rank())
 
 
-def _component_rank(component: Calendar) -> Rank:
+def _component_rank(component: Component) -> Rank:
     sequence = component.get("SEQUENCE", 0)
     moments = [component.get(name) for name in ("LAST-MODIFIED", "DTSTAMP")]
     times = [_unix(moment.dt) for moment in moments if moment is not None and hasattr(moment, "dt")]

@@ -45,11 +45,7 @@ def merge(left: Record, right: Record, body: Body = inline_body) -> Merged:
 
 
 def _is_item(record: Record) -> bool:
-    return (
-        not record.dead
-        and kind_of(record.collection).rule is Rule.MESSAGES
-        and record.key.startswith(ITEM_PREFIX)
-    )
+    return not record.dead and kind_of(record.collection).rule is Rule.MESSAGES and record.key.startswith(ITEM_PREFIX)
 
 
 def _item_rank(record: Record, body: Body) -> Rank:
@@ -109,9 +105,7 @@ def _reuse(merged: Record, left: Record, right: Record) -> Record:
     return merged
 
 
-def _lost_fields(
-    loser: Record, fields: dict[str, Field], winner: Record, kept: dict[str, Field]
-) -> tuple[Record, ...]:
+def _lost_fields(loser: Record, fields: dict[str, Field], winner: Record, kept: dict[str, Field]) -> tuple[Record, ...]:
     """The fields of ``loser`` that were overwritten by someone who had not seen them."""
     vector = vector_of(winner)
     lost = {

@@ -44,9 +44,7 @@ class HybridClock:
     restart.  Thread-safe.
     """
 
-    def __init__(
-        self, now_ms: Callable[[], int], last: int = 0, max_ahead_ms: int = DEFAULT_MAX_AHEAD_MS
-    ) -> None:
+    def __init__(self, now_ms: Callable[[], int], last: int = 0, max_ahead_ms: int = DEFAULT_MAX_AHEAD_MS) -> None:
         self._now_ms = now_ms
         self._last = last
         self._lock = threading.Lock()

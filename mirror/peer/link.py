@@ -94,7 +94,7 @@ class Link:
     def _pause(self) -> float:
         """Seconds before the next try: between half and all of a limit that doubles with each failure."""
         limit = min(self._config.retry_max_s, self._config.retry_min_s * 2 ** min(self.status.failures, 20))
-        return limit * random.uniform(0.5, 1.0)
+        return float(limit * random.uniform(0.5, 1.0))
 
     def _phase(self, phase: str) -> None:
         if phase != self.status.phase:
@@ -138,7 +138,8 @@ class Link:
     # -- the work ---------------------------------------------------------------------------------
 
     def _cursor(self, direction: str) -> StoredCursor:
-        return self._store.read(lambda reader: reader.cursor(self._peer.name, direction))
+        cursor: StoredCursor = self._store.read(lambda reader: reader.cursor(self._peer.name, direction))
+        return cursor
 
     def _prepare(self, remote: ChannelRemote, greeting: Greeting, pushing: bool) -> None:
         """Reconcile unless the cursors of both directions are good for the peer's present epoch."""
@@ -162,7 +163,10 @@ class Link:
         if outcome.differing:
             log.info(
                 "reconciled with %s in %d round trips: %d records wanted, %d surplus",
-                self._peer.name, outcome.trips, outcome.wanted, outcome.surplus,
+                self._peer.name,
+                outcome.trips,
+                outcome.wanted,
+                outcome.surplus,
             )
 
     def _reconcile_on_schedule(self, pushing: bool) -> None:

@@ -41,7 +41,9 @@ def run_command(session: Session, command: Command) -> None:
     """Run one command.  Raises what Session.run turns into replies."""
     entry = TABLE.get(command.verb)
     if entry is None:
-        raise Refused(Code.UNKNOWN_COMMAND, f"Unrecognized or unsupported command {command.verb[:20]!r}; HELP lists all.")
+        raise Refused(
+            Code.UNKNOWN_COMMAND, f"Unrecognized or unsupported command {command.verb[:20]!r}; HELP lists all."
+        )
     entry.run(session, command.parameters)
 
 
@@ -94,7 +96,10 @@ def _echo(session: Session, parameters: list[str]) -> None:
 
 def _time(session: Session, _parameters: list[str]) -> None:
     now = time.time()
-    session.reply(Code.OK, f"{int(now)}|{time.localtime(now).tm_gmtoff}|{time.localtime(now).tm_isdst}|{int(session.node.started)}")
+    session.reply(
+        Code.OK,
+        f"{int(now)}|{time.localtime(now).tm_gmtoff}|{time.localtime(now).tm_isdst}|{int(session.node.started)}",
+    )
 
 
 def _quit(session: Session, _parameters: list[str]) -> None:
@@ -212,7 +217,9 @@ def _sngl(session: Session, parameters: list[str]) -> None:
         raise Refused(Code.ILLEGAL, f"SNGL wait|expire, in seconds, at most {MAX_SECONDS}")
     wait, expire = int(parameters[0]), max(1, int(parameters[1]))
     session.node.single_user.enter(party.label, wait, expire, session.node.notify_users)
-    session.reply(Code.OK, f"single-user mode for {party.label}, ends by ESNG or {expire} seconds after the last command")
+    session.reply(
+        Code.OK, f"single-user mode for {party.label}, ends by ESNG or {expire} seconds after the last command"
+    )
 
 
 def _esng(session: Session, _parameters: list[str]) -> None:
@@ -233,7 +240,9 @@ TABLE: dict[str, Entry] = {
     "USER": Entry(_user, "name", "names the user who logs in"),
     "PASS": Entry(_pass, "password", "logs the user in"),
     "LOUT": Entry(_logout, "", "logs out"),
-    "SNGL": Entry(_sngl, "wait|expire", "goes single-user within wait seconds, until ESNG or expire seconds of silence"),
+    "SNGL": Entry(
+        _sngl, "wait|expire", "goes single-user within wait seconds, until ESNG or expire seconds of silence"
+    ),
     "ESNG": Entry(_esng, "", "ends single-user mode"),
     "SYNC": Entry(run_sync, "type|action|...", "synchronises; SYNC lists types, SYNC type its actions"),
     "QUIT": Entry(_quit, "", "ends the session"),

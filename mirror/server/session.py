@@ -6,8 +6,6 @@ Whatever goes wrong, the other side gets one line that says what; a traceback go
 import logging
 from typing import Any
 
-
-
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.access import Party, user_scope
@@ -178,5 +176,3 @@ class Session:
 def code_of(error: MirrorError) -> int:
     """Return the reply code for an error."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), Code.INTERNAL)
-
-

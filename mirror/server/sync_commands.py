@@ -86,7 +86,9 @@ def run_sync(session: Session, parameters: list[str]) -> None:
     asked = Asked(parameters[0], _selector(session, parameters[0]), parameters[2:])
     if len(parameters) == 1 or not parameters[1]:
         _listing(
-            session, f"Actions on {asked.type}:", [f"{name}|{entry.arguments}|{entry.help}" for name, entry in ACTIONS.items()]
+            session,
+            f"Actions on {asked.type}:",
+            [f"{name}|{entry.arguments}|{entry.help}" for name, entry in ACTIONS.items()],
         )
         return
     action = ACTIONS.get(parameters[1].lower())
@@ -321,7 +323,9 @@ def _offer(session: Session, asked: Asked) -> None:
     except Exception:
         _drain(batches)
         raise
-    session.reply(Code.OK, f"{applied.written}|{applied.already_held}|{applied.conflicts}|written, already held, conflicts")
+    session.reply(
+        Code.OK, f"{applied.written}|{applied.already_held}|{applied.conflicts}|written, already held, conflicts"
+    )
 
 
 def _drain(batches: Iterator[Batch]) -> None:
@@ -446,7 +450,11 @@ def _restore(session: Session, asked: Asked) -> None:
 def _check(session: Session, _asked: Asked) -> None:
     _require_admin(session)
     report = session.node.store.run(check_store)
-    _listing(session, f"{report.records}|{report.contents}|{len(report.problems)}|records, contents, problems", report.problems)
+    _listing(
+        session,
+        f"{report.records}|{report.contents}|{len(report.problems)}|records, contents, problems",
+        report.problems,
+    )
 
 
 ACTIONS: dict[str, Action] = {

@@ -16,7 +16,6 @@ from mirror.model.stamp import HybridClock
 T = TypeVar("T")
 
 
-
 class StoreError(MirrorError):
     """The store cannot be opened, read or written."""
 
@@ -94,8 +93,10 @@ class Store(Reading, Protocol):
     """A store that is open."""
 
     node: str
-    epoch: str
     clock: HybridClock
+
+    @property
+    def epoch(self) -> str: ...
 
     def write(self, job: Callable[[Any], T]) -> T:
         """Run ``job`` with a Writer in a transaction; return once it is durable."""

@@ -5,6 +5,7 @@ becomes its next transaction, so the more there is to do, the fewer commits it t
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +64,7 @@ class GreenStore:
             group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
             jobs = [job for job, _ in group]
             try:
-                outcomes = self._write_pool.spawn(_outcome(lambda jobs=jobs: self._store.write_group(jobs))).get()()
+                outcomes = self._write_pool.spawn(_outcome(partial(self._store.write_group, jobs))).get()()
             except MirrorError as error:
                 outcomes = [error] * len(group)
             for (_, result), outcome in zip(group, outcomes, strict=True):

@@ -123,7 +123,10 @@ class Reader:
         """Return the next page of the feed after a sequence, or of one collection's part of it."""
         where, arguments = "sequence > ?", [after]
         if collection is not None:
-            where, arguments = "sequence > ? AND +collection = ?", [after, self.names.find(self.connection, collection) or -1]
+            where, arguments = (
+                "sequence > ? AND +collection = ?",
+                [after, self.names.find(self.connection, collection) or -1],
+            )
         rows = self.connection.execute(
             f"SELECT sequence, {COLUMNS} FROM record WHERE {where} ORDER BY sequence", arguments
         )

@@ -190,7 +190,8 @@ class Writer(Reader):
         number = self.names.id_of.get(name)
         if number is None:
             self.connection.execute(
-                "INSERT INTO collection (name, count, newest, total) VALUES (?, 0, 0, 0) ON CONFLICT DO NOTHING", (name,)
+                "INSERT INTO collection (name, count, newest, total) VALUES (?, 0, 0, 0) ON CONFLICT DO NOTHING",
+                (name,),
             )
             row = self.connection.execute("SELECT id FROM collection WHERE name = ?", (name,)).fetchone()
             number = int(row[0])
@@ -210,7 +211,8 @@ class Writer(Reader):
         logged = 0
         for loser in losers:
             cursor = self.connection.execute(
-                "INSERT INTO conflict (noticed, collection, key, loser, loser_crc, content, winner_stamp, winner_origin) "
+                "INSERT INTO conflict "
+                "(noticed, collection, key, loser, loser_crc, content, winner_stamp, winner_origin) "
                 "VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
                 (
                     stamp_ms(self.clock.last),
@@ -329,7 +331,7 @@ class Writer(Reader):
             self.connection.execute("UPDATE content SET have = ? WHERE id = ?", (have, number))
             if have == size:
                 self._verify_content(content, number)
-        return have == size
+        return bool(have == size)
 
     def _append_parts(self, content: bytes, number: int, have: int, data: bytes) -> None:
         hashed, hasher = self._hashers.pop(content, (0, hashlib.sha256()))
@@ -353,7 +355,9 @@ class Writer(Reader):
 
     def _hash_stored(self, number: int) -> Any:
         hasher = hashlib.sha256()
-        for (data,) in self.connection.execute("SELECT data FROM content_part WHERE content = ? ORDER BY start", (number,)):
+        for (data,) in self.connection.execute(
+            "SELECT data FROM content_part WHERE content = ? ORDER BY start", (number,)
+        ):
             hasher.update(data)
         return hasher
 

@@ -5,7 +5,7 @@ negentropy).  A range's fingerprint is the number of its records and the sum of 
 """
 
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from sortedcontainers import SortedList
 
@@ -55,10 +55,7 @@ class RangeIndex:
             return Listed(asked.lower, asked.upper, self.entries(asked.lower, asked.upper))
         steps = [first + (last - first) * part // BRANCHES for part in range(1, BRANCHES)]
         places = [(asked.lower, first), *((self._bound(step), step) for step in steps), (asked.upper, last)]
-        return [
-            self._between(lower, upper, start, end)
-            for (lower, start), (upper, end) in zip(places, places[1:], strict=False)
-        ]
+        return [self._between(lower, upper, start, end) for (lower, start), (upper, end) in pairwise(places)]
 
     def _bound(self, position: int) -> Bound:
         stamp, key, _ = self._entries[position]

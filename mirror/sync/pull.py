@@ -19,7 +19,9 @@ Progress = Callable[[int, int], None]
 
 def contents_of(records: Iterable[Record]) -> list[ContentRequest]:
     """Return the contents that records refer to, each once."""
-    return [ContentRequest(content) for content in dict.fromkeys(record.content for record in records if record.content)]
+    return [
+        ContentRequest(content) for content in dict.fromkeys(record.content for record in records if record.content)
+    ]
 
 
 def lacking(store: Store, requests: Sequence[ContentRequest]) -> list[ContentRequest]:

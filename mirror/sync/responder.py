@@ -90,7 +90,7 @@ class Responder:
         self._require(collection)
         for start in range(0, len(keys), PAGE_RECORDS):
             wanted = keys[start : start + PAGE_RECORDS]
-            records = self._read(lambda reader, wanted=wanted: reader.get_many(collection, wanted))
+            records = self._get_many(collection, wanted)
             shown = [record for record in records if self.scope.shows(record)]
             if shown:
                 yield Page(shown, [record_crc(record) for record in shown])
@@ -99,10 +99,16 @@ class Responder:
         """Yield a whole collection in the order of its keys."""
         self._require(collection)
         after = ""
-        while page := self._read(lambda reader, after=after: reader.scan(collection, after)):
+        while page := self._scan_page(collection, after):
             after = page[-1].key
             shown = [record for record in page if self.scope.shows(record)]
             yield Page(shown, [record_crc(record) for record in shown])
+
+    def _get_many(self, collection: str, keys: Sequence[str]) -> list[Record]:
+        return self._read(lambda reader: reader.get_many(collection, keys))
+
+    def _scan_page(self, collection: str, after: str) -> list[Record]:
+        return self._read(lambda reader: reader.scan(collection, after))
 
     def newest(self, collection: str, limit: int) -> Iterator[Page]:
         """Yield the newest living records of a collection, oldest first."""
@@ -123,6 +129,7 @@ class Responder:
 
     def index(self, collection: str) -> RangeIndex:
         """Return the entries of a collection that may be seen; kept until the collection changes."""
+
         def job(reader: Any) -> tuple[Digest, RangeIndex]:
             digest = reader.digest(collection)
             held = self._indexes.get(collection)
@@ -141,23 +148,27 @@ class Responder:
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
         for request in requests:
-            size = self._read(lambda reader, request=request: self._content_size(reader, request.content))
+            size = self._content_size(request.content)
             offset = request.offset
             while offset < size:
-                data = self._read(
-                    lambda reader, request=request, offset=offset: reader.content_parts(
-                        request.content, offset, PART_BYTES
-                    )
-                )
+                data = self._content_part(request.content, offset)
                 yield Part(request.content, offset, size, data)
                 offset += len(data)
 
-    def _content_size(self, reader: Any, content: bytes) -> int:
-        # Whoever may see a record may see its content; a hash alone opens nothing.
-        users = reader.content_users(content)
-        if not any(self.scope.reads(user.collection) and self.scope.shows(user) for user in users):
-            raise Denied(f"content {content.hex()} is not here")
-        return int(reader.content_size(content))
+    def _content_part(self, content: bytes, offset: int) -> bytes:
+        part: bytes = self._read(lambda reader: reader.content_parts(content, offset, PART_BYTES))
+        return part
+
+    def _content_size(self, content: bytes) -> int:
+        """Return a content's size.  Whoever may see a record may see its content; a hash alone opens nothing."""
+
+        def job(reader: Any) -> int:
+            users = reader.content_users(content)
+            if not any(self.scope.reads(user.collection) and self.scope.shows(user) for user in users):
+                raise Denied(f"content {content.hex()} is not here")
+            return int(reader.content_size(content))
+
+        return self._read(job)
 
     def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
         return lacking(self._store, requests)
@@ -167,11 +178,15 @@ class Responder:
         for item in offered:
             if isinstance(item, Part):
                 store_parts(self._store, [item])
-                continue
-            for record in item.records:
-                if not self.scope.writes(record):
-                    raise Denied(f"{record.collection} is not open for writing; nothing of the batch was applied")
-            applied += self._store.write(lambda writer, item=item: writer.apply(item.records, item.crcs))
+            else:
+                applied += self._take(item)
+        return applied
+
+    def _take(self, page: Page) -> Applied:
+        for record in page.records:
+            if not self.scope.writes(record):
+                raise Denied(f"{record.collection} is not open for writing; nothing of the batch was applied")
+        applied: Applied = self._store.write(lambda writer: writer.apply(page.records, page.crcs))
         return applied
 
     def _require(self, collection: str) -> None:

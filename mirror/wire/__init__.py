@@ -1,1 +1,1 @@
-"""The line protocol and its binary batches, sans-I/O: bytes in, values out, and back.  docs/protocol.md is its contract."""
+"""The line protocol and its binary batches, sans-I/O.  docs/protocol.md is its contract."""

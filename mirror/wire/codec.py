@@ -149,8 +149,10 @@ def read_typed(batch: Batch, kind: str, item: Any) -> list[Any]:
         raise ProtocolError(f"a batch of Type={header.get('Type', '')[:40]!r} where {kind!r} was expected")
     if header.get("Crc") != f"{crc64(batch.payload):016x}":
         raise ProtocolError("a batch's CRC does not match its payload")
-    decoder = msgspec.json.Decoder(list[item]) if header.get("Encoding") == JSON else msgspec.msgpack.Decoder(list[item])
-    items = _decode(batch.payload, decoder.decode)
+    decoder = (
+        msgspec.json.Decoder(list[item]) if header.get("Encoding") == JSON else msgspec.msgpack.Decoder(list[item])
+    )
+    items: list[Any] = _decode(batch.payload, decoder.decode)
     if len(items) != header_int(header, "Count", 1 << 20):
         raise ProtocolError("a batch's Count does not match its payload")
     return items

@@ -42,7 +42,7 @@ class Reply(NamedTuple):
 
     @property
     def kind(self) -> int:
-        """The first digit: 1 listing follows, 2 ok, 3 more wanted, 4 send a listing, 5 error, 8 send one and read one, 9 asynchronous."""
+        """The first digit: 1 listing follows, 2 ok, 3 more, 4 send a listing, 5 error, 8 both, 9 asynchronous."""
         return self.code // 100
 
     @property
