@@ -9,6 +9,10 @@ from mirror.model.merge import Body, inline_body
 from mirror.model.record import Record, past_of, vector_of
 
 
+FIRST_BORN = 1
+"""The birth of an item that this node has never seen deleted."""
+
+
 def successor(current: Record | None, draft: Record, stamp: int, origin: str, body: Body = inline_body) -> Record:
     """Return ``draft`` as a new version that replaces ``current`` (if there is one) everywhere.
 
@@ -16,6 +20,10 @@ def successor(current: Record | None, draft: Record, stamp: int, origin: str, bo
     standard ranks below the current one (an older SEQUENCE, put back on purpose) becomes a new incarnation.
     """
     born, past = stamp, {}
+    if current is None and draft.key.startswith(ITEM_PREFIX):
+        # Two nodes that file the same item independently (an invitation that came to both) make one incarnation,
+        # so its own standard decides between them; what was created after a known deletion is a new one.
+        born = FIRST_BORN
     if current is not None:
         past = vector_of(current)
         if not current.dead and not (draft.key.startswith(ITEM_PREFIX) and _ranks_below(draft, current, body)):

@@ -208,6 +208,7 @@ class SqliteStore:
         """Copy the store to one file, consistent while others write.  Raises StoreError."""
         reader = self._new_reader()
         try:
+            reader.connection.execute("PRAGMA query_only=OFF")  # VACUUM INTO counts as writing
             reader.connection.execute("VACUUM INTO ?", (str(destination),))
         except sqlite3.Error as error:
             raise StoreError(f"the backup {destination} cannot be written: {error}") from error

@@ -1,0 +1,157 @@
+"""Importing the recorded export and made-up ones: complete, repeatable, resumable, and clear about damage."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports import make_export
+
+from mirror.citadel.importer import Importer, Report
+from mirror.citadel.message import parse_message
+from mirror.model.fields import values_of
+from mirror.store.check import check_store
+from mirror.store.sqlite import SqliteStore
+
+Make = Callable[..., SqliteStore]
+
+
+def run(store: SqliteStore, data: bytes, source: str = "x", block: int = 65_536) -> Report:
+    return Importer(store, source).run(data[at : at + block] for at in range(0, len(data), block))
+
+
+def test_everything_in_the_recording_arrives(make_store: Make, export: Path) -> None:
+    store = make_store("m")
+    data = export.read_bytes()
+    report = run(store, data)
+    assert report.refused == report.notices == []
+    for name in ("message", "user", "room", "floor", "visit", "config"):
+        assert report.elements[name] == len(re.findall(rb"<%s[ >]" % name.encode(), data)), name
+    assert check_store(store).problems == []
+
+    def job(reader) -> None:
+        alice = values_of(reader.get("users", "alpha:3"))
+        raw = re.search(rb"<u_usernum>3</u_usernum>", data)
+        assert raw is not None and alice["u_usernum"] == "3"
+        rooms = {values_of(r)["QRname"]: r.key for r in reader.scan_all("rooms")}
+        assert {"Lobby", "Drop Box", "Team Calendar"} <= set(rooms)
+        for number in (32, 40):
+            names = [r.key for r in reader.scan_all(f"messages/alpha:{number}")]
+            assert names, f"room {number} is empty"
+
+    store.read(job)
+
+
+def test_every_message_of_the_recording_is_kept_byte_for_byte(make_store: Make, export: Path) -> None:
+    import base64
+
+    store = make_store("m")
+    data = export.read_bytes()
+    run(store, data)
+    bodies = set()
+    for name in store.read(lambda reader: reader.digests()):
+        for record in store.read(lambda reader, name=name: list(reader.scan_all(name))):
+            bodies.add(store.read(lambda reader, record=record: reader.body(record)))
+    texts = re.findall(rb"<msg_text>(.*?)</msg_text>", data, re.DOTALL)
+    missing = [
+        message
+        for message in (base64.b64decode(text) for text in texts)
+        if message not in bodies and not _is_setting(store, message)
+    ]
+    assert missing == []
+
+
+def _is_setting(store: SqliteStore, message: bytes) -> bool:
+    text = parse_message(message).text("M")
+    return any(
+        values_of(record).get("text") == text for record in store.read(lambda reader: list(reader.scan_all("config")))
+    )
+
+
+def test_repeating_an_import_changes_nothing(make_store: Make, export: Path) -> None:
+    store = make_store("m")
+    first = run(store, export.read_bytes())
+    root = store.read(lambda reader: reader.root())
+    second = run(store, export.read_bytes())
+    assert (second.applied.written, second.applied.already_held) == (0, first.applied.written)
+    assert store.read(lambda reader: reader.root()) == root
+
+
+def test_two_nodes_that_import_the_same_server_agree_at_once(make_store: Make, export: Path) -> None:
+    stores = [make_store("m"), make_store("n")]
+    run(stores[0], export.read_bytes())
+    run(stores[1], export.read_bytes(), block=997)
+    assert len({store.read(lambda reader: reader.root()).digest for store in stores}) == 1
+
+
+def test_plain_xml_is_read_as_well(make_store: Make, export: Path) -> None:
+    data = export.read_bytes()
+    plain = data[data.index(b"<?xml") : data.rindex(b"000")]
+    one, two = make_store("m"), make_store("n")
+    run(one, data)
+    assert run(two, plain).refused == []
+    assert len({store.read(lambda reader: reader.root()).digest for store in (one, two)}) == 1
+
+
+def test_marks_are_kept_per_message(make_store: Make) -> None:
+    visit = (
+        b"<visit><v_roomnum>1</v_roomnum><v_roomgen>0</v_roomgen><v_usernum>2</v_usernum><v_seen>*:6</v_seen>"
+        b"<v_answered>6</v_answered><v_flags>2</v_flags><v_view>0</v_view></visit>\n"
+    )
+    data = b"".join(make_export(20)).replace(b"<message>", visit + b"<message>", 1)
+    store = make_store("m")
+    run(store, data)
+    marks = store.read(lambda reader: {r.key: values_of(r) for r in reader.scan_all("visits/big:1", "big:2 ")})
+    assert {key.partition(" ")[2].partition("@")[0]: value for key, value in marks.items()} == {
+        f"id:{1700000001:08X}-00000001": {"seen": True},
+        f"id:{1700000006:08X}-00000006": {"seen": True, "answered": True},
+    }
+
+
+def test_an_interrupted_import_goes_on_where_it_was(make_store: Make) -> None:
+    data = b"".join(make_export(5000, 200))
+    whole, parts = make_store("m"), make_store("n")
+    run(whole, data)
+
+    def broken():
+        for at in range(0, len(data) * 2 // 3, 65_536):
+            yield data[at : at + 65_536]
+        raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="went away"):
+        Importer(parts, "x").run(broken())
+    before = parts.read(lambda reader: reader.root()).digest.count
+    report = run(parts, data)
+    assert before > 1000
+    assert report.applied.written + before == whole.read(lambda reader: reader.root()).digest.count
+    assert len({store.read(lambda reader: reader.root()).digest for store in (whole, parts)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (b"<msg_msgnum>3</msg_msgnum>", b"<msg_msgnum>x</msg_msgnum>", r"line \d+: <message>: msg_msgnum is 'x'"),
+        (b"<msg_text>/0E", b"<msg_text>!!!", r"<message>: message 1: its base64 is broken"),
+        (b"<msg_text>/0E", b"<msg_text>AAA", r"<message>: message 1: a message does not begin with 0xFF"),
+        (b"<FRmsglist>1,", b"<FRmsglist>99,1,", r"<room_messages>: room 'Room 1' lists message 99, which is absent"),
+        (b"<FRname>Room 2", b"<FRname>Nowhere", r"<room_messages>: room 'Nowhere' is not in the export"),
+        (b"<u_fullname>User 1</u_fullname>", b"<u_fullname>User 1</u_other>", r"<user>: broken XML"),
+        (b"</citadel_migrate_data>", b"", r"ends before its end tag"),
+    ],
+)
+def test_what_is_refused_is_named_and_the_rest_is_kept(
+    make_store: Make, old: bytes, new: bytes, complaint: str
+) -> None:
+    data = b"".join(make_export(10))
+    assert old in data
+    report = run(make_store("m"), data.replace(old, new, 1))
+    assert any(re.search(complaint, line) for line in report.refused), report.refused
+    assert report.applied.written >= 19
+
+
+def test_empty_input_and_other_files_are_refused(make_store: Make) -> None:
+    from mirror.citadel.errors import CitadelError
+
+    for data in (b"", b"hello world\n", b"\0" * 100_000):
+        with pytest.raises(CitadelError, match="no MIGR export"):
+            run(make_store("m"), data)

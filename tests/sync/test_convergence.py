@@ -1,0 +1,199 @@
+"""The rules, with real stores and the engine on both sides: whatever is written and exchanged, all end equal."""
+
+from collections.abc import Callable
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+
+from mirror.model.record import Record
+from mirror.store.check import check_store
+from mirror.store.sqlite import SqliteStore
+from mirror.sync.bootstrap import copy_all
+from mirror.sync.pull import apply_page
+from mirror.sync.reconcile import reconcile
+from mirror.sync.remote import StaleCursor
+from mirror.sync.responder import Responder
+from mirror.wire.codec import Cursor
+
+Make = Callable[..., SqliteStore]
+NODES = ("a", "b", "c")
+KEYS = st.sampled_from(("k", "l", "m"))
+NODE = st.sampled_from(NODES)
+
+
+def put(store: SqliteStore, key: str, body: bytes, collection: str = "messages/r") -> Record:
+    draft = Record(collection, key, 1, "x", 1)
+    written: Record = store.write(lambda writer: writer.put(writer.store_body(draft, body)))
+    return written
+
+
+def pull(store: SqliteStore, other: SqliteStore, pages: int = 1000) -> None:
+    """Take what changed since the last time, as a link does; stop after some pages, as a lost link does."""
+    stored = store.read(lambda reader: reader.cursor(other.node, "pull"))
+    responder = Responder(other)
+    try:
+        for number, page in enumerate(responder.since(Cursor(stored.epoch, stored.sequence))):
+            if number >= pages:
+                return
+            apply_page(store, responder, page, other.node)
+    except StaleCursor:
+        reconcile(store, responder, other.node, push=True)
+
+
+def digests(stores: list[SqliteStore]) -> set[object]:
+    return {store.read(lambda reader: reader.root()).digest for store in stores}
+
+
+class Nodes(RuleBasedStateMachine):
+    """Three nodes; anything happens; then everybody talks to everybody, and all must be equal."""
+
+    tombstones = Bundle("tombstones")
+
+    @initialize()
+    def start(self) -> None:
+        import tempfile
+        from pathlib import Path
+
+        self.directory = tempfile.TemporaryDirectory(prefix="mirror-test-")
+        self.now = 1_700_000_000_000
+        self.stores = {}
+        for node in NODES:
+            (Path(self.directory.name) / node).mkdir()
+            self.open(node)
+
+    def open(self, node: str) -> None:
+        from pathlib import Path
+
+        self.stores[node] = SqliteStore(Path(self.directory.name) / node, node, now_ms=lambda: self.now)
+
+    @rule(node=NODE, key=KEYS, body=st.sampled_from((b"one", b"two", b"L" * 20_000)))
+    def write_message(self, node: str, key: str, body: bytes) -> None:
+        put(self.stores[node], f"euid:{key}", body)
+
+    @rule(node=NODE, key=KEYS, field=st.sampled_from("xy"), value=st.integers(0, 3))
+    def set_field(self, node: str, key: str, field: str, value: int) -> None:
+        self.stores[node].write(lambda writer: writer.set_fields("users", key, {field: value}))
+
+    @rule(node=NODE, key=KEYS)
+    def delete(self, node: str, key: str) -> None:
+        self.stores[node].write(lambda writer: writer.delete("messages/r", f"euid:{key}"))
+
+    @rule(node=NODE, other=NODE, pages=st.integers(0, 3))
+    def pull_some(self, node: str, other: str, pages: int) -> None:
+        if node != other:
+            pull(self.stores[node], self.stores[other], pages)
+
+    @rule(node=NODE, other=NODE, push=st.booleans())
+    def reconcile_two(self, node: str, other: str, push: bool) -> None:
+        if node != other:
+            reconcile(self.stores[node], Responder(self.stores[other]), other, push=push)
+            if push:
+                assert len(digests([self.stores[node], self.stores[other]])) == 1
+
+    @rule(node=NODE)
+    def restart(self, node: str) -> None:
+        before = digests([self.stores[node]])
+        self.stores[node].close()
+        self.open(node)
+        assert digests([self.stores[node]]) == before
+
+    @rule(milliseconds=st.integers(-5000, 5000))
+    def clock_jumps(self, milliseconds: int) -> None:
+        self.now += milliseconds
+
+    @rule(node=NODE)
+    def epoch_is_renewed(self, node: str) -> None:
+        self.stores[node].renew_epoch()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "stores"):
+            return
+        for _ in range(2):  # a ring: what a has reaches c through b
+            for node, other in (("b", "a"), ("c", "b"), ("a", "c")):
+                pull(self.stores[node], self.stores[other])
+        assert len(digests(list(self.stores.values()))) == 1
+        for store in self.stores.values():
+            assert check_store(store).problems == []
+            store.close()
+        self.directory.cleanup()
+
+
+TestNodes = Nodes.TestCase
+TestNodes.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_a_copy_that_is_interrupted_goes_on_where_it_was(make_store: Make, monkeypatch) -> None:
+    source, copy = make_store("a"), make_store("b")
+    source.write(
+        lambda writer: [writer.put(Record("messages/r", f"id:{n}", 1, "x", 1, body=b"m")) for n in range(5000)]
+    )
+    responder = Responder(source)
+    state = responder.info()
+    sent: list[int] = []
+
+    class Breaks(Responder):
+        def since(self, cursor, allows=None):
+            for page in super().since(cursor, allows):
+                if len(sent) == 2:
+                    raise ConnectionError("lost")
+                sent.append(len(page.records))
+                yield page
+
+    try:
+        copy_all(copy, Breaks(source), state)
+    except ConnectionError:
+        pass
+    copied = copy_all(copy, responder, state)
+    assert copied.resumed
+    assert copied.applied.written == 5000 - sum(sent)
+    assert copied.applied.already_held == 0
+    assert copied.unequal == []
+
+
+def test_only_the_difference_travels(make_store: Make) -> None:
+    one, two = make_store("a"), make_store("b")
+    records = [Record("messages/r", f"id:{n}", n + 1, "x", 1, body=b"m") for n in range(5000)]
+    one.write(lambda writer: writer.apply(records))
+    two.write(lambda writer: writer.apply([r for r in records if r.stamp % 1000]))
+    listed: list[int] = []
+
+    class Counts(Responder):
+        def ranges(self, collection, ranges):
+            answers = super().ranges(collection, ranges)
+            listed.extend(len(answer.entries) for answer in answers if hasattr(answer, "entries"))
+            return answers
+
+    outcome = reconcile(two, Counts(one), "a")
+    assert (outcome.wanted, outcome.pulled.written, outcome.surplus) == (5, 5, 0)
+    assert sum(listed) < 5 * 65
+    assert digests([one, two]) == digests([one])
+
+
+def test_a_store_restored_from_a_backup_is_recognised(make_store: Make, tmp_path) -> None:
+    one, two = make_store("a"), make_store("b")
+    put(one, "id:1", b"m")
+    (tmp_path / "backup").mkdir()
+    one.backup(tmp_path / "backup" / "store.sqlite")
+    put(one, "id:2", b"m")
+    pull(two, one)
+    one.close()
+    restored = SqliteStore(tmp_path / "backup")
+    restored.renew_epoch()
+    put(restored, "id:3", b"m")
+    pull(two, restored)
+    assert digests([two]) == digests([restored])
+    assert restored.read(lambda reader: len(list(reader.scan_all("messages/r")))) == 3
+    restored.close()
+
+
+def test_a_cursor_beyond_the_end_is_stale(make_store: Make) -> None:
+    store = make_store("a")
+    put(store, "id:1", b"m")
+    responder = Responder(store)
+    try:
+        list(responder.since(Cursor(store.epoch, 99)))
+    except StaleCursor as error:
+        assert "reconcile" in str(error)
+    else:
+        raise AssertionError("a cursor into the future was taken")
