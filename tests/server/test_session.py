@@ -1,0 +1,291 @@
+"""Sessions as a person would type them, against a real store, over a socket pair."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent import socket
+
+from mirror.citadel.importer import Importer
+from mirror.config import Config
+from mirror.model.record import Record
+from mirror.peer.channel import Channel
+from mirror.peer.dial import NotAuthenticated, authenticate
+from mirror.peer.remote import ChannelRemote
+from mirror.server import commands
+from mirror.server.access import ADMIN, Party
+from mirror.server.node import Node
+from mirror.server.session import Session
+from mirror.store.green import open_green
+from mirror.sync.remote import StaleCursor
+from mirror.wire.codec import Cursor
+from mirror.wire.errors import Refused
+
+SECRET = "a shared secret"
+
+
+@pytest.fixture
+def node(tmp_path: Path, export: Path) -> Iterator[Node]:
+    store = open_green(tmp_path, "m")
+    store.run(lambda inner: Importer(inner, "x").run([export.read_bytes()]))
+    node = Node(Config(tmp_path, "m", keepalive_s=1), {"beta": SECRET}, store)
+    yield node
+    for session in list(node.sessions):
+        session.channel.close()
+    store.close()
+
+
+@pytest.fixture
+def talk(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Channel]]:
+    """Opens sessions; ``party`` is logged in without asking."""
+    monkeypatch.setattr(commands, "FAILURE_PAUSE_S", 0.0)
+    open_channels: list[Channel] = []
+    greenlets: list[gevent.Greenlet] = []
+
+    def start(party: Party | None = None, local: bool = True) -> Channel:
+        ours, theirs = socket.socketpair()
+        session = Session(node, Channel(theirs, "client"), local=local, party=party)
+        greenlets.append(gevent.spawn(session.run))
+        open_channels.append(Channel(ours, "node", 20))
+        assert open_channels[-1].read_reply().code == 200
+        return open_channels[-1]
+
+    yield start
+    for channel in open_channels:
+        channel.close()
+    gevent.joinall(greenlets, timeout=10)
+
+
+def say(channel: Channel, line: str) -> str:
+    channel.send(line.encode() + b"\n")
+    return channel.require_line().decode()
+
+
+def listing(channel: Channel, line: str) -> list[str]:
+    first = say(channel, line)
+    assert first.startswith("1"), first
+    return list(channel.read_listing())
+
+
+def log_in(channel: Channel, user: str, password: str) -> str:
+    assert say(channel, f"USER {user}").startswith("300")
+    return say(channel, f"PASS {password}")
+
+
+def test_the_seeds_example_as_typed_by_hand(talk: Callable[..., Channel]) -> None:
+    channel = talk(ADMIN)
+    assert say(channel, "SNGL 120|500").startswith("200 single-user mode")
+    info = listing(channel, "SYNC users|info")
+    assert [line.split("|")[0] for line in info] == ["users"]
+    name, count, newest, crc = info[0].split("|")
+    assert (int(count), len(crc)) == (10, 16)
+    assert say(channel, "SYNC users|getall").startswith("100")
+    assert sum(int(batch.header["Count"]) for batch in channel.read_batches()) == 10
+    assert say(channel, "ESNG").startswith("200")
+    assert say(channel, "QUIT").startswith("200")
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("NOOP", "200"),
+        ("ECHO hello | world", "200 hello|world"),
+        ("TIME", "200 "),
+        ("IDEN 0|8|980|x|y", "200"),
+        ("XYZZ", "530"),
+        ("sync users|nonsense", "512"),
+        ("SYNC nonsense/|info", "512"),
+        ("SYNC users/x|info", "512"),
+        ("SYNC users|since|nonsense", "512"),
+        ("SYNC users|since|dead:99", "576"),
+        ("SYNC users|newest|x", "512"),
+        ("SYNC all|body|zz", "512"),
+        ("SYNC all|body|" + "0" * 64, "571"),
+        ("SYNC encoding|morse", "512"),
+        ("SNGL x|y", "512"),
+        ("SNGL 1", "512"),
+        ("ESNG", "512"),
+        ("AUTH x", "541"),
+        ("STLS", "530"),
+    ],
+)
+def test_every_line_gets_an_answer(talk: Callable[..., Channel], line: str, answer: str) -> None:
+    assert say(talk(ADMIN), line).startswith(answer)
+
+
+def test_the_tables_are_listed(talk: Callable[..., Channel]) -> None:
+    channel = talk(ADMIN)
+    assert {"SNGL wait|expire", "ESNG", "SYNC type|action|..."} <= set(listing(channel, "HELP"))
+    assert "users|users with their passwords as the server holds them" in listing(channel, "SYNC")
+    actions = {line.split("|")[0] for line in listing(channel, "SYNC users")}
+    assert {"info", "getall", "get", "since", "tail", "offer", "ranges", "body"} <= actions
+    assert any(line.startswith("node=m") for line in listing(channel, "INFO"))
+
+
+def test_nothing_is_told_without_a_log_in(talk: Callable[..., Channel]) -> None:
+    channel = talk()
+    for line in ("SYNC users|info", "SYNC all|getall", "SNGL 1|1", "ESNG", "SYNC all|status", "SYNC all|offer"):
+        assert say(channel, line).startswith("520"), line
+
+
+def test_log_ins_in_clear_are_refused_over_a_network(talk: Callable[..., Channel]) -> None:
+    channel = talk(local=False)
+    for line in ("USER admin", "PASS x", "AUTH SCRAM-SHA-256|beta|eA=="):
+        assert say(channel, line).startswith("550 log-ins need TLS"), line
+
+
+def test_a_peer_proves_itself_with_scram(talk: Callable[..., Channel], node: Node) -> None:
+    channel = talk()
+    assert authenticate(channel, "beta", SECRET) == ("m", node.store.epoch, False)
+    assert ChannelRemote(channel).info().digest.count == 334
+
+
+@pytest.mark.parametrize(("name", "secret"), [("beta", "another secret"), ("gamma", SECRET)])
+def test_a_peer_that_cannot_prove_itself_learns_nothing(talk: Callable[..., Channel], name: str, secret: str) -> None:
+    channel = talk()
+    with pytest.raises((NotAuthenticated, Refused), match="Unknown node or wrong secret"):
+        authenticate(channel, name, secret)
+    assert say(channel, "SYNC users|info").startswith("520")
+
+
+def test_guessing_passwords_ends_the_session(talk: Callable[..., Channel]) -> None:
+    channel = talk()
+    for _ in range(commands.MAX_FAILURES):
+        assert log_in(channel, "admin", "wrong").startswith("540")
+    assert channel.read_line() is None
+
+
+def test_a_user_sees_own_and_public_rooms_only(talk: Callable[..., Channel]) -> None:
+    channel = talk()
+    assert log_in(channel, "nobody here", "x").startswith("540")
+    assert log_in(channel, "alice liddell", "pw-Alice Liddell").startswith("200 alice liddell|alpha:2|")
+    names = [line.split("|")[-1] for line in listing(channel, "SYNC mailboxes|info")]
+    assert sorted(names) == ["Mail", "My Citadel Config", "Trash"]
+    assert [line.split("|")[-1] for line in listing(channel, "SYNC calendars|info")] == ["Team Calendar"]
+    seen = {line.split("|")[-1] for line in listing(channel, "SYNC all|info")}
+    assert {"Support", "Drop Box", "Team Calendar"} <= seen
+    assert not {"Aide", "Local System Configuration"} & seen
+    for room in ("alpha:2", "alpha:3", "alpha:20"):
+        assert say(channel, f"SYNC messages/{room}|newest").startswith(f"571 messages/{room} is not here")
+    for line in ("SYNC users|getall", "SYNC config|getall"):
+        assert say(channel, line).startswith("100")
+        assert list(channel.read_batches()) == []
+    assert say(channel, "SYNC users|get|alpha:1").startswith("571")
+    assert say(channel, "SYNC rooms|newest").startswith("571")
+    for line in ("SNGL 1|1", "SYNC all|pin", "SYNC all|status", "SYNC all|restore|1", "SYNC all|check"):
+        assert say(channel, line).startswith("550"), line
+
+
+def test_a_user_writes_only_where_allowed(talk: Callable[..., Channel]) -> None:
+    user = talk()
+    log_in(user, "Alice Liddell", "pw-Alice Liddell")
+    remote = ChannelRemote(user)
+    own = listing(user, "SYNC mailboxes|info")[0].split("|")[0]
+    assert remote.draft([Record(own, "id:new", 1, "x", 1, body=b"\xffA\0Mhello\0")]).written == 1
+    for collection in ("users", "messages/alpha:99999", "config"):
+        with pytest.raises(Refused, match="571"):
+            remote.draft([Record(collection, "id:new", 1, "x", 1)])
+    (page,) = remote.get(own, ["id:new"])
+    assert page.records[0].origin == "m"
+
+
+def test_peers_get_what_is_committed_while_they_tail(talk: Callable[..., Channel], node: Node) -> None:
+    channel = talk(Party("peer", "beta", ADMIN.scope))
+    remote = ChannelRemote(channel)
+    state = remote.info()
+    pages = remote.tail(state.cursor)
+    node.store.write(lambda writer: writer.put(Record("pictures", "k", 1, "x", 1, body=b"new")))
+    page = next(page for page in pages if page.records)
+    assert [record.key for record in page.records] == ["k"]
+    keepalive = next(pages)
+    assert keepalive.records == []
+    channel.send(b"NOOP\n")
+    assert [page.records for page in pages] == []
+    assert say(channel, "ECHO still here") == "200 still here"
+
+
+def test_a_cursor_of_another_life_is_refused(talk: Callable[..., Channel]) -> None:
+    remote = ChannelRemote(talk(ADMIN))
+    with pytest.raises(StaleCursor):
+        list(remote.since(Cursor("0123456789abcdef", 5)))
+
+
+def test_equal_digests_are_told_in_one_line(talk: Callable[..., Channel]) -> None:
+    remote = ChannelRemote(talk(ADMIN))
+    state = remote.info()
+    assert state.collections is not None
+    again = remote.info(state.digest)
+    assert again.collections is None
+    assert again.digest == state.digest
+
+
+def test_a_pinned_session_reads_the_past(talk: Callable[..., Channel], node: Node) -> None:
+    remote = ChannelRemote(talk(ADMIN))
+    state = remote.pin()
+    node.store.write(lambda writer: writer.put(Record("pictures", "k", 1, "x", 1, body=b"new")))
+    assert remote.info().digest == state.digest
+    assert say(remote.channel, "SYNC all|unpin").startswith("200")
+    assert remote.info().digest != state.digest
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"Type=records\nCount=1\nEncoding=msgpack\nCrc=0\nSize=1\nDATA CHUNK 1\nxEND\n000\n", "512 a batch's payload"),
+        (b"Type=drafts\nCount=1\nEncoding=msgpack\nCrc=0\nSize=1\nDATA CHUNK 1\nxEND\n000\n", "512 a batch's CRC"),
+        (b"nonsense\n", "512 'nonsense'"),
+    ],
+)
+def test_a_bad_offer_is_refused_whole(talk: Callable[..., Channel], node: Node, sent: bytes, answer: str) -> None:
+    channel = talk(ADMIN)
+    before = node.store.read(lambda reader: reader.root())
+    assert say(channel, "SYNC all|offer").startswith("400")
+    channel.send(sent)
+    assert channel.require_line().decode().startswith(answer)
+    assert node.store.read(lambda reader: reader.root()) == before
+
+
+def test_an_overlong_line_ends_the_session_with_a_reason(talk: Callable[..., Channel]) -> None:
+    channel = talk(ADMIN)
+    channel.send(b"x" * 10_000)
+    assert channel.require_line().startswith(b"511 a line is longer than")
+    assert channel.read_line() is None
+
+
+# -- single-user mode ---------------------------------------------------------------------------------
+
+
+def test_single_user_mode_waits_for_users_and_refuses_new_ones(talk: Callable[..., Channel], node: Node) -> None:
+    user, holder, other = talk(), talk(Party("peer", "beta", ADMIN.scope)), talk()
+    log_in(user, "admin", "citadel")
+    holder.send(b"SNGL 20|500\n")
+    assert user.require_line().startswith(b"900 peer beta asks for single-user mode: please finish")
+    assert say(other, "USER admin").startswith("552 this node is draining")
+    assert say(user, "NOOP").startswith("200")
+    assert say(user, "QUIT").startswith("200")
+    assert holder.require_line().startswith(b"200 single-user mode")
+    assert say(other, "USER admin").startswith("552 this node is single-user")
+    assert say(talk(ADMIN), "SYNC all|offer").startswith("552")
+    assert say(other, "NOOP").startswith("200")
+    assert say(holder, "ESNG").startswith("200")
+    assert say(other, "USER admin").startswith("300")
+
+
+def test_single_user_mode_gives_up_when_users_stay(talk: Callable[..., Channel], node: Node) -> None:
+    user, holder = talk(), talk(ADMIN)
+    log_in(user, "admin", "citadel")
+    assert say(holder, "SNGL 0|500").startswith("552 1 users are still logged in")
+    assert say(talk(), "USER admin").startswith("300")
+
+
+def test_single_user_mode_expires_and_its_holder_may_reconnect(talk: Callable[..., Channel], node: Node) -> None:
+    holder = talk(Party("peer", "beta", ADMIN.scope))
+    assert say(holder, "SNGL 0|1").startswith("200")
+    holder.close()
+    again = talk()
+    assert authenticate(again, "beta", SECRET).node == "m"
+    assert say(talk(ADMIN), "ESNG").startswith("550 peer beta holds")
+    with gevent.Timeout(20):
+        node.single_user.wait_open()
+    assert say(again, "ESNG").startswith("512 not in single-user mode")

@@ -1,0 +1,284 @@
+"""Whole nodes: bootstrap, replication both ways, and kill -9 of either side at any time."""
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports import make_export
+from nodes import NodeProcess, ctdlmirror, wait_equal
+
+Make = Callable[[str], NodeProcess]
+EVENT = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+BEGIN:VEVENT
+UID:meeting
+DTSTAMP:20260101T000000Z
+DTSTART:20261201T100000Z
+SUMMARY:{summary}
+SEQUENCE:{sequence}
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def pair(node: Make, secret: Path, export: Path, mutual: bool = False) -> tuple[NodeProcess, NodeProcess]:
+    """Return alpha, imported and running, and beta, which dials it."""
+    alpha, beta = node("alpha"), node("beta")
+    alpha.run("import", str(export))
+    alpha.knows(beta, secret, dial=False)
+    alpha.start()
+    beta.knows(alpha, secret)
+    return alpha, beta
+
+
+def test_bootstrap_then_changes_on_either_side_reach_the_other(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    result = beta.json("bootstrap", f"mirror://{alpha.address}")
+    assert (result["unequal"], result["written"], result["resumed"]) == ([], 334, False)
+    assert alpha.digest() == beta.digest()
+    again = beta.json("bootstrap", f"mirror://{alpha.address}")
+    assert (again["written"], again["already_held"], again["resumed"]) == (0, 0, True)
+    beta.start()
+    beta.wait_log("link to alpha is up, pushing too")
+
+    key = alpha.run("post", "Lobby", "from alpha", "--subject", "A").stdout.strip()
+    beta.run("post", "Lobby", "from beta", "--subject", "B")
+    (tmp_path / "event.ics").write_text(EVENT.format(summary="Lunch", sequence=1))
+    beta.run("calendar", "add", str(tmp_path / "event.ics"), "--room", "Team Calendar")
+    (tmp_path / "large.bin").write_bytes(b"0123456789" * 500_000)
+    alpha.run("file", "put", "Drop Box", str(tmp_path / "large.bin"))
+    wait_equal(alpha, beta)
+    texts = {entry["message"] for entry in alpha.json("read", "Lobby")}
+    assert {"from alpha", "from beta"} <= texts
+    assert "Lunch" in beta.run("read", "Team Calendar").stdout
+
+    beta.run("delete", "Lobby", key)
+    wait_equal(alpha, beta)
+    assert "from alpha" not in alpha.run("read", "Lobby").stdout
+    verified = beta.run("verify", "alpha")
+    assert "collections are equal" in verified.stdout
+    for one in (alpha, beta):
+        assert "no problems" in one.run("check").stdout
+        one.signal(signal.SIGTERM)
+        assert one.wait(5) == 0
+
+
+def test_concurrent_edits_end_in_one_version_and_a_conflict_that_can_be_restored(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    beta.run("bootstrap", f"mirror://{alpha.address}")
+    event = tmp_path / "event.ics"
+    for one, summary in ((alpha, "at ten"), (beta, "at noon")):
+        event.write_text(EVENT.format(summary=summary, sequence=1))
+        one.run("calendar", "add", str(event), "--room", "Team Calendar")
+    verified = beta.run("verify", "alpha", check=False)
+    assert verified.returncode == 1
+    assert "versions differ: euid:meeting" in verified.stdout
+    beta.start()
+    wait_equal(alpha, beta)
+    lost = [(one, found[0]) for one in (alpha, beta) if (found := one.json("conflicts", "list"))]
+    assert lost
+    where, conflict = lost[0]
+    assert conflict["loser"]["key"] == "euid:meeting"
+    assert "lost: written" in where.run("conflicts", "show", str(conflict["number"])).stdout
+    where.run("conflicts", "restore", str(conflict["number"]))
+    wait_equal(alpha, beta)
+    assert "at ten" in beta.run("read", "Team Calendar").stdout
+
+
+def test_kill_9_of_either_side_during_bootstrap_loses_nothing(node: Make, secret: Path, tmp_path: Path) -> None:
+    big = tmp_path / "big.xml"
+    with big.open("wb") as file:
+        file.writelines(make_export(20_000, 600))
+    alpha, beta = pair(node, secret, big)
+    arguments = [sys.executable, "-m", "mirror", "--dir", str(beta.directory), "bootstrap", f"mirror://{alpha.address}"]
+    store = beta.directory / "store.sqlite-wal"
+
+    def until_data_flows(process: subprocess.Popen[bytes], size: int) -> None:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if store.exists() and store.stat().st_size > size:
+                return
+
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+    until_data_flows(process, 200_000)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
+    until_data_flows(process, 400_000)
+    alpha.kill()
+    _, errors = process.communicate(timeout=120)
+    if process.returncode:  # the source was gone before the end: one line says so
+        assert process.returncode in (6, 8), errors
+        assert b"Traceback" not in errors
+    alpha.start()
+    result = beta.json("bootstrap", f"mirror://{alpha.address}")
+    assert result["unequal"] == []
+    assert result["resumed"]
+    assert result["written"] < 20_010
+    assert alpha.digest() == beta.digest()
+    assert "no problems" in beta.run("check").stdout
+
+
+@pytest.mark.parametrize("victim", ["alpha", "beta"])
+def test_kill_9_of_either_side_during_replication_loses_nothing(
+    node: Make, secret: Path, export: Path, victim: str
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    beta.run("bootstrap", f"mirror://{alpha.address}")
+    beta.start()
+    posted = []
+    for number in range(6):
+        where = (alpha, beta)[number % 2]
+        posted.append(where.run("post", "Lobby", f"text {number}").stdout.strip())
+        if number == 2:
+            dead = {"alpha": alpha, "beta": beta}[victim]
+            dead.kill()
+            # Without a daemon the same tools work on the store itself.
+            posted.append(dead.run("post", "Lobby", "while down").stdout.strip())
+            dead.start()
+    wait_equal(alpha, beta)
+    for one in (alpha, beta):
+        assert {entry["key"] for entry in one.json("read", "Lobby", "--limit", "100")} >= set(posted)
+        assert "no problems" in one.run("check").stdout
+
+
+def test_a_peer_that_is_stopped_slows_only_itself(node: Make, secret: Path, export: Path) -> None:
+    alpha, beta = pair(node, secret, export)
+    beta.run("bootstrap", f"mirror://{alpha.address}")
+    beta.start()
+    beta.wait_log("link to alpha is up")
+    beta.signal(signal.SIGSTOP)
+    for number in range(3):
+        alpha.run("post", "Lobby", f"text {number}")
+    assert alpha.json("status")["records"] == 337
+    beta.signal(signal.SIGCONT)
+    wait_equal(alpha, beta)
+
+
+def test_a_chain_passes_changes_on(node: Make, secret: Path, export: Path) -> None:
+    alpha, beta = pair(node, secret, export)
+    gamma = node("gamma")
+    beta.run("bootstrap", f"mirror://{alpha.address}")
+    beta.knows(gamma, secret, dial=False)
+    beta.start()
+    gamma.knows(beta, secret)
+    gamma.start()
+    wait_equal(alpha, beta, gamma)
+    gamma.run("post", "Lobby", "from the far end")
+    wait_equal(alpha, beta, gamma)
+    assert "from the far end" in alpha.run("read", "Lobby").stdout
+
+
+def test_sighup_takes_a_new_peer_over_and_refuses_a_broken_file(node: Make, secret: Path, export: Path) -> None:
+    alpha, beta = pair(node, secret, export)
+    beta.start()
+    beta.wait_log("link to alpha is up")
+    wait_equal(alpha, beta)
+    config = beta.directory / "mirror.toml"
+    good = config.read_text()
+    config.write_text(good + "\n[nonsense]\n")
+    beta.signal(signal.SIGHUP)
+    assert "[nonsense] is no section" in beta.wait_log("not reloaded")
+    config.write_text(good)
+    beta.run("peer", "remove", "alpha")
+    beta.signal(signal.SIGHUP)
+    beta.wait_log("reloaded: 0 peers")
+    assert beta.json("status")["links"] == []
+
+
+def test_a_wrong_certificate_or_secret_ends_with_a_clear_line(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    other = tmp_path / "other"
+    other.write_text("another secret, just as long\n")
+    other.chmod(0o600)
+    url = f"mirror://{alpha.address}"
+    beta.run("peer", "add", "alpha", "--address", alpha.address, "--trust", "pin:" + "0" * 64)
+    failed = beta.run("bootstrap", url, check=False)
+    assert failed.returncode == 7
+    assert "shows a certificate with fingerprint" in failed.stderr
+    beta.run("peer", "add", "alpha", "--address", alpha.address, "--trust", alpha.pin, "--secret-file", str(other))
+    failed = beta.run("bootstrap", url, check=False)
+    assert (failed.returncode, failed.stderr.count("\n")) == (8, 1), failed.stderr
+    assert "wrong secret" in failed.stderr
+
+
+def test_the_protocol_works_by_hand_over_tls(node: Make, secret: Path, export: Path) -> None:
+    alpha = node("alpha")
+    alpha.run("import", str(export))
+    alpha.start()
+    host, port = alpha.address.split(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection((host, int(port)), 20) as plain:
+        assert plain.recv(100).startswith(b"200 alpha")
+        plain.sendall(b"STLS\n")
+        assert plain.recv(100).startswith(b"200")
+        with context.wrap_socket(plain) as secure, secure.makefile("rwb") as stream:
+            for line, answer in (
+                (b"USER Alice Liddell", b"300"),
+                (b"PASS pw-Alice Liddell", b"200"),
+                (b"ECHO a", b"200 a"),
+            ):
+                stream.write(line + b"\n")
+                stream.flush()
+                assert stream.readline().startswith(answer)
+            stream.write(b"SYNC mailboxes|info\n")
+            stream.flush()
+            lines = iter(stream.readline, b"000\n")
+            assert next(lines).startswith(b"100 alpha|")
+            assert any(line.endswith(b"|Mail\n") for line in lines)
+
+
+def test_errors_are_one_line_with_the_documented_code(tmp_path: Path, export: Path) -> None:
+    directory = tmp_path / "n"
+    cases = [
+        (("status",), 3, "init"),
+        (("frobnicate",), 2, "No such command"),
+        (("import", "/nonexistent"), 3, "init"),
+    ]
+    for arguments, code, text in cases:
+        result = ctdlmirror(directory, *arguments, check=False)
+        assert (result.returncode, text in result.stderr, "Traceback" in result.stderr) == (code, True, False), result
+    ctdlmirror(directory, "init", "--node", "n", "--listen", "127.0.0.1:0")
+    cases = [
+        (("import", "/nonexistent"), 3, "cannot be read"),
+        (("bootstrap", "http://x"), 3, "is no citadel://"),
+        (("bootstrap", "citadel://admin:pw@127.0.0.1:1"), 3, "password in a URL"),
+        (("bootstrap", "mirror://127.0.0.1:1"), 3, "peer add"),
+        (("bootstrap", "citadel://admin@127.0.0.1:1"), 3, "CITADEL_PASSWORD"),
+        (("post", "Nowhere", "x"), 3, "there is no room"),
+        (("peer", "add", "x!"), 3, "no node name"),
+        (("verify", "x"), 3, "is no peer"),
+        (("conflicts", "show", "9"), 8, "no conflict 9"),
+        (("init", "--node", "n"), 3, "set up already"),
+    ]
+    for arguments, code, text in cases:
+        result = ctdlmirror(directory, *arguments, check=False, stdin=subprocess.DEVNULL)
+        assert (result.returncode, text in result.stderr, "Traceback" in result.stderr) == (code, True, False), result
+    ctdlmirror(directory, "import", str(export))
+    (directory / "secrets.toml").write_text("[peers]\nx = 'y'\n")
+    (directory / "secrets.toml").chmod(0o644)
+    result = ctdlmirror(directory, "peer", "list", check=False)
+    assert (result.returncode, "chmod 600" in result.stderr) == (3, True)
+
+
+def test_the_demo_ends_with_equal_nodes_and_keeps_them(tmp_path: Path) -> None:
+    result = ctdlmirror(tmp_path, "demo", "--seconds", "3", "--keep", str(tmp_path / "kept"))
+    assert "EQUAL: both nodes hold the same records." in result.stdout
+    assert "Verified: 84 collections" in result.stdout
+    assert json.loads(ctdlmirror(tmp_path / "kept" / "beta", "status", "--json").stdout)["records"] >= 334
