@@ -8,7 +8,6 @@ from mirror.model.kinds import ITEM_PREFIX
 from mirror.model.merge import Body, inline_body
 from mirror.model.record import Record, past_of, vector_of
 
-
 FIRST_BORN = 1
 """The birth of an item that this node has never seen deleted."""
 

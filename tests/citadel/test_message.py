@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.citadel.errors import BadMessage, CitadelError
 from mirror.citadel.compose import compose_event, compose_post
+from mirror.citadel.errors import BadMessage, CitadelError
 from mirror.citadel.message import parse_message, serialize_message
 from mirror.citadel.sequence_set import SequenceSet
 

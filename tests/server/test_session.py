@@ -78,7 +78,7 @@ def test_the_seeds_example_as_typed_by_hand(talk: Callable[..., Channel]) -> Non
     assert say(channel, "SNGL 120|500").startswith("200 single-user mode")
     info = listing(channel, "SYNC users|info")
     assert [line.split("|")[0] for line in info] == ["users"]
-    name, count, newest, crc = info[0].split("|")
+    _name, count, _newest, crc = info[0].split("|")
     assert (int(count), len(crc)) == (10, 16)
     assert say(channel, "SYNC users|getall").startswith("100")
     assert sum(int(batch.header["Count"]) for batch in channel.read_batches()) == 10
