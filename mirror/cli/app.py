@@ -119,8 +119,3 @@ def completion(shell: str) -> None:
     if kind is None:
         raise click.UsageError(f"no completion for {shell}")
     click.echo(kind(cli, {}, "ctdlmirror", "_CTDLMIRROR_COMPLETE").source())
-
-
-from mirror.cli import data, demo, inspect, setup, transfer  # noqa: E402  (commands register themselves)
-
-__all__ = ["data", "demo", "inspect", "setup", "transfer"]

@@ -22,8 +22,7 @@ from rich.table import Table
 from mirror.citadel.compose import compose_event, compose_post
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.data import find_room, write
-from mirror.cli.inspect import ask_json
-from mirror.cli.local import local_node
+from mirror.cli.local import ask_json, local_node
 from mirror.config import STATE_FILE
 from mirror.model.errors import MirrorError
 from mirror.peer.remote import ChannelRemote

@@ -1,34 +1,24 @@
 """Looking at a node: status, verify, conflicts, check."""
 
-import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.local import local_node
+from mirror.cli.local import ask_json, local_node
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
 from mirror.sync.index import RangeIndex
-from mirror.sync.reconcile import differing, find_difference
-from mirror.sync.remote import Answer
-from mirror.wire.codec import Entry, Listed, Range
+from mirror.sync.reconcile import differing, find_difference, list_entries
 
 TIMEOUT_S = 90.0
 SHOWN_DIFFERENCES = 10
-
-
-def ask_json(remote: ChannelRemote, command: str) -> list[Any]:
-    """Return a listing of JSON lines."""
-    remote.channel.ask(command, 1)
-    return [json.loads(line) for line in remote.channel.read_listing()]
 
 
 @cli.command()
@@ -66,19 +56,6 @@ def _duration(seconds: float) -> str:
     seconds = int(seconds)
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
     return f"{days}d{hours}h" if days else f"{hours}h{minutes}m" if hours else f"{minutes}m{seconds % 60}s"
-
-
-def list_entries(remote: ChannelRemote, collection: str) -> list[Entry]:
-    """Return all entries of a collection as reconciliation lists them."""
-    entries: list[Entry] = []
-
-    def ask(ranges: Sequence[Range]) -> list[Answer]:
-        answers = remote.ranges(collection, ranges)
-        entries.extend(entry for answer in answers if isinstance(answer, Listed) for entry in answer.entries)
-        return answers
-
-    find_difference(RangeIndex(()), ask)
-    return entries
 
 
 @cli.command()

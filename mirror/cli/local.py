@@ -1,9 +1,11 @@
 """Talking to this machine's own node with the same protocol as everybody: through the daemon's admin
 socket while it runs, else through a session in this process."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import gevent
 from gevent import socket
@@ -58,3 +60,9 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
 def _greeted(channel: Channel) -> ChannelRemote:
     channel.read_reply()
     return ChannelRemote(channel)
+
+
+def ask_json(remote: ChannelRemote, command: str) -> list[Any]:
+    """Return a listing of JSON lines."""
+    remote.channel.ask(command, 1)
+    return [json.loads(line) for line in remote.channel.read_listing()]

@@ -14,7 +14,7 @@ from mirror.sync.push import push_page
 from mirror.sync.remote import Answer, Remote, State
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
-from mirror.wire.codec import GREATEST, LEAST, Listed, Range
+from mirror.wire.codec import GREATEST, LEAST, Entry, Listed, Range
 
 RANGES_A_TRIP = 128
 """Ranges asked for in one round trip."""
@@ -74,6 +74,19 @@ def _compare(index: RangeIndex, listed: Listed, found: Difference) -> None:
     ours = {(entry.stamp, entry.key, entry.crc) for entry in index.entries(listed.lower, listed.upper)}
     found.wanted += sorted(key for _, key, _ in theirs - ours)
     found.surplus += sorted(key for _, key, _ in ours - theirs)
+
+
+def list_entries(remote: Remote, collection: str) -> list[Entry]:
+    """Return all entries of a collection as reconciliation lists them."""
+    entries: list[Entry] = []
+
+    def ask(ranges: Sequence[Range]) -> list[Answer]:
+        answers = remote.ranges(collection, ranges)
+        entries.extend(entry for answer in answers if isinstance(answer, Listed) for entry in answer.entries)
+        return answers
+
+    find_difference(RangeIndex(()), ask)
+    return entries
 
 
 def reconcile(
