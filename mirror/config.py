@@ -61,6 +61,8 @@ class Config(msgspec.Struct):
     directory: Path
     node: str
     listen: list[Address] = []
+    listen_tls: list[Address] = []
+    """Where TLS begins at once instead of by STLS."""
     plaintext: bool = False
     """Whether peers and users may log in without TLS from other machines."""
     max_clock_ahead_s: int = 60
@@ -91,6 +93,8 @@ name = "{node}"
 [listen]
 # Addresses that peers and clients connect to, as "host:port"; port 0 lets the kernel choose.
 addresses = ["{listen}"]
+# The same where TLS begins at once, for clients that cannot send STLS (openssl s_client).
+tls_addresses = []
 # Log-ins are refused on connections without TLS, except from this machine.  true allows them.
 plaintext = false
 # Connections at a time, and seconds after which a silent one is closed.
@@ -155,6 +159,10 @@ def load_config(directory: Path) -> Config:
     config.listen = [
         parse_address(str(text), f"{path}: [listen] addresses") for text in take("listen", "addresses", [], list)
     ]
+    config.listen_tls = [
+        parse_address(str(text), f"{path}: [listen] tls_addresses")
+        for text in take("listen", "tls_addresses", [], list)
+    ]
     config.plaintext = take("listen", "plaintext", False, bool)
     for section, key, kind in (
         ("listen", "max_sessions", int),
@@ -176,7 +184,7 @@ def load_config(directory: Path) -> Config:
 
 _KNOWN = {
     "node": {"name"},
-    "listen": {"addresses", "plaintext", "max_sessions", "idle_timeout_s"},
+    "listen": {"addresses", "tls_addresses", "plaintext", "max_sessions", "idle_timeout_s"},
     "replication": {"keepalive_s", "reconcile_s", "retry_min_s", "retry_max_s", "max_clock_ahead_s"},
     "log": {"level"},
 }

@@ -1,18 +1,23 @@
 """Setting a node up: init, peer, daemon."""
 
+import json
+import os
 import secrets as random_secrets
+import shutil
+import signal
 import socket
 import sys
 from pathlib import Path
 
 import click
 
-from mirror.cli.app import cli, set_up_logging
-from mirror.cli.local import daemon_channel
+from mirror.cli.app import EXIT_DIFFERENT, cli, set_up_logging
+from mirror.cli.local import daemon_channel, local_node
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import (
     CONFIG_FILE,
     DEFAULT_PORT,
+    STATE_FILE,
     TEMPLATE,
     ConfigError,
     Peer,
@@ -28,6 +33,8 @@ from mirror.config import (
     write_private,
 )
 from mirror.peer.tls import make_certificate, own_fingerprint
+from mirror.store.check import check_store
+from mirror.store.sqlite import FILE as STORE_FILE
 from mirror.store.sqlite import SqliteStore
 
 
@@ -109,7 +116,7 @@ def peer_add(
     click.echo(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
     click.echo(f"It needs the same secret, and for our certificate: --trust pin:{own_fingerprint(directory)}")
     if daemon_channel(directory) is not None:
-        click.echo("The running daemon takes it over at SIGHUP.")
+        click.echo("The running daemon takes it over by 'ctdlmirror reload'.")
 
 
 def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: str | None) -> str:
@@ -172,7 +179,7 @@ def peer_remove(directory: Path, name: str) -> None:
     load_config(directory)
     if not remove_peer(directory, name):
         raise ConfigError(f"there is no peer {name}; 'ctdlmirror peer list' shows those there are")
-    click.echo(f"Peer {name} is removed; what came from it stays.  A running daemon drops it at SIGHUP.")
+    click.echo(f"Peer {name} is removed; what came from it stays.  'ctdlmirror reload' has a running daemon drop it.")
 
 
 @cli.command()
@@ -183,3 +190,53 @@ def daemon(directory: Path) -> None:
 
     set_up_logging(load_config(directory).log_level)
     Daemon(directory).run()
+
+
+@cli.command()
+@click.pass_obj
+def reload(directory: Path) -> None:
+    """Have the running daemon take its configuration over again."""
+    try:
+        state = json.loads((directory / STATE_FILE).read_text("utf-8"))
+        os.kill(int(state["pid"]), signal.SIGHUP)
+    except (OSError, ValueError, KeyError):
+        raise ConfigError(f"no daemon runs in {directory}; it reads its configuration when it starts") from None
+    click.echo(f"The daemon (process {state['pid']}) reloads; what it says of it is in its log.")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(directory: Path, file: Path) -> None:
+    """Write the whole store to FILE, also while the daemon runs; consistent as of one moment."""
+    if file.exists():
+        raise ConfigError(f"{file} exists already; a backup never replaces a file")
+    with local_node(directory) as remote:
+        remote.channel.ask(f"SYNC all|backup|{file.resolve()}")
+    click.echo(f"{file}: {file.stat().st_size:,} bytes.  Keep mirror.toml, secrets.toml, tls.crt and tls.key with it.")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.pass_obj
+def restore(directory: Path, file: Path) -> None:
+    """Put the store back from a backup FILE.  It gets a new epoch, so the peers reconcile with it."""
+    config = load_config(directory)
+    store = directory / STORE_FILE
+    if store.exists():
+        SqliteStore(directory, config.node, purpose="ctdlmirror restore").close()  # refused while in use
+        raise ConfigError(f"{store} exists: move it away first, a restore never replaces a store")
+    restored = store.with_name(store.name + ".restoring")
+    shutil.copyfile(file, restored)
+    os.chmod(restored, 0o600)
+    os.replace(restored, store)
+    opened = SqliteStore(directory, config.node, purpose="ctdlmirror restore")
+    try:
+        opened.renew_epoch()
+        report = check_store(opened)
+    finally:
+        opened.close()
+    for problem in report.problems:
+        click.echo(problem)
+    click.echo(f"{report.records} records are back, {len(report.problems) or 'no'} problems; epoch {opened.epoch}.")
+    sys.exit(EXIT_DIFFERENT if report.problems else 0)

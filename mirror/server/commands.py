@@ -118,8 +118,7 @@ def _stls(session: Session, _parameters: list[str]) -> None:
     if session.node.tls is None:
         raise Refused(Code.UNKNOWN_COMMAND, "TLS is not set up here.")
     session.reply(Code.OK, "Begin TLS now.")
-    session.channel.start_tls(session.node.tls, server=True)
-    session.secure = True
+    session.begin_tls()
 
 
 # -- log-in -------------------------------------------------------------------------------------------
@@ -128,8 +127,8 @@ def _stls(session: Session, _parameters: list[str]) -> None:
 def _user(session: Session, parameters: list[str]) -> None:
     session.require_private_line()
     _refuse_second(session)
-    session.node.single_user.check_open()
     session.user_name = parameters[0] if parameters else ""
+    session.node.single_user.check_open(f"user {session.user_name}")
     if not session.user_name:
         raise Refused(Code.ILLEGAL, "USER name")
     session.reply(Code.MORE, f"Password required for {session.user_name}")
@@ -138,7 +137,7 @@ def _user(session: Session, parameters: list[str]) -> None:
 def _pass(session: Session, parameters: list[str]) -> None:
     session.require_private_line()
     _refuse_second(session)
-    session.node.single_user.check_open()
+    session.node.single_user.check_open(f"user {session.user_name}")
     if not session.user_name:
         raise Refused(Code.USER_REQUIRED, "You must send a name with USER first.")
     password = "|".join(parameters)
@@ -211,7 +210,7 @@ def _failed(session: Session) -> None:
 
 def _sngl(session: Session, parameters: list[str]) -> None:
     party = session.require_party()
-    if party.kind == "user":
+    if not party.administers:
         raise Refused(Code.ACCESS, "single-user mode is for peers and administrators")
     if len(parameters) != 2 or not all(part.isdigit() and int(part) <= MAX_SECONDS for part in parameters):
         raise Refused(Code.ILLEGAL, f"SNGL wait|expire, in seconds, at most {MAX_SECONDS}")

@@ -96,7 +96,7 @@ class Daemon:
         if config.node != self.node.config.node:
             log.error("not reloaded: a node's name never changes (it is %s)", self.node.config.node)
             return
-        if config.listen != self.node.config.listen:
+        if (config.listen, config.listen_tls) != (self.node.config.listen, self.node.config.listen_tls):
             log.warning("changed listen addresses take effect at the next start")
         logging.getLogger().setLevel(config.log_level.upper())
         self._stop_links()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -19,6 +20,9 @@ from mirror.wire.lines import Code, format_reply
 
 log = logging.getLogger("mirror.listener")
 
+TLS_TIMEOUT_S = 30
+"""Seconds that a TLS handshake may take."""
+
 
 class ListenError(MirrorError):
     """An address that cannot be listened on."""
@@ -35,7 +39,9 @@ class Listener:
     def open(self) -> None:
         """Listen on all configured addresses and the admin socket.  Raises ListenError."""
         for address in self._node.config.listen:
-            self._listen(address)
+            self._listen(address, self._accept)
+        for address in self._node.config.listen_tls:
+            self._listen(address, self._accept_tls)
         path = str(self._node.config.path(ADMIN_SOCKET))
         if os.path.exists(path):
             os.unlink(path)  # the store's lock is ours, so nobody is behind it
@@ -50,8 +56,8 @@ class Listener:
         server_socket.listen(64)
         self._start(StreamServer(server_socket, self._accept_admin))
 
-    def _listen(self, address: Address) -> None:
-        server = StreamServer((address.host, address.port), self._accept, backlog=256)
+    def _listen(self, address: Address, accept: Callable[[Any, Any], None]) -> None:
+        server = StreamServer((address.host, address.port), accept, backlog=256)
         try:
             server.start()
         except OSError as error:
@@ -63,7 +69,10 @@ class Listener:
         server.start()
         self._servers.append(server)
 
-    def _accept(self, connection: Any, address: Any) -> None:
+    def _accept_tls(self, connection: Any, address: Any) -> None:
+        self._accept(connection, address, secure=True)
+
+    def _accept(self, connection: Any, address: Any, secure: bool = False) -> None:
         host = str(address[0])
         if len(self._node.sessions) >= self._node.config.max_sessions:
             connection.settimeout(5)
@@ -75,7 +84,15 @@ class Listener:
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         local = Address(host, 0).loopback or host.startswith("::ffff:127.")
-        self._serve(Session(self._node, Channel(connection, f"{host}:{address[1]}"), local=local))
+        session = Session(self._node, Channel(connection, f"{host}:{address[1]}", TLS_TIMEOUT_S), local=local)
+        if secure:
+            try:
+                session.begin_tls()
+            except ConnectionLost as error:
+                log.debug("%s", error)
+                connection.close()
+                return
+        self._serve(session)
 
     def _accept_admin(self, connection: Any, _address: Any) -> None:
         self._serve(Session(self._node, Channel(connection, "admin"), local=True, party=ADMIN))

@@ -39,11 +39,13 @@ class Node:
         self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
 
     def users_online(self) -> int:
-        """How many Citadel users are logged in."""
-        return sum(1 for session in self.sessions if session.party is not None and session.party.kind == "user")
+        """How many Citadel users are logged in, the holder of single-user mode not counted."""
+        parties = (session.party for session in self.sessions if session.party is not None)
+        return sum(1 for party in parties if party.kind == "user" and party.label != self.single_user.holder)
 
     def notify_users(self, text: str) -> None:
         """Tell all logged-in users something."""
         for session in list(self.sessions):
-            if session.party is not None and session.party.kind == "user":
+            party = session.party
+            if party is not None and party.kind == "user" and party.label != self.single_user.holder:
                 session.notify(text)

@@ -109,6 +109,11 @@ class Session:
             self.reply(Code.INTERNAL, "internal error, see this node's log; closing")
             self.closing = True
 
+    def begin_tls(self) -> None:
+        """Go on encrypted.  Raises ConnectionLost."""
+        self.channel.start_tls(self.node.tls, server=True)
+        self.secure = True
+
     # -- talking ----------------------------------------------------------------------------------
 
     def reply(self, code: int, text: str) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gevent
@@ -166,7 +167,7 @@ def _unpin(session: Session, _asked: Asked) -> None:
 
 
 def _require_peer(session: Session) -> None:
-    if session.require_party().kind == "user":
+    if not session.require_party().administers:
         raise Refused(Code.ACCESS, "this action is for peers and administrators")
 
 
@@ -457,6 +458,15 @@ def _check(session: Session, _asked: Asked) -> None:
     )
 
 
+def _backup(session: Session, asked: Asked) -> None:
+    _require_admin(session)
+    destination = Path("|".join(asked.arguments))
+    if not destination.is_absolute():
+        raise Refused(Code.ILLEGAL, "backup|absolute path of a new file")
+    session.node.store.run(lambda store: store.backup(destination))
+    session.reply(Code.OK, clean(str(destination)))
+
+
 ACTIONS: dict[str, Action] = {
     "info": Action(_info, "[count|crc]", "state and digests; with the digest you hold, 200 alone if it is equal"),
     "getall": Action(_getall, "", "all records"),
@@ -473,5 +483,6 @@ ACTIONS: dict[str, Action] = {
     "status": Action(_status, "", "this node's links and sessions (administrators)"),
     "conflicts": Action(_conflicts, "[number or all]", "versions that lost (administrators)"),
     "restore": Action(_restore, "number", "makes the losing version the newest (administrators)"),
+    "backup": Action(_backup, "file", "writes the whole store to a new file (administrators)"),
     "check": Action(_check, "", "recomputes every CRC and digest (administrators)"),
 }

@@ -210,6 +210,7 @@ class SqliteStore:
         try:
             reader.connection.execute("PRAGMA query_only=OFF")  # VACUUM INTO counts as writing
             reader.connection.execute("VACUUM INTO ?", (str(destination),))
+            os.chmod(destination, 0o600)
         except sqlite3.Error as error:
             raise StoreError(f"the backup {destination} cannot be written: {error}") from error
         finally:

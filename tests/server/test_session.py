@@ -74,8 +74,9 @@ def log_in(channel: Channel, user: str, password: str) -> str:
 
 
 def test_the_seeds_example_as_typed_by_hand(talk: Callable[..., Channel]) -> None:
-    channel = talk(ADMIN)
-    assert say(channel, "SNGL 120|500").startswith("200 single-user mode")
+    channel = talk()
+    assert log_in(channel, "admin", "citadel").startswith("200 admin|alpha:1|")
+    assert say(channel, "SNGL 120|500").startswith("200 single-user mode for user admin")
     info = listing(channel, "SYNC users|info")
     assert [line.split("|")[0] for line in info] == ["users"]
     _name, count, _newest, crc = info[0].split("|")
@@ -258,7 +259,7 @@ def test_an_overlong_line_ends_the_session_with_a_reason(talk: Callable[..., Cha
 
 def test_single_user_mode_waits_for_users_and_refuses_new_ones(talk: Callable[..., Channel], node: Node) -> None:
     user, holder, other = talk(), talk(Party("peer", "beta", ADMIN.scope)), talk()
-    log_in(user, "admin", "citadel")
+    log_in(user, "Alice Liddell", "pw-Alice Liddell")
     holder.send(b"SNGL 20|500\n")
     assert user.require_line().startswith(b"900 peer beta asks for single-user mode: please finish")
     assert say(other, "USER admin").startswith("552 this node is draining")
@@ -274,7 +275,7 @@ def test_single_user_mode_waits_for_users_and_refuses_new_ones(talk: Callable[..
 
 def test_single_user_mode_gives_up_when_users_stay(talk: Callable[..., Channel], node: Node) -> None:
     user, holder = talk(), talk(ADMIN)
-    log_in(user, "admin", "citadel")
+    log_in(user, "Alice Liddell", "pw-Alice Liddell")
     assert say(holder, "SNGL 0|500").startswith("552 1 users are still logged in")
     assert say(talk(), "USER admin").startswith("300")
 

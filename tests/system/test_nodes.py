@@ -244,6 +244,50 @@ def test_the_protocol_works_by_hand_over_tls(node: Make, secret: Path, export: P
             assert any(line.endswith(b"|Mail\n") for line in lines)
 
 
+def test_tls_at_once_for_clients_that_cannot_begin_it(node: Make, export: Path) -> None:
+    alpha = node("alpha")
+    alpha.run("import", str(export))
+    config = alpha.directory / "mirror.toml"
+    config.write_text(config.read_text().replace("tls_addresses = []", 'tls_addresses = ["127.0.0.1:0"]'))
+    alpha.start()
+    host, port = alpha.json("status")["addresses"][1].split(":")
+    lines = b"USER admin\nPASS citadel\nSNGL 120|500\nSYNC users|info\nESNG\nQUIT\n"
+    with subprocess.Popen(
+        ["openssl", "s_client", "-quiet", "-connect", f"{host}:{port}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        out, _ = process.communicate(lines, timeout=30)
+    replies = out.decode().splitlines()
+    assert replies[0].startswith("200 alpha Citadel mirror")
+    assert replies[3].startswith("200 single-user mode for user admin")
+    assert replies[5].startswith("users|10|")
+    assert replies[-2:] == ["200 multi-user mode", "200 Goodbye."]
+
+
+def test_a_backup_made_while_running_is_restored_and_the_peers_make_it_whole(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    beta.run("bootstrap", f"mirror://{alpha.address}")
+    beta.start()
+    alpha.run("backup", str(tmp_path / "backup"))
+    assert alpha.run("backup", str(tmp_path / "backup"), check=False).returncode == 3
+    alpha.run("post", "Lobby", "after the backup")
+    wait_equal(alpha, beta)
+    assert alpha.run("restore", str(tmp_path / "backup"), check=False).returncode == 4
+    alpha.stop()
+    assert alpha.run("restore", str(tmp_path / "backup"), check=False).returncode == 3
+    for file in alpha.directory.glob("store.sqlite*"):
+        file.unlink()
+    assert "no problems" in alpha.run("restore", str(tmp_path / "backup")).stdout
+    assert "after the backup" not in alpha.run("read", "Lobby").stdout
+    alpha.start()
+    wait_equal(alpha, beta)
+    assert "after the backup" in alpha.run("read", "Lobby").stdout
+
+
 def test_errors_are_one_line_with_the_documented_code(tmp_path: Path, export: Path) -> None:
     directory = tmp_path / "n"
     cases = [
