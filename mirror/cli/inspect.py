@@ -92,7 +92,7 @@ def verify(directory: Path, peer_name: str, as_json: bool) -> None:
 
 
 def _differences(ours: ChannelRemote, theirs: ChannelRemote, collection: str) -> dict[str, list[str]]:
-    index = RangeIndex((entry.stamp, entry.key, entry.crc) for entry in list_entries(ours, collection))
+    index = RangeIndex.of((entry.stamp, entry.key, entry.crc) for entry in list_entries(ours, collection))
     found = find_difference(index, lambda ranges: theirs.ranges(collection, ranges))
     both = set(found.wanted) & set(found.surplus)
     return {

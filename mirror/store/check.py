@@ -49,6 +49,7 @@ def _check(reader: Any) -> CheckReport:
         if not rows:
             break
     _check_digests(reader, sums, report)
+    _check_blocks(reader, report)
     _check_contents(reader, report)
     return report
 
@@ -71,6 +72,16 @@ def _check_digests(reader: Any, sums: dict[str, list[int]], report: CheckReport)
     )
     if reader.digest("") != whole:
         _found(report, f"digest of the whole store is {reader.digest('')}, its records make {whole}")
+
+
+def _check_blocks(reader: Any, report: CheckReport) -> None:
+    for name in reader.digests():
+        blocks = reader.blocks(name)
+        for block, following in zip(blocks, [*blocks[1:], None]):
+            entries = reader.entries(name, block.start, following.start if following else None)
+            total = sum(crc for _, _, crc in entries) & MASK
+            if (block.count, block.total) != (len(entries), total):
+                _found(report, f"{name}: the sums of the block at {block.start} are not those of its records")
 
 
 def _check_contents(reader: Any, report: CheckReport) -> None:

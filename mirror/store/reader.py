@@ -9,6 +9,7 @@ import msgspec
 from mirror.model.digest import Digest, unsigned
 from mirror.model.record import Record, Version, record_crc
 from mirror.store.base import Allows, Conflict, FeedPage, RootState, StoreDamaged, StoredCursor, everything
+from mirror.store.blocks import Block, Place, read_blocks, read_entries
 
 PAGE_RECORDS = 1024
 """Records in a page of the feed at most; a page is what one batch carries."""
@@ -187,15 +188,19 @@ class Reader:
         )
         return [self.record_of(row) for row in reversed(rows.fetchall())]
 
-    def entries(self, collection: str) -> list[tuple[int, str, int]]:
-        """Return (stamp, key, CRC) of a whole collection in that order, from the index alone."""
-        number = self.names.find(self.connection, collection)
-        rows = self.connection.execute(
-            "SELECT stamp, key, crc & 9223372036854775807, crc < 0 FROM record INDEXED BY record_order "
-            "WHERE collection = ? ORDER BY stamp, key",
-            (number,),
-        )
-        return [(stamp, key, crc | (negative << 63)) for stamp, key, crc, negative in rows.fetchall()]
+    def entries(
+        self, collection: str, lower: Place = (0, ""), upper: Place | None = None
+    ) -> list[tuple[int, str, int]]:
+        """Return (stamp, key, CRC) of a collection's records in that order, from ``lower`` up to before ``upper``."""
+        return read_entries(self.connection, self.names.find(self.connection, collection), lower, upper)
+
+    def blocks(self, collection: str) -> list[Block]:
+        """Return the sums over a collection's stretches."""
+        found = read_blocks(self.connection, self.names.find(self.connection, collection))
+        if found:
+            return found
+        digest = self.digest(collection)
+        return [Block((0, ""), digest.count, digest.total)] if digest.count else []
 
     def check_records(self, after: int, limit: int = PAGE_RECORDS) -> tuple[list[tuple[int, Record, bool]], int]:
         """Return (sequence, record, whether its CRC is right) of the next rows, and the last sequence."""

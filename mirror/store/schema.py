@@ -71,7 +71,20 @@ CREATE TABLE cursor (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = [_VERSION_1]
+_VERSION_2 = """
+CREATE TABLE block (
+    collection INTEGER NOT NULL,
+    stamp INTEGER NOT NULL,         -- (stamp, key): where in the collection's order the block begins
+    key TEXT NOT NULL,
+    count INTEGER NOT NULL,         -- records from there to the next block
+    total INTEGER NOT NULL,         -- sum of their CRCs mod 2^64, as a signed number
+    PRIMARY KEY (collection, stamp, key)
+) WITHOUT ROWID;
+"""
+"""Sums over stretches of a collection, so reconciliation need not read it.  A collection that has none yet
+(written before this version) gets its blocks when it is next written."""
+
+MIGRATIONS = [_VERSION_1, _VERSION_2]
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""
 
 

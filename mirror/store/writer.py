@@ -22,6 +22,7 @@ from mirror.model.merge import merge
 from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, record_bytes, record_crc, validate
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.store.base import Applied, MissingContent, StoredCursor, StoreError
+from mirror.store.blocks import Blocks
 from mirror.store.reader import COLUMNS, PART, Names, Reader
 
 _INSERT = f"INSERT INTO record ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -46,12 +47,14 @@ class Writer(Reader):
         self.node = node
         self.clock = clock
         self._hashers: dict[bytes, tuple[int, Any]] = {}
+        self._blocks = Blocks(connection)
 
     def reset(self) -> None:
         """Forget what may have been rolled back."""
         self.origins = Names("origin")
         self.names = Names("collection")
         self._hashers.clear()
+        self._blocks.reset()
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -91,7 +94,7 @@ class Writer(Reader):
         number = self._collection_id(collection)
         held = self._held(number, group)
         added: list[tuple[Record, int]] = []
-        replaced: list[tuple[int, int]] = []
+        replaced: list[tuple[int, Record, int]] = []
         conflicts = already = 0
         for key, (record, crc) in group.items():
             if key not in held:
@@ -108,7 +111,7 @@ class Writer(Reader):
                 already += 1
                 continue
             added.append((merged.record, crc if merged.record is record else record_crc(merged.record)))
-            replaced.append((sequence, held_crc))
+            replaced.append((sequence, current, held_crc))
         self._write(number, added, replaced)
         return Applied(len(added), already, conflicts)
 
@@ -125,7 +128,7 @@ class Writer(Reader):
         row = self.connection.execute(f"SELECT {COLUMNS} FROM record WHERE sequence = ?", (sequence,)).fetchone()
         return self.record_of(row)
 
-    def _write(self, number: int, added: list[tuple[Record, int]], replaced: list[tuple[int, int]]) -> None:
+    def _write(self, number: int, added: list[tuple[Record, int]], replaced: list[tuple[int, Record, int]]) -> None:
         if not added:
             return
         change = _Change()
@@ -133,7 +136,7 @@ class Writer(Reader):
         if replaced:
             self.connection.executemany("DELETE FROM record WHERE sequence = ?", [(row[0],) for row in replaced])
             change.count -= len(replaced)
-            change.total -= sum(crc for _, crc in replaced)
+            change.total -= sum(crc for _, _, crc in replaced)
         origin_id = self._origin_id
         rows = [
             (
@@ -154,6 +157,11 @@ class Writer(Reader):
         ]
         self.connection.execute(_INSERT_AT, (first, *rows[0]))
         self.connection.executemany(_INSERT, rows[1:])
+        self._blocks.change(
+            number,
+            (((record.stamp, record.key), crc) for record, crc in added),
+            (((record.stamp, record.key), crc) for _, record, crc in replaced),
+        )
         change.count += len(added)
         change.total += sum(crc for _, crc in added)
         change.newest = max(record.stamp for record, _ in added)

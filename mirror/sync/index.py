@@ -1,47 +1,93 @@
-"""One collection's entries in order, with fingerprints of any range: what reconciliation compares.
+"""One collection's order with fingerprints of any range: what reconciliation compares.
 
 The algorithm family is range-based set reconciliation (A. Meyer, "Range-Based Set Reconciliation", 2022;
 negentropy).  A range's fingerprint is the number of its records and the sum of their CRCs mod 2^64.
+Sums over blocks come from the store; entries are loaded only where a range ends inside a block.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 
 from sortedcontainers import SortedList
 
 from mirror.model.digest import MASK
+from mirror.store.blocks import TARGET, Block, Place
 from mirror.wire.codec import Bound, Entry, Listed, Range
 
 BRANCHES = 16
 """Into how many parts a range that differs is split."""
 LIST_LIMIT = 64
 """Entries in a range that is listed instead of split."""
+KEPT_BLOCKS = 1024
+"""Blocks whose entries are kept at a time."""
+
+Load = Callable[[Place, Place | None], Iterable[tuple[int, str, int]]]
+"""Returns (stamp, key, CRC) from a place up to before another."""
 
 
 class RangeIndex:
-    """Entries of one collection as of one moment."""
+    """The order of one collection as of one moment."""
 
-    def __init__(self, entries: Iterable[tuple[int, str, int]]) -> None:
-        """``entries`` are (stamp, key, CRC)."""
-        self._entries = SortedList(entries)
-        self._totals = [0, *accumulate(crc for _, _, crc in self._entries)]
+    def __init__(self, blocks: Sequence[Block], load: Load) -> None:
+        self._starts = SortedList(block.start for block in blocks)
+        self._counts = [0, *accumulate(block.count for block in blocks)]
+        self._totals = [0, *accumulate(block.total for block in blocks)]
+        self._load = load
+        self._loaded: dict[int, SortedList] = {}
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    @classmethod
+    def of(cls, entries: Iterable[tuple[int, str, int]]) -> "RangeIndex":
+        """Return the index of entries (stamp, key, CRC) that are at hand."""
+        ordered = sorted(entries)
+        blocks = []
+        for at in range(0, len(ordered), TARGET):
+            part = ordered[at : at + TARGET]
+            blocks.append(Block(part[0][:2] if at else (0, ""), len(part), sum(crc for _, _, crc in part)))
 
-    def _position(self, bound: Bound) -> int:
-        return int(self._entries.bisect_left((bound.stamp, bound.key, -1)))
+        def load(lower: Place, upper: Place | None) -> list[tuple[int, str, int]]:
+            end = len(ordered) if upper is None else bisect_left(ordered, (*upper, -1))
+            return ordered[bisect_left(ordered, (*lower, -1)) : end]
 
-    def _between(self, lower: Bound, upper: Bound, first: int, last: int) -> Range:
-        return Range(lower, upper, last - first, (self._totals[last] - self._totals[first]) & MASK)
+        return cls(blocks, load)
+
+    def _block(self, at: int) -> SortedList:
+        if at not in self._loaded:
+            if len(self._loaded) >= KEPT_BLOCKS:
+                self._loaded.pop(next(iter(self._loaded)))
+            upper = self._starts[at + 1] if at + 1 < len(self._starts) else None
+            self._loaded[at] = SortedList(self._load(self._starts[at], upper))
+        return self._loaded[at]
+
+    def _inside(self, at: int, lower: Place, upper: Place) -> list[tuple[int, str, int]]:
+        entries = self._block(at)
+        return list(entries[entries.bisect_left((*lower, -1)) : entries.bisect_left((*upper, -1))])
+
+    def _pieces(self, lower: Place, upper: Place) -> tuple[int, int, list[tuple[int, str, int]]]:
+        """Return the blocks that lie wholly in a range (first, behind the last) and the entries outside them."""
+        first = self._starts.bisect_left(lower)
+        last = self._starts.bisect_left(upper)  # the block before this one may reach over the range's end
+        loose: list[tuple[int, str, int]] = []
+        if first > 0 and (first == len(self._starts) or self._starts[first] != lower):
+            loose += self._inside(first - 1, lower, upper)
+        if last > first and not (last < len(self._starts) and self._starts[last] == upper):
+            last -= 1
+            loose += self._inside(last, lower, upper)
+        return first, max(first, last), loose
 
     def fingerprint(self, lower: Bound, upper: Bound) -> Range:
         """Return the fingerprint of the entries from ``lower`` up to but without ``upper``."""
-        return self._between(lower, upper, self._position(lower), self._position(upper))
+        first, last, loose = self._pieces(_place(lower), _place(upper))
+        count = self._counts[last] - self._counts[first] + len(loose)
+        total = self._totals[last] - self._totals[first] + sum(crc for _, _, crc in loose)
+        return Range(lower, upper, count, total & MASK)
 
     def entries(self, lower: Bound, upper: Bound) -> list[Entry]:
-        """Return the entries of a range."""
-        return [Entry(*entry) for entry in self._entries[self._position(lower) : self._position(upper)]]
+        """Return the entries of a range, in order."""
+        first = max(0, self._starts.bisect_right(_place(lower)) - 1)
+        last = self._starts.bisect_left(_place(upper))
+        found = (entry for at in range(first, last) for entry in self._inside(at, _place(lower), _place(upper)))
+        return [Entry(*entry) for entry in found]
 
     def differs(self, asked: Range) -> bool:
         """Tell whether the asker's fingerprint of a range is another than ours."""
@@ -50,13 +96,24 @@ class RangeIndex:
 
     def answer(self, asked: Range) -> list[Range] | Listed:
         """Return the parts of a range, or its entries when there are few."""
-        first, last = self._position(asked.lower), self._position(asked.upper)
-        if last - first <= LIST_LIMIT:
+        if self.fingerprint(asked.lower, asked.upper).count <= LIST_LIMIT:
             return Listed(asked.lower, asked.upper, self.entries(asked.lower, asked.upper))
-        steps = [first + (last - first) * part // BRANCHES for part in range(1, BRANCHES)]
-        places = [(asked.lower, first), *((self._bound(step), step) for step in steps), (asked.upper, last)]
-        return [self._between(lower, upper, start, end) for (lower, start), (upper, end) in pairwise(places)]
+        bounds = [asked.lower, *self._splits(asked.lower, asked.upper), asked.upper]
+        return [self.fingerprint(lower, upper) for lower, upper in pairwise(bounds)]
 
-    def _bound(self, position: int) -> Bound:
-        stamp, key, _ = self._entries[position]
-        return Bound(stamp, key)
+    def _splits(self, lower: Bound, upper: Bound) -> list[Bound]:
+        """Return where to split a range: between blocks while there are enough, else between entries."""
+        first = self._starts.bisect_right(_place(lower))
+        last = self._starts.bisect_left(_place(upper))
+        if last - first >= BRANCHES - 1:
+            return [Bound(*self._starts[at]) for at in _evenly(first - 1, last)]
+        entries = self.entries(lower, upper)
+        return [Bound(entries[at].stamp, entries[at].key) for at in _evenly(0, len(entries))]
+
+
+def _evenly(first: int, last: int) -> list[int]:
+    return [first + (last - first) * part // BRANCHES for part in range(1, BRANCHES)]
+
+
+def _place(bound: Bound) -> Place:
+    return (bound.stamp, bound.key)

@@ -85,7 +85,7 @@ def list_entries(remote: Remote, collection: str) -> list[Entry]:
         entries.extend(entry for answer in answers if isinstance(answer, Listed) for entry in answer.entries)
         return answers
 
-    find_difference(RangeIndex(()), ask)
+    find_difference(RangeIndex.of(()), ask)
     return entries
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from mirror.model.digest import MASK, Digest
 from mirror.model.record import Record, record_crc
 from mirror.store.base import Applied, FeedPage, Reading, Store
+from mirror.store.blocks import Place
 from mirror.store.reader import PAGE_RECORDS
 from mirror.sync.index import RangeIndex
 from mirror.sync.pull import lacking, store_parts
@@ -130,15 +131,18 @@ class Responder:
     def index(self, collection: str) -> RangeIndex:
         """Return the entries of a collection that may be seen; kept until the collection changes."""
 
+        def load(lower: Place, upper: Place | None) -> list[tuple[int, str, int]]:
+            return self._read(lambda reader: reader.entries(collection, lower, upper))
+
         def job(reader: Any) -> tuple[Digest, RangeIndex]:
             digest = reader.digest(collection)
             held = self._indexes.get(collection)
             if held is not None and held[0] == digest:
                 return held
             if self.scope.whole_collections:
-                return digest, RangeIndex(reader.entries(collection))
+                return digest, RangeIndex(reader.blocks(collection), load)
             shown = (record for record in _scan(reader, collection) if self.scope.shows(record))
-            return digest, RangeIndex((record.stamp, record.key, record_crc(record)) for record in shown)
+            return digest, RangeIndex.of((record.stamp, record.key, record_crc(record)) for record in shown)
 
         found = self._read(job)
         if collection not in self._indexes and len(self._indexes) >= CACHED_INDEXES:
