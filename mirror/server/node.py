@@ -10,6 +10,7 @@ from mirror.config import Config
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
 from mirror.peer.recent import Recent
+from mirror.server.pages import SharedPages
 from mirror.server.single_user import SingleUser
 from mirror.store.green import GreenStore
 
@@ -26,6 +27,7 @@ class Node:
         self.links: dict[str, Link] = {}
         self.recent: defaultdict[str, Recent] = defaultdict(Recent)
         self.single_user = SingleUser(self.users_online)
+        self.pages = SharedPages(store)
         self.started = time.time()
         self.addresses: list[str] = []
         self.tls: Any = None

@@ -21,14 +21,17 @@ from mirror.model.kinds import KINDS, Rule, check_collection, kind_of, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.peer.remote import decode_page, read_part
 from mirror.server.access import VIEWS_CALENDAR, UserScope
+from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.store.base import Applied
 from mirror.store.check import check_store
 from mirror.sync.remote import Denied, Page, Part
 from mirror.sync.responder import Responder
+from mirror.sync.scope import EVERYTHING
 from mirror.wire.batch import Batch
 from mirror.wire.codec import (
     ENCODINGS,
+    MSGPACK,
     ContentRequest,
     Listed,
     Range,
@@ -295,14 +298,24 @@ def _send_changes(session: Session, asked: Asked, after: int, changed: Event, st
     keepalive = session.node.config.keepalive_s
     while not stopped.is_set():
         changed.clear()
-        page, more = session.responder().page(after, asked.allows)
-        advanced = page.cursor is not None and page.cursor.sequence != after
-        after = page.cursor.sequence if page.cursor is not None else after
-        page = recent.without(page)
-        if page.records or (advanced and more):
+        shared = _next_page(session, asked, after)
+        page = recent.without(shared.page)
+        if page is shared.page and page.records and shared.wire:
+            session.channel.send(shared.wire)
+        elif page.records or shared.more:
             session.channel.send_batch(_batch(session, page))
-        if not more and not changed.wait(keepalive):
+        after = page.cursor.sequence if page.cursor is not None else after
+        if not shared.more and not changed.wait(keepalive):
             session.channel.send_batch(_batch(session, Page([], [], page.cursor)))
+
+
+def _next_page(session: Session, asked: Asked, after: int) -> SharedPage:
+    """Return the next page: the one that all mirrors share, or one for this party's rights and type alone."""
+    if asked.type == "all" and session.require_party().scope is EVERYTHING and session.pinned is None:
+        shared = session.node.pages.read(after)
+        return shared if session.encoding == MSGPACK else shared._replace(wire=b"")
+    page, more = session.responder().page(after, asked.allows)
+    return SharedPage(page, more, b"")
 
 
 # -- in -----------------------------------------------------------------------------------------------

@@ -1,0 +1,60 @@
+"""Pages of the feed shared by all peers that tail it from the same place.
+
+After a commit every tailing session wants the same page: it is read and encoded once, by whoever asks first.
+"""
+
+from typing import NamedTuple
+
+from gevent.event import AsyncResult
+
+from mirror.store.base import Store
+from mirror.sync.remote import Page
+from mirror.sync.responder import Responder
+from mirror.wire.batch import frame
+from mirror.wire.codec import MSGPACK, records_batch
+
+MAX_SHARED_BYTES = 256 * 1024
+"""Larger pages are catching up, not news, and are not kept."""
+
+
+class SharedPage(NamedTuple):
+    """A page, whether more is there, and its bytes on the wire in MessagePack (empty when too large to keep)."""
+
+    page: Page
+    more: bool
+    wire: bytes
+
+
+class SharedPages:
+    """Reads pages for all who see everything; a page is forgotten at the next commit."""
+
+    def __init__(self, store: Store) -> None:
+        self._responder = Responder(store)
+        self._reading: dict[int, AsyncResult] = {}
+        store.watch(self._reading.clear)
+
+    def read(self, after: int) -> SharedPage:
+        """Return the page after a sequence, read by this greenlet or by one that asked before."""
+        waiting = self._reading.get(after)
+        if waiting is None:
+            waiting = self._reading[after] = AsyncResult()
+            try:
+                read = self._read(after)
+            except BaseException as error:
+                waiting.set_exception(error)
+                self._forget(after, waiting)
+                raise
+            waiting.set(read)
+            if read.more or not read.wire:
+                self._forget(after, waiting)  # or a peer that catches up would leave its whole feed here
+        shared: SharedPage = waiting.get()
+        return shared
+
+    def _forget(self, after: int, waiting: AsyncResult) -> None:
+        if self._reading.get(after) is waiting:
+            del self._reading[after]
+
+    def _read(self, after: int) -> SharedPage:
+        page, more = self._responder.page(after)
+        wire = b"".join(frame(records_batch(page.records, page.crcs, page.cursor, MSGPACK)))
+        return SharedPage(page, more, wire if len(wire) <= MAX_SHARED_BYTES else b"")

@@ -1,0 +1,45 @@
+"""Pages shared by tailing peers: read once, never stale, never piled up."""
+
+from pathlib import Path
+
+import gevent
+
+from mirror.model.record import Record
+from mirror.server.pages import SharedPages
+from mirror.store.green import open_green
+
+
+def test_many_who_wait_for_the_same_change_share_one_read(tmp_path: Path) -> None:
+    store = open_green(tmp_path, "a")
+    pages = SharedPages(store)
+    reads = []
+    inner = pages._responder.page
+
+    def counted(after):
+        reads.append(after)
+        return inner(after)
+
+    pages._responder.page = counted  # type: ignore[method-assign]
+    store.write(lambda writer: writer.put(Record("pictures", "k", 1, "x", 1)))
+    found = [greenlet.get() for greenlet in [gevent.spawn(pages.read, 0) for _ in range(20)]]
+    assert reads == [0]
+    assert all([record.key for record in shared.page.records] == ["k"] for shared in found)
+    store.write(lambda writer: writer.put(Record("pictures", "l", 1, "x", 1)))
+    assert [record.key for record in pages.read(0).page.records] == ["k", "l"]
+    store.close()
+
+
+def test_pages_of_a_peer_that_catches_up_are_not_kept(tmp_path: Path) -> None:
+    store = open_green(tmp_path, "a")
+    records = [Record("pictures", f"k{n}", n + 1, "a", 1, body=b"x" * 1000) for n in range(3000)]
+    store.write(lambda writer: writer.apply(records))
+    pages = SharedPages(store)
+    after, seen = 0, 0
+    while True:
+        shared = pages.read(after)
+        after, seen = shared.page.cursor.sequence, seen + len(shared.page.records)
+        if not shared.more:
+            break
+        assert pages._reading == {}
+    assert seen == 3000
+    store.close()
