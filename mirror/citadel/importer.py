@@ -18,6 +18,7 @@ import msgspec
 from mirror.citadel.errors import BadMessage, CitadelError
 from mirror.citadel.keys import (
     BORN_IMPORTED,
+    imported_origin,
     message_id,
     message_key,
     message_stamp,
@@ -303,12 +304,13 @@ class Importer:
         return numbered_key(self.report.node, number)
 
     def _fields(self, collection: str, key: str, values: dict[str, Any], stamp: int) -> None:
-        node = self.report.node
-        head = fields_at(values, stamp, node)
-        self._add(Record(collection, key, stamp, node, BORN_IMPORTED, head=head), b"")
+        origin = imported_origin(self.report.node)
+        head = fields_at(values, stamp, origin)
+        self._add(Record(collection, key, stamp, origin, BORN_IMPORTED, head=head), b"")
 
     def _draft(self, collection: str, key: str, stamp: int, head: bytes = b"", body: bytes = b"") -> None:
-        self._add(Record(collection, key, stamp, self.report.node, BORN_IMPORTED, head=head), body)
+        origin = imported_origin(self.report.node)
+        self._add(Record(collection, key, stamp, origin, BORN_IMPORTED, head=head), body)
 
     def _add(self, record: Record, body: bytes) -> None:
         self._drafts.append((record, body))

@@ -13,6 +13,16 @@ from mirror.model.stamp import make_stamp
 BORN_IMPORTED = 1
 """The birth of everything imported: any tombstone is later, so a second import revives nothing."""
 
+
+def imported_origin(node: str) -> str:
+    """Return the origin of versions that a Citadel server wrote.
+
+    It is no node's name (those have no colon), so a mirror node called like the server it imports never takes the
+    server's later versions for its own, nor the other way round.
+    """
+    return f"citadel:{node}"
+
+
 _ID_TIME = re.compile(rb"([0-9A-F]{8})-[0-9A-F]{8}@")
 
 

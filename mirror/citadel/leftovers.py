@@ -7,7 +7,7 @@ import msgspec
 
 from mirror.citadel.client import BANNERS, CitadelClient, RoomFile
 from mirror.citadel.errors import CitadelError
-from mirror.citadel.keys import BORN_IMPORTED, seconds_stamp
+from mirror.citadel.keys import BORN_IMPORTED, imported_origin, seconds_stamp
 from mirror.model.fields import values_of
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.store.base import Applied, Store
@@ -77,7 +77,8 @@ def _fetch_file(
     body = client.read_file(opened.size)
     fetched.files += 1
     fetched.bytes += len(body)
-    fetched.applied += absorb_body(store, Record(collection, file.name, stamp, node, BORN_IMPORTED, head=head), body)
+    draft = Record(collection, file.name, stamp, imported_origin(node), BORN_IMPORTED, head=head)
+    fetched.applied += absorb_body(store, draft, body)
 
 
 def _fetch_banners(client: CitadelClient, store: Store, node: str, fetched: Fetched) -> None:
@@ -89,7 +90,7 @@ def _fetch_banners(client: CitadelClient, store: Store, node: str, fetched: Fetc
             continue
         if text is not None:
             fetched.banners += 1
-            draft = Record("system-messages", name, BORN_IMPORTED, node, BORN_IMPORTED)
+            draft = Record("system-messages", name, BORN_IMPORTED, imported_origin(node), BORN_IMPORTED)
             fetched.applied += absorb_body(store, draft, text.encode())
 
 

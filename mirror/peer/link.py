@@ -180,14 +180,17 @@ class Link:
     def _pull(self, bodies: ChannelRemote) -> None:
         stored = self._cursor(PULL)
         tail, greeting = self._dial()
+        reached = stored.sequence
         try:
             for page in tail.tail(Cursor(stored.epoch or greeting.epoch, stored.sequence)):
-                bodies.channel.ask("NOOP")  # keeps the second connection open as well
-                if not page.records and page.cursor is not None and page.cursor.sequence == stored.sequence:
-                    continue
+                if not page.records:
+                    bodies.channel.ask("NOOP")  # a keepalive: the second connection needs one as well
+                    if page.cursor is None or page.cursor.sequence == reached:
+                        continue
                 self._wait_open()
                 self._recent.add(page.crcs)
                 applied = apply_page(self._store, bodies, page, self._peer.name)
+                reached = page.cursor.sequence if page.cursor is not None else reached
                 self.status.pulled += applied.written
                 self.status.conflicts += applied.conflicts
                 if applied.written:

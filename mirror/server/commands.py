@@ -20,7 +20,7 @@ from mirror.server.single_user import MAX_SECONDS
 from mirror.server.sync_commands import run_sync
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.errors import Refused
-from mirror.wire.lines import Code, Command, format_line
+from mirror.wire.lines import Code, Command, format_line, parse_number
 
 PROTOCOL_VERSION = 1
 CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges")
@@ -212,9 +212,10 @@ def _sngl(session: Session, parameters: list[str]) -> None:
     party = session.require_party()
     if not party.administers:
         raise Refused(Code.ACCESS, "single-user mode is for peers and administrators")
-    if len(parameters) != 2 or not all(part.isdigit() and int(part) <= MAX_SECONDS for part in parameters):
+    numbers = [parse_number(part, MAX_SECONDS) for part in parameters]
+    if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
         raise Refused(Code.ILLEGAL, f"SNGL wait|expire, in seconds, at most {MAX_SECONDS}")
-    wait, expire = int(parameters[0]), max(1, int(parameters[1]))
+    wait, expire = numbers[0], max(1, numbers[1])
     session.node.single_user.enter(party.label, wait, expire, session.node.notify_users)
     session.reply(
         Code.OK, f"single-user mode for {party.label}, ends by ESNG or {expire} seconds after the last command"

@@ -101,6 +101,10 @@ class Daemon:
         logging.getLogger().setLevel(config.log_level.upper())
         self._stop_links()
         self.node.configure(config, secrets)
+        for session in list(self.node.sessions):
+            party = session.party
+            if party is not None and party.kind == "peer" and party.name not in secrets:
+                session.channel.close()  # no longer a peer
         self._start_links(config)
         log.info("reloaded: %d peers", len(config.peers))
 

@@ -43,7 +43,7 @@ from mirror.wire.codec import (
     typed_batch,
 )
 from mirror.wire.errors import ProtocolError, Refused
-from mirror.wire.lines import Code, clean, format_line
+from mirror.wire.lines import Code, clean, format_line, parse_number
 
 log = logging.getLogger("mirror.session")
 
@@ -140,7 +140,7 @@ def _info(session: Session, asked: Asked) -> None:
     known = None
     if len(asked.arguments) >= 2:
         try:
-            known = Digest(int(asked.arguments[0]), 0, int(asked.arguments[1], 16))
+            known = Digest(int(asked.arguments[0]), 0, int(asked.arguments[1][:16], 16))
         except ValueError:
             raise Refused(Code.ILLEGAL, "info|count|crc: the digest you hold") from None
     state = session.responder().info(known, None if asked.type == "all" else asked.allows)
@@ -211,10 +211,10 @@ def _get(session: Session, asked: Asked) -> None:
 
 
 def _newest(session: Session, asked: Asked) -> None:
-    limit = asked.arguments[0] if asked.arguments else "20"
-    if not limit.isdigit() or not 0 < int(limit) <= 1000:
+    limit = parse_number(asked.arguments[0] if asked.arguments else "20", 1000)
+    if not limit:
         raise Refused(Code.ILLEGAL, "newest|number of records, 1 to 1000")
-    _send_pages(session, session.responder().newest(asked.type, int(limit)))
+    _send_pages(session, session.responder().newest(asked.type, limit))
 
 
 def _receive(session: Session, kind: str, item: Any) -> list[Any]:
@@ -240,10 +240,13 @@ def _ranges(session: Session, asked: Asked) -> None:
 def _body(session: Session, asked: Asked) -> None:
     if asked.arguments:
         try:
-            offset = int(asked.arguments[1]) if len(asked.arguments) > 1 else 0
-            requests = [ContentRequest(bytes.fromhex(asked.arguments[0]), max(0, offset))]
+            content = bytes.fromhex(asked.arguments[0])
         except ValueError:
-            raise Refused(Code.ILLEGAL, "body|SHA-256 in hex|offset") from None
+            content = b""
+        offset = parse_number(asked.arguments[1]) if len(asked.arguments) > 1 else 0
+        if len(content) != 32 or offset is None:
+            raise Refused(Code.ILLEGAL, "body|SHA-256 in hex|offset")
+        requests = [ContentRequest(content, offset)]
     else:
         requests = _receive(session, "contents", ContentRequest)
     parts = session.responder().body(requests)
@@ -432,7 +435,7 @@ def _status(session: Session, _asked: Asked) -> None:
 def _conflicts(session: Session, asked: Asked) -> None:
     _require_admin(session)
     arguments = asked.arguments
-    number = int(arguments[0]) if arguments and arguments[0].isdigit() else None
+    number = parse_number(arguments[0]) if arguments else None
     every = bool(arguments) and arguments[0] == "all"
     found = session.node.store.read(lambda reader: reader.conflicts(number, unrestored=not every))
     if number is not None and not found:
@@ -454,10 +457,11 @@ def _conflicts(session: Session, asked: Asked) -> None:
 
 def _restore(session: Session, asked: Asked) -> None:
     _require_admin(session)
-    if not asked.arguments or not asked.arguments[0].isdigit():
+    number = parse_number(asked.arguments[0]) if asked.arguments else None
+    if number is None:
         raise Refused(Code.ILLEGAL, "restore|number of a conflict")
     session.node.single_user.check_open()
-    record = session.node.store.write(lambda writer: writer.restore(int(asked.arguments[0])))
+    record = session.node.store.write(lambda writer: writer.restore(number))
     session.reply(Code.OK, f"{record.collection}|{clean(record.key)}")
 
 

@@ -82,6 +82,13 @@ def parse_command(line: bytes) -> Command:
     return Command(verb.upper(), [part.strip() for part in rest.split("|")] if rest else [])
 
 
+def parse_number(text: str, limit: int = (1 << 63) - 1) -> int | None:
+    """Return a decimal number from 0 to ``limit``, or None for anything else (digits of other scripts too)."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > limit:
+        return None
+    return int(text)
+
+
 def clean(text: str) -> str:
     """Return text that is safe inside one line: no line ends, no control characters."""
     return "".join(char if char >= " " and char != "\x7f" else " " for char in text)

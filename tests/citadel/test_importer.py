@@ -155,3 +155,28 @@ def test_empty_input_and_other_files_are_refused(make_store: Make) -> None:
     for data in (b"", b"hello world\n", b"\0" * 100_000):
         with pytest.raises(CitadelError, match="no MIGR export"):
             run(make_store("m"), data)
+
+
+def test_a_hundred_thousand_messages_arrive(make_store: Make) -> None:
+    store = make_store("m")
+    report = Importer(store, "x").run(make_export(100_000, 60))
+    assert (report.elements["message"], report.refused, report.notices) == (100_000, [], [])
+    assert store.read(lambda reader: reader.root()).digest.count == 100_010
+    counts = [store.read(lambda r, n=n: r.digest(f"messages/big:{n}").count) for n in range(1, 6)]
+    assert counts == [20_000] * 5
+
+
+def test_a_change_on_the_server_does_not_silently_replace_an_edit_made_on_the_mirror(make_store: Make) -> None:
+    """Even when the mirror's node has the server's name: the edit is in the conflict log."""
+    store = make_store("big")
+    data = b"".join(make_export(3))
+    run(store, data)
+    store.write(lambda writer: writer.set_fields("users", "big:1", {"u_fullname": "Mirror's name"}))
+    later = data.replace(b"<u_lastcall>1700001000", b"<u_lastcall>2700001000", 1).replace(
+        b">User 1<", b">Server's name<"
+    )
+    store.clock.max_ahead_ms = 1 << 40
+    run(store, later, "later")
+    assert values_of(store.read(lambda reader: reader.get("users", "big:1")))["u_fullname"] == "Server's name"
+    (conflict,) = store.read(lambda reader: reader.conflicts())
+    assert values_of(conflict.loser) == {"u_fullname": "Mirror's name"}

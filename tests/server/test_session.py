@@ -6,6 +6,8 @@ from pathlib import Path
 import gevent
 import pytest
 from gevent import socket
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config
@@ -101,6 +103,9 @@ def test_the_seeds_example_as_typed_by_hand(talk: Callable[..., Channel]) -> Non
         ("SYNC users|since|nonsense", "512"),
         ("SYNC users|since|dead:99", "576"),
         ("SYNC users|newest|x", "512"),
+        ("SYNC users|newest|²", "512"),
+        ("SYNC all|restore|99999999999999999999", "512"),
+        ("SYNC all|info|x|y", "512"),
         ("SYNC all|body|zz", "512"),
         ("SYNC all|body|" + "0" * 64, "571"),
         ("SYNC encoding|morse", "512"),
@@ -290,3 +295,27 @@ def test_single_user_mode_expires_and_its_holder_may_reconnect(talk: Callable[..
     with gevent.Timeout(20):
         node.single_user.wait_open()
     assert say(again, "ESNG").startswith("512 not in single-user mode")
+
+
+TYPED = (
+    "SYNC users all info get ranges body offer lacks messages/alpha:32 mailboxes calendars since :0 AUTH USER PASS "
+    "ESNG SCRAM-SHA-256 HELP encoding json conflicts restore newest 1 ² ١ -1 99999999999999999999 tail pin x"
+)
+WORDS = st.sampled_from(TYPED.split())
+LINE = st.one_of(
+    st.binary(max_size=200),
+    st.builds(lambda verb, rest: f"{verb} {'|'.join(rest)}".encode(), WORDS, st.lists(WORDS, max_size=4)),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(LINE, min_size=1, max_size=4), st.booleans())
+def test_whatever_is_sent_no_error_is_internal(talk: Callable[..., Channel], lines: list[bytes], trusted: bool) -> None:
+    channel = talk(ADMIN if trusted else None)
+    channel.send(b"\n".join(lines) + b"\n000\nQUIT\n")
+    channel.socket.shutdown(socket.SHUT_WR)
+    received = b""
+    while block := channel.socket.recv(65536):
+        received += block
+    assert b"internal error" not in received
+    assert b"Traceback" not in received

@@ -167,6 +167,32 @@ def test_a_peer_that_is_stopped_slows_only_itself(node: Make, secret: Path, expo
     wait_equal(alpha, beta)
 
 
+def test_a_store_that_holds_something_is_refused_unless_told_to_merge(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    other = tmp_path / "other.xml"
+    other.write_bytes(b"".join(make_export(50, 100)))
+    beta.run("import", str(other))
+    url = f"mirror://{alpha.address}"
+    refused = beta.run("bootstrap", url, check=False)
+    assert (refused.returncode, "--merge" in refused.stderr) == (5, True)
+    assert "Verified: all 334 records of alpha are here" in beta.run("bootstrap", url, "--merge").stdout
+    beta.start()
+    wait_equal(alpha, beta)
+    assert alpha.json("status")["records"] > 334
+
+
+def test_a_peer_that_was_removed_is_cut_off(node: Make, secret: Path, export: Path) -> None:
+    alpha, beta = pair(node, secret, export)
+    beta.start()
+    beta.wait_log("link to alpha is up")
+    alpha.run("peer", "remove", "beta")
+    alpha.run("reload")
+    assert "wrong secret" in beta.wait_log("Unknown node")
+    assert alpha.json("status")["sessions"] == []
+
+
 def test_a_chain_passes_changes_on(node: Make, secret: Path, export: Path) -> None:
     alpha, beta = pair(node, secret, export)
     gamma = node("gamma")
