@@ -19,6 +19,8 @@ BRANCHES = 16
 """Into how many parts a range that differs is split."""
 LIST_LIMIT = 64
 """Entries in a range that is listed instead of split."""
+FEW_BLOCKS = 4
+"""A range over fewer blocks is split between entries, which have to be loaded for that."""
 KEPT_BLOCKS = 1024
 """Blocks whose entries are kept at a time."""
 
@@ -105,14 +107,15 @@ class RangeIndex:
         """Return where to split a range: between blocks while there are enough, else between entries."""
         first = self._starts.bisect_right(_place(lower))
         last = self._starts.bisect_left(_place(upper))
-        if last - first >= BRANCHES - 1:
+        if last - first >= FEW_BLOCKS:
             return [Bound(*self._starts[at]) for at in _evenly(first - 1, last)]
         entries = self.entries(lower, upper)
         return [Bound(entries[at].stamp, entries[at].key) for at in _evenly(0, len(entries))]
 
 
 def _evenly(first: int, last: int) -> list[int]:
-    return [first + (last - first) * part // BRANCHES for part in range(1, BRANCHES)]
+    parts = min(BRANCHES, last - first)
+    return [first + (last - first) * part // parts for part in range(1, parts)]
 
 
 def _place(bound: Bound) -> Place:
