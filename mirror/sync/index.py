@@ -103,6 +103,19 @@ class RangeIndex:
         bounds = [asked.lower, *self._splits(asked.lower, asked.upper), asked.upper]
         return [self.fingerprint(lower, upper) for lower, upper in pairwise(bounds)]
 
+    def answer_all(self, ranges: Sequence[Range], load: Load) -> list[Range | Listed]:
+        """Return the answers for those ranges that differ, loading entries with ``load`` for once."""
+        usual, self._load = self._load, load
+        try:
+            answers: list[Range | Listed] = []
+            for asked in ranges:
+                if self.differs(asked):
+                    answer = self.answer(asked)
+                    answers.extend(answer) if isinstance(answer, list) else answers.append(answer)
+            return answers
+        finally:
+            self._load = usual
+
     def _splits(self, lower: Bound, upper: Bound) -> list[Bound]:
         """Return where to split a range: between blocks while there are enough, else between entries."""
         first = self._starts.bisect_right(_place(lower))

@@ -120,35 +120,39 @@ class Responder:
 
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         self._require(collection)
-        index = self.index(collection)
-        answers: list[Answer] = []
-        for asked in ranges:
-            if index.differs(asked):
-                answer = index.answer(asked)
-                answers.extend(answer) if isinstance(answer, list) else answers.append(answer)
-        return answers
+
+        def job(reader: Any) -> list[Answer]:
+            # In one job, so that a thread does all of it and the hub none.
+            index = self._index(reader, collection)
+            return index.answer_all(ranges, lambda lower, upper: reader.entries(collection, lower, upper))
+
+        return self._read(job)
 
     def index(self, collection: str) -> RangeIndex:
         """Return the entries of a collection that may be seen; kept until the collection changes."""
+        return self._read(lambda reader: self._index(reader, collection))
+
+    def _index(self, reader: Any, collection: str) -> RangeIndex:
+        digest = reader.digest(collection)
+        held = self._indexes.get(collection)
+        if held is not None and held[0] == digest:
+            return held[1]
+        if len(self._indexes) >= CACHED_INDEXES:
+            self._indexes.pop(next(iter(self._indexes)))
+        index = self._make_index(reader, collection)
+        self._indexes[collection] = (digest, index)
+        return index
+
+    def _make_index(self, reader: Any, collection: str) -> RangeIndex:
+        if not self.scope.whole_collections:
+            shown = (record for record in _scan(reader, collection) if self.scope.shows(record))
+            return RangeIndex.of((record.stamp, record.key, record_crc(record)) for record in shown)
 
         def load(lower: Place, upper: Place | None) -> list[tuple[int, str, int]]:
-            return self._read(lambda reader: reader.entries(collection, lower, upper))
+            entries: list[tuple[int, str, int]] = self._read(lambda later: later.entries(collection, lower, upper))
+            return entries
 
-        def job(reader: Any) -> tuple[Digest, RangeIndex]:
-            digest = reader.digest(collection)
-            held = self._indexes.get(collection)
-            if held is not None and held[0] == digest:
-                return held
-            if self.scope.whole_collections:
-                return digest, RangeIndex(reader.blocks(collection), load)
-            shown = (record for record in _scan(reader, collection) if self.scope.shows(record))
-            return digest, RangeIndex.of((record.stamp, record.key, record_crc(record)) for record in shown)
-
-        found = self._read(job)
-        if collection not in self._indexes and len(self._indexes) >= CACHED_INDEXES:
-            self._indexes.pop(next(iter(self._indexes)))
-        self._indexes[collection] = found
-        return found[1]
+        return RangeIndex(reader.blocks(collection), load)
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
         for request in requests:
