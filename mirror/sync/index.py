@@ -36,7 +36,7 @@ class RangeIndex:
         self._counts = [0, *accumulate(block.count for block in blocks)]
         self._totals = [0, *accumulate(block.total for block in blocks)]
         self._load = load
-        self._loaded: dict[int, SortedList] = {}
+        self._loaded: dict[int, list[tuple[int, str, int]]] = {}
 
     @classmethod
     def of(cls, entries: Iterable[tuple[int, str, int]]) -> "RangeIndex":
@@ -53,17 +53,17 @@ class RangeIndex:
 
         return cls(blocks, load)
 
-    def _block(self, at: int) -> SortedList:
+    def _block(self, at: int) -> list[tuple[int, str, int]]:
         if at not in self._loaded:
             if len(self._loaded) >= KEPT_BLOCKS:
                 self._loaded.pop(next(iter(self._loaded)))
             upper = self._starts[at + 1] if at + 1 < len(self._starts) else None
-            self._loaded[at] = SortedList(self._load(self._starts[at], upper))
+            self._loaded[at] = sorted(self._load(self._starts[at], upper))
         return self._loaded[at]
 
     def _inside(self, at: int, lower: Place, upper: Place) -> list[tuple[int, str, int]]:
         entries = self._block(at)
-        return list(entries[entries.bisect_left((*lower, -1)) : entries.bisect_left((*upper, -1))])
+        return entries[bisect_left(entries, (*lower, -1)) : bisect_left(entries, (*upper, -1))]
 
     def _pieces(self, lower: Place, upper: Place) -> tuple[int, int, list[tuple[int, str, int]]]:
         """Return the blocks that lie wholly in a range (first, behind the last) and the entries outside them."""
@@ -81,7 +81,7 @@ class RangeIndex:
         """Return the fingerprint of the entries from ``lower`` up to but without ``upper``."""
         first, last, loose = self._pieces(_place(lower), _place(upper))
         count = self._counts[last] - self._counts[first] + len(loose)
-        total = self._totals[last] - self._totals[first] + sum(crc for _, _, crc in loose)
+        total = self._totals[last] - self._totals[first] + sum([crc for _, _, crc in loose])
         return Range(lower, upper, count, total & MASK)
 
     def entries(self, lower: Bound, upper: Bound) -> list[Entry]:
