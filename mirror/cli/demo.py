@@ -131,7 +131,8 @@ class Demo:
     def _start(self, node: str) -> str:
         with (self._directory / f"{node}.log").open("ab") as log:
             command = [sys.executable, "-m", "mirror", "--dir", str(self._path(node)), "daemon"]
-            daemon = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
+            # A session of its own: Ctrl-C ends the watching, and the daemons only after the last comparison.
+            daemon = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         self._daemons[node] = daemon
         state = self._path(node) / STATE_FILE
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -198,8 +199,12 @@ class Demo:
                 write(remotes[here], collection, key, dead=True)
                 yield f"{here}: deleted {key} {self._arrival(remotes[there], collection, key, lambda r: r.dead)}"
             elif kind == "edit":
-                self._put_event(remotes[here], here, rooms[CALENDAR], f"Meeting no. {number}", number)
-                yield f"{here}: moved the meeting (SEQUENCE {number})"
+                key = self._put_event(remotes[here], here, rooms[CALENDAR], f"Meeting no. {number}", number)
+                collection = f"messages/{rooms[CALENDAR]}"
+                (page,) = remotes[here].get(collection, [key])
+                version = page.records[0].version
+                arrived = self._arrival(remotes[there], collection, key, lambda r, v=version: r.version >= v)
+                yield f"{here}: moved the meeting (SEQUENCE {number}) {arrived}"
             else:
                 for node in NODES:
                     self._put_event(remotes[node], node, rooms[CALENDAR], f"Meeting as {node} wants it", number)
@@ -212,10 +217,11 @@ class Demo:
         self._posted.append((collection, made.key, here))
         return f"{here}: posted 'Post {number}' {self._arrival(remotes[there], collection, made.key, lambda _r: True)}"
 
-    def _put_event(self, remote: ChannelRemote, node: str, room: str, summary: str, sequence: int) -> None:
+    def _put_event(self, remote: ChannelRemote, node: str, room: str, summary: str, sequence: int) -> str:
         text = EVENT.format(summary=summary, sequence=sequence).encode()
-        for item in compose_event(node, "Demo", CALENDAR, text, int(time.time())):
-            write(remote, f"messages/{room}", item.key, item.body)
+        (item,) = compose_event(node, "Demo", CALENDAR, text, int(time.time()))
+        write(remote, f"messages/{room}", item.key, item.body)
+        return item.key
 
     def _arrival(self, remote: ChannelRemote, collection: str, key: str, arrived: Any) -> str:
         """Ask the other node until it has the change; returns how long that took."""

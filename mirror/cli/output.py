@@ -13,12 +13,15 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 PLAIN_SECONDS = 2.0
 """Seconds between lines of progress where there is no terminal."""
@@ -39,6 +42,19 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+class CountColumn(ProgressColumn):
+    """How many of how many, and how fast, as far as that is known."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        total = f"/{task.total:,.0f}" if task.total is not None else ""
+        rate = f" {task.speed:,.0f}/s" if task.speed is not None else ""
+        return Text(f"{task.completed:,.0f}{total} {self._unit}{rate}")
 
 
 class Meter:
@@ -91,6 +107,6 @@ def meter(title: str, total: int | None, unit: str = "bytes", quiet: bool = Fals
     if unit == "bytes":
         columns += [DownloadColumn(), TransferSpeedColumn()]
     else:
-        columns += [TextColumn("{task.completed:,.0f}/{task.total} " + unit), TextColumn("{task.speed:,.0f}/s")]
+        columns += [CountColumn(unit)]
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         yield Meter(title, total, unit, progress)

@@ -197,3 +197,12 @@ def test_a_cursor_beyond_the_end_is_stale(make_store: Make) -> None:
         assert "reconcile" in str(error)
     else:
         raise AssertionError("a cursor into the future was taken")
+
+
+def test_what_a_newer_node_sends_is_kept_and_passed_on_unread(make_store: Make) -> None:
+    new, old, other = make_store("a"), make_store("b"), make_store("c")
+    put(new, "any key", b"\xff\0 nobody here knows this", "hologram/room")
+    pull(old, new)
+    pull(other, old)
+    assert digests([new, old, other]) == digests([new])
+    assert other.read(lambda reader: reader.get("hologram/room", "any key")).body.endswith(b"knows this")

@@ -1,6 +1,8 @@
 """Whole nodes: bootstrap, replication both ways, and kill -9 of either side at any time."""
 
 import json
+import os
+import pty
 import signal
 import socket
 import ssl
@@ -242,6 +244,18 @@ def test_a_wrong_certificate_or_secret_ends_with_a_clear_line(
     assert "wrong secret" in failed.stderr
 
 
+def test_a_certificate_may_be_proved_by_an_own_ca(node: Make, secret: Path, export: Path) -> None:
+    alpha, beta = pair(node, secret, export)
+    authority = f"ca:{alpha.directory / 'tls.crt'}"
+    beta.run("peer", "add", "alpha", "--address", alpha.address, "--trust", authority)
+    assert beta.json("bootstrap", f"mirror://{alpha.address}")["unequal"] == []
+    other = f"ca:{beta.directory / 'tls.crt'}"
+    for trust in (other, "system"):
+        beta.run("peer", "add", "alpha", "--address", alpha.address, "--trust", trust)
+        failed = beta.run("verify", "alpha", check=False)
+        assert (failed.returncode, "certificate verify failed" in failed.stderr) == (6, True), failed.stderr
+
+
 def test_the_protocol_works_by_hand_over_tls(node: Make, secret: Path, export: Path) -> None:
     alpha = node("alpha")
     alpha.run("import", str(export))
@@ -345,6 +359,36 @@ def test_errors_are_one_line_with_the_documented_code(tmp_path: Path, export: Pa
     (directory / "secrets.toml").chmod(0o644)
     result = ctdlmirror(directory, "peer", "list", check=False)
     assert (result.returncode, "chmod 600" in result.stderr) == (3, True)
+
+
+def on_a_terminal(directory: Path, *arguments: str, interrupt_at: str = "") -> tuple[int, str]:
+    """Run a command on a terminal, typing Ctrl-C once it shows a text; returns exit code and what it showed."""
+    shown = bytearray()
+    pid, descriptor = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "mirror", "--dir", str(directory), *arguments])
+    try:
+        while True:
+            shown += os.read(descriptor, 65_536)
+            if interrupt_at and interrupt_at.encode() in shown:
+                os.write(descriptor, b"\x03")
+                interrupt_at = ""
+    except OSError:  # how Linux says that the other side has closed the terminal
+        pass
+    os.close(descriptor)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode("utf-8", "replace")
+
+
+def test_progress_and_live_view_on_a_terminal(node: Make, secret: Path, export: Path, tmp_path: Path) -> None:
+    code, shown = on_a_terminal(tmp_path / "none", "demo", interrupt_at="ms later")
+    assert code == 0, shown
+    assert "EQUAL: both nodes hold the same records." in shown
+    assert "bootstrap from alpha" in shown
+    alpha, beta = pair(node, secret, export)
+    for arguments in (("--online",), ("--merge",)):
+        code, shown = on_a_terminal(beta.directory, "bootstrap", f"mirror://{alpha.address}", *arguments)
+        assert code == 0, shown
+        assert "Verified" in shown
 
 
 def test_the_demo_ends_with_equal_nodes_and_keeps_them(tmp_path: Path) -> None:
