@@ -292,14 +292,17 @@ def test_tls_at_once_for_clients_that_cannot_begin_it(node: Make, export: Path) 
     alpha.start()
     host, port = alpha.json("status")["addresses"][1].split(":")
     lines = b"USER admin\nPASS citadel\nSNGL 120|500\nSYNC users|info\nESNG\nQUIT\n"
-    with subprocess.Popen(
-        ["openssl", "s_client", "-quiet", "-connect", f"{host}:{port}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        out, _ = process.communicate(lines, timeout=30)
-    replies = out.decode().splitlines()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection((host, int(port)), 20) as plain,
+        context.wrap_socket(plain) as secure,
+        secure.makefile("rwb") as stream,
+    ):
+        stream.write(lines)
+        stream.flush()
+        replies = stream.read().decode().splitlines()
     assert replies[0].startswith("200 alpha Citadel mirror")
     assert replies[3].startswith("200 single-user mode for user admin")
     assert replies[5].startswith("users|10|")
