@@ -74,6 +74,7 @@ class Link:
             try:
                 self._work()
             except MirrorError as error:
+                log.debug("link to %s was lost", self._peer.name, exc_info=True)
                 self._failed(str(error))
             except Exception as error:
                 log.exception("link to %s: unexpected %s", self._peer.name, type(error).__name__)

@@ -137,7 +137,8 @@ def _reconcile_collection(
     outcome.wanted += len(found.wanted)
     outcome.surplus += len(found.surplus)
     for start in range(0, len(found.wanted), PAGE_RECORDS):
-        for page in remote.get(collection, found.wanted[start : start + PAGE_RECORDS]):
+        # All of the answer first: contents are asked for on the same connection, one exchange at a time.
+        for page in list(remote.get(collection, found.wanted[start : start + PAGE_RECORDS])):
             outcome.pulled += apply_page(store, remote, page, peer, progress=progress)
     if push:
         for page in own.get(collection, found.surplus):
