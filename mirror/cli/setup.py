@@ -125,11 +125,7 @@ def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: 
         write_private(new_secret, secret + "\n")
         return secret
     if secret_file is not None:
-        if str(secret_file) == "-":
-            secret = sys.stdin.readline().strip()
-        else:
-            check_private(secret_file)
-            secret = read_secret_file(secret_file)
+        secret = sys.stdin.readline().strip() if str(secret_file) == "-" else read_secret_file(secret_file)
     elif held is not None:
         return held
     elif sys.stdin.isatty():

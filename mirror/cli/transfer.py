@@ -18,7 +18,7 @@ from mirror.cli.output import json_option, meter, print_json
 from mirror.cli.setup import read_secret_file
 from mirror.config import Address, Config, ConfigError, Peer, load_config, load_secrets
 from mirror.peer.channel import connect
-from mirror.peer.dial import authenticate, dial
+from mirror.peer.dial import dial_peer
 from mirror.peer.prefetch import prefetch
 from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Store, StoreError
@@ -268,9 +268,7 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
 
 
 def _dial(config: Config, peer: Peer, secret: str) -> ChannelRemote:
-    assert peer.address is not None
-    channel = dial(peer.address, peer.trust, TIMEOUT_S)
-    authenticate(channel, config.node, secret)
+    channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S)
     return ChannelRemote(channel)
 
 
@@ -291,6 +289,3 @@ class _Ahead:
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
         return prefetch(self._other.body(requests))
-
-
-__all__ = ["bootstrap", "import_file"]

@@ -27,13 +27,12 @@ class Greeting(NamedTuple):
     dials: bool
 
 
-def dial(address: Address, trust: str, timeout: float, *, plaintext: bool = False) -> Channel:
-    """Return an encrypted connection.  ``plaintext`` leaves TLS out, as only the config may ask."""
+def dial(address: Address, trust: str, timeout: float) -> Channel:
+    """Return an encrypted connection."""
     channel = connect(address.host, address.port, timeout)
     try:
         channel.read_reply()
-        if not plaintext:
-            secure(channel, trust, address.host)
+        secure(channel, trust, address.host)
     except BaseException:
         channel.close()
         raise

@@ -20,7 +20,7 @@ from mirror.server.single_user import MAX_SECONDS
 from mirror.server.sync_commands import run_sync
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.errors import Refused
-from mirror.wire.lines import Code, Command, format_line, parse_number
+from mirror.wire.lines import Code, Command, parse_number
 
 PROTOCOL_VERSION = 1
 CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges")
@@ -47,12 +47,6 @@ def run_command(session: Session, command: Command) -> None:
     entry.run(session, command.parameters)
 
 
-def _listing(session: Session, text: str, lines: list[str]) -> None:
-    session.reply(Code.LISTING, text)
-    session.channel.send(b"".join(format_line(line) for line in lines))
-    session.channel.end_listing()
-
-
 def _info(session: Session, _parameters: list[str]) -> None:
     root = session.node.store.read(lambda reader: reader.root())
     lines = [
@@ -66,15 +60,15 @@ def _info(session: Session, _parameters: list[str]) -> None:
     ]
     if session.party is not None:
         lines.append(f"epoch={root.epoch}")
-    _listing(session, "Server info:", lines)
+    session.send_listing("Server info:", lines)
 
 
 def _help(session: Session, parameters: list[str]) -> None:
     if parameters and parameters[0].upper() in TABLE:
         verb = parameters[0].upper()
-        _listing(session, verb, [f"{verb} {TABLE[verb].parameters}".strip(), TABLE[verb].help])
+        session.send_listing(verb, [f"{verb} {TABLE[verb].parameters}".strip(), TABLE[verb].help])
     else:
-        _listing(session, "Commands:", [f"{verb} {entry.parameters}".strip() for verb, entry in TABLE.items()])
+        session.send_listing("Commands:", [f"{verb} {entry.parameters}".strip() for verb, entry in TABLE.items()])
 
 
 def _iden(session: Session, parameters: list[str]) -> None:

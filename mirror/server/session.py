@@ -15,7 +15,7 @@ from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
 from mirror.wire.codec import JSON
 from mirror.wire.errors import ProtocolError, Refused
-from mirror.wire.lines import Code, format_reply, parse_command
+from mirror.wire.lines import Code, format_line, format_reply, parse_command
 
 log = logging.getLogger("mirror.session")
 
@@ -121,6 +121,12 @@ class Session:
         notices, self._notices = self._notices, []
         lines = [format_reply(Code.ASYNC, notice) for notice in notices]
         self.channel.send(b"".join(lines) + format_reply(code, text))
+
+    def send_listing(self, text: str, lines: list[str]) -> None:
+        """Reply with a listing of lines of text."""
+        self.reply(Code.LISTING, text)
+        self.channel.send(b"".join(format_line(line) for line in lines))
+        self.channel.end_listing()
 
     def notify(self, text: str) -> None:
         """Tell the other side something out of turn: now if it is idle, else before the next reply."""

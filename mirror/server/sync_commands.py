@@ -43,7 +43,7 @@ from mirror.wire.codec import (
     typed_batch,
 )
 from mirror.wire.errors import ProtocolError, Refused
-from mirror.wire.lines import Code, clean, format_line, parse_number
+from mirror.wire.lines import Code, clean, parse_number
 
 log = logging.getLogger("mirror.session")
 
@@ -78,7 +78,7 @@ def run_sync(session: Session, parameters: list[str]) -> None:
     """Run SYNC.  ``SYNC encoding|NAME`` chooses how records are written from now on."""
     if not parameters or not parameters[0]:
         types = [("all", "everything"), *((kind.name, kind.holds) for kind in KINDS.values()), *VIEWS.items()]
-        _listing(session, "Types:", [f"{name}|{text}" for name, text in types])
+        session.send_listing("Types:", [f"{name}|{text}" for name, text in types])
         return
     if parameters[0].lower() == "encoding" and len(parameters) == 2:
         if parameters[1] not in ENCODINGS:
@@ -89,8 +89,7 @@ def run_sync(session: Session, parameters: list[str]) -> None:
     session.require_party()
     asked = Asked(parameters[0], _selector(session, parameters[0]), parameters[2:])
     if len(parameters) == 1 or not parameters[1]:
-        _listing(
-            session,
+        session.send_listing(
             f"Actions on {asked.type}:",
             [f"{name}|{entry.arguments}|{entry.help}" for name, entry in ACTIONS.items()],
         )
@@ -123,12 +122,6 @@ def _in_view(view: str, room: Any) -> bool:
     return bool(room.own if view == "mailboxes" else room.view in VIEWS_CALENDAR)
 
 
-def _listing(session: Session, text: str, lines: list[str]) -> None:
-    session.reply(Code.LISTING, text)
-    session.channel.send(b"".join(format_line(line) for line in lines))
-    session.channel.end_listing()
-
-
 # -- state --------------------------------------------------------------------------------------------
 
 
@@ -148,7 +141,7 @@ def _info(session: Session, asked: Asked) -> None:
     if state.collections is None:
         session.reply(Code.OK, text)
         return
-    _listing(session, text, [_digest_line(session, name, digest) for name, digest in state.collections.items()])
+    session.send_listing(text, [_digest_line(session, name, digest) for name, digest in state.collections.items()])
 
 
 def _digest_line(session: Session, name: str, digest: Digest) -> str:
@@ -402,7 +395,7 @@ def _require_admin(session: Session) -> None:
 
 
 def _json_listing(session: Session, values: Iterable[Any]) -> None:
-    _listing(session, "JSON lines follow", [json.dumps(value, ensure_ascii=True) for value in values])
+    session.send_listing("JSON lines follow", [json.dumps(value, ensure_ascii=True) for value in values])
 
 
 def _status(session: Session, _asked: Asked) -> None:
@@ -468,8 +461,7 @@ def _restore(session: Session, asked: Asked) -> None:
 def _check(session: Session, _asked: Asked) -> None:
     _require_admin(session)
     report = session.node.store.run(check_store)
-    _listing(
-        session,
+    session.send_listing(
         f"{report.records}|{report.contents}|{len(report.problems)}|records, contents, problems",
         report.problems,
     )

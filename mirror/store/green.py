@@ -14,7 +14,6 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from mirror.model.errors import MirrorError
-from mirror.store.base import StoreError
 from mirror.store.sqlite import Job, PinnedReading, SqliteStore
 
 T = TypeVar("T")
@@ -131,6 +130,3 @@ def _outcome(job: Callable[[], Any]) -> Callable[[], Callable[[], Any]]:
 def open_green(directory: Path, node: str | None = None, **options: Any) -> GreenStore:
     """Open a SQLite store for green threads.  Raises what SqliteStore raises."""
     return GreenStore(SqliteStore(directory, node, **options))
-
-
-__all__ = ["GreenPinned", "GreenStore", "StoreError", "open_green"]

@@ -99,7 +99,6 @@ class SqliteStore:
         self._readers: list[Reader] = []
         self._watchers: dict[int, Callable[[], None]] = {}
         self._watcher_number = 0
-        self.read_only = False
 
     def _initialise(self, node: str) -> None:
         with self._connection:

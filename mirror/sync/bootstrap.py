@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from mirror.model.digest import Digest
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile
@@ -45,12 +44,8 @@ def copy_all(
         copied.applied += reconcile(store, remote, state.node, progress=progress).pulled
     _finish(store, state)
     ours = Responder(store).info().collections or {}
-    copied.unequal = differing(ours, state.collections or _unchanged(ours))
+    copied.unequal = differing(ours, state.collections or {})
     return copied
-
-
-def _unchanged(ours: dict[str, Digest]) -> dict[str, Digest]:
-    return ours  # the other side said that its digest is the one it was told
 
 
 def _finish(store: Store, state: State) -> None:

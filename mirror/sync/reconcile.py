@@ -44,14 +44,8 @@ def differing(ours: dict[str, Digest], theirs: dict[str, Digest]) -> list[str]:
     """Return the names of collections whose digests are not equal, in order."""
     empty = Digest()
     return [
-        name
-        for name in sorted(ours.keys() | theirs.keys())
-        if _sum(ours.get(name, empty)) != _sum(theirs.get(name, empty))
+        name for name in sorted(ours.keys() | theirs.keys()) if not ours.get(name, empty).same(theirs.get(name, empty))
     ]
-
-
-def _sum(digest: Digest) -> tuple[int, int]:
-    return (digest.count, digest.total)
 
 
 def find_difference(index: RangeIndex, ask: Callable[[Sequence[Range]], list[Answer]]) -> Difference:

@@ -38,11 +38,11 @@ class Responder:
 
         def job(reader: Any) -> State:
             root = reader.root()
-            if self.scope.reads("") and allows is None and known is not None and _same(root.digest, known):
+            if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
                 return State(self._store.node, root.epoch, root.sequence, root.digest, None)
             collections = self._digests(reader, lambda name: self.scope.reads(name) and (not allows or allows(name)))
             whole = add_digests(collections.values())
-            equal = known is not None and _same(whole, known)
+            equal = known is not None and known.same(whole)
             return State(self._store.node, root.epoch, root.sequence, whole, None if equal else collections)
 
         return self._read(job)
@@ -200,10 +200,6 @@ class Responder:
     def _require(self, collection: str) -> None:
         if not self.scope.reads(collection):
             raise Denied(f"{collection} is not here")
-
-
-def _same(left: Digest, right: Digest) -> bool:
-    return (left.count, left.total) == (right.count, right.total)
 
 
 def _scan(reader: Any, collection: str) -> Iterator[Record]:
