@@ -66,6 +66,8 @@ class Config(msgspec.Struct):
     plaintext: bool = False
     """Whether peers and users may log in without TLS from other machines."""
     max_clock_ahead_s: int = 60
+    tombstone_days: int = 180
+    """Days for which deletions are remembered, so that a peer which was away learns of them."""
     max_sessions: int = 1000
     idle_timeout_s: int = 600
     keepalive_s: int = 30
@@ -110,6 +112,9 @@ retry_min_s = 1.0
 retry_max_s = 300.0
 # Stamps further ahead of this machine's clock than this are refused.
 max_clock_ahead_s = 60
+# Days for which deletions are remembered.  A peer that was away for longer compares everything when it is back, and
+# what was deleted meanwhile stays deleted.  The smallest value in the network counts for all.
+tombstone_days = 180
 
 [log]
 # debug, info, warning or error
@@ -172,6 +177,7 @@ def load_config(directory: Path) -> Config:
         ("replication", "retry_min_s", float),
         ("replication", "retry_max_s", float),
         ("replication", "max_clock_ahead_s", int),
+        ("replication", "tombstone_days", int),
     ):
         setattr(config, key, take(section, key, getattr(config, key), kind))
     config.log_level = take("log", "level", "info", str)
@@ -185,7 +191,7 @@ def load_config(directory: Path) -> Config:
 _KNOWN = {
     "node": {"name"},
     "listen": {"addresses", "tls_addresses", "plaintext", "max_sessions", "idle_timeout_s"},
-    "replication": {"keepalive_s", "reconcile_s", "retry_min_s", "retry_max_s", "max_clock_ahead_s"},
+    "replication": {"keepalive_s", "reconcile_s", "retry_min_s", "retry_max_s", "max_clock_ahead_s", "tombstone_days"},
     "log": {"level"},
 }
 _PEER_KEYS = {"name", "address", "trust", "push"}

@@ -41,6 +41,7 @@ KINDS = {
         Kind("system-messages", False, Rule.NEWEST, "log in, log out and other system messages"),
         Kind("inbox-rules", False, Rule.NEWEST, "users' rules for incoming mail"),
         Kind("orphans", False, Rule.NEWEST, "messages that an export holds but no room lists"),
+        Kind("nodes", False, Rule.NEWEST, "each node's sign of life, and up to when tombstones are dropped"),
         Kind("messages", True, Rule.MESSAGES, "a room's messages, calendar and contact items"),
         Kind("visits", True, Rule.FIELDS, "each user's relation to a room, read and answered marks"),
         Kind("files", True, Rule.NEWEST, "a room's files"),
@@ -48,6 +49,9 @@ KINDS = {
     )
 }
 OPAQUE = Kind("opaque", True, Rule.NEWEST, "what a newer node sent and this one doesn't know")
+NODES = "nodes"
+HORIZON_KEY = "*"
+"""Key, among the nodes, of the record whose stamp is the horizon: older tombstones are dropped everywhere."""
 ITEM_PREFIX = "euid:"
 """Keys of messages that carry an exclusive id, and so replace each other, begin with this."""
 

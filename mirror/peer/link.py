@@ -9,7 +9,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any
 
 import gevent
 import msgspec
@@ -18,17 +17,16 @@ from gevent.pool import Group
 
 from mirror.config import Config, Peer
 from mirror.model.errors import MirrorError
+from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.dial import Greeting, dial_peer
 from mirror.peer.recent import Recent
 from mirror.peer.remote import ChannelRemote
-from mirror.store.base import Store, StoredCursor
-from mirror.sync.pull import PULL, PUSH, apply_page
-from mirror.sync.push import push_page
-from mirror.sync.reconcile import reconcile
+from mirror.store.base import Store
+from mirror.sync.exchange import Exchange
+from mirror.sync.pull import PUSH
+from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import StaleCursor
-from mirror.sync.responder import Responder
-from mirror.wire.codec import Cursor
 
 log = logging.getLogger("mirror.link")
 
@@ -62,6 +60,7 @@ class Link:
         self._secret = secret
         self._recent = recent
         self._wait_open = wait_open
+        self._exchange = Exchange(store, peer.name)
         self._channels: list[Channel] = []
         self.status = LinkStatus(peer.name, str(peer.address))
 
@@ -138,27 +137,17 @@ class Link:
 
     # -- the work ---------------------------------------------------------------------------------
 
-    def _cursor(self, direction: str) -> StoredCursor:
-        cursor: StoredCursor = self._store.read(lambda reader: reader.cursor(self._peer.name, direction))
-        return cursor
-
     def _prepare(self, remote: ChannelRemote, greeting: Greeting, pushing: bool) -> None:
-        """Reconcile unless the cursors of both directions are good for the peer's present epoch."""
-        pull, push = self._cursor(PULL), self._cursor(PUSH)
-        if pull.epoch != greeting.epoch and self._store.read(lambda reader: reader.last_sequence()) == 0:
-            begin = StoredCursor(greeting.epoch, 0)
-            self._store.write(lambda writer: writer.set_cursor(self._peer.name, PULL, begin))
-            return  # an empty store just takes the whole feed
-        if pull.epoch != greeting.epoch or (pushing and push.epoch != greeting.epoch):
+        if self._exchange.must_reconcile(remote, greeting.epoch, pushing):
             self._reconcile(remote, pushing)
 
     def _reconcile(self, remote: ChannelRemote, pushing: bool) -> None:
         self._phase("reconciling")
         self._wait_open()
-        outcome = reconcile(self._store, remote, self._peer.name, push=pushing)
+        outcome = self._exchange.reconcile(remote, pushing)
         self.status.pulled += outcome.pulled.written
         self.status.pushed += outcome.pushed.written
-        self.status.conflicts += outcome.pulled.conflicts
+        self.status.conflicts += outcome.pulled.conflicts + outcome.refused
         self.status.reconciled = time.time()
         self._phase("live")
         if outcome.differing:
@@ -169,6 +158,8 @@ class Link:
                 outcome.wanted,
                 outcome.surplus,
             )
+        if outcome.absence:
+            log.warning("%s", describe_absence(self._config.node, self._peer.name, outcome))
 
     def _reconcile_on_schedule(self, pushing: bool) -> None:
         while True:
@@ -179,46 +170,51 @@ class Link:
             remote.channel.close()
 
     def _pull(self, bodies: ChannelRemote) -> None:
-        stored = self._cursor(PULL)
         tail, greeting = self._dial()
-        reached = stored.sequence
+        cursor = self._exchange.pull_cursor(greeting.epoch)
+        reached = cursor.sequence
         try:
-            for page in tail.tail(Cursor(stored.epoch or greeting.epoch, stored.sequence)):
+            for page in tail.tail(cursor):
                 if not page.records:
                     bodies.channel.ask("NOOP")  # a keepalive: the second connection needs one as well
                     if page.cursor is None or page.cursor.sequence == reached:
                         continue
                 self._wait_open()
                 self._recent.add(page.crcs)
-                applied = apply_page(self._store, bodies, page, self._peer.name)
+                applied = self._exchange.take(page, bodies)
                 reached = page.cursor.sequence if page.cursor is not None else reached
                 self.status.pulled += applied.written
                 self.status.conflicts += applied.conflicts
                 if applied.written:
                     self.status.last_change = time.time()
         except StaleCursor:
-            self._store.write(lambda writer: writer.set_cursor(self._peer.name, PULL, StoredCursor()))
+            self._exchange.distrust_cursor()
             raise  # the next try finds no cursor and reconciles
 
     def _push(self) -> None:
         remote, greeting = self._dial()
-        responder = Responder(self._store)
-        after = self._cursor(PUSH).sequence
+        after = self._exchange.cursor(PUSH).sequence
         changed = Event()
         stop_watching = self._store.watch(changed.set)
         try:
             while True:
                 changed.clear()
-                page, more = responder.page(after)
-                self._push_page(remote, greeting, self._recent.without(page), after)
+                page, more = self._exchange.next_push(after)
+                offered = self._recent.without(page)
+                self.status.pushed += self._exchange.push(remote, greeting.epoch, offered, after).written
                 after = page.cursor.sequence if page.cursor else after
                 if not more and not changed.wait(self._config.keepalive_s):
                     remote.channel.ask("NOOP")
         finally:
             stop_watching()
 
-    def _push_page(self, remote: ChannelRemote, greeting: Greeting, page: Any, before: int) -> None:
-        self.status.pushed += push_page(self._store, remote, page).written
-        if page.cursor.sequence != before:
-            cursor = StoredCursor(greeting.epoch, page.cursor.sequence, True)
-            self._store.write(lambda writer: writer.set_cursor(self._peer.name, PUSH, cursor))
+
+def describe_absence(node: str, peer: str, outcome: Outcome) -> str:
+    """Return what an administrator should know of a node that was away for longer than tombstones are kept."""
+    ours = outcome.absence.there.since
+    away, since = (node, ours) if ours else (peer, outcome.absence.here.since)
+    return (
+        f"{away} was away since {format_stamp(since)}, longer than deletions are remembered: all was compared, and "
+        f"{outcome.refused} records that had been deleted meanwhile were deleted there too "
+        "('ctdlmirror conflicts list' shows them)"
+    )

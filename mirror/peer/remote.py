@@ -165,10 +165,10 @@ def read_part(batch: Batch) -> Part:
 
 def read_state(channel: Channel, reply: Reply) -> State:
     """Read the answer to ``info``: a reply line, and a listing of collections unless all was equal."""
-    node, epoch, sequence, count, newest, total = (reply.parameters + [""] * 6)[:6]
+    node, epoch, sequence, count, newest, total, horizon = (reply.parameters + [""] * 7)[:7]
     try:
         digest = Digest(int(count), int(newest, 16), int(total, 16))
-        state = State(node, epoch, int(sequence), digest, None)
+        state = State(node, epoch, int(sequence), digest, None, int(horizon or "0", 16))
         if reply.kind != 1:
             return state
         return state._replace(collections=dict(_read_digest(line) for line in channel.read_listing()))

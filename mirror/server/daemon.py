@@ -15,6 +15,7 @@ from mirror.peer.link import Link
 from mirror.peer.tls import server_context
 from mirror.server.listener import Listener
 from mirror.server.node import Node
+from mirror.server.upkeep import Upkeep
 from mirror.store.green import GreenStore, open_green
 
 log = logging.getLogger("mirror.daemon")
@@ -50,12 +51,14 @@ class Daemon:
         gevent.signal_handler(signal.SIGTERM, self._stop.set)
         gevent.signal_handler(signal.SIGINT, self._stop.set)
         gevent.signal_handler(signal.SIGHUP, self.reload)
+        upkeep = gevent.spawn(Upkeep(self.node.store, self.node.config).run)
         self._start_links(self.node.config)
         self._write_state()
         log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
         try:
             self._stop.wait()
         finally:
+            upkeep.kill()
             self._close()
 
     def _write_state(self) -> None:

@@ -25,8 +25,8 @@ from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.store.base import Applied
 from mirror.store.check import check_store
-from mirror.sync.remote import Denied, Page, Part
-from mirror.sync.responder import Responder
+from mirror.sync.remote import Denied, Page, Part, StaleCursor
+from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.batch import Batch
 from mirror.wire.codec import (
@@ -137,7 +137,7 @@ def _info(session: Session, asked: Asked) -> None:
         except ValueError:
             raise Refused(Code.ILLEGAL, "info|count|crc: the digest you hold") from None
     state = session.responder().info(known, None if asked.type == "all" else asked.allows)
-    text = f"{state.node}|{state.epoch}|{state.sequence}|{_digest_parts(state.digest)}"
+    text = f"{state.node}|{state.epoch}|{state.sequence}|{_digest_parts(state.digest)}|{state.horizon:x}"
     if state.collections is None:
         session.reply(Code.OK, text)
         return
@@ -264,13 +264,13 @@ def _tail(session: Session, asked: Asked) -> None:
     """Send what changes as it is committed, until the other side sends anything or goes away."""
     cursor = parse_cursor(asked.arguments[0] if asked.arguments else ":0")
     responder = session.responder()
-    responder.check_cursor(cursor)
+    trimmed = responder.check_cursor(cursor)
     session.reply(Code.LISTING, "changes follow; any line ends them")
     changed, stopped = Event(), Event()
     stop_watching = session.node.store.watch(changed.set)
     listener = gevent.spawn(_wait_for_input, session, changed, stopped)
     try:
-        _send_changes(session, asked, cursor.sequence, changed, stopped)
+        _send_changes(session, asked, cursor.sequence, trimmed, changed, stopped)
     finally:
         stop_watching()
         listener.kill()
@@ -289,12 +289,18 @@ def _wait_for_input(session: Session, changed: Event, stopped: Event) -> None:
     changed.set()
 
 
-def _send_changes(session: Session, asked: Asked, after: int, changed: Event, stopped: Event) -> None:
+def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, changed: Event, stopped: Event) -> None:
     recent = session.node.recent[session.require_party().name]
     keepalive = session.node.config.keepalive_s
     while not stopped.is_set():
         changed.clear()
         shared = _next_page(session, asked, after)
+        try:
+            check_page(shared.page, after, trimmed)
+        except StaleCursor as error:
+            log.info("a tail of %s ends: %s", session.require_party().label, error)
+            session.closing = True  # inside a listing nothing can be said; its cursor is refused when it comes back
+            return
         page = recent.without(shared.page)
         if page is shared.page and page.records and shared.wire:
             session.channel.send(shared.wire)

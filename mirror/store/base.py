@@ -43,6 +43,7 @@ class FeedPage(NamedTuple):
     crcs: list[int]
     sequence: int
     more: bool
+    trimmed: int = 0
 
 
 class Applied(NamedTuple):
@@ -125,3 +126,4 @@ class RootState(NamedTuple):
     epoch: str
     sequence: int
     digest: Digest
+    horizon: int = 0

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from mirror.model.digest import Digest, unsigned
+from mirror.model.kinds import NODES
 from mirror.model.record import Record, Version, record_crc
+from mirror.model.stamp import MAX_STAMP
 from mirror.store.base import Allows, Conflict, FeedPage, RootState, StoreDamaged, StoredCursor, everything
 from mirror.store.blocks import Block, Place, read_blocks, read_entries
 
@@ -70,11 +72,29 @@ class Reader:
 
     def root(self) -> RootState:
         """Return the digest over everything and the end of the feed: one row each."""
-        return RootState(self.epoch, self.last_sequence(), self.digest(""))
+        return RootState(self.epoch, self.last_sequence(), self.digest(""), self.horizon())
 
     def last_sequence(self) -> int:
         row = self.connection.execute("SELECT max(sequence) FROM record").fetchone()
         return int(row[0] or 0)
+
+    def horizon(self) -> int:
+        """Return the stamp before which tombstones were dropped here; 0 when none were."""
+        return int(self.meta("horizon", 0))
+
+    def trimmed(self) -> int:
+        """Return the last place in the feed that held a tombstone which was dropped."""
+        return int(self.meta("trimmed", 0))
+
+    def oldest_tombstone(self) -> int:
+        """Return the least stamp of a tombstone, or a stamp later than all when there is none."""
+        row = self.connection.execute("SELECT min(stamp) FROM record WHERE dead = 1").fetchone()
+        return MAX_STAMP if row[0] is None else int(row[0])
+
+    def heard(self, node: str) -> int:
+        """Return the stamp of the last sign of life of a node that came here, on whatever way; 0 for none."""
+        signs = self.get_many(NODES, [node]) + self.scan(NODES, prefix=f"{node}~")  # and of its lives after a restore
+        return max((record.stamp for record in signs), default=0)
 
     def digest(self, collection: str) -> Digest:
         """Return a collection's digest; an empty one when there is no such collection."""
@@ -136,14 +156,14 @@ class Reader:
         sequence, size = after, 0
         for row in rows:
             if len(records) >= limit or size >= limit_bytes:
-                return FeedPage(records, crcs, sequence, True)
+                return FeedPage(records, crcs, sequence, True, self.trimmed())
             sequence = row[0]
             if allows(self.names.resolve(self.connection, row[1])):
                 record = self.record_of(row[1:])
                 records.append(record)
                 crcs.append(unsigned(row[12]))
                 size += len(record.head) + len(record.body) + 100
-        return FeedPage(records, crcs, sequence, False)
+        return FeedPage(records, crcs, sequence, False, self.trimmed())
 
     def get(self, collection: str, key: str) -> Record | None:
         """Return one record (maybe a tombstone), or None."""

@@ -84,7 +84,11 @@ CREATE TABLE block (
 """Sums over stretches of a collection, so reconciliation need not read it.  A collection that has none yet
 (written before this version) gets its blocks when it is next written."""
 
-MIGRATIONS = [_VERSION_1, _VERSION_2]
+_VERSION_3 = """
+CREATE INDEX record_dead ON record (stamp) WHERE dead = 1;
+"""
+
+MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3]
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""
 
 

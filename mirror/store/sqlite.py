@@ -34,11 +34,11 @@ def system_now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, durable: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=256)
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=FULL",
+        f"synchronous={'FULL' if durable else 'OFF'}",
         "foreign_keys=ON",
         "temp_store=MEMORY",
         "cache_size=-16384",
@@ -59,12 +59,18 @@ class SqliteStore:
         purpose: str = "ctdlmirror",
         now_ms: Callable[[], int] = system_now_ms,
         max_ahead_ms: int = DEFAULT_MAX_AHEAD_MS,
+        durable: bool = True,
+        new_epoch: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         """Open the store in ``directory``; with a ``node`` name a new one is created if there is none.
+
+        ``durable=False`` leaves the disk to the system: for simulations that throw the store away.
 
         Raises StoreInUse, or StoreError when it cannot be opened.
         """
         self._path = directory / FILE
+        self._durable = durable
+        self._new_epoch = new_epoch
         if node is None and not self._path.exists():
             raise StoreError(f"there is no store in {directory}: run 'ctdlmirror init' first")
         self._lock_file = StoreLock(directory / "lock", purpose)
@@ -79,7 +85,7 @@ class SqliteStore:
 
     def _open(self, node: str | None, now_ms: Callable[[], int], max_ahead_ms: int) -> None:
         created = not self._path.exists()
-        self._connection = _connect(self._path)
+        self._connection = _connect(self._path, self._durable)
         os.chmod(self._path, 0o600)
         migrate(self._connection)
         known = Reader(self._connection, "")
@@ -104,7 +110,7 @@ class SqliteStore:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(
-                "INSERT INTO meta (name, value) VALUES (?, ?)", [("node", node), ("epoch", secrets.token_hex(8))]
+                "INSERT INTO meta (name, value) VALUES (?, ?)", [("node", node), ("epoch", self._new_epoch())]
             )
 
     # -- reading ----------------------------------------------------------------------------------
@@ -127,7 +133,7 @@ class SqliteStore:
                 self._close_reader(reader)
 
     def _new_reader(self) -> Reader:
-        reader = Reader(_connect(self._path), self.epoch)
+        reader = Reader(_connect(self._path, self._durable), self.epoch)
         reader.connection.execute("PRAGMA query_only=ON")
         self._readers.append(reader)
         return reader
@@ -219,8 +225,12 @@ class SqliteStore:
         """Give the store a new epoch, so that peers don't trust cursors into its former life."""
 
         def job(writer: Writer) -> str:
-            epoch = secrets.token_hex(8)
+            epoch = self._new_epoch()
             writer.set_meta("epoch", epoch)
+            # What was written here after the backup may live on elsewhere, and this store has not seen it: from now
+            # on it writes as somebody else, so that nobody takes its versions for successors of those.
+            writer.origin = f"{writer.node}~{epoch[:8]}"
+            writer.set_meta("origin", writer.origin)
             writer.connection.execute("DELETE FROM cursor")
             return epoch
 

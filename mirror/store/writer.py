@@ -17,9 +17,9 @@ from mirror.model.digest import MASK, signed, unsigned
 from mirror.model.edit import successor, tombstone, with_fields
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Value, unpack_fields
-from mirror.model.kinds import Rule, check_collection, kind_of
+from mirror.model.kinds import HORIZON_KEY, NODES, Rule, check_collection, kind_of
 from mirror.model.merge import merge
-from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, record_bytes, record_crc, validate
+from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, pack_head, record_bytes, record_crc, validate
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.store.base import Applied, MissingContent, StoredCursor, StoreError
 from mirror.store.blocks import Blocks
@@ -45,6 +45,7 @@ class Writer(Reader):
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str, clock: HybridClock) -> None:
         super().__init__(connection, epoch)
         self.node = node
+        self.origin = str(self.meta("origin", node))
         self.clock = clock
         self._hashers: dict[bytes, tuple[int, Any]] = {}
         self._blocks = Blocks(connection)
@@ -68,6 +69,9 @@ class Writer(Reader):
         if crcs is None:
             crcs = [record_crc(record) for record in records]
         self.clock.observe(max(record.stamp for record in records))
+        return self._merge_in(records, crcs)
+
+    def _merge_in(self, records: Sequence[Record], crcs: Sequence[int]) -> Applied:
         self._require_contents(records)
         by_collection: dict[str, dict[str, tuple[Record, int]]] = defaultdict(dict)
         repeated: list[tuple[Record, int]] = []
@@ -77,11 +81,18 @@ class Writer(Reader):
                 repeated.append((record, crc))
             else:
                 group[record.key] = (record, crc)
+        signs = by_collection.pop(NODES, None)
         result = Applied()
         for collection, group in by_collection.items():
             result += self._apply_group(collection, group)
         for record, crc in repeated:
             result += self._apply_group(record.collection, {record.key: (record, crc)})
+        if signs is not None:
+            # Last: whoever has heard of a node has all that this node said before.
+            result += self._apply_group(NODES, signs)
+            horizon = signs.get(HORIZON_KEY)
+            if horizon is not None:
+                self._drop_tombstones(horizon[0].stamp)
         return result
 
     def _require_contents(self, records: Sequence[Record]) -> None:
@@ -93,12 +104,17 @@ class Writer(Reader):
     def _apply_group(self, collection: str, group: dict[str, tuple[Record, int]]) -> Applied:
         number = self._collection_id(collection)
         held = self._held(number, group)
+        horizon = self.horizon()
         added: list[tuple[Record, int]] = []
         replaced: list[tuple[int, Record, int]] = []
         conflicts = already = 0
         for key, (record, crc) in group.items():
+            too_old = record.dead and record.stamp < horizon
             if key not in held:
-                added.append((record, crc))
+                if too_old:
+                    already += 1  # everybody has forgotten this deletion, and there is nothing to delete
+                else:
+                    added.append((record, crc))
                 continue
             sequence, held_crc = held[key]
             if held_crc == crc:
@@ -110,6 +126,9 @@ class Writer(Reader):
             if merged.record is current:
                 already += 1
                 continue
+            if too_old:
+                # Others drop so old a tombstone unseen, so what it kills is killed again, now.
+                merged = merged._replace(record=tombstone(current, self.clock.tick(), self.origin))
             added.append((merged.record, crc if merged.record is record else record_crc(merged.record)))
             replaced.append((sequence, current, held_crc))
         self._write(number, added, replaced)
@@ -184,10 +203,66 @@ class Writer(Reader):
                 ),
             )
 
+    # -- tombstones -------------------------------------------------------------------------------
+
+    def beat(self, every_ms: int) -> Record:
+        """Write this node's sign of life, due again in so many milliseconds.
+
+        Who gets it has all that was written here before.
+        """
+        return self.put(Record(NODES, self.origin, 1, self.origin, 1, head=pack_head({"every_ms": every_ms})))
+
+    def advance_horizon(self, horizon: int) -> None:
+        """Have tombstones with stamps below ``horizon`` dropped, here now and at the peers when they hear of it."""
+        if horizon > self.horizon():
+            self.apply([Record(NODES, HORIZON_KEY, horizon, HORIZON_KEY, 1)])
+
+    def _drop_tombstones(self, horizon: int) -> None:
+        if horizon <= self.horizon():
+            return
+        self.set_meta("horizon", horizon)
+        rows = self.connection.execute(
+            "SELECT collection, stamp, key, sequence, crc FROM record WHERE dead = 1 AND stamp < ?", (horizon,)
+        ).fetchall()
+        by_collection: dict[int, list[tuple[int, str, int, int]]] = defaultdict(list)
+        for collection, stamp, key, sequence, crc in rows:
+            by_collection[collection].append((stamp, key, sequence, unsigned(crc)))
+        for collection, dropped in by_collection.items():
+            self.connection.executemany("DELETE FROM record WHERE sequence = ?", [(row[2],) for row in dropped])
+            self._blocks.change(collection, (), (((stamp, key), crc) for stamp, key, _, crc in dropped))
+            change = _Change()
+            change.count, change.total = -len(dropped), -sum(row[3] for row in dropped)
+            self._add_to_digest(collection, change)
+            self._renew_newest(collection)
+        if rows:
+            self.set_meta("trimmed", max(self.trimmed(), *(row[3] for row in rows)))
+
+    def refuse_revival(self, records: Sequence[Record]) -> int:
+        """Delete records, everywhere, that were deleted so long ago that no tombstone is left; returns how many.
+
+        They come from a node that was away for longer than tombstones are kept.  Each is kept in the conflict log.
+        """
+        self.clock.observe(max(record.stamp for record in records))
+        self._require_contents(records)
+        refused = 0
+        for record in records:
+            current = self.get(record.collection, record.key)
+            if current is None:
+                dead = tombstone(record, self.clock.tick(), self.origin)
+                self._log_conflicts([record], dead)
+                self._put(dead)
+                refused += 1
+            elif not current.dead and current == record:
+                dead = tombstone(current, self.clock.tick(), self.origin)
+                self._log_conflicts([current], dead)
+                self._put(dead)
+                refused += 1
+        return refused
+
     def _renew_newest(self, number: int) -> None:
         """Lower a collection's newest stamp when the record that had it gave way to an older version."""
         execute = self.connection.execute
-        (newest,) = execute("SELECT max(stamp) FROM record WHERE collection = ?", (number,)).fetchone()
+        (newest,) = execute("SELECT coalesce(max(stamp), 0) FROM record WHERE collection = ?", (number,)).fetchone()
         lowered = execute("UPDATE collection SET newest = ? WHERE id = ? AND newest > ?", (newest, number, newest))
         if lowered.rowcount:
             execute(
@@ -242,24 +317,25 @@ class Writer(Reader):
         """Write a draft as this node's next version of its record, and return that."""
         check_collection(draft.collection)
         current = self.get(draft.collection, draft.key)
-        return self._put(successor(current, draft, self.clock.tick(), self.node, self.body))
+        return self._put(successor(current, draft, self.clock.tick(), self.origin, self.body))
 
     def set_fields(self, collection: str, key: str, values: dict[str, Value]) -> Record:
         """Set fields of a record, leaving the others, and return the new version."""
         check_collection(collection)
         current = self.get(collection, key)
-        return self._put(with_fields(current, collection, key, values, self.clock.tick(), self.node))
+        return self._put(with_fields(current, collection, key, values, self.clock.tick(), self.origin))
 
     def delete(self, collection: str, key: str) -> Record | None:
         """Delete a record everywhere; returns its tombstone, or None when there was nothing alive."""
         current = self.get(collection, key)
         if current is None or current.dead:
             return None
-        return self._put(tombstone(current, self.clock.tick(), self.node))
+        return self._put(tombstone(current, self.clock.tick(), self.origin))
 
     def _put(self, record: Record) -> Record:
         validate(record)
-        self.apply([record])
+        # Not observed: its stamp is our own, which a clock that was just set back may call far ahead.
+        self._merge_in([record], [record_crc(record)])
         return record
 
     def restore(self, number: int) -> Record:
@@ -391,16 +467,24 @@ class Writer(Reader):
             self.add_content(content, len(body), 0, body)
         return msgspec.structs.replace(record, body=b"", content=content, size=len(body))
 
-    def sweep_contents(self) -> int:
-        """Drop contents that neither a record nor a conflict refers to; returns how many."""
-        unused = self.connection.execute(
-            "SELECT hash FROM content WHERE have = size "
-            "AND NOT EXISTS (SELECT 1 FROM record WHERE record.content = content.hash) "
-            "AND NOT EXISTS (SELECT 1 FROM conflict WHERE conflict.content = content.hash)"
-        ).fetchall()
-        for (content,) in unused:
-            self.forget_content(content)
-        return len(unused)
+    def sweep_contents(self, suspects: dict[bytes, int]) -> dict[bytes, int]:
+        """Drop contents that nothing refers to, if they were among the ``suspects`` of the last sweep already.
+
+        Returns those that nothing refers to now, with the bytes there are of each.  A content arrives before its
+        record, so one that has just come, or still grows, is left for the next sweep to judge.
+        """
+        unused = dict(
+            self.connection.execute(
+                "SELECT hash, have FROM content "
+                "WHERE NOT EXISTS (SELECT 1 FROM record WHERE record.content = content.hash) "
+                "AND NOT EXISTS (SELECT 1 FROM conflict WHERE conflict.content = content.hash)"
+            ).fetchall()
+        )
+        for content, have in list(unused.items()):
+            if suspects.get(content) == have:
+                self.forget_content(content)
+                del unused[content]
+        return unused
 
     # -- exchange and meta ------------------------------------------------------------------------
 

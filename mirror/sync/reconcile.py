@@ -1,17 +1,20 @@
 """Reconciliation: two nodes find what differs without a cursor, and exchange just that."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from mirror.model.digest import Digest
+from mirror.model.kinds import NODES
+from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.store.reader import PAGE_RECORDS
+from mirror.sync.absence import Absence, find_absence
 from mirror.sync.index import RangeIndex
-from mirror.sync.pull import PULL, PUSH, Progress, apply_page
+from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
-from mirror.sync.remote import Answer, Remote, State
+from mirror.sync.remote import Answer, Page, Remote, State
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.codec import GREATEST, LEAST, Entry, Listed, Range
@@ -30,6 +33,9 @@ class Outcome(msgspec.Struct):
     wanted: int = 0
     surplus: int = 0
     trips: int = 1
+    absence: Absence = Absence()
+    refused: int = 0
+    """Records that were deleted while one of the two was away too long, and so were deleted again."""
 
 
 class Difference(msgspec.Struct):
@@ -99,11 +105,17 @@ def reconcile(
     own = Responder(store, scope)
     before = own.info()
     state = remote.info(before.digest)
-    outcome = Outcome(state)
+    work = _Work(store, own, remote, peer, push, find_absence(store, remote, state), Outcome(state), progress)
+    outcome = work.outcome
+    outcome.absence = work.absence
     if state.collections is not None and before.collections is not None:
         outcome.differing = differing(before.collections, state.collections)
+        # Signs of life are read first and taken over last: whoever has a node's has all that it said before.
+        signs = work.read_signs() if NODES in outcome.differing else ([], [])
         for collection in outcome.differing:
-            _reconcile_collection(own, store, remote, peer, collection, push, outcome, progress)
+            if collection != NODES:
+                work.settle(collection)
+        work.exchange_signs(*signs)
 
     def job(writer: Any) -> None:
         writer.set_cursor(peer, PULL, StoredCursor(state.epoch, state.sequence, True))
@@ -115,25 +127,83 @@ def reconcile(
     return outcome
 
 
-def _reconcile_collection(
-    own: Responder,
-    store: Store,
-    remote: Remote,
-    peer: str,
-    collection: str,
-    push: bool,
-    outcome: Outcome,
-    progress: Progress | None,
-) -> None:
-    index = own.index(collection)
-    found = find_difference(index, lambda ranges: remote.ranges(collection, ranges))
-    outcome.trips += found.trips
-    outcome.wanted += len(found.wanted)
-    outcome.surplus += len(found.surplus)
-    for start in range(0, len(found.wanted), PAGE_RECORDS):
-        # All of the answer first: contents are asked for on the same connection, one exchange at a time.
-        for page in list(remote.get(collection, found.wanted[start : start + PAGE_RECORDS])):
-            outcome.pulled += apply_page(store, remote, page, peer, progress=progress)
-    if push:
-        for page in own.get(collection, found.surplus):
-            outcome.pushed += push_page(store, remote, page, own.scope)
+class _Work(NamedTuple):
+    """One reconciliation under way."""
+
+    store: Store
+    own: Responder
+    remote: Remote
+    peer: str
+    push: bool
+    absence: Absence
+    outcome: Outcome
+    progress: Progress | None
+
+    def settle(self, collection: str) -> None:
+        """Find what differs in a collection and exchange it."""
+        found = self._find(collection)
+        known = set(found.surplus)
+        for start in range(0, len(found.wanted), PAGE_RECORDS):
+            for page in self._get(collection, found.wanted[start : start + PAGE_RECORDS]):
+                self._take(self._without_deleted(page, known))
+        if self.absence.there.certain:
+            self._forget_deleted(collection, found)
+        if self.push:
+            for page in self.own.get(collection, found.surplus):
+                self._offer(page)
+
+    def read_signs(self) -> tuple[list[Page], list[Page]]:
+        """Return the signs of life that differ, theirs and ours, as they are now."""
+        found = self._find(NODES)
+        theirs = self._get(NODES, found.wanted) if found.wanted else []
+        return theirs, list(self.own.get(NODES, found.surplus)) if self.push else []
+
+    def exchange_signs(self, theirs: list[Page], ours: list[Page]) -> None:
+        for page in theirs:
+            self._take(page)
+        for page in ours:
+            self._offer(page)
+
+    def _find(self, collection: str) -> Difference:
+        index = self.own.index(collection)
+        found = find_difference(index, lambda ranges: self.remote.ranges(collection, ranges))
+        self.outcome.trips += found.trips
+        self.outcome.wanted += len(found.wanted)
+        self.outcome.surplus += len(found.surplus)
+        return found
+
+    def _get(self, collection: str, keys: list[str]) -> list[Page]:
+        # All of the answer at once: contents are asked for on the same connection, one exchange at a time.
+        return list(self.remote.get(collection, keys))
+
+    def _take(self, page: Page) -> None:
+        self.outcome.pulled += apply_page(self.store, self.remote, page, self.peer, progress=self.progress)
+
+    def _offer(self, page: Page) -> None:
+        self.outcome.pushed += push_page(self.store, self.remote, page, self.own.scope)
+
+    def _without_deleted(self, page: Page, known: set[str]) -> Page:
+        """Refuse what they still have although it was deleted here, so long ago that the tombstone is gone."""
+        strange = [record for record in page.records if record.key not in known]
+        refused = self.absence.here.deleted(strange, self.outcome.state.node)
+        if not refused:
+            return page
+        fetch_contents(self.store, self.remote, refused)
+        self._refuse(refused)
+        left_out = {record.key for record in refused}
+        if self.push:
+            for dead in self.own.get(refused[0].collection, sorted(left_out)):
+                self._offer(dead)
+        kept = [pair for pair in zip(page.records, page.crcs, strict=True) if pair[0].key not in left_out]
+        return Page([record for record, _ in kept], [crc for _, crc in kept], page.cursor)
+
+    def _forget_deleted(self, collection: str, found: Difference) -> None:
+        """Delete what we still have although it was deleted there, so long ago that the tombstone is gone."""
+        wanted = set(found.wanted)
+        only_here = [key for key in found.surplus if key not in wanted]
+        for page in list(self.own.get(collection, only_here)):
+            self._refuse(self.absence.there.deleted(page.records, self.store.node))
+
+    def _refuse(self, records: list[Record]) -> None:
+        if records:
+            self.outcome.refused += self.store.write(lambda writer: writer.refuse_revival(records))

@@ -37,6 +37,8 @@ class State(NamedTuple):
     sequence: int
     digest: Digest
     collections: dict[str, Digest] | None
+    horizon: int = 0
+    """The stamp before which it has dropped its tombstones."""
 
     @property
     def cursor(self) -> Cursor:
@@ -49,6 +51,8 @@ class Page(NamedTuple):
     records: list[Record]
     crcs: list[int]
     cursor: Cursor | None = None
+    trimmed: int = 0
+    """Up to where the feed has lost tombstones since; not told on the wire."""
 
 
 class Part(NamedTuple):

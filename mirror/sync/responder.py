@@ -24,10 +24,17 @@ T = TypeVar("T")
 class Responder:
     """Implements Remote on a store.  ``reading`` may be a pinned state; writes go to the store itself."""
 
-    def __init__(self, store: Store, scope: Scope = EVERYTHING, reading: Reading | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scope: Scope = EVERYTHING,
+        reading: Reading | None = None,
+        page_records: int = PAGE_RECORDS,
+    ) -> None:
         self._store = store
         self.scope = scope
         self._reading = reading or store
+        self._page_records = page_records
         self._indexes: dict[str, tuple[Digest, RangeIndex]] = {}
 
     def _read(self, job: Callable[[Any], T]) -> T:
@@ -39,11 +46,12 @@ class Responder:
         def job(reader: Any) -> State:
             root = reader.root()
             if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
-                return State(self._store.node, root.epoch, root.sequence, root.digest, None)
+                return State(self._store.node, root.epoch, root.sequence, root.digest, None, root.horizon)
             collections = self._digests(reader, lambda name: self.scope.reads(name) and (not allows or allows(name)))
             whole = add_digests(collections.values())
             equal = known is not None and known.same(whole)
-            return State(self._store.node, root.epoch, root.sequence, whole, None if equal else collections)
+            shown = None if equal else collections
+            return State(self._store.node, root.epoch, root.sequence, whole, shown, root.horizon)
 
         return self._read(job)
 
@@ -62,35 +70,42 @@ class Responder:
                 total = (total + record_crc(record)) & MASK
         return Digest(count, newest, total)
 
-    def check_cursor(self, cursor: Cursor) -> None:
-        """Raise StaleCursor when a cursor is not of this store's present life."""
-        root = self._read(lambda reader: reader.root())
+    def check_cursor(self, cursor: Cursor) -> int:
+        """Raise StaleCursor when a cursor is not of this store's present life, or lies before forgotten deletions.
+
+        Returns up to where deletions have been forgotten by now, which is what ``check_page`` asks for.
+        """
+        root, trimmed = self._read(lambda reader: (reader.root(), reader.trimmed()))
         if cursor.sequence and (cursor.epoch != root.epoch or cursor.sequence > root.sequence):
             raise StaleCursor(f"cursor {cursor} is not of this store's epoch {root.epoch}: reconcile")
+        if 0 < cursor.sequence < trimmed:
+            raise StaleCursor(f"deletions after cursor {cursor} have been forgotten here: reconcile")
+        return int(trimmed)
 
     def page(self, after: int, allows: Callable[[str], bool] | None = None) -> tuple[Page, bool]:
         """Return the next page of the feed and whether more is there now."""
         scope = self.scope
         reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
-        feed: FeedPage = self._read(lambda reader: reader.feed(after, reads))
+        feed: FeedPage = self._read(lambda reader: reader.feed(after, reads, limit=self._page_records))
         records, crcs = feed.records, feed.crcs
         if not scope.whole_collections:
             shown = [pair for pair in zip(records, crcs, strict=True) if scope.shows(pair[0])]
             records, crcs = [record for record, _ in shown], [crc for _, crc in shown]
-        return Page(records, crcs, Cursor(self._store.epoch, feed.sequence)), feed.more
+        return Page(records, crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed), feed.more
 
     def since(self, cursor: Cursor, allows: Callable[[str], bool] | None = None) -> Iterator[Page]:
-        self.check_cursor(cursor)
+        trimmed = self.check_cursor(cursor)
         after, more = cursor.sequence, True
         while more:
             page, more = self.page(after, allows)
+            check_page(page, after, trimmed)
             after = page.cursor.sequence if page.cursor else after
             yield page
 
     def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
         self._require(collection)
-        for start in range(0, len(keys), PAGE_RECORDS):
-            wanted = keys[start : start + PAGE_RECORDS]
+        for start in range(0, len(keys), self._page_records):
+            wanted = keys[start : start + self._page_records]
             records = self._get_many(collection, wanted)
             shown = [record for record in records if self.scope.shows(record)]
             if shown:
@@ -207,6 +222,15 @@ def _scan(reader: Any, collection: str) -> Iterator[Record]:
     while page := reader.scan(collection, after):
         yield from page
         after = page[-1].key
+
+
+def check_page(page: Page, after: int, trimmed: int) -> None:
+    """Raise StaleCursor when deletions have been forgotten meanwhile that whoever reads on from ``after`` has not read.
+
+    ``trimmed`` is up to where they had been forgotten when the reading began.
+    """
+    if trimmed < page.trimmed and after < page.trimmed:
+        raise StaleCursor(f"deletions after place {after} of the feed were forgotten while it was read: reconcile")
 
 
 def add_digests(digests: Iterable[Digest]) -> Digest:

@@ -1,0 +1,105 @@
+"""The simulated network: delay, loss at any step, repetition, partitions; an engine's Remote over it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from mirror.model.digest import Digest
+from mirror.simulation.node import Lost, SimulatedNode
+from mirror.simulation.world import World
+from mirror.store.base import Applied
+from mirror.sync.remote import Answer, Offered, Page, Part, State
+from mirror.sync.responder import Responder
+from mirror.wire.codec import ContentRequest, Cursor, Range
+
+T = TypeVar("T")
+PAGE_RECORDS = 3
+"""Small pages, so that there is something to be cut off between."""
+
+
+class Network:
+    """Who can reach whom, and how badly."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.loss = 0.0
+        self.repetition = 0.0
+        self.slowest_ms = 20
+        self._side: dict[str, int] = {}
+
+    def partition(self, sides: dict[str, int]) -> None:
+        """Let only nodes of the same side reach each other."""
+        self._side = sides
+
+    def reaches(self, one: str, other: str) -> bool:
+        return self._side.get(one, 0) == self._side.get(other, 0)
+
+    def connect(self, source: SimulatedNode, target: SimulatedNode) -> "SimulatedRemote":
+        """Return a connection.  Raises Lost."""
+        remote = SimulatedRemote(self, source, target)
+        remote.travel()
+        return remote
+
+
+class SimulatedRemote:
+    """Implements mirror.sync.remote.Remote on another node's store."""
+
+    def __init__(self, network: Network, source: SimulatedNode, target: SimulatedNode) -> None:
+        self._network = network
+        self._source = source
+        self._target = target
+        self._life = target.life
+        if not target.up:
+            raise Lost(f"{target.name} is down")
+        self._responder = Responder(target.store, page_records=PAGE_RECORDS)
+
+    def travel(self) -> None:
+        """Let something be under way, and perhaps be lost."""
+        network, chance = self._network, self._network.world.random
+        network.world.sleep(chance.randint(1, network.slowest_ms))
+        if not network.reaches(self._source.name, self._target.name) or chance.random() < network.loss:
+            raise Lost("the network lost a connection")
+        if not self._target.up or self._target.life != self._life:
+            raise Lost(f"{self._target.name} is down")
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """Ask and be answered; if the answer is lost, what it answers has happened all the same."""
+        self.travel()
+        answer = question()
+        self.travel()
+        return answer
+
+    def _follow(self, items: Callable[[], Iterator[T]]) -> Iterator[T]:
+        self.travel()
+        for item in items():
+            self.travel()
+            yield item
+            if self._network.world.random.random() < self._network.repetition:
+                yield item
+
+    def info(self, known: Digest | None = None) -> State:
+        return self._ask(lambda: self._responder.info(known))
+
+    def since(self, cursor: Cursor) -> Iterator[Page]:
+        return self._follow(lambda: self._responder.since(cursor))
+
+    def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
+        return self._follow(lambda: self._responder.get(collection, keys))
+
+    def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
+        return self._ask(lambda: self._responder.ranges(collection, ranges))
+
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+        return self._follow(lambda: self._responder.body(requests))
+
+    def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
+        return self._ask(lambda: self._responder.lacks(requests))
+
+    def offer(self, offered: Iterable[Offered]) -> Applied:
+        def arriving() -> Iterator[Offered]:
+            for item in offered:
+                self.travel()
+                yield item
+                if self._network.world.random.random() < self._network.repetition:
+                    yield item
+
+        return self._ask(lambda: self._responder.offer(arriving()))

@@ -1,0 +1,144 @@
+"""A simulated node: a real store whose every call may be the last before a crash, and a clock that may be wrong."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mirror.simulation.world import World
+from mirror.store.base import Pinned
+from mirror.store.sqlite import FILE, SqliteStore
+from mirror.sync.remote import SyncError
+
+T = TypeVar("T")
+MAX_AHEAD_MS = 10_000
+
+
+class Lost(SyncError):
+    """A connection that broke, or a node that is down."""
+
+
+class Crashed(Lost):
+    """A node crashed in a call to its store; ``result`` is what had become durable, if anything had."""
+
+    def __init__(self, text: str, result: Any = None) -> None:
+        super().__init__(text)
+        self.result = result
+
+
+class FaultyStore:
+    """A store until its node crashes."""
+
+    def __init__(self, node: "SimulatedNode", store: SqliteStore) -> None:
+        self._node = node
+        self._store: SqliteStore | None = store
+        self.node = store.node
+        self.clock = store.clock
+
+    def _open(self) -> SqliteStore:
+        if self._store is None:
+            raise Lost(f"{self.node} is down")
+        return self._store
+
+    @property
+    def epoch(self) -> str:
+        return self._open().epoch
+
+    def read(self, job: Callable[[Any], T]) -> T:
+        if self._node.dies():
+            self._node.crash()
+        return self._open().read(job)
+
+    def write(self, job: Callable[[Any], T]) -> T:
+        """Run a job; the node may crash before it commits, or after that but before anybody hears of it."""
+        store = self._open()
+        if self._node.dies():
+
+            def fails(writer: Any) -> T:
+                job(writer)
+                raise Crashed(f"{self.node} crashed before a commit")
+
+            try:
+                return store.write(fails)
+            finally:
+                self._node.crash()
+        result = store.write(job)
+        if self._node.dies():
+            self._node.crash()
+            raise Crashed(f"{self.node} crashed after a commit", result)
+        return result
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._open().watch(callback)
+
+    def pin(self) -> Pinned:
+        return self._open().pin()
+
+    def close(self) -> None:
+        """Close without a word, as a crash does."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+class SimulatedNode:
+    """One node: up or down; ``life`` counts how often it came up."""
+
+    def __init__(self, world: World, directory: Path, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.directory = directory / name
+        self.directory.mkdir()
+        self.offset = 0
+        self.life = 0
+        self.up = False
+        self.crash_chance = 0.0
+        self.backup_taken: int | None = None
+        self._epochs = 0
+        self.store: FaultyStore
+
+    def _new_epoch(self) -> str:
+        self._epochs += 1
+        return f"{self.name}{self._epochs:07}"
+
+    def start(self) -> None:
+        """Open the store again after a crash or a stop."""
+        self.life += 1
+        self.up = True
+        self.store = FaultyStore(self, self._opened())
+
+    def _opened(self) -> SqliteStore:
+        return SqliteStore(
+            self.directory,
+            self.name,
+            now_ms=lambda: self.world.now + self.offset,
+            max_ahead_ms=MAX_AHEAD_MS,
+            durable=False,
+            new_epoch=self._new_epoch,
+        )
+
+    def dies(self) -> bool:
+        """Tell whether this is the moment of a crash."""
+        return self.up and self.world.random.random() < self.crash_chance
+
+    def crash(self) -> None:
+        """Go down; what was not committed is gone."""
+        self.up = False
+        self.store.close()
+
+    def back_up(self) -> None:
+        """Keep a copy of the store as it is."""
+        copy = self.directory / "backup"
+        copy.unlink(missing_ok=True)
+        self.store._open().backup(copy)
+        self.backup_taken = self.world.now
+
+    def put_back(self) -> None:
+        """Go back to the copy, as an administrator with a broken disk does."""
+        self.crash()
+        for suffix in ("", "-wal", "-shm"):
+            (self.directory / (FILE + suffix)).unlink(missing_ok=True)
+        shutil.copyfile(self.directory / "backup", self.directory / FILE)
+        store = self._opened()
+        store.renew_epoch()
+        store.close()

@@ -1,0 +1,354 @@
+"""One schedule: nodes, users, faults, healing, and the checks; all of it decided by one seed."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mirror.model.errors import MirrorError, StampAhead
+from mirror.model.kinds import NODES
+from mirror.model.record import Record
+from mirror.model.stamp import make_stamp, stamp_ms
+from mirror.simulation.ledger import Ledger, Thing
+from mirror.simulation.network import Network
+from mirror.simulation.node import MAX_AHEAD_MS, Crashed, Lost, SimulatedNode
+from mirror.simulation.world import World
+from mirror.store.base import StoreError
+from mirror.store.check import check_store
+from mirror.sync.exchange import Exchange
+from mirror.sync.pull import PUSH
+from mirror.sync.remote import StaleCursor
+
+START_MS = 1_700_000_000_000
+TROUBLE_MS = 120_000
+"""How long users write and faults happen (virtual milliseconds)."""
+KEEP_MS = 40_000
+"""How long tombstones are kept."""
+STEP_MS = 2_000
+BEAT_MS = 1_000
+HEALING_MS = 200_000
+"""How long the nodes have to become equal once all faults have ended."""
+KEYS = ("one", "two", "three", "four", "five")
+COLLECTIONS = ("messages/a:1", "messages/a:2", "users", "rooms", "config", "files/a:1", "visits/a:1")
+EVENT = """\
+BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:{uid}
+SEQUENCE:{sequence}
+SUMMARY:{text}
+END:VEVENT
+END:VCALENDAR
+"""
+TOPOLOGIES = ("chain", "star", "ring", "mesh")
+
+
+class Outcome(msgspec.Struct):
+    """What a schedule did and what was wrong afterwards."""
+
+    seed: int
+    nodes: int = 0
+    topology: str = ""
+    faults: list[str] = []
+    writes: int = 0
+    crashes: int = 0
+    conflicts: int = 0
+    absences: int = 0
+    trimmed: int = 0
+    problems: list[str] = []
+
+
+def edges(topology: str, count: int) -> list[tuple[int, int]]:
+    """Return who dials whom."""
+    if topology == "chain":
+        return [(at + 1, at) for at in range(count - 1)]
+    if topology == "star":
+        return [(at, 0) for at in range(1, count)]
+    if topology == "ring":
+        return [(at, (at + 1) % count) for at in range(count)]
+    return [(one, other) for one in range(count) for other in range(count) if one != other]
+
+
+class Schedule:
+    """Runs one seed.  Use once."""
+
+    def __init__(self, seed: int, directory: Path) -> None:
+        self.world = World(seed, START_MS)
+        self.chance = self.world.random
+        self.network = Network(self.world)
+        self.ledger = Ledger()
+        self.outcome = Outcome(seed, faults=[], problems=[])
+        count = self.chance.randint(2, 4)
+        self.outcome.nodes = count
+        self.outcome.topology = self.chance.choice(TOPOLOGIES)
+        self.nodes = [SimulatedNode(self.world, directory, name) for name in "abcd"[:count]]
+        self.edges = edges(self.outcome.topology, count)
+        self.troubled = True
+
+    def run(self) -> Outcome:
+        """Run it to its end."""
+        for node in self.nodes:
+            node.offset = self.chance.randint(-3000, 3000)
+            self._bring_up(node)
+        self.network.loss = self.chance.choice((0.0, 0.02, 0.1))
+        self.network.repetition = self.chance.choice((0.0, 0.1))
+        self.network.slowest_ms = self.chance.choice((5, 50, 500))
+        crash_chance = self.chance.choice((0.0, 0.0005, 0.003))
+        for node in self.nodes:
+            node.crash_chance = crash_chance
+        faults = (self._partitions, self._crashes, self._wrong_clocks, self._backups, self._absence)
+        for fault in self.chance.sample(faults, self.chance.randint(1, len(faults))):
+            self.outcome.faults.append(fault.__name__.strip("_"))
+            self.world.spawn(fault, lambda: self.troubled)
+        self.world.run(START_MS + TROUBLE_MS)
+        self._heal()
+        self._settle()
+        self._judge()
+        self.world.end()
+        for node in self.nodes:
+            node.store.close()
+        return self.outcome
+
+    # -- the nodes --------------------------------------------------------------------------------
+
+    def _bring_up(self, node: SimulatedNode) -> None:
+        node.start()
+        life = node.life
+
+        def alive() -> bool:
+            return node.up and node.life == life
+
+        self.world.spawn(lambda: self._upkeep(node), alive)
+        if self.troubled:
+            self.world.spawn(lambda: self._users(node), alive)
+        for source, target in self.edges:
+            if self.nodes[source] is node:
+                peer = self.nodes[target]
+                self.world.spawn(lambda peer=peer: self._link(node, peer, self._pull), alive)  # type: ignore[misc]
+                if (target, source) not in self.edges:
+                    self.world.spawn(lambda peer=peer: self._link(node, peer, self._push), alive)  # type: ignore[misc]
+
+    def _link(self, node: SimulatedNode, peer: SimulatedNode, work: Callable[..., None]) -> None:
+        """Dial, reconcile if need be, exchange, lose the connection, dial again."""
+        exchange = Exchange(node.store, peer.name)
+        pushing = (self.nodes.index(peer), self.nodes.index(node)) not in self.edges
+        while True:
+            self.world.sleep(self.chance.randint(50, 1500))
+            try:
+                remote = self.network.connect(node, peer)
+                epoch = remote.info().epoch
+                if exchange.must_reconcile(remote, epoch, pushing) or self.chance.random() < 0.02:
+                    outcome = exchange.reconcile(remote, pushing)
+                    self.outcome.absences += bool(outcome.absence)
+                for _ in range(self.chance.randint(1, 8)):
+                    work(exchange, remote, epoch)
+                    self.world.sleep(self.chance.randint(20, 800))
+            except StaleCursor:
+                self._try(exchange.distrust_cursor)
+            except (Lost, StampAhead):
+                continue
+
+    def _pull(self, exchange: Exchange, remote: Any, epoch: str) -> None:
+        for page in remote.since(exchange.pull_cursor(epoch)):
+            exchange.take(page, remote)
+
+    def _push(self, exchange: Exchange, remote: Any, epoch: str) -> None:
+        more = True
+        while more:
+            after = exchange.cursor(PUSH).sequence
+            page, more = exchange.next_push(after)
+            exchange.push(remote, epoch, page, after)
+
+    def _upkeep(self, node: SimulatedNode) -> None:
+        """What the daemon's upkeep does, in this schedule's time."""
+        while True:
+            self._try(lambda: self._keep(node))
+            self.world.sleep(BEAT_MS // 2)
+
+    def _keep(self, node: SimulatedNode) -> None:
+        now = self.world.now + node.offset
+        heard, horizon = node.store.read(lambda reader: (reader.heard(node.name), reader.horizon()))
+        if now - stamp_ms(heard) >= BEAT_MS:
+            node.store.write(lambda writer: writer.beat(BEAT_MS))
+        due = make_stamp((now - KEEP_MS) // STEP_MS * STEP_MS)
+        if due > max(horizon, node.store.read(lambda reader: reader.oldest_tombstone())):
+            node.store.write(lambda writer: writer.advance_horizon(due))
+            self.outcome.trimmed += 1
+
+    def _try(self, step: Callable[[], Any]) -> Any:
+        try:
+            return step()
+        except Crashed as error:
+            if isinstance(error.result, Record):
+                self.ledger.happened(error.result)
+        except Lost:
+            pass  # the node is down: its tasks end at their next step
+        return None
+
+    # -- the users --------------------------------------------------------------------------------
+
+    def _users(self, node: SimulatedNode) -> None:
+        while True:
+            self.world.sleep(self.chance.randint(100, 4000))
+            written = self._try(lambda: node.store.write(self._edit(node)))
+            if isinstance(written, Record):
+                self.outcome.writes += 1
+                self.ledger.acknowledged(node.name, self.world.now, written)
+
+    def _edit(self, node: SimulatedNode) -> Callable[[Any], Record | None]:
+        """Return what a user does next."""
+        collection, key = self.chance.choice(COLLECTIONS), self.chance.choice(KEYS)
+        text = f"{node.name} {self.world.now} {self.chance.random()}"
+        if collection.startswith("messages/"):
+            key = f"euid:{key}" if self.chance.random() < 0.5 else f"id:{text}"
+        what = self.chance.random()
+        if what < 0.2:
+            chosen = self.chance.random()
+
+            def delete(writer: Any) -> Record | None:
+                living = [record.key for record in writer.scan_all(collection)]
+                deleted: Record | None = (
+                    writer.delete(collection, living[int(chosen * len(living))]) if living else None
+                )
+                return deleted
+
+            return delete
+        if what < 0.25:
+            return _restore_newest
+        if collection in ("users", "rooms", "config") or collection.startswith("visits/"):
+            name = self.chance.choice(("name", "flags", "text"))
+            return lambda writer: writer.set_fields(collection, key, {name: text})
+        body = text.encode() * (400 if self.chance.random() < 0.1 else 1)
+        if key.startswith("euid:"):
+            body = EVENT.format(uid=key, sequence=self.chance.randint(0, 3), text=text).encode()
+        draft = Record(collection, key, 1, "x", 1)
+        return lambda writer: writer.put(writer.store_body(draft, body))
+
+    # -- the faults -------------------------------------------------------------------------------
+
+    def _partitions(self) -> None:
+        while True:
+            self.world.sleep(self.chance.randint(1000, 15_000))
+            self.network.partition({node.name: self.chance.randint(0, 1) for node in self.nodes})
+            self.world.sleep(self.chance.randint(1000, 60_000))
+            self.network.partition({})
+
+    def _crashes(self) -> None:
+        while True:
+            self.world.sleep(self.chance.randint(500, 10_000))
+            node = self.chance.choice(self.nodes)
+            if node.up:
+                node.crash()
+            self.world.sleep(self.chance.randint(100, 5000))
+            self._restart()
+
+    def _restart(self) -> None:
+        for node in self.nodes:
+            if not node.up:
+                self.outcome.crashes += 1
+                self._bring_up(node)
+
+    def _wrong_clocks(self) -> None:
+        while True:
+            self.world.sleep(self.chance.randint(1000, 10_000))
+            self.chance.choice(self.nodes).offset = self.chance.choice((-30_000, -2000, 0, 2000, MAX_AHEAD_MS))
+
+    def _backups(self) -> None:
+        while True:
+            self.world.sleep(self.chance.randint(2000, 20_000))
+            node = self.chance.choice(self.nodes)
+            if node.up and node.backup_taken is None:
+                self._try(node.back_up)
+            elif node.up and node.backup_taken is not None:
+                self.ledger.restored(node.name, node.backup_taken)
+                self._note_conflicts(node)  # its conflict log is lost with its disk
+                node.put_back()
+                self._restart()
+
+    def _absence(self) -> None:
+        """One node is away for longer than tombstones are kept."""
+        self.world.sleep(self.chance.randint(1000, 20_000))
+        node = self.chance.choice(self.nodes)
+        if self.chance.random() < 0.5:
+            if node.up:
+                node.crash()
+        else:
+            self.network.partition({node.name: 1})
+        self.world.sleep(KEEP_MS + 10_000)
+        self.network.partition({})
+        self._restart()
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def _heal(self) -> None:
+        self.troubled = False
+        self.network.partition({})
+        self.network.loss = self.network.repetition = 0.0
+        self.network.slowest_ms = 20
+        for node in self.nodes:
+            node.crash_chance = 0.0
+            if node.up:
+                node.crash()  # ends its users; its links begin anew
+            node.offset = 0
+        self.world.run(self.world.now + 4 * MAX_AHEAD_MS)
+        self._restart()
+
+    def _settle(self) -> None:
+        """Let the nodes exchange until they are equal, or until they had every chance."""
+        deadline = self.world.now + HEALING_MS
+        while self.world.now < deadline:
+            self.world.run(self.world.now + 5000)
+            if len({self._holdings(node) for node in self.nodes}) == 1:
+                return
+        for node in self.nodes:
+            self.outcome.problems.append(f"not equal after healing: {node.name} has {self._holdings(node)}")
+
+    def _holdings(self, node: SimulatedNode) -> str:
+        """Return what a node holds, signs of life aside, which go on for ever."""
+        digests: dict[str, Any] = node.store.read(lambda reader: reader.digests(lambda name: name != NODES))
+        horizon = node.store.read(lambda reader: reader.horizon())
+        return f"{horizon} " + " ".join(f"{name}={digest}" for name, digest in digests.items())
+
+    def _judge(self) -> None:
+        finals: list[dict[Thing, Record]] = []
+        for node in self.nodes:
+            final = node.store.read(_everything)
+            finals.append(final)
+            self._note_conflicts(node)
+            self.outcome.problems += [f"{node.name}: {problem}" for problem in check_store(node.store).problems]
+        if any(final != finals[0] for final in finals):
+            self.outcome.problems.append("equal digests, but not equal records")
+        self.outcome.problems += self.ledger.problems(finals[0])
+
+    def _note_conflicts(self, node: SimulatedNode) -> None:
+        try:
+            conflicts = node.store.read(lambda reader: reader.conflicts(limit=100_000, unrestored=False))
+        except Lost:
+            return
+        self.outcome.conflicts += len(conflicts)
+        for conflict in conflicts:
+            self.ledger.logged(conflict.loser)
+
+
+def _everything(reader: Any) -> dict[Thing, Record]:
+    return {
+        (record.collection, record.key): record
+        for name in reader.digests(lambda name: name != NODES)
+        for record in reader.scan(name, limit=100_000)
+    }
+
+
+def _restore_newest(writer: Any) -> Record | None:
+    found = writer.conflicts(limit=1)
+    try:
+        restored: Record | None = writer.restore(found[0].number) if found else None
+    except (MirrorError, StoreError):
+        return None
+    return restored
+
+
+def run_seed(seed: int) -> Outcome:
+    """Run the schedule of one seed in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="ctdlmirror-sim-") as directory:
+        return Schedule(seed, Path(directory)).run()

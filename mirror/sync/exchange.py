@@ -1,0 +1,80 @@
+"""One node's dealings with one peer, step by step: what a link does, without connections and greenlets.
+
+The link (mirror.peer.link) and the simulation drive the same steps.
+"""
+
+from typing import Any
+
+from mirror.store.base import Applied, Store, StoredCursor
+from mirror.sync.absence import find_absence
+from mirror.sync.pull import PULL, PUSH, apply_page
+from mirror.sync.push import push_page
+from mirror.sync.reconcile import Outcome, reconcile
+from mirror.sync.remote import Page, Remote
+from mirror.sync.responder import Responder, check_page
+from mirror.sync.scope import EVERYTHING, Scope
+from mirror.wire.codec import Cursor
+
+
+class Exchange:
+    """What one node keeps with one peer: two cursors, and when they can be trusted."""
+
+    def __init__(self, store: Store, peer: str, scope: Scope = EVERYTHING) -> None:
+        """``scope`` is what the peer may see and write here."""
+        self._store = store
+        self._peer = peer
+        self._scope = scope
+
+    def cursor(self, direction: str) -> StoredCursor:
+        """Return how far one direction has come."""
+        cursor: StoredCursor = self._store.read(lambda reader: reader.cursor(self._peer, direction))
+        return cursor
+
+    def must_reconcile(self, remote: Remote, epoch: str, pushing: bool) -> bool:
+        """Tell whether the cursors are not good for the peer's present epoch, or one side was away too long."""
+        pull, push = self.cursor(PULL), self.cursor(PUSH)
+        if pull.epoch != epoch and self._store.read(lambda reader: reader.last_sequence()) == 0:
+            begin = StoredCursor(epoch, 0)
+            self._store.write(lambda writer: writer.set_cursor(self._peer, PULL, begin))
+            return False  # an empty store just takes the whole feed
+        if pull.epoch != epoch or (pushing and push.epoch != epoch):
+            return True
+        if pushing and push.sequence < self._store.read(lambda reader: reader.trimmed()):
+            return True  # deletions were forgotten here before the peer was told of them
+        state = remote.info(self._store.read(lambda reader: reader.root()).digest)
+        return bool(find_absence(self._store, remote, state))
+
+    def reconcile(self, remote: Remote, pushing: bool) -> Outcome:
+        """Compare everything shared and exchange what differs."""
+        return reconcile(self._store, remote, self._peer, push=pushing, scope=self._scope)
+
+    def pull_cursor(self, epoch: str) -> Cursor:
+        """Return the cursor to ask the peer's changes from."""
+        stored = self.cursor(PULL)
+        return Cursor(stored.epoch or epoch, stored.sequence)
+
+    def take(self, page: Page, bodies: Remote) -> Applied:
+        """Take in a page of the peer's feed, with its cursor; ``bodies`` gives the contents that are lacking."""
+        return apply_page(self._store, bodies, page, self._peer)
+
+    def distrust_cursor(self) -> None:
+        """Forget how far we read: the next time we reconcile."""
+        self._store.write(lambda writer: writer.set_cursor(self._peer, PULL, StoredCursor()))
+
+    def next_push(self, after: int) -> tuple[Page, bool]:
+        """Return the page of our feed after a place, and whether more is there.  Raises StaleCursor."""
+        page, more = Responder(self._store, self._scope).page(after)
+        check_page(page, after, 0)
+        return page, more
+
+    def push(self, remote: Remote, epoch: str, page: Page, before: int) -> Applied:
+        """Offer a page of our feed, and remember how far we are."""
+        applied = push_page(self._store, remote, page, self._scope)
+        if page.cursor is not None and page.cursor.sequence != before:
+            cursor = StoredCursor(epoch, page.cursor.sequence, True)
+
+            def job(writer: Any) -> None:
+                writer.set_cursor(self._peer, PUSH, cursor)
+
+            self._store.write(job)
+        return applied
