@@ -15,7 +15,8 @@ from mirror.model.stamp import format_stamp
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
 from mirror.sync.index import RangeIndex
-from mirror.sync.reconcile import differing, find_difference, list_entries
+from mirror.sync.listing import find_difference, list_entries
+from mirror.sync.reconcile import differing
 
 TIMEOUT_S = 90.0
 SHOWN_DIFFERENCES = 10

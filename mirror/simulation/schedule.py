@@ -10,7 +10,6 @@ import msgspec
 from mirror.model.errors import MirrorError, StampAhead
 from mirror.model.kinds import NODES
 from mirror.model.record import Record
-from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.simulation.ledger import Ledger, Thing
 from mirror.simulation.network import Network
 from mirror.simulation.node import MAX_AHEAD_MS, Crashed, Lost, SimulatedNode
@@ -18,6 +17,7 @@ from mirror.simulation.world import World
 from mirror.store.base import StoreError
 from mirror.store.check import check_store
 from mirror.sync.exchange import Exchange
+from mirror.sync.horizon import Keeping, keep_up
 from mirror.sync.pull import PUSH
 from mirror.sync.remote import StaleCursor
 
@@ -26,8 +26,9 @@ TROUBLE_MS = 120_000
 """How long users write and faults happen (virtual milliseconds)."""
 KEEP_MS = 40_000
 """How long tombstones are kept."""
-STEP_MS = 2_000
-BEAT_MS = 1_000
+EVERY_MS = 1_000
+"""How often nodes give a sign of life."""
+KEEPING = Keeping(KEEP_MS, 2_000, EVERY_MS)
 HEALING_MS = 200_000
 """How long the nodes have to become equal once all faults have ended."""
 KEYS = ("one", "two", "three", "four", "five")
@@ -164,16 +165,10 @@ class Schedule:
         """What the daemon's upkeep does, in this schedule's time."""
         while True:
             self._try(lambda: self._keep(node))
-            self.world.sleep(BEAT_MS // 2)
+            self.world.sleep(EVERY_MS // 2)
 
     def _keep(self, node: SimulatedNode) -> None:
-        now = self.world.now + node.offset
-        heard, horizon = node.store.read(lambda reader: (reader.heard(node.name), reader.horizon()))
-        if now - stamp_ms(heard) >= BEAT_MS:
-            node.store.write(lambda writer: writer.beat(BEAT_MS))
-        due = make_stamp((now - KEEP_MS) // STEP_MS * STEP_MS)
-        if due > max(horizon, node.store.read(lambda reader: reader.oldest_tombstone())):
-            node.store.write(lambda writer: writer.advance_horizon(due))
+        if keep_up(node.store, self.world.now + node.offset, KEEPING):
             self.outcome.trimmed += 1
 
     def _try(self, step: Callable[[], Any]) -> Any:

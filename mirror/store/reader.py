@@ -8,6 +8,7 @@ import msgspec
 
 from mirror.model.digest import Digest, unsigned
 from mirror.model.kinds import NODES
+from mirror.model.nodes import Horizon, vector_held
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
 from mirror.store.base import Allows, Conflict, FeedPage, RootState, StoreDamaged, StoredCursor, everything
@@ -62,8 +63,9 @@ class Names:
 class Reader:
     """Answers questions about a store's present (or pinned) state."""
 
-    def __init__(self, connection: sqlite3.Connection, epoch: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, node: str, epoch: str) -> None:
         self.connection = connection
+        self.node = node
         self.epoch = epoch
         self.origins = Names("origin")
         self.names = Names("collection")
@@ -91,10 +93,21 @@ class Reader:
         row = self.connection.execute("SELECT min(stamp) FROM record WHERE dead = 1").fetchone()
         return MAX_STAMP if row[0] is None else int(row[0])
 
-    def heard(self, node: str) -> int:
-        """Return the stamp of the last sign of life of a node that came here, on whatever way; 0 for none."""
-        signs = self.get_many(NODES, [node]) + self.scan(NODES, prefix=f"{node}~")  # and of its lives after a restore
-        return max((record.stamp for record in signs), default=0)
+    def origin(self) -> str:
+        """Return under which name this store writes: the node's, or after a restore another one."""
+        return str(self.meta("origin", self.node))
+
+    def own_sign(self) -> Record | None:
+        """Return the last sign of life that was written here."""
+        return self.get(NODES, self.origin())
+
+    def signs(self) -> list[Record]:
+        """Return all nodes' signs of life that came here, the horizon among them."""
+        return list(self.scan_all(NODES))
+
+    def reaches(self, horizon: Horizon) -> bool:
+        """Tell whether every tombstone from before a horizon is here, or was, or what replaced it."""
+        return horizon.stamp <= self.horizon() or horizon.known_by(vector_held(self.signs()))
 
     def digest(self, collection: str) -> Digest:
         """Return a collection's digest; an empty one when there is no such collection."""

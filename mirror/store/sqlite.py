@@ -88,7 +88,7 @@ class SqliteStore:
         self._connection = _connect(self._path, self._durable)
         os.chmod(self._path, 0o600)
         migrate(self._connection)
-        known = Reader(self._connection, "")
+        known = Reader(self._connection, node or "", "")
         if created or known.meta("epoch") is None:
             if node is None:
                 raise StoreError(f"the store {self._path} is empty and no node name was given")
@@ -133,7 +133,7 @@ class SqliteStore:
                 self._close_reader(reader)
 
     def _new_reader(self) -> Reader:
-        reader = Reader(_connect(self._path, self._durable), self.epoch)
+        reader = Reader(_connect(self._path, self._durable), self.node, self.epoch)
         reader.connection.execute("PRAGMA query_only=ON")
         self._readers.append(reader)
         return reader
@@ -229,8 +229,7 @@ class SqliteStore:
             writer.set_meta("epoch", epoch)
             # What was written here after the backup may live on elsewhere, and this store has not seen it: from now
             # on it writes as somebody else, so that nobody takes its versions for successors of those.
-            writer.origin = f"{writer.node}~{epoch[:8]}"
-            writer.set_meta("origin", writer.origin)
+            writer.rename_origin(f"{writer.node}~{epoch[:8]}")
             writer.connection.execute("DELETE FROM cursor")
             return epoch
 

@@ -6,9 +6,11 @@ that is not there yet is refused.
 """
 
 import hashlib
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -19,7 +21,8 @@ from mirror.model.errors import BadRecord
 from mirror.model.fields import Value, unpack_fields
 from mirror.model.kinds import HORIZON_KEY, NODES, Rule, check_collection, kind_of
 from mirror.model.merge import merge
-from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, pack_head, record_bytes, record_crc, validate
+from mirror.model.nodes import Horizon, horizon_of, horizon_record, sign_record, vector_held
+from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, record_bytes, record_crc, validate
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.store.base import Applied, MissingContent, StoredCursor, StoreError
 from mirror.store.blocks import Blocks
@@ -43,9 +46,8 @@ class Writer(Reader):
     """A Reader that may also write; lives inside one call to ``Store.write``."""
 
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str, clock: HybridClock) -> None:
-        super().__init__(connection, epoch)
-        self.node = node
-        self.origin = str(self.meta("origin", node))
+        super().__init__(connection, node, epoch)
+        self._origin = self.origin()
         self.clock = clock
         self._hashers: dict[bytes, tuple[int, Any]] = {}
         self._blocks = Blocks(connection)
@@ -81,19 +83,27 @@ class Writer(Reader):
                 repeated.append((record, crc))
             else:
                 group[record.key] = (record, crc)
-        signs = by_collection.pop(NODES, None)
+        nodes = by_collection.pop(NODES, {})
         result = Applied()
         for collection, group in by_collection.items():
             result += self._apply_group(collection, group)
+        if nodes:
+            result += self._apply_nodes(nodes)
         for record, crc in repeated:
-            result += self._apply_group(record.collection, {record.key: (record, crc)})
-        if signs is not None:
-            # Last: whoever has heard of a node has all that this node said before.
-            result += self._apply_group(NODES, signs)
-            horizon = signs.get(HORIZON_KEY)
-            if horizon is not None:
-                self._drop_tombstones(horizon[0].stamp)
+            result += self._merge_in([record], [crc])
         return result
+
+    def _apply_nodes(self, nodes: dict[str, tuple[Record, int]]) -> Applied:
+        """Apply what nodes say of themselves: after all else, since who has a sign of life has all before it.
+
+        The horizon comes before the signs: of those, who reads our feed concludes that it has every tombstone.
+        """
+        result = Applied()
+        marker = nodes.pop(HORIZON_KEY, None)
+        if marker is not None:
+            result += self._apply_group(NODES, {HORIZON_KEY: marker})
+            self._drop_tombstones()
+        return result + self._apply_group(NODES, nodes)
 
     def _require_contents(self, records: Sequence[Record]) -> None:
         wanted = {record.content: record.size for record in records if record.content}
@@ -128,7 +138,7 @@ class Writer(Reader):
                 continue
             if too_old:
                 # Others drop so old a tombstone unseen, so what it kills is killed again, now.
-                merged = merged._replace(record=tombstone(current, self.clock.tick(), self.origin))
+                merged = merged._replace(record=tombstone(current, self.clock.tick(), self._origin))
             added.append((merged.record, crc if merged.record is record else record_crc(merged.record)))
             replaced.append((sequence, current, held_crc))
         self._write(number, added, replaced)
@@ -206,27 +216,40 @@ class Writer(Reader):
     # -- tombstones -------------------------------------------------------------------------------
 
     def beat(self, every_ms: int) -> Record:
-        """Write this node's sign of life, due again in so many milliseconds.
+        """Write this node's sign of life, due again in so many milliseconds."""
+        sign = self.put(sign_record(self._origin, every_ms, vector_held(self.signs())))
+        places = [*self._sign_places(), (sign.stamp, self.last_sequence())]
+        # One from before the horizon is enough.
+        kept = [place for place, after in pairwise(places) if after[0] > self.horizon()] + places[-1:]
+        self.set_meta("signs", json.dumps(kept))
+        return sign
 
-        Who gets it has all that was written here before.
-        """
-        return self.put(Record(NODES, self.origin, 1, self.origin, 1, head=pack_head({"every_ms": every_ms})))
+    def _sign_places(self) -> list[tuple[int, int]]:
+        """Return the stamps of our signs of life since the horizon, and where in the feed they were written."""
+        return [(stamp, sequence) for stamp, sequence in json.loads(str(self.meta("signs", "[]")))]
 
-    def advance_horizon(self, horizon: int) -> None:
-        """Have tombstones with stamps below ``horizon`` dropped, here now and at the peers when they hear of it."""
-        if horizon > self.horizon():
-            self.apply([Record(NODES, HORIZON_KEY, horizon, HORIZON_KEY, 1)])
+    def advance_horizon(self, horizon: Horizon) -> None:
+        """Have tombstones with stamps below a horizon dropped, here now and at the peers when they hear of it."""
+        if horizon.stamp > self.horizon():
+            self._put(horizon_record(self._origin, horizon))
 
-    def _drop_tombstones(self, horizon: int) -> None:
-        if horizon <= self.horizon():
+    def _drop_tombstones(self) -> None:
+        horizon = horizon_of(self.get(NODES, HORIZON_KEY))
+        if horizon.stamp <= self.horizon():
             return
-        self.set_meta("horizon", horizon)
+        told = self._told(horizon)
+        self.set_meta("horizon", horizon.stamp)
         rows = self.connection.execute(
-            "SELECT collection, stamp, key, sequence, crc FROM record WHERE dead = 1 AND stamp < ?", (horizon,)
+            "SELECT collection, stamp, key, sequence, crc, origin FROM record WHERE dead = 1 AND stamp < ?",
+            (horizon.stamp,),
         ).fetchall()
         by_collection: dict[int, list[tuple[int, str, int, int]]] = defaultdict(list)
-        for collection, stamp, key, sequence, crc in rows:
-            by_collection[collection].append((stamp, key, sequence, unsigned(crc)))
+        late: list[int] = []
+        for collection, stamp, key, sequence, crc, origin in rows:
+            if sequence > told and self.origins.resolve(self.connection, origin) not in horizon.nodes:
+                late.append(sequence)
+            else:
+                by_collection[collection].append((stamp, key, sequence, unsigned(crc)))
         for collection, dropped in by_collection.items():
             self.connection.executemany("DELETE FROM record WHERE sequence = ?", [(row[2],) for row in dropped])
             self._blocks.change(collection, (), (((stamp, key), crc) for stamp, key, _, crc in dropped))
@@ -234,8 +257,20 @@ class Writer(Reader):
             change.count, change.total = -len(dropped), -sum(row[3] for row in dropped)
             self._add_to_digest(collection, change)
             self._renew_newest(collection)
-        if rows:
-            self.set_meta("trimmed", max(self.trimmed(), *(row[3] for row in rows)))
+        lost = [row[2] for dropped in by_collection.values() for row in dropped]
+        if lost:
+            self.set_meta("trimmed", max(self.trimmed(), *lost))
+        for sequence in late:
+            self._put(tombstone(self._at(sequence), self.clock.tick(), self._origin))
+
+    def _told(self, horizon: Horizon) -> int:
+        """Return up to which place of our feed all who agreed to a horizon have what we hold.
+
+        What came later, from a node that did not agree, they may not know: it was away, and has just told us.
+        """
+        if self._origin not in horizon.nodes:
+            return 0
+        return max((sequence for stamp, sequence in self._sign_places() if stamp <= horizon.stamp), default=0)
 
     def refuse_revival(self, records: Sequence[Record]) -> int:
         """Delete records, everywhere, that were deleted so long ago that no tombstone is left; returns how many.
@@ -248,12 +283,12 @@ class Writer(Reader):
         for record in records:
             current = self.get(record.collection, record.key)
             if current is None:
-                dead = tombstone(record, self.clock.tick(), self.origin)
+                dead = tombstone(record, self.clock.tick(), self._origin)
                 self._log_conflicts([record], dead)
                 self._put(dead)
                 refused += 1
             elif not current.dead and current == record:
-                dead = tombstone(current, self.clock.tick(), self.origin)
+                dead = tombstone(current, self.clock.tick(), self._origin)
                 self._log_conflicts([current], dead)
                 self._put(dead)
                 refused += 1
@@ -317,20 +352,20 @@ class Writer(Reader):
         """Write a draft as this node's next version of its record, and return that."""
         check_collection(draft.collection)
         current = self.get(draft.collection, draft.key)
-        return self._put(successor(current, draft, self.clock.tick(), self.origin, self.body))
+        return self._put(successor(current, draft, self.clock.tick(), self._origin, self.body))
 
     def set_fields(self, collection: str, key: str, values: dict[str, Value]) -> Record:
         """Set fields of a record, leaving the others, and return the new version."""
         check_collection(collection)
         current = self.get(collection, key)
-        return self._put(with_fields(current, collection, key, values, self.clock.tick(), self.origin))
+        return self._put(with_fields(current, collection, key, values, self.clock.tick(), self._origin))
 
     def delete(self, collection: str, key: str) -> Record | None:
         """Delete a record everywhere; returns its tombstone, or None when there was nothing alive."""
         current = self.get(collection, key)
         if current is None or current.dead:
             return None
-        return self._put(tombstone(current, self.clock.tick(), self.origin))
+        return self._put(tombstone(current, self.clock.tick(), self._origin))
 
     def _put(self, record: Record) -> Record:
         validate(record)
@@ -485,6 +520,12 @@ class Writer(Reader):
                 self.forget_content(content)
                 del unused[content]
         return unused
+
+    def rename_origin(self, origin: str) -> None:
+        """Write under another name from now on."""
+        self._origin = origin
+        self.set_meta("origin", origin)
+        self.set_meta("signs", "[]")
 
     # -- exchange and meta ------------------------------------------------------------------------
 

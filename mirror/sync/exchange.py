@@ -5,12 +5,15 @@ The link (mirror.peer.link) and the simulation drive the same steps.
 
 from typing import Any
 
+from mirror.model.kinds import HORIZON_KEY, NODES
+from mirror.model.nodes import horizon_of
+from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.sync.absence import find_absence
 from mirror.sync.pull import PULL, PUSH, apply_page
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Outcome, reconcile
-from mirror.sync.remote import Page, Remote
+from mirror.sync.remote import Page, Remote, StaleCursor
 from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.codec import Cursor
@@ -33,14 +36,24 @@ class Exchange:
     def must_reconcile(self, remote: Remote, epoch: str, pushing: bool) -> bool:
         """Tell whether the cursors are not good for the peer's present epoch, or one side was away too long."""
         pull, push = self.cursor(PULL), self.cursor(PUSH)
-        if pull.epoch != epoch and self._store.read(lambda reader: reader.last_sequence()) == 0:
-            begin = StoredCursor(epoch, 0)
-            self._store.write(lambda writer: writer.set_cursor(self._peer, PULL, begin))
-            return False  # an empty store just takes the whole feed
+        if pull.epoch != epoch and self._store.read(_is_empty):
+            # An empty store just takes the whole feed; it cannot hold anything that was deleted.
+            markers = [record for page in remote.get(NODES, [HORIZON_KEY]) for record in page.records]
+
+            def begin(writer: Any) -> None:
+                writer.apply(markers)
+                writer.set_cursor(self._peer, PULL, StoredCursor(epoch, 0))
+
+            self._store.write(begin)
+            return False
         if pull.epoch != epoch or (pushing and push.epoch != epoch):
             return True
         if pushing and push.sequence < self._store.read(lambda reader: reader.trimmed()):
             return True  # deletions were forgotten here before the peer was told of them
+        return self._away(remote)
+
+    def _away(self, remote: Remote) -> bool:
+        """Tell whether one of the two was away for longer than tombstones are kept."""
         state = remote.info(self._store.read(lambda reader: reader.root()).digest)
         return bool(find_absence(self._store, remote, state))
 
@@ -54,7 +67,13 @@ class Exchange:
         return Cursor(stored.epoch or epoch, stored.sequence)
 
     def take(self, page: Page, bodies: Remote) -> Applied:
-        """Take in a page of the peer's feed, with its cursor; ``bodies`` gives the contents that are lacking."""
+        """Take in a page of the peer's feed, with its cursor; ``bodies`` gives the contents that are lacking.
+
+        Raises StaleCursor when the peer has heard that deletions are forgotten of which we have not been told.
+        """
+        marker = _marker(page)
+        if marker is not None and not self._store.read(lambda reader: reader.reaches(horizon_of(marker))):
+            raise StaleCursor("deletions that did not come here have been forgotten: reconcile")
         return apply_page(self._store, bodies, page, self._peer)
 
     def distrust_cursor(self) -> None:
@@ -68,7 +87,12 @@ class Exchange:
         return page, more
 
     def push(self, remote: Remote, epoch: str, page: Page, before: int) -> Applied:
-        """Offer a page of our feed, and remember how far we are."""
+        """Offer a page of our feed, and remember how far we are.
+
+        Raises StaleCursor when the peer was away for too long to be told which deletions are forgotten.
+        """
+        if _marker(page) is not None and self._away(remote):
+            raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
         applied = push_page(self._store, remote, page, self._scope)
         if page.cursor is not None and page.cursor.sequence != before:
             cursor = StoredCursor(epoch, page.cursor.sequence, True)
@@ -78,3 +102,13 @@ class Exchange:
 
             self._store.write(job)
         return applied
+
+
+def _marker(page: Page) -> Record | None:
+    """Return the record of a page that tells up to when deletions are forgotten."""
+    return next((record for record in page.records if record.key == HORIZON_KEY and record.collection == NODES), None)
+
+
+def _is_empty(reader: Any) -> bool:
+    """Tell whether a store holds nothing but signs of life."""
+    return bool(reader.digest("").count == reader.digest(NODES).count)

@@ -1,26 +1,21 @@
 """Reconciliation: two nodes find what differs without a cursor, and exchange just that."""
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from mirror.model.digest import Digest
-from mirror.model.kinds import NODES
+from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.store.reader import PAGE_RECORDS
 from mirror.sync.absence import Absence, find_absence
-from mirror.sync.index import RangeIndex
+from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
-from mirror.sync.remote import Answer, Page, Remote, State
+from mirror.sync.remote import Page, Remote, State
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
-from mirror.wire.codec import GREATEST, LEAST, Entry, Listed, Range
-
-RANGES_A_TRIP = 128
-"""Ranges asked for in one round trip."""
 
 
 class Outcome(msgspec.Struct):
@@ -38,55 +33,12 @@ class Outcome(msgspec.Struct):
     """Records that were deleted while one of the two was away too long, and so were deleted again."""
 
 
-class Difference(msgspec.Struct):
-    """The keys of one collection in which two nodes differ; a key whose versions differ is in both."""
-
-    wanted: list[str] = []
-    surplus: list[str] = []
-    trips: int = 0
-
-
 def differing(ours: dict[str, Digest], theirs: dict[str, Digest]) -> list[str]:
     """Return the names of collections whose digests are not equal, in order."""
     empty = Digest()
     return [
         name for name in sorted(ours.keys() | theirs.keys()) if not ours.get(name, empty).same(theirs.get(name, empty))
     ]
-
-
-def find_difference(index: RangeIndex, ask: Callable[[Sequence[Range]], list[Answer]]) -> Difference:
-    """Descend into the ranges that differ until all entries in question are listed.  ``ask`` is one trip."""
-    found = Difference()
-    pending = [index.fingerprint(LEAST, GREATEST)]
-    while pending:
-        asked, pending = pending[:RANGES_A_TRIP], pending[RANGES_A_TRIP:]
-        found.trips += 1
-        for answer in ask(asked):
-            if isinstance(answer, Listed):
-                _compare(index, answer, found)
-            elif index.differs(answer):
-                pending.append(index.fingerprint(answer.lower, answer.upper))
-    return found
-
-
-def _compare(index: RangeIndex, listed: Listed, found: Difference) -> None:
-    theirs = {(entry.stamp, entry.key, entry.crc) for entry in listed.entries}
-    ours = {(entry.stamp, entry.key, entry.crc) for entry in index.entries(listed.lower, listed.upper)}
-    found.wanted += sorted(key for _, key, _ in theirs - ours)
-    found.surplus += sorted(key for _, key, _ in ours - theirs)
-
-
-def list_entries(remote: Remote, collection: str) -> list[Entry]:
-    """Return all entries of a collection as reconciliation lists them."""
-    entries: list[Entry] = []
-
-    def ask(ranges: Sequence[Range]) -> list[Answer]:
-        answers = remote.ranges(collection, ranges)
-        entries.extend(entry for answer in answers if isinstance(answer, Listed) for entry in answer.entries)
-        return answers
-
-    find_difference(RangeIndex.of(()), ask)
-    return entries
 
 
 def reconcile(
@@ -146,17 +98,18 @@ class _Work(NamedTuple):
         for start in range(0, len(found.wanted), PAGE_RECORDS):
             for page in self._get(collection, found.wanted[start : start + PAGE_RECORDS]):
                 self._take(self._without_deleted(page, known))
-        if self.absence.there.certain:
+        if self.absence.there.away:
             self._forget_deleted(collection, found)
         if self.push:
             for page in self.own.get(collection, found.surplus):
                 self._offer(page)
 
     def read_signs(self) -> tuple[list[Page], list[Page]]:
-        """Return the signs of life that differ, theirs and ours, as they are now."""
+        """Return the signs of life that differ, theirs and ours, as they are now, the horizon first."""
         found = self._find(NODES)
-        theirs = self._get(NODES, found.wanted) if found.wanted else []
-        return theirs, list(self.own.get(NODES, found.surplus)) if self.push else []
+        wanted, surplus = (sorted(keys, key=lambda key: key != HORIZON_KEY) for keys in (found.wanted, found.surplus))
+        theirs = self._get(NODES, wanted) if wanted else []
+        return theirs, list(self.own.get(NODES, surplus)) if self.push else []
 
     def exchange_signs(self, theirs: list[Page], ours: list[Page]) -> None:
         for page in theirs:

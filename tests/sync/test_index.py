@@ -11,7 +11,7 @@ from mirror.store.blocks import LIMIT, TARGET, Block
 from mirror.store.check import check_store
 from mirror.store.sqlite import SqliteStore
 from mirror.sync.index import RangeIndex
-from mirror.sync.reconcile import find_difference
+from mirror.sync.listing import find_difference
 from mirror.wire.codec import GREATEST, LEAST, Bound, Listed, Range
 
 ENTRY = st.tuples(st.integers(1, 9), st.text("ab", max_size=3), st.integers(0, 2**64 - 1))

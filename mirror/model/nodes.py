@@ -1,0 +1,94 @@
+"""What nodes tell each other about themselves: signs of life, and up to when deletions may be forgotten.
+
+A node's sign of life says: whoever holds me holds all that this node held when it wrote me, or what replaced
+that.  So the signs that a node holds are its version vector, and each sign carries the vector its writer had.
+A tombstone may be dropped once every node that is alive is known to have it (causal stability: Wuu and
+Bernstein, 1984; Baquero et al., 2014).  The horizon names the nodes of which everybody has enough.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from mirror.model.errors import BadRecord
+from mirror.model.kinds import HORIZON_KEY, NODES
+from mirror.model.record import Record, pack_head, unpack_head
+
+MAX_EVERY_MS = 1 << 40
+
+Vector = dict[str, int]
+"""By origin, the stamp of the last sign of life that is held."""
+
+
+class Horizon(NamedTuple):
+    """Tombstones with lesser stamps are dropped.
+
+    That was agreed by the ``nodes`` (origins): each holds the others' signs of life up to ``stamp`` at least.
+    ``every_ms`` is how often they write one.
+    """
+
+    stamp: int = 0
+    nodes: tuple[str, ...] = ()
+    every_ms: int = 0
+
+    def known_by(self, vector: Vector) -> bool:
+        """Tell whether who holds these signs has every tombstone from before the horizon, or what replaced it."""
+        return all(vector.get(node, 0) >= self.stamp for node in self.nodes)
+
+
+def sign_record(origin: str, every_ms: int, seen: Vector) -> Record:
+    """Return the draft of a sign of life, the next one due in ``every_ms``."""
+    return Record(NODES, origin, 1, origin, 1, head=pack_head({"every_ms": every_ms, "seen": seen}))
+
+
+def horizon_record(origin: str, horizon: Horizon) -> Record:
+    """Return the record that tells a horizon."""
+    head = pack_head({"nodes": sorted(horizon.nodes), "every_ms": horizon.every_ms})
+    return Record(NODES, HORIZON_KEY, horizon.stamp, origin, 1, head=head)
+
+
+def horizon_of(record: Record | None) -> Horizon:
+    """Return what a record says of the horizon.  Raises BadRecord."""
+    if record is None or record.dead:
+        return Horizon()
+    fields = unpack_head(record.head)
+    nodes = fields.get("nodes", [])
+    if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
+        raise BadRecord("record nodes *: its head names no list of nodes")
+    return Horizon(record.stamp, tuple(nodes), _milliseconds(fields))
+
+
+def vector_held(records: Iterable[Record]) -> Vector:
+    """Return the version vector of a node, given the signs of life it holds."""
+    return {record.key: record.stamp for record in records if record.key != HORIZON_KEY and not record.dead}
+
+
+def agreed_horizon(records: Sequence[Record], origin: str, due: int) -> Horizon:
+    """Return a horizon at ``due`` (a stamp) if all nodes alive since then have each other's signs of that time.
+
+    ``records`` are the signs that ``origin`` holds.  Who gave no sign since ``due`` is not waited for: it has been
+    away for too long.  Without agreement the horizon's stamp is 0.
+    """
+    held = vector_held(records)
+    alive = [node for node, stamp in held.items() if stamp >= due]
+    if origin not in alive:
+        return Horizon()
+    for record in records:
+        if record.key in alive and record.key != origin:
+            seen = _seen(record)
+            if any(seen.get(node, 0) < due for node in alive if node != record.key):
+                return Horizon()
+    return Horizon(due, tuple(alive))
+
+
+def _seen(sign: Record) -> dict[str, Any]:
+    seen = unpack_head(sign.head).get("seen", {})
+    if not isinstance(seen, dict) or not all(isinstance(stamp, int) for stamp in seen.values()):
+        raise BadRecord(f"record nodes {sign.key!r}: its head holds no vector")
+    return seen
+
+
+def _milliseconds(fields: dict[str, Any]) -> int:
+    value = fields.get("every_ms", 0)
+    if not isinstance(value, int) or not 0 <= value < MAX_EVERY_MS:
+        raise BadRecord(f"record nodes: {value!r} is no number of milliseconds")
+    return value

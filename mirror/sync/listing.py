@@ -1,0 +1,59 @@
+"""Range-based set reconciliation: which keys of one collection differ between a store and the other side.
+
+The method is that of negentropy (Meyer, "Range-Based Set Reconciliation", 2022): fingerprints of ranges, split
+where they differ, several ranges a round trip.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from mirror.sync.index import RangeIndex
+from mirror.sync.remote import Answer, Remote
+from mirror.wire.codec import GREATEST, LEAST, Entry, Listed, Range
+
+RANGES_A_TRIP = 128
+"""Ranges asked for in one round trip."""
+
+
+class Difference(msgspec.Struct):
+    """The keys of one collection in which two nodes differ; a key whose versions differ is in both."""
+
+    wanted: list[str] = []
+    surplus: list[str] = []
+    trips: int = 0
+
+
+def find_difference(index: RangeIndex, ask: Callable[[Sequence[Range]], list[Answer]]) -> Difference:
+    """Descend into the ranges that differ until all entries in question are listed.  ``ask`` is one trip."""
+    found = Difference()
+    pending = [index.fingerprint(LEAST, GREATEST)]
+    while pending:
+        asked, pending = pending[:RANGES_A_TRIP], pending[RANGES_A_TRIP:]
+        found.trips += 1
+        for answer in ask(asked):
+            if isinstance(answer, Listed):
+                _compare(index, answer, found)
+            elif index.differs(answer):
+                pending.append(index.fingerprint(answer.lower, answer.upper))
+    return found
+
+
+def _compare(index: RangeIndex, listed: Listed, found: Difference) -> None:
+    theirs = {(entry.stamp, entry.key, entry.crc) for entry in listed.entries}
+    ours = {(entry.stamp, entry.key, entry.crc) for entry in index.entries(listed.lower, listed.upper)}
+    found.wanted += sorted(key for _, key, _ in theirs - ours)
+    found.surplus += sorted(key for _, key, _ in ours - theirs)
+
+
+def list_entries(remote: Remote, collection: str) -> list[Entry]:
+    """Return all entries of a collection as reconciliation lists them."""
+    entries: list[Entry] = []
+
+    def ask(ranges: Sequence[Range]) -> list[Answer]:
+        answers = remote.ranges(collection, ranges)
+        entries.extend(entry for answer in answers if isinstance(answer, Listed) for entry in answer.entries)
+        return answers
+
+    find_difference(RangeIndex.of(()), ask)
+    return entries
