@@ -279,6 +279,7 @@ class _Ahead:
         self._bulk = bulk
         self._other = other
         self.info = bulk.info
+        self.heard = bulk.heard
         self.get = bulk.get
         self.ranges = bulk.ranges
         self.lacks = bulk.lacks

@@ -13,8 +13,6 @@ from mirror.model.errors import BadRecord
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.record import Record, pack_head, unpack_head
 
-MAX_EVERY_MS = 1 << 40
-
 Vector = dict[str, int]
 """By origin, the stamp of the last sign of life that is held."""
 
@@ -23,38 +21,48 @@ class Horizon(NamedTuple):
     """Tombstones with lesser stamps are dropped.
 
     That was agreed by the ``nodes`` (origins): each holds the others' signs of life up to ``stamp`` at least.
-    ``every_ms`` is how often they write one.
     """
 
     stamp: int = 0
     nodes: tuple[str, ...] = ()
-    every_ms: int = 0
 
     def known_by(self, vector: Vector) -> bool:
         """Tell whether who holds these signs has every tombstone from before the horizon, or what replaced it."""
         return all(vector.get(node, 0) >= self.stamp for node in self.nodes)
 
 
-def sign_record(origin: str, every_ms: int, seen: Vector) -> Record:
-    """Return the draft of a sign of life, the next one due in ``every_ms``."""
-    return Record(NODES, origin, 1, origin, 1, head=pack_head({"every_ms": every_ms, "seen": seen}))
+class Heard(NamedTuple):
+    """What a node has heard of all others: its horizon, the signs of life it holds, and by origin the greatest
+    stamp of all versions that ever came to it.
+    """
+
+    horizon: Horizon = Horizon()
+    signs: Vector = {}
+    newest: Vector = {}
+
+    def sign_of(self, node: str) -> int:
+        """Return the newest sign of a node, in whichever of its lives (a restored store writes as another); or 0."""
+        return max((stamp for origin, stamp in self.signs.items() if origin.partition("~")[0] == node), default=0)
+
+
+def sign_record(origin: str, seen: Vector) -> Record:
+    """Return the draft of a sign of life of a node that holds these signs."""
+    return Record(NODES, origin, 1, origin, 1, head=pack_head({"seen": seen}))
 
 
 def horizon_record(origin: str, horizon: Horizon) -> Record:
     """Return the record that tells a horizon."""
-    head = pack_head({"nodes": sorted(horizon.nodes), "every_ms": horizon.every_ms})
-    return Record(NODES, HORIZON_KEY, horizon.stamp, origin, 1, head=head)
+    return Record(NODES, HORIZON_KEY, horizon.stamp, origin, 1, head=pack_head({"nodes": sorted(horizon.nodes)}))
 
 
 def horizon_of(record: Record | None) -> Horizon:
     """Return what a record says of the horizon.  Raises BadRecord."""
     if record is None or record.dead:
         return Horizon()
-    fields = unpack_head(record.head)
-    nodes = fields.get("nodes", [])
+    nodes = unpack_head(record.head).get("nodes", [])
     if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
         raise BadRecord("record nodes *: its head names no list of nodes")
-    return Horizon(record.stamp, tuple(nodes), _milliseconds(fields))
+    return Horizon(record.stamp, tuple(nodes))
 
 
 def vector_held(records: Iterable[Record]) -> Vector:
@@ -85,10 +93,3 @@ def _seen(sign: Record) -> dict[str, Any]:
     if not isinstance(seen, dict) or not all(isinstance(stamp, int) for stamp in seen.values()):
         raise BadRecord(f"record nodes {sign.key!r}: its head holds no vector")
     return seen
-
-
-def _milliseconds(fields: dict[str, Any]) -> int:
-    value = fields.get("every_ms", 0)
-    if not isinstance(value, int) or not 0 <= value < MAX_EVERY_MS:
-        raise BadRecord(f"record nodes: {value!r} is no number of milliseconds")
-    return value

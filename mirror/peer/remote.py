@@ -7,6 +7,8 @@ import gevent
 import msgspec
 
 from mirror.model.digest import Digest
+from mirror.model.kinds import NODES
+from mirror.model.nodes import Heard, Horizon
 from mirror.model.record import INLINE_LIMIT, Record
 from mirror.peer.channel import Channel
 from mirror.store.base import Applied
@@ -45,6 +47,10 @@ class ChannelRemote:
             command += f"|{known.count}|{known.total:016x}"
         self.channel.send(command.encode() + b"\n")
         return read_state(self.channel, self.channel.read_reply())
+
+    def heard(self) -> Heard:
+        reply = self.channel.ask(f"SYNC {NODES}|heard", 1)
+        return read_heard(self.channel, reply)
 
     def pin(self) -> State:
         """Pin the present state on the other side; what follows on this connection reads it."""
@@ -174,6 +180,24 @@ def read_state(channel: Channel, reply: Reply) -> State:
         return state._replace(collections=dict(_read_digest(line) for line in channel.read_listing()))
     except ValueError:
         raise ProtocolError(f"{channel.peer} answered info with {reply.text[:80]!r}") from None
+
+
+def read_heard(channel: Channel, reply: Reply) -> Heard:
+    """Read the answer to ``heard``: the horizon, and a listing of origins."""
+    signs: dict[str, int] = {}
+    newest: dict[str, int] = {}
+    agreed: list[str] = []
+    try:
+        for line in channel.read_listing():
+            origin, sign, stamp, agrees = line.split("|")[:4]
+            if int(sign, 16):
+                signs[origin] = int(sign, 16)
+            newest[origin] = int(stamp, 16)
+            if agrees == "1":
+                agreed.append(origin)
+        return Heard(Horizon(int(reply.parameters[0], 16), tuple(agreed)), signs, newest)
+    except (ValueError, IndexError):
+        raise ProtocolError(f"{channel.peer} answered heard with {reply.text[:80]!r}") from None
 
 
 def _read_digest(line: str) -> tuple[str, Digest]:

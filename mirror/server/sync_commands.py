@@ -151,6 +151,15 @@ def _digest_line(session: Session, name: str, digest: Digest) -> str:
     return f"{line}|{clean(room.name)}" if room is not None else line
 
 
+def _heard(session: Session, _asked: Asked) -> None:
+    heard = session.responder().heard()
+    lines = [
+        f"{origin}|{heard.signs.get(origin, 0):x}|{heard.newest.get(origin, 0):x}|{origin in heard.horizon.nodes:d}"
+        for origin in sorted({*heard.signs, *heard.newest, *heard.horizon.nodes})
+    ]
+    session.send_listing(f"{heard.horizon.stamp:x}", lines)
+
+
 def _pin(session: Session, asked: Asked) -> None:
     _require_peer(session)
     session.pin()
@@ -490,6 +499,7 @@ ACTIONS: dict[str, Action] = {
     "since": Action(_since, "[epoch:sequence]", "what changed after a cursor"),
     "tail": Action(_tail, "[epoch:sequence]", "the same, then every change as it is committed"),
     "offer": Action(_offer, "", "takes records, contents or drafts that you send"),
+    "heard": Action(_heard, "", "what was heard of all nodes: the horizon; origin|sign of life|newest stamp|agreed"),
     "ranges": Action(_ranges, "", "reconciles: send fingerprints of ranges, read what differs"),
     "body": Action(_body, "[sha-256|offset]", "contents of large bodies, from an offset in bytes"),
     "lacks": Action(_lacks, "", "send contents you have, read which are wanted from where"),

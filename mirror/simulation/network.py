@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from mirror.model.digest import Digest
+from mirror.model.nodes import Heard
 from mirror.simulation.node import Lost, SimulatedNode
 from mirror.simulation.world import World
 from mirror.store.base import Applied
@@ -78,6 +79,9 @@ class SimulatedRemote:
 
     def info(self, known: Digest | None = None) -> State:
         return self._ask(lambda: self._responder.info(known))
+
+    def heard(self) -> Heard:
+        return self._ask(lambda: self._responder.heard())
 
     def since(self, cursor: Cursor) -> Iterator[Page]:
         return self._follow(lambda: self._responder.since(cursor))

@@ -24,8 +24,8 @@ from mirror.sync.remote import StaleCursor
 START_MS = 1_700_000_000_000
 TROUBLE_MS = 120_000
 """How long users write and faults happen (virtual milliseconds)."""
-KEEP_MS = 40_000
-"""How long tombstones are kept."""
+KEEP_MS = 60_000
+"""How long tombstones are kept; most partitions are shorter."""
 EVERY_MS = 1_000
 """How often nodes give a sign of life."""
 KEEPING = Keeping(KEEP_MS, 2_000, EVERY_MS)

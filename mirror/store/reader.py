@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from mirror.model.digest import Digest, unsigned
-from mirror.model.kinds import NODES
-from mirror.model.nodes import Horizon, vector_held
+from mirror.model.kinds import HORIZON_KEY, NODES
+from mirror.model.nodes import Heard, Horizon, horizon_of, vector_held
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
 from mirror.store.base import Allows, Conflict, FeedPage, RootState, StoreDamaged, StoredCursor, everything
@@ -104,6 +104,13 @@ class Reader:
     def signs(self) -> list[Record]:
         """Return all nodes' signs of life that came here, the horizon among them."""
         return list(self.scan_all(NODES))
+
+    def heard(self) -> Heard:
+        """Return what this node has heard of all others."""
+        signs = self.signs()
+        rows = self.connection.execute("SELECT name, newest FROM origin WHERE newest > 0")
+        marker = next((record for record in signs if record.key == HORIZON_KEY), None)
+        return Heard(horizon_of(marker), vector_held(signs), dict(rows.fetchall()))
 
     def reaches(self, horizon: Horizon) -> bool:
         """Tell whether every tombstone from before a horizon is here, or was, or what replaced it."""

@@ -86,7 +86,12 @@ CREATE TABLE block (
 
 _VERSION_3 = """
 CREATE INDEX record_dead ON record (stamp) WHERE dead = 1;
+ALTER TABLE origin ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;
+UPDATE origin SET newest = found.stamp
+    FROM (SELECT origin, max(stamp) AS stamp FROM record GROUP BY origin) AS found WHERE found.origin = origin.id;
 """
+
+"""``newest`` is the greatest stamp of an origin's versions that ever came here, kept or not."""
 
 MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3]
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""

@@ -83,6 +83,7 @@ class Writer(Reader):
                 repeated.append((record, crc))
             else:
                 group[record.key] = (record, crc)
+        self._note_newest(records)
         nodes = by_collection.pop(NODES, {})
         result = Applied()
         for collection, group in by_collection.items():
@@ -92,6 +93,16 @@ class Writer(Reader):
         for record, crc in repeated:
             result += self._merge_in([record], [crc])
         return result
+
+    def _note_newest(self, records: Sequence[Record]) -> None:
+        """Remember, by origin, the greatest stamp that ever came here."""
+        newest: dict[str, int] = {}
+        for record in records:
+            for origin, stamp in ((record.origin, record.stamp), *record.past):
+                if newest.get(origin, 0) < stamp:
+                    newest[origin] = stamp
+        rows = [(stamp, self._origin_id(origin), stamp) for origin, stamp in newest.items()]
+        self.connection.executemany("UPDATE origin SET newest = ? WHERE id = ? AND newest < ?", rows)
 
     def _apply_nodes(self, nodes: dict[str, tuple[Record, int]]) -> Applied:
         """Apply what nodes say of themselves: after all else, since who has a sign of life has all before it.
@@ -215,9 +226,9 @@ class Writer(Reader):
 
     # -- tombstones -------------------------------------------------------------------------------
 
-    def beat(self, every_ms: int) -> Record:
-        """Write this node's sign of life, due again in so many milliseconds."""
-        sign = self.put(sign_record(self._origin, every_ms, vector_held(self.signs())))
+    def beat(self) -> Record:
+        """Write this node's sign of life."""
+        sign = self.put(sign_record(self._origin, vector_held(self.signs())))
         places = [*self._sign_places(), (sign.stamp, self.last_sequence())]
         # One from before the horizon is enough.
         kept = [place for place, after in pairwise(places) if after[0] > self.horizon()] + places[-1:]

@@ -29,7 +29,7 @@ def keep_up(store: Store, now_ms: int, keeping: Keeping) -> int:
     heard = store.read(last_sign)
     # A sign from the future was written before the clock was set back.
     if not now_ms - keeping.every_ms < heard <= now_ms:
-        store.write(lambda writer: writer.beat(keeping.every_ms))
+        store.write(lambda writer: writer.beat())
     due_ms = now_ms - keeping.keep_ms
     if not store.read(lambda reader: _is_due(reader, due_ms, keeping.step_ms)):
         return 0
@@ -37,7 +37,6 @@ def keep_up(store: Store, now_ms: int, keeping: Keeping) -> int:
     due = make_stamp(due_ms, zlib.crc32(store.read(lambda reader: reader.origin()).encode()) & 0xFFFF)
     horizon = store.read(lambda reader: agreed_horizon(reader.signs(), reader.origin(), due))
     if horizon.stamp:
-        horizon = horizon._replace(every_ms=keeping.every_ms)
         store.write(lambda writer: writer.advance_horizon(horizon))
     return horizon.stamp
 

@@ -138,7 +138,7 @@ class _Work(NamedTuple):
     def _without_deleted(self, page: Page, known: set[str]) -> Page:
         """Refuse what they still have although it was deleted here, so long ago that the tombstone is gone."""
         strange = [record for record in page.records if record.key not in known]
-        refused = self.absence.here.deleted(strange, self.outcome.state.node)
+        refused = self.absence.here.deleted(strange)
         if not refused:
             return page
         fetch_contents(self.store, self.remote, refused)
@@ -155,7 +155,7 @@ class _Work(NamedTuple):
         wanted = set(found.wanted)
         only_here = [key for key in found.surplus if key not in wanted]
         for page in list(self.own.get(collection, only_here)):
-            self._refuse(self.absence.there.deleted(page.records, self.store.node))
+            self._refuse(self.absence.there.deleted(page.records))
 
     def _refuse(self, records: list[Record]) -> None:
         if records:

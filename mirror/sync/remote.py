@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from mirror.model.digest import Digest
 from mirror.model.errors import MirrorError
+from mirror.model.nodes import Heard
 from mirror.model.record import Record
 from mirror.store.base import Applied
 from mirror.wire.codec import ContentRequest, Cursor, Listed, Range
@@ -73,6 +74,10 @@ class Remote(Protocol):
 
     def info(self, known: Digest | None = None) -> State:
         """Return its state."""
+        ...
+
+    def heard(self) -> Heard:
+        """Return what it has heard of all other nodes.  Raises Denied."""
         ...
 
     def since(self, cursor: Cursor) -> Iterator[Page]:

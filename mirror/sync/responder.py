@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from mirror.model.digest import MASK, Digest
+from mirror.model.kinds import NODES
+from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
 from mirror.store.base import Applied, FeedPage, Reading, Store
 from mirror.store.blocks import Place
@@ -54,6 +56,12 @@ class Responder:
             return State(self._store.node, root.epoch, root.sequence, whole, shown, root.horizon)
 
         return self._read(job)
+
+    def heard(self) -> Heard:
+        """Return what this node has heard of all others.  Raises Denied."""
+        self._require(NODES)
+        heard: Heard = self._read(lambda reader: reader.heard())
+        return heard
 
     def _digests(self, reader: Any, reads: Callable[[str], bool]) -> dict[str, Digest]:
         digests: dict[str, Digest] = reader.digests(reads)
