@@ -63,9 +63,20 @@ def _order(record: Record, rank: Rank) -> tuple[Any, ...]:
 def _lost(winner: Record, loser: Record) -> tuple[Record, ...]:
     if loser.dead or _same_content(winner, loser):
         return ()
-    if winner.version != loser.version and covers(winner, loser):
+    if winner.version != loser.version and _saw_all(winner, loser):
         return ()
     return (loser,)
+
+
+def _saw_all(winner: Record, loser: Record) -> bool:
+    """Tell whether the winner was written by someone who had seen all of the loser.
+
+    Merged fields bear the greatest version of those they were made of, so one is not enough to have seen.
+    """
+    if kind_of(loser.collection).rule is not Rule.FIELDS:
+        return covers(winner, loser)
+    seen = vector_of(winner)
+    return all(seen.get(origin, 0) >= stamp for origin, stamp in vector_of(loser).items())
 
 
 def _same_content(left: Record, right: Record) -> bool:

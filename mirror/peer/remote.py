@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import gevent
 import msgspec
@@ -65,12 +66,8 @@ class ChannelRemote:
         return self._pages(f"SYNC {self._type}|tail|{cursor}")
 
     def _pages(self, command: str) -> Iterator[Page]:
-        try:
+        with _told_stale():
             self.channel.ask(command, 1)
-        except Refused as error:
-            if error.code == Code.STALE_CURSOR:
-                raise StaleCursor(error.text) from None
-            raise
         for batch in self.channel.read_batches():
             yield decode_page(batch)
 
@@ -133,7 +130,19 @@ class ChannelRemote:
             else records_batch(item.records, item.crcs)
             for item in offered
         )
-        return self._applied()
+        with _told_stale():
+            return self._applied()
+
+
+@contextmanager
+def _told_stale() -> Iterator[None]:
+    """Raise StaleCursor where the other side says so."""
+    try:
+        yield
+    except Refused as error:
+        if error.code == Code.STALE_CURSOR:
+            raise StaleCursor(error.text) from None
+        raise
 
 
 def _draft_batches(records: Sequence[Record]) -> Iterator[Batch]:

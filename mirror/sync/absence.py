@@ -37,10 +37,14 @@ class Side(NamedTuple):
 
 
 class Absence(NamedTuple):
-    """``here.away``: the other side was away for too long for us; ``there.away``: we were, for it."""
+    """``here.away``: the other side was away for too long for us; ``there.away``: we were, for it.
+
+    ``horizon`` is ours (a stamp): once it moves, the question is open again.
+    """
 
     here: Side = Side()
     there: Side = Side()
+    horizon: int = 0
 
     def __bool__(self) -> bool:
         return self.here.away or self.there.away
@@ -53,12 +57,12 @@ def find_absence(store: Store, remote: Remote, state: State) -> Absence:
     """
     ours: Heard = store.read(lambda reader: reader.heard())
     if ours.horizon.stamp == state.horizon:
-        return Absence()
+        return Absence(horizon=ours.horizon.stamp)
     try:
         theirs = remote.heard()
     except Denied:
-        return Absence()
-    return Absence(_side(ours, theirs, state.node), _side(theirs, ours, store.node))
+        return Absence(horizon=ours.horizon.stamp)
+    return Absence(_side(ours, theirs, state.node), _side(theirs, ours, store.node), ours.horizon.stamp)
 
 
 def _side(one: Heard, other: Heard, name: str) -> Side:

@@ -10,7 +10,7 @@ from mirror.model.nodes import horizon_of
 from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.sync.absence import find_absence
-from mirror.sync.pull import PULL, PUSH, apply_page
+from mirror.sync.pull import PULL, PUSH, HorizonMoved, apply_page
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Outcome, reconcile
 from mirror.sync.remote import Page, Remote, StaleCursor
@@ -27,6 +27,8 @@ class Exchange:
         self._store = store
         self._peer = peer
         self._scope = scope
+        self._horizon: int | None = None  # ours, when the peer was last found not to have been away for too long
+        self._told: Remote | None = None  # the connection on which it was asked for its horizon before pushing
 
     def cursor(self, direction: str) -> StoredCursor:
         """Return how far one direction has come."""
@@ -55,11 +57,18 @@ class Exchange:
     def _away(self, remote: Remote) -> bool:
         """Tell whether one of the two was away for longer than tombstones are kept."""
         state = remote.info(self._store.read(lambda reader: reader.root()).digest)
-        return bool(find_absence(self._store, remote, state))
+        absence = find_absence(self._store, remote, state)
+        self._horizon = None if absence else absence.horizon
+        return bool(absence)
 
     def reconcile(self, remote: Remote, pushing: bool) -> Outcome:
         """Compare everything shared and exchange what differs."""
-        return reconcile(self._store, remote, self._peer, push=pushing, scope=self._scope)
+        self._horizon = None
+        while True:
+            try:
+                return reconcile(self._store, remote, self._peer, push=pushing, scope=self._scope)
+            except HorizonMoved:
+                continue  # with what was taken so far there is less to do
 
     def pull_cursor(self, epoch: str) -> Cursor:
         """Return the cursor to ask the peer's changes from."""
@@ -69,12 +78,19 @@ class Exchange:
     def take(self, page: Page, bodies: Remote) -> Applied:
         """Take in a page of the peer's feed, with its cursor; ``bodies`` gives the contents that are lacking.
 
-        Raises StaleCursor when the peer has heard that deletions are forgotten of which we have not been told.
+        Raises StaleCursor when one of the two turns out not to have been told of deletions that the other has
+        forgotten meanwhile.
         """
         marker = _marker(page)
         if marker is not None and not self._store.read(lambda reader: reader.reaches(horizon_of(marker))):
             raise StaleCursor("deletions that did not come here have been forgotten: reconcile")
-        return apply_page(self._store, bodies, page, self._peer)
+        while True:
+            if self._horizon is None and self._away(bodies):
+                raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
+            try:
+                return apply_page(self._store, bodies, page, self._peer, horizon=self._horizon)
+            except HorizonMoved:
+                self._horizon = None
 
     def distrust_cursor(self) -> None:
         """Forget how far we read: the next time we reconcile."""
@@ -91,8 +107,9 @@ class Exchange:
 
         Raises StaleCursor when the peer was away for too long to be told which deletions are forgotten.
         """
-        if _marker(page) is not None and self._away(remote):
+        if (_marker(page) is not None or remote is not self._told) and self._away(remote):
             raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
+        self._told = remote
         applied = push_page(self._store, remote, page, self._scope)
         if page.cursor is not None and page.cursor.sequence != before:
             cursor = StoredCursor(epoch, page.cursor.sequence, True)

@@ -97,7 +97,7 @@ class _Work(NamedTuple):
         known = set(found.surplus)
         for start in range(0, len(found.wanted), PAGE_RECORDS):
             for page in self._get(collection, found.wanted[start : start + PAGE_RECORDS]):
-                self._take(self._without_deleted(page, known))
+                self._take(self._without_deleted(page, known), self.absence.horizon)
         if self.absence.there.away:
             self._forget_deleted(collection, found)
         if self.push:
@@ -129,8 +129,10 @@ class _Work(NamedTuple):
         # All of the answer at once: contents are asked for on the same connection, one exchange at a time.
         return list(self.remote.get(collection, keys))
 
-    def _take(self, page: Page) -> None:
-        self.outcome.pulled += apply_page(self.store, self.remote, page, self.peer, progress=self.progress)
+    def _take(self, page: Page, horizon: int | None = None) -> None:
+        self.outcome.pulled += apply_page(
+            self.store, self.remote, page, self.peer, progress=self.progress, horizon=horizon
+        )
 
     def _offer(self, page: Page) -> None:
         self.outcome.pushed += push_page(self.store, self.remote, page, self.own.scope)

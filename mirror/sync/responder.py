@@ -37,6 +37,7 @@ class Responder:
         self.scope = scope
         self._reading = reading or store
         self._page_records = page_records
+        self._told: int | None = None  # the horizon that the other side was told and has compared with
         self._indexes: dict[str, tuple[Digest, RangeIndex]] = {}
 
     def _read(self, job: Callable[[Any], T]) -> T:
@@ -47,6 +48,7 @@ class Responder:
 
         def job(reader: Any) -> State:
             root = reader.root()
+            self._told = root.horizon
             if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
                 return State(self._store.node, root.epoch, root.sequence, root.digest, None, root.horizon)
             collections = self._digests(reader, lambda name: self.scope.reads(name) and (not allows or allows(name)))
@@ -217,8 +219,16 @@ class Responder:
         for record in page.records:
             if not self.scope.writes(record):
                 raise Denied(f"{record.collection} is not open for writing; nothing of the batch was applied")
-        applied: Applied = self._store.write(lambda writer: writer.apply(page.records, page.crcs))
-        return applied
+
+        def job(writer: Any) -> Applied:
+            if self._told is not None and writer.horizon() != self._told:
+                raise StaleCursor("deletions have been forgotten here since info was asked: ask it again")
+            applied: Applied = writer.apply(page.records, page.crcs)
+            if self._told is not None:
+                self._told = writer.horizon()
+            return applied
+
+        return self._store.write(job)
 
     def _require(self, collection: str) -> None:
         if not self.scope.reads(collection):
