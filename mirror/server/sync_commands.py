@@ -17,7 +17,7 @@ from gevent.socket import wait_read
 
 from mirror.model.digest import Digest
 from mirror.model.errors import BadRecord, MirrorError
-from mirror.model.kinds import KINDS, Rule, check_collection, kind_of, room_of
+from mirror.model.kinds import KINDS, NODES, Rule, check_collection, kind_of, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.peer.remote import decode_page, read_part
 from mirror.server.access import VIEWS_CALENDAR, UserScope
@@ -373,6 +373,8 @@ def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
         session.node.recent[party.name].add(page.crcs)
         return applied
     for record in page.records:
+        if record.collection == NODES:
+            raise Denied("what nodes say of themselves is written by nodes alone")
         if not responder.scope.writes(record) or (party.kind == "user" and record.content):
             # A hash alone must not open somebody else's content, so users' drafts carry their bodies.
             raise Denied(f"{record.collection} is not here")

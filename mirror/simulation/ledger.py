@@ -77,11 +77,17 @@ class Ledger:
         held = final.get(thing)
         if held is not None and not held.dead and unpack_fields(held).get(name) == field:
             return True
+        if self._said_again(thing, name, field):
+            return True  # nothing is lost where somebody else's later version says the same; that one is checked too
         for other in self._known[thing]:
             replaced = other.dead or unpack_fields(other).get(name, field).stamp > field.stamp
             if other.version != record.version and replaced and self._saw(other, name, record):
                 return True
         return any(unpack_fields(loser).get(name) == field for loser in self._logged[thing] if not loser.dead)
+
+    def _said_again(self, thing: Thing, name: str, field: Field) -> bool:
+        later = (unpack_fields(other).get(name) for other in self._known[thing] if not other.dead)
+        return any(same is not None and same.value == field.value and same[1:] > field[1:] for same in later)
 
     def _saw(self, other: Record, name: str, record: Record) -> bool:
         """Tell whether who wrote that field in ``other`` had seen ``record``."""

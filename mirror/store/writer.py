@@ -143,7 +143,8 @@ class Writer(Reader):
                 continue
             current = self._at(sequence)
             merged = merge(current, record, self.body)
-            conflicts += self._log_conflicts(merged.losers, merged.record)
+            if collection != NODES:  # of what nodes say of themselves just the newest counts, and none is put back
+                conflicts += self._log_conflicts(merged.losers, merged.record)
             if merged.record is current:
                 already += 1
                 continue
