@@ -99,6 +99,14 @@ def vector_of(record: Record) -> dict[str, int]:
     return vector
 
 
+def created(record: Record) -> int:
+    """Return a stamp before which nobody can have known of a record's incarnation.
+
+    What was imported, and items that were never seen deleted, are born before all else; theirs is the least known.
+    """
+    return record.born if record.born > 1 else min(vector_of(record).values())
+
+
 def past_of(vector: dict[str, int], origin: str) -> tuple[tuple[str, int], ...]:
     """Return a vector as the canonical ``past`` of a record written at ``origin``."""
     return tuple(sorted((name, stamp) for name, stamp in vector.items() if name != origin))

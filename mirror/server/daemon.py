@@ -51,14 +51,16 @@ class Daemon:
         gevent.signal_handler(signal.SIGTERM, self._stop.set)
         gevent.signal_handler(signal.SIGINT, self._stop.set)
         gevent.signal_handler(signal.SIGHUP, self.reload)
-        upkeep = gevent.spawn(Upkeep(self.node.store, self.node.config).run)
+        upkeep = Upkeep(self.node.store, self.node.config)
+        upkeep.keep_up()  # before any peer compares what both of us have heard
+        keeping = gevent.spawn(upkeep.run)
         self._start_links(self.node.config)
         self._write_state()
         log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
         try:
             self._stop.wait()
         finally:
-            upkeep.kill()
+            keeping.kill()
             self._close()
 
     def _write_state(self) -> None:

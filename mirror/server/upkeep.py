@@ -35,14 +35,17 @@ class Upkeep:
         """Work until killed."""
         while True:
             try:
-                self.work(int(time.time() * 1000))
+                self.keep_up()
+                self._sweep()
             except MirrorError as error:
                 log.error("upkeep: %s; trying again in an hour", error)
             gevent.sleep(INTERVAL_S)
 
-    def work(self, now_ms: int) -> None:
-        """Do what is due at a moment (Unix milliseconds)."""
-        horizon = keep_up(self._store, now_ms, self._keeping)
+    def keep_up(self) -> None:
+        """Give a sign of life and move the horizon, if they are due."""
+        horizon = keep_up(self._store, int(time.time() * 1000), self._keeping)
         if horizon:
             log.info("tombstones from before %s are dropped: all nodes have them", format_stamp(horizon))
+
+    def _sweep(self) -> None:
         self._suspects = self._store.write(lambda writer: writer.sweep_contents(self._suspects))

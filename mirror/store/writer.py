@@ -9,7 +9,7 @@ import hashlib
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +22,7 @@ from mirror.model.fields import Value, unpack_fields
 from mirror.model.kinds import HORIZON_KEY, NODES, Rule, check_collection, kind_of
 from mirror.model.merge import merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, sign_record, vector_held
-from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, record_bytes, record_crc, validate
+from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_bytes, record_crc, validate
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.store.base import Applied, MissingContent, StoredCursor, StoreError
 from mirror.store.blocks import Blocks
@@ -284,6 +284,18 @@ class Writer(Reader):
             return 0
         return max((sequence for stamp, sequence in self._sign_places() if stamp <= horizon.stamp), default=0)
 
+    def came_meanwhile(self, after: int, horizon: int, compared: Set[tuple[str, str]]) -> bool:
+        """Tell whether records came after a place of the feed that may have been deleted before a horizon (a stamp).
+
+        ``compared`` are collections and keys that were compared with a node that knows.
+        """
+        rows = self.connection.execute(f"SELECT {COLUMNS} FROM record WHERE sequence > ? AND dead = 0", (after,))
+        for record in map(self.record_of, rows):
+            thing = (record.collection, record.key)
+            if created(record) < horizon and record.collection != NODES and thing not in compared:
+                return True
+        return False
+
     def refuse_revival(self, records: Sequence[Record]) -> int:
         """Delete records, everywhere, that were deleted so long ago that no tombstone is left; returns how many.
 
@@ -294,14 +306,11 @@ class Writer(Reader):
         refused = 0
         for record in records:
             current = self.get(record.collection, record.key)
-            if current is None:
+            if current is None or current.era < record.era or (current == record and not record.dead):
                 dead = tombstone(record, self.clock.tick(), self._origin)
-                self._log_conflicts([record], dead)
-                self._put(dead)
-                refused += 1
-            elif not current.dead and current == record:
-                dead = tombstone(current, self.clock.tick(), self._origin)
-                self._log_conflicts([current], dead)
+                # Whatever older incarnation is here dies with it, though who deleted that one had not seen this.
+                older = [current] if current is not None and not current.dead and current != record else []
+                self._log_conflicts([record, *older], dead)
                 self._put(dead)
                 refused += 1
         return refused

@@ -6,13 +6,41 @@ deleted, and is deleted again, with a copy in the conflict log.  Between all oth
 not arise: they have every tombstone that was dropped.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Set
+from typing import Any, NamedTuple
 
-from mirror.model.nodes import Heard, Vector
-from mirror.model.record import Record, vector_of
+from mirror.model.kinds import HORIZON_KEY, NODES
+from mirror.model.nodes import Heard, Vector, horizon_of
+from mirror.model.record import Record, created, vector_of
 from mirror.store.base import Store
-from mirror.sync.remote import Denied, Remote, State
+from mirror.sync.remote import Denied, Remote, State, SyncError
+
+
+class HorizonMoved(SyncError):
+    """Since two nodes were compared, tombstones were dropped, or records came that were not compared."""
+
+
+def check_horizon(writer: Any, horizon: int) -> None:
+    """Raise HorizonMoved unless a store's horizon is still the one with which a peer was compared."""
+    if writer.horizon() != horizon:
+        raise HorizonMoved("deletions were forgotten here meanwhile: try again")
+
+
+def check_marker(writer: Any, records: Iterable[Record], after: int, compared: Set[tuple[str, str]]) -> None:
+    """Raise HorizonMoved when records tell of a horizon, and what it wants to be compared with has changed.
+
+    Since the place ``after`` in the feed, a third node may have brought what was deleted before that horizon.
+    """
+    marker = marker_of(records)
+    if marker is None or writer.reaches(horizon_of(marker)):
+        return
+    if writer.came_meanwhile(after, marker.stamp, compared):
+        raise HorizonMoved("records came in while all was compared: try again")
+
+
+def marker_of(records: Iterable[Record]) -> Record | None:
+    """Return the record, among others, that tells up to when deletions are forgotten."""
+    return next((record for record in records if record.key == HORIZON_KEY and record.collection == NODES), None)
 
 
 class Side(NamedTuple):
@@ -26,14 +54,11 @@ class Side(NamedTuple):
     seen: Vector = {}
 
     def deleted(self, records: Iterable[Record]) -> list[Record]:
-        """Return the records, out of those that only the other side holds, that were deleted on this side."""
+        """Return the records that were deleted on this side, out of those of which it holds nothing as new."""
         return [record for record in records if self.away and not record.dead and self._can_have_seen(record)]
 
     def _can_have_seen(self, record: Record) -> bool:
-        vector = vector_of(record)
-        # What was imported, and items that were never seen deleted, are born before all else.
-        created = record.born if record.born > 1 else min(vector.values())
-        return any(created <= self.seen.get(origin, 0) for origin in vector)
+        return any(created(record) <= self.seen.get(origin, 0) for origin in vector_of(record))
 
 
 class Absence(NamedTuple):

@@ -7,10 +7,9 @@ from typing import Any
 
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import horizon_of
-from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
-from mirror.sync.absence import find_absence
-from mirror.sync.pull import PULL, PUSH, HorizonMoved, apply_page
+from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
+from mirror.sync.pull import PULL, PUSH, apply_page
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Outcome, reconcile
 from mirror.sync.remote import Page, Remote, StaleCursor
@@ -81,16 +80,20 @@ class Exchange:
         Raises StaleCursor when one of the two turns out not to have been told of deletions that the other has
         forgotten meanwhile.
         """
-        marker = _marker(page)
+        marker = marker_of(page.records)
         if marker is not None and not self._store.read(lambda reader: reader.reaches(horizon_of(marker))):
             raise StaleCursor("deletions that did not come here have been forgotten: reconcile")
         while True:
             if self._horizon is None and self._away(bodies):
                 raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
             try:
-                return apply_page(self._store, bodies, page, self._peer, horizon=self._horizon)
+                return apply_page(self._store, bodies, page, self._peer, guard=self._check_horizon)
             except HorizonMoved:
                 self._horizon = None
+
+    def _check_horizon(self, writer: Any) -> None:
+        if self._horizon is not None:
+            check_horizon(writer, self._horizon)
 
     def distrust_cursor(self) -> None:
         """Forget how far we read: the next time we reconcile."""
@@ -107,7 +110,7 @@ class Exchange:
 
         Raises StaleCursor when the peer was away for too long to be told which deletions are forgotten.
         """
-        if (_marker(page) is not None or remote is not self._told) and self._away(remote):
+        if (marker_of(page.records) is not None or remote is not self._told) and self._away(remote):
             raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
         self._told = remote
         applied = push_page(self._store, remote, page, self._scope)
@@ -119,11 +122,6 @@ class Exchange:
 
             self._store.write(job)
         return applied
-
-
-def _marker(page: Page) -> Record | None:
-    """Return the record of a page that tells up to when deletions are forgotten."""
-    return next((record for record in page.records if record.key == HORIZON_KEY and record.collection == NODES), None)
 
 
 def _is_empty(reader: Any) -> bool:

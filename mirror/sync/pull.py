@@ -5,7 +5,7 @@ from typing import Any
 
 from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
-from mirror.sync.remote import Page, Part, Remote, SyncError
+from mirror.sync.remote import Page, Part, Remote
 from mirror.wire.codec import ContentRequest
 
 PULL = "pull"
@@ -22,10 +22,6 @@ def contents_of(records: Iterable[Record]) -> list[ContentRequest]:
     return [
         ContentRequest(content) for content in dict.fromkeys(record.content for record in records if record.content)
     ]
-
-
-class HorizonMoved(SyncError):
-    """Tombstones were dropped here after the peer was last compared with what it has missed."""
 
 
 def lacking(store: Store, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
@@ -78,18 +74,17 @@ def apply_page(
     peer: str,
     complete: bool = True,
     progress: Progress | None = None,
-    horizon: int | None = None,
+    guard: Callable[[Any], None] | None = None,
 ) -> Applied:
     """Merge a page into a store; the cursor it reaches is durable in the same transaction (rule 2).
 
-    ``horizon`` is the store's at the time when the peer was found not to have been away for too long.  Raises
-    HorizonMoved when it is another one now.
+    ``guard`` may look at the store in that transaction (with its writer), and raise what forbids it.
     """
     fetch_contents(store, remote, page.records, progress)
 
     def job(writer: Any) -> Applied:
-        if horizon is not None and writer.horizon() != horizon:
-            raise HorizonMoved("deletions were forgotten here meanwhile: try again")
+        if guard is not None:
+            guard(writer)
         applied: Applied = writer.apply(page.records, page.crcs)
         if page.cursor is not None:
             writer.set_cursor(peer, PULL, StoredCursor(page.cursor.epoch, page.cursor.sequence, complete))

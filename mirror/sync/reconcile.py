@@ -1,5 +1,6 @@
 """Reconciliation: two nodes find what differs without a cursor, and exchange just that."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,7 +10,7 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.store.reader import PAGE_RECORDS
-from mirror.sync.absence import Absence, find_absence
+from mirror.sync.absence import Absence, check_horizon, check_marker, find_absence
 from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
@@ -57,7 +58,18 @@ def reconcile(
     own = Responder(store, scope)
     before = own.info()
     state = remote.info(before.digest)
-    work = _Work(store, own, remote, peer, push, find_absence(store, remote, state), Outcome(state), progress)
+    work = _Work(
+        store,
+        own,
+        remote,
+        peer,
+        push,
+        find_absence(store, remote, state),
+        Outcome(state),
+        progress,
+        before.sequence,
+        set(),
+    )
     outcome = work.outcome
     outcome.absence = work.absence
     if state.collections is not None and before.collections is not None:
@@ -90,14 +102,17 @@ class _Work(NamedTuple):
     absence: Absence
     outcome: Outcome
     progress: Progress | None
+    after: int
+    """Where our feed ended before the comparison began."""
+    compared: set[tuple[str, str]]
+    """Collections and keys of what came from the other side, when it matters where records came from."""
 
     def settle(self, collection: str) -> None:
         """Find what differs in a collection and exchange it."""
         found = self._find(collection)
-        known = set(found.surplus)
         for start in range(0, len(found.wanted), PAGE_RECORDS):
             for page in self._get(collection, found.wanted[start : start + PAGE_RECORDS]):
-                self._take(self._without_deleted(page, known), self.absence.horizon)
+                self._take(self._without_deleted(page))
         if self.absence.there.away:
             self._forget_deleted(collection, found)
         if self.push:
@@ -113,7 +128,8 @@ class _Work(NamedTuple):
 
     def exchange_signs(self, theirs: list[Page], ours: list[Page]) -> None:
         for page in theirs:
-            self._take(page)
+            records = page.records
+            self._apply(page, lambda writer, new=records: check_marker(writer, new, self.after, self.compared))  # type: ignore[misc]
         for page in ours:
             self._offer(page)
 
@@ -129,18 +145,20 @@ class _Work(NamedTuple):
         # All of the answer at once: contents are asked for on the same connection, one exchange at a time.
         return list(self.remote.get(collection, keys))
 
-    def _take(self, page: Page, horizon: int | None = None) -> None:
-        self.outcome.pulled += apply_page(
-            self.store, self.remote, page, self.peer, progress=self.progress, horizon=horizon
-        )
+    def _take(self, page: Page) -> None:
+        self._apply(page, lambda writer: check_horizon(writer, self.absence.horizon))
+        if self.absence:
+            self.compared.update((record.collection, record.key) for record in page.records)
+
+    def _apply(self, page: Page, guard: Callable[[Any], None]) -> None:
+        self.outcome.pulled += apply_page(self.store, self.remote, page, self.peer, progress=self.progress, guard=guard)
 
     def _offer(self, page: Page) -> None:
         self.outcome.pushed += push_page(self.store, self.remote, page, self.own.scope)
 
-    def _without_deleted(self, page: Page, known: set[str]) -> Page:
+    def _without_deleted(self, page: Page) -> Page:
         """Refuse what they still have although it was deleted here, so long ago that the tombstone is gone."""
-        strange = [record for record in page.records if record.key not in known]
-        refused = self.absence.here.deleted(strange)
+        refused = self.absence.here.deleted(self._newer_incarnations(page.records))
         if not refused:
             return page
         fetch_contents(self.store, self.remote, refused)
@@ -151,6 +169,17 @@ class _Work(NamedTuple):
                 self._offer(dead)
         kept = [pair for pair in zip(page.records, page.crcs, strict=True) if pair[0].key not in left_out]
         return Page([record for record, _ in kept], [crc for _, crc in kept], page.cursor)
+
+    def _newer_incarnations(self, records: list[Record]) -> list[Record]:
+        """Return the records of which this store holds nothing, or just something that was born or died before."""
+        if not self.absence.here.away or not records:
+            return []
+        keys = [record.key for record in records]
+        held = {
+            record.key: record.era
+            for record in self.store.read(lambda reader: reader.get_many(records[0].collection, keys))
+        }
+        return [record for record in records if record.key not in held or held[record.key] < record.era]
 
     def _forget_deleted(self, collection: str, found: Difference) -> None:
         """Delete what we still have although it was deleted there, so long ago that the tombstone is gone."""

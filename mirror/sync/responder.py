@@ -10,6 +10,7 @@ from mirror.model.record import Record, record_crc
 from mirror.store.base import Applied, FeedPage, Reading, Store
 from mirror.store.blocks import Place
 from mirror.store.reader import PAGE_RECORDS
+from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
 from mirror.sync.index import RangeIndex
 from mirror.sync.pull import lacking, store_parts
 from mirror.sync.remote import Answer, Denied, Offered, Page, Part, StaleCursor, State
@@ -37,7 +38,12 @@ class Responder:
         self.scope = scope
         self._reading = reading or store
         self._page_records = page_records
-        self._told: int | None = None  # the horizon that the other side was told and has compared with
+        # What the other side was told by info, and has compared with: our horizon, the end of our feed.  What it
+        # offered since is noted where one of us was away for longer than tombstones are kept.
+        self._told: int | None = None
+        self._after = 0
+        self._comparing = False
+        self._compared: set[tuple[str, str]] = set()
         self._indexes: dict[str, tuple[Digest, RangeIndex]] = {}
 
     def _read(self, job: Callable[[Any], T]) -> T:
@@ -48,7 +54,8 @@ class Responder:
 
         def job(reader: Any) -> State:
             root = reader.root()
-            self._told = root.horizon
+            self._told, self._after, self._comparing = root.horizon, root.sequence, False
+            self._compared.clear()
             if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
                 return State(self._store.node, root.epoch, root.sequence, root.digest, None, root.horizon)
             collections = self._digests(reader, lambda name: self.scope.reads(name) and (not allows or allows(name)))
@@ -62,6 +69,7 @@ class Responder:
     def heard(self) -> Heard:
         """Return what this node has heard of all others.  Raises Denied."""
         self._require(NODES)
+        self._comparing = True
         heard: Heard = self._read(lambda reader: reader.heard())
         return heard
 
@@ -221,14 +229,21 @@ class Responder:
                 raise Denied(f"{record.collection} is not open for writing; nothing of the batch was applied")
 
         def job(writer: Any) -> Applied:
-            if self._told is not None and writer.horizon() != self._told:
-                raise StaleCursor("deletions have been forgotten here since info was asked: ask it again")
+            if self._told is not None:
+                check_horizon(writer, self._told)
+            check_marker(writer, page.records, self._after, self._compared)
             applied: Applied = writer.apply(page.records, page.crcs)
             if self._told is not None:
                 self._told = writer.horizon()
             return applied
 
-        return self._store.write(job)
+        try:
+            applied = self._store.write(job)
+        except HorizonMoved as error:
+            raise StaleCursor(f"{error}; ask info first") from None
+        if self._comparing:
+            self._compared.update((record.collection, record.key) for record in page.records)
+        return applied
 
     def _require(self, collection: str) -> None:
         if not self.scope.reads(collection):

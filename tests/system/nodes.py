@@ -32,6 +32,10 @@ def ctdlmirror(
     return result
 
 
+IMPORTED = 334
+"""Records in the sample export."""
+
+
 class NodeProcess:
     """One node's directory and its daemon."""
 
