@@ -19,6 +19,10 @@ class Write(NamedTuple):
     at: int
     record: Record
 
+    @property
+    def thing(self) -> Thing:
+        return self.record.collection, self.record.key
+
 
 class Ledger:
     """Collects what was acknowledged, and checks it against where it all ended."""
@@ -106,6 +110,8 @@ class Ledger:
         held = final.get((dead.collection, dead.key))
         if held is None or held.dead or self._excused(write):
             return
+        if held.born == 1 and any(not other.dead and other.stamp > dead.stamp for other in self._known[write.thing]):
+            return  # filed anew by someone who knew of no deletion: one incarnation, in which SEQUENCE decides
         deleted = [other for other in self._known[held.collection, held.key] if not other.dead and covers(dead, other)]
         if held in deleted or (held.born > 1 and any(other.born == held.born for other in deleted)):
             yield f"deleted at {write.node} and back: {_name(held)} (deleted at stamp {dead.stamp})"

@@ -1,6 +1,6 @@
 """Reconciliation: two nodes find what differs without a cursor, and exchange just that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -112,7 +112,9 @@ class _Work(NamedTuple):
         found = self._find(collection)
         for start in range(0, len(found.wanted), PAGE_RECORDS):
             for page in self._get(collection, found.wanted[start : start + PAGE_RECORDS]):
-                self._take(self._without_deleted(page))
+                ours = self._held(page)
+                self._refuse(self.absence.there.deleted(_newer_incarnations(ours.values(), page.by_key())))
+                self._take(self._without_deleted(page, ours))
         if self.absence.there.away:
             self._forget_deleted(collection, found)
         if self.push:
@@ -156,9 +158,9 @@ class _Work(NamedTuple):
     def _offer(self, page: Page) -> None:
         self.outcome.pushed += push_page(self.store, self.remote, page, self.own.scope)
 
-    def _without_deleted(self, page: Page) -> Page:
+    def _without_deleted(self, page: Page, ours: dict[str, Record]) -> Page:
         """Refuse what they still have although it was deleted here, so long ago that the tombstone is gone."""
-        refused = self.absence.here.deleted(self._newer_incarnations(page.records))
+        refused = self.absence.here.deleted(_newer_incarnations(page.records, ours))
         if not refused:
             return page
         fetch_contents(self.store, self.remote, refused)
@@ -170,16 +172,13 @@ class _Work(NamedTuple):
         kept = [pair for pair in zip(page.records, page.crcs, strict=True) if pair[0].key not in left_out]
         return Page([record for record, _ in kept], [crc for _, crc in kept], page.cursor)
 
-    def _newer_incarnations(self, records: list[Record]) -> list[Record]:
-        """Return the records of which this store holds nothing, or just something that was born or died before."""
-        if not self.absence.here.away or not records:
-            return []
-        keys = [record.key for record in records]
-        held = {
-            record.key: record.era
-            for record in self.store.read(lambda reader: reader.get_many(records[0].collection, keys))
-        }
-        return [record for record in records if record.key not in held or held[record.key] < record.era]
+    def _held(self, page: Page) -> dict[str, Record]:
+        """Return what this store holds under the keys of a page, if it matters."""
+        if not self.absence or not page.records:
+            return {}
+        keys = [record.key for record in page.records]
+        held = self.store.read(lambda reader: reader.get_many(page.records[0].collection, keys))
+        return {record.key: record for record in held}
 
     def _forget_deleted(self, collection: str, found: Difference) -> None:
         """Delete what we still have although it was deleted there, so long ago that the tombstone is gone."""
@@ -191,3 +190,8 @@ class _Work(NamedTuple):
     def _refuse(self, records: list[Record]) -> None:
         if records:
             self.outcome.refused += self.store.write(lambda writer: writer.refuse_revival(records))
+
+
+def _newer_incarnations(records: Iterable[Record], held: dict[str, Record]) -> list[Record]:
+    """Return the records of which ``held`` has nothing, or just something that was born or died before."""
+    return [record for record in records if record.key not in held or held[record.key].era < record.era]

@@ -55,6 +55,10 @@ class Page(NamedTuple):
     trimmed: int = 0
     """Up to where the feed has lost tombstones since; not told on the wire."""
 
+    def by_key(self) -> dict[str, Record]:
+        """Return the records of a page of one collection by their keys."""
+        return {record.key: record for record in self.records}
+
 
 class Part(NamedTuple):
     """A part of a content: ``data`` at ``offset`` of ``size`` bytes."""

@@ -1,0 +1,218 @@
+"""A node that was away for longer than tombstones are kept, on real stores with a clock of their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror.model.kinds import NODES
+from mirror.model.record import Record
+from mirror.store.sqlite import SqliteStore
+from mirror.sync.exchange import Exchange
+from mirror.sync.horizon import Keeping, keep_up
+from mirror.sync.reconcile import Outcome
+from mirror.sync.remote import StaleCursor
+from mirror.sync.responder import Responder
+
+KEEPING = Keeping(keep_ms=1000, step_ms=10, every_ms=100)
+Nodes = dict[str, SqliteStore]
+
+
+class Time:
+    now = 1_700_000_000_000
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Nodes]:
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    stores = {name: SqliteStore(tmp_path / name, name, now_ms=lambda: Time.now, durable=False) for name in "abc"}
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+def pass_time(milliseconds: int, *stores: SqliteStore) -> None:
+    """Let time pass for nodes that are up, and in touch with each other."""
+    for _ in range(milliseconds // 50):
+        Time.now += 50
+        for store in stores:
+            keep_up(store, Time.now, KEEPING)
+        for store in stores:
+            for other in stores:
+                if other is not store:
+                    meet(store, other)
+
+
+def meet(store: SqliteStore, other: SqliteStore) -> Outcome | None:
+    """Do what a link does: reconcile if need be, then pull and push, and begin again where that is told."""
+    exchange = Exchange(store, other.node)
+    try:
+        return exchanged(exchange, store, other)
+    except StaleCursor:
+        exchange.distrust_cursor()
+        return exchanged(exchange, store, other)
+
+
+def exchanged(exchange: Exchange, store: SqliteStore, other: SqliteStore) -> Outcome | None:
+    remote = Responder(other)
+    outcome = exchange.reconcile(remote, True) if exchange.must_reconcile(remote, other.epoch, True) else None
+    for page in remote.since(exchange.pull_cursor(other.epoch)):
+        exchange.take(page, remote)
+    more = True
+    while more:
+        after = exchange.cursor("push").sequence
+        page, more = exchange.next_push(after)
+        exchange.push(remote, other.epoch, page, after)
+    return outcome
+
+
+def put(store: SqliteStore, key: str) -> None:
+    store.write(lambda writer: writer.put(Record("files/r", key, 1, "x", 1, body=key.encode())))
+
+
+def delete(store: SqliteStore, key: str) -> None:
+    store.write(lambda writer: writer.delete("files/r", key))
+
+
+def keys(store: SqliteStore, dead: bool = False) -> list[str]:
+    return [record.key for record in store.read(lambda reader: reader.scan("files/r")) if record.dead == dead]
+
+
+def conflicts(store: SqliteStore) -> list[str]:
+    return [conflict.loser.key for conflict in store.read(lambda reader: reader.conflicts())]
+
+
+def test_nodes_in_touch_drop_a_tombstone_at_the_same_time_and_stay_equal(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    put(a, "one")
+    pass_time(200, a, b, c)
+    delete(b, "one")
+    pass_time(500, a, b, c)
+    assert [keys(store, dead=True) for store in (a, b, c)] == [["one"]] * 3
+    pass_time(2000, a, b, c)
+    assert [keys(store, dead=True) for store in (a, b, c)] == [[]] * 3
+    digests = [store.read(lambda reader: reader.digest("files/r")) for store in (a, b, c)]
+    assert digests[0] == digests[1] == digests[2]
+    assert len({store.read(lambda reader: reader.horizon()) for store in (a, b, c)}) == 1
+
+
+def test_a_tombstone_waits_for_a_node_that_is_alive_but_slow(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    put(a, "one")
+    pass_time(200, a, b, c)
+    delete(a, "one")
+    for _ in range(6):
+        pass_time(300, a, b)  # c is heard of within the time, if only by b
+        keep_up(c, Time.now, KEEPING)
+        b.write(lambda writer: writer.apply(c.read(lambda reader: [reader.own_sign()])))
+    assert keys(a, dead=True) == ["one"]
+
+
+def test_what_was_deleted_during_a_long_absence_is_deleted_again_and_kept(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    for key in ("deleted", "kept"):
+        put(a, key)
+    pass_time(200, a, b, c)
+    delete(a, "deleted")
+    pass_time(3000, a, b)
+    assert keys(a, dead=True) == []
+    put(c, "new")
+    outcome = meet(c, a)
+    assert outcome is not None and outcome.absence.there.away and outcome.refused == 1
+    meet(b, a)
+    for store in (a, b, c):
+        assert keys(store) == ["kept", "new"]
+    assert conflicts(c) == ["deleted"]
+
+
+def test_deletions_on_the_node_that_was_away_hold_too(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    put(a, "one")
+    pass_time(200, a, b, c)
+    delete(c, "one")
+    pass_time(3000, a, b)
+    pass_time(2000, c)  # c alone forgets its own deletion as well
+    for one, other in ((c, a), (b, a), (c, b), (c, a)):
+        meet(one, other)
+    assert [keys(store) for store in (a, b, c)] == [[]] * 3
+
+
+def test_an_absent_node_brings_nothing_back_by_way_of_a_third(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    put(a, "one")
+    pass_time(200, a, b, c)
+    delete(a, "one")
+    pass_time(3000, a)
+    pass_time(3000, b, c)
+    for one, other in ((b, a), (c, b), (b, a), (c, a)):
+        meet(one, other)
+    assert [keys(store) for store in (a, b, c)] == [[]] * 3
+
+
+def test_a_feed_is_broken_off_where_its_reader_fell_behind_the_horizon(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    put(a, "one")
+    pass_time(200, a, b, c)
+    exchange, remote = Exchange(c, "a"), Responder(a)
+    assert not exchange.must_reconcile(remote, a.epoch, False)
+    a.write(lambda writer: writer.set_meta("trimmed", 0))
+    delete(b, "one")
+    pass_time(3000, a, b)
+    with pytest.raises(StaleCursor):
+        for page in remote.since(exchange.pull_cursor(a.epoch)):
+            exchange.take(page, remote)
+
+
+def test_an_offer_is_refused_once_the_horizon_moved_under_it(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    put(a, "one")
+    pass_time(200, a, b, c)
+    exchange, remote = Exchange(c, "a"), Responder(a)
+    assert not exchange.must_reconcile(remote, a.epoch, True)
+    put(c, "two")
+    page, _ = exchange.next_push(exchange.cursor("push").sequence)
+    remote.info()
+    delete(a, "one")
+    pass_time(3000, a, b)
+    with pytest.raises(StaleCursor):
+        exchange.push(remote, a.epoch, page, 0)
+
+
+def test_reconciliation_begins_again_when_a_third_node_interferes(nodes: Nodes) -> None:
+    a, b, c = nodes.values()
+    put(a, "one")
+    pass_time(200, a, b, c)
+    old = a.read(lambda reader: reader.get("files/r", "one"))
+    delete(a, "one")
+    pass_time(3000, a)
+    b.write(lambda writer: writer.delete("files/r", "one"))
+    b.write(lambda writer: writer.connection.execute("DELETE FROM record WHERE dead = 1"))  # as if it had never had it
+
+    class Interfering(Responder):
+        """Another node's record arrives at b right after its collection was compared."""
+
+        times = 0
+
+        def get(self, collection: str, keys: Any) -> Any:
+            if collection == NODES and not self.times:
+                self.times += 1
+                b.write(lambda writer: writer.apply([old]))
+            return super().get(collection, keys)
+
+    remote = Interfering(a)
+    exchange = Exchange(b, "a")
+    assert exchange.must_reconcile(remote, a.epoch, True)
+    exchange.reconcile(remote, True)
+    assert remote.times == 1
+    assert (keys(a), keys(b)) == ([], [])
+
+
+@pytest.mark.parametrize("job", [lambda writer: writer.beat(), lambda writer: writer.heard()])
+def test_signs_of_life_are_heard(nodes: Nodes, job: Callable[[Any], Any]) -> None:
+    store = nodes["a"]
+    store.write(job)
+    heard = store.read(lambda reader: reader.heard())
+    assert heard.sign_of("a") == heard.newest.get("a", 0)
+    assert heard.sign_of("b") == 0
