@@ -10,7 +10,7 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.store.reader import PAGE_RECORDS
-from mirror.sync.absence import Absence, check_horizon, check_marker, find_absence
+from mirror.sync.absence import Absence, HorizonMoved, check_horizon, check_marker, find_absence
 from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
@@ -79,6 +79,8 @@ def reconcile(
         for collection in outcome.differing:
             if collection != NODES:
                 work.settle(collection)
+        if NODES in outcome.differing and remote.heard().horizon.stamp != state.horizon:
+            raise HorizonMoved("deletions were forgotten there while all was compared: try again")
         work.exchange_signs(*signs)
 
     def job(writer: Any) -> None:
