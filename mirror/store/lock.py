@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from mirror.store.base import StoreInUse
+from mirror.store.base import StoreError, StoreInUse
 
 
 class StoreLock:
@@ -13,7 +13,10 @@ class StoreLock:
 
     def __init__(self, path: Path, purpose: str) -> None:
         """Raises StoreInUse, naming the process that has it."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be opened for writing: {error.strerror}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,21 @@ class NodeProcess:
         address = ["--address", other.address] if dial else []
         self.run("peer", "add", other.name, *address, "--trust", other.pin, "--secret-file", str(secret))
 
-    def start(self) -> None:
-        """Start the daemon and wait until it says that it is up."""
+    def configure(self, old: str, new: str) -> None:
+        """Replace something in the configuration."""
+        config = self.directory / "mirror.toml"
+        text = config.read_text()
+        assert old in text, f"{old} is not in {text}"
+        config.write_text(text.replace(old, new))
+
+    def start(self, before: Callable[[], None] | None = None) -> None:
+        """Start the daemon and wait until it says that it is up.  ``before`` runs in its process first."""
         assert self.process is None
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mirror", "--dir", str(self.directory), "daemon"], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "mirror", "--dir", str(self.directory), "daemon"],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=before,
         )
         self.lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True).start()

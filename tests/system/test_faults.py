@@ -1,19 +1,24 @@
-"""A network that cuts connections and flips bytes between two real nodes: in the end they are equal."""
+"""A network that cuts, delays, stalls and flips bytes between two real nodes: in the end they are equal."""
 
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from nodes import IMPORTED, NodeProcess, wait_equal
 
+FAULTS = ("cut", "flip", "delay", "stall")
 Make = Callable[[str], NodeProcess]
 
 
 class Proxy:
-    """Forwards to a node; each of the first connections is cut, or has a byte flipped, at a place drawn by a seed."""
+    """Forwards to a node; each of the first connections has a fault at a place drawn by a seed.
+
+    It is cut, has a byte flipped, is slow from there on, or stays open and passes nothing more.
+    """
 
     def __init__(self, target: str, seed: int, faulty: int) -> None:
         host, port = target.split(":")
@@ -35,12 +40,13 @@ class Proxy:
             fault = None
             if self._faulty > 0:
                 self._faulty -= 1
-                fault = (self._chance.choice(("cut", "flip")), self._chance.randint(1, 20_000))
+                fault = (self._chance.choice(FAULTS), self._chance.randint(1, 20_000))
             threading.Thread(target=self._pump, args=(near, far, None), daemon=True).start()
             threading.Thread(target=self._pump, args=(far, near, fault), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, fault: tuple[str, int] | None) -> None:
         passed = 0
+        slow = False
         try:
             while data := source.recv(4096):
                 if fault is not None and passed + len(data) > fault[1]:
@@ -49,9 +55,18 @@ class Proxy:
                     if fault[0] == "cut":
                         sink.sendall(data[:at])
                         break
-                    data = data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
+                    if fault[0] == "stall":
+                        sink.sendall(data[:at])
+                        while source.recv(65536):
+                            pass  # what comes is lost, until somebody gives up
+                        break
+                    if fault[0] == "flip":
+                        data = data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
+                    slow = fault[0] == "delay"
                     fault = None
                 passed += len(data)
+                if slow:
+                    time.sleep(0.05)  # the fault itself: a line with a long delay
                 sink.sendall(data)
         except OSError:
             pass  # the other direction ended: so does this one
@@ -74,6 +89,7 @@ def test_a_network_that_cuts_and_flips_ends_in_equal_nodes(node: Make, secret: P
     proxy = Proxy(alpha.address, seed, faulty=8)
     direct, alpha.address = alpha.address, proxy.address
     beta.knows(alpha, secret)
+    beta.configure("keepalive_s = 30", "keepalive_s = 1")  # so that a stalled line is given up soon
     beta.start()
     alpha.address = direct
     alpha.run("post", "Lobby", "text 0")
