@@ -13,30 +13,13 @@ from mirror.citadel.errors import BadMessage, CitadelError
 from mirror.citadel.message import parse_message
 from mirror.cli.app import cli
 from mirror.cli.local import local_node
+from mirror.cli.names import find_named
 from mirror.cli.output import json_option, print_json
-from mirror.config import ConfigError, load_config
-from mirror.model.fields import values_of
+from mirror.config import load_config
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.codec import ContentRequest, record_as_json
-
-
-def find_room(remote: ChannelRemote, name: str) -> tuple[str, str]:
-    """Return key and name of a room by its name or key.  Raises ConfigError naming similar ones."""
-    names: dict[str, str] = {}
-    for page in remote.getall("rooms"):
-        for record in page.records:
-            if not record.dead:
-                names[record.key] = str(values_of(record).get("QRname", ""))
-    wanted = name.casefold()
-    for key, known in names.items():
-        if wanted in (known.casefold(), key):
-            return key, known
-    similar = sorted(known for known in names.values() if wanted in known.casefold())[:5]
-    raise ConfigError(
-        f"there is no room {name!r}" + (f"; did you mean {', '.join(map(repr, similar))}?" if similar else "")
-    )
 
 
 def write(
@@ -57,7 +40,7 @@ def post(directory: Path, room: str, text: str | None, subject: str, author: str
     config = load_config(directory)
     body = text if text is not None else sys.stdin.read()
     with local_node(directory) as remote:
-        key, name = find_room(remote, room)
+        key, name = find_named(remote, "rooms", room)
         made = compose_post(config.node, author, name, subject, body, int(time.time()))
         write(remote, f"messages/{key}", made.key, made.body)
     click.echo(made.key)
@@ -71,7 +54,7 @@ def post(directory: Path, room: str, text: str | None, subject: str, author: str
 def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
     """Show the newest messages of ROOM, oldest first."""
     with local_node(directory) as remote:
-        key, name = find_room(remote, room)
+        key, name = find_named(remote, "rooms", room)
         records = [record for page in remote.newest(f"messages/{key}", limit) for record in page.records]
         bodies = [_body(remote, record) for record in records]
     if as_json:
@@ -107,7 +90,7 @@ def _fields(body: bytes) -> dict[str, Any]:
 def delete(directory: Path, room: str, key: str) -> None:
     """Delete the message with KEY (as 'read' shows it) from ROOM, everywhere."""
     with local_node(directory) as remote:
-        room_key, name = find_room(remote, room)
+        room_key, name = find_named(remote, "rooms", room)
         write(remote, f"messages/{room_key}", key, dead=True)
     click.echo(f"{key} is deleted from {name}.")
 
@@ -126,7 +109,7 @@ def calendar_add(directory: Path, file: Path, room: str, author: str) -> None:
     """Add the items of an iCalendar FILE, or replace those with the same UID."""
     config = load_config(directory)
     with local_node(directory) as remote:
-        key, name = find_room(remote, room)
+        key, name = find_named(remote, "rooms", room)
         try:
             items = compose_event(config.node, author, name, file.read_bytes(), int(time.time()))
         except CitadelError as error:
@@ -153,6 +136,6 @@ def file_put(directory: Path, room: str, file: Path, name: str | None, comment: 
     body = file.read_bytes()
     head = pack_head({"name": name or file.name, "type": kind, "comment": comment, "bytes": len(body)})
     with local_node(directory) as remote:
-        key, room_name = find_room(remote, room)
+        key, room_name = find_named(remote, "rooms", room)
         write(remote, f"files/{key}", name or file.name, body, head)
     click.echo(f"{name or file.name}: {len(body):,} bytes in {room_name}.")

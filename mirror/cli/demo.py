@@ -21,8 +21,9 @@ from rich.table import Table
 
 from mirror.citadel.compose import compose_event, compose_post
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.data import find_room, write
+from mirror.cli.data import write
 from mirror.cli.local import ask_json, local_node
+from mirror.cli.names import find_named
 from mirror.config import STATE_FILE
 from mirror.model.errors import MirrorError
 from mirror.peer.remote import ChannelRemote
@@ -150,7 +151,7 @@ class Demo:
         click.echo("\nNow both sides change.  Ctrl-C ends the demo.\n")
         with contextlib.ExitStack() as stack:
             remotes = {node: stack.enter_context(local_node(self._path(node))) for node in NODES}
-            rooms = {name: find_room(remotes[NODES[0]], name)[0] for name in ("Lobby", CALENDAR)}
+            rooms = {name: find_named(remotes[NODES[0]], "rooms", name)[0] for name in ("Lobby", CALENDAR)}
             deadline = time.monotonic() + seconds if seconds else float("inf")
             with contextlib.suppress(KeyboardInterrupt):
                 self._loop(remotes, rooms, deadline)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,8 @@ def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
         click.echo("No conflicts.")
     else:
         print_table("", ["no.", "what", "lost version", "written at", "won", "restored"], [
-            [str(c["number"]), f"{c['loser']['collection']} {c['loser']['key']}", c["loser"]["time"],
-             c["loser"]["origin"], f"{format_stamp(c['winner']['stamp'])} at {c['winner']['origin']}",
-             "yes" if c["restored_ms"] else ""]
+            [str(c["number"]), c["what"], c["loser"]["time"], c["loser"]["origin"],
+             f"{format_stamp(c['winner']['stamp'])} at {c['winner']['origin']}", "yes" if c["restored_ms"] else ""]
             for c in found
         ])  # fmt: skip
 
@@ -157,26 +157,50 @@ def conflicts_show(directory: Path, number: int, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    loser = found["loser"]
-    click.echo(f"Conflict {number}: {loser['collection']} {loser['key']}")
-    click.echo(f"  lost: written {loser['time']} at {loser['origin']}")
-    click.echo(f"  won:  written {format_stamp(found['winner']['stamp'])} at {found['winner']['origin']}")
-    for name, field in loser.get("head", {}).items():
-        value = field[0] if isinstance(field, list) else field
-        click.echo(f"  lost value of {name}: {value}")
-    if "text" in loser or "base64" in loser:
-        click.echo(loser.get("text") or f"  (body of {len(loser['base64']) * 3 // 4} bytes; --json shows it)")
-    click.echo(f"'ctdlmirror conflicts restore {number}' makes it the newest version everywhere.")
+    for line in _told(found):
+        click.echo(line)
+
+
+def _told(found: dict[str, Any]) -> Iterator[str]:
+    """Yield what happened, in words."""
+    loser, now = found["loser"], found["now"] or {"dead": True}
+    winner = f"{format_stamp(found['winner']['stamp'])} at {found['winner']['origin']}"
+    yield f"Conflict {found['number']}: {found['what']} ({loser['collection']} {loser['key']})"
+    yield f"  Lost: the version written {loser['time']} at {loser['origin']}."
+    yield f"  Won:  {'the deletion' if now.get('dead') else 'the version written'} of {winner}, which had not seen it."
+    fields = {name: field for name, field in loser.get("head", {}).items() if isinstance(field, list)}
+    for name, field in fields.items():
+        kept = now.get("head", {}).get(name)
+        yield f"  {name}: lost {field[0]!r}" + (f", kept {kept[0]!r}" if isinstance(kept, list) else "")
+    text = found["text"] or loser.get("text")
+    if text:
+        yield "  What was lost:"
+        yield from (f"    {line}" for line in text.splitlines())
+    elif "base64" in loser:
+        yield f"  What was lost: {len(loser['base64']) * 3 // 4:,} bytes, not text; --json shows them"
+    elif "content" in loser:
+        yield f"  What was lost: a body of {loser['size']:,} bytes"
+    if found["restored_ms"]:
+        yield "It was restored already."
+    yield f"'ctdlmirror conflicts restore {found['number']}' makes it the newest version everywhere."
 
 
 @conflicts.command("restore")
-@click.argument("number", type=int)
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All that were not restored yet, oldest first.")
 @click.pass_obj
-def conflicts_restore(directory: Path, number: int) -> None:
-    """Make the version that lost the newest one, everywhere."""
+def conflicts_restore(directory: Path, numbers: tuple[int, ...], every: bool) -> None:
+    """Make the versions that lost the newest ones, everywhere."""
+    if bool(numbers) == every:
+        raise click.UsageError("name the NUMBERS of conflicts, or --all")
     with local_node(directory) as remote:
-        reply = remote.channel.ask(f"SYNC all|restore|{number}")
-    click.echo(f"Restored: {reply.text.replace('|', ' ')}")
+        if every:
+            numbers = tuple(sorted(found["number"] for found in ask_json(remote, "SYNC all|conflicts")))
+        for number in numbers:
+            reply = remote.channel.ask(f"SYNC all|restore|{number}")
+            click.echo(f"Restored {number}: {reply.text.replace('|', ' ')}")
+    if not numbers:
+        click.echo("No conflicts.")
 
 
 @cli.command()

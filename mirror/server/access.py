@@ -7,14 +7,15 @@ user's visit grants access; an administrator (access level 6) may go everywhere.
 import hmac
 from typing import Any, NamedTuple
 
+from mirror.citadel.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
 from mirror.model.fields import values_of
 from mirror.model.kinds import room_of
 from mirror.model.record import Record
 from mirror.sync.scope import EVERYTHING, Scope
 
-ROOM_IN_USE, ROOM_PRIVATE, ROOM_READ_ONLY, ROOM_MAILBOX = 2, 4, 8192, 16384
+ROOM_PRIVATE, ROOM_READ_ONLY = 4, 8192
 VISIT_LOCKED_OUT, VISIT_GRANTED = 2, 4
-LEVEL_DELETED, LEVEL_AIDE = 0, 6
+LEVEL_AIDE = 6
 VIEWS_CALENDAR = (3, 7)
 _USER_KINDS = ("messages", "files", "visits")
 
@@ -81,12 +82,10 @@ class UserScope:
 def find_user(reader: Any, name: str) -> Record | None:
     """Return the record of the user of that name (case doesn't matter), or None."""
     wanted = name.strip().casefold()
-    for record in reader.scan_all("users"):
-        values = values_of(record)
-        if str(values.get("u_fullname", "")).casefold() == wanted and _number(values, "u_axlevel") > LEVEL_DELETED:
-            found: Record = record
-            return found
-    return None
+    names = shown_names(reader.scan_all("users"))
+    key = next((key for key, shown in names.items() if shown.casefold() == wanted), None)
+    found: Record | None = reader.get("users", key) if key is not None else None
+    return found
 
 
 def password_matches(record: Record, password: str) -> bool:
@@ -98,29 +97,24 @@ def password_matches(record: Record, password: str) -> bool:
 def user_scope(reader: Any, user: Record) -> UserScope:
     """Work out a user's rights from rooms and visits."""
     values = values_of(user)
-    number, aide = _number(values, "u_usernum"), _number(values, "u_axlevel") >= LEVEL_AIDE
-    rooms = (_room(reader, record, user.key, number, aide) for record in reader.scan_all("rooms"))
+    number, aide = number_of(values, "u_usernum"), number_of(values, "u_axlevel") >= LEVEL_AIDE
+    records = list(reader.scan_all("rooms"))
+    names = shown_names(records)
+    rooms = (_room(reader, record, names.get(record.key, ""), user.key, number, aide) for record in records)
     return UserScope(user.key, {room.key: room for room in rooms if room is not None}, aide)
 
 
-def _room(reader: Any, record: Record, user_key: str, number: int, aide: bool) -> Room | None:
+def _room(reader: Any, record: Record, shown: str, user_key: str, number: int, aide: bool) -> Room | None:
     values = values_of(record)
-    flags, name = _number(values, "QRflags"), str(values.get("QRname", ""))
-    view = _number(values, "QRdefaultview")
+    flags, name = number_of(values, "QRflags"), str(values.get("QRname", ""))
+    view = number_of(values, "QRdefaultview")
     if not flags & ROOM_IN_USE:
         return None
     if flags & ROOM_MAILBOX:
         own = name.startswith(f"{number:010d}.") and record.key.rpartition(":")[0] == user_key.rpartition(":")[0]
         return Room(record.key, name[11:], True, True, view) if own else None
     visit = reader.get(f"visits/{record.key}", user_key)
-    access = _number(values_of(visit), "v_flags") if visit is not None and not visit.dead else 0
+    access = number_of(values_of(visit), "v_flags") if visit is not None and not visit.dead else 0
     if not aide and (access & VISIT_LOCKED_OUT or (flags & ROOM_PRIVATE and not access & VISIT_GRANTED)):
         return None
-    return Room(record.key, name, False, aide or not flags & ROOM_READ_ONLY, view)
-
-
-def _number(values: Any, name: str) -> int:
-    try:
-        return int(values.get(name, 0))
-    except (TypeError, ValueError):
-        return 0
+    return Room(record.key, shown, False, aide or not flags & ROOM_READ_ONLY, view)

@@ -21,6 +21,7 @@ from mirror.model.kinds import KINDS, NODES, Rule, check_collection, kind_of, ro
 from mirror.model.record import Record, unpack_head
 from mirror.peer.remote import decode_page, read_part
 from mirror.server.access import VIEWS_CALENDAR, UserScope
+from mirror.server.conflicts import conflict_as_json
 from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.store.base import Applied
@@ -38,7 +39,6 @@ from mirror.wire.codec import (
     content_batch,
     parse_cursor,
     read_typed,
-    record_as_json,
     records_batch,
     typed_batch,
 )
@@ -447,22 +447,14 @@ def _conflicts(session: Session, asked: Asked) -> None:
     arguments = asked.arguments
     number = parse_number(arguments[0]) if arguments else None
     every = bool(arguments) and arguments[0] == "all"
-    found = session.node.store.read(lambda reader: reader.conflicts(number, unrestored=not every))
+
+    def job(reader: Any) -> list[dict[str, Any]]:
+        return [conflict_as_json(reader, found) for found in reader.conflicts(number, unrestored=not every)]
+
+    found = session.node.store.read(job)
     if number is not None and not found:
         raise Refused(Code.NOT_FOUND, f"there is no conflict {number}")
-    _json_listing(
-        session,
-        [
-            {
-                "number": conflict.number,
-                "noticed_ms": conflict.noticed_ms,
-                "restored_ms": conflict.restored_ms,
-                "winner": {"stamp": conflict.winner.stamp, "origin": conflict.winner.origin},
-                "loser": record_as_json(conflict.loser),
-            }
-            for conflict in found
-        ],
-    )
+    _json_listing(session, found)
 
 
 def _restore(session: Session, asked: Asked) -> None:

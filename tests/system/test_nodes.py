@@ -97,8 +97,14 @@ def test_concurrent_edits_end_in_one_version_and_a_conflict_that_can_be_restored
     assert lost
     where, conflict = lost[0]
     assert conflict["loser"]["key"] == "euid:meeting"
-    assert "lost: written" in where.run("conflicts", "show", str(conflict["number"])).stdout
-    where.run("conflicts", "restore", str(conflict["number"]))
+    assert conflict["what"] == "item 'at ten' of Mirror Administrator in room Team Calendar"
+    shown = where.run("conflicts", "show", str(conflict["number"])).stdout
+    assert "Lost: the version written" in shown and "at alpha." in shown
+    assert "which had not seen it" in shown and "SUMMARY:at ten" in shown
+    assert "item 'at ten'" in where.run("conflicts", "list").stdout
+    assert where.run("conflicts", "restore", check=False).returncode == 2
+    assert "Restored" in where.run("conflicts", "restore", "--all").stdout
+    assert "No conflicts" in where.run("conflicts", "list").stdout
     wait_equal(alpha, beta)
     assert "at ten" in beta.run("read", "Team Calendar").stdout
 
@@ -404,3 +410,31 @@ def test_the_demo_ends_with_equal_nodes_and_keeps_them(tmp_path: Path) -> None:
     assert "EQUAL: both nodes hold the same records." in result.stdout
     assert "Verified: 85 collections" in result.stdout
     assert json.loads(ctdlmirror(tmp_path / "kept" / "beta", "status", "--json").stdout)["records"] >= IMPORTED
+
+
+def test_rooms_and_users_of_one_name_both_survive_and_renaming_ends_it(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    other = tmp_path / "other.xml"
+    other.write_bytes(export.read_bytes().replace(b">alpha</config>", b">omega</config>"))  # a server of another name
+    beta.run("import", str(other))
+    beta.run("bootstrap", f"mirror://{alpha.address}", "--merge")
+    beta.start()
+    wait_equal(alpha, beta)
+    rooms = alpha.json("room", "list")
+    assert rooms == beta.json("room", "list")
+    lobbies = [entry for entry in rooms if entry["name"].startswith("Lobby")]
+    assert len(lobbies) == 2, rooms
+    first, second = sorted(entry["name"] for entry in lobbies)
+    assert (first, second) == ("Lobby", "Lobby (omega)")
+    alpha.run("post", first, "in the first")
+    alpha.run("post", second, "in the second")
+    alpha.run("room", "rename", second, "Lounge")
+    wait_equal(alpha, beta)
+    assert "in the second" in beta.run("read", "Lounge").stdout
+    assert "in the first" in beta.run("read", "Lobby").stdout
+    assert alpha.run("user", "rename", "Bob Stone", "bad|name", check=False).returncode != 0
+    alpha.run("user", "rename", "Bob Stone", "Robert Stone")
+    wait_equal(alpha, beta)
+    assert "Robert Stone" in {entry["name"] for entry in beta.json("user", "list")}

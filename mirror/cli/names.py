@@ -1,0 +1,101 @@
+"""Users and rooms by name: listing them, finding one, giving one another name."""
+
+from pathlib import Path
+
+import click
+
+from mirror.citadel.names import NAME_FIELDS, shown_names
+from mirror.cli.app import cli
+from mirror.cli.local import local_node
+from mirror.cli.output import json_option, print_json, print_table
+from mirror.config import ConfigError
+from mirror.model.fields import values_of
+from mirror.model.record import Record, pack_head
+from mirror.peer.remote import ChannelRemote
+
+MAX_NAME = 127
+"""Bytes in a room's or user's name, as Citadel stores it."""
+
+
+def find_named(remote: ChannelRemote, kind: str, name: str) -> tuple[str, str]:
+    """Return key and shown name of a user or room (``kind`` is ``users`` or ``rooms``), found by either.
+
+    A mailbox room is found by its stored name or its key.  Raises ConfigError naming similar ones.
+    """
+    records = [record for page in remote.getall(kind) for record in page.records if not record.dead]
+    names = {record.key: str(values_of(record).get(NAME_FIELDS[kind], "")) for record in records} | shown_names(records)
+    wanted = name.casefold()
+    for key, known in names.items():
+        if wanted in (known.casefold(), key):
+            return key, known
+    similar = sorted(known for known in names.values() if wanted in known.casefold())[:5]
+    raise ConfigError(
+        f"there is no {kind[:-1]} {name!r}" + (f"; did you mean {', '.join(map(repr, similar))}?" if similar else "")
+    )
+
+
+@cli.group()
+def room() -> None:
+    """Rooms, by name."""
+
+
+@cli.group()
+def user() -> None:
+    """Users, by name."""
+
+
+@room.command("list")
+@json_option
+@click.pass_obj
+def room_list(directory: Path, as_json: bool) -> None:
+    """List public and private rooms."""
+    _list(directory, "rooms", as_json)
+
+
+@user.command("list")
+@json_option
+@click.pass_obj
+def user_list(directory: Path, as_json: bool) -> None:
+    """List users."""
+    _list(directory, "users", as_json)
+
+
+@room.command("rename")
+@click.argument("name")
+@click.argument("new_name")
+@click.pass_obj
+def room_rename(directory: Path, name: str, new_name: str) -> None:
+    """Give the room NAME another name, everywhere; two rooms of one name are told apart by it."""
+    _rename(directory, "rooms", name, new_name)
+
+
+@user.command("rename")
+@click.argument("name")
+@click.argument("new_name")
+@click.pass_obj
+def user_rename(directory: Path, name: str, new_name: str) -> None:
+    """Give the user NAME another name, everywhere; two users of one name are told apart by it."""
+    _rename(directory, "users", name, new_name)
+
+
+def _list(directory: Path, kind: str, as_json: bool) -> None:
+    with local_node(directory) as remote:
+        names = shown_names(record for page in remote.getall(kind) for record in page.records)
+    rows = sorted(names.items(), key=lambda pair: pair[1].casefold())
+    if as_json:
+        print_json([{"key": key, "name": name} for key, name in rows])
+    elif not rows:
+        click.echo(f"No {kind}.")
+    else:
+        print_table("", ["name", "key"], [[name, key] for key, name in rows])
+
+
+def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:
+    word = kind[:-1]
+    if not new_name.strip() or len(new_name.encode()) > MAX_NAME or not new_name.isprintable() or "|" in new_name:
+        raise ConfigError(f"{new_name!r} cannot name a {word}: 1 to {MAX_NAME} bytes, printable, without '|'")
+    with local_node(directory) as remote:
+        key, old = find_named(remote, kind, name)
+        head = pack_head({NAME_FIELDS[kind]: new_name})
+        remote.draft([Record(kind, key, 1, "draft", 1, head=head)])
+    click.echo(f"The {word} {old} is now {new_name}.")

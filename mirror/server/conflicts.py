@@ -1,0 +1,75 @@
+"""What an administrator is told of a conflict: what it is about, in words, and what is kept now."""
+
+from typing import Any
+
+from mirror.citadel.errors import BadMessage
+from mirror.citadel.message import parse_message
+from mirror.citadel.names import NAME_FIELDS, ROOM_MAILBOX, number_of
+from mirror.model.fields import values_of
+from mirror.model.kinds import ITEM_PREFIX, room_of
+from mirror.model.record import Record
+from mirror.store.base import Conflict
+from mirror.wire.codec import record_as_json
+
+
+def conflict_as_json(reader: Any, conflict: Conflict) -> dict[str, Any]:
+    """Return a conflict as plain values; ``now`` is the version that is kept, if any is."""
+    current = reader.get(conflict.loser.collection, conflict.loser.key)
+    return {
+        "number": conflict.number,
+        "what": describe(reader, conflict.loser),
+        "noticed_ms": conflict.noticed_ms,
+        "restored_ms": conflict.restored_ms,
+        "winner": {"stamp": conflict.winner.stamp, "origin": conflict.winner.origin},
+        "loser": record_as_json(conflict.loser),
+        "text": _text(reader, conflict.loser),
+        "now": record_as_json(current) if current is not None else None,
+    }
+
+
+def describe(reader: Any, record: Record) -> str:
+    """Return in a few words what a record is."""
+    kind, room = record.collection.partition("/")[0], room_of(record.collection)
+    if kind == "messages":
+        return f"{_message_words(reader, record)} in {_named(reader, 'rooms', room)}"
+    if kind == "visits":
+        user, _, message = record.key.partition(" ")
+        what = "mark on a message" if message else "rights and marks"
+        return f"{_named(reader, 'users', user)}'s {what} in {_named(reader, 'rooms', room)}"
+    if kind in NAME_FIELDS:
+        return _named(reader, kind, record.key)
+    if room:
+        return f"{'file' if kind == 'files' else kind} {record.key} in {_named(reader, 'rooms', room)}"
+    return f"{'setting' if kind == 'config' else kind} {record.key}"
+
+
+def _text(reader: Any, record: Record) -> str | None:
+    """Return a message's text, if the record is a message that can be read."""
+    if record.dead or not record.collection.startswith("messages/"):
+        return None
+    try:
+        return parse_message(reader.body(record)).text("M")
+    except BadMessage:
+        return None
+
+
+def _message_words(reader: Any, record: Record) -> str:
+    try:
+        message = parse_message(reader.body(record))
+    except BadMessage:
+        return f"message {record.key}"
+    item = "item" if record.key.startswith(ITEM_PREFIX) else "message"
+    title, author = message.text("U"), message.text("A")
+    return f"{item} {title!r}" + (f" of {author}" if author else "") if title else f"{item} {record.key}"
+
+
+def _named(reader: Any, kind: str, key: str) -> str:
+    record = reader.get(kind, key)
+    word = "user" if kind == "users" else "room"
+    if record is None or record.dead:
+        return f"{word} {key} (deleted)"
+    values = values_of(record)
+    name = str(values.get(NAME_FIELDS[kind], key))
+    if kind == "rooms" and number_of(values, "QRflags") & ROOM_MAILBOX:
+        return f"mailbox room {name}"
+    return f"{word} {name}"
