@@ -152,7 +152,7 @@ class Importer:
             self._finish_config()
             try:
                 _HANDLERS[element.name](self, element)
-            except (BadMessage, ValueError) as error:
+            except (CitadelError, ValueError) as error:
                 self._refuse(element.name, element.line, str(error))
                 return
         elif element.name not in ("version", "progress"):

@@ -5,6 +5,8 @@
 
 from bisect import bisect_right
 
+from mirror.citadel.errors import CitadelError
+
 HIGHEST = (1 << 63) - 1
 
 
@@ -12,7 +14,7 @@ class SequenceSet:
     """An immutable set of message numbers."""
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError when ``text`` is no such set."""
+        """Raises CitadelError when ``text`` is no such set."""
         ranges = sorted(_parse_range(part) for part in text.split(",") if part)
         self._lower = [lower for lower, _ in ranges]
         self._upper: list[int] = []
@@ -31,7 +33,10 @@ class SequenceSet:
 
 def _parse_range(part: str) -> tuple[int, int]:
     lower, colon, upper = part.strip().partition(":")
-    first = 0 if lower == "*" else int(lower)
-    if not colon:
-        return (HIGHEST, HIGHEST) if lower == "*" else (first, first)
-    return first, HIGHEST if upper == "*" else int(upper)
+    try:
+        first = 0 if lower == "*" else int(lower)
+        if not colon:
+            return (HIGHEST, HIGHEST) if lower == "*" else (first, first)
+        return first, HIGHEST if upper == "*" else int(upper)
+    except ValueError:
+        raise CitadelError(f"{part[:40]!r} is no range of message numbers") from None

@@ -7,7 +7,7 @@ Bernstein, 1984; Baquero et al., 2014).  The horizon names the nodes of which ev
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import HORIZON_KEY, NODES
@@ -45,9 +45,9 @@ class Heard(NamedTuple):
         return max((stamp for origin, stamp in self.signs.items() if origin.partition("~")[0] == node), default=0)
 
 
-def sign_record(origin: str, seen: Vector) -> Record:
-    """Return the draft of a sign of life of a node that holds these signs."""
-    return Record(NODES, origin, 1, origin, 1, head=pack_head({"seen": seen}))
+def sign_record(origin: str, heard: Heard) -> Record:
+    """Return the draft of a sign of life of a node that has heard all this."""
+    return Record(NODES, origin, 1, origin, 1, head=pack_head({"seen": heard.signs, "newest": heard.newest}))
 
 
 def horizon_record(origin: str, horizon: Horizon) -> Record:
@@ -82,14 +82,26 @@ def agreed_horizon(records: Sequence[Record], origin: str, due: int) -> Horizon:
         return Horizon()
     for record in records:
         if record.key in alive and record.key != origin:
-            seen = _seen(record)
+            seen = _vector(record, "seen")
             if any(seen.get(node, 0) < due for node in alive if node != record.key):
                 return Horizon()
     return Horizon(due, tuple(alive))
 
 
-def _seen(sign: Record) -> dict[str, Any]:
-    seen = unpack_head(sign.head).get("seen", {})
-    if not isinstance(seen, dict) or not all(isinstance(stamp, int) for stamp in seen.values()):
-        raise BadRecord(f"record nodes {sign.key!r}: its head holds no vector")
-    return seen
+def joined(one: Horizon, other: Horizon) -> Horizon:
+    """Return the horizon of two nodes that forgot deletions independently: later than both, with the nodes of both."""
+    return Horizon(max(one.stamp, other.stamp) + 1, tuple(sorted({*one.nodes, *other.nodes})))
+
+
+def newest_seen(sign: Record) -> Vector:
+    """Return what the writer of a sign had ever seen, and so has whoever holds the sign.  Raises BadRecord."""
+    return {} if sign.key == HORIZON_KEY or sign.dead else _vector(sign, "newest")
+
+
+def _vector(sign: Record, name: str) -> Vector:
+    vector = unpack_head(sign.head).get(name, {})
+    if not isinstance(vector, dict) or not all(
+        isinstance(stamp, int) and 0 < stamp < 1 << 63 for stamp in vector.values()
+    ):
+        raise BadRecord(f"record nodes {sign.key!r}: its head holds no vector {name!r}")
+    return vector

@@ -21,7 +21,7 @@ from mirror.model.errors import BadRecord
 from mirror.model.fields import Value, unpack_fields
 from mirror.model.kinds import HORIZON_KEY, NODES, Rule, check_collection, kind_of
 from mirror.model.merge import merge
-from mirror.model.nodes import Horizon, horizon_of, horizon_record, sign_record, vector_held
+from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_bytes, record_crc, validate
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.store.base import Applied, MissingContent, StoredCursor, StoreError
@@ -98,6 +98,8 @@ class Writer(Reader):
         """Remember, by origin, the greatest stamp that ever came here."""
         newest: dict[str, int] = {}
         for record in records:
+            if record.collection == NODES:
+                newest |= {name: max(stamp, newest.get(name, 0)) for name, stamp in newest_seen(record).items()}
             for origin, stamp in ((record.origin, record.stamp), *record.past):
                 if newest.get(origin, 0) < stamp:
                     newest[origin] = stamp
@@ -229,7 +231,7 @@ class Writer(Reader):
 
     def beat(self) -> Record:
         """Write this node's sign of life."""
-        sign = self.put(sign_record(self._origin, vector_held(self.signs())))
+        sign = self.put(sign_record(self._origin, self.heard()))
         places = [*self._sign_places(), (sign.stamp, self.last_sequence())]
         # One from before the horizon is enough.
         kept = [place for place, after in pairwise(places) if after[0] > self.horizon()] + places[-1:]

@@ -103,9 +103,10 @@ class RangeIndex:
         bounds = [asked.lower, *self._splits(asked.lower, asked.upper), asked.upper]
         return [self.fingerprint(lower, upper) for lower, upper in pairwise(bounds)]
 
-    def answer_all(self, ranges: Sequence[Range], load: Load) -> list[Range | Listed]:
-        """Return the answers for those ranges that differ, loading entries with ``load`` for once."""
-        usual, self._load = self._load, load
+    def answer_all(self, ranges: Sequence[Range], load: Load | None = None) -> list[Range | Listed]:
+        """Return the answers for those ranges that differ; ``load`` replaces for once what entries are loaded with."""
+        usual = self._load
+        self._load = load or usual
         try:
             answers: list[Range | Listed] = []
             for asked in ranges:

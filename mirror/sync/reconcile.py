@@ -7,10 +7,11 @@ import msgspec
 
 from mirror.model.digest import Digest
 from mirror.model.kinds import HORIZON_KEY, NODES
+from mirror.model.nodes import horizon_of, joined
 from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.store.reader import PAGE_RECORDS
-from mirror.sync.absence import Absence, HorizonMoved, check_horizon, check_marker, find_absence
+from mirror.sync.absence import Absence, HorizonMoved, check_horizon, check_marker, find_absence, marker_of
 from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
@@ -131,11 +132,29 @@ class _Work(NamedTuple):
         return theirs, list(self.own.get(NODES, surplus)) if self.push else []
 
     def exchange_signs(self, theirs: list[Page], ours: list[Page]) -> None:
+        if self.absence.here.away:
+            theirs, ours = self._join_horizons(theirs, ours)
         for page in theirs:
             records = page.records
             self._apply(page, lambda writer, new=records: check_marker(writer, new, self.after, self.compared))  # type: ignore[misc]
         for page in ours:
             self._offer(page)
+
+    def _join_horizons(self, theirs: list[Page], ours: list[Page]) -> tuple[list[Page], list[Page]]:
+        """Replace both horizons by one later than both; returns the pages with just that one among them.
+
+        If we took theirs, they would not learn from ours that they were away, and would go on judging third nodes
+        by what they alone have seen.
+        """
+        marker = marker_of(record for page in theirs for record in page.records)
+
+        def job(writer: Any) -> None:
+            check_marker(writer, [marker] if marker is not None else [], self.after, self.compared)
+            writer.advance_horizon(joined(writer.heard().horizon, horizon_of(marker)))
+
+        self.store.write(job)
+        joint = list(self.own.get(NODES, [HORIZON_KEY])) if self.push else []
+        return _without_marker(theirs), joint + _without_marker(ours)
 
     def _find(self, collection: str) -> Difference:
         index = self.own.index(collection)
@@ -197,3 +216,11 @@ class _Work(NamedTuple):
 def _newer_incarnations(records: Iterable[Record], held: dict[str, Record]) -> list[Record]:
     """Return the records of which ``held`` has nothing, or just something that was born or died before."""
     return [record for record in records if record.key not in held or held[record.key].era < record.era]
+
+
+def _without_marker(pages: Iterable[Page]) -> list[Page]:
+    kept = []
+    for page in pages:
+        pairs = [pair for pair in zip(page.records, page.crcs, strict=True) if pair[0].key != HORIZON_KEY]
+        kept.append(Page([record for record, _ in pairs], [crc for _, crc in pairs], page.cursor))
+    return kept

@@ -157,6 +157,8 @@ class Responder:
         def job(reader: Any) -> list[Answer]:
             # In one job, so that a thread does all of it and the hub none.
             index = self._index(reader, collection)
+            if not self.scope.whole_collections:
+                return index.answer_all(ranges)  # from what is shown alone
             return index.answer_all(ranges, lambda lower, upper: reader.entries(collection, lower, upper))
 
         return self._read(job)

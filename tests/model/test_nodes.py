@@ -4,12 +4,12 @@ import pytest
 
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import HORIZON_KEY, NODES
-from mirror.model.nodes import Horizon, agreed_horizon, horizon_of, horizon_record, sign_record, vector_held
+from mirror.model.nodes import Heard, Horizon, agreed_horizon, horizon_of, horizon_record, sign_record, vector_held
 from mirror.model.record import Record
 
 
 def sign(node: str, stamp: int, **seen: int) -> Record:
-    head = sign_record(node, seen).head
+    head = sign_record(node, Heard(signs=seen, newest=seen)).head
     return Record(NODES, node, stamp, node, stamp, head=head)
 
 

@@ -1,6 +1,7 @@
 """The rules, with real stores and the engine on both sides: whatever is written and exchanged, all end equal."""
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -78,6 +79,35 @@ class Nodes(RuleBasedStateMachine):
     @rule(node=NODE, key=KEYS)
     def delete(self, node: str, key: str) -> None:
         self.stores[node].write(lambda writer: writer.delete("messages/r", f"euid:{key}"))
+
+    @rule(node=NODE, name=st.sampled_from(("Lobby", "Lounge", "Bar")))
+    def rename_room(self, node: str, name: str) -> None:
+        self.stores[node].write(lambda writer: writer.set_fields("rooms", "r", {"QRname": name}))
+
+    @rule(node=NODE)
+    def kill_room(self, node: str) -> None:
+        """A room goes with all that is in it, in one transaction."""
+
+        def job(writer: Any) -> None:
+            writer.delete("rooms", "r")
+            for record in list(writer.scan_all("messages/r")):
+                writer.delete("messages/r", record.key)
+
+        self.stores[node].write(job)
+        assert self.stores[node].read(lambda reader: list(reader.scan_all("messages/r"))) == []
+
+    @rule(node=NODE, key=KEYS)
+    def delete_user(self, node: str, key: str) -> None:
+        self.stores[node].write(lambda writer: writer.delete("users", key))
+
+    @rule(node=NODE)
+    def restore_a_conflict(self, node: str) -> None:
+        def job(writer: Any) -> None:
+            found = writer.conflicts(limit=1)
+            if found and not found[0].loser.dead:
+                writer.restore(found[0].number)
+
+        self.stores[node].write(job)
 
     @rule(node=NODE, other=NODE, pages=st.integers(0, 3))
     def pull_some(self, node: str, other: str, pages: int) -> None:

@@ -1,0 +1,169 @@
+"""What reads bytes from outside, as functions of bytes: whatever comes in, nothing but a MirrorError comes out.
+
+Used by a short hypothesis run (test_targets.py) and by contrib/fuzz/ctdlmirror-fuzz, which explores with atheris.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mirror.citadel.message import parse_message, serialize_message
+from mirror.citadel.migr import read_elements
+from mirror.citadel.names import shown_names
+from mirror.citadel.sequence_set import SequenceSet
+from mirror.config import load_config, load_secrets
+from mirror.model.errors import MirrorError
+from mirror.model.fields import unpack_fields
+from mirror.model.item import item_rank
+from mirror.model.kinds import HORIZON_KEY, NODES, check_collection
+from mirror.model.merge import merge
+from mirror.model.nodes import agreed_horizon, horizon_of, vector_held
+from mirror.model.record import Record, pack_head, record_bytes, record_crc, unpack_head, validate
+from mirror.peer.remote import read_part
+from mirror.wire.batch import Batch, BatchReader, Marker, frame, header_int
+from mirror.wire.codec import (
+    ContentRequest,
+    Listed,
+    Range,
+    parse_cursor,
+    read_records,
+    read_typed,
+    record_from_json,
+    records_batch,
+)
+from mirror.wire.lines import decode_line, parse_command, parse_number, parse_reply
+from mirror.wire.receiver import Receiver
+
+EXPORT = Path(__file__).parents[2] / "mirror" / "data" / "alpha-980.xml"
+EVENT = b"Content-type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nSEQUENCE:3\r\nDTSTAMP:20240101T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"  # noqa: E501
+RECORDS = [
+    Record("users", "alpha:1", 65536, "alpha", 1, head=pack_head({"a": [1, 2, "b"]})),
+    Record("messages/alpha:2", "id:x", 1 << 62, "beta", 1, past=(("alpha", 7),), body=b"\xff\0\n000\n"),
+    Record("pictures", "user alpha:1", 9, "beta", 0, dead=True),
+]
+
+
+class Target(NamedTuple):
+    """A reader, and good input to begin from."""
+
+    run: Callable[[bytes], object]
+    samples: list[bytes]
+
+
+def _lines(data: bytes) -> None:
+    receiver = Receiver()
+    receiver.feed(data)
+    while (line := receiver.take_line()) is not None:
+        text = decode_line(line)
+        parse_number(text)
+        for parse in (parse_reply, parse_command):
+            _tolerant(parse, line)
+        for parse_text in (parse_cursor, check_collection):
+            _tolerant(parse_text, text)
+
+
+def _tolerant(parse: Callable[[bytes], object] | Callable[[str], object], data: object) -> None:
+    try:
+        parse(data)  # type: ignore[arg-type]
+    except MirrorError:
+        pass  # the very thing that is allowed
+
+
+def _batches(data: bytes) -> None:
+    for batch in _read_batches(data):
+        for read in (
+            read_records,
+            read_part,
+            lambda one: read_typed(one, "ranges", Range),
+            lambda one: read_typed(one, "listed", Listed),
+            lambda one: read_typed(one, "contents", ContentRequest),
+            lambda one: read_typed(one, "keys", str),
+            lambda one: header_int(one.header, "Size"),
+        ):
+            _tolerant(read, batch)  # type: ignore[arg-type]
+
+
+def _read_batches(data: bytes) -> Iterator[Batch]:
+    receiver = Receiver()
+    receiver.feed(data)
+    reader = BatchReader(receiver)
+    while isinstance(item := reader.next(), Batch):
+        yield item
+    assert isinstance(item, Marker)
+
+
+def _records(data: bytes) -> None:
+    """Heads and keys of records that passed the codec, up to merging."""
+    for collection, key in (("users", "k"), ("messages/r", "euid:k"), ("files/r", "k"), (NODES, "k"), (NODES, "*")):
+        record = Record(collection, key, 1 << 40, "a", 1 << 30, head=data, body=data)
+        _tolerant(validate, record)  # type: ignore[arg-type]
+        _tolerant(unpack_fields, record)  # type: ignore[arg-type]
+        other = Record(collection, key, 1 << 41, "b", 1 << 30, head=pack_head({"a": ["x", 1 << 41, "b"]}), body=EVENT)
+        _tolerant(lambda pair: merge(*pair), (record, other))  # type: ignore[misc,arg-type]
+    _tolerant(unpack_head, data)
+
+
+def _nodes(data: bytes) -> None:
+    sign = Record(NODES, "a", 1 << 40, "a", 1, head=data)
+    vector_held([sign])
+    _tolerant(lambda one: agreed_horizon([one, Record(NODES, "b", 1 << 40, "b", 1)], "b", 5), sign)  # type: ignore[arg-type]
+    _tolerant(horizon_of, Record(NODES, HORIZON_KEY, 1 << 40, "a", 1, head=data))  # type: ignore[arg-type]
+
+
+def _names(data: bytes) -> None:
+    for collection in ("users", "rooms"):
+        _tolerant(lambda name: shown_names([Record(name, "k:1", 5, "a", 1, head=data)]), collection)
+
+
+def _export(data: bytes) -> None:
+    for _ in read_elements(data[at : at + 97] for at in range(0, len(data), 97)):
+        pass
+
+
+def _config(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        for name, load in (("mirror.toml", load_config), ("secrets.toml", load_secrets)):
+            path = Path(directory) / name
+            path.write_bytes(data)
+            path.chmod(0o600)
+            _tolerant(load, Path(directory))  # type: ignore[arg-type]
+
+
+CONFIG = b"""[node]
+name = "alpha"
+[listen]
+addresses = ["127.0.0.1:2504"]
+[replication]
+tombstone_days = 180
+[[peer]]
+name = "beta"
+address = "127.0.0.1:2505"
+trust = "pin:00"
+"""
+BATCH = b"".join(frame(records_batch(RECORDS, [record_crc(record) for record in RECORDS]))) + b"000\n"
+
+TARGETS = {
+    "lines": Target(_lines, [b"200 ok|1|2\nSYNC users|info\r\n100 x:7\n", b"SNGL 120|500\nSYNC messages/a:1|getall\n"]),
+    "batches": Target(_batches, [BATCH, b"Type=content\nSize=3\nDATA CHUNK 3\nabcEND\n000\n"]),
+    "json": Target(
+        record_from_json, [b'{"collection":"config","key":"k","head":{"a":"b"}}', b'{"stamp":1,"past":{"a":2}}']
+    ),
+    "records": Target(_records, [pack_head({"a": ["v", 1 << 40, "a"]}), EVENT, record_bytes(RECORDS[1])]),
+    "nodes": Target(_nodes, [pack_head({"seen": {"a": 5}}), pack_head({"nodes": ["a", "b"]})]),
+    "names": Target(_names, [pack_head({"u_fullname": ["Ann", 1, "a"], "u_axlevel": [4, 1, "a"]})]),
+    "export": Target(_export, [EXPORT.read_bytes()[:6000]]),
+    "message": Target(parse_message, [serialize_message([("A", b"Ann"), ("M", b"text")])]),
+    "item": Target(item_rank, [EVENT, b"BEGIN:VCARD\r\nREV:20240101T000000Z\r\nEND:VCARD\r\n"]),
+    "sequence-set": Target(lambda data: SequenceSet(data.decode("latin-1")), [b"1:5,7,9:*"]),
+    "config": Target(_config, [CONFIG]),
+}
+"""By name."""
+
+
+def run(name: str, data: bytes) -> None:
+    """Run one target on some input.  Raises what must not happen."""
+    try:
+        TARGETS[name].run(data)
+    except MirrorError as error:
+        assert "\n" not in str(error), f"an error of several lines: {error!r}"
