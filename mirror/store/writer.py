@@ -100,7 +100,9 @@ class Writer(Reader):
         for record in records:
             if record.collection == NODES:
                 newest |= {name: max(stamp, newest.get(name, 0)) for name, stamp in newest_seen(record).items()}
-            for origin, stamp in ((record.origin, record.stamp), *record.past):
+            if newest.get(record.origin, 0) < record.stamp:
+                newest[record.origin] = record.stamp
+            for origin, stamp in record.past:
                 if newest.get(origin, 0) < stamp:
                     newest[origin] = stamp
         rows = [(stamp, self._origin_id(origin), stamp) for origin, stamp in newest.items()]
@@ -276,6 +278,16 @@ class Writer(Reader):
             self.set_meta("trimmed", max(self.trimmed(), *lost))
         for sequence in late:
             self._put(tombstone(self._at(sequence), self.clock.tick(), self._origin))
+        self._move_signs()
+
+    def _move_signs(self) -> None:
+        """Write the signs of life behind the horizon again: who reads our feed must come to the horizon first."""
+        number = self._collection_id(NODES)
+        rows = self.connection.execute(
+            f"SELECT sequence, {COLUMNS} FROM record WHERE collection = ? AND key <> ?", (number, HORIZON_KEY)
+        ).fetchall()
+        signs = [(row[0], self.record_of(row[1:]), unsigned(row[-1])) for row in rows]
+        self._write(number, [(record, crc) for _, record, crc in signs], signs)
 
     def _told(self, horizon: Horizon) -> int:
         """Return up to which place of our feed all who agreed to a horizon have what we hold.

@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -211,3 +212,20 @@ def test_a_backup_is_a_store(make_store: Make, tmp_path) -> None:
     assert copy.read(lambda reader: reader.root()) == store.read(lambda reader: reader.root())
     assert copy.renew_epoch() != old
     copy.close()
+
+
+def test_a_store_of_the_second_version_learns_what_it_has_seen(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path, "a")
+    store.write(lambda writer: writer.put(Record("files/r", "k", 1, "x", 1, body=b"x")))
+    store.write(lambda writer: writer.delete("files/r", "k"))
+    store.write(lambda writer: writer.put(Record("files/r", "l", 1, "x", 1, body=b"x")))
+    seen = store.read(lambda reader: reader.heard()).newest
+    assert set(seen) == {"a"}
+    store.close()
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.executescript("DROP INDEX record_dead; ALTER TABLE origin DROP COLUMN newest; PRAGMA user_version = 2;")
+    connection.close()
+    store = SqliteStore(tmp_path, "a")
+    assert store.read(lambda reader: reader.heard()).newest == seen
+    assert check_store(store).problems == []
+    store.close()
