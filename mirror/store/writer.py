@@ -136,10 +136,13 @@ class Writer(Reader):
         for key, (record, crc) in group.items():
             too_old = record.dead and record.stamp < horizon
             if key not in held:
-                if too_old:
+                if not too_old:
+                    added.append((record, crc))
+                elif record.origin in self._agreed():
                     already += 1  # everybody has forgotten this deletion, and there is nothing to delete
                 else:
-                    added.append((record, crc))
+                    dead = tombstone(record, self.clock.tick(), self._origin)  # of one who was away: not all know it
+                    added.append((dead, record_crc(dead)))
                 continue
             sequence, held_crc = held[key]
             if held_crc == crc:
@@ -288,6 +291,10 @@ class Writer(Reader):
         ).fetchall()
         signs = [(row[0], self.record_of(row[1:]), unsigned(row[-1])) for row in rows]
         self._write(number, [(record, crc) for _, record, crc in signs], signs)
+
+    def _agreed(self) -> tuple[str, ...]:
+        """Return the origins that agreed to the present horizon."""
+        return horizon_of(self.get(NODES, HORIZON_KEY)).nodes
 
     def _told(self, horizon: Horizon) -> int:
         """Return up to which place of our feed all who agreed to a horizon have what we hold.

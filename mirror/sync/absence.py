@@ -32,9 +32,13 @@ def check_marker(writer: Any, records: Iterable[Record], after: int, compared: S
     Since the place ``after`` in the feed, a third node may have brought what was deleted before that horizon.
     """
     marker = marker_of(records)
-    if marker is None or writer.reaches(horizon_of(marker)):
-        return
-    if writer.came_meanwhile(after, marker.stamp, compared):
+    if marker is not None and not writer.reaches(horizon_of(marker)):
+        check_compared(writer, marker.stamp, after, compared)
+
+
+def check_compared(writer: Any, horizon: int, after: int, compared: Set[tuple[str, str]]) -> None:
+    """Raise HorizonMoved when records from before a horizon (a stamp) came in that were not ``compared``."""
+    if writer.came_meanwhile(after, horizon, compared):
         raise HorizonMoved("records came in while all was compared: try again")
 
 

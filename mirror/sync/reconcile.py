@@ -11,7 +11,15 @@ from mirror.model.nodes import horizon_of, joined
 from mirror.model.record import Record
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.store.reader import PAGE_RECORDS
-from mirror.sync.absence import Absence, HorizonMoved, check_horizon, check_marker, find_absence, marker_of
+from mirror.sync.absence import (
+    Absence,
+    HorizonMoved,
+    check_compared,
+    check_horizon,
+    check_marker,
+    find_absence,
+    marker_of,
+)
 from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
@@ -149,8 +157,9 @@ class _Work(NamedTuple):
         marker = marker_of(record for page in theirs for record in page.records)
 
         def job(writer: Any) -> None:
-            check_marker(writer, [marker] if marker is not None else [], self.after, self.compared)
-            writer.advance_horizon(joined(writer.heard().horizon, horizon_of(marker)))
+            joint = joined(writer.heard().horizon, horizon_of(marker))
+            check_compared(writer, joint.stamp, self.after, self.compared)
+            writer.advance_horizon(joint)
 
         self.store.write(job)
         joint = list(self.own.get(NODES, [HORIZON_KEY])) if self.push else []
