@@ -6,12 +6,14 @@ A tombstone may be dropped once every node that is alive is known to have it (ca
 Bernstein, 1984; Baquero et al., 2014).  The horizon names the nodes of which everybody has enough.
 """
 
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.record import Record, pack_head, unpack_head
+from mirror.model.stamp import make_stamp, stamp_ms
 
 Vector = dict[str, int]
 """By origin, the stamp of the last sign of life that is held."""
@@ -88,9 +90,23 @@ def agreed_horizon(records: Sequence[Record], origin: str, due: int) -> Horizon:
     return Horizon(due, tuple(alive))
 
 
-def joined(one: Horizon, other: Horizon) -> Horizon:
-    """Return the horizon of two nodes that forgot deletions independently: later than both, with the nodes of both."""
-    return Horizon(max(one.stamp, other.stamp) + 1, tuple(sorted({*one.nodes, *other.nodes})))
+def horizon_stamp(milliseconds: int, origin: str) -> int:
+    """Return the stamp for a horizon at a moment (Unix milliseconds) that no other node comes to by itself.
+
+    So those who have the same horizon have it from each other, and need not ask what the other was told.
+    """
+    return make_stamp(milliseconds, zlib.crc32(origin.encode()) & 0xFFFF)
+
+
+def joined(own: Horizon, other: Horizon, origin: str) -> Horizon:
+    """Return the horizon of two nodes that forgot deletions independently: later than both, with the nodes of both.
+
+    It is ``own`` where the other one forgot nothing more.  ``origin`` is who joins them.
+    """
+    if own.stamp >= other.stamp and {*other.nodes} <= {*own.nodes}:
+        return own
+    later = stamp_ms(max(own.stamp, other.stamp)) + 1
+    return Horizon(horizon_stamp(later, origin), tuple(sorted({*own.nodes, *other.nodes})))
 
 
 def newest_seen(sign: Record) -> Vector:

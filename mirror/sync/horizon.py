@@ -3,11 +3,10 @@
 The daemon calls this now and then, the simulation in its own time.
 """
 
-import zlib
 from typing import Any, NamedTuple
 
-from mirror.model.nodes import agreed_horizon
-from mirror.model.stamp import make_stamp, stamp_ms
+from mirror.model.nodes import agreed_horizon, horizon_stamp
+from mirror.model.stamp import stamp_ms
 from mirror.store.base import Store
 
 
@@ -33,8 +32,7 @@ def keep_up(store: Store, now_ms: int, keeping: Keeping) -> int:
     due_ms = now_ms - keeping.keep_ms
     if not store.read(lambda reader: _is_due(reader, due_ms, keeping.step_ms)):
         return 0
-    # No two nodes come to the same horizon by themselves, for those who have the same one agreed to it.
-    due = make_stamp(due_ms, zlib.crc32(store.read(lambda reader: reader.origin()).encode()) & 0xFFFF)
+    due = horizon_stamp(due_ms, store.read(lambda reader: reader.origin()))
     horizon = store.read(lambda reader: agreed_horizon(reader.signs(), reader.origin(), due))
     if horizon.stamp:
         store.write(lambda writer: writer.advance_horizon(horizon))

@@ -157,7 +157,7 @@ class _Work(NamedTuple):
         marker = marker_of(record for page in theirs for record in page.records)
 
         def job(writer: Any) -> None:
-            joint = joined(writer.heard().horizon, horizon_of(marker))
+            joint = joined(writer.heard().horizon, horizon_of(marker), writer.origin())
             check_compared(writer, joint.stamp, self.after, self.compared)
             writer.advance_horizon(joint)
 

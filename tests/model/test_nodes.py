@@ -4,7 +4,16 @@ import pytest
 
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import HORIZON_KEY, NODES
-from mirror.model.nodes import Heard, Horizon, agreed_horizon, horizon_of, horizon_record, sign_record, vector_held
+from mirror.model.nodes import (
+    Heard,
+    Horizon,
+    agreed_horizon,
+    horizon_of,
+    horizon_record,
+    joined,
+    sign_record,
+    vector_held,
+)
 from mirror.model.record import Record
 
 
@@ -31,6 +40,15 @@ def test_who_lacks_a_sign_of_those_who_agreed_was_away() -> None:
     assert not horizon.known_by({"a": 50, "b": 49})
     assert not horizon.known_by({"a": 50})
     assert Horizon().known_by({})
+
+
+def test_joining_is_later_than_both_and_differs_by_who_joins() -> None:
+    one, other = Horizon(50 << 16, ("a",)), Horizon(60 << 16, ("b",))
+    joint = joined(one, other, "a")
+    assert joint.stamp > other.stamp and joint.nodes == ("a", "b")
+    assert joined(other, one, "b").stamp not in (joint.stamp, other.stamp)
+    assert joined(joint, other, "a") == joint
+    assert joined(one, Horizon(), "a") == one
 
 
 def test_the_record_of_a_horizon_round_trips() -> None:
