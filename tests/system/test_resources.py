@@ -121,3 +121,60 @@ def test_a_client_that_never_reads_costs_no_memory(node: Make, export: Path, tmp
     assert "no problems" in alpha.run("check").stdout
     alpha.signal(signal.SIGTERM)
     assert alpha.wait(10) == 0
+
+
+def test_idle_connections_are_few_and_cheap(node: Make, export: Path) -> None:
+    alpha = node("alpha")
+    alpha.run("import", str(export))
+    alpha.configure("max_sessions = 1000", "max_sessions = 300")
+    alpha.start()
+    assert alpha.process is not None
+    before = resident_bytes(alpha.process.pid)
+    host, port = alpha.address.split(":")
+    idle: list[socket.socket] = []
+    greetings: list[bytes] = []
+    for _ in range(400):
+        connection = socket.create_connection((host, int(port)), timeout=20)
+        idle.append(connection)
+        greetings.append(connection.recv(200)[:3])
+    assert greetings == [b"200"] * 300 + [b"551"] * 100
+    grown = resident_bytes(alpha.process.pid) - before
+    assert grown < 300 * 200_000, f"{grown} bytes more for 300 idle connections"
+    assert alpha.json("status")["records"] > IMPORTED  # the administrator still gets in
+    for connection in idle:
+        connection.close()
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        deadline_passed = connection.recv(200)
+        while deadline_passed[:3] == b"551":  # until the daemon has noticed that the others are gone
+            with socket.create_connection((host, int(port)), timeout=20) as again:
+                deadline_passed = again.recv(200)
+        assert deadline_passed[:3] == b"200"
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        b"Type=records\nSize=1099511627776\nDATA CHUNK 65535\n",
+        b"Type=drafts\nSize=99999999999999999999\nDATA CHUNK 1\n",
+    ],
+    ids=["1-TB", "more-than-64-bits"],
+)
+def test_a_terabyte_that_is_announced_is_refused_at_once(announced: bytes, node: Make, export: Path) -> None:
+    alpha = node("alpha")
+    alpha.run("import", str(export))
+    alpha.start()
+    assert alpha.process is not None
+    host, port = alpha.address.split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        lines = connection.makefile("rwb", buffering=0)
+        lines.readline()
+        for command, code in ((b"USER admin", b"300"), (b"PASS citadel", b"200"), (b"SYNC all|offer", b"400")):
+            lines.write(command + b"\n")
+            assert lines.readline().startswith(code)
+        before = resident_bytes(alpha.process.pid)
+        lines.write(announced)
+        answer = lines.readline()
+        assert answer.startswith(b"512"), answer
+        assert lines.readline() == b""  # and the connection is closed
+        assert resident_bytes(alpha.process.pid) - before < 32 << 20
+    assert "no problems" in alpha.run("check").stdout
