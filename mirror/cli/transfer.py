@@ -151,7 +151,7 @@ def _refuse_full(store: Store, source: str, merge: bool) -> None:
 
     def job(reader: Any) -> bool:
         begun = reader.cursor(source, PULL).sequence or reader.meta(f"bootstrap:{source}", 0)
-        return bool(reader.last_sequence() == 0 or begun)
+        return bool(reader.is_empty() or begun)
 
     if not merge and not store.read(job):
         raise StoreError("the store holds something already; --merge adds the other's data to it")
@@ -228,7 +228,7 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
         state = bulk.pin()
         if not online:
             bulk.channel.ask("ESNG")
-        empty = store.read(lambda reader: reader.last_sequence()) == 0
+        empty = store.read(lambda reader: reader.is_empty())
         store.write(lambda writer: writer.set_meta(f"bootstrap:{peer.name}", 1))
         with meter(
             f"bootstrap from {peer.name}", None if not empty else state.digest.count, "records", as_json

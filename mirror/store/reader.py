@@ -101,6 +101,10 @@ class Reader:
         """Return the last sign of life that was written here."""
         return self.get(NODES, self.origin())
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing is here but signs of life."""
+        return self.digest("").count == self.digest(NODES).count
+
     def signs(self) -> list[Record]:
         """Return all nodes' signs of life that came here, the horizon among them."""
         return list(self.scan_all(NODES))

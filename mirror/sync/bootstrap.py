@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from mirror.model.kinds import NODES
 from mirror.store.base import Applied, Store, StoredCursor
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile
@@ -31,7 +32,8 @@ def copy_all(
     stored = store.read(lambda reader: reader.cursor(state.node, PULL))
     resumed = stored.epoch == state.epoch and 0 < stored.sequence <= state.sequence
     copied = Copied(state, resumed=resumed)
-    if merging and not resumed:
+    if merging:
+        # Never by the cursor: our own records are not there yet, so only what differs tells whether all came.
         copied.applied = reconcile(store, remote, state.node, progress=progress).pulled
         again = reconcile(store, remote, state.node, progress=progress)
         copied.unequal = again.differing if again.wanted > again.pulled.already_held else []
@@ -44,7 +46,8 @@ def copy_all(
         copied.applied += reconcile(store, remote, state.node, progress=progress).pulled
     _finish(store, state)
     ours = Responder(store).info().collections or {}
-    copied.unequal = differing(ours, state.collections or {})
+    # Signs of life aside: this node may have given some of its own.
+    copied.unequal = [name for name in differing(ours, state.collections or {}) if name != NODES]
     return copied
 
 
