@@ -3,7 +3,7 @@
 from typing import Any
 
 from mirror.citadel.errors import BadMessage
-from mirror.citadel.message import parse_message
+from mirror.citadel.message import Message, parse_message
 from mirror.citadel.names import NAME_FIELDS, ROOM_MAILBOX, number_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import ITEM_PREFIX, room_of
@@ -11,30 +11,34 @@ from mirror.model.record import Record
 from mirror.store.base import Conflict
 from mirror.wire.codec import record_as_json
 
+MAX_SHOWN = 1 << 20
+"""Bytes of a body up to which a conflict shows what it says."""
+
 
 def conflict_as_json(reader: Any, conflict: Conflict) -> dict[str, Any]:
     """Return a conflict as plain values; ``now`` is the version that is kept, if any is."""
     current = reader.get(conflict.loser.collection, conflict.loser.key)
+    message = _message(reader, conflict.loser)
     return {
         "number": conflict.number,
-        "what": describe(reader, conflict.loser),
+        "what": _describe(reader, conflict.loser, message),
         "noticed_ms": conflict.noticed_ms,
         "restored_ms": conflict.restored_ms,
         "winner": {"stamp": conflict.winner.stamp, "origin": conflict.winner.origin},
         "loser": record_as_json(conflict.loser),
-        "text": _text(reader, conflict.loser),
+        "text": message.text("M") if message is not None else None,
         "now": record_as_json(current) if current is not None else None,
     }
 
 
-def describe(reader: Any, record: Record) -> str:
+def _describe(reader: Any, record: Record, message: Message | None) -> str:
     """Return in a few words what a record is."""
     kind, room = record.collection.partition("/")[0], room_of(record.collection)
     if kind == "messages":
-        return f"{_message_words(reader, record)} in {_named(reader, 'rooms', room)}"
+        return f"{_message_words(record, message)} in {_named(reader, 'rooms', room)}"
     if kind == "visits":
-        user, _, message = record.key.partition(" ")
-        what = "mark on a message" if message else "rights and marks"
+        user, _, mark = record.key.partition(" ")
+        what = "mark on a message" if mark else "rights and marks"
         return f"{_named(reader, 'users', user)}'s {what} in {_named(reader, 'rooms', room)}"
     if kind in NAME_FIELDS:
         return _named(reader, kind, record.key)
@@ -43,20 +47,18 @@ def describe(reader: Any, record: Record) -> str:
     return f"{'setting' if kind == 'config' else kind} {record.key}"
 
 
-def _text(reader: Any, record: Record) -> str | None:
-    """Return a message's text, if the record is a message that can be read."""
-    if record.dead or not record.collection.startswith("messages/"):
+def _message(reader: Any, record: Record) -> Message | None:
+    """Return the message in a record, if it is one that can be read and is not too large to be shown."""
+    if record.dead or not record.collection.startswith("messages/") or record.size > MAX_SHOWN:
         return None
     try:
-        return parse_message(reader.body(record)).text("M")
+        return parse_message(reader.body(record))
     except BadMessage:
         return None
 
 
-def _message_words(reader: Any, record: Record) -> str:
-    try:
-        message = parse_message(reader.body(record))
-    except BadMessage:
+def _message_words(record: Record, message: Message | None) -> str:
+    if message is None:
         return f"message {record.key}"
     item = "item" if record.key.startswith(ITEM_PREFIX) else "message"
     title, author = message.text("U"), message.text("A")

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 import gevent
 
@@ -32,17 +33,23 @@ class Upkeep:
         self._suspects: dict[bytes, int] = {}
 
     def run(self) -> None:
-        """Work until killed."""
+        """Work until killed; ``keep_up`` was called just before."""
         while True:
-            try:
-                self.keep_up()
-                self._sweep()
-            except MirrorError as error:
-                log.error("upkeep: %s; trying again in an hour", error)
+            self._attempt(self._sweep)
             gevent.sleep(INTERVAL_S)
+            self.keep_up()
 
     def keep_up(self) -> None:
-        """Give a sign of life and move the horizon, if they are due."""
+        """Give a sign of life and move the horizon, if they are due.  What fails is logged, and due again."""
+        self._attempt(self._keep_up)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except MirrorError as error:
+            log.error("upkeep: %s; trying again in an hour", error)
+
+    def _keep_up(self) -> None:
         horizon = keep_up(self._store, int(time.time() * 1000), self._keeping)
         if horizon:
             log.info("tombstones from before %s are dropped: all nodes have them", format_stamp(horizon))

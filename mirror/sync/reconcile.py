@@ -199,8 +199,7 @@ class _Work(NamedTuple):
         if self.push:
             for dead in self.own.get(refused[0].collection, sorted(left_out)):
                 self._offer(dead)
-        kept = [pair for pair in zip(page.records, page.crcs, strict=True) if pair[0].key not in left_out]
-        return Page([record for record, _ in kept], [crc for _, crc in kept], page.cursor)
+        return page.only(lambda record: record.key not in left_out)
 
     def _held(self, page: Page) -> dict[str, Record]:
         """Return what this store holds under the keys of a page, if it matters."""
@@ -228,8 +227,4 @@ def _newer_incarnations(records: Iterable[Record], held: dict[str, Record]) -> l
 
 
 def _without_marker(pages: Iterable[Page]) -> list[Page]:
-    kept = []
-    for page in pages:
-        pairs = [pair for pair in zip(page.records, page.crcs, strict=True) if pair[0].key != HORIZON_KEY]
-        kept.append(Page([record for record, _ in pairs], [crc for _, crc in pairs], page.cursor))
-    return kept
+    return [page.only(lambda record: record.key != HORIZON_KEY) for page in pages]

@@ -4,7 +4,7 @@ Implemented by mirror.peer over a connection and by mirror.sync.responder right 
 puts its faults between the two.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from mirror.model.digest import Digest
@@ -54,6 +54,11 @@ class Page(NamedTuple):
     cursor: Cursor | None = None
     trimmed: int = 0
     """Up to where the feed has lost tombstones since; not told on the wire."""
+
+    def only(self, keeps: Callable[[Record], bool]) -> "Page":
+        """Return the page with just the records for which ``keeps`` says so; it reaches as far as before."""
+        pairs = [pair for pair in zip(self.records, self.crcs, strict=True) if keeps(pair[0])]
+        return self._replace(records=[record for record, _ in pairs], crcs=[crc for _, crc in pairs])
 
     def by_key(self) -> dict[str, Record]:
         """Return the records of a page of one collection by their keys."""

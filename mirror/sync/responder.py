@@ -105,11 +105,8 @@ class Responder:
         scope = self.scope
         reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
         feed: FeedPage = self._read(lambda reader: reader.feed(after, reads, limit=self._page_records))
-        records, crcs = feed.records, feed.crcs
-        if not scope.whole_collections:
-            shown = [pair for pair in zip(records, crcs, strict=True) if scope.shows(pair[0])]
-            records, crcs = [record for record, _ in shown], [crc for _, crc in shown]
-        return Page(records, crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed), feed.more
+        page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
+        return page if scope.whole_collections else page.only(scope.shows), feed.more
 
     def since(self, cursor: Cursor, allows: Callable[[str], bool] | None = None) -> Iterator[Page]:
         trimmed = self.check_cursor(cursor)
