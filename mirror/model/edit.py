@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from mirror.model.fields import Field, Value, pack_fields, unpack_fields
-from mirror.model.item import item_rank
-from mirror.model.kinds import ITEM_PREFIX
-from mirror.model.merge import Body, inline_body
+from mirror.model.merge import Body, inline_body, is_item
+from mirror.model.parts import Parts, edited, read_parts, without_written, write_head
 from mirror.model.record import Record, past_of, vector_of
 
 FIRST_BORN = 1
@@ -18,15 +19,23 @@ def successor(current: Record | None, draft: Record, stamp: int, origin: str, bo
     Whatever the draft's own stamps are, the result carries ``stamp`` and ``origin``.  An item that its own
     standard ranks below the current one (an older SEQUENCE, put back on purpose) becomes a new incarnation.
     """
-    born, past = stamp, {}
-    if current is None and draft.key.startswith(ITEM_PREFIX):
+    born, past, head = stamp, {}, draft.head
+    if is_item(draft):
+        head = without_written(head)
         # Two nodes that file the same item independently (an invitation that came to both) make one incarnation,
         # so its own standard decides between them; what was created after a known deletion is a new one.
-        born = FIRST_BORN
+        born = FIRST_BORN if current is None else stamp
     if current is not None:
         past = vector_of(current)
-        if not current.dead and not (draft.key.startswith(ITEM_PREFIX) and _ranks_below(draft, current, body)):
+        if not current.dead and not is_item(draft):
             born = current.born
+        elif not current.dead:
+            held = read_parts(current, body(current))
+            new = read_parts(msgspec.structs.replace(draft, head=head), body(draft))
+            if not _falls_behind(new, held):
+                born = current.born
+                if new.kind == held.kind != "":
+                    head = write_head(edited(held, new, stamp, origin))
     return Record(
         collection=draft.collection,
         key=draft.key,
@@ -34,15 +43,16 @@ def successor(current: Record | None, draft: Record, stamp: int, origin: str, bo
         origin=origin,
         born=born,
         past=past_of(past, origin),
-        head=draft.head,
+        head=head,
         body=draft.body,
         content=draft.content,
         size=draft.size,
     )
 
 
-def _ranks_below(draft: Record, current: Record, body: Body) -> bool:
-    return item_rank(body(draft)) < item_rank(body(current))
+def _falls_behind(new: Parts, held: Parts) -> bool:
+    """Tell whether merging would take what is held for the newer one, whatever the version says."""
+    return new.kind < held.kind or (new.kind == held.kind and new.base.rank < held.latest.rank)
 
 
 def with_fields(

@@ -1,13 +1,20 @@
-"""The rank of a calendar or contact item: which of two versions its own standard calls the newer.
+"""Calendar and contact items inside a serialized message: where they are, and which of two is the newer.
 
 RFC 5546 section 2.1.5: the greater SEQUENCE, then the later DTSTAMP; LAST-MODIFIED (RFC 5545 3.8.7.3)
-or a card's REV (RFC 6350 6.7.4) stand where they are given.  Reads the message's text only.
+or a card's REV (RFC 6350 6.7.4) stand where they are given.
 """
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from icalendar import Calendar, Component
+from mirror.model.content_lines import Component, parse_component
+
+MAX_PARSED = 1024 * 1024
+"""Bytes of a message in which an item is looked for; larger ones are compared as a whole."""
+ITEM_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL")
+
+_MOMENT = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)(?:\.\d*)?)?Z?", re.ASCII)
 
 
 class Rank(NamedTuple):
@@ -17,53 +24,64 @@ class Rank(NamedTuple):
     modified: int = 0
 
 
+class Item(NamedTuple):
+    """An item, and the bytes of the message before and after it."""
+
+    before: bytes
+    component: Component
+    after: bytes
+    line_end: str
+
+    @property
+    def rank(self) -> Rank:
+        """What its own standard orders versions by."""
+        if self.component.name == "VCARD":
+            return Rank(0, _unix(self.component.first("REV")))
+        parts = [part for part in self.component.inside if part.name in ITEM_COMPONENTS]
+        return max((_component_rank(part) for part in parts), default=Rank())
+
+
+def find_item(message: bytes) -> Item | None:
+    """Return the item in a serialized message, or None when there is none that can be read."""
+    place = _place(message) if len(message) <= MAX_PARSED else None
+    if place is None:
+        return None
+    start, end = place
+    try:
+        text = message[start:end].decode("utf-8")
+        component = parse_component(text)
+    except ValueError:  # not UTF-8, or not what it looked like
+        return None
+    return Item(message[:start], component, message[end:], "\r\n" if "\r\n" in text else "\n")
+
+
+def _place(message: bytes) -> tuple[int, int] | None:
+    upper = message.upper()
+    for kind in (b"VCALENDAR", b"VCARD"):
+        start, last = upper.find(b"BEGIN:" + kind), upper.rfind(b"END:" + kind)
+        if 0 <= start < last:
+            return start, last + len(b"END:" + kind)
+    return None
+
+
 def item_rank(message: bytes) -> Rank:
     """Return the rank of the item in a serialized message."""
-    upper = message.upper()
-    start = upper.find(b"BEGIN:VCALENDAR")
-    if start >= 0:
-        return _calendar_rank(message[start:].partition(b"\0")[0])
-    start = upper.find(b"BEGIN:VCARD")
-    if start >= 0:
-        return Rank(0, _revision(message[start:].partition(b"\0")[0]))
-    return Rank()
-
-
-def _calendar_rank(text: bytes) -> Rank:
-    end = text.upper().rfind(b"END:VCALENDAR")
-    try:
-        calendar = Calendar.from_ical(text[: end + len(b"END:VCALENDAR")])
-        ranks = [_component_rank(part) for part in calendar.walk() if part.name in ("VEVENT", "VTODO", "VJOURNAL")]
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
-        return Rank()  # not iCalendar after all: the version alone decides
-    return max(ranks, default=Rank())
+    item = find_item(message)
+    return item.rank if item is not None else Rank()
 
 
 def _component_rank(component: Component) -> Rank:
-    sequence = component.get("SEQUENCE", 0)
-    moments = [component.get(name) for name in ("LAST-MODIFIED", "DTSTAMP")]
-    times = [_unix(moment.dt) for moment in moments if moment is not None and hasattr(moment, "dt")]
-    return Rank(max(0, int(sequence)), times[0] if times else 0)
+    sequence = component.first("SEQUENCE").strip()
+    modified = component.first("LAST-MODIFIED") or component.first("DTSTAMP")
+    known = sequence.isascii() and sequence.isdigit() and len(sequence) <= 10
+    return Rank(int(sequence) if known else 0, _unix(modified))
 
 
-def _unix(moment: date) -> int:
-    if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp())
-
-
-def _revision(card: bytes) -> int:
-    for line in card.splitlines():
-        name, _, value = line.partition(b":")
-        if name.split(b";")[0].strip().upper() == b"REV":
-            return _revision_time(value.strip().decode("ascii", "replace"))
-    return 0
-
-
-def _revision_time(text: str) -> int:
+def _unix(text: str) -> int:
+    """Return a moment of iCalendar or vCard as Unix seconds; 0 for what is none."""
+    found = _MOMENT.fullmatch(text.strip())
     try:
-        return _unix(datetime.fromisoformat(text))
+        year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()) if found else [0] * 6
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
     except ValueError:
         return 0

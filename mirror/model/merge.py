@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from mirror.model.errors import BadRecord
 from mirror.model.fields import Field, order, pack_fields, unpack_fields
-from mirror.model.item import Rank, item_rank
 from mirror.model.kinds import ITEM_PREFIX, Rule, kind_of
+from mirror.model.parts import check_written, join, loses, read_parts, write_body, write_head
 from mirror.model.record import Record, covers, past_of, record_bytes, vector_of
 
 
@@ -32,32 +33,52 @@ def inline_body(record: Record) -> bytes:
     return record.body
 
 
-def merge(left: Record, right: Record, body: Body = inline_body) -> Merged:
+Keep = Callable[[Record, bytes], Record]
+"""Returns a record with this body, kept wherever its size asks for."""
+
+
+def keep_inline(record: Record, body: bytes) -> Record:
+    """Put a body into its record."""
+    return msgspec.structs.replace(record, body=body)
+
+
+def merge(left: Record, right: Record, body: Body = inline_body, keep: Keep = keep_inline) -> Merged:
     """Merge two versions of the record of one collection and key."""
     if left.era != right.era:
         winner, loser = (left, right) if left.era > right.era else (right, left)
         return Merged(winner, _lost(winner, loser))
     if not left.dead and kind_of(left.collection).rule is Rule.FIELDS:
         return _merge_fields(left, right)
-    rank = _item_rank if _is_item(left) else _no_rank
-    winner, loser = sorted((left, right), key=lambda record: _order(record, rank(record, body)), reverse=True)
+    if not left.dead and is_item(left):
+        return _merge_items(left, right, body, keep)
+    winner, loser = (left, right) if _order(left) > _order(right) else (right, left)
     return Merged(winner, _lost(winner, loser))
 
 
-def _is_item(record: Record) -> bool:
-    return not record.dead and kind_of(record.collection).rule is Rule.MESSAGES and record.key.startswith(ITEM_PREFIX)
+def is_item(record: Record) -> bool:
+    """Tell whether a record is a calendar or contact item, a wiki page or whatever else has an exclusive id."""
+    return kind_of(record.collection).rule is Rule.MESSAGES and record.key.startswith(ITEM_PREFIX)
 
 
-def _item_rank(record: Record, body: Body) -> Rank:
-    return item_rank(body(record))
+def check_head(record: Record) -> None:
+    """Raise BadRecord when a record from outside holds a field or part written later than itself.
+
+    Its own stamp is checked against the clock; without this a field's could win for ever (rule 6).
+    """
+    if record.dead or not record.head:
+        return
+    if kind_of(record.collection).rule is Rule.FIELDS:
+        for name, field in unpack_fields(record).items():
+            if not 0 < field.stamp <= record.stamp:
+                raise BadRecord(
+                    f"record {record.collection} {record.key!r}: its field {name[:40]!r} is later than itself"
+                )
+    elif is_item(record):
+        check_written(record)
 
 
-def _no_rank(_record: Record, _body: Body) -> Rank:
-    return Rank()
-
-
-def _order(record: Record, rank: Rank) -> tuple[Any, ...]:
-    return (rank, record.stamp, record.origin, record_bytes(record))
+def _order(record: Record) -> tuple[Any, ...]:
+    return (record.stamp, record.origin, record_bytes(record))
 
 
 def _lost(winner: Record, loser: Record) -> tuple[Record, ...]:
@@ -73,7 +94,7 @@ def _saw_all(winner: Record, loser: Record) -> bool:
 
     Merged fields bear the greatest version of those they were made of, so one is not enough to have seen.
     """
-    if kind_of(loser.collection).rule is not Rule.FIELDS:
+    if kind_of(loser.collection).rule is not Rule.FIELDS and not is_item(loser):
         return covers(winner, loser)
     seen = vector_of(winner)
     return all(seen.get(origin, 0) >= stamp for origin, stamp in vector_of(loser).items())
@@ -86,27 +107,46 @@ def _same_content(left: Record, right: Record) -> bool:
     return left.head == right.head or kind_of(left.collection).rule is Rule.MESSAGES
 
 
+def _joint(left: Record, right: Record) -> Record:
+    """Return a record without contents that bears the greater version and has seen all that both have seen."""
+    stamp, origin = max(left.version, right.version)
+    vector = vector_of(left)
+    for name, seen in vector_of(right).items():
+        vector[name] = max(seen, vector.get(name, 0))
+    return Record(left.collection, left.key, stamp, origin, left.born, past=past_of(vector, origin))
+
+
 def _merge_fields(left: Record, right: Record) -> Merged:
     ours, theirs = unpack_fields(left), unpack_fields(right)
     kept = dict(ours)
     for name, field in theirs.items():
         if name not in kept or order(field) > order(kept[name]):
             kept[name] = field
-    stamp, origin = max(left.version, right.version)
-    vector = vector_of(left)
-    for name, seen in vector_of(right).items():
-        vector[name] = max(seen, vector.get(name, 0))
-    merged = Record(
-        collection=left.collection,
-        key=left.key,
-        stamp=stamp,
-        origin=origin,
-        born=left.born,
-        past=past_of(vector, origin),
-        head=pack_fields(kept),
-    )
+    merged = msgspec.structs.replace(_joint(left, right), head=pack_fields(kept))
     losers = (*_lost_fields(left, ours, right, kept), *_lost_fields(right, theirs, left, kept))
     return Merged(_reuse(merged, left, right), losers)
+
+
+def _merge_items(left: Record, right: Record, body: Body, keep: Keep) -> Merged:
+    texts = (body(left), body(right))
+    versions = [(read_parts(record, text), text, record) for record, text in zip((left, right), texts, strict=True)]
+    joined = join(versions[0][0], versions[1][0])
+    # Where one side's parts are all the later ones its text stays as it is; else it is written anew.
+    same = [(text, record) for parts, text, record in versions if parts == joined]
+    merged = msgspec.structs.replace(_joint(left, right), head=write_head(joined))
+    if same:
+        _, whole = max(same, key=lambda pair: (pair[0], record_bytes(pair[1])))
+        merged = msgspec.structs.replace(merged, body=whole.body, content=whole.content, size=whole.size)
+        if (whole.version, whole.past) == (merged.version, merged.past):
+            merged = whole
+    else:
+        merged = keep(merged, write_body(joined))
+    losers = [
+        loser
+        for (parts, _, loser), (_, _, other) in (versions, versions[::-1])
+        if loses(parts, joined, vector_of(other))
+    ]
+    return Merged(_reuse(merged, left, right), tuple(losers))
 
 
 def _reuse(merged: Record, left: Record, right: Record) -> Record:

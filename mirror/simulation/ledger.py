@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from mirror.model.fields import Field, unpack_fields
 from mirror.model.kinds import Rule, kind_of
+from mirror.model.merge import is_item
+from mirror.model.parts import Edit, Part, is_noticed, read_parts
 from mirror.model.record import Record, covers
 
 Thing = tuple[str, str]
@@ -30,6 +32,7 @@ class Ledger:
     def __init__(self) -> None:
         self.writes: list[Write] = []
         self._known: defaultdict[Thing, list[Record]] = defaultdict(list)
+        self._written: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._logged: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._restored: list[tuple[str, int]] = []
 
@@ -40,6 +43,7 @@ class Ledger:
     def happened(self, record: Record) -> None:
         """Note a version that exists, though its writer may never have heard so."""
         self._known[record.collection, record.key].append(record)
+        self._written[record.collection, record.key].append(record)
 
     def logged(self, loser: Record) -> None:
         """Note what a conflict log holds."""
@@ -51,8 +55,8 @@ class Ledger:
 
     def problems(self, final: dict[Thing, Record]) -> Iterator[str]:
         """Yield what is missing or came back, given what all nodes hold in the end."""
-        for record in final.values():
-            self.happened(record)
+        for thing, record in final.items():
+            self._known[thing].append(record)
         for write in self.writes:
             if write.record.dead:
                 yield from self._revived(write, final)
@@ -69,6 +73,12 @@ class Ledger:
                 self._field_accounted(record, name, field, final)
                 for name, field in unpack_fields(record).items()
                 if (field.stamp, field.origin) == record.version
+            )
+        if is_item(record):
+            return all(
+                self._part_accounted(record, name, part, final)
+                for name, part in read_parts(record, record.body).named.items()
+                if (part.edit.stamp, part.edit.origin) == record.version and is_noticed(name)
             )
         if final.get(thing) == record:
             return True
@@ -88,6 +98,31 @@ class Ledger:
             if other.version != record.version and replaced and self._saw(other, name, record):
                 return True
         return any(unpack_fields(loser).get(name) == field for loser in self._logged[thing] if not loser.dead)
+
+    def _part_accounted(self, record: Record, name: str, part: Part, final: dict[Thing, Record]) -> bool:
+        thing = (record.collection, record.key)
+        held = final.get(thing)
+        shown = [*([held] if held is not None else []), *self._logged[thing]]
+        if any(_part(other, name) == part for other in shown if not other.dead):
+            return True
+        # A merged version says that it has seen both sides, so only who wrote a version tells who knew of this one.
+        deletions = [held] if held is not None and held.dead else []
+        for other in [*self._written[thing], *deletions]:
+            if other.version == record.version:
+                continue
+            if other.era > record.era:
+                replaced = covers(other, record)
+            else:
+                later = _part(other, name)
+                replaced = later.edit > part.edit and (later.holds == part.holds or self._wrote(later.edit, record))
+            if replaced:
+                return True
+        return False
+
+    def _wrote(self, edit: Edit, record: Record) -> bool:
+        """Tell whether who made an edit had seen ``record``."""
+        writers = [one.record for one in self.writes if one.record.version == (edit.stamp, edit.origin)]
+        return any(covers(writer, record) for writer in writers) or not writers
 
     def _said_again(self, thing: Thing, name: str, field: Field) -> bool:
         later = (unpack_fields(other).get(name) for other in self._known[thing] if not other.dead)
@@ -115,6 +150,10 @@ class Ledger:
         deleted = [other for other in self._known[held.collection, held.key] if not other.dead and covers(dead, other)]
         if held in deleted or (held.born > 1 and any(other.born == held.born for other in deleted)):
             yield f"deleted at {write.node} and back: {_name(held)} (deleted at stamp {dead.stamp})"
+
+
+def _part(record: Record, name: str) -> Part:
+    return read_parts(record, record.body).get(name)
 
 
 def _name(record: Record) -> str:

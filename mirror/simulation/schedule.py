@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from mirror.model.content_lines import name_of
 from mirror.model.errors import MirrorError, StampAhead
+from mirror.model.item import find_item
 from mirror.model.kinds import NODES
 from mirror.model.record import Record
 from mirror.simulation.ledger import Ledger, Thing
@@ -36,9 +38,7 @@ COLLECTIONS = ("messages/a:1", "messages/a:2", "users", "rooms", "config", "file
 EVENT = """\
 BEGIN:VCALENDAR
 BEGIN:VEVENT
-UID:{uid}
-SEQUENCE:{sequence}
-SUMMARY:{text}
+{lines}
 END:VEVENT
 END:VCALENDAR
 """
@@ -214,10 +214,12 @@ class Schedule:
         if collection in ("users", "rooms", "config") or collection.startswith("visits/"):
             name = self.chance.choice(("name", "flags", "text"))
             return lambda writer: writer.set_fields(collection, key, {name: text})
-        body = text.encode() * (400 if self.chance.random() < 0.1 else 1)
-        if key.startswith("euid:"):
-            body = EVENT.format(uid=key, sequence=self.chance.randint(0, 3), text=text).encode()
         draft = Record(collection, key, 1, "x", 1)
+        if key.startswith("euid:"):
+            name = self.chance.choice(("SUMMARY", "LOCATION", "DTSTART", "SEQUENCE"))
+            value = str(self.chance.randint(0, 3)) if name == "SEQUENCE" else text
+            return lambda writer: writer.put(_with_property(writer, draft, name, value))
+        body = text.encode() * (400 if self.chance.random() < 0.1 else 1)
         return lambda writer: writer.put(writer.store_body(draft, body))
 
     # -- the faults -------------------------------------------------------------------------------
@@ -332,6 +334,16 @@ def _everything(reader: Any) -> dict[Thing, Record]:
         for name in reader.digests(lambda name: name != NODES)
         for record in reader.scan(name, limit=100_000)
     }
+
+
+def _with_property(writer: Any, draft: Record, name: str, value: str) -> Record:
+    """Return the item that is there with one property changed, or a new one."""
+    current = writer.get(draft.collection, draft.key)
+    item = find_item(writer.body(current)) if current is not None and not current.dead else None
+    held = item.component.inside[0].lines if item is not None else [f"UID:{draft.key}", "SEQUENCE:0", "SUMMARY:new"]
+    lines = [line for line in held if name_of(line) != name]
+    body: Record = writer.store_body(draft, EVENT.format(lines="\n".join([*lines, f"{name}:{value}"])).encode())
+    return body
 
 
 def _restore_newest(writer: Any) -> Record | None:

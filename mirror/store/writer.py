@@ -149,7 +149,7 @@ class Writer(Reader):
                 already += 1
                 continue
             current = self._at(sequence)
-            merged = merge(current, record, self.body)
+            merged = merge(current, record, self.body, self.store_body)
             if collection != NODES:  # of what nodes say of themselves just the newest counts, and none is put back
                 conflicts += self._log_conflicts(merged.losers, merged.record)
             if merged.record is current:

@@ -14,6 +14,7 @@ import msgspec
 from mirror.model.checksum import crc64
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import check_collection
+from mirror.model.merge import check_head
 from mirror.model.record import Record, pack_head, record_crc, unpack_head, validate
 from mirror.model.stamp import format_stamp
 from mirror.wire.batch import Batch, header_int
@@ -132,6 +133,7 @@ def read_records(batch: Batch) -> Checked:
         check_collection(name)
     for record in records:
         validate(record)
+        check_head(record)
     return Checked(records, crcs)
 
 

@@ -5,11 +5,13 @@ import os
 import pty
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,26 +111,54 @@ def test_concurrent_edits_end_in_one_version_and_a_conflict_that_can_be_restored
     assert "at ten" in beta.run("read", "Team Calendar").stdout
 
 
+def test_different_properties_of_an_event_changed_on_two_nodes_are_both_kept(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha, beta = pair(node, secret, export)
+    event = tmp_path / "event.ics"
+    event.write_text(EVENT.format(summary="Lunch", sequence=1))
+    alpha.run("calendar", "add", str(event), "--room", "Team Calendar")
+    beta.run("bootstrap", f"mirror://{alpha.address}")
+    event.write_text(EVENT.format(summary="Dinner", sequence=1))
+    alpha.run("calendar", "add", str(event), "--room", "Team Calendar")
+    event.write_text(EVENT.format(summary="Lunch", sequence=2).replace("END:VEVENT", "LOCATION:Garden\nEND:VEVENT"))
+    beta.run("calendar", "add", str(event), "--room", "Team Calendar")
+    beta.start()
+    wait_equal(alpha, beta)
+    for one in (alpha, beta):
+        shown = one.run("read", "Team Calendar").stdout
+        assert "Mirror Administrator: Dinner" in shown
+        assert "SUMMARY:Dinner" in shown and "LOCATION:Garden" in shown and "SEQUENCE:2" in shown
+        assert "No conflicts" in one.run("conflicts", "list").stdout
+
+
+def until_stored(process: subprocess.Popen[bytes], copy: NodeProcess, after: int) -> int:
+    """Wait until a copy has durably come past a place of the source's feed, or the process has ended."""
+    deadline = time.monotonic() + 60
+    place = 0
+    while place <= after and time.monotonic() < deadline:
+        with suppress(sqlite3.OperationalError):  # not there yet, or just being made
+            store = sqlite3.connect(f"file:{copy.directory / 'store.sqlite'}?mode=ro", uri=True)
+            place = store.execute("SELECT coalesce(max(sequence), 0) FROM cursor").fetchone()[0]
+            store.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.005)
+            return place
+    return place
+
+
 def test_kill_9_of_either_side_during_bootstrap_loses_nothing(node: Make, secret: Path, tmp_path: Path) -> None:
     big = tmp_path / "big.xml"
     with big.open("wb") as file:
         file.writelines(make_export(20_000, 600))
     alpha, beta = pair(node, secret, big)
     arguments = [sys.executable, "-m", "mirror", "--dir", str(beta.directory), "bootstrap", f"mirror://{alpha.address}"]
-    store = beta.directory / "store.sqlite-wal"
-
-    def until_data_flows(process: subprocess.Popen[bytes], size: int) -> None:
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if store.exists() and store.stat().st_size > size:
-                return
-
     process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
-    until_data_flows(process, 200_000)
+    reached = until_stored(process, beta, 0)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
-    until_data_flows(process, 400_000)
+    until_stored(process, beta, reached)
     alpha.kill()
     _, errors = process.communicate(timeout=120)
     if process.returncode:  # the source was gone before the end: one line says so

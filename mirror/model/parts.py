@@ -1,0 +1,308 @@
+"""An item's parts, each with the edit that last changed it: so edits of different properties merge.
+
+What three-way merging needs a common ancestor for, which side changed a property, is kept with the property: the
+edit that wrote it.  Two versions are merged part by part, the later edit of each part wins, where "later" is what
+RFC 5546 says first and the version after that.  That is a join, whatever the order in which versions meet; merging
+with a stored ancestor is not.
+
+A part is a property with all its lines, an attendee, properties that only make sense together (start, end and
+recurrence; a card's names), all alarms of an event, a time zone, the message's subject, or the rest of the message.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mirror.model.content_lines import Component, fold, name_of, value_of
+from mirror.model.errors import BadRecord
+from mirror.model.item import ITEM_COMPONENTS, Item, Rank, find_item
+from mirror.model.record import Record, pack_head, unpack_head
+
+HEAD_KEY = "written"
+"""Under this name a head keeps who wrote which part, where that is not the version as a whole."""
+MESSAGE = "message"
+"""The part that every edit writes anew: the message around the item, and what the head says besides."""
+SUBJECT = "subject"
+_TOGETHER = {
+    "when": ("DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"),
+    "revision": ("SEQUENCE", "DTSTAMP", "LAST-MODIFIED", "REV", "PRODID"),
+    "identity": ("UID",),
+    "name": ("N", "FN"),
+}
+_GROUP_OF = {name: group for group, names in _TOGETHER.items() for name in names}
+_ALARMS = "within"
+"""The components inside an event; the name sorts behind all properties, where they have to be."""
+_UNNOTICED = ("revision", MESSAGE)
+_SEPARATOR = "\n"
+"""Between the place of a component and the name of one of its parts: what no content line can hold."""
+
+
+class Edit(NamedTuple):
+    """When a part was written.  Greater is later."""
+
+    rank: Rank
+    stamp: int
+    origin: str
+
+
+class Part(NamedTuple):
+    """What a part holds, None when it was taken out, and the edit that said so."""
+
+    edit: Edit
+    holds: bytes | None
+
+    @property
+    def order(self) -> tuple[Edit, bool, bytes]:
+        return self.edit, self.holds is not None, self.holds or b""
+
+
+class Parts(NamedTuple):
+    """A version of an item as a function from names to parts; what is not named was last said by ``base``."""
+
+    kind: str
+    base: Edit
+    named: dict[str, Part]
+
+    def get(self, name: str) -> Part:
+        return self.named.get(name) or Part(self.base, None)
+
+    @property
+    def latest(self) -> Edit:
+        """The latest edit of all."""
+        return max((part.edit for part in self.named.values()), default=self.base)
+
+
+class _Said(msgspec.Struct, array_like=True):
+    """How a head keeps one part's edit; ``hidden`` is what it holds where the text does not show it."""
+
+    sequence: int
+    modified: int
+    stamp: int
+    origin: str
+    hidden: str | None = None
+
+    @property
+    def edit(self) -> Edit:
+        return Edit(Rank(self.sequence, self.modified), self.stamp, self.origin)
+
+
+_Written = dict[str, _Said]
+_decode_written = msgspec.msgpack.Decoder(_Written).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+# -- reading ------------------------------------------------------------------------------------------
+
+
+def read_parts(record: Record, body: bytes) -> Parts:
+    """Return the parts of a living record with this body.  Raises BadRecord when its head cannot be read."""
+    rest = unpack_head(record.head)
+    said = _written(record, rest.pop(HEAD_KEY, None))
+    item = find_item(body)
+    kind, texts = _texts(item, body, pack_head(rest))
+    own = said.pop("", None)
+    rank = item.rank if item is not None else Rank()
+    base = own.edit if own is not None else Edit(rank, record.stamp, record.origin)
+    named = {name: Part(said[name].edit if name in said else base, text) for name, text in texts.items()}
+    for name, one in said.items():
+        if name not in named:
+            named[name] = Part(one.edit, None if one.hidden is None else one.hidden.encode())
+    return Parts(kind, base, named)
+
+
+def _written(record: Record, held: Any) -> _Written:
+    if held is None:
+        return {}
+    try:
+        written: _Written = _decode_written(_encode(held))
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BadRecord(f"record {record.collection} {record.key!r}: who wrote its parts: {error}") from None
+    return written
+
+
+def check_written(record: Record) -> None:
+    """Raise BadRecord when a head speaks of edits later than its record; they would win for ever."""
+    head = unpack_head(record.head) if record.head else {}
+    for name, one in _written(record, head.get(HEAD_KEY)).items():
+        if not 0 < one.stamp <= record.stamp:
+            raise BadRecord(f"record {record.collection} {record.key!r}: its part {name[:40]!r} is later than itself")
+
+
+def _texts(item: Item | None, body: bytes, rest: bytes) -> tuple[str, dict[str, bytes]]:
+    """Return what the parts hold.  A message without a readable item has one part: itself."""
+    whole = ("", {MESSAGE: _encode([rest, body])})
+    if item is None:
+        return whole
+    before, subject = _cut_subject(item.before)
+    texts = {MESSAGE: _encode([rest, before, item.after, item.line_end]), SUBJECT: subject}
+    for name, lines in _lines(item.component):
+        if name in texts:
+            return whole  # two components of one name: nothing could tell their properties apart
+        texts[name] = "\n".join(lines).encode()
+    return item.component.name, texts
+
+
+def _cut_subject(before: bytes) -> tuple[list[bytes], bytes]:
+    """Take the subject, field U of a serialized message, out of what stands before an item."""
+    start = before.find(b"\0U")
+    end = before.find(b"\0", start + 2)
+    return ([before[: start + 2], before[end:]], before[start + 2 : end]) if 0 <= start < end else ([before], b"")
+
+
+def _lines(component: Component) -> Iterator[tuple[str, list[str]]]:
+    """Yield the names of an item's parts with their lines."""
+    yield from _properties("", component)
+    for inside in component.inside:
+        if inside.name in ITEM_COMPONENTS:
+            yield from _properties(_place(inside), inside)
+        else:
+            yield _place(inside), list(inside.written())
+
+
+def _place(component: Component) -> str:
+    told_by = ("UID", "RECURRENCE-ID", "TZID")
+    return _SEPARATOR.join([component.name, *(component.first(name) for name in told_by), ""])
+
+
+def _properties(prefix: str, component: Component) -> Iterator[tuple[str, list[str]]]:
+    groups: dict[str, list[str]] = {"identity": []}  # it is there even if it is empty, as the component is
+    for line in component.lines:
+        groups.setdefault(_group(line, component.name), []).append(line)
+    for name, lines in groups.items():
+        yield prefix + name, lines
+    if component.name in ITEM_COMPONENTS and component.inside:
+        yield prefix + _ALARMS, [line for inside in component.inside for line in inside.written()]
+
+
+def _group(line: str, component: str) -> str:
+    name = name_of(line)
+    if name in _GROUP_OF:
+        return _GROUP_OF[name]
+    if name == "ATTENDEE":
+        return f"{name}:{value_of(line).casefold()}"
+    if component == "VCARD":  # a card has several numbers and addresses, told apart by their parameters
+        return line[: len(line) - len(value_of(line))].upper()
+    return name
+
+
+# -- merging ------------------------------------------------------------------------------------------
+
+
+def join(left: Parts, right: Parts) -> Parts:
+    """Return the parts of the merged version.  Of different kinds (one is no readable item, say) it is the greater."""
+    if left.kind != right.kind:
+        return max(left, right, key=lambda parts: parts.kind)
+    base = max(left.base, right.base)
+    named = {name: _later(left.get(name), right.get(name)) for name in left.named.keys() | right.named.keys()}
+    return Parts(left.kind, base, {name: part for name, part in named.items() if part != Part(base, None)})
+
+
+def _later(one: Part, other: Part) -> Part:
+    return one if one.order >= other.order else other
+
+
+def edited(current: Parts, draft: Parts, stamp: int, origin: str) -> Parts:
+    """Return the parts of a draft that replaces ``current``: what it leaves alone stays written by who wrote it."""
+    edit = Edit(draft.base.rank, stamp, origin)
+
+    def part(name: str) -> Part:
+        held, new = current.get(name), draft.get(name).holds
+        return held if name != MESSAGE and held.holds == new else Part(edit, new)
+
+    named = {name: part(name) for name in current.named.keys() | draft.named.keys()}
+    return Parts(
+        draft.kind, current.base, {name: one for name, one in named.items() if one != Part(current.base, None)}
+    )
+
+
+# -- writing ------------------------------------------------------------------------------------------
+
+
+def write_head(parts: Parts) -> bytes:
+    """Return the head of a record with these parts."""
+    rest: bytes = _message(parts)[0]
+    written = {"": _said(parts.base)}
+    for name, part in sorted(parts.named.items()):
+        hidden = part.holds.decode() if part.holds is not None and not _is_shown(parts, name) else None
+        if part.edit != parts.base or hidden is not None:
+            written[name] = _said(part.edit, hidden)
+    return pack_head({**unpack_head(rest), HEAD_KEY: written})
+
+
+def _said(edit: Edit, hidden: str | None = None) -> list[Any]:
+    said = [edit.rank.sequence, edit.rank.modified, edit.stamp, edit.origin]
+    return said if hidden is None else [*said, hidden]
+
+
+def without_written(head: bytes) -> bytes:
+    """Return a head without what it says of the parts' edits."""
+    rest = unpack_head(head)
+    rest.pop(HEAD_KEY, None)
+    return pack_head(rest)
+
+
+def _message(parts: Parts) -> list[Any]:
+    message: list[Any] = msgspec.msgpack.decode(parts.named[MESSAGE].holds or b"")
+    return message
+
+
+def _is_shown(parts: Parts, name: str) -> bool:
+    """Tell whether the text shows a part: not those of an event that was taken out."""
+    place, separator, _ = name.rpartition(_SEPARATOR)
+    if place.partition(_SEPARATOR)[0] not in ITEM_COMPONENTS:
+        return True
+    return parts.get(place + separator + "identity").holds is not None
+
+
+def write_body(parts: Parts) -> bytes:
+    """Return the body of a merged version: its parts in the order of their names."""
+    if not parts.kind:
+        whole: bytes = _message(parts)[1]
+        return whole
+    _, before, after, line_end = _message(parts)
+    subject = parts.get(SUBJECT).holds or b""
+    lines = [written for line in _item_lines(parts) for written in fold(line)]
+    body: bytes = subject.join(before) + line_end.join(lines).encode() + after
+    return body
+
+
+def _item_lines(parts: Parts) -> Iterator[str]:
+    places: dict[str, list[str]] = {"": []}
+    for name in sorted(parts.named.keys() - {MESSAGE, SUBJECT}):
+        if _is_shown(parts, name):
+            places.setdefault(name.rpartition(_SEPARATOR)[0], []).append(name)
+    yield f"BEGIN:{parts.kind}"
+    for place, names in sorted(places.items()):
+        kind = place.partition(_SEPARATOR)[0]
+        inside = kind in ITEM_COMPONENTS
+        if inside:
+            yield f"BEGIN:{kind}"
+        # A card's version has to be its first line (RFC 6350 section 6.7.9).
+        for name in sorted(names, key=lambda one: (not one.startswith("VERSION"), one)):
+            held = parts.named[name].holds
+            if held:
+                yield from held.decode().split("\n")
+        if inside:
+            yield f"END:{kind}"
+    yield f"END:{parts.kind}"
+
+
+# -- conflicts ----------------------------------------------------------------------------------------
+
+
+def loses(version: Parts, merged: Parts, seen: Mapping[str, int]) -> bool:
+    """Tell whether something in a version is gone from the merged one, by someone who had ``seen`` just that much."""
+    whole = not version.kind or version.kind != merged.kind
+    return any(
+        (version.kind != merged.kind or merged.get(name).holds != part.holds)
+        and (seen.get(part.edit.origin, 0) < part.edit.stamp or merged.get(name).edit == part.edit)
+        for name, part in version.named.items()
+        # What changes with every edit is nobody's work; but of what is no item there is nothing else.
+        if whole or is_noticed(name)
+    )
+
+
+def is_noticed(name: str) -> bool:
+    """Tell whether a part is one that a user would miss."""
+    return name.rpartition(_SEPARATOR)[2] not in _UNNOTICED
