@@ -222,7 +222,8 @@ def _newest(session: Session, asked: Asked) -> None:
 def _receive(session: Session, kind: str, item: Any) -> list[Any]:
     session.reply(Code.SEND_THEN_READ, f"send {kind}, then read")
     items: list[Any] = []
-    for batch in session.channel.read_batches():
+    batches = session.channel.read_batches()  # held, so that the connection outlives an error until that is told
+    for batch in batches:
         items += read_typed(batch, kind, item)
         if len(items) > MAX_ITEMS:
             raise ProtocolError(f"more than {MAX_ITEMS} {kind} in one request")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mirror.model.content_lines import fold, parse_component, unfold
 from mirror.model.edit import successor, tombstone
-from mirror.model.item import find_item
+from mirror.model.item import MAX_PARSED, find_item
 from mirror.model.merge import check_head, merge
 from mirror.model.record import Record, pack_head, record_bytes, unpack_head
 
@@ -134,6 +134,13 @@ def test_no_text_breaks_the_reader(noise: bytes) -> None:
     for text in (noise, b"BEGIN:VCALENDAR\n" + noise + b"\nEND:VCALENDAR"):
         item = find_item(text)
         assert item is None or parse_component("\n".join(item.component.written())) == item.component
+
+
+def test_what_is_too_large_or_too_deep_is_merged_as_a_whole() -> None:
+    assert find_item(event(SUMMARY="x" * MAX_PARSED)) is None
+    assert find_item(event(SUMMARY="x" * (MAX_PARSED - 1000))) is not None
+    deep = b"BEGIN:VCALENDAR\n" + b"BEGIN:X\n" * 100_000 + b"END:X\n" * 100_000 + b"END:VCALENDAR"
+    assert find_item(deep[:100_000] + b"END:VCALENDAR") is None and find_item(deep) is None
 
 
 @st.composite
