@@ -110,12 +110,16 @@ class Ledger:
         for other in [*self._written[thing], *deletions]:
             if other.version == record.version:
                 continue
+            later = _part(other, name) if not other.dead else None
             if other.era > record.era:
-                replaced = covers(other, record)
+                knowingly = covers(other, record)
             else:
-                later = _part(other, name)
-                replaced = later.edit > part.edit and (later.holds == part.holds or self._wrote(later.edit, record))
-            if replaced:
+                knowingly = later is not None and later.edit > part.edit and self._wrote(later.edit, record)
+            # Who says the same again, later, takes nothing away either; that version is looked for as well.
+            again = (
+                later is not None and (other.era, later.edit) > (record.era, part.edit) and later.holds == part.holds
+            )
+            if knowingly or again:
                 return True
         return False
 
