@@ -51,6 +51,8 @@ class Peer(msgspec.Struct):
     address: Address | None = None
     trust: str = "system"
     """``system``, ``ca:FILE`` or ``pin:SHA-256``: what proves the peer's certificate."""
+    kind: str = "mirror"
+    """``mirror``: a complete duplicate; ``share``: only the rooms whose rules name it."""
     push: str = "auto"
     """``auto``: push when the peer cannot dial us; ``yes``; ``no``."""
 
@@ -125,6 +127,7 @@ level = "info"
 # name = "beta"
 # address = "beta.example.org:2504"   # leave it out for a peer that dials us
 # trust = "pin:..."                   # "system", "ca:/path/to/ca.pem", or the peer's fingerprint
+# kind = "mirror"                     # "mirror": a complete duplicate; "share": only rooms whose rules name it
 # push = "auto"                       # "auto": push if the peer cannot dial us; "yes"; "no"
 """
 
@@ -194,7 +197,10 @@ _KNOWN = {
     "replication": {"keepalive_s", "reconcile_s", "retry_min_s", "retry_max_s", "max_clock_ahead_s", "tombstone_days"},
     "log": {"level"},
 }
-_PEER_KEYS = {"name", "address", "trust", "push"}
+_PEER_KEYS = {"name", "address", "trust", "kind", "push"}
+MIN_SECRET = 12
+"""Characters in a secret at least."""
+PEER_KINDS = ("mirror", "share")
 
 
 def _refuse_unknown(document: dict[str, Any], path: Path) -> None:
@@ -225,8 +231,16 @@ def _load_peers(tables: Any, path: Path) -> list[Peer]:
         if any(peer.name == name for peer in peers):
             raise ConfigError(f"{where}: there are two peers of that name")
         address = parse_address(str(table["address"]), where) if table.get("address") else None
-        peer = Peer(name, address, str(table.get("trust", "system")), str(table.get("push", "auto")))
+        peer = Peer(
+            name,
+            address,
+            str(table.get("trust", "system")),
+            str(table.get("kind", "mirror")),
+            str(table.get("push", "auto")),
+        )
         check_trust(peer.trust, where)
+        if peer.kind not in PEER_KINDS:
+            raise ConfigError(f"{where}: kind = {peer.kind!r}: mirror or share was expected")
         if peer.push not in ("auto", "yes", "no"):
             raise ConfigError(f"{where}: push = {peer.push!r}: auto, yes or no was expected")
         peers.append(peer)
@@ -305,6 +319,8 @@ def save_peer(directory: Path, peer: Peer) -> None:
     if peer.address is not None:
         table["address"] = str(peer.address)
     table["trust"] = peer.trust
+    if peer.kind != "mirror":
+        table["kind"] = peer.kind
     table["push"] = peer.push
     tables.append(table)
     write_private(directory / CONFIG_FILE, tomlkit.dumps(document))

@@ -195,7 +195,10 @@ class Importer:
         except (ValueError, binascii.Error) as error:
             self._refuse("config", line, f"{key}: {error}")
             return
-        self._draft(f"netconf/{self._key(room)}", "netconf", self._created, body=body)
+        # A proposal: what it shares is in force once an administrator has confirmed it.
+        self._draft(f"netconf/{self._key(room)}", "netconf", self._created, pack_head({"proposed": True}), body)
+        if b"ignet_push_share|" in body or b"mirror_share|" in body:
+            self._notice(f"line {line}: room #{room} shares with other nodes: see 'ctdlmirror netconf import'")
 
     def _take_user(self, element: Element) -> None:
         fields = element.children

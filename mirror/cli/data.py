@@ -12,14 +12,14 @@ from mirror.citadel.compose import compose_event, compose_post
 from mirror.citadel.errors import BadMessage, CitadelError
 from mirror.citadel.message import parse_message
 from mirror.cli.app import cli
-from mirror.cli.local import local_node
+from mirror.cli.local import body_of, local_node
 from mirror.cli.names import find_named
 from mirror.cli.output import json_option, print_json
 from mirror.config import load_config
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
-from mirror.wire.codec import ContentRequest, record_as_json
+from mirror.wire.codec import record_as_json
 
 
 def write(
@@ -56,7 +56,7 @@ def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
     with local_node(directory) as remote:
         key, name = find_named(remote, "rooms", room)
         records = [record for page in remote.newest(f"messages/{key}", limit) for record in page.records]
-        bodies = [_body(remote, record) for record in records]
+        bodies = [body_of(remote, record) for record in records]
     if as_json:
         print_json([{**record_as_json(record), **_fields(body)} for record, body in zip(records, bodies)])
         return
@@ -67,12 +67,6 @@ def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
         click.echo(f"{format_stamp(record.stamp)}  {fields['author']}: {fields['subject']}  [{record.key}]")
         for line in fields["message"].splitlines():
             click.echo(f"    {line}")
-
-
-def _body(remote: ChannelRemote, record: Record) -> bytes:
-    if not record.content:
-        return record.body
-    return b"".join(part.data for part in remote.body([ContentRequest(record.content)]))
 
 
 def _fields(body: bytes) -> dict[str, Any]:

@@ -10,8 +10,8 @@ monkey.patch_all(thread=False, queue=False)
 
 def main() -> None:
     """Run ``ctdlmirror``; never returns."""
-    from mirror.cli import app, data, demo, inspect, names, setup, transfer
+    from mirror.cli import app, data, demo, inspect, names, netconf, setup, share, transfer
 
-    for module in (data, demo, inspect, names, setup, transfer):
+    for module in (data, demo, inspect, names, netconf, setup, share, transfer):
         assert module  # imported because its commands register themselves with the group
     app.cli(prog_name="ctdlmirror")

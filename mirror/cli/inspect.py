@@ -50,6 +50,9 @@ def status(directory: Path, as_json: bool) -> None:
              _duration(now - link["last_change"]) + " ago" if link["last_change"] else "", link["error"]]
             for link in state["links"]
         ])  # fmt: skip
+    for link in state["links"]:
+        for note in link["notes"]:
+            click.echo(f"  share with {link['peer']}: {note}")
     for session in state["sessions"]:
         click.echo(f"  connected: {session['kind']} {session['name']}")
 

@@ -1,7 +1,6 @@
 """Talking to this machine's own node with the same protocol as everybody: through the daemon's admin
 socket while it runs, else through a session in this process."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,15 @@ import gevent
 from gevent import socket
 
 from mirror.config import ADMIN_SOCKET, load_config, load_secrets
+from mirror.model.record import Record
 from mirror.peer.channel import Channel, ConnectionLost, connect_unix
 from mirror.peer.remote import ChannelRemote
 from mirror.server.access import ADMIN
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.green import open_green
+from mirror.wire.codec import ContentRequest
+from mirror.wire.lines import format_line
 
 SESSION_TIMEOUT_S = 3600.0
 """A check of a large store may be silent for long."""
@@ -62,7 +64,14 @@ def _greeted(channel: Channel) -> ChannelRemote:
     return ChannelRemote(channel)
 
 
+def body_of(remote: ChannelRemote, record: Record) -> bytes:
+    """Return a record's body wherever it is kept."""
+    if not record.content:
+        return record.body
+    return b"".join(part.data for part in remote.body([ContentRequest(record.content)]))
+
+
 def ask_json(remote: ChannelRemote, command: str) -> list[Any]:
     """Return a listing of JSON lines."""
-    remote.channel.ask(command, 1)
-    return [json.loads(line) for line in remote.channel.read_listing()]
+    remote.channel.send(format_line(command))
+    return remote.channel.read_json_listing()

@@ -36,7 +36,7 @@ def find_named(remote: ChannelRemote, kind: str, name: str) -> tuple[str, str]:
 
 @cli.group()
 def room() -> None:
-    """Rooms, by name."""
+    """Rooms by name, and with whom they are shared."""
 
 
 @cli.group()
@@ -44,20 +44,19 @@ def user() -> None:
     """Users, by name."""
 
 
-@room.command("list")
-@json_option
-@click.pass_obj
-def room_list(directory: Path, as_json: bool) -> None:
-    """List public and private rooms."""
-    _list(directory, "rooms", as_json)
-
-
 @user.command("list")
 @json_option
 @click.pass_obj
 def user_list(directory: Path, as_json: bool) -> None:
     """List users."""
-    _list(directory, "users", as_json)
+    with local_node(directory) as remote:
+        rows = list_named(remote, "users")
+    if as_json:
+        print_json([{"key": key, "name": name} for key, name in rows])
+    elif not rows:
+        click.echo("No users.")
+    else:
+        print_table("", ["name", "key"], [[name, key] for key, name in rows])
 
 
 @room.command("rename")
@@ -78,16 +77,10 @@ def user_rename(directory: Path, name: str, new_name: str) -> None:
     _rename(directory, "users", name, new_name)
 
 
-def _list(directory: Path, kind: str, as_json: bool) -> None:
-    with local_node(directory) as remote:
-        names = shown_names(record for page in remote.getall(kind) for record in page.records)
-    rows = sorted(names.items(), key=lambda pair: pair[1].casefold())
-    if as_json:
-        print_json([{"key": key, "name": name} for key, name in rows])
-    elif not rows:
-        click.echo(f"No {kind}.")
-    else:
-        print_table("", ["name", "key"], [[name, key] for key, name in rows])
+def list_named(remote: ChannelRemote, kind: str) -> list[tuple[str, str]]:
+    """Return keys and shown names of all users, or of all rooms that are no mailboxes, ordered by name."""
+    names = shown_names(record for page in remote.getall(kind) for record in page.records)
+    return sorted(names.items(), key=lambda pair: pair[1].casefold())
 
 
 def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:

@@ -17,6 +17,8 @@ from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import (
     CONFIG_FILE,
     DEFAULT_PORT,
+    MIN_SECRET,
+    PEER_KINDS,
     STATE_FILE,
     TEMPLATE,
     ConfigError,
@@ -81,6 +83,13 @@ def peer() -> None:
 @click.option("--address", help="HOST:PORT to dial; without it the peer dials us.")
 @click.option("--trust", default="system", show_default=True, help="'system', 'ca:FILE' or 'pin:FINGERPRINT'.")
 @click.option(
+    "--kind",
+    type=click.Choice(PEER_KINDS),
+    default="mirror",
+    show_default=True,
+    help="A mirror gets everything; with one to share with, rooms are shared by 'room share'.",
+)
+@click.option(
     "--push",
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
@@ -99,6 +108,7 @@ def peer_add(
     name: str,
     address: str | None,
     trust: str,
+    kind: str,
     push: str,
     secret_file: Path | None,
     new_secret: Path | None,
@@ -112,7 +122,7 @@ def peer_add(
     where = parse_address(address, "--address") if address else None
     secret = _secret(name, secret_file, new_secret, load_secrets(directory).get(name))
     save_secret(directory, name, secret)
-    save_peer(directory, Peer(name, where, trust, push))
+    save_peer(directory, Peer(name, where, trust, kind, push))
     click.echo(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
     click.echo(f"It needs the same secret, and for our certificate: --trust pin:{own_fingerprint(directory)}")
     if daemon_channel(directory) is not None:
@@ -132,8 +142,8 @@ def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: 
         secret = click.prompt(f"Secret shared with {name}", hide_input=True, confirmation_prompt=True)
     else:
         raise ConfigError("no secret: give --secret-file FILE, or --new-secret FILE to make one")
-    if len(secret) < 12:
-        raise ConfigError("the secret has fewer than 12 characters; --new-secret FILE makes a good one")
+    if len(secret) < MIN_SECRET:
+        raise ConfigError(f"the secret has fewer than {MIN_SECRET} characters; --new-secret FILE makes a good one")
     return str(secret)
 
 
@@ -155,13 +165,15 @@ def read_secret_file(path: Path) -> str:
 def peer_list(directory: Path, as_json: bool) -> None:
     """List the peers in the configuration."""
     config, known = load_config(directory), load_secrets(directory)
-    rows = [(p.name, str(p.address) if p.address else "", p.trust, p.push, p.name in known) for p in config.peers]
+    rows = [
+        (p.name, str(p.address) if p.address else "", p.kind, p.trust, p.push, p.name in known) for p in config.peers
+    ]
     if as_json:
-        print_json([dict(zip(("name", "address", "trust", "push", "has_secret"), row)) for row in rows])
+        print_json([dict(zip(("name", "address", "kind", "trust", "push", "has_secret"), row)) for row in rows])
     elif rows:
-        print_table("", ["peer", "address", "trust", "push", "secret"], [
-            [name, address or "(dials us)", trust, push, "yes" if has else "MISSING"]
-            for name, address, trust, push, has in rows
+        print_table("", ["peer", "address", "kind", "trust", "push", "secret"], [
+            [name, address or "(dials us)", kind, trust, push, "yes" if has else "MISSING"]
+            for name, address, kind, trust, push, has in rows
         ])  # fmt: skip
     else:
         click.echo("No peers yet; 'ctdlmirror peer add --help' tells how to add one.")

@@ -4,6 +4,7 @@ Bytes are read and written in blocks.  A write that the other side does not take
 the connection: a peer that never reads costs its own link and nothing else.
 """
 
+import json
 import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -136,6 +137,12 @@ class Channel:
                 return
             yield decode_line(line)
         raise ProtocolError(f"{self.peer} sent a listing of over {MAX_LISTING} lines")
+
+    def read_json_listing(self) -> list[Any]:
+        """Read a reply and a listing of JSON lines.  Raises Refused."""
+        if self.read_reply().kind != 1:
+            raise ProtocolError(f"{self.peer} sent no listing where one was due")
+        return [json.loads(line) for line in self.read_listing()]
 
     def iterate_blocks(self) -> Iterator[bytes]:
         """Yield a text listing as the blocks it arrives in, up to and with its ``000`` line."""

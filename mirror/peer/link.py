@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 import msgspec
@@ -27,6 +28,7 @@ from mirror.sync.exchange import Exchange
 from mirror.sync.pull import PUSH
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import StaleCursor
+from mirror.sync.share import ShareExchange
 
 log = logging.getLogger("mirror.link")
 
@@ -45,22 +47,30 @@ class LinkStatus(msgspec.Struct):
     conflicts: int = 0
     reconciled: float = 0.0
     last_change: float = 0.0
+    notes: list[str] = []
 
 
 class Link:
     """Keeps a store and one peer equal for as long as it runs."""
 
     def __init__(
-        self, store: Store, config: Config, peer: Peer, secret: str, recent: Recent, wait_open: Callable[[], None]
+        self,
+        store: Store,
+        config: Config,
+        peer: Peer,
+        secret: str,
+        recent: Recent,
+        wait_open: Callable[[], None],
+        exchange: Exchange | ShareExchange | None = None,
     ) -> None:
-        """``wait_open`` blocks while this node takes nothing in (single-user mode)."""
+        """``wait_open`` blocks while this node takes nothing in (single-user mode); ``exchange`` is with a mirror."""
         self._store = store
         self._config = config
         self._peer = peer
         self._secret = secret
         self._recent = recent
         self._wait_open = wait_open
-        self._exchange = Exchange(store, peer.name)
+        self.exchange: Any = exchange or Exchange(store, peer.name)
         self._channels: list[Channel] = []
         self.status = LinkStatus(peer.name, str(peer.address))
 
@@ -138,13 +148,17 @@ class Link:
     # -- the work ---------------------------------------------------------------------------------
 
     def _prepare(self, remote: ChannelRemote, greeting: Greeting, pushing: bool) -> None:
-        if self._exchange.must_reconcile(remote, greeting.epoch, pushing):
+        if self.exchange.must_reconcile(remote, greeting.epoch, pushing):
             self._reconcile(remote, pushing)
+        for note in self.exchange.notes:
+            if note not in self.status.notes:
+                log.warning("share with %s: %s", self._peer.name, note)
+        self.status.notes = self.exchange.notes
 
     def _reconcile(self, remote: ChannelRemote, pushing: bool) -> None:
         self._phase("reconciling")
         self._wait_open()
-        outcome = self._exchange.reconcile(remote, pushing)
+        outcome = self.exchange.reconcile(remote, pushing)
         self.status.pulled += outcome.pulled.written
         self.status.pushed += outcome.pushed.written
         self.status.conflicts += outcome.pulled.conflicts + outcome.refused
@@ -171,7 +185,7 @@ class Link:
 
     def _pull(self, bodies: ChannelRemote) -> None:
         tail, greeting = self._dial()
-        cursor = self._exchange.pull_cursor(greeting.epoch)
+        cursor = self.exchange.pull_cursor(greeting.epoch)
         reached = cursor.sequence
         try:
             for page in tail.tail(cursor):
@@ -181,27 +195,27 @@ class Link:
                         continue
                 self._wait_open()
                 self._recent.add(page.crcs)
-                applied = self._exchange.take(page, bodies)
+                applied = self.exchange.take(page, bodies)
                 reached = page.cursor.sequence if page.cursor is not None else reached
                 self.status.pulled += applied.written
                 self.status.conflicts += applied.conflicts
                 if applied.written:
                     self.status.last_change = time.time()
         except StaleCursor:
-            self._exchange.distrust_cursor()
+            self.exchange.distrust_cursor()
             raise  # the next try finds no cursor and reconciles
 
     def _push(self) -> None:
         remote, greeting = self._dial()
-        after = self._exchange.cursor(PUSH).sequence
+        after = self.exchange.cursor(PUSH).sequence
         changed = Event()
         stop_watching = self._store.watch(changed.set)
         try:
             while True:
                 changed.clear()
-                page, more = self._exchange.next_push(after)
+                page, more = self.exchange.next_push(after)
                 offered = self._recent.without(page)
-                self.status.pushed += self._exchange.push(remote, greeting.epoch, offered, after).written
+                self.status.pushed += self.exchange.push(remote, greeting.epoch, offered, after).written
                 after = page.cursor.sequence if page.cursor else after
                 if not more and not changed.wait(self._config.keepalive_s):
                     remote.channel.ask("NOOP")

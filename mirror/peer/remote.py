@@ -15,6 +15,7 @@ from mirror.peer.channel import Channel
 from mirror.store.base import Applied
 from mirror.sync.remote import Answer, Offered, Page, Part, StaleCursor, State
 from mirror.sync.responder import PART_BYTES
+from mirror.sync.share import SharedRoom
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.codec import (
     MSGPACK,
@@ -52,6 +53,11 @@ class ChannelRemote:
     def heard(self) -> Heard:
         reply = self.channel.ask(f"SYNC {NODES}|heard", 1)
         return read_heard(self.channel, reply)
+
+    def shares(self) -> list[SharedRoom]:
+        """Return the rooms that the other side shares with us."""
+        self.channel.ask("SYNC shares|info", 1)
+        return [_read_shared(self.channel, line) for line in self.channel.read_listing()]
 
     def pin(self) -> State:
         """Pin the present state on the other side; what follows on this connection reads it."""
@@ -207,6 +213,16 @@ def read_heard(channel: Channel, reply: Reply) -> Heard:
         return Heard(Horizon(int(reply.parameters[0], 16), tuple(agreed)), signs, newest)
     except (ValueError, IndexError):
         raise ProtocolError(f"{channel.peer} answered heard with {reply.text[:80]!r}") from None
+
+
+def _read_shared(channel: Channel, line: str) -> SharedRoom:
+    try:
+        key, name, remote, directions, what, mark, whole = line.split("|")[:7]
+    except ValueError:
+        raise ProtocolError(f"{channel.peer} told of a shared room with {line[:80]!r}") from None
+    return SharedRoom(
+        key, name, remote, "push" in directions, "pull" in directions, frozenset(what.split(",")), mark, whole == "1"
+    )
 
 
 def _read_digest(line: str) -> tuple[str, Digest]:

@@ -5,13 +5,15 @@ user's visit grants access; an administrator (access level 6) may go everywhere.
 """
 
 import hmac
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mirror.citadel.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
 from mirror.model.fields import values_of
 from mirror.model.kinds import room_of
 from mirror.model.record import Record
-from mirror.sync.scope import EVERYTHING, Scope
+from mirror.sync.remote import Denied
+from mirror.sync.scope import EVERYTHING, Scope, Text
 
 ROOM_PRIVATE, ROOM_READ_ONLY = 4, 8192
 VISIT_LOCKED_OUT, VISIT_GRANTED = 2, 4
@@ -21,7 +23,7 @@ _USER_KINDS = ("messages", "files", "visits")
 
 
 class Party(NamedTuple):
-    """Somebody authenticated: a ``kind`` (peer, user, admin), a name, rights."""
+    """Somebody authenticated: a ``kind`` (peer, share, user, admin), a name, rights."""
 
     kind: str
     name: str
@@ -31,7 +33,7 @@ class Party(NamedTuple):
     @property
     def administers(self) -> bool:
         """Whether this is a peer, the machine's administrator, or an administrator of the Citadel server."""
-        return self.kind != "user" or getattr(self.scope, "aide", False)
+        return self.kind in ("peer", "admin") or getattr(self.scope, "aide", False)
 
     @property
     def label(self) -> str:
@@ -54,25 +56,42 @@ class Room(NamedTuple):
 class UserScope:
     """What one user may see: messages and files of rooms open to the user, and the user's own marks."""
 
+    trusted = False
+
     def __init__(self, user_key: str, rooms: dict[str, Room], aide: bool = False) -> None:
         """``aide``: an administrator of the Citadel server, who could export all of it anyway."""
         self.user_key = user_key
         self.rooms = rooms
         self.aide = aide
-        self.whole_collections = aide
+        self.signature = (user_key, aide)
 
     def reads(self, collection: str) -> bool:
         return self.aide or (collection.partition("/")[0] in _USER_KINDS and room_of(collection) in self.rooms)
 
-    def shows(self, record: Record) -> bool:
-        if not self.aide and record.collection.startswith("visits/"):
-            return record.key == self.user_key or record.key.startswith(self.user_key + " ")
-        return True
+    def collections(self) -> Sequence[str] | None:
+        return None
+
+    def keys(self, collection: str) -> Sequence[str] | None:
+        return None
+
+    def whole(self, collection: str) -> bool:
+        return self.aide or not collection.startswith("visits/")
+
+    def shown(self, record: Record, text: Text, asked: bool = False) -> Record | None:
+        own = record.key == self.user_key or record.key.startswith(self.user_key + " ")
+        return record if own or self.whole(record.collection) else None
+
+    def admitted(self, record: Record, text: Text) -> Record | None:
+        """What a user brings in are drafts, which ``writes`` judges."""
+        raise Denied(f"{record.collection} is not open for records; send drafts")
+
+    def adopts(self, collection: str) -> bool:
+        return False
 
     def writes(self, record: Record) -> bool:
         if self.aide:
             return True
-        if not self.reads(record.collection) or not self.shows(record):
+        if not self.reads(record.collection) or self.shown(record, lambda draft: draft.body) is None:
             return False
         if record.collection.startswith("visits/"):
             return record.key != self.user_key  # the relation itself holds granted rights

@@ -16,6 +16,7 @@ import mirror
 from mirror.peer.dial import MECHANISM
 from mirror.server.access import Party, find_user, password_matches, user_scope
 from mirror.server.session import Session
+from mirror.server.share_commands import get_lines, go_to, set_lines
 from mirror.server.single_user import MAX_SECONDS
 from mirror.server.sync_commands import run_sync
 from mirror.sync.scope import EVERYTHING
@@ -182,7 +183,11 @@ def _scram_final(session: Session, message: str) -> None:
     name = session.scram_name
     session.scram = None
     session.node.single_user.check_open(f"peer {name}")
-    session.party = Party("peer", name, EVERYTHING)
+    peer = session.node.config.peer(name)
+    if peer is not None and peer.kind == "share":
+        session.party = Party("share", name, session.node.sharing.of(name).scope)
+    else:
+        session.party = Party("peer", name, EVERYTHING)
     dials = 1 if name in session.node.links else 0
     session.reply(Code.OK, f"{proof}|{session.node.config.node}|{session.node.store.epoch}|{dials}")
 
@@ -238,6 +243,9 @@ TABLE: dict[str, Entry] = {
         _sngl, "wait|expire", "goes single-user within wait seconds, until ESNG or expire seconds of silence"
     ),
     "ESNG": Entry(_esng, "", "ends single-user mode"),
+    "GOTO": Entry(go_to, "room", "enters a room, by the name it is shown under"),
+    "GNET": Entry(get_lines, "", "shows the room's network configuration to its aide"),
+    "SNET": Entry(set_lines, "", "replaces it: send the lines; all are checked first"),
     "SYNC": Entry(run_sync, "type|action|...", "synchronises; SYNC lists types, SYNC type its actions"),
     "QUIT": Entry(_quit, "", "ends the session"),
 }

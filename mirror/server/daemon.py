@@ -9,7 +9,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from mirror.config import STATE_FILE, Config, load_config, load_secrets
+from mirror.config import STATE_FILE, Config, Peer, load_config, load_secrets
 from mirror.model.errors import MirrorError
 from mirror.peer.link import Link
 from mirror.peer.tls import server_context
@@ -17,11 +17,17 @@ from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.upkeep import Upkeep
 from mirror.store.green import GreenStore, open_green
+from mirror.sync.share import ShareExchange
 
 log = logging.getLogger("mirror.daemon")
 
 STOP_TIMEOUT_S = 4.0
 """Seconds that links and sessions get to end."""
+
+
+def _kind(config: Config, name: str) -> str:
+    peer = config.peer(name)
+    return peer.kind if peer is not None else ""
 
 
 class Daemon:
@@ -53,14 +59,14 @@ class Daemon:
         gevent.signal_handler(signal.SIGHUP, self.reload)
         upkeep = Upkeep(self.node.store, self.node.config)
         upkeep.keep_up()  # before any peer compares what both of us have heard
-        keeping = gevent.spawn(upkeep.run)
+        keeping = [gevent.spawn(upkeep.run), gevent.spawn(self.node.sharing.run, self._rules_changed)]
         self._start_links(self.node.config)
         self._write_state()
         log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
         try:
             self._stop.wait()
         finally:
-            keeping.kill()
+            gevent.killall(keeping)
             self._close()
 
     def _write_state(self) -> None:
@@ -71,17 +77,36 @@ class Daemon:
 
     def _start_links(self, config: Config) -> None:
         for peer in config.peers:
-            if peer.address is None:
-                continue
-            secret = self.node.secrets.get(peer.name)
-            if secret is None:
-                log.error("peer %s has no secret: run 'ctdlmirror peer add' again", peer.name)
-                continue
-            link = Link(
-                self.node.store, config, peer, secret, self.node.recent[peer.name], self.node.single_user.wait_open
-            )
-            self.node.links[peer.name] = link
-            self._greenlets[peer.name] = gevent.spawn(link.run)
+            if peer.address is not None:
+                self._start_link(config, peer)
+
+    def _start_link(self, config: Config, peer: Peer) -> None:
+        secret = self.node.secrets.get(peer.name)
+        if secret is None:
+            log.error("peer %s has no secret: run 'ctdlmirror peer add' again", peer.name)
+            return
+        exchange = None
+        if peer.kind == "share":
+            shares = self.node.sharing.of(peer.name)
+            exchange = ShareExchange(self.node.store, peer.name, shares.scope, shares.rooms)
+        node = self.node
+        link = Link(node.store, config, peer, secret, node.recent[peer.name], node.single_user.wait_open, exchange)
+        self.node.links[peer.name] = link
+        self._greenlets[peer.name] = gevent.spawn(link.run)
+
+    def _rules_changed(self, peers: list[str]) -> None:
+        """Have the peers with whom rooms are shared begin anew, by the rules there are now."""
+        for name in peers:
+            for session in list(self.node.sessions):
+                if session.party_kind == "share" and session.party is not None and session.party.name == name:
+                    session.channel.close()
+            greenlet = self._greenlets.pop(name, None)
+            if greenlet is not None:
+                greenlet.kill(timeout=STOP_TIMEOUT_S / 2)
+                self.node.links.pop(name, None)
+            peer = self.node.config.peer(name)
+            if peer is not None and peer.address is not None:
+                self._start_link(self.node.config, peer)
 
     def _stop_links(self) -> None:
         gevent.killall(list(self._greenlets.values()), timeout=STOP_TIMEOUT_S / 2)
@@ -108,7 +133,11 @@ class Daemon:
         self.node.configure(config, secrets)
         for session in list(self.node.sessions):
             party = session.party
-            if party is not None and party.kind == "peer" and party.name not in secrets:
+            if (
+                party is not None
+                and party.kind in ("peer", "share")
+                and (party.name not in secrets or party.kind == "share" or _kind(config, party.name) == "share")
+            ):
                 session.channel.close()  # no longer a peer
         self._start_links(config)
         log.info("reloaded: %d peers", len(config.peers))

@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from scramp import ScramMechanism
@@ -11,11 +12,16 @@ from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
 from mirror.peer.recent import Recent
 from mirror.server.pages import SharedPages
+from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
 from mirror.store.green import GreenStore
+from mirror.sync.scope import Scope
 
 if TYPE_CHECKING:
     from mirror.server.session import Session
+
+MAX_SCOPES = 256
+"""Different rights for which pages are kept."""
 
 
 class Node:
@@ -27,7 +33,8 @@ class Node:
         self.links: dict[str, Link] = {}
         self.recent: defaultdict[str, Recent] = defaultdict(Recent)
         self.single_user = SingleUser(self.users_online)
-        self.pages = SharedPages(store)
+        self._pages: dict[Hashable, SharedPages] = {}
+        self.sharing = Sharing(store)
         self.started = time.time()
         self.addresses: list[str] = []
         self.tls: Any = None
@@ -39,6 +46,17 @@ class Node:
         self.secrets = secrets
         mechanism = ScramMechanism(MECHANISM)
         self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
+
+        self.sharing.configure([peer.name for peer in config.peers if peer.kind == "share"])
+
+    def pages_for(self, scope: Scope) -> SharedPages:
+        """Return the pages that all parties of equal rights share."""
+        pages = self._pages.get(scope.signature)
+        if pages is None:
+            if len(self._pages) >= MAX_SCOPES:
+                self._pages.pop(next(iter(self._pages))).close()
+            pages = self._pages[scope.signature] = SharedPages(self.store, scope)
+        return pages
 
     def users_online(self) -> int:
         """How many Citadel users are logged in, the holder of single-user mode not counted."""

@@ -10,6 +10,7 @@ from gevent.event import AsyncResult
 from mirror.store.base import Store
 from mirror.sync.remote import Page
 from mirror.sync.responder import Responder
+from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.batch import frame
 from mirror.wire.codec import MSGPACK, records_batch
 
@@ -26,12 +27,12 @@ class SharedPage(NamedTuple):
 
 
 class SharedPages:
-    """Reads pages for all who see everything; a page is forgotten at the next commit."""
+    """Reads pages for all who see the same; a page is forgotten at the next commit."""
 
-    def __init__(self, store: Store) -> None:
-        self._responder = Responder(store)
+    def __init__(self, store: Store, scope: Scope = EVERYTHING) -> None:
+        self._responder = Responder(store, scope)
         self._reading: dict[int, AsyncResult] = {}
-        store.watch(self._reading.clear)
+        self.close = store.watch(self._reading.clear)
 
     def read(self, after: int) -> SharedPage:
         """Return the page after a sequence, read by this greenlet or by one that asked before."""

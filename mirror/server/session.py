@@ -49,6 +49,7 @@ class Session:
         self.scram: Any = None
         self.scram_name = ""
         self.agent = ""
+        self.room = ""
         self.pinned: Any = None
         self._notices: list[str] = []
         self._idle = False
@@ -148,9 +149,14 @@ class Session:
         if not (self.secure or self.local or self.node.config.plaintext):
             raise Refused(Code.ACCESS, "log-ins need TLS here: send STLS first")
 
+    @property
+    def party_kind(self) -> str:
+        return self.party.kind if self.party is not None else ""
+
     def log_out(self) -> None:
-        was_user = self.party is not None and self.party.kind == "user"
+        was_user = self.party_kind == "user"
         self.party = None
+        self.room = ""
         if was_user:
             self.node.single_user.left()
 

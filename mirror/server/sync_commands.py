@@ -24,11 +24,12 @@ from mirror.server.access import VIEWS_CALENDAR, UserScope
 from mirror.server.conflicts import conflict_as_json
 from mirror.server.pages import SharedPage
 from mirror.server.session import Session
+from mirror.server.share_commands import list_shares, preview, tell_sharing
+from mirror.server.sharing import check_netconf
 from mirror.store.base import Applied
 from mirror.store.check import check_store
 from mirror.sync.remote import Denied, Page, Part, StaleCursor
 from mirror.sync.responder import Responder, check_page
-from mirror.sync.scope import EVERYTHING
 from mirror.wire.batch import Batch
 from mirror.wire.codec import (
     ENCODINGS,
@@ -77,7 +78,12 @@ class Action(NamedTuple):
 def run_sync(session: Session, parameters: list[str]) -> None:
     """Run SYNC.  ``SYNC encoding|NAME`` chooses how records are written from now on."""
     if not parameters or not parameters[0]:
-        types = [("all", "everything"), *((kind.name, kind.holds) for kind in KINDS.values()), *VIEWS.items()]
+        types = [
+            ("all", "everything"),
+            ("shares", "the rooms shared with the peer that asks"),
+            *((kind.name, kind.holds) for kind in KINDS.values()),
+            *VIEWS.items(),
+        ]
         session.send_listing("Types:", [f"{name}|{text}" for name, text in types])
         return
     if parameters[0].lower() == "encoding" and len(parameters) == 2:
@@ -87,6 +93,9 @@ def run_sync(session: Session, parameters: list[str]) -> None:
         session.reply(Code.OK, parameters[1])
         return
     session.require_party()
+    if parameters[0] == "shares":
+        _shares(session, parameters[1] if len(parameters) > 1 else "info")
+        return
     asked = Asked(parameters[0], _selector(session, parameters[0]), parameters[2:])
     if len(parameters) == 1 or not parameters[1]:
         session.send_listing(
@@ -98,6 +107,16 @@ def run_sync(session: Session, parameters: list[str]) -> None:
     if action is None:
         raise Refused(Code.ILLEGAL, f"no action {parameters[1][:20]!r}; SYNC {asked.type} lists them")
     action.run(session, asked)
+
+
+def _shares(session: Session, action: str) -> None:
+    if action == "info":
+        list_shares(session)
+    elif action == "status":
+        _require_admin(session)
+        tell_sharing(session)
+    else:
+        raise Refused(Code.ILLEGAL, "shares has the actions info and status")
 
 
 def _selector(session: Session, name: str) -> Callable[[str], bool]:
@@ -323,8 +342,9 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, chan
 
 def _next_page(session: Session, asked: Asked, after: int) -> SharedPage:
     """Return the next page: the one that all mirrors share, or one for this party's rights and type alone."""
-    if asked.type == "all" and session.require_party().scope is EVERYTHING and session.pinned is None:
-        shared = session.node.pages.read(after)
+    party = session.require_party()
+    if asked.type == "all" and party.kind != "user" and session.pinned is None:
+        shared = session.node.pages_for(party.scope).read(after)
         return shared if session.encoding == MSGPACK else shared._replace(wire=b"")
     page, more = session.responder().page(after, asked.allows)
     return SharedPage(page, more, b"")
@@ -368,17 +388,23 @@ def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
         if party.kind == "user":
             raise Denied("contents are not taken from users: send the body inside its draft")
         return responder.offer([read_part(batch)])
-    page = _read_drafts(batch) if batch.header.get("Type") == "drafts" else decode_page(batch)
-    if party.kind == "peer":
+    drafts = batch.header.get("Type") == "drafts"
+    if drafts and party.kind in ("peer", "share"):
+        raise ProtocolError("drafts are for users and administrators; peers send records")
+    page = _read_drafts(batch) if drafts else decode_page(batch)
+    if party.kind in ("peer", "share"):
         applied = responder.offer([page])
         session.node.recent[party.name].add(page.crcs)
         return applied
+    scope = responder.scope
     for record in page.records:
         if record.collection == NODES:
             raise Denied("what nodes say of themselves is written by nodes alone")
-        if not responder.scope.writes(record) or (party.kind == "user" and record.content):
-            # A hash alone must not open somebody else's content, so users' drafts carry their bodies.
+        # A hash alone must not open somebody else's content, so users' drafts carry their bodies.
+        if isinstance(scope, UserScope) and (record.content or not scope.writes(record)):
             raise Denied(f"{record.collection} is not here")
+        if record.collection.startswith("netconf/") and not record.dead:
+            check_netconf(record.body)
     return session.node.store.write(lambda writer: _write_drafts(writer, page.records))
 
 
@@ -477,6 +503,11 @@ def _check(session: Session, _asked: Asked) -> None:
     )
 
 
+def _preview(session: Session, asked: Asked) -> None:
+    _require_admin(session)
+    preview(session, asked.type)
+
+
 def _backup(session: Session, asked: Asked) -> None:
     _require_admin(session)
     destination = Path("|".join(asked.arguments))
@@ -503,6 +534,9 @@ ACTIONS: dict[str, Action] = {
     "status": Action(_status, "", "this node's links and sessions (administrators)"),
     "conflicts": Action(_conflicts, "[number or all]", "versions that lost (administrators)"),
     "restore": Action(_restore, "number", "makes the losing version the newest (administrators)"),
+    "preview": Action(
+        _preview, "", "of netconf/ROOM: send lines, read how many records they send or stop (administrators)"
+    ),
     "backup": Action(_backup, "file", "writes the whole store to a new file (administrators)"),
     "check": Action(_check, "", "recomputes every CRC and digest (administrators)"),
 }

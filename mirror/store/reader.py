@@ -134,6 +134,19 @@ class Reader:
         )
         return {name: Digest(count, newest, unsigned(total)) for name, count, newest, total in rows if allows(name)}
 
+    def collections(self, prefix: str) -> list[str]:
+        """Return the names of all collections that hold anything and begin so."""
+        rows = self.connection.execute(
+            "SELECT name FROM collection WHERE name >= ? AND name < ? AND count > 0 ORDER BY name",
+            (prefix, prefix + "\U0010ffff"),
+        )
+        return [name for (name,) in rows]
+
+    def changed_collections(self, after: int) -> tuple[set[str], int]:
+        """Return the names of the collections changed after a place in the feed, and where the feed ends."""
+        rows = self.connection.execute("SELECT DISTINCT collection FROM record WHERE sequence > ?", (after,))
+        return {self.names.resolve(self.connection, number) for (number,) in rows.fetchall()}, self.last_sequence()
+
     def meta(self, name: str, default: Any = None) -> Any:
         row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return default if row is None else row[0]

@@ -18,7 +18,7 @@ import msgspec
 from mirror.model.digest import MASK, signed, unsigned
 from mirror.model.edit import successor, tombstone, with_fields
 from mirror.model.errors import BadRecord
-from mirror.model.fields import Value, unpack_fields
+from mirror.model.fields import Value, order, pack_fields, unpack_fields
 from mirror.model.kinds import HORIZON_KEY, NODES, Rule, check_collection, kind_of
 from mirror.model.merge import merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
@@ -402,6 +402,35 @@ class Writer(Reader):
         current = self.get(collection, key)
         return self._put(with_fields(current, collection, key, values, self.clock.tick(), self._origin))
 
+    def adopt(self, record: Record) -> Applied:
+        """Take over those fields of a record from elsewhere that are later than ours, into ours if there is one.
+
+        Unlike merging, nothing else of it counts: neither its birth nor its other fields.
+        """
+        current = self.get(record.collection, record.key)
+        if current is None or current.dead:
+            return Applied()
+        fields = unpack_fields(current)
+        later = {
+            name: field
+            for name, field in unpack_fields(record).items()
+            if name not in fields or order(field) > order(fields[name])
+        }
+        if not later:
+            return Applied(already_held=1)
+        self.clock.observe(max(field.stamp for field in later.values()))
+        lost = {
+            name: fields[name]
+            for name, field in later.items()
+            if name in fields and fields[name].value != field.value and fields[name].origin != field.origin
+        }
+        stamp = self.clock.tick()
+        draft = msgspec.structs.replace(current, head=pack_fields({**fields, **later}))
+        adopted = self._put(successor(current, draft, stamp, self._origin))
+        if lost:
+            self._log_conflicts([msgspec.structs.replace(current, head=pack_fields(lost))], adopted)
+        return Applied(written=1)
+
     def delete(self, collection: str, key: str) -> Record | None:
         """Delete a record everywhere; returns its tombstone, or None when there was nothing alive."""
         current = self.get(collection, key)
@@ -575,6 +604,13 @@ class Writer(Reader):
         self.connection.execute(
             "INSERT OR REPLACE INTO cursor (peer, direction, epoch, sequence, complete) VALUES (?,?,?,?,?)",
             (peer, direction, cursor.epoch, cursor.sequence, cursor.complete),
+        )
+
+    def keep_cursors(self, peer: str, directions: Sequence[str]) -> None:
+        """Forget the cursors kept with a peer in all other directions."""
+        self.connection.execute(
+            "DELETE FROM cursor WHERE peer = ? AND direction NOT IN (SELECT value FROM json_each(?))",
+            (peer, json.dumps(list(directions))),
         )
 
     def set_meta(self, name: str, value: Any) -> None:

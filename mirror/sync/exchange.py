@@ -18,26 +18,59 @@ from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.codec import Cursor
 
 
-class Exchange:
-    """What one node keeps with one peer: two cursors, and when they can be trusted."""
+class Cursors:
+    """The two cursors that one node keeps with one peer."""
 
-    def __init__(self, store: Store, peer: str, scope: Scope = EVERYTHING) -> None:
-        """``scope`` is what the peer may see and write here."""
+    def __init__(self, store: Store, peer: str) -> None:
         self._store = store
         self._peer = peer
-        self._scope = scope
-        self._horizon: int | None = None  # ours, when the peer was last found not to have been away for too long
-        self._told: Remote | None = None  # the connection on which it was asked for its horizon before pushing
+
+    @property
+    def notes(self) -> list[str]:
+        """What an administrator should know of this exchange, a line each."""
+        return []
 
     def cursor(self, direction: str) -> StoredCursor:
         """Return how far one direction has come."""
         cursor: StoredCursor = self._store.read(lambda reader: reader.cursor(self._peer, direction))
         return cursor
 
+    def pull_cursor(self, epoch: str) -> Cursor:
+        """Return the cursor to ask the peer's changes from."""
+        stored = self.cursor(PULL)
+        return Cursor(stored.epoch or epoch, stored.sequence)
+
+    def distrust_cursor(self) -> None:
+        """Forget how far we read: the next time we reconcile."""
+        self._store.write(lambda writer: writer.set_cursor(self._peer, PULL, StoredCursor()))
+
+    def stale(self, epoch: str, pushing: bool) -> bool:
+        """Tell whether a cursor is not of the peer's present epoch, or lies before deletions we have forgotten."""
+        pull, push = self.cursor(PULL), self.cursor(PUSH)
+        if pull.epoch != epoch or (pushing and push.epoch != epoch):
+            return True
+        return pushing and push.sequence < self._store.read(lambda reader: int(reader.trimmed()))
+
+    def pushed(self, epoch: str, page: Page, before: int) -> None:
+        """Remember that a page of our feed was taken; ``before`` is where we were."""
+        if page.cursor is not None and page.cursor.sequence != before:
+            cursor = StoredCursor(epoch, page.cursor.sequence, True)
+            self._store.write(lambda writer: writer.set_cursor(self._peer, PUSH, cursor))
+
+
+class Exchange(Cursors):
+    """What one node keeps with one peer that is its mirror, and when their cursors can be trusted."""
+
+    def __init__(self, store: Store, peer: str, scope: Scope = EVERYTHING) -> None:
+        """``scope`` is what the peer may see and write here."""
+        super().__init__(store, peer)
+        self._scope = scope
+        self._horizon: int | None = None  # ours, when the peer was last found not to have been away for too long
+        self._told: Remote | None = None  # the connection on which it was asked for its horizon before pushing
+
     def must_reconcile(self, remote: Remote, epoch: str, pushing: bool) -> bool:
         """Tell whether the cursors are not good for the peer's present epoch, or one side was away too long."""
-        pull, push = self.cursor(PULL), self.cursor(PUSH)
-        if pull.epoch != epoch and self._store.read(lambda reader: reader.is_empty()):
+        if self.cursor(PULL).epoch != epoch and self._store.read(lambda reader: reader.is_empty()):
             # An empty store just takes the whole feed; it cannot hold anything that was deleted.
             markers = [record for page in remote.get(NODES, [HORIZON_KEY]) for record in page.records]
 
@@ -47,11 +80,7 @@ class Exchange:
 
             self._store.write(begin)
             return False
-        if pull.epoch != epoch or (pushing and push.epoch != epoch):
-            return True
-        if pushing and push.sequence < self._store.read(lambda reader: reader.trimmed()):
-            return True  # deletions were forgotten here before the peer was told of them
-        return self._away(remote)
+        return self.stale(epoch, pushing) or self._away(remote)
 
     def _away(self, remote: Remote) -> bool:
         """Tell whether one of the two was away for longer than tombstones are kept."""
@@ -68,11 +97,6 @@ class Exchange:
                 return reconcile(self._store, remote, self._peer, push=pushing, scope=self._scope)
             except HorizonMoved:
                 continue  # with what was taken so far there is less to do
-
-    def pull_cursor(self, epoch: str) -> Cursor:
-        """Return the cursor to ask the peer's changes from."""
-        stored = self.cursor(PULL)
-        return Cursor(stored.epoch or epoch, stored.sequence)
 
     def take(self, page: Page, bodies: Remote) -> Applied:
         """Take in a page of the peer's feed, with its cursor; ``bodies`` gives the contents that are lacking.
@@ -95,10 +119,6 @@ class Exchange:
         if self._horizon is not None:
             check_horizon(writer, self._horizon)
 
-    def distrust_cursor(self) -> None:
-        """Forget how far we read: the next time we reconcile."""
-        self._store.write(lambda writer: writer.set_cursor(self._peer, PULL, StoredCursor()))
-
     def next_push(self, after: int) -> tuple[Page, bool]:
         """Return the page of our feed after a place, and whether more is there.  Raises StaleCursor."""
         page, more = Responder(self._store, self._scope).page(after)
@@ -114,11 +134,5 @@ class Exchange:
             raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
         self._told = remote
         applied = push_page(self._store, remote, page, self._scope)
-        if page.cursor is not None and page.cursor.sequence != before:
-            cursor = StoredCursor(epoch, page.cursor.sequence, True)
-
-            def job(writer: Any) -> None:
-                writer.set_cursor(self._peer, PUSH, cursor)
-
-            self._store.write(job)
+        self.pushed(epoch, page, before)
         return applied

@@ -14,12 +14,15 @@ from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
 from mirror.sync.index import RangeIndex
 from mirror.sync.pull import lacking, store_parts
 from mirror.sync.remote import Answer, Denied, Offered, Page, Part, StaleCursor, State
-from mirror.sync.scope import EVERYTHING, Scope
+from mirror.sync.scope import EVERYTHING, Scope, Text
+from mirror.sync.uploads import Uploads
 from mirror.wire.codec import ContentRequest, Cursor, Range
 
 PART_BYTES = 1024 * 1024
 """Bytes of content in one part, give or take a row."""
 CACHED_INDEXES = 4
+TEXT_BYTES = 256 * 1024
+"""Bytes of a large body that are read to judge it."""
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ class Responder:
         self._after = 0
         self._comparing = False
         self._compared: set[tuple[str, str]] = set()
+        self._uploads = Uploads()
         self._indexes: dict[str, tuple[Digest, RangeIndex]] = {}
 
     def _read(self, job: Callable[[Any], T]) -> T:
@@ -74,19 +78,37 @@ class Responder:
         return heard
 
     def _digests(self, reader: Any, reads: Callable[[str], bool]) -> dict[str, Digest]:
-        digests: dict[str, Digest] = reader.digests(reads)
-        if self.scope.whole_collections:
-            return digests
-        seen = {name: self._digest_shown(reader, name) for name in digests}
+        names = self.scope.collections()
+        if names is None:
+            digests: dict[str, Digest] = reader.digests(reads)
+        else:
+            digests = {name: reader.digest(name) for name in names if reads(name)}
+        whole = self.scope.whole
+        seen = {name: digest if whole(name) else self._digest_shown(reader, name) for name, digest in digests.items()}
         return {name: digest for name, digest in seen.items() if digest.count}
 
     def _digest_shown(self, reader: Any, collection: str) -> Digest:
         count = newest = total = 0
-        for record in _scan(reader, collection):
-            if self.scope.shows(record):
-                count, newest = count + 1, max(newest, record.stamp)
-                total = (total + record_crc(record)) & MASK
+        for record in self._shown(reader, self._all(reader, collection)):
+            count, newest = count + 1, max(newest, record.stamp)
+            total = (total + record_crc(record)) & MASK
         return Digest(count, newest, total)
+
+    def _all(self, reader: Any, collection: str) -> Iterable[Record]:
+        keys = self.scope.keys(collection)
+        return _scan(reader, collection) if keys is None else reader.get_many(collection, keys)
+
+    def _shown(self, reader: Any, records: Iterable[Record], asked: bool = False) -> Iterator[Record]:
+        """Yield what may be seen of records."""
+        text = text_from(reader)
+        for record in records:
+            shown = self.scope.shown(record, text, asked)
+            if shown is not None:
+                yield shown
+
+    def _page_shown(self, reader: Any, records: Iterable[Record], asked: bool = False) -> Page:
+        shown = list(self._shown(reader, records, asked))
+        return Page(shown, [record_crc(record) for record in shown])
 
     def check_cursor(self, cursor: Cursor) -> int:
         """Raise StaleCursor when a cursor is not of this store's present life, or lies before forgotten deletions.
@@ -104,9 +126,16 @@ class Responder:
         """Return the next page of the feed and whether more is there now."""
         scope = self.scope
         reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
-        feed: FeedPage = self._read(lambda reader: reader.feed(after, reads, limit=self._page_records))
-        page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
-        return page if scope.whole_collections else page.only(scope.shows), feed.more
+
+        def job(reader: Any) -> tuple[Page, bool]:
+            feed: FeedPage = reader.feed(after, reads, limit=self._page_records)
+            page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
+            if all(scope.whole(name) for name in {record.collection for record in page.records}):
+                return page, feed.more
+            shown = self._page_shown(reader, page.records)
+            return page._replace(records=shown.records, crcs=shown.crcs), feed.more
+
+        return self._read(job)
 
     def since(self, cursor: Cursor, allows: Callable[[str], bool] | None = None) -> Iterator[Page]:
         trimmed = self.check_cursor(cursor)
@@ -117,36 +146,37 @@ class Responder:
             after = page.cursor.sequence if page.cursor else after
             yield page
 
-    def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
+    def get(self, collection: str, keys: Sequence[str], asked: bool = True) -> Iterator[Page]:
+        """Yield those of the records that are there; ``asked`` if it was the other side that named the keys."""
         self._require(collection)
         for start in range(0, len(keys), self._page_records):
             wanted = keys[start : start + self._page_records]
-            records = self._get_many(collection, wanted)
-            shown = [record for record in records if self.scope.shows(record)]
-            if shown:
-                yield Page(shown, [record_crc(record) for record in shown])
+            page = self._get_page(collection, wanted, asked)
+            if page.records:
+                yield page
 
     def scan(self, collection: str) -> Iterator[Page]:
         """Yield a whole collection in the order of its keys."""
         self._require(collection)
-        after = ""
-        while page := self._scan_page(collection, after):
-            after = page[-1].key
-            shown = [record for record in page if self.scope.shows(record)]
-            yield Page(shown, [record_crc(record) for record in shown])
+        after: str | None = ""
+        while after is not None:
+            page, after = self._scan_page(collection, after)
+            yield page
 
-    def _get_many(self, collection: str, keys: Sequence[str]) -> list[Record]:
-        return self._read(lambda reader: reader.get_many(collection, keys))
+    def _get_page(self, collection: str, keys: Sequence[str], asked: bool) -> Page:
+        return self._read(lambda reader: self._page_shown(reader, reader.get_many(collection, keys), asked))
 
-    def _scan_page(self, collection: str, after: str) -> list[Record]:
-        return self._read(lambda reader: reader.scan(collection, after))
+    def _scan_page(self, collection: str, after: str) -> tuple[Page, str | None]:
+        def job(reader: Any) -> tuple[Page, str | None]:
+            records = reader.scan(collection, after)
+            return self._page_shown(reader, records), records[-1].key if records else None
+
+        return self._read(job)
 
     def newest(self, collection: str, limit: int) -> Iterator[Page]:
         """Yield the newest living records of a collection, oldest first."""
         self._require(collection)
-        records = self._read(lambda reader: reader.newest(collection, limit))
-        shown = [record for record in records if self.scope.shows(record)]
-        yield Page(shown, [record_crc(record) for record in shown])
+        yield self._read(lambda reader: self._page_shown(reader, reader.newest(collection, limit)))
 
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         self._require(collection)
@@ -154,7 +184,7 @@ class Responder:
         def job(reader: Any) -> list[Answer]:
             # In one job, so that a thread does all of it and the hub none.
             index = self._index(reader, collection)
-            if not self.scope.whole_collections:
+            if not self.scope.whole(collection):
                 return index.answer_all(ranges)  # from what is shown alone
             return index.answer_all(ranges, lambda lower, upper: reader.entries(collection, lower, upper))
 
@@ -176,8 +206,8 @@ class Responder:
         return index
 
     def _make_index(self, reader: Any, collection: str) -> RangeIndex:
-        if not self.scope.whole_collections:
-            shown = (record for record in _scan(reader, collection) if self.scope.shows(record))
+        if not self.scope.whole(collection):
+            shown = self._shown(reader, self._all(reader, collection))
             return RangeIndex.of((record.stamp, record.key, record_crc(record)) for record in shown)
 
         def load(lower: Place, upper: Place | None) -> list[tuple[int, str, int]]:
@@ -203,35 +233,46 @@ class Responder:
         """Return a content's size.  Whoever may see a record may see its content; a hash alone opens nothing."""
 
         def job(reader: Any) -> int:
-            users = reader.content_users(content)
-            if not any(self.scope.reads(user.collection) and self.scope.shows(user) for user in users):
+            if not self._opens(reader, content):
                 raise Denied(f"content {content.hex()} is not here")
             return int(reader.content_size(content))
 
         return self._read(job)
 
+    def opens(self, content: bytes) -> bool:
+        """Tell whether a content may be seen: it belongs to a record that may be."""
+        return self._read(lambda reader: self._opens(reader, content))
+
+    def _opens(self, reader: Any, content: bytes) -> bool:
+        users = (user for user in reader.content_users(content) if self.scope.reads(user.collection))
+        return next(self._shown(reader, users), None) is not None
+
     def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
-        return lacking(self._store, requests)
+        if self.scope.trusted:
+            return lacking(self._store, requests)
+        # Not even that a content is here may be told, so everything but what is open to see has to be sent.
+        closed = self._read(lambda reader: [one for one in requests if not self._opens(reader, one.content)])
+        wanted = [ContentRequest(one.content) for one in closed if one.content not in self._uploads.proved]
+        return wanted + lacking(self._store, [one for one in requests if one not in closed])
 
     def offer(self, offered: Iterable[Offered]) -> Applied:
         applied = Applied()
         for item in offered:
             if isinstance(item, Part):
+                if not self.scope.trusted:
+                    self._uploads.add(item)
                 store_parts(self._store, [item])
             else:
                 applied += self._take(item)
         return applied
 
     def _take(self, page: Page) -> Applied:
-        for record in page.records:
-            if not self.scope.writes(record):
-                raise Denied(f"{record.collection} is not open for writing; nothing of the batch was applied")
-
         def job(writer: Any) -> Applied:
             if self._told is not None:
                 check_horizon(writer, self._told)
             check_marker(writer, page.records, self._after, self._compared)
-            applied: Applied = writer.apply(page.records, page.crcs)
+            self._check_contents(writer, page.records)
+            applied = take_in(writer, self.scope, page)
             if self._told is not None:
                 self._told = writer.horizon()
             return applied
@@ -244,6 +285,13 @@ class Responder:
             self._compared.update((record.collection, record.key) for record in page.records)
         return applied
 
+    def _check_contents(self, reader: Any, records: Sequence[Record]) -> None:
+        if self.scope.trusted:
+            return
+        for content in {record.content for record in records if record.content} - self._uploads.proved:
+            if not self._opens(reader, content):
+                raise Denied(f"content {content.hex()} was not sent; nothing of the batch was applied")
+
     def _require(self, collection: str) -> None:
         if not self.scope.reads(collection):
             raise Denied(f"{collection} is not here")
@@ -254,6 +302,34 @@ def _scan(reader: Any, collection: str) -> Iterator[Record]:
     while page := reader.scan(collection, after):
         yield from page
         after = page[-1].key
+
+
+def text_from(reader: Any) -> Text:
+    """Return what gives a record's body, or of a large one its beginning."""
+
+    def text(record: Record) -> bytes:
+        if not record.content:
+            return record.body
+        beginning: bytes = reader.content_parts(record.content, 0, TEXT_BYTES)
+        return beginning
+
+    return text
+
+
+def take_in(writer: Any, scope: Scope, page: Page) -> Applied:
+    """Merge what a scope admits of a page into a store.  Raises Denied; then nothing was changed."""
+    if scope is EVERYTHING:
+        applied: Applied = writer.apply(page.records, page.crcs)
+        return applied
+    text = text_from(writer)
+    found = [(scope.admitted(record, text), record, crc) for record, crc in zip(page.records, page.crcs, strict=True)]
+    admitted = [(new, crc if new is record else record_crc(new)) for new, record, crc in found if new is not None]
+    merged = [(new, crc) for new, crc in admitted if not scope.adopts(new.collection)]
+    applied = writer.apply([new for new, _ in merged], [crc for _, crc in merged])
+    for new, _ in admitted:
+        if scope.adopts(new.collection):
+            applied += writer.adopt(new)
+    return applied
 
 
 def check_page(page: Page, after: int, trimmed: int) -> None:

@@ -1,44 +1,85 @@
 """What one party may see and write.  The engine asks; who the party is was settled before."""
 
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 from mirror.model.record import Record
+
+Text = Callable[[Record], bytes]
+"""Returns a record's body wherever it is kept, of a large one the beginning."""
 
 
 class Scope(Protocol):
     """The rights of one peer or user."""
 
+    @property
+    def trusted(self) -> bool:
+        """Whether naming a content by its hash opens it; who is not trusted has to send what it refers to."""
+        ...
+
+    @property
+    def signature(self) -> Hashable:
+        """Equal for parties that see just the same, so that what is read for one serves the others."""
+        ...
+
     def reads(self, collection: str) -> bool:
         """Tell whether a collection may be seen at all."""
         ...
 
-    def shows(self, record: Record) -> bool:
-        """Tell whether a record of a readable collection may be seen."""
+    def collections(self) -> Sequence[str] | None:
+        """Return the names of all collections that may be seen, or None where only ``reads`` can tell."""
         ...
 
-    def writes(self, record: Record) -> bool:
-        """Tell whether a version may be brought in."""
+    def keys(self, collection: str) -> Sequence[str] | None:
+        """Return the keys of all records of a collection that may be seen, or None where only ``shown`` can tell."""
         ...
 
-    @property
-    def whole_collections(self) -> bool:
-        """Whether ``shows`` is true for every record, so the store's own digests can be told."""
+    def whole(self, collection: str) -> bool:
+        """Tell whether all of a readable collection is shown as it is, so the store's own digest can be told."""
+        ...
+
+    def shown(self, record: Record, text: Text, asked: bool = False) -> Record | None:
+        """Return what may be seen of a record of a readable collection.
+
+        ``asked``: the other side named the key, so that it is there is no news.
+        """
+        ...
+
+    def admitted(self, record: Record, text: Text) -> Record | None:
+        """Return what may be brought in of a version, None for nothing.  Raises Denied where nothing ever may."""
+        ...
+
+    def adopts(self, collection: str) -> bool:
+        """Tell whether just the fields of what comes in are taken over, into a record that is there."""
         ...
 
 
 class Everything:
     """The scope of a mirror peer: a complete duplicate."""
 
-    whole_collections = True
+    trusted = True
+    signature = ""
 
     def reads(self, collection: str) -> bool:
         return True
 
-    def shows(self, record: Record) -> bool:
+    def collections(self) -> Sequence[str] | None:
+        return None
+
+    def keys(self, collection: str) -> Sequence[str] | None:
+        return None
+
+    def whole(self, collection: str) -> bool:
         return True
 
-    def writes(self, record: Record) -> bool:
-        return True
+    def shown(self, record: Record, text: Text, asked: bool = False) -> Record | None:
+        return record
+
+    def admitted(self, record: Record, text: Text) -> Record | None:
+        return record
+
+    def adopts(self, collection: str) -> bool:
+        return False
 
 
 EVERYTHING = Everything()

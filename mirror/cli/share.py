@@ -1,0 +1,230 @@
+"""Sharing single rooms: room share, unshare, show."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mirror.cli.local import ask_json, body_of, local_node
+from mirror.cli.names import find_named, list_named, room
+from mirror.cli.output import json_option, print_json, print_table
+from mirror.config import ConfigError, load_config
+from mirror.model.fields import values_of
+from mirror.model.record import Record
+from mirror.peer.remote import ChannelRemote
+from mirror.server.sharing import NETCONF_KEY, is_proposed, may_share
+from netconf.lines import IGNET_SHARE, MIRROR_SHARE, Line, replace_lines
+from netconf.rules import DIRECTIONS, WHAT, Rule, read_rules, write_rule
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell how many records this would send or stop.")
+
+
+class Lines:
+    """One room's network configuration, as the node has it."""
+
+    def __init__(self, remote: ChannelRemote, name: str) -> None:
+        """Raises ConfigError for a room that cannot be shared."""
+        self._remote = remote
+        self.key, self.name = find_named(remote, "rooms", name)
+        records = {one.key: one for page in remote.get("rooms", [self.key]) for one in page.records}
+        if not may_share(values_of(records[self.key])):
+            raise ConfigError(f"{self.name} is somebody's mailbox, or not in use: it is not shared")
+        found = [one for page in remote.get(self._collection, [NETCONF_KEY]) for one in page.records if not one.dead]
+        self.record = found[0] if found else None
+        self.body = body_of(remote, self.record) if self.record is not None else b""
+
+    @property
+    def _collection(self) -> str:
+        return f"netconf/{self.key}"
+
+    @property
+    def proposed(self) -> bool:
+        """Whether the lines were imported and nobody has confirmed them."""
+        return self.record is not None and is_proposed(self.record)
+
+    def preview(self, body: bytes) -> list[dict[str, Any]]:
+        """Return, by peer, how many records other lines would send, stop and keep sending.  Raises Refused."""
+        channel = self._remote.channel
+        channel.ask(f"SYNC {self._collection}|preview", 8)
+        channel.send(body if body.endswith(b"\n") or not body else body + b"\n")
+        channel.end_listing()
+        return channel.read_json_listing()
+
+    def write(self, body: bytes) -> None:
+        """Have the node obey other lines from now on.  Raises Refused naming what is wrong with them."""
+        self._remote.draft([Record(self._collection, NETCONF_KEY, 1, "draft", 1, body=body)])
+
+
+def names_peer(peer: str) -> Any:
+    """Return what tells whether a line shares the room with a peer."""
+
+    def names(line: Line) -> bool:
+        return line.kind in (IGNET_SHARE, MIRROR_SHARE) and line.field(1).lower() == peer
+
+    return names
+
+
+def show_preview(name: str, counts: list[dict[str, Any]]) -> None:
+    """Tell what a change of lines would do."""
+    if not counts:
+        click.echo(f"{name}: nothing is shared, before or after.")
+    for one in counts:
+        click.echo(
+            f"{name} with {one['peer']}: {one['sends']} more records would be sent, {one['stops']} no longer, "
+            f"{one['keeps']} as before."
+        )
+
+
+@room.command("share")
+@click.argument("name", metavar="ROOM")
+@click.argument("peer")
+@click.option("--as", "remote", default="", help="The room's name there.  [default: the same]")
+@click.option("--direction", type=click.Choice(list(DIRECTIONS)), default="both", show_default=True)
+@click.option("--what", default="messages,deletions", show_default=True, help=f"Some of {','.join(WHAT)}.")
+@click.option("--history", type=click.Choice(["all", "new"]), default="all", show_default=True,
+              help="Whether what is in the room already goes too.")  # fmt: skip
+@click.option("--max-age", help="Only messages younger than this: 90d, 12h.")
+@click.option("--max-size", help="Only messages up to this size: 10M, 500k.")
+@click.option("--author", help="Only those whose author's name or address matches a pattern.")
+@click.option("--subject", help="Only those whose subject matches a pattern.")
+@click.option("--header", multiple=True, help="Only those with a header that matches: 'List-Id:*announce*'.")
+@dry_run_option
+@json_option
+@click.pass_obj
+def room_share(
+    directory: Path, name: str, peer: str, remote: str, direction: str, what: str, history: str,
+    max_age: str | None, max_size: str | None, author: str | None, subject: str | None, header: tuple[str, ...],
+    dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Share ROOM with PEER, or change how.  The other side shares its room with this node in the same way.
+
+    PEER is a node added with 'peer add --kind share'.
+    """
+    peer = peer.lower()
+    _require_share_peer(directory, peer)
+    since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if history == "new" else None
+    options = {"direction": direction, "what": what, "since": since, "max_age": max_age, "max_size": max_size,
+               "author": author, "subject": subject}  # fmt: skip
+    rule = read_options(peer, remote, [*options.items(), *(("header", one) for one in header)])
+    with local_node(directory) as node:
+        lines = Lines(node, name)
+        _refuse_proposed(lines)
+        body = replace_lines(lines.body, names_peer(peer), [write_rule(rule)])
+        counts = lines.preview(body)
+        if not dry_run:
+            lines.write(body)
+    if as_json:
+        print_json({"room": lines.key, "line": write_rule(rule), "dry_run": dry_run, "peers": counts})
+        return
+    show_preview(lines.name, counts)
+    click.echo(f"{'Would write' if dry_run else 'In force'}: {write_rule(rule)}")
+    if not dry_run:
+        click.echo(f"'ctdlmirror room show {name!r}' tells whether {peer} shares it too.")
+
+
+def read_options(peer: str, remote: str, options: list[tuple[str, str | None]]) -> Rule:
+    """Return the rule that command line options make.  Raises NetconfError."""
+    line = write_rule(Rule(peer, remote))
+    given = "".join(f"|{name}={value.replace('%', '%25').replace('|', '%7C')}" for name, value in options if value)
+    return read_rules((line + ("|" if not remote else "") + given + "\n").encode())[0]
+
+
+def _require_share_peer(directory: Path, name: str) -> None:
+    peer = load_config(directory).peer(name)
+    if peer is None:
+        raise ConfigError(f"there is no peer {name}: run 'ctdlmirror peer add {name} --kind share' first")
+    if peer.kind != "share":
+        raise ConfigError(f"{name} is a mirror and gets everything; rooms are shared with peers of kind share")
+
+
+def _refuse_proposed(lines: Lines) -> None:
+    if lines.proposed:
+        raise ConfigError(
+            f"{lines.name} has lines from an import that nobody confirmed: run 'ctdlmirror netconf import' first"
+        )
+
+
+@room.command("unshare")
+@click.argument("name", metavar="ROOM")
+@click.argument("peer")
+@dry_run_option
+@click.pass_obj
+def room_unshare(directory: Path, name: str, peer: str, dry_run: bool) -> None:
+    """Stop sharing ROOM with PEER, both ways.  What has travelled stays on both sides."""
+    peer = peer.lower()
+    with local_node(directory) as node:
+        lines = Lines(node, name)
+        body = replace_lines(lines.body, names_peer(peer))
+        if body == lines.body:
+            raise ConfigError(
+                f"{lines.name} is not shared with {peer}; 'ctdlmirror room show {name!r}' tells with whom"
+            )
+        _refuse_proposed(lines)
+        counts = lines.preview(body)
+        if not dry_run:
+            lines.write(body)
+    show_preview(lines.name, [one for one in counts if one["peer"] == peer])
+    if not dry_run:
+        click.echo(f"Nothing of {lines.name} goes to {peer} or comes from there any more.")
+        click.echo(f"What came from {peer} stays here and what went there stays there; deletions no longer follow.")
+
+
+@room.command("show")
+@click.argument("name", metavar="ROOM")
+@json_option
+@click.pass_obj
+def room_show(directory: Path, name: str, as_json: bool) -> None:
+    """Show with whom ROOM is shared, by which rules, and what stands in the way."""
+    with local_node(directory) as node:
+        lines = Lines(node, name)
+        told = ask_json(node, "SYNC shares|status")[0]
+    known = next((one for one in told["rooms"] if one["key"] == lines.key), None)
+    if as_json:
+        print_json({"key": lines.key, "name": lines.name, "sharing": known})
+        return
+    click.echo(f"Room {lines.name} ({lines.key})")
+    if known is None or not (known["rules"] or known["problems"]):
+        click.echo("  is not shared.")
+        return
+    for problem in known["problems"]:
+        click.echo(f"  NOT OBEYED: {problem}")
+    if known["proposed"]:
+        click.echo("  PROPOSED by an import, not in force: 'ctdlmirror netconf import --confirm' puts it in force")
+    for rule in known["rules"]:
+        click.echo(f"  {rule['direction']} with {rule['node']}: {_state(rule, lines, told)}")
+        click.echo(f"      {', '.join(rule['what'])}; {rule['line']}")
+
+
+def _state(rule: dict[str, Any], lines: Lines, told: dict[str, Any]) -> str:
+    node = rule["node"]
+    if node not in told["peers"]:
+        return "no peer of kind share is called so here"
+    notes = [note.partition(": ")[2] for note in told["peers"][node] if note.startswith(f"{lines.name}: ")]
+    there = told["paired"].get(node, {}).get(lines.key)
+    paired = [f"with its room {there}"] if there else []
+    return "; ".join(paired + notes) or "as the peer's link or log-in finds it"
+
+
+@room.command("list")
+@json_option
+@click.pass_obj
+def room_list(directory: Path, as_json: bool) -> None:
+    """List public and private rooms, and with whom each is shared."""
+    with local_node(directory) as node:
+        rows = list_named(node, "rooms")
+        told = ask_json(node, "SYNC shares|status")[0]
+    shared = {one["key"]: _shared(one) for one in told["rooms"]}
+    if as_json:
+        print_json([{"key": key, "name": name, "shared": shared.get(key, "")} for key, name in rows])
+    elif not rows:
+        click.echo("No rooms.")
+    else:
+        print_table("", ["name", "key", "shared with"], [[name, key, shared.get(key, "")] for key, name in rows])
+
+
+def _shared(one: dict[str, Any]) -> str:
+    if one["problems"]:
+        return "NOT OBEYED, see 'netconf check'"
+    text = ", ".join(f"{rule['node']} ({rule['direction']})" for rule in one["rules"])
+    return f"proposed: {text}" if text and one["proposed"] else text

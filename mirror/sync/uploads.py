@@ -1,0 +1,34 @@
+"""Proof that who refers to a content has it: a hash alone must not open somebody else's."""
+
+import hashlib
+from typing import Any
+
+from mirror.sync.remote import Part
+
+MAX_OPEN = 64
+"""Contents that may be under way at a time; beginning one more forgets the oldest."""
+
+
+class Uploads:
+    """The contents that one party has sent whole, as hashed from its own bytes."""
+
+    def __init__(self) -> None:
+        self.proved: set[bytes] = set()
+        self._open: dict[bytes, tuple[int, Any]] = {}
+
+    def add(self, part: Part) -> None:
+        """Take note of a part; the parts of a content count when they come in order from its beginning."""
+        if part.offset == 0:
+            self._open.pop(part.content, None)
+            if len(self._open) >= MAX_OPEN:
+                self._open.pop(next(iter(self._open)))
+            self._open[part.content] = (0, hashlib.sha256())
+        at, hasher = self._open.get(part.content, (-1, None))
+        if at != part.offset:
+            return
+        hasher.update(part.data)
+        self._open[part.content] = (at + len(part.data), hasher)
+        if at + len(part.data) == part.size:
+            del self._open[part.content]
+            if hasher.digest() == part.content:
+                self.proved.add(part.content)
