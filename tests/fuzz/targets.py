@@ -21,6 +21,7 @@ from mirror.model.merge import merge
 from mirror.model.nodes import agreed_horizon, horizon_of, vector_held
 from mirror.model.record import Record, pack_head, record_bytes, record_crc, unpack_head, validate
 from mirror.peer.remote import read_part
+from mirror.server.sharing import facts_of
 from mirror.wire.batch import Batch, BatchReader, Marker, frame, header_int
 from mirror.wire.codec import (
     ContentRequest,
@@ -34,6 +35,10 @@ from mirror.wire.codec import (
 )
 from mirror.wire.lines import decode_line, parse_command, parse_number, parse_reply
 from mirror.wire.receiver import Receiver
+from netconf.lines import parse_lines, write_lines
+from netconf.neighbors import read_neighbors
+from netconf.rules import check, read_rules, write_rule
+from netconf.selection import Selection
 
 EXPORT = Path(__file__).parents[2] / "mirror" / "data" / "alpha-980.xml"
 EVENT = b"Content-type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nSEQUENCE:3\r\nDTSTAMP:20240101T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"  # noqa: E501
@@ -121,6 +126,23 @@ def _export(data: bytes) -> None:
         pass
 
 
+def _netconf(data: bytes) -> None:
+    """A room's lines, their rules, and the filters of a rule on any message."""
+    for problem in check(data):
+        assert "\n" not in str(problem)
+    assert write_lines(parse_lines(data)) == data
+    _tolerant(lambda body: [write_rule(rule) for rule in read_rules(body)], data)
+    _tolerant(lambda body: read_neighbors(body.decode("utf-8", "surrogateescape")), data)  # type: ignore[arg-type]
+
+
+def _filters(data: bytes) -> None:
+    record = Record("messages/r", "id:k", 1 << 40, "a", 1, body=data)
+    facts = facts_of(record, data)
+    selection = Selection(author="*x*", subject="a*b*c*", headers=(("list-id", "*"), ("subject", "[!a]*")))
+    selection.lets_through(facts, 0)
+    facts.header("from")
+
+
 def _config(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         for name, load in (("mirror.toml", load_config), ("secrets.toml", load_secrets)):
@@ -141,6 +163,11 @@ name = "beta"
 address = "127.0.0.1:2505"
 trust = "pin:00"
 """
+NETCONF = b"""listrecp|friend@example.net
+ignet_push_share|charlie|Help Desk
+mirror_share|bravo|Lobby|direction=pull|what=messages,files|since=2026-11-24T20:00:00Z|max_age=9d|header=List-Id:*x*
+pop3client|pop.example.net|user|secret|1|600
+"""
 BATCH = b"".join(frame(records_batch(RECORDS, [record_crc(record) for record in RECORDS]))) + b"000\n"
 
 TARGETS = {
@@ -157,6 +184,8 @@ TARGETS = {
     "item": Target(item_rank, [EVENT, b"BEGIN:VCARD\r\nREV:20240101T000000Z\r\nEND:VCARD\r\n"]),
     "sequence-set": Target(lambda data: SequenceSet(data.decode("latin-1")), [b"1:5,7,9:*"]),
     "config": Target(_config, [CONFIG]),
+    "netconf": Target(_netconf, [NETCONF, b"bravo|s3cret|127.0.0.1|504\n"]),
+    "filters": Target(_filters, [serialize_message([("A", b"Ann"), ("M", b"List-Id: x\n y\n\ntext")], 4)]),
 }
 """By name."""
 
