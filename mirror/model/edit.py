@@ -68,6 +68,10 @@ def with_fields(
 
 
 def tombstone(current: Record, stamp: int, origin: str) -> Record:
-    """Return the version that deletes a record, everywhere and in every incarnation so far."""
+    """Return the version that deletes a record, everywhere and in every incarnation so far.
+
+    Its birth says when what it deletes was last written: all that can still be told of that.
+    """
     past = past_of(vector_of(current), origin)
-    return Record(current.collection, current.key, stamp, origin, 0, dead=True, past=past)
+    born = current.born if current.dead else current.stamp
+    return Record(current.collection, current.key, stamp, origin, min(born, stamp), dead=True, past=past)

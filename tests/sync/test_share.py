@@ -1,0 +1,530 @@
+"""Two servers that share rooms by rules of their own: what flows, what does not, and how both rooms end."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mirror.model.fields import Field, pack_fields, values_of
+from mirror.model.record import Record, record_crc
+from mirror.server.sharing import NETCONF_KEY, Shares, read_shares
+from mirror.store.check import check_store
+from mirror.store.sqlite import SqliteStore
+from mirror.sync.pull import PUSH
+from mirror.sync.remote import Denied, Page, Part, StaleCursor
+from mirror.sync.responder import Responder
+from mirror.sync.share import SharedRoom, ShareExchange, find_pairs
+from mirror.wire.codec import ContentRequest
+
+Make = Callable[..., SqliteStore]
+IN_USE = "2"
+
+
+class End(Responder):
+    """A node as its peer sees it, without a connection."""
+
+    def __init__(self, store: SqliteStore, shares: Shares) -> None:
+        super().__init__(store, shares.scope)
+        self._rooms = shares.rooms
+
+    def shares(self) -> list[SharedRoom]:
+        return self._rooms
+
+
+def room(store: SqliteStore, key: str, name: str, lines: str = "") -> None:
+    """Make a room, or give one other lines."""
+    store.write(lambda writer: writer.set_fields("rooms", key, {"QRname": name, "QRflags": IN_USE}))
+    if lines:
+        draft = Record(f"netconf/{key}", NETCONF_KEY, 1, "x", 1, body=lines.encode() + b"\n")
+        store.write(lambda writer: writer.put(draft))
+
+
+def post(store: SqliteStore, room_key: str, key: str, text: str = "", author: str = "Ann") -> Record:
+    body = b"\xffA\0" + f"A{author}\0U{key}\0M{text or key}\0".encode()
+    draft = Record(f"messages/{room_key}", f"id:{key}", 1, "x", 1)
+    written: Record = store.write(lambda writer: writer.put(writer.store_body(draft, body)))
+    return written
+
+
+def drop(store: SqliteStore, room_key: str, key: str) -> None:
+    store.write(lambda writer: writer.delete(f"messages/{room_key}", f"id:{key}"))
+
+
+def keys(store: SqliteStore, room_key: str) -> set[str]:
+    return {record.key[3:] for record in store.read(lambda reader: list(reader.scan_all(f"messages/{room_key}")))}
+
+
+def shares_of(store: SqliteStore, peer: str) -> Shares:
+    found, problems = store.read(lambda reader: read_shares(reader, [peer]))
+    assert problems == []
+    return found[peer]
+
+
+def exchange_with(store: SqliteStore, other: SqliteStore) -> tuple[ShareExchange, End]:
+    shares = shares_of(store, other.node)
+    return ShareExchange(store, other.node, shares.scope, shares.rooms), End(other, shares_of(other, store.node))
+
+
+def dial(store: SqliteStore, other: SqliteStore, pushing: bool = True) -> ShareExchange:
+    """Do once what a link does all the time: reconcile if need be, pull what is new, push what is new."""
+    exchange, remote = exchange_with(store, other)
+    if exchange.must_reconcile(remote, other.epoch, pushing):
+        exchange.reconcile(remote, pushing)
+    try:
+        for page in remote.since(exchange.pull_cursor(other.epoch)):
+            exchange.take(page, remote)
+    except StaleCursor:
+        exchange.distrust_cursor()
+        return dial(store, other, pushing)
+    more = pushing
+    while more:
+        after = exchange.cursor(PUSH).sequence
+        page, more = exchange.next_push(after)
+        exchange.push(remote, other.epoch, page, after)
+    return exchange
+
+
+@pytest.fixture
+def pair(make_store: Make) -> tuple[SqliteStore, SqliteStore]:
+    return make_store("a"), make_store("b")
+
+
+Pair = tuple[SqliteStore, SqliteStore]
+
+
+def both(pair: Pair, a_line: str = "mirror_share|b|Foyer", b_line: str = "mirror_share|a|Lobby") -> None:
+    room(pair[0], "a:1", "Lobby", a_line)
+    room(pair[1], "b:9", "Foyer", b_line)
+
+
+# -- which rooms belong together ----------------------------------------------------------------------
+
+
+def shared(key: str, name: str, remote: str = "", **how: Any) -> SharedRoom:
+    return SharedRoom(key, name, remote, True, True, frozenset({"messages"}), **how)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "belong"),
+    [
+        (shared("a", "Lobby"), shared("b", "lobby"), True),
+        (shared("a", "Lobby"), shared("b", "Foyer"), False),
+        (shared("a", "Lobby", "Foyer"), shared("b", "Foyer"), True),
+        (shared("a", "Lobby"), shared("b", "Foyer", "Lobby"), True),
+        (shared("a", "Lobby", "Foyer"), shared("b", "Foyer", "Lobby"), True),
+        (shared("a", "Lobby", "Foyer"), shared("b", "Foyer", "Bar"), False),
+        (shared("a", "Lobby", "Bar"), shared("b", "Lobby"), False),
+    ],
+)
+def test_rooms_belong_together_if_both_say_so(here: SharedRoom, there: SharedRoom, belong: bool) -> None:
+    pairs, notes = find_pairs([here], [there], {})
+    assert bool(pairs) == belong
+    assert bool(notes) != belong
+
+
+def test_what_was_found_to_belong_together_survives_any_names() -> None:
+    pairs, _ = find_pairs([shared("a", "New", "Old there")], [shared("b", "New there", "Old")], {"a": "b"})
+    assert [(pair.here.key, pair.there.key) for pair in pairs] == [("a", "b")]
+
+
+def test_no_room_is_given_to_two_of_ours() -> None:
+    pairs, notes = find_pairs([shared("a", "Lobby"), shared("c", "Bar", "Lobby")], [shared("b", "Lobby")], {})
+    assert len(pairs) == len(notes) == 1
+
+
+# -- what flows ---------------------------------------------------------------------------------------
+
+
+def test_history_news_and_deletions_flow_both_ways_and_other_rooms_stay(pair: Pair) -> None:
+    a, b = pair
+    both(pair)
+    room(a, "a:2", "Private")
+    post(a, "a:1", "old of a")
+    post(b, "b:9", "old of b")
+    post(a, "a:2", "private")
+    large = post(a, "a:1", "large", "x" * 50_000)
+    dial(b, a)
+    assert keys(a, "a:1") == keys(b, "b:9") == {"old of a", "old of b", "large"}
+    assert b.read(lambda reader: reader.content_complete(large.content))
+    drop(b, "b:9", "old of a")
+    drop(a, "a:1", "old of b")
+    post(a, "a:1", "new")
+    dial(b, a)
+    assert keys(a, "a:1") == keys(b, "b:9") == {"large", "new"}
+    assert b.read(lambda reader: [name for name in reader.digests() if name.startswith("messages/")]) == [
+        "messages/b:9"
+    ]
+    assert check_store(a).problems == check_store(b).problems == []
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_a_direction_is_kept_whoever_dials(make_store: Make, direction: str) -> None:
+    for dialling in (0, 1):
+        a, b = make_store("a"), make_store("b")
+        both((a, b), f"mirror_share|b|Foyer|direction={direction}")
+        post(a, "a:1", "of a")
+        post(b, "b:9", "of b")
+        dial(*((a, b) if dialling else (b, a)))
+        assert keys(a, "a:1") == ({"of a"} if direction == "push" else {"of a", "of b"})
+        assert keys(b, "b:9") == ({"of b"} if direction == "pull" else {"of a", "of b"})
+
+
+def test_ignets_lines_share_new_messages_but_no_deletions(pair: Pair) -> None:
+    a, b = pair
+    both(pair, "lastsent|5\nignet_push_share|b|Foyer", "ignet_push_share|a|Lobby")
+    imported = [
+        Record(
+            "messages/a:1", f"id:{number}", number, "citadel:a", 1, head=b"\x81\xaamsg_msgnum\xa1%d" % number, body=b"x"
+        )
+        for number in (5, 6)
+    ]
+    a.write(lambda writer: writer.absorb(imported))
+    post(a, "a:1", "new")
+    dial(b, a)
+    assert keys(b, "b:9") == {"6", "new"}
+    drop(a, "a:1", "new")
+    post(b, "b:9", "answer")
+    dial(b, a)
+    assert keys(b, "b:9") == {"6", "new", "answer"}
+    assert keys(a, "a:1") == {"5", "6", "answer"}
+
+
+def test_filters_hold_on_both_sides(pair: Pair) -> None:
+    a, b = pair
+    both(pair, "mirror_share|b|Foyer|author=Ann*", "mirror_share|a|Lobby|subject=*public*")
+    for key, author in (("public 1", "Ann"), ("public 2", "Bob"), ("secret", "Ann")):
+        post(a, "a:1", key, author=author)
+    dial(b, a)
+    assert keys(b, "b:9") == {"public 1"}
+
+
+def test_only_what_is_new_goes_when_so_asked_and_its_deletion_too(pair: Pair) -> None:
+    a, b = pair
+    old = post(a, "a:1", "old")
+    since = (old.stamp >> 16) + 1
+    a.write(lambda writer: writer.clock.observe((since + 1) << 16))
+    from datetime import UTC, datetime
+
+    moment = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="milliseconds")
+    both(pair, f"mirror_share|b|Foyer|since={moment}")
+    post(a, "a:1", "new")
+    dial(b, a)
+    assert keys(b, "b:9") == {"new"}
+    drop(a, "a:1", "new")
+    drop(a, "a:1", "old")
+    dial(b, a)
+    assert keys(b, "b:9") == set()
+    held = b.read(lambda reader: [record.key for record in reader.scan("messages/b:9")])
+    assert held == ["id:new"]  # of the old one, which was never shared, not even the deletion came
+
+
+def test_deletions_behind_a_filter_are_told_of_keys_that_are_named(pair: Pair) -> None:
+    a, b = pair
+    both(pair, "mirror_share|b|Foyer|author=Ann*|direction=push")
+    post(a, "a:1", "shown")
+    post(a, "a:1", "hidden", author="Bob")
+    dial(b, a)
+    for key in ("shown", "hidden"):
+        drop(a, "a:1", key)
+    exchange = dial(b, a)
+    assert keys(b, "b:9") == {"shown"}
+    _, remote = exchange_with(b, a)
+    exchange.must_reconcile(remote, a.epoch, True)
+    exchange._only_new = False  # as the scheduled reconciliation of a link does
+    exchange.reconcile(remote, True)
+    assert keys(b, "b:9") == set()
+    assert b.read(lambda reader: [record.key for record in reader.scan("messages/b:9")]) == ["id:shown"]
+
+
+def test_the_same_message_by_mail_and_by_the_share_is_one(pair: Pair) -> None:
+    a, b = pair
+    both(pair)
+    post(a, "a:1", "same@example.org", "by mail to a")
+    post(b, "b:9", "same@example.org", "by mail to b")
+    dial(b, a)
+    dial(a, b)
+    assert keys(a, "a:1") == keys(b, "b:9") == {"same@example.org"}
+    bodies = {store.read(lambda reader, n=name: reader.get(n, "id:same@example.org")).body for store, name in
+              ((a, "messages/a:1"), (b, "messages/b:9"))}  # fmt: skip
+    assert len(bodies) == 1
+    logged = [one for store in pair for one in store.read(lambda reader: reader.conflicts())]
+    assert {one.loser.key for one in logged} == {"id:same@example.org"}
+
+
+def test_settings_files_and_marks_flow_as_listed_and_names_stay(pair: Pair) -> None:
+    a, b = pair
+    both(
+        pair,
+        "mirror_share|b|Foyer|what=settings,files,marks",
+        "mirror_share|a|Lobby|what=settings,files,marks,messages",
+    )
+    a.write(
+        lambda writer: writer.set_fields(
+            "rooms", "a:1", {"QRdefaultview": "3", "QRpasswd": "secret", "QRroomaide": "7"}
+        )
+    )
+    a.write(lambda writer: writer.put(Record("room-info", "a:1", 1, "x", 1, body=b"About")))
+    a.write(lambda writer: writer.put(Record("room-info", "a:2", 1, "x", 1, body=b"Of another room")))
+    a.write(lambda writer: writer.put(Record("files/a:1", "f.txt", 1, "x", 1, body=b"file")))
+    a.write(lambda writer: writer.set_fields("visits/a:1", "a:7 id:x", {"seen": True}))
+    a.write(lambda writer: writer.set_fields("visits/a:1", "a:7", {"v_flags": "4"}))
+    post(a, "a:1", "not listed on a")
+    for _ in range(2):
+        dial(b, a)
+    values = values_of(b.read(lambda reader: reader.get("rooms", "b:9")))
+    assert values == {"QRname": "Foyer", "QRflags": IN_USE, "QRdefaultview": "3"}
+    assert b.read(lambda reader: reader.get("room-info", "b:9")).body == b"About"
+    assert b.read(lambda reader: reader.get("room-info", "a:2")) is None
+    assert b.read(lambda reader: reader.get("files/b:9", "f.txt")).body == b"file"
+    assert [one.key for one in b.read(lambda reader: reader.scan("visits/b:9"))] == ["a:7 id:x"]
+    assert keys(b, "b:9") == set()
+    b.write(lambda writer: writer.set_fields("rooms", "b:9", {"QRdefaultview": "1"}))
+    dial(b, a)
+    held = values_of(a.read(lambda reader: reader.get("rooms", "a:1")))
+    assert (held["QRdefaultview"], held["QRpasswd"], held["QRname"]) == ("1", "secret", "Lobby")
+
+
+# -- what must not happen -----------------------------------------------------------------------------
+
+
+def test_nothing_else_can_be_read_or_written(pair: Pair) -> None:
+    a, _ = pair
+    both(pair)
+    room(a, "a:2", "Private")
+    hidden = post(a, "a:2", "hidden", "h" * 50_000)
+    end = End(a, shares_of(a, "b"))
+    assert set(end.info().collections or {}) <= {"messages/a:1"}
+    for collection in (
+        "messages/a:2",
+        "messages/a:77",
+        "rooms",
+        "users",
+        "config",
+        "nodes",
+        "netconf/a:1",
+        "visits/a:1",
+    ):
+        with pytest.raises(Denied):
+            list(end.get(collection, ["id:hidden"]))
+        with pytest.raises(Denied):
+            end.ranges(collection, [])
+        record = Record(collection, "k", 5, "b", 5)
+        with pytest.raises(Denied):
+            end.offer([Page([record], [record_crc(record)])])
+    with pytest.raises(Denied):
+        list(end.body([ContentRequest(hidden.content)]))
+
+
+def test_a_hash_opens_nothing_on_the_side_that_answers(pair: Pair) -> None:
+    a, _ = pair
+    both(pair)
+    room(a, "a:2", "Private")
+    hidden = post(a, "a:2", "hidden", "h" * 50_000)
+    end = End(a, shares_of(a, "b"))
+    claim = Record("messages/a:1", "id:claim", 5, "b", 5, content=hidden.content, size=hidden.size)
+    page = Page([claim], [record_crc(claim)])
+    assert end.lacks([ContentRequest(hidden.content)]) == [ContentRequest(hidden.content)]  # as if it were not here
+    with pytest.raises(Denied, match="was not sent"):
+        end.offer([page])
+    forged = Part(hidden.content, 0, hidden.size, b"?" * hidden.size)
+    with pytest.raises(Denied, match="was not sent"):
+        end.offer([forged, page])
+    body = a.read(lambda reader: reader.body(hidden))
+    end.offer([Part(hidden.content, 0, hidden.size, body), page])  # who has it may refer to it
+    assert keys(a, "a:1") == {"claim"}
+
+
+def test_a_hash_opens_nothing_on_the_side_that_asks(pair: Pair) -> None:
+    a, b = pair
+    both(pair)
+    room(b, "b:2", "Private")
+    hidden = post(b, "b:2", "hidden", "h" * 50_000)
+    claim = Record("messages/a:1", "id:claim", 5, "a", 5, content=hidden.content, size=hidden.size)
+
+    class Liar(End):
+        def since(self, cursor: Any, allows: Any = None) -> Any:
+            yield Page([claim], [record_crc(claim)], None)
+
+        def body(self, requests: Any) -> Any:
+            for request in requests:
+                yield Part(request.content, 0, hidden.size, b"?" * hidden.size)
+
+    shares = shares_of(b, "a")
+    exchange, liar = ShareExchange(b, "a", shares.scope, shares.rooms), Liar(a, shares_of(a, "b"))
+    exchange.must_reconcile(liar, a.epoch, False)
+    for page in liar.since(None):
+        exchange.take(page, liar)
+    assert keys(b, "b:9") == set()
+
+
+def test_what_comes_by_a_lying_peer_is_judged_by_our_rule(pair: Pair) -> None:
+    a, b = pair
+    both(pair, b_line="mirror_share|a|Lobby|direction=push")
+    record = Record("messages/a:1", "id:x", 5, "a", 5, body=b"x")
+    exchange, remote = exchange_with(b, a)
+    exchange.must_reconcile(remote, a.epoch, False)
+    exchange.take(Page([record], [record_crc(record)]), remote)
+    assert keys(b, "b:9") == set()
+
+
+def test_imported_lines_share_nothing_until_confirmed(pair: Pair) -> None:
+    a, _ = pair
+    room(a, "a:1", "Lobby")
+    lines = Record(
+        "netconf/a:1", NETCONF_KEY, 5, "citadel:a", 1, head=b"\x81\xa8proposed\xc3", body=b"ignet_push_share|b\n"
+    )
+    a.write(lambda writer: writer.absorb([lines]))
+    assert shares_of(a, "b").rooms == []
+    changed = Record("netconf/a:1", NETCONF_KEY, 5, "citadel:a", 1, head=lines.head, body=b"ignet_push_share|b|x\n")
+    a.write(
+        lambda writer: writer.absorb([changed])
+    )  # the server's lines changed, and so a version of our own was written
+    assert shares_of(a, "b").rooms == []
+    a.write(lambda writer: writer.put(Record("netconf/a:1", NETCONF_KEY, 1, "x", 1, body=b"ignet_push_share|b\n")))
+    assert [one.key for one in shares_of(a, "b").rooms] == ["a:1"]
+
+
+def test_lines_that_cannot_be_obeyed_share_nothing_and_are_named(pair: Pair) -> None:
+    a, _ = pair
+    room(a, "a:1", "Lobby", "mirror_share|b|x|what=everything")
+    room(a, "a:2", "Bar", "mirror_share|b")
+    found, problems = a.read(lambda reader: read_shares(reader, ["b"]))
+    assert [one.key for one in found["b"].rooms] == ["a:2"]
+    assert problems[0].startswith("room 'Lobby', line 1, field 3 (what)")
+
+
+def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: Pair) -> None:
+    a, b = pair
+    both(pair)
+    for key in ("kept", "deleted on a", "deleted on b"):
+        post(a, "a:1", key)
+    dial(b, a)
+    drop(a, "a:1", "deleted on a")
+    drop(b, "b:9", "deleted on b")
+    for store in pair:
+
+        def forget(writer: Any) -> None:
+            writer.beat()
+            from mirror.model.nodes import Horizon
+
+            writer.advance_horizon(Horizon(writer.clock.tick(), (writer.origin(),)))
+
+        store.write(forget)
+        assert store.read(lambda reader: reader.trimmed())
+    post(a, "a:1", "new on a")
+    post(b, "b:9", "new on b")
+    exchange = dial(b, a)
+    assert keys(a, "a:1") == {"kept", "deleted on b", "new on a", "new on b"}
+    assert keys(b, "b:9") == {"kept", "deleted on a", "new on a", "new on b"}
+    assert exchange.notes == ["Foyer: 2 records older than remembered deletions are on one side only, and stay there"]
+
+
+def test_sharing_anew_sends_the_history_again(pair: Pair) -> None:
+    a, b = pair
+    both(pair)
+    post(a, "a:1", "one")
+    dial(b, a)
+    room(b, "b:9", "Foyer", "listrecp|x@y")
+    dial(b, a)
+    post(a, "a:1", "while it was not shared")
+    room(b, "b:9", "Foyer", "mirror_share|a|Lobby")
+    dial(b, a)
+    assert keys(b, "b:9") == {"one", "while it was not shared"}
+
+
+def test_a_wider_rule_brings_what_it_opens(pair: Pair) -> None:
+    a, b = pair
+    both(pair, "mirror_share|b|Foyer|author=Ann*")
+    post(a, "a:1", "of Ann")
+    post(a, "a:1", "of Bob", author="Bob")
+    dial(b, a)
+    assert keys(b, "b:9") == {"of Ann"}
+    room(a, "a:1", "Lobby", "mirror_share|b|Foyer")
+    dial(b, a)
+    assert keys(b, "b:9") == {"of Ann", "of Bob"}
+
+
+def test_a_share_costs_what_is_shared(make_store: Make) -> None:
+    """Three of a thousand rooms: three digests are told, whatever else there is."""
+    a = make_store("a")
+    crowd: Iterable[Record] = (
+        Record(f"messages/a:{number}", "id:x", 5, "a", 5, body=b"x") for number in range(100, 1100)
+    )
+    a.write(lambda writer: writer.apply(list(crowd)))
+    for number in (1, 2, 3):
+        room(a, f"a:{number}", f"Room {number}", "mirror_share|b")
+        post(a, f"a:{number}", "hello")
+    end = End(a, shares_of(a, "b"))
+    told = end.info().collections or {}
+    assert set(told) == {"messages/a:1", "messages/a:2", "messages/a:3"}
+    own = a.read(lambda reader: {name: reader.digest(name) for name in told})
+    assert told == own  # the store's own, kept with every commit: nothing is computed
+
+
+# -- any order ----------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ("post a", "post b", "post c", "drop a", "drop b", "drop c", "dial ba", "dial ca", "dial ab", "edit a")
+        ),
+        st.integers(0, 4),
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS)
+@settings(max_examples=40)
+def test_a_hub_and_two_leaves_end_with_equal_rooms_in_any_order(steps: list[tuple[str, int]]) -> None:
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as directory:
+        stores: dict[str, SqliteStore] = {}
+        for name in "abc":
+            (Path(directory) / name).mkdir()
+            stores[name] = SqliteStore(Path(directory) / name, name, durable=False)
+        rooms = {"a": "a:1", "b": "b:9", "c": "c:4"}
+        room(stores["a"], "a:1", "Hub", "mirror_share|b\nmirror_share|c|Leaf")
+        room(stores["b"], "b:9", "Hub", "mirror_share|a")
+        room(stores["c"], "c:4", "Leaf", "mirror_share|a|Hub")
+        for number, (step, at) in enumerate(steps):
+            what, _, who = step.partition(" ")
+            if what == "post":
+                post(stores[who], rooms[who], f"{number}")
+            elif what == "edit":
+                post(stores[who], rooms[who], f"edited {at}", f"text {number}")
+            elif what == "drop":
+                held = sorted(keys(stores[who], rooms[who]))
+                if held:
+                    drop(stores[who], rooms[who], held[at % len(held)])
+            else:
+                dial(stores[who[0]], stores[who[1]])
+        for _ in range(2):
+            dial(stores["b"], stores["a"])
+            dial(stores["c"], stores["a"])
+        contents = [
+            {(one.key, one.stamp, one.origin, one.body) for one in stores[name].read(
+                lambda reader, n=name: list(reader.scan_all(f"messages/{rooms[n]}")))}
+            for name in "abc"
+        ]  # fmt: skip
+        assert contents[0] == contents[1] == contents[2]
+        for store in stores.values():
+            assert check_store(store).problems == []
+            store.close()
+
+
+def test_fields_of_a_room_are_adopted_without_its_birth(make_store: Make) -> None:
+    a = make_store("a")
+    room(a, "a:1", "Lobby")
+    before = a.read(lambda reader: reader.get("rooms", "a:1"))
+    later = before.stamp + 1
+    other = Record("rooms", "a:1", later, "b", 1, head=pack_fields({"QRdefaultview": Field("3", later, "b")}))
+    assert a.write(lambda writer: writer.adopt(other)).written == 1
+    assert a.write(lambda writer: writer.adopt(other)).already_held == 1
+    held = a.read(lambda reader: reader.get("rooms", "a:1"))
+    assert held.born == before.born
+    assert values_of(held) == {**values_of(before), "QRdefaultview": "3"}
