@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import gevent
 import pytest
 from gevent import socket
+from reading import read_by
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config
@@ -22,7 +23,6 @@ from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING
-from mirror.wire.codec import GREATEST, LEAST, Cursor, Range
 from mirror.wire.errors import Refused
 
 IN_USE, PRIVATE, READ_ONLY, MAILBOX = 2, 4, 8192, 16384
@@ -116,40 +116,11 @@ def expected(world: World, party: str) -> set[tuple[str, str]]:
     return found
 
 
-def read_by(remote: ChannelRemote, action: str, world: World) -> set[tuple[str, str]]:
-    """Read all that can be had by one action, asking for everything there is."""
-    found: set[tuple[str, str]] = set()
-
-    def note(pages: Any) -> None:
-        found.update((record.collection, record.key) for page in pages for record in page.records)
-
-    if action == "since":
-        note(remote.since(Cursor(world.node.store.epoch, 0)))
-        return found
-    if action == "getall":
-        note(remote.getall("all"))
-        return found
-    for collection in world.collections:
-        keys = [record.key for record in world.node.store.read(lambda reader: reader.scan(collection, limit=10_000))]  # noqa: B023
-        try:
-            if action == "get":
-                note(remote.get(collection, keys))
-            elif action == "newest":
-                note(remote.newest(collection, 1000))
-            else:
-                answers = remote.ranges(collection, [Range(LEAST, GREATEST, 0, 0)])
-                entries = [entry for answer in answers for entry in getattr(answer, "entries", ())]
-                found.update((collection, entry.key) for entry in entries)
-        except Refused as error:
-            assert error.code == 571, error
-    return found
-
-
 @pytest.mark.parametrize("action", ["since", "getall", "get", "newest", "ranges"])
 @pytest.mark.parametrize("party", PARTIES)
 def test_what_can_be_read(party: str, action: str, world: World, connect: Callable[[str], ChannelRemote]) -> None:
     wanted = expected(world, party)
-    found = read_by(connect(party), action, world)
+    found = read_by(connect(party), action, world.node, world.collections)
     assert found - wanted == set()
     if action == "ranges":
         return  # long collections are answered with fingerprints of ranges, so not all is listed at once
