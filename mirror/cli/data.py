@@ -64,7 +64,8 @@ def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
         click.echo(f"No messages in {name}.")
     for record, body in zip(records, bodies):
         fields = _fields(body)
-        click.echo(f"{format_stamp(record.stamp)}  {fields['author']}: {fields['subject']}  [{record.key}]")
+        author = fields["author"] + (f" <{fields['address']}>" if fields["address"] else "")
+        click.echo(f"{format_stamp(record.stamp)}  {author}: {fields['subject']}  [{record.key}]")
         for line in fields["message"].splitlines():
             click.echo(f"    {line}")
 
@@ -73,8 +74,13 @@ def _fields(body: bytes) -> dict[str, Any]:
     try:
         message = parse_message(body)
     except BadMessage as error:
-        return {"author": "?", "subject": "?", "message": f"({error})"}
-    return {"author": message.text("A"), "subject": message.text("U"), "message": message.text("M")}
+        return {"author": "?", "address": "", "subject": "?", "message": f"({error})"}
+    return {
+        "author": message.text("A"),
+        "address": message.text("F"),
+        "subject": message.text("U"),
+        "message": message.text("M"),
+    }
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
+from mirror.cli.compare import verify_shares
 from mirror.cli.local import ask_json, local_node
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError, load_config, load_secrets
@@ -68,7 +69,10 @@ def _duration(seconds: float) -> str:
 @json_option
 @click.pass_obj
 def verify(directory: Path, peer_name: str, as_json: bool) -> None:
-    """Compare digests with a peer, side by side, and name the first records that differ."""
+    """Compare digests with a peer, side by side, and name the first records that differ.
+
+    With a peer of kind share just the shared rooms are compared.
+    """
     config = load_config(directory)
     peer = config.peer(peer_name)
     secret = load_secrets(directory).get(peer_name)
@@ -77,6 +81,8 @@ def verify(directory: Path, peer_name: str, as_json: bool) -> None:
     channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S)
     theirs = ChannelRemote(channel)
     with local_node(directory) as ours:
+        if peer.kind == "share":
+            verify_shares(ours, theirs, peer_name, as_json)
         mine, other = ours.info(), theirs.info()
         left, right = mine.collections or {}, other.collections or {}
         names = differing(left, right)

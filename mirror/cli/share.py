@@ -202,7 +202,7 @@ def _state(rule: dict[str, Any], lines: Lines, told: dict[str, Any]) -> str:
         return "no peer of kind share is called so here"
     notes = [note.partition(": ")[2] for note in told["peers"][node] if note.startswith(f"{lines.name}: ")]
     there = told["paired"].get(node, {}).get(lines.key)
-    paired = [f"with its room {there}"] if there else []
+    paired = [f"with its room {there['name']}"] if there else []
     return "; ".join(paired + notes) or "as the peer's link or log-in finds it"
 
 

@@ -22,7 +22,7 @@ from mirror.server.sharing import (
     room_lines,
 )
 from mirror.sync.responder import text_from
-from mirror.sync.share import COLLECTIONS
+from mirror.sync.share import COLLECTIONS, Pair
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, clean
 from netconf.lines import MAX_BYTES
@@ -61,13 +61,25 @@ def tell_sharing(session: Session) -> None:
         if peer.kind == "share"
     }
     bound = {
-        name: {pair.here.key: pair.there.name for pair in node.links[name].exchange.pairs}
+        name: {pair.here.key: _pair_as_json(pair) for pair in node.links[name].exchange.pairs}
         for name in notes
         if name in node.links
     }
     session.send_listing(
         "JSON lines follow", [json.dumps({"rooms": rooms, "peers": notes, "paired": bound}, ensure_ascii=True)]
     )
+
+
+def _pair_as_json(pair: Pair) -> dict[str, Any]:
+    return {
+        "here": pair.here.name,
+        "key": pair.there.key,
+        "name": pair.there.name,
+        "pulled": sorted(pair.pulled),
+        "pushed": sorted(pair.pushed),
+        "readable": sorted(pair.there.what) if pair.there.pushes else [],
+        "whole": pair.here.whole and pair.there.whole,
+    }
 
 
 def _rooms(reader: Any) -> Iterator[dict[str, Any]]:

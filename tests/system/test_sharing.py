@@ -1,5 +1,6 @@
 """Single rooms shared between servers of their own: four nodes, different rules for each room."""
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,17 @@ import pytest
 from nodes import TIMEOUT_S, NodeProcess
 
 Make = Callable[[str], NodeProcess]
+EVENT = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+BEGIN:VEVENT
+UID:shared-event
+DTSTAMP:20260101T000000Z
+DTSTART:20261201T100000Z
+SUMMARY:Meeting
+END:VEVENT
+END:VCALENDAR
+"""
 
 
 def server(node: Make, name: str, directory: Path, rooms: dict[str, int]) -> NodeProcess:
@@ -140,3 +152,186 @@ def test_a_share_goes_on_after_kill_9_of_either_side(node: Make, secret: Path, t
     for one in (alpha, beta):
         assert "no problems" in one.run("check").stdout
         assert "No conflicts" in one.run("conflicts", "list").stdout
+
+
+def test_four_nodes_with_different_rules_for_each_room(node: Make, secret: Path, tmp_path: Path) -> None:
+    """A hub and three others: a board for all, announcements one way, a calendar of two, and a drop-off to the hub."""
+    rooms = {"Board": 1, "Announcements": 2, "Calendar": 0, "Drop": 0}
+    hub = server(node, "hub", tmp_path, rooms)
+    leaves = [server(node, name, tmp_path, dict.fromkeys(rooms, 0)) for name in ("north", "south", "west")]
+    hub.start()
+    for leaf in leaves:
+        know_each_other(leaf, hub, secret)
+        leaf.start()
+    north, south, west = leaves
+    for leaf in leaves:
+        for one, other in ((hub, leaf.name), (leaf, "hub")):
+            one.run("room", "share", "Board", other)
+        hub.run("room", "share", "Announcements", leaf.name, "--direction", "push", "--history", "new")
+        leaf.run("room", "share", "Announcements", "hub", "--direction", "pull")
+        hub.run("room", "share", "Drop", leaf.name, "--direction", "pull", "--what", "messages")
+        leaf.run("room", "share", "Drop", "hub", "--direction", "push", "--what", "messages")
+    for one, other in ((hub, "north"), (north, "hub")):
+        one.run("room", "share", "Calendar", other)
+
+    north.run("post", "Board", "from north")
+    hub.run("post", "Announcements", "announced")
+    west.run("post", "Announcements", "not for the hub")
+    south.run("post", "Drop", "dropped by south")
+    event = tmp_path / "event.ics"
+    event.write_text(EVENT)
+    north.run("calendar", "add", str(event), "--room", "Calendar")
+
+    for one in (hub, *leaves):
+        wait_for(lambda one=one: texts(one, "Board"), ["Text 1 of Board", "from north"])  # type: ignore[misc]
+    for leaf in leaves:
+        wait_for(lambda leaf=leaf: "announced" in texts(leaf, "Announcements"), True)  # type: ignore[misc]
+        assert not any(text.startswith("Text") for text in texts(leaf, "Announcements"))
+    wait_for(lambda: texts(hub, "Drop"), ["dropped by south"])
+    wait_for(lambda: len(texts(hub, "Calendar")), 1)
+    event.write_text(event.read_text().replace("SUMMARY:Meeting", "SUMMARY:Moved"))
+    hub.run("calendar", "add", str(event), "--room", "Calendar")
+    wait_for(lambda: "SUMMARY:Moved" in "".join(texts(north, "Calendar")), True)
+    assert texts(south, "Calendar") == texts(north, "Drop") == texts(west, "Drop") == []
+    assert "not for the hub" not in "".join(texts(hub, "Announcements"))
+    for leaf in leaves:
+        verified = leaf.json("verify", "hub")
+        compared = {(one["room"], one["what"]) for one in verified["rooms"]}
+        assert {("Board", "messages"), ("Announcements", "messages")} <= compared
+        assert ("Drop", "messages") not in compared  # the hub takes and shows nothing
+    assert "All 3 that both sides show are equal." in north.run("verify", "hub").stdout
+    for one in (hub, *leaves):
+        assert "no problems" in one.run("check").stdout
+        assert "No conflicts" in one.run("conflicts", "list").stdout
+
+
+def test_an_imported_ignet_configuration_works_once_it_is_confirmed(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    """The recorded server shared its room Support with bravo, and as Help Desk with charlie."""
+    alpha = node("alpha")
+    imported = alpha.run("import", str(export)).stdout
+    assert "shares with other nodes: see 'ctdlmirror netconf import'" in imported
+    charlie = server(node, "charlie", tmp_path, {"Help Desk": 0})
+    alpha.start()
+    listed = alpha.run("netconf", "import").stdout
+    assert "Room Support:" in listed and "ignet_push_share|charlie|Help Desk" in listed
+    assert "Peer bravo: at 127.0.0.1:2504" in listed and "Nothing of it is in force" in listed
+    assert "s3cret" not in listed and "hunter2" not in listed
+    know_each_other(charlie, alpha, secret)
+    charlie.run("netconf", "import", "Help Desk", "-", input="ignet_push_share|alpha|Support\n")
+    charlie.start()
+    assert "proposed: " in alpha.run("room", "list").stdout
+    assert texts(charlie, "Help Desk") == []
+
+    alpha.run("netconf", "import", "--confirm")
+    wait_for(lambda: texts(charlie, "Help Desk") == texts(alpha, "Support"), True)
+    known = {one["name"]: one for one in alpha.json("peer", "list")}
+    assert (known["bravo"]["kind"], known["bravo"]["has_secret"]) == ("share", False)
+    charlie.run("post", "Help Desk", "an answer from charlie")
+    wait_for(lambda: "an answer from charlie" in texts(alpha, "Support"), True)
+    shown = charlie.json("read", "Help Desk", "--limit", "1000")
+    assert ("Alice Liddell", "alice_liddell@alpha.example.org") in {(one["author"], one["address"]) for one in shown}
+    assert {one["name"] for one in charlie.json("user", "list")} == {"User 1"}
+    exported = tmp_path / "support.netconf"
+    alpha.run("netconf", "export", "Support", str(exported))
+    assert b"somefuturething|a|b|c\n" in exported.read_bytes()
+    assert "Room Support" not in alpha.run("netconf", "import").stdout
+
+
+class Client:
+    """A Citadel user at a terminal."""
+
+    def __init__(self, node: NodeProcess, user: str, password: str) -> None:
+        host, port = node.address.split(":")
+        self._lines = socket.create_connection((host, int(port)), timeout=20).makefile("rwb", buffering=0)
+        self._lines.readline()
+        assert self.say(f"USER {user}").startswith("300")
+        assert self.say(f"PASS {password}").startswith("200")
+
+    def say(self, line: str) -> str:
+        self._lines.write(line.encode() + b"\n")
+        return str(self._lines.readline().decode())
+
+    def send(self, *lines: str) -> str:
+        for line in (*lines, "000"):
+            self._lines.write(line.encode() + b"\n")
+        return str(self._lines.readline().decode())
+
+    def listing(self, line: str) -> list[str]:
+        assert self.say(line).startswith("1")
+        found: list[str] = []
+        while (text := self._lines.readline().decode().rstrip("\n")) != "000":
+            found.append(text)
+        return found
+
+
+def test_a_rooms_aide_reads_and_writes_its_lines_and_a_running_daemon_follows(
+    node: Make, secret: Path, export: Path, tmp_path: Path
+) -> None:
+    alpha = node("alpha")
+    alpha.run("import", str(export))
+    beta = server(node, "beta", tmp_path, {"Support": 1})
+    alpha.start()
+    know_each_other(beta, alpha, secret)
+    beta.run("room", "share", "Support", "alpha")
+    beta.start()
+    admin = Client(alpha, "admin", "citadel")
+    assert admin.say("GNET").startswith("571")
+    assert admin.say("GOTO support").startswith("200 Support|alpha:32|1")
+    recorded = admin.listing("GNET")
+    assert recorded[:2] == ["listrecp|friend@example.net", "ignet_push_share|bravo"]
+    assert admin.say("SNET").startswith("400")
+    refused = admin.send("mirror_share|beta|Support|direction=sideways")
+    assert refused.startswith("512 line 1, field 3 (direction): 'sideways' is not understood; write push, pull, both")
+    assert admin.listing("GNET") == recorded
+    assert admin.say("SNET").startswith("400")
+    assert admin.send("listrecp|friend@example.net", "mirror_share|beta").startswith("200 1 rules")
+    assert admin.listing("GNET") == ["listrecp|friend@example.net", "mirror_share|beta", ""]
+    wait_for(lambda: "Text 1 of Support" in texts(alpha, "Support"), True)
+    bob = Client(alpha, "Bob Stone", password_of("Bob Stone"))  # the room's aide, as the export says
+    assert bob.say("GOTO Support").startswith("200 Support|alpha:32|1")
+    assert bob.listing("GNET")[1] == "mirror_share|beta"
+    other = Client(alpha, "Dmitri", password_of("Dmitri"))
+    assert other.say("GOTO Support").startswith("200 Support|alpha:32|0")
+    for command in ("GNET", "SNET"):
+        assert other.say(command).startswith("550")
+    assert other.say("GOTO Vault of nobody") == other.say("GOTO Aide")  # hidden or missing: no difference is told
+
+
+def password_of(name: str) -> str:
+    """Return a made-up user's password, as the export has it."""
+    from xml.etree import ElementTree
+
+    text = (Path(__file__).parents[2] / "mirror" / "data" / "alpha-980.xml").read_text("utf-8")
+    for part in text.split("<user>")[1:]:
+        user = ElementTree.fromstring("<user>" + part.partition("</user>")[0] + "</user>")
+        if user.findtext("u_fullname") == name:
+            return str(user.findtext("u_password"))
+    raise AssertionError(f"there is no {name}")
+
+
+def test_errors_name_what_is_wrong_and_what_to_do(node: Make, tmp_path: Path, secret: Path) -> None:
+    alpha = server(node, "alpha", tmp_path, {"Lobby": 1})
+    for arguments, words in (
+        (("room", "share", "Lobby", "nobody"), "run 'ctdlmirror peer add nobody --kind share' first"),
+        (("room", "share", "Nowhere", "beta"), "peer add beta --kind share"),
+        (("room", "unshare", "Lobby", "beta"), "is not shared with beta"),
+        (("room", "show", "Nowhere"), "there is no room 'Nowhere'"),
+        (("netconf", "import", "Lobby", str(tmp_path / "missing")), "cannot be read"),
+    ):
+        result = alpha.run(*arguments, check=False)
+        assert result.returncode == 3, result
+        assert words in result.stderr and "Traceback" not in result.stderr
+    alpha.run("peer", "add", "beta", "--kind", "share", "--secret-file", str(secret))
+    alpha.run("peer", "add", "gamma", "--secret-file", str(secret))
+    assert "is a mirror and gets everything" in alpha.run("room", "share", "Lobby", "gamma", check=False).stderr
+    wrong = alpha.run("room", "share", "Lobby", "beta", "--max-age", "long", check=False)
+    assert "(max_age): 'long' is not understood; write a number and s, m, h, d or w: 90d" in wrong.stderr
+    bad = tmp_path / "bad.netconf"
+    bad.write_text("listrecp|\nmirror_share|beta|x|what=everything\n")
+    checked = alpha.run("netconf", "check", str(bad), check=False)
+    assert checked.returncode == 1
+    assert "line 1, field 1 (address)" in checked.stdout and "line 2, field 3 (what)" in checked.stdout
+    assert "room 'Lobby', line 1" in alpha.run("netconf", "import", "Lobby", str(bad), check=False).stderr
+    assert alpha.run("netconf", "show", "Lobby").stdout == ""
