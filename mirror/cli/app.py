@@ -14,7 +14,7 @@ from mirror.citadel.errors import CitadelError
 from mirror.config import ConfigError
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import ConnectionLost
-from mirror.peer.dial import NotAuthenticated
+from mirror.peer.dial import KindsDiffer, NotAuthenticated
 from mirror.peer.tls import NotTrusted
 from mirror.store.base import StoreError, StoreInUse
 from mirror.wire.errors import Refused
@@ -28,6 +28,7 @@ _EXIT_CODES: tuple[tuple[type[MirrorError], int], ...] = (
     (ConnectionLost, 6),
     (NotAuthenticated, 7),
     (NotTrusted, 7),
+    (KindsDiffer, 3),
     (LoginFailed, 7),
     (Refused, 8),
     (CitadelError, 9),

@@ -206,6 +206,8 @@ def _from_citadel(
 def _find_peer(config: Config, address: Address) -> Peer:
     for peer in config.peers:
         if peer.address == address:
+            if peer.kind == "share":
+                raise ConfigError(f"peer {peer.name} just shares rooms: 'ctdlmirror room share' copies their history")
             return peer
     raise ConfigError(f"no peer has the address {address}: run 'ctdlmirror peer add NAME --address {address}' first")
 

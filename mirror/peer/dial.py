@@ -19,12 +19,17 @@ class NotAuthenticated(MirrorError):
     """One of the two sides does not know the shared secret."""
 
 
+class KindsDiffer(MirrorError):
+    """One side takes the other for a mirror, the other one just shares rooms."""
+
+
 class Greeting(NamedTuple):
-    """What an authenticated peer says of itself; ``dials`` is whether it dials us too."""
+    """What an authenticated peer says of itself; ``dials`` is whether it dials us too, ``kind`` what we are to it."""
 
     node: str
     epoch: str
     dials: bool
+    kind: str
 
 
 def dial(address: Address, trust: str, timeout: float) -> Channel:
@@ -48,11 +53,11 @@ def authenticate(channel: Channel, own_name: str, secret: str) -> Greeting:
         client.set_server_first(base64.b64decode(reply.text, validate=True).decode())
         final = base64.b64encode(client.get_client_final().encode()).decode()
         answer = channel.ask(f"AUTH {final}")
-        proof, node, epoch, dials = (answer.parameters + [""] * 4)[:4]
+        proof, node, epoch, dials, kind = (answer.parameters + [""] * 5)[:5]
         client.set_server_final(base64.b64decode(proof, validate=True).decode())
     except (ScramException, binascii.Error, UnicodeDecodeError) as error:
         raise NotAuthenticated(f"{channel.peer} does not know the secret we share: {error}") from None
-    return Greeting(node, epoch, dials == "1")
+    return Greeting(node, epoch, dials == "1", kind or "mirror")
 
 
 def dial_peer(peer: Peer, own_name: str, secret: str, timeout: float) -> tuple[Channel, Greeting]:
@@ -64,6 +69,11 @@ def dial_peer(peer: Peer, own_name: str, secret: str, timeout: float) -> tuple[C
         greeting = authenticate(channel, own_name, secret)
         if greeting.node != peer.name:
             raise NotAuthenticated(f"{channel.peer} is node {greeting.node!r}, expected was {peer.name!r}")
+        if greeting.kind != peer.kind:
+            raise KindsDiffer(
+                f"{peer.name} has us as a peer of kind {greeting.kind}, here it is one of kind {peer.kind}: "
+                "both have to say the same with 'ctdlmirror peer add NAME --kind KIND'"
+            )
     except BaseException:
         channel.close()
         raise

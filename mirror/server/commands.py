@@ -189,7 +189,8 @@ def _scram_final(session: Session, message: str) -> None:
     else:
         session.party = Party("peer", name, EVERYTHING)
     dials = 1 if name in session.node.links else 0
-    session.reply(Code.OK, f"{proof}|{session.node.config.node}|{session.node.store.epoch}|{dials}")
+    kind = peer.kind if peer is not None else "mirror"
+    session.reply(Code.OK, f"{proof}|{session.node.config.node}|{session.node.store.epoch}|{dials}|{kind}")
 
 
 def _refuse_second(session: Session) -> None:

@@ -18,7 +18,7 @@ from gevent.event import Event
 from mirror.citadel.errors import BadMessage
 from mirror.citadel.message import Message, parse_message
 from mirror.citadel.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
-from mirror.model.errors import BadRecord
+from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.fields import Field, pack_fields, unpack_fields
 from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
@@ -300,15 +300,20 @@ class Sharing:
             while True:
                 woken.wait()
                 woken.clear()
-                concerned: bool = self._store.read(self._concerned)
-                if concerned and self._peers:
-                    peers = self._refresh()
-                    if peers:
-                        log.info("the rules of what is shared with %s have changed", ", ".join(peers))
-                        changed(peers)
+                try:
+                    self._look(changed)
+                except MirrorError as error:
+                    log.error("the rules of shared rooms cannot be read: %s; trying again at the next change", error)
                 gevent.idle()
         finally:
             stop_watching()
+
+    def _look(self, changed: Callable[[list[str]], None]) -> None:
+        concerned: bool = self._store.read(self._concerned)
+        peers = self._refresh() if concerned and self._peers else []
+        if peers:
+            log.info("the rules of what is shared with %s have changed", ", ".join(peers))
+            changed(peers)
 
     def _concerned(self, reader: Any) -> bool:
         changed, self._sequence = reader.changed_collections(self._sequence)

@@ -335,3 +335,19 @@ def test_errors_name_what_is_wrong_and_what_to_do(node: Make, tmp_path: Path, se
     assert "line 1, field 1 (address)" in checked.stdout and "line 2, field 3 (what)" in checked.stdout
     assert "room 'Lobby', line 1" in alpha.run("netconf", "import", "Lobby", str(bad), check=False).stderr
     assert alpha.run("netconf", "show", "Lobby").stdout == ""
+
+
+def test_sides_that_take_each_other_for_different_kinds_are_told_so(node: Make, secret: Path) -> None:
+    alpha, beta = node("alpha"), node("beta")
+    alpha.run("peer", "add", "beta", "--kind", "share", "--trust", beta.pin, "--secret-file", str(secret))
+    alpha.start()
+    beta.knows(alpha, secret)
+    refused = beta.run("bootstrap", f"mirror://{alpha.address}", check=False)
+    assert refused.returncode == 3
+    assert "alpha has us as a peer of kind share, here it is one of kind mirror" in refused.stderr
+    beta.start()
+    beta.wait_log("link to alpha: alpha has us as a peer of kind share")
+    beta.run("peer", "add", "alpha", "--kind", "share", "--address", alpha.address, "--trust", alpha.pin)
+    beta.run("reload")
+    beta.wait_log("link to alpha is up")
+    assert "just shares rooms" in beta.run("bootstrap", f"mirror://{alpha.address}", check=False).stderr
