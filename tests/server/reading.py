@@ -35,3 +35,22 @@ def read_by(remote: ChannelRemote, action: str, node: Node, collections: list[st
         except Refused as error:
             assert error.code == 571, error
     return found
+
+
+def answers_alike(remote: ChannelRemote, name: str) -> bool:
+    """Tell whether all that can be asked about a collection is answered as for one that does not exist."""
+    missing = f"{name.partition('/')[0]}/nowhere:1" if "/" in name else name
+    return all(
+        _answer(remote, line, name) == _answer(remote, line, missing)
+        for line in ("SYNC {}|get|x", "SYNC {}|newest|5", "SYNC {}|getall", "SYNC {}|info")
+    )
+
+
+def _answer(remote: ChannelRemote, line: str, name: str) -> tuple[int, str, list[str]]:
+    remote.channel.send(line.format(name).encode() + b"\n")
+    try:
+        reply = remote.channel.read_reply()
+    except Refused as error:
+        return error.code, error.text.replace(name, "X"), []
+    rest = list(remote.channel.read_listing()) if reply.kind == 1 else []
+    return reply.code, reply.text.replace(name, "X"), [one.replace(name, "X") for one in rest]

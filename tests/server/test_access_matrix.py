@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import gevent
 import pytest
 from gevent import socket
-from reading import read_by
+from reading import answers_alike, read_by
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config
@@ -151,19 +151,7 @@ def test_a_hidden_room_is_not_told_apart_from_one_that_does_not_exist(
         assert int(values_of(world.users[party])["u_axlevel"]) >= 6
         return
     for name in hidden:
-        missing = f"{name.partition('/')[0]}/nowhere:1" if "/" in name else name
-        for line in ("SYNC {}|get|x", "SYNC {}|newest|5", "SYNC {}|getall", "SYNC {}|info"):
-            answers = []
-            for asked in (name, missing):
-                remote.channel.send(line.format(asked).encode() + b"\n")
-                try:
-                    reply = remote.channel.read_reply()
-                except Refused as error:
-                    answers.append((error.code, error.text.replace(asked, "X"), []))
-                    continue
-                rest = list(remote.channel.read_listing()) if reply.kind == 1 else []
-                answers.append((reply.code, reply.text.replace(asked, "X"), [one.replace(asked, "X") for one in rest]))
-            assert answers[0] == answers[1]
+        assert answers_alike(remote, name), name
 
 
 @pytest.mark.parametrize("party", USERS)

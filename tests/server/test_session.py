@@ -143,7 +143,7 @@ def test_log_ins_in_clear_are_refused_over_a_network(talk: Callable[..., Channel
 
 def test_a_peer_proves_itself_with_scram(talk: Callable[..., Channel], node: Node) -> None:
     channel = talk()
-    assert authenticate(channel, "beta", SECRET) == ("m", node.store.epoch, False)
+    assert authenticate(channel, "beta", SECRET) == ("m", node.store.epoch, False, "mirror")
     assert ChannelRemote(channel).info().digest.count == 334
 
 

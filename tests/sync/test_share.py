@@ -6,31 +6,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from share_ends import End, dial, exchange_with, shares_of
 
 from mirror.model.fields import Field, pack_fields, values_of
 from mirror.model.record import Record, record_crc
-from mirror.server.sharing import NETCONF_KEY, Shares, read_shares
+from mirror.server.sharing import NETCONF_KEY, read_shares
 from mirror.store.check import check_store
 from mirror.store.sqlite import SqliteStore
-from mirror.sync.pull import PUSH
-from mirror.sync.remote import Denied, Page, Part, StaleCursor
-from mirror.sync.responder import Responder
+from mirror.sync.remote import Denied, Page, Part
 from mirror.sync.share import SharedRoom, ShareExchange, find_pairs
 from mirror.wire.codec import ContentRequest
 
 Make = Callable[..., SqliteStore]
 IN_USE = "2"
-
-
-class End(Responder):
-    """A node as its peer sees it, without a connection."""
-
-    def __init__(self, store: SqliteStore, shares: Shares) -> None:
-        super().__init__(store, shares.scope)
-        self._rooms = shares.rooms
-
-    def shares(self) -> list[SharedRoom]:
-        return self._rooms
 
 
 def room(store: SqliteStore, key: str, name: str, lines: str = "") -> None:
@@ -54,36 +42,6 @@ def drop(store: SqliteStore, room_key: str, key: str) -> None:
 
 def keys(store: SqliteStore, room_key: str) -> set[str]:
     return {record.key[3:] for record in store.read(lambda reader: list(reader.scan_all(f"messages/{room_key}")))}
-
-
-def shares_of(store: SqliteStore, peer: str) -> Shares:
-    found, problems = store.read(lambda reader: read_shares(reader, [peer]))
-    assert problems == []
-    return found[peer]
-
-
-def exchange_with(store: SqliteStore, other: SqliteStore) -> tuple[ShareExchange, End]:
-    shares = shares_of(store, other.node)
-    return ShareExchange(store, other.node, shares.scope, shares.rooms), End(other, shares_of(other, store.node))
-
-
-def dial(store: SqliteStore, other: SqliteStore, pushing: bool = True) -> ShareExchange:
-    """Do once what a link does all the time: reconcile if need be, pull what is new, push what is new."""
-    exchange, remote = exchange_with(store, other)
-    if exchange.must_reconcile(remote, other.epoch, pushing):
-        exchange.reconcile(remote, pushing)
-    try:
-        for page in remote.since(exchange.pull_cursor(other.epoch)):
-            exchange.take(page, remote)
-    except StaleCursor:
-        exchange.distrust_cursor()
-        return dial(store, other, pushing)
-    more = pushing
-    while more:
-        after = exchange.cursor(PUSH).sequence
-        page, more = exchange.next_push(after)
-        exchange.push(remote, other.epoch, page, after)
-    return exchange
 
 
 @pytest.fixture

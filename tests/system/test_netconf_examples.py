@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 import pytest
 from nodes import NodeProcess
+from share_ends import dial
 
 from mirror.model.record import Record
-from mirror.server.sharing import NETCONF_KEY, read_shares
+from mirror.server.sharing import NETCONF_KEY
 from mirror.store.sqlite import SqliteStore
-from mirror.sync.pull import PUSH
-from mirror.sync.responder import Responder
-from mirror.sync.share import SharedRoom, ShareExchange
 
 PAGE = (Path(__file__).parents[2] / "docs" / "netconf.md").read_text("utf-8")
 
@@ -53,30 +51,6 @@ def test_all_examples_were_found() -> None:
     assert all(len(example.seen) == len(example.nodes) for example in EXAMPLES.values())
 
 
-class End(Responder):
-    """A node as its peer sees it."""
-
-    def __init__(self, store: SqliteStore, peer: str) -> None:
-        shares = store.read(lambda reader: read_shares(reader, [peer]))[0][peer]
-        super().__init__(store, shares.scope)
-        self._rooms = shares.rooms
-
-    def shares(self) -> list[SharedRoom]:
-        return self._rooms
-
-
-def exchange(store: SqliteStore, other: SqliteStore) -> None:
-    """Do once what a link does."""
-    end, shares = End(other, store.node), store.read(lambda reader: read_shares(reader, [other.node]))[0][other.node]
-    link = ShareExchange(store, other.node, shares.scope, shares.rooms)
-    if link.must_reconcile(end, other.epoch, True):
-        link.reconcile(end, True)
-    for page in end.since(link.pull_cursor(other.epoch)):
-        link.take(page, end)
-    page, _ = link.next_push(link.cursor(PUSH).sequence)
-    link.push(end, other.epoch, page, link.cursor(PUSH).sequence)
-
-
 @pytest.mark.parametrize("title", EXAMPLES)
 def test_messages_are_seen_where_the_table_says(title: str, make_store: Callable[[str], SqliteStore]) -> None:
     example = EXAMPLES[title]
@@ -94,7 +68,7 @@ def test_messages_are_seen_where_the_table_says(title: str, make_store: Callable
     first, *others = stores.values()
     for _ in range(2):
         for other in others:
-            exchange(other, first)
+            dial(other, first)
     for posted_at, wanted in example.seen.items():
         seen = {
             node
