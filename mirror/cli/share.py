@@ -1,5 +1,6 @@
 """Sharing single rooms: room share, unshare, show."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def room_share(
     show_preview(lines.name, counts)
     click.echo(f"{'Would write' if dry_run else 'In force'}: {write_rule(rule)}")
     if not dry_run:
-        click.echo(f"'ctdlmirror room show {name!r}' tells whether {peer} shares it too.")
+        click.echo(f"'ctdlmirror room show {shlex.quote(lines.name)}' tells whether {peer} shares it too.")
 
 
 def read_options(peer: str, remote: str, options: list[tuple[str, str | None]]) -> Rule:
@@ -203,7 +204,7 @@ def _state(rule: dict[str, Any], lines: Lines, told: dict[str, Any]) -> str:
     notes = [note.partition(": ")[2] for note in told["peers"][node] if note.startswith(f"{lines.name}: ")]
     there = told["paired"].get(node, {}).get(lines.key)
     paired = [f"with its room {there['name']}"] if there else []
-    return "; ".join(paired + notes) or "as the peer's link or log-in finds it"
+    return "; ".join(paired + notes) or "not known here whether it is shared there"
 
 
 @room.command("list")

@@ -25,7 +25,7 @@ from mirror.sync.responder import text_from
 from mirror.sync.share import COLLECTIONS, Pair
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, clean
-from netconf.lines import MAX_BYTES
+from netconf.lines import IGNET_SHARE, MAX_BYTES
 from netconf.rules import Rule, check, read_rules, write_rule
 
 
@@ -102,7 +102,7 @@ def _rooms(reader: Any) -> Iterator[dict[str, Any]]:
 
 def _rule_as_json(rule: Rule) -> dict[str, Any]:
     direction = "push (IGNET)" if rule.ignet else rule.direction
-    line = write_rule(rule)
+    line = "|".join(filter(None, (IGNET_SHARE, rule.node, rule.remote))) if rule.ignet else write_rule(rule)
     return {"node": rule.node, "remote": rule.remote, "direction": direction, "what": sorted(rule.what), "line": line}
 
 
