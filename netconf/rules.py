@@ -9,7 +9,7 @@ Grammar and examples: docs/netconf.md.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -23,6 +23,7 @@ DEFAULT_WHAT = (MESSAGES, DELETIONS)
 DIRECTIONS = {"push": (True, False), "pull": (False, True), "both": (True, True)}
 MAX_NAME = 127
 """Bytes in a room's name, as Citadel stores it."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -167,7 +168,7 @@ def _read_since(rule: Rule, value: str) -> Rule:
     except ValueError:
         raise ValueError("write a time like 2026-11-24T20:00:00Z") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return _select(rule, since_ms=max(0, int(moment.timestamp() * 1000)))
+    return _select(rule, since_ms=max(0, (moment - _EPOCH) // timedelta(milliseconds=1)))
 
 
 def _read_age(rule: Rule, value: str) -> Rule:
@@ -244,7 +245,7 @@ def write_rule(rule: Rule) -> str:
 def _written_time(milliseconds: int) -> str:
     if not milliseconds:
         return ""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _quote(text: str) -> str:

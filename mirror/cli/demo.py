@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import gevent
+from gevent.event import Event
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -153,15 +156,23 @@ class Demo:
             remotes = {node: stack.enter_context(local_node(self._path(node))) for node in NODES}
             rooms = {name: find_named(remotes[NODES[0]], "rooms", name)[0] for name in ("Lobby", CALENDAR)}
             deadline = time.monotonic() + seconds if seconds else float("inf")
-            with contextlib.suppress(KeyboardInterrupt):
-                self._loop(remotes, rooms, deadline)
+            # Between two steps only: an interrupt inside an exchange would leave half of an answer on its connection.
+            interrupted = Event()
+            handler = gevent.signal_handler(signal.SIGINT, interrupted.set)
+            try:
+                self._loop(remotes, rooms, deadline, interrupted)
+            finally:
+                handler.cancel()
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             return self._finish(remotes)
 
-    def _loop(self, remotes: dict[str, ChannelRemote], rooms: dict[str, str], deadline: float) -> None:
+    def _loop(
+        self, remotes: dict[str, ChannelRemote], rooms: dict[str, str], deadline: float, interrupted: Event
+    ) -> None:
         steps = self._steps(remotes, rooms)
         terminal = sys.stdout.isatty()
         with Live(console=Console(), refresh_per_second=8) if terminal else contextlib.nullcontext() as live:
-            while time.monotonic() < deadline:
+            while time.monotonic() < deadline and not interrupted.is_set():
                 text = next(steps)
                 self._log.append(f"{time.strftime('%H:%M:%S')}  {text}")
                 states = {node: ask_json(remote, "SYNC all|status")[0] for node, remote in remotes.items()}
@@ -169,7 +180,7 @@ class Demo:
                     live.update(self._view(states))
                 else:
                     click.echo(f"{self._log[-1]}  [{self._summary(states)}]")
-                time.sleep(0.5)
+                interrupted.wait(0.5)
 
     def _summary(self, states: dict[str, Any]) -> str:
         digests = {state["digest"] for state in states.values()}

@@ -311,6 +311,7 @@ class _Settling(NamedTuple):
         kind, withheld = COLLECTIONS[what], 0
         here, there = f"{kind}/{pair.here.key}", f"{kind}/{pair.there.key}"
         surplus: Sequence[str] | None = None
+        known: set[str] = set()
         if what in pair.pulled:
             index = self._index(here, there, DELETIONS in pair.pulled)
             found = find_difference(index, lambda ranges: self.remote.ranges(there, ranges))
@@ -318,14 +319,14 @@ class _Settling(NamedTuple):
             if found.wanted or found.surplus:
                 self.outcome.differing.append(here)
             withheld += self._take_wanted(pair, there, here, found.wanted, away)
-            wanted = {*found.wanted}
-            surplus = [key for key in found.surplus if key not in wanted]
-            if surplus and DELETIONS in pair.pulled and not pair.there.whole:
+            surplus, known = found.surplus, {*found.wanted}
+            unknown = [key for key in surplus if key not in known]
+            if unknown and DELETIONS in pair.pulled and not pair.there.whole:
                 # A feed that shows just a part of a room hides what was deleted; of keys that we name we are told.
-                for pages in self._in_parts(there, surplus):
+                for pages in self._in_parts(there, unknown):
                     self._take(pair, [page.only(lambda record: record.dead) for page in pages])
         if what in pair.pushed and self.pushing:
-            withheld += self._offer_surplus(pair, here, surplus, away)
+            withheld += self._offer_surplus(pair, here, surplus, known if away else None)
         return withheld
 
     def _index(self, here: str, there: str, tombstones: bool) -> RangeIndex:
@@ -376,12 +377,14 @@ class _Settling(NamedTuple):
             page = translated(page, {pair.there.key: pair.here.key}, lambda record: _flows(record, pair.pulled))
             self.outcome.pulled += _apply(self.store, self.remote, self.scope, page)
 
-    def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, away: bool) -> int:
+    def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, known: set[str] | None) -> int:
+        """Offer these records, or all; with ``known``, of the old ones just those that are there in some version."""
         withheld = 0
         pages = self.own.scan(here) if keys is None else self.own.get(here, keys, asked=False)
         for page in pages:
-            if away:
-                kept = page.only(lambda record: record.dead or created(record) >= self.state.horizon)
+            if known is not None:
+                old = self.state.horizon
+                kept = page.only(lambda record: record.dead or record.key in known or created(record) >= old)
                 withheld += len(page.records) - len(kept.records)
                 page = kept
             self.outcome.surplus += len(page.records)
