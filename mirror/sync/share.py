@@ -379,12 +379,11 @@ class _Settling(NamedTuple):
 
     def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, known: set[str] | None) -> int:
         """Offer these records, or all; with ``known``, of the old ones just those that are there in some version."""
-        withheld = 0
+        withheld, horizon = 0, self.state.horizon
         pages = self.own.scan(here) if keys is None else self.own.get(here, keys, asked=False)
         for page in pages:
             if known is not None:
-                old = self.state.horizon
-                kept = page.only(lambda record: record.dead or record.key in known or created(record) >= old)
+                kept = page.only(lambda record: record.dead or record.key in known or created(record) >= horizon)
                 withheld += len(page.records) - len(kept.records)
                 page = kept
             self.outcome.surplus += len(page.records)
