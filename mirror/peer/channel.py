@@ -19,6 +19,8 @@ from mirror.wire.receiver import MAX_LINE, Receiver
 
 BLOCK = 256 * 1024
 """Bytes read from a connection at once."""
+MAX_JSON_LINE = 64 * 1024 * 1024
+"""Bytes in a line of JSON that our own node tells its administrator: one may hold all links, or all rooms' rules."""
 MAX_LISTING = 1_000_000
 """Lines in a listing of text at most."""
 
@@ -98,9 +100,9 @@ class Channel:
                 return None
         return line
 
-    def require_line(self) -> bytes:
+    def require_line(self, limit: int = MAX_LINE) -> bytes:
         """Return the next line.  Raises ConnectionLost also at the end."""
-        line = self.read_line()
+        line = self.read_line(limit)
         if line is None:
             raise ConnectionLost(f"{self.peer} closed the connection")
         return line
@@ -129,10 +131,10 @@ class Channel:
             raise ProtocolError(f"{self.peer} answered {command.split('|')[0]!r} with {reply.code} {reply.text[:60]!r}")
         return reply
 
-    def read_listing(self) -> Iterator[str]:
-        """Yield the lines of a text listing."""
+    def read_listing(self, limit: int = MAX_LINE) -> Iterator[str]:
+        """Yield the lines of a text listing, each of at most ``limit`` bytes."""
         for _ in range(MAX_LISTING):
-            line = self.require_line()
+            line = self.require_line(limit)
             if line == END_OF_LISTING:
                 return
             yield decode_line(line)
@@ -142,7 +144,7 @@ class Channel:
         """Read a reply and a listing of JSON lines.  Raises Refused."""
         if self.read_reply().kind != 1:
             raise ProtocolError(f"{self.peer} sent no listing where one was due")
-        return [json.loads(line) for line in self.read_listing()]
+        return [json.loads(line) for line in self.read_listing(MAX_JSON_LINE)]
 
     def iterate_blocks(self) -> Iterator[bytes]:
         """Yield a text listing as the blocks it arrives in, up to and with its ``000`` line."""

@@ -141,6 +141,15 @@ def test_log_ins_in_clear_are_refused_over_a_network(talk: Callable[..., Channel
         assert say(channel, line).startswith("550 log-ins need TLS"), line
 
 
+def test_what_administrators_are_told_may_be_long(talk: Callable[..., Channel], node: Node) -> None:
+    lines = "".join(f"mirror_share|leaf{number:03d}\n" for number in range(200)).encode()
+    node.store.write(lambda writer: writer.put(Record("netconf/alpha:32", "netconf", 1, "x", 1, body=lines)))
+    channel = talk(ADMIN)
+    channel.send(b"SYNC shares|status\n")
+    (told,) = channel.read_json_listing()
+    assert len(told["rooms"][0]["rules"]) == 200
+
+
 def test_a_peer_proves_itself_with_scram(talk: Callable[..., Channel], node: Node) -> None:
     channel = talk()
     assert authenticate(channel, "beta", SECRET) == ("m", node.store.epoch, False, "mirror")
