@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 
 settings.register_profile("mirror", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("mirror")

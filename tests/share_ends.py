@@ -1,7 +1,7 @@
 """Two stores that share rooms, without connections: a node as its peer sees it, and one round of what a link does."""
 
 from mirror.server.sharing import Shares, read_shares
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.pull import PUSH
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder

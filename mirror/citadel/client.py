@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mirror.citadel.errors import CitadelError
+from mirror.formats.errors import CitadelError
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel
 from mirror.wire.errors import Refused

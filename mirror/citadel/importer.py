@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mirror.citadel.errors import BadMessage, CitadelError
-from mirror.citadel.keys import (
+from mirror.formats.errors import BadMessage, CitadelError
+from mirror.formats.keys import (
     BORN_IMPORTED,
     imported_origin,
     message_id,
@@ -25,12 +25,12 @@ from mirror.citadel.keys import (
     numbered_key,
     seconds_stamp,
 )
-from mirror.citadel.message import Message, parse_message
-from mirror.citadel.migr import Broken, Element, Skipped, read_elements
-from mirror.citadel.sequence_set import SequenceSet
+from mirror.formats.message import Message, parse_message
+from mirror.formats.migr import Broken, Element, Skipped, read_elements
+from mirror.formats.sequence_set import SequenceSet
 from mirror.model.fields import fields_at
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
-from mirror.store.base import Applied, Store
+from mirror.store.base import Applied, Store, Writer
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -105,7 +105,7 @@ class Importer:
 
     def run(self, blocks: Iterable[bytes]) -> Report:
         """Import all of an export.  Raises CitadelError or a store's error; what was committed stays."""
-        resume = int(self._store.read(lambda reader: reader.meta(self._place_name(), 0)))
+        resume = self._store.read(lambda reader: reader.meta_number(self._place_name()))
         end = 0
         for item in read_elements(blocks, resume):
             end = item.end
@@ -336,7 +336,7 @@ class Importer:
         drafts, self._drafts, self._draft_bytes = self._drafts, [], 0
         name = self._place_name()
 
-        def job(writer: Any) -> Applied:
+        def job(writer: Writer) -> Applied:
             records = [
                 msgspec.structs.replace(record, body=body)
                 if len(body) <= INLINE_LIMIT

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from mirror.citadel.client import BANNERS, CitadelClient, RoomFile
-from mirror.citadel.errors import CitadelError
-from mirror.citadel.keys import BORN_IMPORTED, imported_origin, seconds_stamp
+from mirror.formats.errors import CitadelError
+from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp
 from mirror.model.fields import values_of
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
-from mirror.store.base import Applied, Store
+from mirror.store.base import Applied, Reader, Store, Writer
 from mirror.wire.errors import Refused
 
 ROOM_DIRECTORY, ROOM_MAILBOX = 32, 16384
@@ -53,7 +53,7 @@ def fetch_leftovers(
     return fetched
 
 
-def _rooms_with_files(reader: Any) -> list[dict[str, Any]]:
+def _rooms_with_files(reader: Reader) -> list[dict[str, Any]]:
     rooms = [dict(values_of(record)) for record in reader.scan_all("rooms")]
     return [room for room in rooms if _flags(room) & ROOM_DIRECTORY and not _flags(room) & ROOM_MAILBOX]
 
@@ -97,7 +97,7 @@ def _fetch_banners(client: CitadelClient, store: Store, node: str, fetched: Fetc
 def absorb_body(store: Store, draft: Record, body: bytes) -> Applied:
     """Merge an imported record with its body into a store."""
 
-    def job(writer: Any) -> Applied:
+    def job(writer: Writer) -> Applied:
         whole = len(body) <= INLINE_LIMIT
         record = msgspec.structs.replace(draft, body=body) if whole else writer.store_body(draft, body)
         applied: Applied = writer.absorb([record])

@@ -10,8 +10,8 @@ import click
 
 from mirror import __version__
 from mirror.citadel.client import LoginFailed
-from mirror.citadel.errors import CitadelError
 from mirror.config import ConfigError
+from mirror.formats.errors import CitadelError
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import ConnectionLost
 from mirror.peer.dial import KindsDiffer, NotAuthenticated

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from mirror.citadel.compose import compose_event, compose_post
-from mirror.citadel.errors import BadMessage, CitadelError
-from mirror.citadel.message import parse_message
 from mirror.cli.app import cli
 from mirror.cli.local import body_of, local_node
 from mirror.cli.names import find_named
 from mirror.cli.output import json_option, print_json
 from mirror.config import load_config
+from mirror.formats.compose import compose_event, compose_post
+from mirror.formats.errors import BadMessage, CitadelError
+from mirror.formats.message import parse_message
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote

@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from mirror.citadel.compose import compose_event, compose_post
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.data import write
 from mirror.cli.local import ask_json, local_node
 from mirror.cli.names import find_named
 from mirror.config import STATE_FILE
+from mirror.formats.compose import compose_event, compose_post
 from mirror.model.errors import MirrorError
 from mirror.peer.remote import ChannelRemote
 

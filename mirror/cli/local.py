@@ -17,6 +17,7 @@ from mirror.server.access import ADMIN
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.green import open_green
+from mirror.store.open import Options
 from mirror.wire.codec import ContentRequest
 from mirror.wire.lines import format_line
 
@@ -46,7 +47,7 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
             channel.close()
         return
     config = load_config(directory)
-    store = open_green(directory, config.node, max_ahead_ms=config.max_clock_ahead_s * 1000)
+    store = open_green(directory, config.node, options=Options(max_ahead_ms=config.max_clock_ahead_s * 1000))
     ours, theirs = socket.socketpair()
     node = Node(config, load_secrets(directory), store)
     session = gevent.spawn(Session(node, Channel(theirs, "this command"), local=True, party=ADMIN).run)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from mirror.citadel.names import NAME_FIELDS, shown_names
 from mirror.cli.app import cli
 from mirror.cli.local import local_node
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError
+from mirror.formats.names import NAME_FIELDS, shown_names
 from mirror.model.fields import values_of
 from mirror.model.record import Record, pack_head
 from mirror.peer.remote import ChannelRemote

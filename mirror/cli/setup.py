@@ -3,7 +3,6 @@
 import json
 import os
 import secrets as random_secrets
-import shutil
 import signal
 import socket
 import sys
@@ -36,8 +35,7 @@ from mirror.config import (
 )
 from mirror.peer.tls import make_certificate, own_fingerprint
 from mirror.store.check import check_store
-from mirror.store.sqlite import FILE as STORE_FILE
-from mirror.store.sqlite import SqliteStore
+from mirror.store.open import Options, open_store, put_back
 
 
 def _default_node() -> str:
@@ -61,7 +59,7 @@ def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(f"{directory} cannot be made: {error.strerror}; choose another with --dir") from None
-    SqliteStore(directory, node).close()
+    open_store(directory, node).close()
     fingerprint = make_certificate(directory, node, [address.host])
     write_private(directory / CONFIG_FILE, TEMPLATE.format(node=node, listen=address))
     if as_json:
@@ -230,15 +228,8 @@ def backup(directory: Path, file: Path) -> None:
 def restore(directory: Path, file: Path) -> None:
     """Put the store back from a backup FILE.  It gets a new epoch, so the peers reconcile with it."""
     config = load_config(directory)
-    store = directory / STORE_FILE
-    if store.exists():
-        SqliteStore(directory, config.node, purpose="ctdlmirror restore").close()  # refused while in use
-        raise ConfigError(f"{store} exists: move it away first, a restore never replaces a store")
-    restored = store.with_name(store.name + ".restoring")
-    shutil.copyfile(file, restored)
-    os.chmod(restored, 0o600)
-    os.replace(restored, store)
-    opened = SqliteStore(directory, config.node, purpose="ctdlmirror restore")
+    put_back(directory, file)
+    opened = open_store(directory, config.node, options=Options("ctdlmirror restore"))
     try:
         opened.renew_epoch()
         report = check_store(opened)

@@ -21,9 +21,9 @@ from mirror.peer.channel import connect
 from mirror.peer.dial import dial_peer
 from mirror.peer.prefetch import prefetch
 from mirror.peer.remote import ChannelRemote
-from mirror.store.base import Store, StoreError
+from mirror.store.base import Reader, Store, StoreError
 from mirror.store.green import open_green
-from mirror.store.sqlite import SqliteStore
+from mirror.store.open import Options, open_store
 from mirror.sync.bootstrap import copy_all
 from mirror.sync.pull import PULL
 from mirror.sync.remote import Page, Part
@@ -46,7 +46,7 @@ def import_file(directory: Path, file: Path, node: str, as_json: bool) -> None:
     Stop and repeat it as you like: it goes on where it was, and what is there already stays as it is.
     """
     config = load_config(directory)
-    store = SqliteStore(directory, config.node, purpose="ctdlmirror import")
+    store = open_store(directory, config.node, options=Options("ctdlmirror import"))
     try:
         total = None if str(file) == "-" else file.stat().st_size
         with meter(f"import {file.name}", total, quiet=as_json) as shown:
@@ -149,8 +149,8 @@ def bootstrap(
 def _refuse_full(store: Store, source: str, merge: bool) -> None:
     """Refuse a store that holds something, unless it is the beginning of this very copy."""
 
-    def job(reader: Any) -> bool:
-        begun = reader.cursor(source, PULL).sequence or reader.meta(f"bootstrap:{source}", 0)
+    def job(reader: Reader) -> bool:
+        begun = reader.cursor(source, PULL).sequence or reader.meta_number(f"bootstrap:{source}")
         return bool(reader.is_empty() or begun)
 
     if not merge and not store.read(job):
@@ -180,7 +180,7 @@ def _from_citadel(
         )
     password = _password(user, password_file)
     source = f"citadel:{address}"
-    store = SqliteStore(config.directory, config.node, purpose="ctdlmirror bootstrap")
+    store = open_store(config.directory, config.node, options=Options("ctdlmirror bootstrap"))
     try:
         _refuse_full(store, source, merge)
         client = CitadelClient(connect(address.host, address.port, TIMEOUT_S))
@@ -217,7 +217,9 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
     if secret is None:
         raise ConfigError(f"peer {peer.name} has no secret: run 'ctdlmirror peer add' again")
     store = open_green(
-        config.directory, config.node, purpose="ctdlmirror bootstrap", max_ahead_ms=config.max_clock_ahead_s * 1000
+        config.directory,
+        config.node,
+        options=Options("ctdlmirror bootstrap", max_ahead_ms=config.max_clock_ahead_s * 1000),
     )
     try:
         _refuse_full(store, peer.name, merge)

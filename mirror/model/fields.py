@@ -35,9 +35,9 @@ def unpack_fields(record: Record) -> dict[str, Field]:
         raise BadRecord(f"record {record.collection} {record.key!r}: its fields cannot be read: {error}") from None
 
 
-def values_of(record: Record) -> dict[str, Value]:
-    """Return a record's fields without their versions."""
-    return {name: field.value for name, field in unpack_fields(record).items()}
+def values_of(record: Record | None) -> dict[str, Value]:
+    """Return a record's fields without their versions; of no record there are none."""
+    return {} if record is None else {name: field.value for name, field in unpack_fields(record).items()}
 
 
 def pack_fields(fields: Mapping[str, Field]) -> bytes:

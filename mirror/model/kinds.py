@@ -6,9 +6,27 @@ A kind that this version doesn't know is opaque: kept, served and passed on unre
 
 import enum
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mirror.model.errors import BadRecord
+
+
+class Collection(NamedTuple):
+    """A collection's name, taken apart: its kind, and the room's key where there is one for each room."""
+
+    kind: str
+    room: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.room}" if self.room else self.kind
+
+
+@lru_cache(maxsize=65_536)
+def parse_collection(name: str) -> Collection:
+    """Take a collection's name apart.  Any text can be: ``check_collection`` tells whether it is a name."""
+    kind, _, room = name.partition("/")
+    return Collection(kind, room)
 
 
 class Rule(enum.Enum):
@@ -60,14 +78,14 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}(/[^\x00-\x1f|/\x7f]{1,255})?")
 
 def kind_of(collection: str) -> Kind:
     """Return the kind of a collection by its name."""
-    return KINDS.get(collection.partition("/")[0], OPAQUE)
+    return KINDS.get(parse_collection(collection).kind, OPAQUE)
 
 
 def check_collection(name: str) -> None:
     """Raise BadRecord unless ``name`` can name a collection."""
     if not _NAME.fullmatch(name):
         raise BadRecord(f"{name[:80]!r} names no collection (a kind, or kind/room)")
-    kind = KINDS.get(name.partition("/")[0])
+    kind = KINDS.get(parse_collection(name).kind)
     if kind is not None and kind.per_room != ("/" in name):
         form = f"{kind.name}/ROOM" if kind.per_room else kind.name
         raise BadRecord(f"{name[:80]!r} names no collection: {kind.name} is written {form}")
@@ -75,4 +93,4 @@ def check_collection(name: str) -> None:
 
 def room_of(collection: str) -> str:
     """Return the room id in a collection's name, or an empty string."""
-    return collection.partition("/")[2]
+    return parse_collection(collection).room

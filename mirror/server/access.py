@@ -6,12 +6,13 @@ user's visit grants access; an administrator (access level 6) may go everywhere.
 
 import hmac
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from mirror.citadel.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
+from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
 from mirror.model.fields import values_of
 from mirror.model.kinds import room_of
 from mirror.model.record import Record
+from mirror.store.base import Reader
 from mirror.sync.remote import Denied
 from mirror.sync.scope import EVERYTHING, Scope, Text
 
@@ -98,7 +99,7 @@ class UserScope:
         return self.rooms[room_of(record.collection)].writable
 
 
-def find_user(reader: Any, name: str) -> Record | None:
+def find_user(reader: Reader, name: str) -> Record | None:
     """Return the record of the user of that name (case doesn't matter), or None."""
     wanted = name.strip().casefold()
     names = shown_names(reader.scan_all("users"))
@@ -113,7 +114,15 @@ def password_matches(record: Record, password: str) -> bool:
     return bool(held) and hmac.compare_digest(held.encode(), password.encode())
 
 
-def user_scope(reader: Any, user: Record) -> UserScope:
+def rights_of(reader: Reader, user_key: str) -> UserScope:
+    """Return the rights that a user has now.  Raises Denied when the user is gone."""
+    user = reader.get("users", user_key)
+    if user is None:
+        raise Denied("this user was deleted")
+    return user_scope(reader, user)
+
+
+def user_scope(reader: Reader, user: Record) -> UserScope:
     """Work out a user's rights from rooms and visits."""
     values = values_of(user)
     number, aide = number_of(values, "u_usernum"), number_of(values, "u_axlevel") >= LEVEL_AIDE
@@ -123,7 +132,7 @@ def user_scope(reader: Any, user: Record) -> UserScope:
     return UserScope(user.key, {room.key: room for room in rooms if room is not None}, aide)
 
 
-def _room(reader: Any, record: Record, shown: str, user_key: str, number: int, aide: bool) -> Room | None:
+def _room(reader: Reader, record: Record, shown: str, user_key: str, number: int, aide: bool) -> Room | None:
     values = values_of(record)
     flags, name = number_of(values, "QRflags"), str(values.get("QRname", ""))
     view = number_of(values, "QRdefaultview")

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from mirror.citadel.errors import BadMessage
-from mirror.citadel.message import Message, parse_message
-from mirror.citadel.names import NAME_FIELDS, ROOM_MAILBOX, number_of
+from mirror.formats.errors import BadMessage
+from mirror.formats.message import Message, parse_message
+from mirror.formats.names import NAME_FIELDS, ROOM_MAILBOX, number_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import ITEM_PREFIX, room_of
 from mirror.model.record import Record
-from mirror.store.base import Conflict
+from mirror.store.base import Conflict, Reader
 from mirror.wire.codec import record_as_json
 
 MAX_SHOWN = 1 << 20
 """Bytes of a body up to which a conflict shows what it says."""
 
 
-def conflict_as_json(reader: Any, conflict: Conflict) -> dict[str, Any]:
+def conflict_as_json(reader: Reader, conflict: Conflict) -> dict[str, Any]:
     """Return a conflict as plain values; ``now`` is the version that is kept, if any is."""
     current = reader.get(conflict.loser.collection, conflict.loser.key)
     message = _message(reader, conflict.loser)
@@ -31,7 +31,7 @@ def conflict_as_json(reader: Any, conflict: Conflict) -> dict[str, Any]:
     }
 
 
-def _describe(reader: Any, record: Record, message: Message | None) -> str:
+def _describe(reader: Reader, record: Record, message: Message | None) -> str:
     """Return in a few words what a record is."""
     kind, room = record.collection.partition("/")[0], room_of(record.collection)
     if kind == "messages":
@@ -47,7 +47,7 @@ def _describe(reader: Any, record: Record, message: Message | None) -> str:
     return f"{'setting' if kind == 'config' else kind} {record.key}"
 
 
-def _message(reader: Any, record: Record) -> Message | None:
+def _message(reader: Reader, record: Record) -> Message | None:
     """Return the message in a record, if it is one that can be read and is not too large to be shown."""
     if record.dead or not record.collection.startswith("messages/") or record.size > MAX_SHOWN:
         return None
@@ -65,7 +65,7 @@ def _message_words(record: Record, message: Message | None) -> str:
     return f"{item} {title!r}" + (f" of {author}" if author else "") if title else f"{item} {record.key}"
 
 
-def _named(reader: Any, kind: str, key: str) -> str:
+def _named(reader: Reader, kind: str, key: str) -> str:
     record = reader.get(kind, key)
     word = "user" if kind == "users" else "room"
     if record is None or record.dead:

@@ -17,6 +17,7 @@ from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.upkeep import Upkeep
 from mirror.store.green import GreenStore, open_green
+from mirror.store.open import Options
 from mirror.sync.share import ShareExchange
 
 log = logging.getLogger("mirror.daemon")
@@ -38,7 +39,9 @@ class Daemon:
         self._directory = directory
         config, secrets = load_config(directory), load_secrets(directory)
         store: GreenStore = open_green(
-            directory, config.node, purpose="ctdlmirror daemon", max_ahead_ms=config.max_clock_ahead_s * 1000
+            directory,
+            config.node,
+            options=Options("ctdlmirror daemon", max_ahead_ms=config.max_clock_ahead_s * 1000),
         )
         self.node = Node(config, secrets, store)
         self._listener = Listener(self.node)

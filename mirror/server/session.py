@@ -8,7 +8,7 @@ from typing import Any
 
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
-from mirror.server.access import Party, user_scope
+from mirror.server.access import Party, rights_of
 from mirror.server.node import Node
 from mirror.store.base import MissingContent, StoreError
 from mirror.sync.remote import Denied, StaleCursor
@@ -174,7 +174,7 @@ class Session:
         sequence = reading.read(lambda reader: reader.last_sequence())
         held = self._responder
         if held is None or held[:2] != (party, sequence):
-            scope = reading.read(lambda reader: user_scope(reader, reader.get("users", party.user_key)))
+            scope = reading.read(lambda reader: rights_of(reader, party.user_key))
             self._responder = held = (party, sequence, Responder(self.node.store, scope, reading))
         return held[2]
 

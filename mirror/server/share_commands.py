@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mirror.citadel.names import number_of
+from mirror.formats.names import number_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import room_of
 from mirror.model.record import Record
@@ -21,6 +21,7 @@ from mirror.server.sharing import (
     may_share,
     room_lines,
 )
+from mirror.store.base import Reader
 from mirror.sync.responder import text_from
 from mirror.sync.share import COLLECTIONS, Pair
 from mirror.wire.errors import Refused
@@ -82,7 +83,7 @@ def _pair_as_json(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _rooms(reader: Any) -> Iterator[dict[str, Any]]:
+def _rooms(reader: Reader) -> Iterator[dict[str, Any]]:
     for collection in reader.collections("netconf/"):
         room = room_of(collection)
         record = room_lines(reader, room)
@@ -115,7 +116,7 @@ def preview(session: Session, collection: str) -> None:
     body = _read_lines(session)
     check_netconf(body)
 
-    def job(reader: Any) -> list[dict[str, Any]]:
+    def job(reader: Reader) -> list[dict[str, Any]]:
         record = room_lines(reader, room)
         old = (
             []
@@ -131,7 +132,7 @@ def preview(session: Session, collection: str) -> None:
     session.send_listing("JSON lines follow", [json.dumps(one) for one in found])
 
 
-def _count(reader: Any, room: str, before: Rule | None, after: Rule | None) -> dict[str, int]:
+def _count(reader: Reader, room: str, before: Rule | None, after: Rule | None) -> dict[str, int]:
     text = text_from(reader)
     counts = {"sends": 0, "stops": 0, "keeps": 0}
     for kind in (*COLLECTIONS.values(), "rooms"):
@@ -215,7 +216,7 @@ def _require_aide(session: Session) -> tuple[str, str, int]:
 
 
 def _is_aide(session: Session, scope: UserScope, room: str) -> bool:
-    def job(reader: Any) -> bool:
+    def job(reader: Reader) -> bool:
         values, user = values_of(reader.get("rooms", room)), reader.get("users", scope.user_key)
         same_server = room.rpartition(":")[0] == scope.user_key.rpartition(":")[0]
         number = number_of(values, "QRroomaide")

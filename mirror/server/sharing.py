@@ -15,14 +15,14 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from mirror.citadel.errors import BadMessage
-from mirror.citadel.message import Message, parse_message
-from mirror.citadel.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
+from mirror.formats.errors import BadMessage
+from mirror.formats.message import Message, parse_message
+from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
 from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.fields import Field, pack_fields, unpack_fields
 from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
-from mirror.store.base import Store
+from mirror.store.base import Reader, Store
 from mirror.sync.remote import Denied
 from mirror.sync.scope import Text
 from mirror.sync.share import COLLECTIONS, SharedRoom, settings_of
@@ -214,7 +214,7 @@ class Shares:
     __hash__ = None  # type: ignore[assignment]
 
 
-def read_shares(reader: Any, peers: Iterable[str]) -> tuple[dict[str, Shares], list[str]]:
+def read_shares(reader: Reader, peers: Iterable[str]) -> tuple[dict[str, Shares], list[str]]:
     """Return what is shared with each of these peers, and a line for each room whose lines cannot be obeyed."""
     found = {peer: Shares() for peer in peers}
     problems: list[str] = []
@@ -238,13 +238,13 @@ def read_shares(reader: Any, peers: Iterable[str]) -> tuple[dict[str, Shares], l
     return found, problems
 
 
-def room_lines(reader: Any, room: str) -> Record | None:
+def room_lines(reader: Reader, room: str) -> Record | None:
     """Return the record that holds a room's lines, if there is one."""
     record: Record | None = reader.get(f"netconf/{room}", NETCONF_KEY)
     return None if record is None or record.dead else record
 
 
-def room_rules(reader: Any, room: str) -> list[Rule]:
+def room_rules(reader: Reader, room: str) -> list[Rule]:
     """Return the confirmed rules of a room.  Raises NetconfError."""
     record = room_lines(reader, room)
     if record is None or is_proposed(record):
@@ -280,7 +280,7 @@ class Sharing:
         return self._shares.get(peer) or Shares()
 
     def _refresh(self) -> list[str]:
-        def job(reader: Any) -> tuple[int, dict[str, Shares], list[str]]:
+        def job(reader: Reader) -> tuple[int, dict[str, Shares], list[str]]:
             return reader.last_sequence(), *read_shares(reader, self._peers)
 
         before = self._shares
@@ -315,6 +315,6 @@ class Sharing:
             log.info("the rules of what is shared with %s have changed", ", ".join(peers))
             changed(peers)
 
-    def _concerned(self, reader: Any) -> bool:
+    def _concerned(self, reader: Reader) -> bool:
         changed, self._sequence = reader.changed_collections(self._sequence)
         return any(name == "rooms" or name.startswith("netconf/") for name in changed)

@@ -26,7 +26,7 @@ from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.server.share_commands import list_shares, preview, tell_sharing
 from mirror.server.sharing import check_netconf
-from mirror.store.base import Applied
+from mirror.store.base import Applied, Reader, Writer
 from mirror.store.check import check_store
 from mirror.sync.remote import Denied, Page, Part, StaleCursor
 from mirror.sync.responder import Responder, check_page
@@ -418,7 +418,7 @@ def _read_drafts(batch: Batch) -> Page:
     return Page(records, [])
 
 
-def _write_drafts(writer: Any, drafts: list[Record]) -> Applied:
+def _write_drafts(writer: Writer, drafts: list[Record]) -> Applied:
     for draft in drafts:
         if draft.dead:
             if writer.delete(draft.collection, draft.key) is None:
@@ -475,8 +475,8 @@ def _conflicts(session: Session, asked: Asked) -> None:
     number = parse_number(arguments[0]) if arguments else None
     every = bool(arguments) and arguments[0] == "all"
 
-    def job(reader: Any) -> list[dict[str, Any]]:
-        return [conflict_as_json(reader, found) for found in reader.conflicts(number, unrestored=not every)]
+    def job(reader: Reader) -> list[dict[str, Any]]:
+        return [conflict_as_json(reader, found) for found in reader.conflicts(number, unresolved=not every)]
 
     found = session.node.store.read(job)
     if number is not None and not found:

@@ -1,13 +1,12 @@
 """A simulated node: a real store whose every call may be the last before a crash, and a clock that may be wrong."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.simulation.world import World
-from mirror.store.base import Pinned
-from mirror.store.sqlite import FILE, SqliteStore
+from mirror.store.base import Backend, Pinned, Reader, Writer
+from mirror.store.open import Options, open_store, put_back
 from mirror.sync.remote import SyncError
 
 T = TypeVar("T")
@@ -29,13 +28,13 @@ class Crashed(Lost):
 class FaultyStore:
     """A store until its node crashes."""
 
-    def __init__(self, node: "SimulatedNode", store: SqliteStore) -> None:
+    def __init__(self, node: "SimulatedNode", store: Backend) -> None:
         self._node = node
-        self._store: SqliteStore | None = store
+        self._store: Backend | None = store
         self.node = store.node
         self.clock = store.clock
 
-    def _open(self) -> SqliteStore:
+    def _open(self) -> Backend:
         if self._store is None:
             raise Lost(f"{self.node} is down")
         return self._store
@@ -44,17 +43,17 @@ class FaultyStore:
     def epoch(self) -> str:
         return self._open().epoch
 
-    def read(self, job: Callable[[Any], T]) -> T:
+    def read(self, job: Callable[[Reader], T]) -> T:
         if self._node.dies():
             self._node.crash()
         return self._open().read(job)
 
-    def write(self, job: Callable[[Any], T]) -> T:
+    def write(self, job: Callable[[Writer], T]) -> T:
         """Run a job; the node may crash before it commits, or after that but before anybody hears of it."""
         store = self._open()
         if self._node.dies():
 
-            def fails(writer: Any) -> T:
+            def fails(writer: Writer) -> T:
                 job(writer)
                 raise Crashed(f"{self.node} crashed before a commit")
 
@@ -73,6 +72,12 @@ class FaultyStore:
 
     def pin(self) -> Pinned:
         return self._open().pin()
+
+    def backup(self, destination: Path) -> None:
+        self._open().backup(destination)
+
+    def renew_epoch(self) -> str:
+        return self._open().renew_epoch()
 
     def close(self) -> None:
         """Close without a word, as a crash does."""
@@ -107,15 +112,14 @@ class SimulatedNode:
         self.up = True
         self.store = FaultyStore(self, self._opened())
 
-    def _opened(self) -> SqliteStore:
-        return SqliteStore(
-            self.directory,
-            self.name,
+    def _opened(self) -> Backend:
+        options = Options(
             now_ms=lambda: self.world.now + self.offset,
             max_ahead_ms=MAX_AHEAD_MS,
             durable=False,
             new_epoch=self._new_epoch,
         )
+        return open_store(self.directory, self.name, options=options)
 
     def dies(self) -> bool:
         """Tell whether this is the moment of a crash."""
@@ -130,15 +134,17 @@ class SimulatedNode:
         """Keep a copy of the store as it is."""
         copy = self.directory / "backup"
         copy.unlink(missing_ok=True)
-        self.store._open().backup(copy)
+        self.store.backup(copy)
         self.backup_taken = self.world.now
 
     def put_back(self) -> None:
         """Go back to the copy, as an administrator with a broken disk does."""
         self.crash()
-        for suffix in ("", "-wal", "-shm"):
-            (self.directory / (FILE + suffix)).unlink(missing_ok=True)
-        shutil.copyfile(self.directory / "backup", self.directory / FILE)
+        backup = self.directory / "backup"
+        for lost in self.directory.iterdir():
+            if lost != backup:
+                lost.unlink()
+        put_back(self.directory, backup)
         store = self._opened()
         store.renew_epoch()
         store.close()

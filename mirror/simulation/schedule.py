@@ -16,7 +16,7 @@ from mirror.simulation.ledger import Ledger, Thing
 from mirror.simulation.network import Network
 from mirror.simulation.node import MAX_AHEAD_MS, Crashed, Lost, SimulatedNode
 from mirror.simulation.world import World
-from mirror.store.base import StoreError
+from mirror.store.base import Reader, StoreError, Writer
 from mirror.store.check import check_store
 from mirror.sync.exchange import Exchange
 from mirror.sync.horizon import Keeping, keep_up
@@ -201,7 +201,7 @@ class Schedule:
         if what < 0.2:
             chosen = self.chance.random()
 
-            def delete(writer: Any) -> Record | None:
+            def delete(writer: Writer) -> Record | None:
                 living = [record.key for record in writer.scan_all(collection)]
                 deleted: Record | None = (
                     writer.delete(collection, living[int(chosen * len(living))]) if living else None
@@ -320,7 +320,7 @@ class Schedule:
 
     def _note_conflicts(self, node: SimulatedNode) -> None:
         try:
-            conflicts = node.store.read(lambda reader: reader.conflicts(limit=100_000, unrestored=False))
+            conflicts = node.store.read(lambda reader: reader.conflicts(limit=100_000, unresolved=False))
         except Lost:
             return
         self.outcome.conflicts += len(conflicts)
@@ -328,7 +328,7 @@ class Schedule:
             self.ledger.logged(conflict.loser)
 
 
-def _everything(reader: Any) -> dict[Thing, Record]:
+def _everything(reader: Reader) -> dict[Thing, Record]:
     return {
         (record.collection, record.key): record
         for name in reader.digests(lambda name: name != NODES)
@@ -336,7 +336,7 @@ def _everything(reader: Any) -> dict[Thing, Record]:
     }
 
 
-def _with_property(writer: Any, draft: Record, name: str, value: str) -> Record:
+def _with_property(writer: Writer, draft: Record, name: str, value: str) -> Record:
     """Return the item that is there with one property changed, or a new one."""
     current = writer.get(draft.collection, draft.key)
     item = find_item(writer.body(current)) if current is not None and not current.dead else None
@@ -346,7 +346,7 @@ def _with_property(writer: Any, draft: Record, name: str, value: str) -> Record:
     return body
 
 
-def _restore_newest(writer: Any) -> Record | None:
+def _restore_newest(writer: Writer) -> Record | None:
     found = writer.conflicts(limit=1)
     try:
         restored: Record | None = writer.restore(found[0].number) if found else None

@@ -2,18 +2,36 @@
 
 A store keeps records, digests, contents, cursors and conflicts; all that one call to ``write`` does is
 one transaction, durable before the call returns.  Readers see a consistent state for the length of one
-call to ``read``.  ``Reader`` and ``Writer`` in this package are the vocabulary of such a call.
+call to ``read``.  ``Reader`` and ``Writer`` are the vocabulary of such a call; a job must not keep them.
+
+Stamps are those of mirror.model.stamp, sizes and offsets are in bytes, times of day in Unix milliseconds.  Every
+call may raise StoreError.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from mirror.model.digest import Digest
 from mirror.model.errors import MirrorError
+from mirror.model.fields import Value
+from mirror.model.nodes import Heard, Horizon
 from mirror.model.record import Record, Version
 from mirror.model.stamp import HybridClock
 
 T = TypeVar("T")
+
+PAGE_RECORDS = 1024
+"""Records in a page of the feed at most; a page is what one batch carries."""
+PAGE_BYTES = 1024 * 1024
+"""Bytes of heads and bodies in a page of the feed, give or take one record."""
+PART_BYTES = 256 * 1024
+"""Bytes of content that a store keeps together."""
+BLOCK_RECORDS = 128
+"""Records that one sum over a stretch of a collection's order covers when it is made."""
+
+Place = tuple[int, str]
+"""Where a record stands in its collection's order: stamp and key."""
 
 
 class StoreError(MirrorError):
@@ -53,7 +71,7 @@ class Applied(NamedTuple):
     already_held: int = 0
     conflicts: int = 0
 
-    def __add__(self, other: tuple[Any, ...]) -> "Applied":
+    def __add__(self, other: tuple[int, ...]) -> "Applied":  # type: ignore[override]  # adds up, number by number
         return Applied(*(mine + its for mine, its in zip(self, other, strict=True)))
 
 
@@ -75,6 +93,39 @@ class StoredCursor(NamedTuple):
     complete: bool = False
 
 
+class RootState(NamedTuple):
+    """The whole store in one line: its epoch, the end of its feed, the digest over everything."""
+
+    epoch: str
+    sequence: int
+    digest: Digest
+    horizon: int = 0
+
+
+class Block(NamedTuple):
+    """The records from ``start`` to the next block's: how many, and the sum of their CRCs mod 2^64."""
+
+    start: Place
+    count: int  # type: ignore[assignment]  # a tuple has a method of that name
+    total: int
+
+
+class Listing(NamedTuple):
+    """One record as comparing sees it."""
+
+    stamp: int
+    key: str
+    crc: int
+
+
+class Checked(NamedTuple):
+    """A record as it is stored, and whether the CRC stored with it is its own."""
+
+    sequence: int
+    record: Record
+    right: bool
+
+
 Allows = Callable[[str], bool]
 """Tells whether a collection may be seen."""
 
@@ -84,10 +135,284 @@ def everything(_collection: str) -> bool:
     return True
 
 
+class Reader(Protocol):
+    """Answers questions about one consistent state of a store."""
+
+    node: str
+    epoch: str
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def root(self) -> RootState:
+        """Return the digest over everything and the end of the feed, in O(1)."""
+        ...
+
+    def last_sequence(self) -> int:
+        """Return where the feed ends; 0 in an empty store."""
+        ...
+
+    def horizon(self) -> int:
+        """Return the stamp before which tombstones were dropped here; 0 when none were."""
+        ...
+
+    def trimmed(self) -> int:
+        """Return the last place in the feed that held a tombstone which was dropped."""
+        ...
+
+    def oldest_tombstone(self) -> int:
+        """Return the least stamp of a tombstone, or a stamp later than all when there is none."""
+        ...
+
+    def origin(self) -> str:
+        """Return under which name this store writes: the node's, or after a restore another one."""
+        ...
+
+    def own_sign(self) -> Record | None:
+        """Return the last sign of life that was written here."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is here but signs of life."""
+        ...
+
+    def signs(self) -> list[Record]:
+        """Return all nodes' signs of life that came here, the horizon among them."""
+        ...
+
+    def heard(self) -> Heard:
+        """Return what this node has heard of all others."""
+        ...
+
+    def reaches(self, horizon: Horizon) -> bool:
+        """Tell whether every tombstone from before a horizon is here, or was, or what replaced it."""
+        ...
+
+    def digest(self, collection: str) -> Digest:
+        """Return a collection's digest, in O(1); an empty one when there is no such collection."""
+        ...
+
+    def digests(self, allows: Allows = everything) -> dict[str, Digest]:
+        """Return the digests of all collections that may be seen and hold anything, in the order of their names."""
+        ...
+
+    def collections(self, prefix: str) -> list[str]:
+        """Return the names of all collections that hold anything and begin so."""
+        ...
+
+    def changed_collections(self, after: int) -> tuple[set[str], int]:
+        """Return the names of the collections changed after a place in the feed, and where the feed ends."""
+        ...
+
+    def meta_text(self, name: str, default: str = "") -> str:
+        """Return a text that the store keeps about itself."""
+        ...
+
+    def meta_number(self, name: str, default: int = 0) -> int:
+        """Return a number that the store keeps about itself."""
+        ...
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def feed(
+        self,
+        after: int,
+        allows: Allows = everything,
+        collection: str | None = None,
+        limit: int = PAGE_RECORDS,
+        limit_bytes: int = PAGE_BYTES,
+    ) -> FeedPage:
+        """Return the next page of the feed after a sequence, or of one collection's part of it."""
+        ...
+
+    def get(self, collection: str, key: str) -> Record | None:
+        """Return one record (maybe a tombstone), or None."""
+        ...
+
+    def get_many(self, collection: str, keys: Iterable[str]) -> list[Record]:
+        """Return those of the records that are there."""
+        ...
+
+    def scan(self, collection: str, after: str = "", prefix: str = "", limit: int = PAGE_RECORDS) -> list[Record]:
+        """Return records of a collection in the order of their keys, tombstones included."""
+        ...
+
+    def scan_all(self, collection: str, prefix: str = "") -> Iterator[Record]:
+        """Yield all records of a collection that are alive, page by page."""
+        ...
+
+    def newest(self, collection: str, limit: int) -> list[Record]:
+        """Return a collection's newest living records, oldest first."""
+        ...
+
+    def entries(self, collection: str, lower: Place = (0, ""), upper: Place | None = None) -> list[Listing]:
+        """Return a collection's records in the order of stamp and key, from ``lower`` up to before ``upper``."""
+        ...
+
+    def blocks(self, collection: str) -> list[Block]:
+        """Return the sums over a collection's stretches, in order."""
+        ...
+
+    def check_records(self, after: int, limit: int = PAGE_RECORDS) -> list[Checked]:
+        """Return the records behind a place of the feed, each with the proof of its CRC."""
+        ...
+
+    # -- contents ---------------------------------------------------------------------------------
+
+    def content_have(self, content: bytes) -> int:
+        """Return how many bytes of a content are stored (all of them once it is complete)."""
+        ...
+
+    def content_complete(self, content: bytes) -> bool:
+        """Tell whether all of a content is stored, and was proved."""
+        ...
+
+    def content_size(self, content: bytes) -> int:
+        """Return a content's size.  Raises StoreDamaged when it is not here."""
+        ...
+
+    def complete_contents(self) -> list[tuple[bytes, int]]:
+        """Return the SHA-256 and size of all contents that are complete."""
+        ...
+
+    def content_users(self, content: bytes) -> list[Record]:
+        """Return the records whose body a content is, a thousand at most."""
+        ...
+
+    def content_parts(self, content: bytes, offset: int, limit: int) -> bytes:
+        """Return about ``limit`` bytes of a content from ``offset`` on; PART_BYTES more at most."""
+        ...
+
+    def body(self, record: Record) -> bytes:
+        """Return a record's body wherever it is kept; meant for items and people, not for bulk."""
+        ...
+
+    # -- exchange ---------------------------------------------------------------------------------
+
+    def cursor(self, peer: str, direction: str) -> StoredCursor:
+        """Return how far an exchange has come; an empty cursor before it began."""
+        ...
+
+    def conflicts(self, number: int | None = None, limit: int = 1000, unresolved: bool = True) -> list[Conflict]:
+        """Return conflicts, newest first, or the one of that number."""
+        ...
+
+    def conflict_count(self) -> int:
+        """Return how many conflicts are not resolved."""
+        ...
+
+
+class Writer(Reader, Protocol):
+    """A Reader that may also write; lives inside one call to ``Store.write``."""
+
+    clock: HybridClock
+
+    def apply(self, records: Sequence[Record], crcs: Sequence[int] | None = None) -> Applied:
+        """Merge records that came from elsewhere; ``crcs`` are theirs, in the same order.
+
+        Raises StampAhead, MissingContent, BadRecord; then nothing of the job is kept.
+        """
+        ...
+
+    def absorb(self, records: Sequence[Record]) -> Applied:
+        """Merge records imported from a Citadel server, whose times need not show a change.  Raises as ``apply``."""
+        ...
+
+    def adopt(self, record: Record) -> Applied:
+        """Take over those fields of a record from elsewhere that are later than ours, into ours if there is one."""
+        ...
+
+    def refuse_revival(self, records: Sequence[Record]) -> int:
+        """Delete records that were deleted so long ago that no tombstone is left; returns how many."""
+        ...
+
+    def came_meanwhile(self, after: int, horizon: int, compared: Set[tuple[str, str]]) -> bool:
+        """Tell whether records came after a place of the feed that may have been deleted before a horizon (a stamp).
+
+        ``compared`` are collections and keys that were compared with a node that knows.
+        """
+        ...
+
+    def put(self, draft: Record) -> Record:
+        """Write a draft as this node's next version of what is here, and return that."""
+        ...
+
+    def set_fields(self, collection: str, key: str, values: dict[str, Value]) -> Record:
+        """Set fields of a record, leaving the others, and return the new version."""
+        ...
+
+    def delete(self, collection: str, key: str) -> Record | None:
+        """Delete a record everywhere; returns its tombstone, or None when there was nothing alive."""
+        ...
+
+    def restore(self, number: int) -> Record:
+        """Write the losing version of a conflict as a new one.  Raises StoreError when there is none."""
+        ...
+
+    def beat(self) -> Record:
+        """Write this node's sign of life."""
+        ...
+
+    def advance_horizon(self, horizon: Horizon) -> None:
+        """Have tombstones with stamps below a horizon dropped, here now and at the peers when they hear of it."""
+        ...
+
+    def rename_origin(self, origin: str) -> None:
+        """Write under another name from now on."""
+        ...
+
+    def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:
+        """Store a part of a content; returns True once it is complete and its SHA-256 proved right.
+
+        Parts come in order; one that was stored before is skipped.  Raises BadRecord.
+        """
+        ...
+
+    def forget_content(self, content: bytes) -> None:
+        """Drop a content and its parts."""
+        ...
+
+    def store_body(self, record: Record, body: bytes) -> Record:
+        """Return the record with a body, inline or stored as content, whichever its size asks for."""
+        ...
+
+    def sweep_contents(self, suspects: dict[bytes, int]) -> dict[bytes, int]:
+        """Drop contents that nothing refers to, if they were among the ``suspects`` of the last sweep already.
+
+        Returns those that nothing refers to now, with the bytes there are of each.
+        """
+        ...
+
+    def set_cursor(self, peer: str, direction: str, cursor: StoredCursor) -> None:
+        """Remember how far an exchange has come."""
+        ...
+
+    def keep_cursors(self, peer: str, directions: Sequence[str]) -> None:
+        """Forget the cursors kept with a peer in all other directions."""
+        ...
+
+    def set_meta(self, name: str, value: str | int) -> None:
+        """Keep a text or number about the store itself."""
+        ...
+
+
+ReadJob = Callable[[Reader], T]
+WriteJob = Callable[[Writer], T]
+
+
 class Reading(Protocol):
     """Runs functions on one consistent state of a store."""
 
-    def read(self, job: Callable[[Any], T]) -> T: ...
+    def read(self, job: Callable[[Reader], T]) -> T:
+        """Run ``job`` with a Reader on one consistent state, and return what it returns."""
+        ...
+
+
+class Pinned(Reading, Protocol):
+    """A pinned state of a store."""
+
+    def close(self) -> None:
+        """Give the state up."""
+        ...
 
 
 class Store(Reading, Protocol):
@@ -97,13 +422,15 @@ class Store(Reading, Protocol):
     clock: HybridClock
 
     @property
-    def epoch(self) -> str: ...
+    def epoch(self) -> str:
+        """Name this life of the store: random, and new after a restore."""
+        ...
 
-    def write(self, job: Callable[[Any], T]) -> T:
+    def write(self, job: Callable[[Writer], T]) -> T:
         """Run ``job`` with a Writer in a transaction; return once it is durable."""
         ...
 
-    def pin(self) -> "Pinned":
+    def pin(self) -> Pinned:
         """Return a reading of the store as it is now, however it changes meanwhile."""
         ...
 
@@ -111,19 +438,25 @@ class Store(Reading, Protocol):
         """Have ``callback`` called after commits; returns what ends that."""
         ...
 
-    def close(self) -> None: ...
+    def backup(self, destination: Path) -> None:
+        """Copy the store to one new file, consistent while others write."""
+        ...
+
+    def renew_epoch(self) -> str:
+        """Give the store a new epoch and origin, so that peers don't trust cursors into its former life."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; further calls do nothing."""
+        ...
 
 
-class Pinned(Reading, Protocol):
-    """A pinned state of a store."""
+class Backend(Store, Protocol):
+    """A store that blocks the thread it is called in, and can commit several jobs at once."""
 
-    def close(self) -> None: ...
+    def write_group(self, jobs: Sequence[Callable[[Writer], Any]]) -> list[Any]:
+        """Run jobs in one transaction, each undone alone if it fails.
 
-
-class RootState(NamedTuple):
-    """The whole store in one line: its epoch, the end of its feed, the digest over everything."""
-
-    epoch: str
-    sequence: int
-    digest: Digest
-    horizon: int = 0
+        Returns each one's result or its exception, in order, once all that succeeded is durable.
+        """
+        ...

@@ -2,15 +2,13 @@
 
 import hashlib
 from collections import defaultdict
-from typing import Any
 
 import msgspec
 
 from mirror.model.digest import MASK, Digest
 from mirror.model.errors import MirrorError
 from mirror.model.record import record_crc, validate
-from mirror.store.base import Reading
-from mirror.store.reader import PART
+from mirror.store.base import PART_BYTES, Reader, Reading
 
 MAX_PROBLEMS = 1000
 
@@ -28,13 +26,14 @@ def check_store(store: Reading) -> CheckReport:
     return store.read(_check)
 
 
-def _check(reader: Any) -> CheckReport:
+def _check(reader: Reader) -> CheckReport:
     report = CheckReport()
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     after = 0
     while True:
-        rows, after = reader.check_records(after)
-        for sequence, record, right in rows:
+        checked = reader.check_records(after)
+        for sequence, record, right in checked:
+            after = sequence
             report.records += 1
             sum_ = sums[record.collection]
             sum_[0], sum_[1], sum_[2] = sum_[0] + 1, max(sum_[1], record.stamp), (sum_[2] + record_crc(record)) & MASK
@@ -46,7 +45,7 @@ def _check(reader: Any) -> CheckReport:
                 _found(report, f"sequence {sequence}: {error}")
             if record.content and not reader.content_complete(record.content):
                 _found(report, f"{record.collection} {record.key!r}: its content {record.content.hex()} is missing")
-        if not rows:
+        if not checked:
             break
     _check_digests(reader, sums, report)
     _check_blocks(reader, report)
@@ -59,7 +58,7 @@ def _found(report: CheckReport, problem: str) -> None:
         report.problems.append(problem)
 
 
-def _check_digests(reader: Any, sums: dict[str, list[int]], report: CheckReport) -> None:
+def _check_digests(reader: Reader, sums: dict[str, list[int]], report: CheckReport) -> None:
     stored = reader.digests()
     for name in sorted(stored.keys() | sums.keys()):
         computed = Digest(*sums.get(name, (0, 0, 0)))
@@ -74,7 +73,7 @@ def _check_digests(reader: Any, sums: dict[str, list[int]], report: CheckReport)
         _found(report, f"digest of the whole store is {reader.digest('')}, its records make {whole}")
 
 
-def _check_blocks(reader: Any, report: CheckReport) -> None:
+def _check_blocks(reader: Reader, report: CheckReport) -> None:
     for name in reader.digests():
         blocks = reader.blocks(name)
         for block, following in zip(blocks, [*blocks[1:], None]):
@@ -84,11 +83,11 @@ def _check_blocks(reader: Any, report: CheckReport) -> None:
                 _found(report, f"{name}: the sums of the block at {block.start} are not those of its records")
 
 
-def _check_contents(reader: Any, report: CheckReport) -> None:
+def _check_contents(reader: Reader, report: CheckReport) -> None:
     for content, size in reader.complete_contents():
         report.contents += 1
         hasher, offset = hashlib.sha256(), 0
-        while offset < size and (part := reader.content_parts(content, offset, PART)):
+        while offset < size and (part := reader.content_parts(content, offset, PART_BYTES)):
             hasher.update(part)
             offset += len(part)
         if hasher.digest() != content:

@@ -14,7 +14,8 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from mirror.model.errors import MirrorError
-from mirror.store.sqlite import Job, PinnedReading, SqliteStore
+from mirror.store.base import Backend, Pinned, Reader, Writer
+from mirror.store.open import DEFAULT_URL, DEFAULTS, Options, open_store
 
 T = TypeVar("T")
 
@@ -26,13 +27,13 @@ MAX_GROUP = 64
 class GreenStore:
     """The same promises as the store it wraps; calls block the calling greenlet only."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Backend) -> None:
         self._store = store
         self.node = store.node
         self.clock = store.clock
         self._read_pool = ThreadPool(READ_THREADS)
         self._write_pool = ThreadPool(1)
-        self._waiting: list[tuple[Job, AsyncResult]] = []
+        self._waiting: list[tuple[Callable[[Writer], Any], AsyncResult]] = []
         self._writing: gevent.Greenlet | None = None
         self._watchers: dict[int, Callable[[], None]] = {}
         self._watcher_number = 0
@@ -41,15 +42,15 @@ class GreenStore:
     def epoch(self) -> str:
         return self._store.epoch
 
-    def read(self, job: Callable[[Any], T]) -> T:
+    def read(self, job: Callable[[Reader], T]) -> T:
         result: T = self._read_pool.spawn(_outcome(lambda: self._store.read(job))).get()()
         return result
 
     def pin(self) -> "GreenPinned":
-        pinned: PinnedReading = self._read_pool.apply(self._store.pin)
+        pinned: Pinned = self._read_pool.apply(self._store.pin)
         return GreenPinned(pinned, self._read_pool)
 
-    def write(self, job: Callable[[Any], T]) -> T:
+    def write(self, job: Callable[[Writer], T]) -> T:
         """Run ``job`` in the next group; returns once it is durable."""
         result: AsyncResult = AsyncResult()
         self._waiting.append((job, result))
@@ -81,10 +82,18 @@ class GreenStore:
         self._watchers[number] = callback
         return lambda: self._watchers.pop(number, None) and None
 
-    def run(self, job: Callable[[SqliteStore], T]) -> T:
+    def run(self, job: Callable[[Backend], T]) -> T:
         """Run something long on the wrapped store in a reading thread: a backup, a check."""
         result: T = self._read_pool.spawn(_outcome(lambda: job(self._store))).get()()
         return result
+
+    def backup(self, destination: Path) -> None:
+        """Copy the store to one new file, consistent while others write."""
+        self.run(lambda store: store.backup(destination))
+
+    def renew_epoch(self) -> str:
+        """Give the store a new epoch and origin; meant for a store that nobody uses yet."""
+        return self._store.renew_epoch()
 
     def close(self) -> None:
         if self._writing is not None:
@@ -97,11 +106,11 @@ class GreenStore:
 class GreenPinned:
     """A pinned state, read in the pool."""
 
-    def __init__(self, pinned: PinnedReading, pool: ThreadPool) -> None:
+    def __init__(self, pinned: Pinned, pool: ThreadPool) -> None:
         self._pinned = pinned
         self._pool = pool
 
-    def read(self, job: Callable[[Any], T]) -> T:
+    def read(self, job: Callable[[Reader], T]) -> T:
         result: T = self._pool.spawn(_outcome(lambda: self._pinned.read(job))).get()()
         return result
 
@@ -127,6 +136,11 @@ def _outcome(job: Callable[[], Any]) -> Callable[[], Callable[[], Any]]:
     return run
 
 
-def open_green(directory: Path, node: str | None = None, **options: Any) -> GreenStore:
-    """Open a SQLite store for green threads.  Raises what SqliteStore raises."""
-    return GreenStore(SqliteStore(directory, node, **options))
+def open_green(
+    directory: Path,
+    node: str | None = None,
+    url: str = DEFAULT_URL,
+    options: Options = DEFAULTS,
+) -> GreenStore:
+    """Open a store for green threads.  Raises what open_store raises."""
+    return GreenStore(open_store(directory, node, url, options))

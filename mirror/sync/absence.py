@@ -7,12 +7,12 @@ not arise: they have every tombstone that was dropped.
 """
 
 from collections.abc import Iterable, Set
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Heard, Vector, horizon_of
 from mirror.model.record import Record, created, vector_of
-from mirror.store.base import Store
+from mirror.store.base import Store, Writer
 from mirror.sync.remote import Denied, Remote, State, SyncError
 
 
@@ -20,13 +20,13 @@ class HorizonMoved(SyncError):
     """Since two nodes were compared, tombstones were dropped, or records came that were not compared."""
 
 
-def check_horizon(writer: Any, horizon: int) -> None:
+def check_horizon(writer: Writer, horizon: int) -> None:
     """Raise HorizonMoved unless a store's horizon is still the one with which a peer was compared."""
     if writer.horizon() != horizon:
         raise HorizonMoved("deletions were forgotten here meanwhile: try again")
 
 
-def check_marker(writer: Any, records: Iterable[Record], after: int, compared: Set[tuple[str, str]]) -> None:
+def check_marker(writer: Writer, records: Iterable[Record], after: int, compared: Set[tuple[str, str]]) -> None:
     """Raise HorizonMoved when records tell of a horizon, and what it wants to be compared with has changed.
 
     Since the place ``after`` in the feed, a third node may have brought what was deleted before that horizon.
@@ -36,7 +36,7 @@ def check_marker(writer: Any, records: Iterable[Record], after: int, compared: S
         check_compared(writer, marker.stamp, after, compared)
 
 
-def check_compared(writer: Any, horizon: int, after: int, compared: Set[tuple[str, str]]) -> None:
+def check_compared(writer: Writer, horizon: int, after: int, compared: Set[tuple[str, str]]) -> None:
     """Raise HorizonMoved when records from before a horizon (a stamp) came in that were not ``compared``."""
     if writer.came_meanwhile(after, horizon, compared):
         raise HorizonMoved("records came in while all was compared: try again")

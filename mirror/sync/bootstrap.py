@@ -1,11 +1,9 @@
 """The first copy: everything another node has, in the order of its feed, then proof that it is equal."""
 
-from typing import Any
-
 import msgspec
 
 from mirror.model.kinds import NODES
-from mirror.store.base import Applied, Store, StoredCursor
+from mirror.store.base import Applied, Store, StoredCursor, Writer
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile
 from mirror.sync.remote import Remote, StaleCursor, State
@@ -54,7 +52,7 @@ def copy_all(
 def _finish(store: Store, state: State) -> None:
     """Mark the copy as complete; what was copied need not be pushed back."""
 
-    def job(writer: Any) -> None:
+    def job(writer: Writer) -> None:
         writer.set_cursor(state.node, PULL, StoredCursor(state.epoch, state.sequence, True))
         writer.set_cursor(state.node, PUSH, StoredCursor(state.epoch, writer.last_sequence(), True))
 

@@ -3,11 +3,9 @@
 The link (mirror.peer.link) and the simulation drive the same steps.
 """
 
-from typing import Any
-
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import horizon_of
-from mirror.store.base import Applied, Store, StoredCursor
+from mirror.store.base import Applied, Store, StoredCursor, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
 from mirror.sync.pull import PULL, PUSH, apply_page
 from mirror.sync.push import push_page
@@ -74,7 +72,7 @@ class Exchange(Cursors):
             # An empty store just takes the whole feed; it cannot hold anything that was deleted.
             markers = [record for page in remote.get(NODES, [HORIZON_KEY]) for record in page.records]
 
-            def begin(writer: Any) -> None:
+            def begin(writer: Writer) -> None:
                 writer.apply(markers)
                 writer.set_cursor(self._peer, PULL, StoredCursor(epoch, 0))
 
@@ -115,7 +113,7 @@ class Exchange(Cursors):
             except HorizonMoved:
                 self._horizon = None
 
-    def _check_horizon(self, writer: Any) -> None:
+    def _check_horizon(self, writer: Writer) -> None:
         if self._horizon is not None:
             check_horizon(writer, self._horizon)
 

@@ -3,11 +3,11 @@
 The daemon calls this now and then, the simulation in its own time.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mirror.model.nodes import agreed_horizon, horizon_stamp
 from mirror.model.stamp import stamp_ms
-from mirror.store.base import Store
+from mirror.store.base import Reader, Store
 
 
 class Keeping(NamedTuple):
@@ -21,7 +21,7 @@ class Keeping(NamedTuple):
 def keep_up(store: Store, now_ms: int, keeping: Keeping) -> int:
     """Do what is due at a moment (Unix milliseconds); returns the new horizon (a stamp) when it moved, or 0."""
 
-    def last_sign(reader: Any) -> int:
+    def last_sign(reader: Reader) -> int:
         sign = reader.own_sign()
         return stamp_ms(sign.stamp) if sign is not None else 0
 
@@ -39,6 +39,6 @@ def keep_up(store: Store, now_ms: int, keeping: Keeping) -> int:
     return horizon.stamp
 
 
-def _is_due(reader: Any, due_ms: int, step_ms: int) -> bool:
+def _is_due(reader: Reader, due_ms: int, step_ms: int) -> bool:
     """Tell whether there is anything to drop, and the horizon is a step behind."""
     return bool(stamp_ms(reader.horizon()) + step_ms <= due_ms and stamp_ms(reader.oldest_tombstone()) < due_ms)

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from sortedcontainers import SortedList
 
 from mirror.model.digest import MASK
-from mirror.store.blocks import TARGET, Block, Place
+from mirror.store.base import BLOCK_RECORDS, Block, Place
 from mirror.wire.codec import Bound, Entry, Listed, Range
 
 BRANCHES = 16
@@ -43,8 +43,8 @@ class RangeIndex:
         """Return the index of entries (stamp, key, CRC) that are at hand."""
         ordered = sorted(entries)
         blocks = []
-        for at in range(0, len(ordered), TARGET):
-            part = ordered[at : at + TARGET]
+        for at in range(0, len(ordered), BLOCK_RECORDS):
+            part = ordered[at : at + BLOCK_RECORDS]
             blocks.append(Block(part[0][:2] if at else (0, ""), len(part), sum(crc for _, _, crc in part)))
 
         def load(lower: Place, upper: Place | None) -> list[tuple[int, str, int]]:

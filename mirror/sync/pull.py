@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mirror.model.record import Record
-from mirror.store.base import Applied, Store, StoredCursor
+from mirror.store.base import Applied, Reader, Store, StoredCursor, Writer
 from mirror.sync.remote import Page, Part, Remote
 from mirror.wire.codec import ContentRequest
 
@@ -27,7 +27,7 @@ def contents_of(records: Iterable[Record]) -> list[ContentRequest]:
 def lacking(store: Store, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
     """Return those contents that a store lacks, from the offsets where it lacks them."""
 
-    def job(reader: Any) -> list[ContentRequest]:
+    def job(reader: Reader) -> list[ContentRequest]:
         return [
             ContentRequest(request.content, reader.content_have(request.content))
             for request in requests
@@ -58,7 +58,7 @@ def store_parts(store: Store, parts: list[Part], progress: Progress | None = Non
     if not parts:
         return
 
-    def job(writer: Any) -> None:
+    def job(writer: Writer) -> None:
         for part in parts:
             writer.add_content(part.content, part.size, part.offset, part.data)
 
@@ -82,7 +82,7 @@ def apply_page(
     """
     fetch_contents(store, remote, page.records, progress)
 
-    def job(writer: Any) -> Applied:
+    def job(writer: Writer) -> Applied:
         if guard is not None:
             guard(writer)
         applied: Applied = writer.apply(page.records, page.crcs)

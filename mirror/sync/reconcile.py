@@ -9,8 +9,7 @@ from mirror.model.digest import Digest
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import horizon_of, joined
 from mirror.model.record import Record
-from mirror.store.base import Applied, Store, StoredCursor
-from mirror.store.reader import PAGE_RECORDS
+from mirror.store.base import PAGE_RECORDS, Applied, Store, StoredCursor, Writer
 from mirror.sync.absence import (
     Absence,
     HorizonMoved,
@@ -92,7 +91,7 @@ def reconcile(
             raise HorizonMoved("deletions were forgotten there while all was compared: try again")
         work.exchange_signs(*signs)
 
-    def job(writer: Any) -> None:
+    def job(writer: Writer) -> None:
         writer.set_cursor(peer, PULL, StoredCursor(state.epoch, state.sequence, True))
         if push or not outcome.surplus:
             # What we pulled just now comes after ``before`` and is offered again at most once.
@@ -156,7 +155,7 @@ class _Work(NamedTuple):
         """
         marker = marker_of(record for page in theirs for record in page.records)
 
-        def job(writer: Any) -> None:
+        def job(writer: Writer) -> None:
             joint = joined(writer.heard().horizon, horizon_of(marker), writer.origin())
             check_compared(writer, joint.stamp, self.after, self.compared)
             writer.advance_horizon(joint)

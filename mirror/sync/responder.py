@@ -7,9 +7,7 @@ from mirror.model.digest import MASK, Digest
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
-from mirror.store.base import Applied, FeedPage, Reading, Store
-from mirror.store.blocks import Place
-from mirror.store.reader import PAGE_RECORDS
+from mirror.store.base import PAGE_RECORDS, Applied, FeedPage, Place, Reader, Reading, Store, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
 from mirror.sync.index import RangeIndex
 from mirror.sync.pull import lacking, store_parts
@@ -56,7 +54,7 @@ class Responder:
     def info(self, known: Digest | None = None, allows: Callable[[str], bool] | None = None) -> State:
         """Return the state, of the collections that ``allows`` also lets through if it is given."""
 
-        def job(reader: Any) -> State:
+        def job(reader: Reader) -> State:
             root = reader.root()
             self._told, self._after, self._comparing = root.horizon, root.sequence, False
             self._compared.clear()
@@ -77,7 +75,7 @@ class Responder:
         heard: Heard = self._read(lambda reader: reader.heard())
         return heard
 
-    def _digests(self, reader: Any, reads: Callable[[str], bool]) -> dict[str, Digest]:
+    def _digests(self, reader: Reader, reads: Callable[[str], bool]) -> dict[str, Digest]:
         names = self.scope.collections()
         if names is None:
             digests: dict[str, Digest] = reader.digests(reads)
@@ -87,18 +85,18 @@ class Responder:
         seen = {name: digest if whole(name) else self._digest_shown(reader, name) for name, digest in digests.items()}
         return {name: digest for name, digest in seen.items() if digest.count}
 
-    def _digest_shown(self, reader: Any, collection: str) -> Digest:
+    def _digest_shown(self, reader: Reader, collection: str) -> Digest:
         count = newest = total = 0
         for record in self._shown(reader, self._all(reader, collection)):
             count, newest = count + 1, max(newest, record.stamp)
             total = (total + record_crc(record)) & MASK
         return Digest(count, newest, total)
 
-    def _all(self, reader: Any, collection: str) -> Iterable[Record]:
+    def _all(self, reader: Reader, collection: str) -> Iterable[Record]:
         keys = self.scope.keys(collection)
         return _scan(reader, collection) if keys is None else reader.get_many(collection, keys)
 
-    def _shown(self, reader: Any, records: Iterable[Record], asked: bool = False) -> Iterator[Record]:
+    def _shown(self, reader: Reader, records: Iterable[Record], asked: bool = False) -> Iterator[Record]:
         """Yield what may be seen of records."""
         text = text_from(reader)
         for record in records:
@@ -106,7 +104,7 @@ class Responder:
             if shown is not None:
                 yield shown
 
-    def _page_shown(self, reader: Any, records: Iterable[Record], asked: bool = False) -> Page:
+    def _page_shown(self, reader: Reader, records: Iterable[Record], asked: bool = False) -> Page:
         shown = list(self._shown(reader, records, asked))
         return Page(shown, [record_crc(record) for record in shown])
 
@@ -127,7 +125,7 @@ class Responder:
         scope = self.scope
         reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
 
-        def job(reader: Any) -> tuple[Page, bool]:
+        def job(reader: Reader) -> tuple[Page, bool]:
             feed: FeedPage = reader.feed(after, reads, limit=self._page_records)
             page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
             if all(scope.whole(name) for name in {record.collection for record in page.records}):
@@ -167,7 +165,7 @@ class Responder:
         return self._read(lambda reader: self._page_shown(reader, reader.get_many(collection, keys), asked))
 
     def _scan_page(self, collection: str, after: str) -> tuple[Page, str | None]:
-        def job(reader: Any) -> tuple[Page, str | None]:
+        def job(reader: Reader) -> tuple[Page, str | None]:
             records = reader.scan(collection, after)
             return self._page_shown(reader, records), records[-1].key if records else None
 
@@ -181,7 +179,7 @@ class Responder:
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         self._require(collection)
 
-        def job(reader: Any) -> list[Answer]:
+        def job(reader: Reader) -> list[Answer]:
             # In one job, so that a thread does all of it and the hub none.
             index = self._index(reader, collection)
             if not self.scope.whole(collection):
@@ -194,7 +192,7 @@ class Responder:
         """Return the entries of a collection that may be seen; kept until the collection changes."""
         return self._read(lambda reader: self._index(reader, collection))
 
-    def _index(self, reader: Any, collection: str) -> RangeIndex:
+    def _index(self, reader: Reader, collection: str) -> RangeIndex:
         digest = reader.digest(collection)
         held = self._indexes.get(collection)
         if held is not None and held[0] == digest:
@@ -205,7 +203,7 @@ class Responder:
         self._indexes[collection] = (digest, index)
         return index
 
-    def _make_index(self, reader: Any, collection: str) -> RangeIndex:
+    def _make_index(self, reader: Reader, collection: str) -> RangeIndex:
         if not self.scope.whole(collection):
             shown = self._shown(reader, self._all(reader, collection))
             return RangeIndex.of((record.stamp, record.key, record_crc(record)) for record in shown)
@@ -232,7 +230,7 @@ class Responder:
     def _content_size(self, content: bytes) -> int:
         """Return a content's size.  Whoever may see a record may see its content; a hash alone opens nothing."""
 
-        def job(reader: Any) -> int:
+        def job(reader: Reader) -> int:
             if not self._opens(reader, content):
                 raise Denied(f"content {content.hex()} is not here")
             return int(reader.content_size(content))
@@ -243,7 +241,7 @@ class Responder:
         """Tell whether a content may be seen: it belongs to a record that may be."""
         return self._read(lambda reader: self._opens(reader, content))
 
-    def _opens(self, reader: Any, content: bytes) -> bool:
+    def _opens(self, reader: Reader, content: bytes) -> bool:
         users = (user for user in reader.content_users(content) if self.scope.reads(user.collection))
         return next(self._shown(reader, users), None) is not None
 
@@ -267,7 +265,7 @@ class Responder:
         return applied
 
     def _take(self, page: Page) -> Applied:
-        def job(writer: Any) -> Applied:
+        def job(writer: Writer) -> Applied:
             if self._told is not None:
                 check_horizon(writer, self._told)
             check_marker(writer, page.records, self._after, self._compared)
@@ -285,7 +283,7 @@ class Responder:
             self._compared.update((record.collection, record.key) for record in page.records)
         return applied
 
-    def _check_contents(self, reader: Any, records: Sequence[Record]) -> None:
+    def _check_contents(self, reader: Reader, records: Sequence[Record]) -> None:
         if self.scope.trusted:
             return
         for content in {record.content for record in records if record.content} - self._uploads.proved:
@@ -297,14 +295,14 @@ class Responder:
             raise Denied(f"{collection} is not here")
 
 
-def _scan(reader: Any, collection: str) -> Iterator[Record]:
+def _scan(reader: Reader, collection: str) -> Iterator[Record]:
     after = ""
     while page := reader.scan(collection, after):
         yield from page
         after = page[-1].key
 
 
-def text_from(reader: Any) -> Text:
+def text_from(reader: Reader) -> Text:
     """Return what gives a record's body, or of a large one its beginning."""
 
     def text(record: Record) -> bytes:
@@ -316,7 +314,7 @@ def text_from(reader: Any) -> Text:
     return text
 
 
-def take_in(writer: Any, scope: Scope, page: Page) -> Applied:
+def take_in(writer: Writer, scope: Scope, page: Page) -> Applied:
     """Merge what a scope admits of a page into a store.  Raises Denied; then nothing was changed."""
     if scope is EVERYTHING:
         applied: Applied = writer.apply(page.records, page.crcs)

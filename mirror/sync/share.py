@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from mirror.model.record import Record, created, record_crc
-from mirror.store.base import Applied, Store, StoredCursor
-from mirror.store.reader import PAGE_RECORDS
+from mirror.store.base import PAGE_RECORDS, Applied, Reader, Store, StoredCursor, Writer
 from mirror.sync.exchange import Cursors
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import find_difference
@@ -190,7 +189,7 @@ class ShareExchange(Cursors):
         self._only_new = not stale
         return stale or any(self._known(pair) != pair.state for pair in self._pairs)
 
-    def _bound(self, reader: Any) -> dict[str, str]:
+    def _bound(self, reader: Reader) -> dict[str, str]:
         """Return which room there belongs to ours, as found before.  Said anew where our rule names another one now."""
         bound: dict[str, str] = {}
         for room in self._rooms:
@@ -202,7 +201,7 @@ class ShareExchange(Cursors):
                 bound[room.key] = remote
         return bound
 
-    def _remember(self, writer: Any, bound: Mapping[str, str]) -> None:
+    def _remember(self, writer: Writer, bound: Mapping[str, str]) -> None:
         """Keep what belongs together, for our mirrors too, and forget what is no longer shared."""
         for here, there in self._pairs:
             if bound.get(here.key) != there.key:
@@ -231,7 +230,7 @@ class ShareExchange(Cursors):
             if withheld:
                 self._withheld[pair.here.name] = withheld
 
-        def job(writer: Any) -> None:
+        def job(writer: Writer) -> None:
             for pair in self._pairs:
                 writer.set_cursor(self._peer, _join(pair.here.key), StoredCursor(pair.state, 0, True))
             if stale:
@@ -249,7 +248,7 @@ class ShareExchange(Cursors):
         page = translated(page, names, lambda record: _flows(record, flowing.get(_room_of(record), frozenset())))
         cursor = page.cursor
 
-        def note(writer: Any) -> None:
+        def note(writer: Writer) -> None:
             if cursor is not None:
                 writer.set_cursor(self._peer, PULL, StoredCursor(cursor.epoch, cursor.sequence, True))
 
@@ -335,7 +334,7 @@ class _Settling(NamedTuple):
         after: str | None = ""
         while after is not None:
 
-            def job(reader: Any, after: str = after) -> tuple[list[tuple[int, str, int]], str | None]:
+            def job(reader: Reader, after: str = after) -> tuple[list[tuple[int, str, int]], str | None]:
                 records = reader.scan(here, after)
                 page = [
                     (record.stamp, record.key, record_crc(msgspec.structs.replace(record, collection=there)))
@@ -366,7 +365,7 @@ class _Settling(NamedTuple):
     def _known_or_new(self, page: Page, here: str) -> Page:
         """Leave out what is not here and may have been deleted here, so long ago that this is forgotten."""
 
-        def job(reader: Any) -> tuple[int, set[str]]:
+        def job(reader: Reader) -> tuple[int, set[str]]:
             return reader.horizon(), {record.key for record in reader.get_many(here, list(page.by_key()))}
 
         horizon, held = self.store.read(job)
@@ -403,7 +402,7 @@ def _apply(
     if any(record.content for record in page.records):
         page = _with_proved_contents(store, remote, scope, page)
 
-    def job(writer: Any) -> Applied:
+    def job(writer: Writer) -> Applied:
         applied = take_in(writer, scope, page)
         note(writer)
         return applied

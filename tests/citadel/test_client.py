@@ -13,7 +13,7 @@ from mirror.citadel.importer import Importer
 from mirror.citadel.leftovers import fetch_leftovers
 from mirror.peer.channel import Channel, ConnectionLost, connect
 from mirror.store.check import check_store
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 Make = Callable[..., SqliteStore]

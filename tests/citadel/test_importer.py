@@ -8,10 +8,10 @@ import pytest
 from exports import make_export
 
 from mirror.citadel.importer import Importer, Report
-from mirror.citadel.message import parse_message
+from mirror.formats.message import parse_message
 from mirror.model.fields import values_of
 from mirror.store.check import check_store
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
 
@@ -151,7 +151,7 @@ def test_what_is_refused_is_named_and_the_rest_is_kept(
 
 
 def test_empty_input_and_other_files_are_refused(make_store: Make) -> None:
-    from mirror.citadel.errors import CitadelError
+    from mirror.formats.errors import CitadelError
 
     for data in (b"", b"hello world\n", b"\0" * 100_000):
         with pytest.raises(CitadelError, match="no MIGR export"):

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.citadel.message import parse_message, serialize_message
-from mirror.citadel.migr import read_elements
-from mirror.citadel.names import shown_names
-from mirror.citadel.sequence_set import SequenceSet
 from mirror.config import load_config, load_secrets
+from mirror.formats.message import parse_message, serialize_message
+from mirror.formats.migr import read_elements
+from mirror.formats.names import shown_names
+from mirror.formats.sequence_set import SequenceSet
 from mirror.model.errors import MirrorError
 from mirror.model.fields import unpack_fields
 from mirror.model.item import item_rank

@@ -5,7 +5,7 @@ The expectation is worked out here from the imported data alone, not with the se
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gevent
 import pytest
@@ -21,6 +21,7 @@ from mirror.peer.remote import ChannelRemote
 from mirror.server.access import ADMIN, Party
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.store.base import Reader
 from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.errors import Refused
@@ -46,7 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     store.run(lambda inner: Importer(inner, "x").run([export.read_bytes()]))
     store.write(lambda writer: writer.beat())
 
-    def job(reader: Any) -> tuple[list[str], dict[str, Record], dict[str, Record]]:
+    def job(reader: Reader) -> tuple[list[str], dict[str, Record], dict[str, Record]]:
         users = {str(values_of(record)["u_fullname"]): record for record in reader.scan_all("users")}
         return sorted(reader.digests()), users, {record.key: record for record in reader.scan_all("rooms")}
 

@@ -9,9 +9,9 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 
-from mirror.citadel import migr
-from mirror.citadel.migr import Broken, read_elements
 from mirror.config import Config
+from mirror.formats import migr
+from mirror.formats.migr import Broken, read_elements
 from mirror.model.record import Record, record_crc
 from mirror.peer import prefetch as prefetch_module
 from mirror.peer.channel import Channel, ConnectionLost
@@ -22,8 +22,8 @@ from mirror.server.access import ADMIN, Party
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.upkeep import Upkeep
+from mirror.store.base import PAGE_RECORDS
 from mirror.store.green import GreenStore, open_green
-from mirror.store.reader import PAGE_RECORDS
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.batch import MAX_BATCH, MAX_HEADERS, BatchReader

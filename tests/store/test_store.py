@@ -15,7 +15,7 @@ from mirror.model.record import Record
 from mirror.model.stamp import make_stamp
 from mirror.store.base import MissingContent, StoredCursor, StoreError, StoreInUse
 from mirror.store.check import check_store
-from mirror.store.sqlite import FILE, SqliteStore
+from mirror.store.sqlite.store import FILE, SqliteStore
 
 Make = Callable[..., SqliteStore]
 

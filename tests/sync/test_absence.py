@@ -8,7 +8,7 @@ import pytest
 
 from mirror.model.kinds import NODES
 from mirror.model.record import Record
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.exchange import Exchange
 from mirror.sync.horizon import Keeping, keep_up
 from mirror.sync.reconcile import Outcome

@@ -1,15 +1,15 @@
 """The rules, with real stores and the engine on both sides: whatever is written and exchanged, all end equal."""
 
 from collections.abc import Callable
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 
 from mirror.model.record import Record
+from mirror.store.base import Writer
 from mirror.store.check import check_store
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.bootstrap import copy_all
 from mirror.sync.pull import apply_page
 from mirror.sync.reconcile import reconcile
@@ -88,7 +88,7 @@ class Nodes(RuleBasedStateMachine):
     def kill_room(self, node: str) -> None:
         """A room goes with all that is in it, in one transaction."""
 
-        def job(writer: Any) -> None:
+        def job(writer: Writer) -> None:
             writer.delete("rooms", "r")
             for record in list(writer.scan_all("messages/r")):
                 writer.delete("messages/r", record.key)
@@ -102,7 +102,7 @@ class Nodes(RuleBasedStateMachine):
 
     @rule(node=NODE)
     def restore_a_conflict(self, node: str) -> None:
-        def job(writer: Any) -> None:
+        def job(writer: Writer) -> None:
             found = writer.conflicts(limit=1)
             if found and not found[0].loser.dead:
                 writer.restore(found[0].number)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.model.record import Record
-from mirror.store.blocks import LIMIT, TARGET, Block
+from mirror.store.base import BLOCK_RECORDS, Block
 from mirror.store.check import check_store
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.blocks import LIMIT
+from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import find_difference
 from mirror.wire.codec import GREATEST, LEAST, Bound, Listed, Range
@@ -97,5 +98,5 @@ def test_a_store_written_before_there_were_blocks_gets_them(make_store: Callable
     assert check_store(store).problems == []
     store.write(lambda writer: writer.put(Record("messages/r", "id:new", 1, "x", 1)))
     blocks = store.read(lambda reader: reader.blocks("messages/r"))
-    assert max(block.count for block in blocks) <= TARGET + 1
+    assert max(block.count for block in blocks) <= BLOCK_RECORDS + 1
     assert check_store(store).problems == []

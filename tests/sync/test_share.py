@@ -11,8 +11,9 @@ from share_ends import End, dial, exchange_with, shares_of
 from mirror.model.fields import Field, pack_fields, values_of
 from mirror.model.record import Record, record_crc
 from mirror.server.sharing import NETCONF_KEY, read_shares
+from mirror.store.base import Writer
 from mirror.store.check import check_store
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.remote import Denied, Page, Part
 from mirror.sync.share import SharedRoom, ShareExchange, find_pairs
 from mirror.wire.codec import ContentRequest
@@ -363,7 +364,7 @@ def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: P
     drop(b, "b:9", "deleted on b")
     for store in pair:
 
-        def forget(writer: Any) -> None:
+        def forget(writer: Writer) -> None:
             writer.beat()
             from mirror.model.nodes import Horizon
 

@@ -12,7 +12,7 @@ from share_ends import dial
 
 from mirror.model.record import Record
 from mirror.server.sharing import NETCONF_KEY
-from mirror.store.sqlite import SqliteStore
+from mirror.store.sqlite.store import SqliteStore
 
 PAGE = (Path(__file__).parents[2] / "docs" / "netconf.md").read_text("utf-8")
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from icalendar import Calendar
 
-from mirror.citadel.errors import CitadelError
-from mirror.citadel.message import FLOWING, MIME, serialize_message
+from mirror.formats.errors import CitadelError
+from mirror.formats.message import FLOWING, MIME, serialize_message
 
 
 class Composed(NamedTuple):

@@ -2,7 +2,7 @@
 
 import random
 
-from mirror.citadel.names import shown_names
+from mirror.formats.names import shown_names
 from mirror.model.edit import with_fields
 from mirror.model.record import Record
 

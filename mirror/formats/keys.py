@@ -6,7 +6,7 @@ import the same server agree at once.
 
 import re
 
-from mirror.citadel.message import Message
+from mirror.formats.message import Message
 from mirror.model.kinds import ITEM_PREFIX
 from mirror.model.stamp import make_stamp
 

@@ -24,9 +24,9 @@ from mirror.model.merge import merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_bytes, record_crc, validate
 from mirror.model.stamp import HybridClock, stamp_ms
-from mirror.store.base import Applied, MissingContent, StoredCursor, StoreError
-from mirror.store.blocks import Blocks
-from mirror.store.reader import COLUMNS, PART, Names, Reader
+from mirror.store.base import PART_BYTES, Applied, MissingContent, StoredCursor, StoreError
+from mirror.store.sqlite.blocks import Blocks
+from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
 
 _INSERT = f"INSERT INTO record ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _INSERT_AT = f"INSERT INTO record (sequence, {COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -42,7 +42,7 @@ class _Change:
         self.count = self.newest = self.total = 0
 
 
-class Writer(Reader):
+class SqliteWriter(SqliteReader):
     """A Reader that may also write; lives inside one call to ``Store.write``."""
 
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str, clock: HybridClock) -> None:
@@ -245,7 +245,7 @@ class Writer(Reader):
 
     def _sign_places(self) -> list[tuple[int, int]]:
         """Return the stamps of our signs of life since the horizon, and where in the feed they were written."""
-        return [(stamp, sequence) for stamp, sequence in json.loads(str(self.meta("signs", "[]")))]
+        return [(stamp, sequence) for stamp, sequence in json.loads(self.meta_text("signs", "[]"))]
 
     def advance_horizon(self, horizon: Horizon) -> None:
         """Have tombstones with stamps below a horizon dropped, here now and at the peers when they hear of it."""
@@ -446,7 +446,7 @@ class Writer(Reader):
 
     def restore(self, number: int) -> Record:
         """Write the losing version of a conflict as a new one.  Raises StoreError when there is none."""
-        found = self.conflicts(number, unrestored=False)
+        found = self.conflicts(number, unresolved=False)
         if not found:
             raise StoreError(f"there is no conflict {number}; 'ctdlmirror conflicts list' shows those there are")
         loser = found[0].loser
@@ -531,16 +531,16 @@ class Writer(Reader):
         if len(self._hashers) > 64:
             self._hashers.clear()
         self._hashers[content] = (have + len(data), hasher)
-        fill = have % PART
+        fill = have % PART_BYTES
         if fill:
-            room = PART - fill
+            room = PART_BYTES - fill
             self.connection.execute(
                 "UPDATE content_part SET data = CAST(data || ? AS BLOB) WHERE content = ? AND start = ?",
                 (data[:room], number, have - fill),
             )
             have += len(data[:room])
             data = data[room:]
-        parts = [(number, have + at, data[at : at + PART]) for at in range(0, len(data), PART)]
+        parts = [(number, have + at, data[at : at + PART_BYTES]) for at in range(0, len(data), PART_BYTES)]
         self.connection.executemany("INSERT INTO content_part (content, start, data) VALUES (?,?,?)", parts)
 
     def _hash_stored(self, number: int) -> Any:
@@ -613,7 +613,7 @@ class Writer(Reader):
             (peer, json.dumps(list(directions))),
         )
 
-    def set_meta(self, name: str, value: Any) -> None:
+    def set_meta(self, name: str, value: str | int) -> None:
         self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.citadel.compose import compose_event, compose_post
-from mirror.citadel.errors import BadMessage, CitadelError
-from mirror.citadel.message import parse_message, serialize_message
-from mirror.citadel.sequence_set import SequenceSet
+from mirror.formats.compose import compose_event, compose_post
+from mirror.formats.errors import BadMessage, CitadelError
+from mirror.formats.message import parse_message, serialize_message
+from mirror.formats.sequence_set import SequenceSet
 
 FIELDS = st.lists(
     st.tuples(st.sampled_from("AITUMZ"), st.binary(max_size=40).filter(lambda value: b"\0" not in value)), max_size=8

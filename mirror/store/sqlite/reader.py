@@ -11,15 +11,23 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Heard, Horizon, horizon_of, vector_held
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
-from mirror.store.base import Allows, Conflict, FeedPage, RootState, StoreDamaged, StoredCursor, everything
-from mirror.store.blocks import Block, Place, read_blocks, read_entries
-
-PAGE_RECORDS = 1024
-"""Records in a page of the feed at most; a page is what one batch carries."""
-PAGE_BYTES = 1024 * 1024
-"""Bytes of heads and bodies in a page of the feed, give or take one record."""
-PART = 256 * 1024
-"""Bytes of content in one row."""
+from mirror.store.base import (
+    PAGE_BYTES,
+    PAGE_RECORDS,
+    PART_BYTES,
+    Allows,
+    Block,
+    Checked,
+    Conflict,
+    FeedPage,
+    Listing,
+    Place,
+    RootState,
+    StoreDamaged,
+    StoredCursor,
+    everything,
+)
+from mirror.store.sqlite.blocks import read_blocks, read_entries
 
 COLUMNS = "collection, key, stamp, origin, born, dead, past, head, body, content, size, crc"
 _RECORD_COLUMNS = ", ".join(f"record.{name}" for name in COLUMNS.split(", "))
@@ -60,7 +68,7 @@ class Names:
         return number
 
 
-class Reader:
+class SqliteReader:
     """Answers questions about a store's present (or pinned) state."""
 
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str) -> None:
@@ -82,11 +90,11 @@ class Reader:
 
     def horizon(self) -> int:
         """Return the stamp before which tombstones were dropped here; 0 when none were."""
-        return int(self.meta("horizon", 0))
+        return self.meta_number("horizon")
 
     def trimmed(self) -> int:
         """Return the last place in the feed that held a tombstone which was dropped."""
-        return int(self.meta("trimmed", 0))
+        return self.meta_number("trimmed")
 
     def oldest_tombstone(self) -> int:
         """Return the least stamp of a tombstone, or a stamp later than all when there is none."""
@@ -95,7 +103,7 @@ class Reader:
 
     def origin(self) -> str:
         """Return under which name this store writes: the node's, or after a restore another one."""
-        return str(self.meta("origin", self.node))
+        return self.meta_text("origin", self.node)
 
     def own_sign(self) -> Record | None:
         """Return the last sign of life that was written here."""
@@ -147,9 +155,15 @@ class Reader:
         rows = self.connection.execute("SELECT DISTINCT collection FROM record WHERE sequence > ?", (after,))
         return {self.names.resolve(self.connection, number) for (number,) in rows.fetchall()}, self.last_sequence()
 
-    def meta(self, name: str, default: Any = None) -> Any:
+    def meta_text(self, name: str, default: str = "") -> str:
+        """Return a text that the store keeps about itself."""
         row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return default if row is None else row[0]
+        return default if row is None else str(row[0])
+
+    def meta_number(self, name: str, default: int = 0) -> int:
+        """Return a number that the store keeps about itself."""
+        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return default if row is None else int(row[0])
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -245,10 +259,8 @@ class Reader:
         )
         return [self.record_of(row) for row in reversed(rows.fetchall())]
 
-    def entries(
-        self, collection: str, lower: Place = (0, ""), upper: Place | None = None
-    ) -> list[tuple[int, str, int]]:
-        """Return (stamp, key, CRC) of a collection's records in that order, from ``lower`` up to before ``upper``."""
+    def entries(self, collection: str, lower: Place = (0, ""), upper: Place | None = None) -> list[Listing]:
+        """Return a collection's records in the order of stamp and key, from ``lower`` up to before ``upper``."""
         return read_entries(self.connection, self.names.find(self.connection, collection), lower, upper)
 
     def blocks(self, collection: str) -> list[Block]:
@@ -259,16 +271,16 @@ class Reader:
         digest = self.digest(collection)
         return [Block((0, ""), digest.count, digest.total)] if digest.count else []
 
-    def check_records(self, after: int, limit: int = PAGE_RECORDS) -> tuple[list[tuple[int, Record, bool]], int]:
-        """Return (sequence, record, whether its CRC is right) of the next rows, and the last sequence."""
+    def check_records(self, after: int, limit: int = PAGE_RECORDS) -> list[Checked]:
+        """Return the records behind a place of the feed, each with the proof of its CRC."""
         rows = self.connection.execute(
             f"SELECT sequence, {COLUMNS} FROM record WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
         ).fetchall()
         checked = []
         for row in rows:
             record = self.record_of(row[1:])
-            checked.append((row[0], record, record_crc(record) == unsigned(row[12])))
-        return checked, rows[-1][0] if rows else after
+            checked.append(Checked(row[0], record, record_crc(record) == unsigned(row[12])))
+        return checked
 
     # -- contents ---------------------------------------------------------------------------------
 
@@ -301,7 +313,7 @@ class Reader:
         rows = self.connection.execute(
             "SELECT start, data FROM content_part JOIN content ON content.id = content_part.content "
             "WHERE hash = ? AND start > ? ORDER BY start",
-            (content, offset - PART),
+            (content, offset - PART_BYTES),
         )
         blocks, size = [], 0
         for start, data in rows:
@@ -324,9 +336,9 @@ class Reader:
         ).fetchone()
         return StoredCursor(row[0], row[1], bool(row[2])) if row else StoredCursor()
 
-    def conflicts(self, number: int | None = None, limit: int = 1000, unrestored: bool = True) -> list[Conflict]:
+    def conflicts(self, number: int | None = None, limit: int = 1000, unresolved: bool = True) -> list[Conflict]:
         """Return conflicts, newest first, or the one of that number."""
-        where = "id = ?" if number is not None else ("restored = 0" if unrestored else "1")
+        where = "id = ?" if number is not None else ("restored = 0" if unresolved else "1")
         arguments: list[Any] = [number] if number is not None else []
         rows = self.connection.execute(
             "SELECT id, noticed, loser, winner_stamp, winner_origin, restored FROM conflict "

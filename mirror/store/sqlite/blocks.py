@@ -8,26 +8,12 @@ import sqlite3
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from mirror.model.digest import MASK, signed, unsigned
+from mirror.store.base import BLOCK_RECORDS, Block, Listing, Place
 
-TARGET = 128
-"""Records in a block that was just split off."""
 LIMIT = 256
 """Records in a block at most; one more and it is split."""
-
-Place = tuple[int, str]
-"""Where a record stands in its collection's order: stamp and key."""
-
-
-class Block(NamedTuple):
-    """The records from ``start`` to the next block's: how many, and the sum of their CRCs mod 2^64."""
-
-    start: Place
-    count: int  # type: ignore[assignment]  # a tuple has a method of that name
-    total: int
-
 
 Entries = Iterable[tuple[Place, int]]
 """Places with CRCs."""
@@ -90,8 +76,8 @@ class Blocks:
         upper = starts[at + 1] if at + 1 < len(starts) else None
         entries = read_entries(self._connection, collection, starts[at], upper)
         blocks = []
-        for first in range(0, len(entries), TARGET):
-            part = entries[first : first + TARGET]
+        for first in range(0, len(entries), BLOCK_RECORDS):
+            part = entries[first : first + BLOCK_RECORDS]
             start = starts[at] if first == 0 else part[0][:2]
             blocks.append((collection, *start, len(part), signed(sum(crc for _, _, crc in part) & MASK)))
         self._connection.executemany("INSERT OR REPLACE INTO block VALUES (?,?,?,?,?)", blocks)
@@ -100,15 +86,15 @@ class Blocks:
 
 def read_entries(
     connection: sqlite3.Connection, collection: int | None, lower: Place = (0, ""), upper: Place | None = None
-) -> list[tuple[int, str, int]]:
-    """Return (stamp, key, CRC) from ``lower`` up to but without ``upper``, from the index alone."""
+) -> list[Listing]:
+    """Return the records from ``lower`` up to but without ``upper``, from the index alone."""
     below = "" if upper is None else "AND (stamp, key) < (?, ?)"
     rows = connection.execute(
         "SELECT stamp, key, crc & 9223372036854775807, crc < 0 FROM record INDEXED BY record_order "
         f"WHERE collection = ? AND (stamp, key) >= (?, ?) {below} ORDER BY stamp, key",
         (collection, *lower, *(upper or ())),
     )
-    return [(stamp, key, crc | (negative << 63)) for stamp, key, crc, negative in rows.fetchall()]
+    return [Listing(stamp, key, crc | (negative << 63)) for stamp, key, crc, negative in rows.fetchall()]
 
 
 def read_blocks(connection: sqlite3.Connection, collection: int | None) -> list[Block]:

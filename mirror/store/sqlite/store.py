@@ -6,6 +6,7 @@ same jobs in threads and groups what is written at the same time into one commit
 
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
@@ -14,14 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
-from mirror.store.base import StoreError
-from mirror.store.lock import StoreLock
-from mirror.store.reader import Reader
-from mirror.store.schema import migrate
-from mirror.store.writer import Writer
+from mirror.store.base import Reader, StoreError, Writer
+from mirror.store.sqlite.lock import StoreLock
+from mirror.store.sqlite.reader import SqliteReader
+from mirror.store.sqlite.schema import migrate
+from mirror.store.sqlite.writer import SqliteWriter
 
 T = TypeVar("T")
-Job = Callable[[Any], Any]
 
 FILE = "store.sqlite"
 CHECKPOINT_PAGES = 4000
@@ -88,21 +88,21 @@ class SqliteStore:
         self._connection = _connect(self._path, self._durable)
         os.chmod(self._path, 0o600)
         migrate(self._connection)
-        known = Reader(self._connection, node or "", "")
-        if created or known.meta("epoch") is None:
+        known = SqliteReader(self._connection, node or "", "")
+        if created or not known.meta_text("epoch"):
             if node is None:
                 raise StoreError(f"the store {self._path} is empty and no node name was given")
             self._initialise(node)
-        self.node = str(known.meta("node"))
-        self.epoch = str(known.meta("epoch"))
+        self.node = known.meta_text("node")
+        self.epoch = known.meta_text("epoch")
         if node is not None and node != self.node:
             raise StoreError(f"the store {self._path} belongs to node {self.node!r}, not to {node!r}")
-        newest = max(int(known.meta("clock", 0)), known.digest("").newest)
+        newest = max(known.meta_number("clock"), known.digest("").newest)
         self.clock = HybridClock(now_ms, newest, max_ahead_ms)
-        self._writer = Writer(self._connection, self.node, self.epoch, self.clock)
+        self._writer = SqliteWriter(self._connection, self.node, self.epoch, self.clock)
         self._write_lock = threading.Lock()
-        self._idle: list[Reader] = []
-        self._readers: list[Reader] = []
+        self._idle: list[SqliteReader] = []
+        self._readers: list[SqliteReader] = []
         self._watchers: dict[int, Callable[[], None]] = {}
         self._watcher_number = 0
 
@@ -115,7 +115,7 @@ class SqliteStore:
 
     # -- reading ----------------------------------------------------------------------------------
 
-    def read(self, job: Callable[[Any], T]) -> T:
+    def read(self, job: Callable[[Reader], T]) -> T:
         """Run ``job`` with a Reader on one consistent state."""
         reader = self._idle.pop() if self._idle else self._new_reader()
         try:
@@ -132,13 +132,13 @@ class SqliteStore:
             else:
                 self._close_reader(reader)
 
-    def _new_reader(self) -> Reader:
-        reader = Reader(_connect(self._path, self._durable), self.node, self.epoch)
+    def _new_reader(self) -> SqliteReader:
+        reader = SqliteReader(_connect(self._path, self._durable), self.node, self.epoch)
         reader.connection.execute("PRAGMA query_only=ON")
         self._readers.append(reader)
         return reader
 
-    def _close_reader(self, reader: Reader) -> None:
+    def _close_reader(self, reader: SqliteReader) -> None:
         self._readers.remove(reader)
         reader.connection.close()
 
@@ -151,14 +151,14 @@ class SqliteStore:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def write(self, job: Callable[[Any], T]) -> T:
+    def write(self, job: Callable[[Writer], T]) -> T:
         """Run ``job`` with a Writer in a transaction of its own; durable on return."""
         result = self.write_group([job])[0]
         if isinstance(result, BaseException):
             raise result
         return result  # type: ignore[no-any-return]
 
-    def write_group(self, jobs: Sequence[Job]) -> list[Any]:
+    def write_group(self, jobs: Sequence[Callable[[Writer], Any]]) -> list[Any]:
         """Run jobs in one transaction, each undone alone if it fails.
 
         Returns each one's result or its exception, in order, once all that succeeded is durable.
@@ -176,7 +176,7 @@ class SqliteStore:
             callback()
         return results
 
-    def _run_group(self, jobs: Sequence[Job]) -> list[Any]:
+    def _run_group(self, jobs: Sequence[Callable[[Writer], Any]]) -> list[Any]:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         results = []
@@ -224,7 +224,8 @@ class SqliteStore:
     def renew_epoch(self) -> str:
         """Give the store a new epoch, so that peers don't trust cursors into its former life."""
 
-        def job(writer: Writer) -> str:
+        def job(_writer: Writer) -> str:
+            writer = self._writer
             epoch = self._new_epoch()
             writer.set_meta("epoch", epoch)
             # What was written here after the backup may live on elsewhere, and this store has not seen it: from now
@@ -249,12 +250,12 @@ class SqliteStore:
 class PinnedReading:
     """One state of a store, kept by an open read transaction (which keeps the WAL from shrinking)."""
 
-    def __init__(self, reader: Reader, close: Callable[[Reader], None]) -> None:
+    def __init__(self, reader: SqliteReader, close: Callable[[SqliteReader], None]) -> None:
         self._reader = reader
         self._close = close
         self._lock = threading.Lock()
 
-    def read(self, job: Callable[[Any], T]) -> T:
+    def read(self, job: Callable[[Reader], T]) -> T:
         with self._lock:
             try:
                 return job(self._reader)
@@ -263,3 +264,18 @@ class PinnedReading:
 
     def close(self) -> None:
         self._close(self._reader)
+
+
+def put_back_file(directory: Path, backup: Path) -> None:
+    """Make a copy of a backup the store in a directory.  Raises StoreError; then nothing is there."""
+    path = directory / FILE
+    if path.exists():
+        raise StoreError(f"{path} exists: move it away first, a restore never replaces a store")
+    copy = path.with_name(path.name + ".restoring")
+    try:
+        shutil.copyfile(backup, copy)
+        os.chmod(copy, 0o600)
+        os.replace(copy, path)
+    except OSError as error:
+        copy.unlink(missing_ok=True)
+        raise StoreError(f"{backup} cannot be put back: {error.strerror}") from error

@@ -7,7 +7,7 @@ letters are kept; the bytes of a message that is only passed on are never rewrit
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mirror.citadel.errors import BadMessage
+from mirror.formats.errors import BadMessage
 
 MAGIC = 0xFF
 NORMAL = 65

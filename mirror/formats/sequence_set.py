@@ -5,7 +5,7 @@
 
 from bisect import bisect_right
 
-from mirror.citadel.errors import CitadelError
+from mirror.formats.errors import CitadelError
 
 HIGHEST = (1 << 63) - 1
 

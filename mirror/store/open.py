@@ -1,0 +1,64 @@
+"""Opening a store by its URL: which backend keeps it is decided here, and known to nobody above.
+
+``sqlite:`` is a file in the node's directory, and the default.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS
+from mirror.store.base import Backend, StoreError
+from mirror.store.sqlite.store import SqliteStore, put_back_file
+
+DEFAULT_URL = "sqlite:"
+
+
+def system_now_ms() -> int:
+    """Unix milliseconds by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Options(NamedTuple):
+    """How a store is opened, whatever keeps it.
+
+    ``purpose`` is told to whoever finds the store in use.  ``durable=False`` leaves the disk to the system: for
+    simulations that throw the store away.
+    """
+
+    purpose: str = "ctdlmirror"
+    now_ms: Callable[[], int] = system_now_ms
+    max_ahead_ms: int = DEFAULT_MAX_AHEAD_MS
+    durable: bool = True
+    new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
+
+
+DEFAULTS = Options()
+
+
+def open_store(
+    directory: Path, node: str | None = None, url: str = DEFAULT_URL, options: Options = DEFAULTS
+) -> Backend:
+    """Open the store of the node in ``directory``; with a ``node`` name a new one is created if there is none.
+
+    Raises StoreInUse, or StoreError when it cannot be opened or the URL names no store.
+    """
+    _check_url(url)
+    return SqliteStore(directory, node, **options._asdict())
+
+
+def put_back(directory: Path, backup: Path, url: str = DEFAULT_URL) -> None:
+    """Make a copy of a backup the store of the node in ``directory``, in one step; the backup stays as it is.
+
+    Raises StoreError when there is a store already, or the copy cannot be made.
+    """
+    _check_url(url)
+    put_back_file(directory, backup)
+
+
+def _check_url(url: str) -> None:
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite" or rest:
+        raise StoreError(f"{url!r} names no store; 'sqlite:' is the one there is")
