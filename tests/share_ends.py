@@ -5,7 +5,8 @@ from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.pull import PUSH
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder
-from mirror.sync.share import SharedRoom, ShareExchange
+from mirror.sync.share import ShareExchange
+from mirror.wire.values import SharedRoom
 
 
 class End(Responder):

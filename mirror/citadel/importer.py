@@ -28,9 +28,10 @@ from mirror.formats.keys import (
 from mirror.formats.message import Message, parse_message
 from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.sequence_set import SequenceSet
+from mirror.model.applied import Applied
 from mirror.model.fields import fields_at
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
-from mirror.store.base import Applied, Store, Writer
+from mirror.store.base import Store, Writer
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024

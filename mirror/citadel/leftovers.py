@@ -8,9 +8,10 @@ import msgspec
 from mirror.citadel.client import BANNERS, CitadelClient, RoomFile
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp
+from mirror.model.applied import Applied
 from mirror.model.fields import values_of
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
-from mirror.store.base import Applied, Reader, Store, Writer
+from mirror.store.base import Reader, Store, Writer
 from mirror.wire.errors import Refused
 
 ROOM_DIRECTORY, ROOM_MAILBOX = 32, 16384

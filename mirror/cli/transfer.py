@@ -26,8 +26,8 @@ from mirror.store.green import open_green
 from mirror.store.open import Options, open_store
 from mirror.sync.bootstrap import copy_all
 from mirror.sync.pull import PULL
-from mirror.sync.remote import Page, Part
 from mirror.wire.codec import ContentRequest, Cursor
+from mirror.wire.values import Page, Part
 
 BLOCK = 1024 * 1024
 TIMEOUT_S = 90.0

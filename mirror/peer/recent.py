@@ -6,7 +6,7 @@ Only saves traffic: a version that is sent back all the same is dropped there at
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from mirror.sync.remote import Page
+from mirror.wire.values import Page
 
 LIMIT = 65_536
 """CRCs remembered per peer."""

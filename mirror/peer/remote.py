@@ -7,15 +7,14 @@ from contextlib import contextmanager
 import gevent
 import msgspec
 
+from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard, Horizon
 from mirror.model.record import INLINE_LIMIT, Record
 from mirror.peer.channel import Channel
-from mirror.store.base import Applied
-from mirror.sync.remote import Answer, Offered, Page, Part, StaleCursor, State
+from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import PART_BYTES
-from mirror.sync.share import SharedRoom
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.codec import (
     MSGPACK,
@@ -32,6 +31,7 @@ from mirror.wire.codec import (
 )
 from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code, Reply
+from mirror.wire.values import Answer, Offered, Page, Part, SharedRoom, State
 
 
 class ChannelRemote:

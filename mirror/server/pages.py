@@ -8,11 +8,11 @@ from typing import NamedTuple
 from gevent.event import AsyncResult
 
 from mirror.store.base import Store
-from mirror.sync.remote import Page
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.batch import frame
 from mirror.wire.codec import MSGPACK, records_batch
+from mirror.wire.values import Page
 
 MAX_SHARED_BYTES = 256 * 1024
 """Larger pages are catching up, not news, and are not kept."""

@@ -25,7 +25,8 @@ from mirror.model.stamp import stamp_ms
 from mirror.store.base import Reader, Store
 from mirror.sync.remote import Denied
 from mirror.sync.scope import Text
-from mirror.sync.share import COLLECTIONS, SharedRoom, settings_of
+from mirror.sync.share import COLLECTIONS, settings_of
+from mirror.wire.values import SharedRoom
 from netconf.errors import NetconfError
 from netconf.lines import MAX_BYTES
 from netconf.rules import DELETIONS, FILES, MARKS, SETTINGS, Rule, check, read_rules

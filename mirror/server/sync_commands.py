@@ -15,6 +15,7 @@ import msgspec
 from gevent.event import Event
 from gevent.socket import wait_read
 
+from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.kinds import KINDS, NODES, Rule, check_collection, kind_of, room_of
@@ -26,9 +27,9 @@ from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.server.share_commands import list_shares, preview, tell_sharing
 from mirror.server.sharing import check_netconf
-from mirror.store.base import Applied, Reader, Writer
+from mirror.store.base import Reader, Writer
 from mirror.store.check import check_store
-from mirror.sync.remote import Denied, Page, Part, StaleCursor
+from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder, check_page
 from mirror.wire.batch import Batch
 from mirror.wire.codec import (
@@ -45,6 +46,7 @@ from mirror.wire.codec import (
 )
 from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code, clean, parse_number
+from mirror.wire.values import Page, Part
 
 log = logging.getLogger("mirror.session")
 

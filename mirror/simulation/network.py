@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.nodes import Heard
 from mirror.simulation.node import Lost, SimulatedNode
 from mirror.simulation.world import World
-from mirror.store.base import Applied
-from mirror.sync.remote import Answer, Offered, Page, Part, State
 from mirror.sync.responder import Responder
 from mirror.wire.codec import ContentRequest, Cursor, Range
+from mirror.wire.values import Answer, Offered, Page, Part, State
 
 T = TypeVar("T")
 PAGE_RECORDS = 3

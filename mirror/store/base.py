@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from mirror.model.applied import Applied
 from mirror.model.digest import Digest
+from mirror.model.draft import Draft
 from mirror.model.errors import MirrorError
 from mirror.model.fields import Value
 from mirror.model.nodes import Heard, Horizon
@@ -62,17 +64,6 @@ class FeedPage(NamedTuple):
     sequence: int
     more: bool
     trimmed: int = 0
-
-
-class Applied(NamedTuple):
-    """What became of records that came in (numbers of records)."""
-
-    written: int = 0
-    already_held: int = 0
-    conflicts: int = 0
-
-    def __add__(self, other: tuple[int, ...]) -> "Applied":  # type: ignore[override]  # adds up, number by number
-        return Applied(*(mine + its for mine, its in zip(self, other, strict=True)))
 
 
 class Conflict(NamedTuple):
@@ -329,6 +320,14 @@ class Writer(Reader, Protocol):
         """Tell whether records came after a place of the feed that may have been deleted before a horizon (a stamp).
 
         ``compared`` are collections and keys that were compared with a node that knows.
+        """
+        ...
+
+    def write(self, draft: Draft) -> Record:
+        """Write a draft as this node's next version, and return that.
+
+        Where its base does not cover what is held it is a concurrent edit: what it overwrites goes to the conflict
+        log, and what it loses to does too.  Raises Changed, BadRecord, MissingContent; NotHere when it deletes nothing.
         """
         ...
 

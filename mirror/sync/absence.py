@@ -13,7 +13,8 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Heard, Vector, horizon_of
 from mirror.model.record import Record, created, vector_of
 from mirror.store.base import Store, Writer
-from mirror.sync.remote import Denied, Remote, State, SyncError
+from mirror.sync.remote import Denied, Remote, SyncError
+from mirror.wire.values import State
 
 
 class HorizonMoved(SyncError):

@@ -2,13 +2,15 @@
 
 import msgspec
 
+from mirror.model.applied import Applied
 from mirror.model.kinds import NODES
-from mirror.store.base import Applied, Store, StoredCursor, Writer
+from mirror.store.base import Store, StoredCursor, Writer
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile
-from mirror.sync.remote import Remote, StaleCursor, State
+from mirror.sync.remote import Remote, StaleCursor
 from mirror.sync.responder import Responder
 from mirror.wire.codec import Cursor
+from mirror.wire.values import State
 
 
 class Copied(msgspec.Struct):

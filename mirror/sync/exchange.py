@@ -3,17 +3,19 @@
 The link (mirror.peer.link) and the simulation drive the same steps.
 """
 
+from mirror.model.applied import Applied
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import horizon_of
-from mirror.store.base import Applied, Store, StoredCursor, Writer
+from mirror.store.base import Store, StoredCursor, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
 from mirror.sync.pull import PULL, PUSH, apply_page
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Outcome, reconcile
-from mirror.sync.remote import Page, Remote, StaleCursor
+from mirror.sync.remote import Remote, StaleCursor
 from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.codec import Cursor
+from mirror.wire.values import Page
 
 
 class Cursors:

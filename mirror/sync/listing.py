@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from mirror.sync.index import RangeIndex
-from mirror.sync.remote import Answer, Remote
+from mirror.sync.remote import Remote
 from mirror.wire.codec import GREATEST, LEAST, Entry, Listed, Range
+from mirror.wire.values import Answer
 
 RANGES_A_TRIP = 128
 """Ranges asked for in one round trip."""

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from mirror.model.applied import Applied
 from mirror.model.record import Record
-from mirror.store.base import Applied, Reader, Store, StoredCursor, Writer
-from mirror.sync.remote import Page, Part, Remote
+from mirror.store.base import Reader, Store, StoredCursor, Writer
+from mirror.sync.remote import Remote
 from mirror.wire.codec import ContentRequest
+from mirror.wire.values import Page, Part
 
 PULL = "pull"
 PUSH = "push"

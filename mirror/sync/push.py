@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from mirror.store.base import Applied, Store
+from mirror.model.applied import Applied
+from mirror.store.base import Store
 from mirror.sync.pull import contents_of
-from mirror.sync.remote import Offered, Page, Remote
+from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
+from mirror.wire.values import Offered, Page
 
 
 def push_page(store: Store, remote: Remote, page: Page, scope: Scope = EVERYTHING) -> Applied:

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import horizon_of, joined
 from mirror.model.record import Record
-from mirror.store.base import PAGE_RECORDS, Applied, Store, StoredCursor, Writer
+from mirror.store.base import PAGE_RECORDS, Store, StoredCursor, Writer
 from mirror.sync.absence import (
     Absence,
     HorizonMoved,
@@ -22,9 +23,10 @@ from mirror.sync.absence import (
 from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
-from mirror.sync.remote import Page, Remote, State
+from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
+from mirror.wire.values import Page, State
 
 
 class Outcome(msgspec.Struct):

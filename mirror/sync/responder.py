@@ -3,18 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from mirror.model.applied import Applied
 from mirror.model.digest import MASK, Digest
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
-from mirror.store.base import PAGE_RECORDS, Applied, FeedPage, Place, Reader, Reading, Store, Writer
+from mirror.store.base import PAGE_RECORDS, FeedPage, Place, Reader, Reading, Store, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
 from mirror.sync.index import RangeIndex
 from mirror.sync.pull import lacking, store_parts
-from mirror.sync.remote import Answer, Denied, Offered, Page, Part, StaleCursor, State
+from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.scope import EVERYTHING, Scope, Text
 from mirror.sync.uploads import Uploads
 from mirror.wire.codec import ContentRequest, Cursor, Range
+from mirror.wire.values import Answer, Offered, Page, Part, State
 
 PART_BYTES = 1024 * 1024
 """Bytes of content in one part, give or take a row."""

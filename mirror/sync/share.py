@@ -10,18 +10,20 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from mirror.model.applied import Applied
 from mirror.model.record import Record, created, record_crc
-from mirror.store.base import PAGE_RECORDS, Applied, Reader, Store, StoredCursor, Writer
+from mirror.store.base import PAGE_RECORDS, Reader, Store, StoredCursor, Writer
 from mirror.sync.exchange import Cursors
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import find_difference
 from mirror.sync.pull import PULL, PUSH, contents_of, fetch_contents, store_parts
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Outcome
-from mirror.sync.remote import Page, Remote, State
+from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder, check_page, take_in
 from mirror.sync.scope import Scope
 from mirror.sync.uploads import Uploads
+from mirror.wire.values import Page, SharedRoom, State
 from netconf.rules import DELETIONS, FILES, MARKS, MESSAGES, SETTINGS
 
 COLLECTIONS = {MESSAGES: "messages", MARKS: "visits", FILES: "files"}
@@ -29,25 +31,6 @@ COLLECTIONS = {MESSAGES: "messages", MARKS: "visits", FILES: "files"}
 _WHAT_OF = {kind: what for what, kind in COLLECTIONS.items()} | dict.fromkeys(
     ("rooms", "room-info", "pictures"), SETTINGS
 )
-
-
-class SharedRoom(NamedTuple):
-    """A room as one side shares it with the other.  ``remote`` is its name there, empty where it is the same.
-
-    ``mark`` changes when the rule does; ``whole`` is whether all of the room's messages and files are shown.
-    """
-
-    key: str
-    name: str
-    remote: str
-    pushes: bool
-    pulls: bool
-    what: frozenset[str]
-    mark: str = ""
-    whole: bool = True
-
-    def points_at(self, other: "SharedRoom") -> bool:
-        return self.remote.casefold() == other.name.casefold()
 
 
 class Pair(NamedTuple):

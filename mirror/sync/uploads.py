@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from mirror.sync.remote import Part
+from mirror.wire.values import Part
 
 MAX_OPEN = 64
 """Contents that may be under way at a time; beginning one more forgets the oldest."""

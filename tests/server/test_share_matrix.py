@@ -23,8 +23,8 @@ from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.sharing import NETCONF_KEY
 from mirror.store.green import open_green
-from mirror.sync.remote import Page
 from mirror.wire.errors import Refused
+from mirror.wire.values import Page
 
 ROOM, FILES_ROOM, MAILBOX = "alpha:32", "alpha:43", "alpha:25"
 """Support, Drop Box and somebody's mailbox, all of the recorded server."""

@@ -14,9 +14,10 @@ from mirror.server.sharing import NETCONF_KEY, read_shares
 from mirror.store.base import Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
-from mirror.sync.remote import Denied, Page, Part
-from mirror.sync.share import SharedRoom, ShareExchange, find_pairs
+from mirror.sync.remote import Denied
+from mirror.sync.share import ShareExchange, find_pairs
 from mirror.wire.codec import ContentRequest
+from mirror.wire.values import Page, Part, SharedRoom
 
 Make = Callable[..., SqliteStore]
 IN_USE = "2"

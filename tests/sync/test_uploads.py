@@ -2,8 +2,8 @@
 
 import hashlib
 
-from mirror.sync.remote import Part
 from mirror.sync.uploads import MAX_OPEN, Uploads
+from mirror.wire.values import Part
 
 BODY = b"0123456789" * 10
 CONTENT = hashlib.sha256(BODY).digest()

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from mirror.model.applied import Applied
 from mirror.model.digest import MASK, signed, unsigned
 from mirror.model.edit import successor, tombstone, with_fields
 from mirror.model.errors import BadRecord
@@ -24,7 +25,7 @@ from mirror.model.merge import merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_bytes, record_crc, validate
 from mirror.model.stamp import HybridClock, stamp_ms
-from mirror.store.base import PART_BYTES, Applied, MissingContent, StoredCursor, StoreError
+from mirror.store.base import PART_BYTES, MissingContent, StoredCursor, StoreError
 from mirror.store.sqlite.blocks import Blocks
 from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
 
