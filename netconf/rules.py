@@ -142,7 +142,7 @@ def _mirror_rule(line: Line) -> Rule:
     return rule
 
 
-Reader = Callable[[Rule, str], Rule]
+ReadOption = Callable[[Rule, str], Rule]
 """Returns a rule with an option's value taken over.  Raises ValueError, saying what to write."""
 
 
@@ -192,7 +192,7 @@ def _read_header(rule: Rule, value: str) -> Rule:
     return _select(rule, headers=(*rule.selection.headers, (name.lower(), pattern.strip())))
 
 
-def _read_pattern(name: str) -> Reader:
+def _read_pattern(name: str) -> ReadOption:
     def read(rule: Rule, value: str) -> Rule:
         if not value.strip():
             raise ValueError("write a pattern, as in *@example.org")
@@ -205,7 +205,7 @@ def _select(rule: Rule, **conditions: Any) -> Rule:
     return rule._replace(selection=rule.selection._replace(**conditions))
 
 
-_OPTIONS: dict[str, Reader] = {
+_OPTIONS: dict[str, ReadOption] = {
     "direction": _read_direction,
     "what": _read_what,
     "since": _read_since,

@@ -29,7 +29,7 @@ def parse_collection(name: str) -> Collection:
     return Collection(kind, room)
 
 
-class Rule(enum.Enum):
+class MergeRule(enum.Enum):
     """How two versions of one record become one; see mirror.model.merge."""
 
     FIELDS = "last writer wins, field by field"
@@ -42,31 +42,31 @@ class Kind(NamedTuple):
 
     name: str
     per_room: bool
-    rule: Rule
+    rule: MergeRule
     holds: str
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("config", False, Rule.FIELDS, "the server's settings, one record a key"),
-        Kind("floors", False, Rule.FIELDS, "floors"),
-        Kind("users", False, Rule.FIELDS, "users with their passwords as the server holds them"),
-        Kind("rooms", False, Rule.FIELDS, "rooms and mailboxes"),
-        Kind("pictures", False, Rule.NEWEST, "pictures of users and rooms"),
-        Kind("bios", False, Rule.NEWEST, "users' texts about themselves"),
-        Kind("room-info", False, Rule.NEWEST, "rooms' descriptions"),
-        Kind("system-messages", False, Rule.NEWEST, "log in, log out and other system messages"),
-        Kind("inbox-rules", False, Rule.NEWEST, "users' rules for incoming mail"),
-        Kind("orphans", False, Rule.NEWEST, "messages that an export holds but no room lists"),
-        Kind("nodes", False, Rule.NEWEST, "each node's sign of life, and up to when tombstones are dropped"),
-        Kind("messages", True, Rule.MESSAGES, "a room's messages, calendar and contact items"),
-        Kind("visits", True, Rule.FIELDS, "each user's relation to a room, read and answered marks"),
-        Kind("files", True, Rule.NEWEST, "a room's files"),
-        Kind("netconf", True, Rule.NEWEST, "a room's network configuration"),
+        Kind("config", False, MergeRule.FIELDS, "the server's settings, one record a key"),
+        Kind("floors", False, MergeRule.FIELDS, "floors"),
+        Kind("users", False, MergeRule.FIELDS, "users with their passwords as the server holds them"),
+        Kind("rooms", False, MergeRule.FIELDS, "rooms and mailboxes"),
+        Kind("pictures", False, MergeRule.NEWEST, "pictures of users and rooms"),
+        Kind("bios", False, MergeRule.NEWEST, "users' texts about themselves"),
+        Kind("room-info", False, MergeRule.NEWEST, "rooms' descriptions"),
+        Kind("system-messages", False, MergeRule.NEWEST, "log in, log out and other system messages"),
+        Kind("inbox-rules", False, MergeRule.NEWEST, "users' rules for incoming mail"),
+        Kind("orphans", False, MergeRule.NEWEST, "messages that an export holds but no room lists"),
+        Kind("nodes", False, MergeRule.NEWEST, "each node's sign of life, and up to when tombstones are dropped"),
+        Kind("messages", True, MergeRule.MESSAGES, "a room's messages, calendar and contact items"),
+        Kind("visits", True, MergeRule.FIELDS, "each user's relation to a room, read and answered marks"),
+        Kind("files", True, MergeRule.NEWEST, "a room's files"),
+        Kind("netconf", True, MergeRule.NEWEST, "a room's network configuration"),
     )
 }
-OPAQUE = Kind("opaque", True, Rule.NEWEST, "what a newer node sent and this one doesn't know")
+OPAQUE = Kind("opaque", True, MergeRule.NEWEST, "what a newer node sent and this one doesn't know")
 NODES = "nodes"
 HORIZON_KEY = "*"
 """Key, among the nodes, of the record whose stamp is the horizon: older tombstones are dropped everywhere."""

@@ -12,7 +12,7 @@ import msgspec
 
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Field, order, pack_fields, unpack_fields
-from mirror.model.kinds import ITEM_PREFIX, Rule, kind_of
+from mirror.model.kinds import ITEM_PREFIX, MergeRule, kind_of
 from mirror.model.parts import check_written, join, loses, read_parts, write_body, write_head
 from mirror.model.record import Record, covers, past_of, record_bytes, vector_of
 
@@ -47,7 +47,7 @@ def merge(left: Record, right: Record, body: Body = inline_body, keep: Keep = ke
     if left.era != right.era:
         winner, loser = (left, right) if left.era > right.era else (right, left)
         return Merged(winner, _lost(winner, loser))
-    if not left.dead and kind_of(left.collection).rule is Rule.FIELDS:
+    if not left.dead and kind_of(left.collection).rule is MergeRule.FIELDS:
         return _merge_fields(left, right)
     if not left.dead and is_item(left):
         return _merge_items(left, right, body, keep)
@@ -57,7 +57,7 @@ def merge(left: Record, right: Record, body: Body = inline_body, keep: Keep = ke
 
 def is_item(record: Record) -> bool:
     """Tell whether a record is a calendar or contact item, a wiki page or whatever else has an exclusive id."""
-    return kind_of(record.collection).rule is Rule.MESSAGES and record.key.startswith(ITEM_PREFIX)
+    return kind_of(record.collection).rule is MergeRule.MESSAGES and record.key.startswith(ITEM_PREFIX)
 
 
 def check_head(record: Record) -> None:
@@ -67,7 +67,7 @@ def check_head(record: Record) -> None:
     """
     if record.dead or not record.head:
         return
-    if kind_of(record.collection).rule is Rule.FIELDS:
+    if kind_of(record.collection).rule is MergeRule.FIELDS:
         for name, field in unpack_fields(record).items():
             if not 0 < field.stamp <= record.stamp:
                 raise BadRecord(
@@ -94,7 +94,7 @@ def _saw_all(winner: Record, loser: Record) -> bool:
 
     Merged fields bear the greatest version of those they were made of, so one is not enough to have seen.
     """
-    if kind_of(loser.collection).rule is not Rule.FIELDS and not is_item(loser):
+    if kind_of(loser.collection).rule is not MergeRule.FIELDS and not is_item(loser):
         return covers(winner, loser)
     seen = vector_of(winner)
     return all(seen.get(origin, 0) >= stamp for origin, stamp in vector_of(loser).items())
@@ -104,7 +104,7 @@ def _same_content(left: Record, right: Record) -> bool:
     if (left.dead, left.body, left.content) != (right.dead, right.body, right.content):
         return False
     # A message's head holds what one server says of it (its number there); the message is its body.
-    return left.head == right.head or kind_of(left.collection).rule is Rule.MESSAGES
+    return left.head == right.head or kind_of(left.collection).rule is MergeRule.MESSAGES
 
 
 def _joint(left: Record, right: Record) -> Record:

@@ -18,7 +18,7 @@ from gevent.socket import wait_read
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.errors import BadRecord, MirrorError
-from mirror.model.kinds import KINDS, NODES, Rule, check_collection, kind_of, room_of
+from mirror.model.kinds import KINDS, NODES, MergeRule, check_collection, kind_of, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.peer.remote import decode_page, read_part
 from mirror.server.access import VIEWS_CALENDAR, UserScope
@@ -425,7 +425,7 @@ def _write_drafts(writer: Writer, drafts: list[Record]) -> Applied:
         if draft.dead:
             if writer.delete(draft.collection, draft.key) is None:
                 raise Denied(f"{draft.collection} {draft.key!r} is not here")
-        elif kind_of(draft.collection).rule is Rule.FIELDS:
+        elif kind_of(draft.collection).rule is MergeRule.FIELDS:
             writer.set_fields(draft.collection, draft.key, unpack_head(draft.head))
         else:
             writer.put(writer.store_body(draft, draft.body) if draft.body else draft)

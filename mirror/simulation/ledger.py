@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mirror.model.fields import Field, unpack_fields
-from mirror.model.kinds import Rule, kind_of
+from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import is_item
 from mirror.model.parts import Edit, Part, is_noticed, read_parts
 from mirror.model.record import Record, covers
@@ -68,7 +68,7 @@ class Ledger:
 
     def _accounted(self, record: Record, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
-        if kind_of(record.collection).rule is Rule.FIELDS:
+        if kind_of(record.collection).rule is MergeRule.FIELDS:
             return all(
                 self._field_accounted(record, name, field, final)
                 for name, field in unpack_fields(record).items()

@@ -20,7 +20,7 @@ from mirror.model.digest import MASK, signed, unsigned
 from mirror.model.edit import successor, tombstone, with_fields
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Value, order, pack_fields, unpack_fields
-from mirror.model.kinds import HORIZON_KEY, NODES, Rule, check_collection, kind_of
+from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, kind_of
 from mirror.model.merge import merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_bytes, record_crc, validate
@@ -619,4 +619,4 @@ class SqliteWriter(SqliteReader):
 
 
 def _is_fields(record: Record) -> bool:
-    return kind_of(record.collection).rule is Rule.FIELDS
+    return kind_of(record.collection).rule is MergeRule.FIELDS
