@@ -2,7 +2,6 @@
 
 import pytest
 
-from mirror.model.checksum import crc64
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import check_collection
 from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_bytes, record_crc, validate
@@ -16,10 +15,6 @@ def test_bytes_and_crc_are_those_of_the_example_in_the_protocol_document() -> No
     record = Record("users", "alpha:1", 65536, "alpha", 1)
     assert record_bytes(record).hex() == "9ba57573657273a7616c7068613a31ce00010000a5616c70686101c290c400c400c40000"
     assert record_crc(record) == 0x87B525EF6E7B8B6B
-
-
-def test_the_checksum_has_the_published_check_value() -> None:
-    assert crc64(b"123456789") == 0x62EC59E3F1A4F00A
 
 
 @pytest.mark.parametrize(
