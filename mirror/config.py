@@ -28,6 +28,8 @@ _LOOPBACK = ("127.", "::1", "localhost")
 class ConfigError(MirrorError):
     """A configuration or secrets file that cannot be used."""
 
+    exit_code = 3
+
 
 class Address(msgspec.Struct, frozen=True):
     """Where to listen or dial: host and TCP port."""

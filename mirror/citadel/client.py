@@ -20,6 +20,8 @@ BANNERS = (
 class LoginFailed(CitadelError):
     """The server did not take the user name or password."""
 
+    exit_code = 7
+
 
 class RoomFile(NamedTuple):
     """A file in a room's directory (``size`` in bytes)."""

@@ -9,31 +9,10 @@ from typing import Any
 import click
 
 from mirror import __version__
-from mirror.citadel.client import LoginFailed
-from mirror.config import ConfigError
-from mirror.formats.errors import CitadelError
 from mirror.model.errors import MirrorError
-from mirror.peer.channel import ConnectionLost
-from mirror.peer.dial import KindsDiffer, NotAuthenticated
-from mirror.peer.tls import NotTrusted
-from mirror.store.base import StoreError, StoreInUse
-from mirror.wire.errors import Refused
 
 EXIT_DIFFERENT = 1
 """What was compared or checked is not as it should be."""
-_EXIT_CODES: tuple[tuple[type[MirrorError], int], ...] = (
-    (ConfigError, 3),
-    (StoreInUse, 4),
-    (StoreError, 5),
-    (ConnectionLost, 6),
-    (NotAuthenticated, 7),
-    (NotTrusted, 7),
-    (KindsDiffer, 3),
-    (LoginFailed, 7),
-    (Refused, 8),
-    (CitadelError, 9),
-)
-EXIT_OTHER = 10
 
 _EPILOG = """\b
 Exit codes: 0 done, 1 something differs or is damaged, 2 wrong usage, 3 configuration,
@@ -48,11 +27,6 @@ First steps:
   ctdlmirror bootstrap citadel://admin@HOST:504    or take it from the running server
   ctdlmirror daemon                                serve it and keep it equal
 """
-
-
-def exit_code(error: MirrorError) -> int:
-    """Return the documented exit code for an error."""
-    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), EXIT_OTHER)
 
 
 def default_directory() -> Path:
@@ -73,10 +47,10 @@ class Group(click.Group):
             return super().invoke(context)
         except MirrorError as error:
             click.echo(f"ctdlmirror: {error}", err=True)
-            sys.exit(exit_code(error))
+            sys.exit(error.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
-            sys.exit(EXIT_OTHER)
+            sys.exit(MirrorError.exit_code)
 
 
 @click.group(

@@ -1,8 +1,16 @@
 """The root of every error the mirror raises on purpose, and those of the model itself."""
 
+from typing import ClassVar
+
 
 class MirrorError(Exception):
-    """Something a user can act on; its text is one line that says what was wrong and where."""
+    """Something a user can act on; its text is one line that says what was wrong and where.
+
+    A class of errors that a script has to tell from others sets ``exit_code``, with which a command that ends by it
+    exits; docs/exit-codes.md lists them.
+    """
+
+    exit_code: ClassVar[int] = 10
 
 
 class StampAhead(MirrorError):

@@ -28,6 +28,8 @@ MAX_LISTING = 1_000_000
 class ConnectionLost(MirrorError):
     """The connection ended, or was silent for too long."""
 
+    exit_code = 6
+
 
 class Channel:
     """Wraps a connected green socket."""

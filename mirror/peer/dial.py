@@ -18,9 +18,13 @@ MECHANISM = "SCRAM-SHA-256"
 class NotAuthenticated(MirrorError):
     """One of the two sides does not know the shared secret."""
 
+    exit_code = 7
+
 
 class KindsDiffer(MirrorError):
     """One side takes the other for a mirror, the other one just shares rooms."""
+
+    exit_code = 3
 
 
 class Greeting(NamedTuple):

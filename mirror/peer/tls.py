@@ -23,6 +23,8 @@ _VALID_DAYS = 3650 * 2
 class NotTrusted(MirrorError):
     """The other side's certificate is not the one expected."""
 
+    exit_code = 7
+
 
 def make_certificate(directory: Path, node: str, hosts: list[str]) -> str:
     """Make a node's key and self-signed certificate (P-256); returns its fingerprint."""

@@ -39,9 +39,13 @@ Place = tuple[int, str]
 class StoreError(MirrorError):
     """The store cannot be opened, read or written."""
 
+    exit_code = 5
+
 
 class StoreInUse(StoreError):
     """Another process has the store open."""
+
+    exit_code = 4
 
 
 class StoreDamaged(StoreError):

@@ -10,6 +10,8 @@ class ProtocolError(MirrorError):
 class Refused(MirrorError):
     """The other side answered a command with an error reply; ``code`` is its three digits."""
 
+    exit_code = 8
+
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code} {text}")
         self.code = code
