@@ -5,7 +5,7 @@ key) keeps the plain name; the other is shown with the node where it was made, `
 from the records alone, so every node shows the same, and giving one of them another name ends it.
 """
 
-from collections import defaultdict
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from mirror.model.fields import Value, values_of
@@ -13,6 +13,10 @@ from mirror.model.record import Record
 
 ROOM_IN_USE, ROOM_MAILBOX = 2, 16384
 NAME_FIELDS = {"users": "u_fullname", "rooms": "QRname"}
+_OPENING = " ("
+
+_Named = tuple[int, str, str]
+"""Birth, key and name of a record; the least of those of one name keeps it plain."""
 
 
 def number_of(values: dict[str, Value], name: str) -> int:
@@ -24,25 +28,112 @@ def number_of(values: dict[str, Value], name: str) -> int:
 
 
 def shown_names(records: Iterable[Record]) -> dict[str, str]:
-    """Return the names of living users, or of public and private rooms, by their keys.
+    """Return the names of living users, or of public and private rooms, by their keys; in O(n log n)."""
+    names = Names()
+    for record in records:
+        names.put(record)
+    return names.shown()
+
+
+class Names:
+    """The names of living users, or of public and private rooms, kept as their records change.
 
     Mailboxes are left out: their names begin with a user's number, and nobody but their owner sees them.
     """
-    same: defaultdict[str, list[tuple[int, str, str]]] = defaultdict(list)
-    for record in records:
-        name = _name(record)
-        if name:
-            same[name.casefold()].append((record.born, record.key, name))
-    shown: dict[str, str] = {}
-    for group in same.values():
-        (_, first, name), *others = sorted(group)
-        shown[first] = name
+
+    def __init__(self) -> None:
+        self._named: dict[str, _Named] = {}
+        self._same: dict[str, list[_Named]] = {}
+        self._odd: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def copy(self) -> "Names":
+        """Return the same names, to be changed apart from these."""
+        copied = Names()
+        copied._named = dict(self._named)
+        copied._same = {name: list(group) for name, group in self._same.items()}
+        copied._odd = set(self._odd)
+        return copied
+
+    def put(self, record: Record) -> bool:
+        """Take a record's present version in, be it alive or not; returns whether that changed any name."""
+        name = stored_name(record)
+        named = (record.born, record.key, name) if name else None
+        held = self._named.get(record.key)
+        if named == held:
+            return False
+        if held is not None:
+            self._leave(held)
+        if named is not None:
+            self._join(named)
+        return True
+
+    def _join(self, named: _Named) -> None:
+        _, key, name = named
+        self._named[key] = named
+        insort(self._same.setdefault(name.casefold(), []), named)
+        if _OPENING in key:
+            self._odd.add(key)
+
+    def _leave(self, named: _Named) -> None:
+        _, key, name = named
+        del self._named[key]
+        self._odd.discard(key)
+        group = self._same[name.casefold()]
+        del group[bisect_left(group, named)]
+        if not group:
+            del self._same[name.casefold()]
+
+    def shown(self) -> dict[str, str]:
+        """Return all shown names by their keys."""
+        shown: dict[str, str] = {}
+        used: set[str] = set()
+        # Where keys are odd enough for two names to be told apart alike, the group of the least key comes first.
+        for group in sorted(self._same.values(), key=lambda group: min(key for _, key, _ in group)):
+            shown |= self._told_apart(group, used)
+        return shown
+
+    def of(self, key: str) -> str:
+        """Return under which name a user or room is shown; an empty text for one that has none."""
+        named = self._named.get(key)
+        if named is None:
+            return ""
+        group = self._same[named[2].casefold()]
+        return named[2] if group[0] is named else self._shown_of(group)[key]
+
+    def find(self, name: str) -> str | None:
+        """Return the key of the user or room that is shown under a name (case doesn't matter), or None."""
+        wanted = name.casefold()
+        plain = self._same.get(wanted)
+        if plain is not None:
+            return plain[0][1]
+        for at in range(len(wanted)):
+            if wanted.startswith(_OPENING, at) and wanted[:at] in self._same:
+                for key, shown in self._shown_of(self._same[wanted[:at]]).items():
+                    if shown.casefold() == wanted:
+                        return key
+        return None
+
+    def _shown_of(self, group: list[_Named]) -> dict[str, str]:
+        return self.shown() if self._odd else self._told_apart(group, set())
+
+    def _told_apart(self, group: list[_Named], used: set[str]) -> dict[str, str]:
+        """Return the shown names of those that have one name; ``used`` are shown names of others, and grows."""
+        (_, first, name), *others = group
+        shown = {first: name}
+        used.add(name)
         for _, key, other in others:
-            shown[key] = _told_apart(other, key, same, shown)
-    return shown
+            candidate = f"{other}{_OPENING}{key.partition(':')[0]})"
+            taken = candidate.casefold() in self._same or candidate in used
+            shown[key] = f"{other}{_OPENING}{key})" if taken else candidate
+            used.add(shown[key])
+        return shown
 
 
-def _name(record: Record) -> str:
+def stored_name(record: Record) -> str:
+    """Return the name in a record that shows one: a living user, a room in use that is no mailbox; else nothing."""
     if record.dead:
         return ""
     values = values_of(record)
@@ -50,10 +141,3 @@ def _name(record: Record) -> str:
         return str(values.get(NAME_FIELDS["users"], "")) if number_of(values, "u_axlevel") else ""
     flags = number_of(values, "QRflags")
     return str(values.get(NAME_FIELDS["rooms"], "")) if flags & ROOM_IN_USE and not flags & ROOM_MAILBOX else ""
-
-
-def _told_apart(name: str, key: str, taken: Iterable[str], shown: dict[str, str]) -> str:
-    candidate = f"{name} ({key.partition(':')[0]})"
-    if candidate.casefold() in taken or candidate in shown.values():
-        return f"{name} ({key})"
-    return candidate

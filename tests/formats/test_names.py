@@ -1,8 +1,14 @@
 """Two users or rooms of one name: both are shown, told apart the same way on every node."""
 
 import random
+import time
+from collections import defaultdict
+from collections.abc import Iterable
 
-from mirror.formats.names import shown_names
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.formats.names import Names, shown_names, stored_name
 from mirror.model.edit import with_fields
 from mirror.model.record import Record
 
@@ -41,3 +47,80 @@ def test_mailboxes_deleted_users_and_dead_rooms_have_no_names() -> None:
         "a:1": "Ann",
         "b:1": "Ann (b)",
     }
+
+
+# -- the plain definition, which compares each name with all others, and what is kept as records change ------
+
+
+def plainly(records: Iterable[Record]) -> dict[str, str]:
+    same: defaultdict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    for record in records:
+        name = stored_name(record)
+        if name:
+            same[name.casefold()].append((record.born, record.key, name))
+    shown: dict[str, str] = {}
+    for group in same.values():
+        (_, first, name), *others = sorted(group)
+        shown[first] = name
+        for _, key, other in others:
+            candidate = f"{other} ({key.partition(':')[0]})"
+            told_apart = candidate.casefold() not in same and candidate not in shown.values()
+            shown[key] = candidate if told_apart else f"{other} ({key})"
+    return shown
+
+
+NAMES = ["Lobby", "lobby", "LOBBY", "Lobby (a)", "lobby (B)", "Lobby (a) (b)", "Lobby (a:1)", "Straße", "STRASSE", ""]
+KEYS = [f"{node}:{number}" for node in ("a", "b", "c", "A", "a) (b") for number in range(3)]
+ROOMS = st.lists(
+    st.builds(room, st.sampled_from(KEYS), st.sampled_from(NAMES), st.integers(1, 3), st.sampled_from([0, 2, 6])),
+    max_size=20,
+    unique_by=lambda record: record.key,
+)
+
+
+@given(ROOMS)
+def test_names_are_those_of_the_plain_definition(records: list[Record]) -> None:
+    records.sort(key=lambda record: record.key)  # as a store gives them
+    assert shown_names(records) == plainly(records)
+
+
+@given(ROOMS, ROOMS)
+def test_names_kept_through_changes_are_those_of_the_present_records(old: list[Record], new: list[Record]) -> None:
+    names = Names()
+    for record in (*old, *new):
+        names.put(record)
+    present = {record.key: record for record in (*old, *new)}
+    expected = shown_names(present.values())
+    assert names.shown() == expected
+    assert {key: names.of(key) for key in present if names.of(key)} == expected
+
+
+@given(ROOMS)
+def test_whoever_is_found_by_a_name_is_shown_under_it(records: list[Record]) -> None:
+    names = Names()
+    for record in records:
+        names.put(record)
+    shown = names.shown()
+    for wanted in {*NAMES, *shown.values(), "nobody", "Lobby (c)"}:
+        found = names.find(wanted)
+        holders = [key for key, name in shown.items() if name.casefold() == wanted.casefold()]
+        assert found in holders if holders else found is None
+
+
+@given(ROOMS, ROOMS)
+def test_a_copy_changes_apart(old: list[Record], new: list[Record]) -> None:
+    names = Names()
+    for record in old:
+        names.put(record)
+    before, copied = names.shown(), names.copy()
+    for record in new:
+        copied.put(record)
+    assert names.shown() == before
+
+
+def test_thousands_of_one_name_are_told_apart_in_a_moment() -> None:
+    records = [room(f"n{number}:1", "Lobby") for number in range(16_000)]
+    random.shuffle(records)
+    began = time.process_time()
+    assert len(set(shown_names(records).values())) == 16_000
+    assert time.process_time() - began < 2.0
