@@ -9,19 +9,15 @@ from typing import Any
 import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.compare import verify_shares
+from mirror.cli.compare import show_nodes, show_shares
 from mirror.cli.local import ask_json, local_node
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
-from mirror.sync.index import RangeIndex
-from mirror.sync.listing import find_difference, list_entries
-from mirror.sync.reconcile import differing
 
 TIMEOUT_S = 90.0
-SHOWN_DIFFERENCES = 10
 
 
 @cli.command()
@@ -80,54 +76,11 @@ def verify(directory: Path, peer_name: str, as_json: bool) -> None:
         raise ConfigError(f"{peer_name} is no peer with an address and a secret; 'ctdlmirror peer list' shows them")
     channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S)
     theirs = ChannelRemote(channel)
+    show = show_shares if peer.kind == "share" else show_nodes
     with local_node(directory) as ours:
-        if peer.kind == "share":
-            verify_shares(ours, theirs, peer_name, as_json)
-        mine, other = ours.info(), theirs.info()
-        left, right = mine.collections or {}, other.collections or {}
-        names = differing(left, right)
-        differences = {name: _differences(ours, theirs, name) for name in names[:SHOWN_DIFFERENCES]}
+        equal = show(ours, theirs, peer_name, as_json)
     channel.close()
-    if as_json:
-        print_json(
-            {
-                "equal": not names,
-                "digests": {mine.node: str(mine.digest), other.node: str(other.digest)},
-                "differing": names,
-                "records": differences,
-            }
-        )
-    else:
-        _show_comparison(config.node, peer_name, left, right, names, differences)
-    sys.exit(EXIT_DIFFERENT if names else 0)
-
-
-def _differences(ours: ChannelRemote, theirs: ChannelRemote, collection: str) -> dict[str, list[str]]:
-    index = RangeIndex.of((entry.stamp, entry.key, entry.crc) for entry in list_entries(ours, collection))
-    found = find_difference(index, lambda ranges: theirs.ranges(collection, ranges))
-    both = set(found.wanted) & set(found.surplus)
-    return {
-        "only_here": sorted(set(found.surplus) - both)[:SHOWN_DIFFERENCES],
-        "only_there": sorted(set(found.wanted) - both)[:SHOWN_DIFFERENCES],
-        "versions_differ": sorted(both)[:SHOWN_DIFFERENCES],
-    }
-
-
-def _show_comparison(
-    node: str, peer: str, left: dict[str, Any], right: dict[str, Any], names: list[str], differences: dict[str, Any]
-) -> None:
-    rows = [
-        [name, str(left.get(name, "-")), str(right.get(name, "-")), "DIFFERS" if name in names else "equal"]
-        for name in sorted(left.keys() | right.keys())
-    ]
-    print_table("count : newest stamp : sum of CRCs", ["collection", node, peer, ""], rows)
-    for name, found in differences.items():
-        for what, keys in found.items():
-            for key in keys:
-                click.echo(f"{name}: {what.replace('_', ' ')}: {key}")
-    click.echo(
-        f"{len(names)} of {len(rows)} collections differ." if names else f"All {len(rows)} collections are equal."
-    )
+    sys.exit(0 if equal else EXIT_DIFFERENT)
 
 
 @cli.group()

@@ -1,0 +1,150 @@
+"""Comparing two nodes: which collections differ, and the first records in which they do.
+
+Asks both sides through mirror.sync.remote, so it knows neither connections nor who wants to see the outcome.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from mirror.model.digest import Digest
+from mirror.model.kinds import Collection
+from mirror.model.record import record_crc
+from mirror.sync.index import RangeIndex
+from mirror.sync.listing import find_difference, list_entries
+from mirror.sync.reconcile import differing
+from mirror.sync.remote import Remote
+from mirror.sync.share import COLLECTIONS
+from mirror.wire.values import Page
+from netconf.rules import DELETIONS, MARKS
+
+MAX_DIFFERENCES = 10
+"""Collections of which records are named, and keys named of each, unless asked for more."""
+
+
+class Differences(NamedTuple):
+    """The first keys of one collection that are on one side only, or of which the sides hold different versions."""
+
+    only_here: list[str]
+    only_there: list[str]
+    versions_differ: list[str]
+
+
+class NodeState(NamedTuple):
+    """One side of a comparison: its name, the digest over everything, each collection's."""
+
+    node: str
+    digest: Digest
+    collections: dict[str, Digest]
+
+
+class Verified(NamedTuple):
+    """The outcome of comparing two nodes; ``records`` tells more of the first collections that differ."""
+
+    ours: NodeState
+    theirs: NodeState
+    differing: list[str]
+    records: dict[str, Differences]
+
+    @property
+    def equal(self) -> bool:
+        return not self.differing
+
+    @property
+    def collections(self) -> list[str]:
+        """The names of all collections that either side holds."""
+        return sorted(self.ours.collections.keys() | self.theirs.collections.keys())
+
+
+def compare_nodes(ours: Remote, theirs: Remote, limit: int = MAX_DIFFERENCES) -> Verified:
+    """Compare all that two nodes hold, as they are now.  Raises what the remotes raise."""
+    left, right = _state(ours), _state(theirs)
+    names = differing(left.collections, right.collections)
+    return Verified(left, right, names, {name: _differences(ours, theirs, name, limit) for name in names[:limit]})
+
+
+def _state(remote: Remote) -> NodeState:
+    state = remote.info()
+    return NodeState(state.node, state.digest, state.collections or {})
+
+
+def _differences(ours: Remote, theirs: Remote, collection: str, limit: int) -> Differences:
+    index = RangeIndex.of((entry.stamp, entry.key, entry.crc) for entry in list_entries(ours, collection))
+    found = find_difference(index, lambda ranges: theirs.ranges(collection, ranges))
+    both = set(found.wanted) & set(found.surplus)
+    return Differences(
+        sorted(set(found.surplus) - both)[:limit], sorted(set(found.wanted) - both)[:limit], sorted(both)[:limit]
+    )
+
+
+# -- shared rooms -------------------------------------------------------------------------------------
+
+
+class PairedRoom(msgspec.Struct, frozen=True):
+    """A room here and the room there that it is shared with, as ``SYNC shares|status`` tells of them.
+
+    ``here`` and ``name`` are the rooms' names here and there, ``key`` is the key there.  Of what rules name, ``pulled``
+    flows here and ``pushed`` there; ``readable`` is what the other side shows; ``whole`` is whether no filter holds
+    anything back.
+    """
+
+    here: str
+    key: str
+    name: str
+    pulled: frozenset[str]
+    pushed: frozenset[str]
+    readable: frozenset[str]
+    whole: bool
+
+
+class ComparedRoom(NamedTuple):
+    """One kind of thing in one shared room: how many records were compared, and the keys of those that differ.
+
+    ``missing`` should have come here, ``unsent`` gone there; what just the rules keep on one side is neither.
+    """
+
+    room: str
+    there: str
+    what: str
+    records: int
+    missing: list[str]
+    unsent: list[str]
+
+    @property
+    def equal(self) -> bool:
+        return not (self.missing or self.unsent)
+
+
+class Listing(Remote, Protocol):
+    """A remote that shows whole collections: this machine's own node."""
+
+    def getall(self, selector: str) -> Iterator[Page]:
+        """Yield all records of a collection."""
+        ...
+
+
+def compare_shares(ours: Listing, theirs: Remote, paired: Mapping[str, PairedRoom]) -> list[ComparedRoom]:
+    """Compare the rooms that are shared with a peer, by their keys here, in everything that both sides show."""
+    return [
+        _compare_room(ours, theirs, key, pair, what)
+        for key, pair in sorted(paired.items())
+        for what in sorted((pair.pulled | pair.pushed) & COLLECTIONS.keys())
+        if what in pair.readable  # else they take what we send and show nothing, so there is nothing to compare with
+    ]
+
+
+def _compare_room(ours: Listing, theirs: Remote, key: str, pair: PairedRoom, what: str) -> ComparedRoom:
+    here, there = str(Collection(COLLECTIONS[what], key)), str(Collection(COLLECTIONS[what], pair.key))
+    tombstones = DELETIONS in pair.pulled
+    records = [
+        msgspec.structs.replace(record, collection=there)
+        for page in ours.getall(here)
+        for record in page.records
+        if (tombstones or not record.dead) and (what != MARKS or " " in record.key)
+    ]
+    index = RangeIndex.of((record.stamp, record.key, record_crc(record)) for record in records)
+    found = find_difference(index, lambda ranges: theirs.ranges(there, ranges))
+    missing = sorted(set(found.wanted)) if what in pair.pulled else []
+    unsent = sorted(set(found.surplus) - set(found.wanted)) if what in pair.pushed and pair.whole else []
+    return ComparedRoom(pair.here, pair.name, what, len(records), missing, unsent)
