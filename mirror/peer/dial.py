@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from typing import NamedTuple
 
 from scramp import ScramClient, ScramException
 
@@ -10,7 +9,9 @@ from mirror.config import Address, Peer
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, connect
 from mirror.peer.tls import secure
+from mirror.wire.answers import parse_greeting
 from mirror.wire.errors import ProtocolError
+from mirror.wire.values import Greeting
 
 MECHANISM = "SCRAM-SHA-256"
 
@@ -25,15 +26,6 @@ class KindsDiffer(MirrorError):
     """One side takes the other for a mirror, the other one just shares rooms."""
 
     exit_code = 3
-
-
-class Greeting(NamedTuple):
-    """What an authenticated peer says of itself; ``dials`` is whether it dials us too, ``kind`` what we are to it."""
-
-    node: str
-    epoch: str
-    dials: bool
-    kind: str
 
 
 def dial(address: Address, trust: str, timeout: float) -> Channel:
@@ -57,11 +49,11 @@ def authenticate(channel: Channel, own_name: str, secret: str) -> Greeting:
         client.set_server_first(base64.b64decode(reply.text, validate=True).decode())
         final = base64.b64encode(client.get_client_final().encode()).decode()
         answer = channel.ask(f"AUTH {final}")
-        proof, node, epoch, dials, kind = (answer.parameters + [""] * 5)[:5]
+        proof, greeting = parse_greeting(answer.text)
         client.set_server_final(base64.b64decode(proof, validate=True).decode())
     except (ScramException, binascii.Error, UnicodeDecodeError) as error:
         raise NotAuthenticated(f"{channel.peer} does not know the secret we share: {error}") from None
-    return Greeting(node, epoch, dials == "1", kind or "mirror")
+    return greeting
 
 
 def dial_peer(peer: Peer, own_name: str, secret: str, timeout: float) -> tuple[Channel, Greeting]:

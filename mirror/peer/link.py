@@ -20,7 +20,7 @@ from mirror.config import Config, Peer
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
-from mirror.peer.dial import Greeting, dial_peer
+from mirror.peer.dial import dial_peer
 from mirror.peer.recent import Recent
 from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Store
@@ -29,6 +29,7 @@ from mirror.sync.pull import PUSH
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import StaleCursor
 from mirror.sync.share import ShareExchange
+from mirror.wire.values import Greeting
 
 log = logging.getLogger("mirror.link")
 

@@ -20,8 +20,15 @@ from mirror.server.share_commands import get_lines, go_to, set_lines
 from mirror.server.single_user import MAX_SECONDS
 from mirror.server.sync_commands import run_sync
 from mirror.sync.scope import EVERYTHING
+from mirror.wire.answers import (
+    format_greeting,
+    format_logged_in,
+    format_server_info,
+    format_server_time,
+)
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, Command, parse_number
+from mirror.wire.values import Greeting, LoggedIn, ServerInfo, ServerTime
 
 PROTOCOL_VERSION = 1
 CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges")
@@ -49,19 +56,18 @@ def run_command(session: Session, command: Command) -> None:
 
 
 def _info(session: Session, _parameters: list[str]) -> None:
-    root = session.node.store.read(lambda reader: reader.root())
-    lines = [
-        f"node={session.node.config.node}",
-        f"software=citadel-mirror {mirror.__version__}",
-        f"protocol={PROTOCOL_VERSION}",
-        f"capabilities={' '.join(CAPABILITIES)}",
-        f"tls={'on' if session.secure else 'off'}",
-        f"mode={session.node.single_user.mode.value}",
-        f"time={int(time.time() * 1000)}",
-    ]
-    if session.party is not None:
-        lines.append(f"epoch={root.epoch}")
-    session.send_listing("Server info:", lines)
+    node = session.node
+    info = ServerInfo(
+        node=node.config.node,
+        software=f"citadel-mirror {mirror.__version__}",
+        protocol=PROTOCOL_VERSION,
+        capabilities=CAPABILITIES,
+        tls=session.secure,
+        mode=node.single_user.mode.value,
+        time_ms=int(time.time() * 1000),
+        epoch=node.store.read(lambda reader: reader.root()).epoch if session.party is not None else "",
+    )
+    session.send_listing("Server info:", format_server_info(info))
 
 
 def _help(session: Session, parameters: list[str]) -> None:
@@ -91,10 +97,9 @@ def _echo(session: Session, parameters: list[str]) -> None:
 
 def _time(session: Session, _parameters: list[str]) -> None:
     now = time.time()
-    session.reply(
-        Code.OK,
-        f"{int(now)}|{time.localtime(now).tm_gmtoff}|{time.localtime(now).tm_isdst}|{int(session.node.started)}",
-    )
+    local = time.localtime(now)
+    told = ServerTime(int(now), local.tm_gmtoff, local.tm_isdst, int(session.node.started))
+    session.reply(Code.OK, format_server_time(told))
 
 
 def _quit(session: Session, _parameters: list[str]) -> None:
@@ -142,7 +147,7 @@ def _pass(session: Session, parameters: list[str]) -> None:
         raise Refused(Code.PASSWORD, "Wrong user name or password.")
     scope = session.node.store.read(lambda reader: user_scope(reader, user))
     session.party = Party("user", session.user_name, scope, user.key)
-    session.reply(Code.OK, f"{session.user_name}|{user.key}|{len(scope.rooms)}")
+    session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, len(scope.rooms))))
 
 
 def _auth(session: Session, parameters: list[str]) -> None:
@@ -188,9 +193,10 @@ def _scram_final(session: Session, message: str) -> None:
         session.party = Party("share", name, session.node.sharing.of(name).scope)
     else:
         session.party = Party("peer", name, EVERYTHING)
-    dials = 1 if name in session.node.links else 0
     kind = peer.kind if peer is not None else "mirror"
-    session.reply(Code.OK, f"{proof}|{session.node.config.node}|{session.node.store.epoch}|{dials}|{kind}")
+    node = session.node
+    greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind)
+    session.reply(Code.OK, format_greeting(proof, greeting))
 
 
 def _refuse_second(session: Session) -> None:

@@ -11,7 +11,7 @@ from mirror.store.base import Store
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.batch import frame
-from mirror.wire.codec import MSGPACK, records_batch
+from mirror.wire.bulk import format_page
 from mirror.wire.values import Page
 
 MAX_SHARED_BYTES = 256 * 1024
@@ -57,5 +57,5 @@ class SharedPages:
 
     def _read(self, after: int) -> SharedPage:
         page, more = self._responder.page(after)
-        wire = b"".join(frame(records_batch(page.records, page.crcs, page.cursor, MSGPACK)))
+        wire = b"".join(frame(format_page(page)))
         return SharedPage(page, more, wire if len(wire) <= MAX_SHARED_BYTES else b"")

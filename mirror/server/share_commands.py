@@ -24,8 +24,10 @@ from mirror.server.sharing import (
 from mirror.store.base import Reader
 from mirror.sync.responder import text_from
 from mirror.sync.share import COLLECTIONS, Pair
+from mirror.wire.answers import format_entered, format_shared_room
 from mirror.wire.errors import Refused
-from mirror.wire.lines import Code, clean
+from mirror.wire.lines import Code
+from mirror.wire.values import Entered
 from netconf.lines import IGNET_SHARE, MAX_BYTES
 from netconf.rules import Rule, check, read_rules, write_rule
 
@@ -34,21 +36,7 @@ def list_shares(session: Session) -> None:
     """Tell a peer which of our rooms are shared with it."""
     rooms = session.node.sharing.of(session.require_party().name).rooms if session.party_kind == "share" else []
     session.send_listing(
-        "key|name|remote name|push, pull|what|rule|whole",
-        [
-            "|".join(
-                (
-                    room.key,
-                    clean(room.name),
-                    clean(room.remote),
-                    ",".join(name for name, on in (("push", room.pushes), ("pull", room.pulls)) if on),
-                    ",".join(sorted(room.what)),
-                    room.mark,
-                    f"{room.whole:d}",
-                )
-            )
-            for room in rooms
-        ],
+        "key|name|remote name|push, pull|what|rule|whole", [format_shared_room(room) for room in rooms]
     )
 
 
@@ -159,7 +147,8 @@ def go_to(session: Session, parameters: list[str]) -> None:
     if room is None:
         raise Refused(Code.NOT_FOUND, "there is no room of that name")
     session.room = room.key
-    session.reply(Code.OK, f"{clean(room.name)}|{room.key}|{_is_aide(session, scope, room.key):d}")
+    entered = Entered(room.name, room.key, _is_aide(session, scope, room.key))
+    session.reply(Code.OK, format_entered(entered))
 
 
 def get_lines(session: Session, _parameters: list[str]) -> None:

@@ -20,7 +20,7 @@ from mirror.model.digest import Digest
 from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.kinds import KINDS, NODES, MergeRule, check_collection, kind_of, room_of
 from mirror.model.record import Record, unpack_head
-from mirror.peer.remote import decode_page, read_part
+from mirror.peer.remote import decode_page
 from mirror.server.access import VIEWS_CALENDAR, UserScope
 from mirror.server.conflicts import conflict_as_json
 from mirror.server.pages import SharedPage
@@ -31,22 +31,22 @@ from mirror.store.base import Reader, Writer
 from mirror.store.check import check_store
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder, check_page
-from mirror.wire.batch import Batch
-from mirror.wire.codec import (
-    ENCODINGS,
-    MSGPACK,
-    ContentRequest,
-    Listed,
-    Range,
-    content_batch,
-    parse_cursor,
-    read_typed,
-    records_batch,
-    typed_batch,
+from mirror.wire.answers import (
+    DigestLine,
+    format_applied,
+    format_check,
+    format_digest_line,
+    format_heard,
+    format_place,
+    format_state,
+    parse_known,
 )
+from mirror.wire.batch import Batch
+from mirror.wire.bulk import format_answers, format_page, format_part, parse_part
+from mirror.wire.codec import ENCODINGS, MSGPACK, ContentRequest, Range, parse_cursor, read_typed, typed_batch
 from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code, clean, parse_number
-from mirror.wire.values import Page, Part
+from mirror.wire.values import CheckResult, Page
 
 log = logging.getLogger("mirror.session")
 
@@ -146,39 +146,29 @@ def _in_view(view: str, room: Any) -> bool:
 # -- state --------------------------------------------------------------------------------------------
 
 
-def _digest_parts(digest: Digest) -> str:
-    return f"{digest.count}|{digest.newest:x}|{digest.total:016x}"
-
-
 def _info(session: Session, asked: Asked) -> None:
     known = None
     if len(asked.arguments) >= 2:
         try:
-            known = Digest(int(asked.arguments[0]), 0, int(asked.arguments[1][:16], 16))
-        except ValueError:
+            known = parse_known(*asked.arguments[:2])
+        except ProtocolError:
             raise Refused(Code.ILLEGAL, "info|count|crc: the digest you hold") from None
     state = session.responder().info(known, None if asked.type == "all" else asked.allows)
-    text = f"{state.node}|{state.epoch}|{state.sequence}|{_digest_parts(state.digest)}|{state.horizon:x}"
     if state.collections is None:
-        session.reply(Code.OK, text)
+        session.reply(Code.OK, format_state(state))
         return
-    session.send_listing(text, [_digest_line(session, name, digest) for name, digest in state.collections.items()])
+    lines = (_digest_line(session, name, digest) for name, digest in state.collections.items())
+    session.send_listing(format_state(state), [format_digest_line(line) for line in lines])
 
 
-def _digest_line(session: Session, name: str, digest: Digest) -> str:
-    line = f"{name}|{_digest_parts(digest)}"
+def _digest_line(session: Session, name: str, digest: Digest) -> DigestLine:
     scope = session.responder().scope
     room = scope.rooms.get(room_of(name)) if isinstance(scope, UserScope) else None
-    return f"{line}|{clean(room.name)}" if room is not None else line
+    return DigestLine(name, digest, room.name if room is not None else "")
 
 
 def _heard(session: Session, _asked: Asked) -> None:
-    heard = session.responder().heard()
-    lines = [
-        f"{origin}|{heard.signs.get(origin, 0):x}|{heard.newest.get(origin, 0):x}|{origin in heard.horizon.nodes:d}"
-        for origin in sorted({*heard.signs, *heard.newest, *heard.horizon.nodes})
-    ]
-    session.send_listing(f"{heard.horizon.stamp:x}", lines)
+    session.send_listing(*format_heard(session.responder().heard()))
 
 
 def _pin(session: Session, asked: Asked) -> None:
@@ -201,7 +191,7 @@ def _require_peer(session: Session) -> None:
 
 
 def _batch(session: Session, page: Page) -> Batch:
-    return records_batch(page.records, page.crcs, page.cursor, session.encoding)
+    return format_page(page, session.encoding)
 
 
 def _send_pages(session: Session, pages: Iterable[Page]) -> None:
@@ -255,10 +245,7 @@ def _ranges(session: Session, asked: Asked) -> None:
     ranges = _receive(session, "ranges", Range)
     answers = session.responder().ranges(asked.type, ranges)
     session.reply(Code.LISTING, "ranges follow")
-    parts = [answer for answer in answers if isinstance(answer, Range)]
-    listed = [answer for answer in answers if isinstance(answer, Listed)]
-    batches = [typed_batch("listed", listed[at : at + 256]) for at in range(0, len(listed), 256)]
-    session.channel.send_batches([*batches, typed_batch("ranges", parts)] if parts else batches)
+    session.channel.send_batches(format_answers(answers))
 
 
 def _body(session: Session, asked: Asked) -> None:
@@ -277,12 +264,8 @@ def _body(session: Session, asked: Asked) -> None:
     first = next(parts, None)
     session.reply(Code.LISTING, "contents follow")
     if first is not None:
-        session.channel.send_batch(_part_batch(first))
-    session.channel.send_batches(_part_batch(part) for part in parts)
-
-
-def _part_batch(part: Part) -> Batch:
-    return content_batch(part.content, part.offset, part.size, part.data)
+        session.channel.send_batch(format_part(first))
+    session.channel.send_batches(format_part(part) for part in parts)
 
 
 def _lacks(session: Session, _asked: Asked) -> None:
@@ -371,9 +354,7 @@ def _offer(session: Session, asked: Asked) -> None:
     except Exception:
         _drain(batches)
         raise
-    session.reply(
-        Code.OK, f"{applied.written}|{applied.already_held}|{applied.conflicts}|written, already held, conflicts"
-    )
+    session.reply(Code.OK, format_applied(applied))
 
 
 def _drain(batches: Iterator[Batch]) -> None:
@@ -389,7 +370,7 @@ def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
     if batch.header.get("Type") == "content":
         if party.kind == "user":
             raise Denied("contents are not taken from users: send the body inside its draft")
-        return responder.offer([read_part(batch)])
+        return responder.offer([parse_part(batch)])
     drafts = batch.header.get("Type") == "drafts"
     if drafts and party.kind in ("peer", "share"):
         raise ProtocolError("drafts are for users and administrators; peers send records")
@@ -493,16 +474,14 @@ def _restore(session: Session, asked: Asked) -> None:
         raise Refused(Code.ILLEGAL, "restore|number of a conflict")
     session.node.single_user.check_open()
     record = session.node.store.write(lambda writer: writer.restore(number))
-    session.reply(Code.OK, f"{record.collection}|{clean(record.key)}")
+    session.reply(Code.OK, format_place(record.collection, record.key))
 
 
 def _check(session: Session, _asked: Asked) -> None:
     _require_admin(session)
     report = session.node.store.run(check_store)
-    session.send_listing(
-        f"{report.records}|{report.contents}|{len(report.problems)}|records, contents, problems",
-        report.problems,
-    )
+    found = CheckResult(report.records, report.contents, tuple(report.problems))
+    session.send_listing(*format_check(found))
 
 
 def _preview(session: Session, asked: Asked) -> None:

@@ -167,12 +167,6 @@ def _decode(payload: bytes, decoder: Callable[[bytes], Any]) -> Any:
         raise ProtocolError(f"a batch's payload cannot be decoded: {error}") from None
 
 
-def content_batch(content: bytes, offset: int, size: int, part: bytes) -> Batch:
-    """Return one part of a content-addressed body.  The SHA-256 that names the whole is its check."""
-    header = {"Type": "content", "Content": content.hex(), "Offset": str(offset), "Total": str(size)}
-    return Batch(header, part)
-
-
 def record_as_json(record: Record) -> dict[str, Any]:
     """Return a record as plain values that can be read by a person."""
     view: dict[str, Any] = {

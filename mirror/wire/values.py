@@ -1,4 +1,4 @@
-"""What nodes tell each other, as values: a state, pages of records, parts of contents, shared rooms.
+"""What nodes tell each other, as values: a state, pages of records, parts of contents, shared rooms, who is who.
 
 The engine speaks in these; how they stand on the wire is beside them in this package.
 """
@@ -9,6 +9,60 @@ from typing import NamedTuple
 from mirror.model.digest import Digest
 from mirror.model.record import Record
 from mirror.wire.codec import Cursor, Listed, Range
+
+
+class ServerInfo(NamedTuple):
+    """What a node tells everybody of itself; ``time_ms`` is Unix milliseconds by its clock.
+
+    ``protocol`` is 0 and ``time_ms`` too where it did not say; ``epoch`` is told to those who are logged in.
+    """
+
+    node: str
+    software: str = ""
+    protocol: int = 0
+    capabilities: tuple[str, ...] = ()
+    tls: bool = False
+    mode: str = ""
+    time_ms: int = 0
+    epoch: str = ""
+
+
+class Greeting(NamedTuple):
+    """What a node says of itself to a peer that has proved itself.
+
+    ``dials`` is whether it dials that peer too, ``kind`` what the peer is to it: ``mirror`` or ``share``.
+    """
+
+    node: str
+    epoch: str
+    dials: bool
+    kind: str
+
+
+class LoggedIn(NamedTuple):
+    """What a user is told after logging in: the name, the user's key, how many rooms are open."""
+
+    name: str
+    user_key: str
+    rooms: int
+
+
+class Entered(NamedTuple):
+    """The room that a user has entered; ``aide`` is whether the user administers it."""
+
+    name: str
+    room_key: str
+    aide: bool
+
+
+class ServerTime(NamedTuple):
+    """A node's clock: Unix seconds now, seconds east of UTC, whether it is summer time, when the daemon began."""
+
+    now_s: int
+    offset_s: int
+    summer: int
+    """1, 0, or -1 where nobody knows."""
+    started_s: int
 
 
 class State(NamedTuple):
@@ -79,3 +133,11 @@ class SharedRoom(NamedTuple):
 
     def points_at(self, other: "SharedRoom") -> bool:
         return self.remote.casefold() == other.name.casefold()
+
+
+class CheckResult(NamedTuple):
+    """What checking a store found: how many records and contents, and one line for everything that is wrong."""
+
+    records: int
+    contents: int
+    problems: tuple[str, ...] = ()

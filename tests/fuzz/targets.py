@@ -20,9 +20,9 @@ from mirror.model.kinds import HORIZON_KEY, NODES, check_collection
 from mirror.model.merge import merge
 from mirror.model.nodes import agreed_horizon, horizon_of, vector_held
 from mirror.model.record import Record, pack_head, record_bytes, record_crc, unpack_head, validate
-from mirror.peer.remote import read_part
 from mirror.server.sharing import facts_of
 from mirror.wire.batch import Batch, BatchReader, Marker, frame, header_int
+from mirror.wire.bulk import parse_part
 from mirror.wire.codec import (
     ContentRequest,
     Listed,
@@ -79,7 +79,7 @@ def _batches(data: bytes) -> None:
     for batch in _read_batches(data):
         for read in (
             read_records,
-            read_part,
+            parse_part,
             lambda one: read_typed(one, "ranges", Range),
             lambda one: read_typed(one, "listed", Listed),
             lambda one: read_typed(one, "contents", ContentRequest),

@@ -1,0 +1,282 @@
+"""What stands in reply lines and in listings of text: each answer's format beside its parse.
+
+A format returns the text after the code of a reply, or the lines of its listing; who sends them makes them fit for a
+line (``clean``).  A parse takes what came and raises ProtocolError.  Fields that a later version adds stand at the end,
+and are not looked at.  Names that cannot be told apart from the signs between fields (``|``) are nobody's: Citadel has
+none such.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from mirror.model.applied import Applied
+from mirror.model.digest import Digest
+from mirror.model.nodes import Heard, Horizon
+from mirror.wire.errors import ProtocolError
+from mirror.wire.lines import clean, parse_number
+from mirror.wire.values import (
+    CheckResult,
+    Entered,
+    Greeting,
+    LoggedIn,
+    ServerInfo,
+    ServerTime,
+    SharedRoom,
+    State,
+)
+
+MAX_STAMP = (1 << 63) - 1
+MAX_CRC = (1 << 64) - 1
+
+
+def _number(text: str, where: str) -> int:
+    """Return a decimal number.  Raises ProtocolError."""
+    number = parse_number(text)
+    if number is None:
+        raise ProtocolError(f"{text[:40]!r} where a number was expected in {where[:80]!r}")
+    return number
+
+
+def _signed(text: str, where: str) -> int:
+    return -_number(text[1:], where) if text.startswith("-") else _number(text, where)
+
+
+def _hexadecimal(text: str, where: str, limit: int = MAX_CRC) -> int:
+    """Return a hexadecimal number.  Raises ProtocolError."""
+    if not 0 < len(text) <= 16 or not all(digit in "0123456789abcdefABCDEF" for digit in text):
+        raise ProtocolError(f"{text[:40]!r} where a hexadecimal number was expected in {where[:80]!r}")
+    number = int(text, 16)
+    if number > limit:
+        raise ProtocolError(f"{text[:40]!r} is over {limit:x} in {where[:80]!r}")
+    return number
+
+
+def _fields(text: str, count: int, what: str) -> list[str]:
+    """Return the first fields of a line.  Raises ProtocolError when it has fewer."""
+    fields = text.split("|")
+    if len(fields) < count:
+        raise ProtocolError(f"{what} has {count} fields, not {text[:80]!r}")
+    return fields
+
+
+# -- INFO, TIME, log-ins ------------------------------------------------------------------------------
+
+
+def format_server_info(info: ServerInfo) -> list[str]:
+    """Return the lines of the answer to INFO."""
+    lines = [
+        f"node={info.node}",
+        f"software={info.software}",
+        f"protocol={info.protocol}",
+        f"capabilities={' '.join(info.capabilities)}",
+        f"tls={'on' if info.tls else 'off'}",
+        f"mode={info.mode}",
+        f"time={info.time_ms}",
+    ]
+    return [*lines, f"epoch={info.epoch}"] if info.epoch else lines
+
+
+def parse_server_info(lines: Iterable[str]) -> ServerInfo:
+    """Read the lines of the answer to INFO; names that this version does not know are passed over."""
+    told = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    return ServerInfo(
+        told.get("node", ""),
+        told.get("software", ""),
+        _number(told.get("protocol", "0"), "protocol"),
+        tuple(told.get("capabilities", "").split()),
+        told.get("tls") == "on",
+        told.get("mode", ""),
+        _number(told.get("time", "0"), "time"),
+        told.get("epoch", ""),
+    )
+
+
+def format_server_time(time: ServerTime) -> str:
+    """Return the answer to TIME."""
+    return "|".join(str(number) for number in time)
+
+
+def parse_server_time(text: str) -> ServerTime:
+    """Read the answer to TIME."""
+    now, offset, summer, started = _fields(text, 4, "the answer to TIME")[:4]
+    return ServerTime(_number(now, text), _signed(offset, text), _signed(summer, text), _number(started, text))
+
+
+def format_greeting(proof: str, greeting: Greeting) -> str:
+    """Return the last answer to AUTH; ``proof`` is the server's, in base64."""
+    return f"{proof}|{greeting.node}|{greeting.epoch}|{greeting.dials:d}|{greeting.kind}"
+
+
+def parse_greeting(text: str) -> tuple[str, Greeting]:
+    """Read the last answer to AUTH: the server's proof, in base64, and what it says of itself."""
+    proof, node, epoch, dials, kind = (text.split("|") + [""] * 5)[:5]
+    return proof, Greeting(node, epoch, dials == "1", kind or "mirror")
+
+
+def format_logged_in(user: LoggedIn) -> str:
+    """Return the answer to PASS."""
+    return f"{user.name}|{user.user_key}|{user.rooms}"
+
+
+def parse_logged_in(text: str) -> LoggedIn:
+    """Read the answer to PASS."""
+    name, user_key, rooms = _fields(text, 3, "the answer to PASS")[:3]
+    return LoggedIn(name, user_key, _number(rooms, text))
+
+
+def format_entered(room: Entered) -> str:
+    """Return the answer to GOTO."""
+    return f"{clean(room.name)}|{room.room_key}|{room.aide:d}"
+
+
+def parse_entered(text: str) -> Entered:
+    """Read the answer to GOTO."""
+    name, room_key, aide = _fields(text, 3, "the answer to GOTO")[:3]
+    return Entered(name, room_key, aide == "1")
+
+
+# -- digests ------------------------------------------------------------------------------------------
+
+
+class DigestLine(NamedTuple):
+    """A collection in the listing of ``info``; ``shown`` is the room's name, as users are told it."""
+
+    collection: str
+    digest: Digest
+    shown: str = ""
+
+
+def format_digest(digest: Digest) -> str:
+    return f"{digest.count}|{digest.newest:x}|{digest.total:016x}"
+
+
+def parse_digest(fields: Sequence[str], where: str) -> Digest:
+    """Read the three fields of a digest; ``where`` they stood is told in errors."""
+    count, newest, total = fields
+    return Digest(_number(count, where), _hexadecimal(newest, where, MAX_STAMP), _hexadecimal(total, where))
+
+
+def format_digest_line(line: DigestLine) -> str:
+    text = f"{line.collection}|{format_digest(line.digest)}"
+    return f"{text}|{clean(line.shown)}" if line.shown else text
+
+
+def parse_digest_line(text: str) -> DigestLine:
+    name, *digest = _fields(text, 4, "a collection")
+    return DigestLine(name, parse_digest(digest[:3], text), "|".join(digest[3:]))
+
+
+def format_known(digest: Digest) -> str:
+    """Return the arguments of ``info`` that tell a digest: what the asker holds."""
+    return f"{digest.count}|{digest.total:016x}"
+
+
+def parse_known(count: str, total: str) -> Digest:
+    """Read the digest that the asker of ``info`` holds; its newest stamp is not told."""
+    where = f"{count}|{total}"
+    return Digest(_number(count, where), 0, _hexadecimal(total, where))
+
+
+def format_state(state: State) -> str:
+    """Return the reply to ``info``; its collections are listed line by line."""
+    place = f"{state.node}|{state.epoch}|{state.sequence}"
+    return f"{place}|{format_digest(state.digest)}|{state.horizon:x}"
+
+
+def parse_state(text: str, lines: Iterable[str] | None) -> State:
+    """Read the reply to ``info`` and its listing, None where there was none because all was equal."""
+    node, epoch, sequence, *digest = _fields(text, 6, "the answer to info")
+    horizon = digest[3] if len(digest) > 3 else "0"
+    collections = None if lines is None else {line.collection: line.digest for line in map(parse_digest_line, lines)}
+    return State(
+        node,
+        epoch,
+        _number(sequence, text),
+        parse_digest(digest[:3], text),
+        collections,
+        _hexadecimal(horizon, text, MAX_STAMP),
+    )
+
+
+# -- what was heard of others, shares -----------------------------------------------------------------
+
+
+def format_heard(heard: Heard) -> tuple[str, list[str]]:
+    """Return the reply to ``heard``, and the lines of its listing."""
+    lines = [
+        f"{origin}|{heard.signs.get(origin, 0):x}|{heard.newest.get(origin, 0):x}|{origin in heard.horizon.nodes:d}"
+        for origin in sorted({*heard.signs, *heard.newest, *heard.horizon.nodes})
+    ]
+    return f"{heard.horizon.stamp:x}", lines
+
+
+def parse_heard(text: str, lines: Iterable[str]) -> Heard:
+    """Read the reply to ``heard`` and its listing."""
+    signs: dict[str, int] = {}
+    newest: dict[str, int] = {}
+    agreed: list[str] = []
+    for line in lines:
+        origin, sign, stamp, agrees = _fields(line, 4, "what was heard of a node")[:4]
+        signs[origin] = _hexadecimal(sign, line, MAX_STAMP)
+        newest[origin] = _hexadecimal(stamp, line, MAX_STAMP)
+        if agrees == "1":
+            agreed.append(origin)
+    horizon = Horizon(_hexadecimal(text.partition("|")[0], text, MAX_STAMP), tuple(agreed))
+    return Heard(horizon, _told(signs), _told(newest))
+
+
+def _told(vector: dict[str, int]) -> dict[str, int]:
+    return {origin: stamp for origin, stamp in vector.items() if stamp}
+
+
+def format_shared_room(room: SharedRoom) -> str:
+    """Return a line of ``SYNC shares|info``."""
+    directions = ",".join(name for name, on in (("push", room.pushes), ("pull", room.pulls)) if on)
+    what = ",".join(sorted(room.what))
+    names = f"{room.key}|{clean(room.name)}|{clean(room.remote)}"
+    return f"{names}|{directions}|{what}|{room.mark}|{room.whole:d}"
+
+
+def parse_shared_room(text: str) -> SharedRoom:
+    """Read a line of ``SYNC shares|info``."""
+    key, name, remote, directions, what, mark, whole = _fields(text, 7, "a shared room")[:7]
+    ways = directions.split(",")
+    shared = frozenset(filter(None, what.split(",")))
+    return SharedRoom(key, name, remote, "push" in ways, "pull" in ways, shared, mark, whole == "1")
+
+
+# -- what became of something -------------------------------------------------------------------------
+
+
+def format_applied(applied: Applied) -> str:
+    """Return the reply to ``offer``."""
+    return f"{applied.written}|{applied.already_held}|{applied.conflicts}|written, already held, conflicts"
+
+
+def parse_applied(text: str) -> Applied:
+    """Read the reply to ``offer``."""
+    written, held, conflicts = _fields(text, 3, "the answer to offer")[:3]
+    return Applied(_number(written, text), _number(held, text), _number(conflicts, text))
+
+
+def format_place(collection: str, key: str) -> str:
+    """Return the reply to ``restore``: which record it was."""
+    return f"{collection}|{clean(key)}"
+
+
+def parse_place(text: str) -> tuple[str, str]:
+    """Read the reply to ``restore``: a collection and a key."""
+    collection, *key = _fields(text, 2, "the answer to restore")
+    return collection, "|".join(key)
+
+
+def format_check(result: CheckResult) -> tuple[str, list[str]]:
+    """Return the reply to ``check``, and the lines of its listing."""
+    text = f"{result.records}|{result.contents}|{len(result.problems)}|records, contents, problems"
+    return text, list(result.problems)
+
+
+def parse_check(text: str, lines: Iterable[str]) -> CheckResult:
+    """Read the reply to ``check`` and its listing."""
+    records, contents = _fields(text, 2, "the answer to check")[:2]
+    return CheckResult(_number(records, text), _number(contents, text), tuple(lines))

@@ -1,0 +1,76 @@
+"""What stands in batches, as the engine's values: each one's format beside its parse.
+
+mirror.wire.codec has the encodings and the checks; a parse raises ProtocolError or BadRecord.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from mirror.wire.batch import Batch, header_int
+from mirror.wire.codec import (
+    MSGPACK,
+    Listed,
+    Range,
+    parse_cursor,
+    read_records,
+    read_typed,
+    records_batch,
+    typed_batch,
+)
+from mirror.wire.errors import ProtocolError
+from mirror.wire.values import Answer, Page, Part
+
+LISTED_A_BATCH = 256
+"""Ranges with all their entries in one batch at most."""
+
+
+def format_page(page: Page, encoding: str = MSGPACK) -> Batch:
+    """Return the batch of a page of records."""
+    return records_batch(page.records, page.crcs, page.cursor, encoding)
+
+
+def parse_page(batch: Batch) -> Page:
+    """Read and check a batch of records."""
+    checked = read_records(batch)
+    cursor = batch.header.get("Cursor")
+    return Page(checked.records, checked.crcs, parse_cursor(cursor) if cursor else None)
+
+
+def format_part(part: Part) -> Batch:
+    """Return the batch of one part of a content.  The SHA-256 that names the whole is its check."""
+    header = {
+        "Type": "content",
+        "Content": part.content.hex(),
+        "Offset": str(part.offset),
+        "Total": str(part.size),
+    }
+    return Batch(header, part.data)
+
+
+def parse_part(batch: Batch) -> Part:
+    """Read a batch of content."""
+    header = batch.header
+    if header.get("Type") != "content":
+        raise ProtocolError(f"a batch of Type={header.get('Type', '')[:40]!r} where 'content' was expected")
+    try:
+        content = bytes.fromhex(header.get("Content", ""))
+    except ValueError:
+        content = b""
+    if len(content) != 32:
+        raise ProtocolError(f"Content={header.get('Content', '')[:40]!r} is no SHA-256")
+    return Part(content, header_int(header, "Offset"), header_int(header, "Total"), batch.payload)
+
+
+def format_answers(answers: Sequence[Answer]) -> Iterator[Batch]:
+    """Yield the batches of an answer to ``ranges``: those that are listed first, then parts to be asked about."""
+    listed = [answer for answer in answers if isinstance(answer, Listed)]
+    for at in range(0, len(listed), LISTED_A_BATCH):
+        yield typed_batch("listed", listed[at : at + LISTED_A_BATCH])
+    if parts := [answer for answer in answers if isinstance(answer, Range)]:
+        yield typed_batch("ranges", parts)
+
+
+def parse_answers(batch: Batch) -> list[Answer]:
+    """Read one batch of an answer to ``ranges``."""
+    listed = batch.header.get("Type") == "listed"
+    answers: list[Answer] = read_typed(batch, "listed", Listed) if listed else read_typed(batch, "ranges", Range)
+    return answers
