@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from mirror import __version__
+from mirror.cli.commands import COMMANDS
+from mirror.cli.lazy import LazyGroup
 from mirror.model.errors import MirrorError
 
 EXIT_DIFFERENT = 1
@@ -39,8 +41,10 @@ def default_directory() -> Path:
     return Path(base).expanduser() / "citadel-mirror"
 
 
-class Group(click.Group):
+class Group(LazyGroup):
     """Shows every error that is ours as one line, with its exit code."""
+
+    lazy = COMMANDS
 
     def invoke(self, context: click.Context) -> Any:
         try:

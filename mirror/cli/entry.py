@@ -1,17 +1,23 @@
-"""The entry point: patches for green threads once, before anything else is imported, then runs the command.
+"""The entry point: has the interpreter patched for green threads once, before a command's modules are imported.
 
-Threads stay real: the store's locks are shared with the thread pool's workers.
+Threads stay real: the store's locks are shared with the thread pool's workers.  Nothing that is imported before waits
+for the network, so help and what else needs no node begins without gevent.
 """
 
-from gevent import monkey
+from functools import cache
 
-monkey.patch_all(thread=False, queue=False)
+from mirror.cli.app import cli
+
+
+@cache
+def patch() -> None:
+    """Patch what waits, so that it waits for its own green thread only."""
+    from gevent import monkey
+
+    monkey.patch_all(thread=False, queue=False)
 
 
 def main() -> None:
     """Run ``ctdlmirror``; never returns."""
-    from mirror.cli import app, data, demo, inspect, names, netconf, setup, share, transfer
-
-    for module in (data, demo, inspect, names, netconf, setup, share, transfer):
-        assert module  # imported because its commands register themselves with the group
-    app.cli(prog_name="ctdlmirror")
+    cli.prepare = patch
+    cli(prog_name="ctdlmirror")

@@ -1,0 +1,53 @@
+"""The table of commands: in which module each stands, and its line in ``ctdlmirror --help``.
+
+Whoever adds a command adds it here; ``tests/cli/test_commands.py`` says so otherwise.
+"""
+
+from mirror.cli.lazy import Lazy, placed
+
+COMMANDS: dict[str, Lazy] = {
+    **placed(
+        "mirror.cli.setup",
+        {
+            "init": "Set up a node: its directory, store, certificate and commented configuration.",
+            "peer": "Manage the nodes that this one replicates with.",
+            "daemon": "Run the node: listen, dial the peers, keep everything equal.  SIGTERM stops it, SIGHUP reloads.",
+            "reload": "Have the running daemon take its configuration over again.",
+            "backup": "Write the whole store to FILE, also while the daemon runs; consistent as of one moment.",
+            "restore": "Put the store back from a backup FILE.  It gets a new epoch, so the peers reconcile with it.",
+        },
+    ),
+    **placed(
+        "mirror.cli.transfer",
+        {
+            "import": "Take over a MIGR export (FILE, or - for standard input), plain or as the server sent it.",
+            "bootstrap": "Make the first copy: from a live server (citadel://ADMIN@HOST:504) or a node (mirror://HOST:PORT).",
+        },
+    ),
+    **placed(
+        "mirror.cli.inspect",
+        {
+            "status": "Show this node, its links and who is connected.",
+            "verify": "Compare digests with a peer, side by side, and name the first records that differ.",
+            "conflicts": "Versions that lost to a concurrent one: nothing is thrown away.",
+            "check": "Recompute every CRC, digest and content of the store and name what is wrong.",
+        },
+    ),
+    **placed(
+        "mirror.cli.data",
+        {
+            "post": "Post TEXT (or standard input) into ROOM.",
+            "read": "Show the newest messages of ROOM, oldest first.",
+            "delete": "Delete the message with KEY (as 'read' shows it) from ROOM, everywhere.",
+            "calendar": "Calendar items.",
+            "file": "Files in rooms.",
+        },
+    ),
+    **placed("mirror.cli.names", {"room": "Rooms by name, and with whom they are shared."}, "mirror.cli.share"),
+    **placed("mirror.cli.names", {"user": "Users, by name."}),
+    **placed(
+        "mirror.cli.netconf",
+        {"netconf": "Rooms' network configurations: what is shared with whom.  See docs/netconf.md."},
+    ),
+    **placed("mirror.cli.demo", {"demo": "Run two nodes on this machine and keep them equal before your eyes."}),
+}

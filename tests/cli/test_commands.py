@@ -1,0 +1,74 @@
+"""The table of commands is that of the commands themselves, and help costs none of their imports."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+
+from mirror.cli.app import cli
+from mirror.cli.commands import COMMANDS
+
+TOP = Path(__file__).parents[2]
+HEAVY = ("gevent", "rich", "msgspec", "cryptography", "icalendar", "tomlkit", "scramp", "sqlite3", "ssl")
+
+
+def imported(*arguments: str, **environment: str) -> set[str]:
+    """Run the command in a process of its own, and return which modules it had imported in the end."""
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "sys.argv[0] = 'ctdlmirror'\n"
+        "from mirror.cli.entry import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(TOP), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_every_command_is_in_the_table_with_its_own_words() -> None:
+    context = click.Context(cli)
+    for name, lazy in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None, f"{name} is in mirror/cli/commands.py and in none of {lazy.modules}"
+        assert command.get_short_help_str(1000) == click.Command(name, help=lazy.help).get_short_help_str(1000)
+    assert set(cli.commands) == set(cli.list_commands(context)) == {*COMMANDS, "version", "completion"}, (
+        "mirror/cli/commands.py lists the commands"
+    )
+
+
+def test_a_command_of_several_modules_has_all_its_parts() -> None:
+    room = cli.get_command(click.Context(cli), "room")
+    assert isinstance(room, click.Group)
+    assert {"rename", "share", "unshare", "show", "list"} <= set(room.commands)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["completion", "bash"], []])
+def test_help_imports_nothing_that_only_commands_need(arguments: list[str]) -> None:
+    assert imported(*arguments).isdisjoint(HEAVY)
+
+
+def test_commands_complete_with_their_words() -> None:
+    completions = ShellComplete(cli, {}, "ctdlmirror", "_CTDLMIRROR_COMPLETE").get_completions([], "ver")
+    assert [(item.value, item.help) for item in completions] == [
+        ("verify", "Compare digests with a peer, side by side,..."),
+        ("version", "Print the version."),
+    ]
+
+
+def test_completing_a_command_imports_nothing_that_only_commands_need() -> None:
+    asked = {"_CTDLMIRROR_COMPLETE": "bash_complete", "COMP_WORDS": "ctdlmirror ba", "COMP_CWORD": "1"}
+    assert imported(**asked).isdisjoint(HEAVY)
+
+
+def test_a_command_that_is_not_there_is_told_so() -> None:
+    assert cli.get_command(click.Context(cli), "nothing") is None
