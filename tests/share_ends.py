@@ -1,12 +1,15 @@
 """Two stores that share rooms, without connections: a node as its peer sees it, and one round of what a link does."""
 
-from mirror.server.sharing import Shares, read_shares
+from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.pull import PUSH
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder
-from mirror.sync.share import ShareExchange
+from mirror.sync.share.exchange import ShareExchange
+from mirror.sync.share.rules import NETCONF_KEY, Shares, read_shares
 from mirror.wire.values import SharedRoom
+
+Stores = tuple[SqliteStore, SqliteStore]
 
 
 class End(Responder):
@@ -48,3 +51,36 @@ def dial(store: SqliteStore, other: SqliteStore, pushing: bool = True) -> ShareE
         page, more = exchange.next_push(after)
         exchange.push(remote, other.epoch, page, after)
     return exchange
+
+
+# -- what happens in the rooms ------------------------------------------------------------------------
+
+IN_USE = "2"
+
+
+def room(store: SqliteStore, key: str, name: str, lines: str = "") -> None:
+    """Make a room, or give one other lines."""
+    store.write(lambda writer: writer.set_fields("rooms", key, {"QRname": name, "QRflags": IN_USE}))
+    if lines:
+        draft = Record(f"netconf/{key}", NETCONF_KEY, 1, "x", 1, body=lines.encode() + b"\n")
+        store.write(lambda writer: writer.put(draft))
+
+
+def post(store: SqliteStore, room_key: str, key: str, text: str = "", author: str = "Ann") -> Record:
+    body = b"\xffA\0" + f"A{author}\0U{key}\0M{text or key}\0".encode()
+    draft = Record(f"messages/{room_key}", f"id:{key}", 1, "x", 1)
+    written: Record = store.write(lambda writer: writer.put(writer.store_body(draft, body)))
+    return written
+
+
+def drop(store: SqliteStore, room_key: str, key: str) -> None:
+    store.write(lambda writer: writer.delete(f"messages/{room_key}", f"id:{key}"))
+
+
+def keys(store: SqliteStore, room_key: str) -> set[str]:
+    return {record.key[3:] for record in store.read(lambda reader: list(reader.scan_all(f"messages/{room_key}")))}
+
+
+def both(pair: Stores, a_line: str = "mirror_share|b|Foyer", b_line: str = "mirror_share|a|Lobby") -> None:
+    room(pair[0], "a:1", "Lobby", a_line)
+    room(pair[1], "b:9", "Foyer", b_line)

@@ -14,7 +14,7 @@ from mirror.config import ConfigError, load_config
 from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.peer.remote import ChannelRemote
-from mirror.server.sharing import NETCONF_KEY, is_proposed, may_share
+from mirror.sync.share.rules import NETCONF_KEY, is_proposed, may_share
 from netconf.lines import IGNET_SHARE, MIRROR_SHARE, Line, replace_lines
 from netconf.rules import DIRECTIONS, WHAT, Rule, read_rules, write_rule
 

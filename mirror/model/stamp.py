@@ -55,6 +55,10 @@ class HybridClock:
         """The greatest stamp issued or observed."""
         return self._last
 
+    def now_ms(self) -> int:
+        """Unix milliseconds, as the clock that this one was handed tells them; may go back."""
+        return self._now_ms()
+
     def tick(self) -> int:
         """Issue the next stamp."""
         with self._lock:

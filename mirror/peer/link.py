@@ -28,7 +28,7 @@ from mirror.sync.exchange import Exchange
 from mirror.sync.pull import PUSH
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import StaleCursor
-from mirror.sync.share import ShareExchange
+from mirror.sync.share.exchange import ShareExchange
 from mirror.wire.values import Greeting
 
 log = logging.getLogger("mirror.link")

@@ -78,11 +78,14 @@ class UserScope:
     def whole(self, collection: str) -> bool:
         return self.aide or not collection.startswith("visits/")
 
-    def shown(self, record: Record, text: Text, asked: bool = False) -> Record | None:
-        own = record.key == self.user_key or record.key.startswith(self.user_key + " ")
-        return record if own or self.whole(record.collection) else None
+    def shown(self, record: Record, text: Text, now_ms: int, asked: bool = False) -> Record | None:
+        return record if self._sees(record) else None
 
-    def admitted(self, record: Record, text: Text) -> Record | None:
+    def _sees(self, record: Record) -> bool:
+        own = record.key == self.user_key or record.key.startswith(self.user_key + " ")
+        return own or self.whole(record.collection)
+
+    def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
         """What a user brings in are drafts, which ``writes`` judges."""
         raise Denied(f"{record.collection} is not open for records; send drafts")
 
@@ -92,7 +95,7 @@ class UserScope:
     def writes(self, record: Record) -> bool:
         if self.aide:
             return True
-        if not self.reads(record.collection) or self.shown(record, lambda draft: draft.body) is None:
+        if not self.reads(record.collection) or not self._sees(record):
             return False
         if record.collection.startswith("visits/"):
             return record.key != self.user_key  # the relation itself holds granted rights

@@ -18,7 +18,7 @@ from mirror.server.node import Node
 from mirror.server.upkeep import Upkeep
 from mirror.store.green import GreenStore, open_green
 from mirror.store.open import Options
-from mirror.sync.share import ShareExchange
+from mirror.sync.share.exchange import ShareExchange
 
 log = logging.getLogger("mirror.daemon")
 

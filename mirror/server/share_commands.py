@@ -13,17 +13,12 @@ from mirror.model.kinds import room_of
 from mirror.model.record import Record
 from mirror.server.access import UserScope
 from mirror.server.session import Session
-from mirror.server.sharing import (
-    NETCONF_KEY,
-    check_netconf,
-    is_proposed,
-    lets,
-    may_share,
-    room_lines,
-)
 from mirror.store.base import Reader
 from mirror.sync.responder import text_from
-from mirror.sync.share import COLLECTIONS, Pair
+from mirror.sync.share.names import KIND_OF
+from mirror.sync.share.pairs import Pair
+from mirror.sync.share.policy import lets
+from mirror.sync.share.rules import NETCONF_KEY, check_netconf, is_proposed, may_share, room_lines
 from mirror.wire.answers import format_entered, format_shared_room
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
@@ -104,6 +99,8 @@ def preview(session: Session, collection: str) -> None:
     body = _read_lines(session)
     check_netconf(body)
 
+    now_ms = session.node.store.clock.now_ms()
+
     def job(reader: Reader) -> list[dict[str, Any]]:
         record = room_lines(reader, room)
         old = (
@@ -113,22 +110,25 @@ def preview(session: Session, collection: str) -> None:
         )
         before, after = ({rule.node: rule for rule in rules} for rules in (old, read_rules(body)))
         return [
-            {"peer": peer, **_count(reader, room, before.get(peer), after.get(peer))} for peer in sorted(before | after)
+            {"peer": peer, **_count(reader, room, before.get(peer), after.get(peer), now_ms)}
+            for peer in sorted(before | after)
         ]
 
     found = session.node.store.read(job)
     session.send_listing("JSON lines follow", [json.dumps(one) for one in found])
 
 
-def _count(reader: Reader, room: str, before: Rule | None, after: Rule | None) -> dict[str, int]:
+def _count(reader: Reader, room: str, before: Rule | None, after: Rule | None, now_ms: int) -> dict[str, int]:
     text = text_from(reader)
     counts = {"sends": 0, "stops": 0, "keeps": 0}
-    for kind in (*COLLECTIONS.values(), "rooms"):
+    for kind in (*KIND_OF.values(), "rooms"):
         records = [reader.get(kind, room)] if kind == "rooms" else reader.scan_all(f"{kind}/{room}")
         for record in records:
             if record is None or record.dead:
                 continue
-            was, will = (rule is not None and rule.pushes and lets(rule, record, text) for rule in (before, after))
+            was, will = (
+                rule is not None and rule.pushes and lets(rule, record, text, now_ms) for rule in (before, after)
+            )
             if was or will:
                 counts["keeps" if was and will else "sends" if will else "stops"] += 1
     return counts

@@ -26,11 +26,11 @@ from mirror.server.conflicts import conflict_as_json
 from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.server.share_commands import list_shares, preview, tell_sharing
-from mirror.server.sharing import check_netconf
 from mirror.store.base import Reader, Writer
 from mirror.store.check import check_store
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder, check_page
+from mirror.sync.share.rules import check_netconf
 from mirror.wire.answers import (
     DigestLine,
     format_applied,

@@ -100,9 +100,9 @@ class Responder:
 
     def _shown(self, reader: Reader, records: Iterable[Record], asked: bool = False) -> Iterator[Record]:
         """Yield what may be seen of records."""
-        text = text_from(reader)
+        text, now_ms = text_from(reader), self._store.clock.now_ms()
         for record in records:
-            shown = self.scope.shown(record, text, asked)
+            shown = self.scope.shown(record, text, now_ms, asked)
             if shown is not None:
                 yield shown
 
@@ -272,7 +272,7 @@ class Responder:
                 check_horizon(writer, self._told)
             check_marker(writer, page.records, self._after, self._compared)
             self._check_contents(writer, page.records)
-            applied = take_in(writer, self.scope, page)
+            applied = take_in(writer, self.scope, page, writer.clock.now_ms())
             if self._told is not None:
                 self._told = writer.horizon()
             return applied
@@ -316,13 +316,14 @@ def text_from(reader: Reader) -> Text:
     return text
 
 
-def take_in(writer: Writer, scope: Scope, page: Page) -> Applied:
-    """Merge what a scope admits of a page into a store.  Raises Denied; then nothing was changed."""
+def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int) -> Applied:
+    """Merge what a scope admits of a page at a moment into a store.  Raises Denied; then nothing was changed."""
     if scope is EVERYTHING:
         applied: Applied = writer.apply(page.records, page.crcs)
         return applied
     text = text_from(writer)
-    found = [(scope.admitted(record, text), record, crc) for record, crc in zip(page.records, page.crcs, strict=True)]
+    pairs = zip(page.records, page.crcs, strict=True)
+    found = [(scope.admitted(record, text, now_ms), record, crc) for record, crc in pairs]
     admitted = [(new, crc if new is record else record_crc(new)) for new, record, crc in found if new is not None]
     merged = [(new, crc) for new, crc in admitted if not scope.adopts(new.collection)]
     applied = writer.apply([new for new, _ in merged], [crc for _, crc in merged])

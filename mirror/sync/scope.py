@@ -38,14 +38,14 @@ class Scope(Protocol):
         """Tell whether all of a readable collection is shown as it is, so the store's own digest can be told."""
         ...
 
-    def shown(self, record: Record, text: Text, asked: bool = False) -> Record | None:
-        """Return what may be seen of a record of a readable collection.
+    def shown(self, record: Record, text: Text, now_ms: int, asked: bool = False) -> Record | None:
+        """Return what may be seen of a record of a readable collection at a moment (Unix milliseconds).
 
         ``asked``: the other side named the key, so that it is there is no news.
         """
         ...
 
-    def admitted(self, record: Record, text: Text) -> Record | None:
+    def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
         """Return what may be brought in of a version, None for nothing.  Raises Denied where nothing ever may."""
         ...
 
@@ -72,10 +72,10 @@ class Everything:
     def whole(self, collection: str) -> bool:
         return True
 
-    def shown(self, record: Record, text: Text, asked: bool = False) -> Record | None:
+    def shown(self, record: Record, text: Text, now_ms: int, asked: bool = False) -> Record | None:
         return record
 
-    def admitted(self, record: Record, text: Text) -> Record | None:
+    def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
         return record
 
     def adopts(self, collection: str) -> bool:

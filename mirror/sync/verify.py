@@ -15,7 +15,7 @@ from mirror.sync.index import RangeIndex
 from mirror.sync.listing import find_difference, list_entries
 from mirror.sync.reconcile import differing
 from mirror.sync.remote import Remote
-from mirror.sync.share import COLLECTIONS
+from mirror.sync.share.names import KIND_OF
 from mirror.wire.values import Page
 from netconf.rules import DELETIONS, MARKS
 
@@ -129,13 +129,13 @@ def compare_shares(ours: Listing, theirs: Remote, paired: Mapping[str, PairedRoo
     return [
         _compare_room(ours, theirs, key, pair, what)
         for key, pair in sorted(paired.items())
-        for what in sorted((pair.pulled | pair.pushed) & COLLECTIONS.keys())
+        for what in sorted((pair.pulled | pair.pushed) & KIND_OF.keys())
         if what in pair.readable  # else they take what we send and show nothing, so there is nothing to compare with
     ]
 
 
 def _compare_room(ours: Listing, theirs: Remote, key: str, pair: PairedRoom, what: str) -> ComparedRoom:
-    here, there = str(Collection(COLLECTIONS[what], key)), str(Collection(COLLECTIONS[what], pair.key))
+    here, there = str(Collection(KIND_OF[what], key)), str(Collection(KIND_OF[what], pair.key))
     tombstones = DELETIONS in pair.pulled
     records = [
         msgspec.structs.replace(record, collection=there)

@@ -20,7 +20,7 @@ from mirror.model.kinds import HORIZON_KEY, NODES, check_collection
 from mirror.model.merge import merge
 from mirror.model.nodes import agreed_horizon, horizon_of, vector_held
 from mirror.model.record import Record, pack_head, record_bytes, record_crc, unpack_head, validate
-from mirror.server.sharing import facts_of
+from mirror.sync.share.policy import facts_of
 from mirror.wire.batch import Batch, BatchReader, Marker, frame, header_int
 from mirror.wire.bulk import parse_part
 from mirror.wire.codec import (

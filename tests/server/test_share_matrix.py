@@ -21,8 +21,8 @@ from mirror.peer.remote import ChannelRemote
 from mirror.server.access import Party
 from mirror.server.node import Node
 from mirror.server.session import Session
-from mirror.server.sharing import NETCONF_KEY
 from mirror.store.green import open_green
+from mirror.sync.share.rules import NETCONF_KEY
 from mirror.wire.errors import Refused
 from mirror.wire.values import Page
 

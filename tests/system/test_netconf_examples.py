@@ -11,8 +11,8 @@ from nodes import NodeProcess
 from share_ends import dial
 
 from mirror.model.record import Record
-from mirror.server.sharing import NETCONF_KEY
 from mirror.store.sqlite.store import SqliteStore
+from mirror.sync.share.rules import NETCONF_KEY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "netconf.md").read_text("utf-8")
 

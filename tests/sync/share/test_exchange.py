@@ -1,103 +1,30 @@
 """Two servers that share rooms by rules of their own: what flows, what does not, and how both rooms end."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from share_ends import End, dial, exchange_with, shares_of
+from share_ends import IN_USE, End, Stores, both, dial, drop, exchange_with, keys, post, room, shares_of
 
 from mirror.model.fields import Field, pack_fields, values_of
+from mirror.model.nodes import Horizon
 from mirror.model.record import Record, record_crc
-from mirror.server.sharing import NETCONF_KEY, read_shares
 from mirror.store.base import Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.remote import Denied
-from mirror.sync.share import ShareExchange, find_pairs
+from mirror.sync.share.exchange import ShareExchange
 from mirror.wire.codec import ContentRequest
-from mirror.wire.values import Page, Part, SharedRoom
+from mirror.wire.values import Page, Part
 
 Make = Callable[..., SqliteStore]
-IN_USE = "2"
-
-
-def room(store: SqliteStore, key: str, name: str, lines: str = "") -> None:
-    """Make a room, or give one other lines."""
-    store.write(lambda writer: writer.set_fields("rooms", key, {"QRname": name, "QRflags": IN_USE}))
-    if lines:
-        draft = Record(f"netconf/{key}", NETCONF_KEY, 1, "x", 1, body=lines.encode() + b"\n")
-        store.write(lambda writer: writer.put(draft))
-
-
-def post(store: SqliteStore, room_key: str, key: str, text: str = "", author: str = "Ann") -> Record:
-    body = b"\xffA\0" + f"A{author}\0U{key}\0M{text or key}\0".encode()
-    draft = Record(f"messages/{room_key}", f"id:{key}", 1, "x", 1)
-    written: Record = store.write(lambda writer: writer.put(writer.store_body(draft, body)))
-    return written
-
-
-def drop(store: SqliteStore, room_key: str, key: str) -> None:
-    store.write(lambda writer: writer.delete(f"messages/{room_key}", f"id:{key}"))
-
-
-def keys(store: SqliteStore, room_key: str) -> set[str]:
-    return {record.key[3:] for record in store.read(lambda reader: list(reader.scan_all(f"messages/{room_key}")))}
-
-
-@pytest.fixture
-def pair(make_store: Make) -> tuple[SqliteStore, SqliteStore]:
-    return make_store("a"), make_store("b")
-
-
-Pair = tuple[SqliteStore, SqliteStore]
-
-
-def both(pair: Pair, a_line: str = "mirror_share|b|Foyer", b_line: str = "mirror_share|a|Lobby") -> None:
-    room(pair[0], "a:1", "Lobby", a_line)
-    room(pair[1], "b:9", "Foyer", b_line)
-
-
-# -- which rooms belong together ----------------------------------------------------------------------
-
-
-def shared(key: str, name: str, remote: str = "", **how: Any) -> SharedRoom:
-    return SharedRoom(key, name, remote, True, True, frozenset({"messages"}), **how)
-
-
-@pytest.mark.parametrize(
-    ("here", "there", "belong"),
-    [
-        (shared("a", "Lobby"), shared("b", "lobby"), True),
-        (shared("a", "Lobby"), shared("b", "Foyer"), False),
-        (shared("a", "Lobby", "Foyer"), shared("b", "Foyer"), True),
-        (shared("a", "Lobby"), shared("b", "Foyer", "Lobby"), True),
-        (shared("a", "Lobby", "Foyer"), shared("b", "Foyer", "Lobby"), True),
-        (shared("a", "Lobby", "Foyer"), shared("b", "Foyer", "Bar"), False),
-        (shared("a", "Lobby", "Bar"), shared("b", "Lobby"), False),
-    ],
-)
-def test_rooms_belong_together_if_both_say_so(here: SharedRoom, there: SharedRoom, belong: bool) -> None:
-    pairs, notes = find_pairs([here], [there], {})
-    assert bool(pairs) == belong
-    assert bool(notes) != belong
-
-
-def test_what_was_found_to_belong_together_survives_any_names() -> None:
-    pairs, _ = find_pairs([shared("a", "New", "Old there")], [shared("b", "New there", "Old")], {"a": "b"})
-    assert [(pair.here.key, pair.there.key) for pair in pairs] == [("a", "b")]
-
-
-def test_no_room_is_given_to_two_of_ours() -> None:
-    pairs, notes = find_pairs([shared("a", "Lobby"), shared("c", "Bar", "Lobby")], [shared("b", "Lobby")], {})
-    assert len(pairs) == len(notes) == 1
 
 
 # -- what flows ---------------------------------------------------------------------------------------
 
 
-def test_history_news_and_deletions_flow_both_ways_and_other_rooms_stay(pair: Pair) -> None:
+def test_history_news_and_deletions_flow_both_ways_and_other_rooms_stay(pair: Stores) -> None:
     a, b = pair
     both(pair)
     room(a, "a:2", "Private")
@@ -131,7 +58,7 @@ def test_a_direction_is_kept_whoever_dials(make_store: Make, direction: str) -> 
         assert keys(b, "b:9") == ({"of b"} if direction == "pull" else {"of a", "of b"})
 
 
-def test_ignets_lines_share_new_messages_but_no_deletions(pair: Pair) -> None:
+def test_ignets_lines_share_new_messages_but_no_deletions(pair: Stores) -> None:
     a, b = pair
     both(pair, "lastsent|5\nignet_push_share|b|Foyer", "ignet_push_share|a|Lobby")
     imported = [
@@ -151,7 +78,7 @@ def test_ignets_lines_share_new_messages_but_no_deletions(pair: Pair) -> None:
     assert keys(a, "a:1") == {"5", "6", "answer"}
 
 
-def test_filters_hold_on_both_sides(pair: Pair) -> None:
+def test_filters_hold_on_both_sides(pair: Stores) -> None:
     a, b = pair
     both(pair, "mirror_share|b|Foyer|author=Ann*", "mirror_share|a|Lobby|subject=*public*")
     for key, author in (("public 1", "Ann"), ("public 2", "Bob"), ("secret", "Ann")):
@@ -160,13 +87,11 @@ def test_filters_hold_on_both_sides(pair: Pair) -> None:
     assert keys(b, "b:9") == {"public 1"}
 
 
-def test_only_what_is_new_goes_when_so_asked_and_its_deletion_too(pair: Pair) -> None:
+def test_only_what_is_new_goes_when_so_asked_and_its_deletion_too(pair: Stores) -> None:
     a, b = pair
     old = post(a, "a:1", "old")
     since = (old.stamp >> 16) + 1
     a.write(lambda writer: writer.clock.observe((since + 1) << 16))
-    from datetime import UTC, datetime
-
     moment = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="milliseconds")
     both(pair, f"mirror_share|b|Foyer|since={moment}")
     post(a, "a:1", "new")
@@ -180,7 +105,7 @@ def test_only_what_is_new_goes_when_so_asked_and_its_deletion_too(pair: Pair) ->
     assert held == ["id:new"]  # of the old one, which was never shared, not even the deletion came
 
 
-def test_deletions_behind_a_filter_are_told_of_keys_that_are_named(pair: Pair) -> None:
+def test_deletions_behind_a_filter_are_told_of_keys_that_are_named(pair: Stores) -> None:
     a, b = pair
     both(pair, "mirror_share|b|Foyer|author=Ann*|direction=push")
     post(a, "a:1", "shown")
@@ -198,7 +123,7 @@ def test_deletions_behind_a_filter_are_told_of_keys_that_are_named(pair: Pair) -
     assert b.read(lambda reader: [record.key for record in reader.scan("messages/b:9")]) == ["id:shown"]
 
 
-def test_the_same_message_by_mail_and_by_the_share_is_one(pair: Pair) -> None:
+def test_the_same_message_by_mail_and_by_the_share_is_one(pair: Stores) -> None:
     a, b = pair
     both(pair)
     post(a, "a:1", "same@example.org", "by mail to a")
@@ -213,7 +138,7 @@ def test_the_same_message_by_mail_and_by_the_share_is_one(pair: Pair) -> None:
     assert {one.loser.key for one in logged} == {"id:same@example.org"}
 
 
-def test_settings_files_and_marks_flow_as_listed_and_names_stay(pair: Pair) -> None:
+def test_settings_files_and_marks_flow_as_listed_and_names_stay(pair: Stores) -> None:
     a, b = pair
     both(
         pair,
@@ -249,7 +174,7 @@ def test_settings_files_and_marks_flow_as_listed_and_names_stay(pair: Pair) -> N
 # -- what must not happen -----------------------------------------------------------------------------
 
 
-def test_nothing_else_can_be_read_or_written(pair: Pair) -> None:
+def test_nothing_else_can_be_read_or_written(pair: Stores) -> None:
     a, _ = pair
     both(pair)
     room(a, "a:2", "Private")
@@ -277,7 +202,7 @@ def test_nothing_else_can_be_read_or_written(pair: Pair) -> None:
         list(end.body([ContentRequest(hidden.content)]))
 
 
-def test_a_hash_opens_nothing_on_the_side_that_answers(pair: Pair) -> None:
+def test_a_hash_opens_nothing_on_the_side_that_answers(pair: Stores) -> None:
     a, _ = pair
     both(pair)
     room(a, "a:2", "Private")
@@ -296,7 +221,7 @@ def test_a_hash_opens_nothing_on_the_side_that_answers(pair: Pair) -> None:
     assert keys(a, "a:1") == {"claim"}
 
 
-def test_a_hash_opens_nothing_on_the_side_that_asks(pair: Pair) -> None:
+def test_a_hash_opens_nothing_on_the_side_that_asks(pair: Stores) -> None:
     a, b = pair
     both(pair)
     room(b, "b:2", "Private")
@@ -319,7 +244,7 @@ def test_a_hash_opens_nothing_on_the_side_that_asks(pair: Pair) -> None:
     assert keys(b, "b:9") == set()
 
 
-def test_what_comes_by_a_lying_peer_is_judged_by_our_rule(pair: Pair) -> None:
+def test_what_comes_by_a_lying_peer_is_judged_by_our_rule(pair: Stores) -> None:
     a, b = pair
     both(pair, b_line="mirror_share|a|Lobby|direction=push")
     record = Record("messages/a:1", "id:x", 5, "a", 5, body=b"x")
@@ -329,33 +254,7 @@ def test_what_comes_by_a_lying_peer_is_judged_by_our_rule(pair: Pair) -> None:
     assert keys(b, "b:9") == set()
 
 
-def test_imported_lines_share_nothing_until_confirmed(pair: Pair) -> None:
-    a, _ = pair
-    room(a, "a:1", "Lobby")
-    lines = Record(
-        "netconf/a:1", NETCONF_KEY, 5, "citadel:a", 1, head=b"\x81\xa8proposed\xc3", body=b"ignet_push_share|b\n"
-    )
-    a.write(lambda writer: writer.absorb([lines]))
-    assert shares_of(a, "b").rooms == []
-    changed = Record("netconf/a:1", NETCONF_KEY, 5, "citadel:a", 1, head=lines.head, body=b"ignet_push_share|b|x\n")
-    a.write(
-        lambda writer: writer.absorb([changed])
-    )  # the server's lines changed, and so a version of our own was written
-    assert shares_of(a, "b").rooms == []
-    a.write(lambda writer: writer.put(Record("netconf/a:1", NETCONF_KEY, 1, "x", 1, body=b"ignet_push_share|b\n")))
-    assert [one.key for one in shares_of(a, "b").rooms] == ["a:1"]
-
-
-def test_lines_that_cannot_be_obeyed_share_nothing_and_are_named(pair: Pair) -> None:
-    a, _ = pair
-    room(a, "a:1", "Lobby", "mirror_share|b|x|what=everything")
-    room(a, "a:2", "Bar", "mirror_share|b")
-    found, problems = a.read(lambda reader: read_shares(reader, ["b"]))
-    assert [one.key for one in found["b"].rooms] == ["a:2"]
-    assert problems[0].startswith("room 'Lobby', line 1, field 3 (what)")
-
-
-def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: Pair) -> None:
+def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: Stores) -> None:
     a, b = pair
     both(pair)
     for key in ("kept", "deleted on a", "deleted on b"):
@@ -367,8 +266,6 @@ def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: P
 
         def forget(writer: Writer) -> None:
             writer.beat()
-            from mirror.model.nodes import Horizon
-
             writer.advance_horizon(Horizon(writer.clock.tick(), (writer.origin(),)))
 
         store.write(forget)
@@ -381,7 +278,7 @@ def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: P
     assert exchange.notes == ["Foyer: 2 records older than remembered deletions are on one side only, and stay there"]
 
 
-def test_sharing_anew_sends_the_history_again(pair: Pair) -> None:
+def test_sharing_anew_sends_the_history_again(pair: Stores) -> None:
     a, b = pair
     both(pair)
     post(a, "a:1", "one")
@@ -394,7 +291,7 @@ def test_sharing_anew_sends_the_history_again(pair: Pair) -> None:
     assert keys(b, "b:9") == {"one", "while it was not shared"}
 
 
-def test_a_wider_rule_brings_what_it_opens(pair: Pair) -> None:
+def test_a_wider_rule_brings_what_it_opens(pair: Stores) -> None:
     a, b = pair
     both(pair, "mirror_share|b|Foyer|author=Ann*")
     post(a, "a:1", "of Ann")
@@ -421,60 +318,6 @@ def test_a_share_costs_what_is_shared(make_store: Make) -> None:
     assert set(told) == {"messages/a:1", "messages/a:2", "messages/a:3"}
     own = a.read(lambda reader: {name: reader.digest(name) for name in told})
     assert told == own  # the store's own, kept with every commit: nothing is computed
-
-
-# -- any order ----------------------------------------------------------------------------------------
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(
-            ("post a", "post b", "post c", "drop a", "drop b", "drop c", "dial ba", "dial ca", "dial ab", "edit a")
-        ),
-        st.integers(0, 4),
-    ),
-    max_size=30,
-)
-
-
-@given(STEPS)
-@settings(max_examples=40)
-def test_a_hub_and_two_leaves_end_with_equal_rooms_in_any_order(steps: list[tuple[str, int]]) -> None:
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as directory:
-        stores: dict[str, SqliteStore] = {}
-        for name in "abc":
-            (Path(directory) / name).mkdir()
-            stores[name] = SqliteStore(Path(directory) / name, name, durable=False)
-        rooms = {"a": "a:1", "b": "b:9", "c": "c:4"}
-        room(stores["a"], "a:1", "Hub", "mirror_share|b\nmirror_share|c|Leaf")
-        room(stores["b"], "b:9", "Hub", "mirror_share|a")
-        room(stores["c"], "c:4", "Leaf", "mirror_share|a|Hub")
-        for number, (step, at) in enumerate(steps):
-            what, _, who = step.partition(" ")
-            if what == "post":
-                post(stores[who], rooms[who], f"{number}")
-            elif what == "edit":
-                post(stores[who], rooms[who], f"edited {at}", f"text {number}")
-            elif what == "drop":
-                held = sorted(keys(stores[who], rooms[who]))
-                if held:
-                    drop(stores[who], rooms[who], held[at % len(held)])
-            else:
-                dial(stores[who[0]], stores[who[1]])
-        for _ in range(2):
-            dial(stores["b"], stores["a"])
-            dial(stores["c"], stores["a"])
-        contents = [
-            {(one.key, one.stamp, one.origin, one.body) for one in stores[name].read(
-                lambda reader, n=name: list(reader.scan_all(f"messages/{rooms[n]}")))}
-            for name in "abc"
-        ]  # fmt: skip
-        assert contents[0] == contents[1] == contents[2]
-        for store in stores.values():
-            assert check_store(store).problems == []
-            store.close()
 
 
 def test_fields_of_a_room_are_adopted_without_its_birth(make_store: Make) -> None:

@@ -1,0 +1,146 @@
+"""One node's dealings with one peer that it shares rooms with, step by step: the link drives it like an Exchange."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from mirror.model.applied import Applied
+from mirror.model.kinds import Collection
+from mirror.model.record import Record
+from mirror.store.base import Reader, Store, StoredCursor, Writer
+from mirror.sync.exchange import Cursors
+from mirror.sync.pull import PULL, PUSH
+from mirror.sync.push import push_page
+from mirror.sync.reconcile import Outcome
+from mirror.sync.remote import Remote
+from mirror.sync.responder import Responder, check_page
+from mirror.sync.scope import Scope
+from mirror.sync.share.pairs import Pair, find_pairs, inward, outward
+from mirror.sync.share.rules import NETCONF
+from mirror.sync.share.settling import Settling, apply_proved
+from mirror.wire.values import Page, SharedRoom
+
+
+class ShareRemote(Remote, Protocol):
+    """The other side of a share."""
+
+    def shares(self) -> list[SharedRoom]:
+        """Return the rooms that it shares with the one who asks."""
+        ...
+
+
+class ShareExchange(Cursors):
+    """What one node keeps with one peer that it shares rooms with.  The link drives it like an Exchange."""
+
+    def __init__(self, store: Store, peer: str, scope: Scope, rooms: Sequence[SharedRoom]) -> None:
+        super().__init__(store, peer)
+        self._scope = scope
+        self._rooms = list(rooms)
+        self._pairs: list[Pair] = []
+        self._unmatched: list[str] = []
+        self._withheld: dict[str, int] = {}
+        self._only_new = False
+
+    @property
+    def notes(self) -> list[str]:
+        """What an administrator should know of the rooms that are shared with this peer, a line each."""
+        withheld = [
+            f"{name}: {count} records older than remembered deletions are on one side only, and stay there"
+            for name, count in sorted(self._withheld.items())
+        ]
+        return self._unmatched + withheld
+
+    @property
+    def pairs(self) -> list[Pair]:
+        return self._pairs
+
+    def must_reconcile(self, remote: ShareRemote, epoch: str, pushing: bool) -> bool:
+        """Find out which rooms belong together; tell whether any were not compared under the present rules."""
+        bound = self._store.read(self._bound)
+        self._pairs, self._unmatched = find_pairs(self._rooms, remote.shares(), bound)
+        self._store.write(lambda writer: self._remember(writer, bound))
+        stale = self.stale(epoch, pushing)
+        self._only_new = not stale
+        return stale or any(self._known(pair) != pair.state for pair in self._pairs)
+
+    def _bound(self, reader: Reader) -> dict[str, str]:
+        """Return which room there belongs to ours, as found before.  Said anew where our rule names another one now."""
+        bound: dict[str, str] = {}
+        for room in self._rooms:
+            record = reader.get(_netconf_of(room), f"bound {self._peer}")
+            remote, _, named = (
+                record.body.decode("utf-8", "replace").partition("|") if record and not record.dead else ("", "", "")
+            )
+            if remote and named == room.remote:
+                bound[room.key] = remote
+        return bound
+
+    def _remember(self, writer: Writer, bound: Mapping[str, str]) -> None:
+        """Keep what belongs together, for our mirrors too, and forget what is no longer shared."""
+        for here, there in self._pairs:
+            if bound.get(here.key) != there.key:
+                body = f"{there.key}|{here.remote}".encode()
+                writer.put(Record(_netconf_of(here), f"bound {self._peer}", 1, "x", 1, body=body))
+        writer.keep_cursors(self._peer, [PULL, PUSH, *(_join(room.key) for room in self._rooms)])
+
+    def _known(self, pair: Pair) -> str:
+        """Return the state of a pair when it was last compared, or an empty string."""
+        return self.cursor(_join(pair.here.key)).epoch
+
+    def reconcile(self, remote: ShareRemote, pushing: bool) -> Outcome:
+        """Compare the shared rooms, all or just the new ones, and exchange what differs."""
+        own = Responder(self._store, self._scope)
+        before = self._store.read(lambda reader: reader.last_sequence())
+        state = remote.info()
+        stale = self.stale(state.epoch, pushing)
+        only_new, self._only_new = self._only_new and not stale, False
+        work = Settling(self._store, remote, self._scope, own, state, pushing, Outcome(state))
+        known = {pair: self._known(pair) for pair in self._pairs}
+        for pair in self._pairs:
+            if only_new and known[pair] == pair.state:
+                continue
+            withheld = work.settle(pair, away=stale and known[pair].partition("|")[0] == pair.there.key)
+            self._withheld.pop(pair.here.name, None)
+            if withheld:
+                self._withheld[pair.here.name] = withheld
+
+        def job(writer: Writer) -> None:
+            for pair in self._pairs:
+                writer.set_cursor(self._peer, _join(pair.here.key), StoredCursor(pair.state, 0, True))
+            if stale:
+                writer.set_cursor(self._peer, PULL, StoredCursor(state.epoch, state.sequence, True))
+                if pushing:
+                    writer.set_cursor(self._peer, PUSH, StoredCursor(state.epoch, before, True))
+
+        self._store.write(job)
+        return work.outcome
+
+    def take(self, page: Page, bodies: Remote) -> Applied:
+        """Take in a page of the peer's feed, with its cursor."""
+        cursor = page.cursor
+
+        def note(writer: Writer) -> None:
+            if cursor is not None:
+                writer.set_cursor(self._peer, PULL, StoredCursor(cursor.epoch, cursor.sequence, True))
+
+        return apply_proved(self._store, bodies, self._scope, inward(page, self._pairs), note)
+
+    def next_push(self, after: int) -> tuple[Page, bool]:
+        """Return the page of our feed after a place, under the peer's names, and whether more is there."""
+        page, more = Responder(self._store, self._scope).page(after)
+        check_page(page, after, 0)
+        return outward(page, self._pairs), more
+
+    def push(self, remote: Remote, epoch: str, page: Page, before: int) -> Applied:
+        """Offer a page of our feed, and remember how far we are."""
+        applied = push_page(self._store, remote, page, self._scope)
+        self.pushed(epoch, page, before)
+        return applied
+
+
+def _join(room: str) -> str:
+    """Under which name the cursors keep that a room's history was exchanged, by which rules."""
+    return f"share {room}"
+
+
+def _netconf_of(room: SharedRoom) -> str:
+    return str(Collection(NETCONF, room.key))

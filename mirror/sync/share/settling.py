@@ -1,0 +1,167 @@
+"""One comparison of shared rooms: what differs is found, taken and offered, as far as the rules let it flow."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.model.applied import Applied
+from mirror.model.kinds import Collection, parse_collection
+from mirror.model.record import created, record_crc
+from mirror.store.base import PAGE_RECORDS, Reader, Store, Writer
+from mirror.sync.index import RangeIndex
+from mirror.sync.listing import find_difference
+from mirror.sync.pull import contents_of, fetch_contents, store_parts
+from mirror.sync.push import push_page
+from mirror.sync.reconcile import Outcome
+from mirror.sync.remote import Remote
+from mirror.sync.responder import Responder, take_in
+from mirror.sync.scope import Scope
+from mirror.sync.share.names import KIND_OF, settings_of
+from mirror.sync.share.pairs import Pair, inward, outward
+from mirror.sync.uploads import Uploads
+from mirror.wire.values import Page, State
+from netconf.rules import DELETIONS, MARKS, SETTINGS
+
+
+class Settling(NamedTuple):
+    """One comparison of shared rooms under way."""
+
+    store: Store
+    remote: Remote
+    scope: Scope
+    own: Responder
+    state: State
+    pushing: bool
+    outcome: Outcome
+
+    def settle(self, pair: Pair, away: bool) -> int:
+        """Make a pair equal, as far as its rules let things flow; returns how many records stay on one side.
+
+        ``away``: the two were out of touch for longer than deletions are remembered, so what just one side has
+        from before that was deleted on the other, or never got there.  It is neither taken nor given.
+        """
+        withheld = 0
+        for what in KIND_OF:
+            if what in pair.pulled | pair.pushed:
+                withheld += self._settle_kind(pair, what, away)
+        if SETTINGS in pair.pulled:
+            for collection, key in settings_of(pair.there.key):
+                self._take(pair, list(self.remote.get(collection, [key])))
+        if SETTINGS in pair.pushed and self.pushing:
+            for collection, key in settings_of(pair.here.key):
+                self._offer(pair, self.own.get(collection, [key]))
+        return withheld
+
+    def _settle_kind(self, pair: Pair, what: str, away: bool) -> int:
+        kind, withheld = KIND_OF[what], 0
+        here, there = (str(Collection(kind, room.key)) for room in pair)
+        surplus: Sequence[str] | None = None
+        known: set[str] = set()
+        if what in pair.pulled:
+            index = self._index(here, there, DELETIONS in pair.pulled)
+            found = find_difference(index, lambda ranges: self.remote.ranges(there, ranges))
+            self.outcome.trips += found.trips
+            if found.wanted or found.surplus:
+                self.outcome.differing.append(here)
+            withheld += self._take_wanted(pair, there, here, found.wanted, away)
+            surplus, known = found.surplus, {*found.wanted}
+            unknown = [key for key in surplus if key not in known]
+            if unknown and DELETIONS in pair.pulled and not pair.there.whole:
+                # A feed that shows just a part of a room hides what was deleted; of keys that we name we are told.
+                for pages in self._in_parts(there, unknown):
+                    self._take(pair, [page.only(lambda record: record.dead) for page in pages])
+        if what in pair.pushed and self.pushing:
+            withheld += self._offer_surplus(pair, here, surplus, known if away else None)
+        return withheld
+
+    def _index(self, here: str, there: str, tombstones: bool) -> RangeIndex:
+        """Return the order of a local collection as it would be under the other side's name."""
+        marks = parse_collection(here).kind == KIND_OF[MARKS]
+        entries: list[tuple[int, str, int]] = []
+        after: str | None = ""
+        while after is not None:
+
+            def job(reader: Reader, after: str = after) -> tuple[list[tuple[int, str, int]], str | None]:
+                records = reader.scan(here, after)
+                page = [
+                    (record.stamp, record.key, record_crc(msgspec.structs.replace(record, collection=there)))
+                    for record in records
+                    if (tombstones or not record.dead) and (" " in record.key or not marks)
+                ]
+                return page, records[-1].key if records else None
+
+            page, after = self.store.read(job)
+            entries += page
+        return RangeIndex.of(entries)
+
+    def _in_parts(self, collection: str, keys: Sequence[str]) -> Iterator[list[Page]]:
+        for start in range(0, len(keys), PAGE_RECORDS):
+            # All of the answer at once: contents are asked for on the same connection, one exchange at a time.
+            yield list(self.remote.get(collection, keys[start : start + PAGE_RECORDS]))
+
+    def _take_wanted(self, pair: Pair, there: str, here: str, keys: Sequence[str], away: bool) -> int:
+        withheld = 0
+        self.outcome.wanted += len(keys)
+        for pages in self._in_parts(there, keys):
+            for page in pages:
+                kept = self._known_or_new(page, here) if away else page
+                withheld += len(page.records) - len(kept.records)
+                self._take(pair, [kept])
+        return withheld
+
+    def _known_or_new(self, page: Page, here: str) -> Page:
+        """Leave out what is not here and may have been deleted here, so long ago that this is forgotten."""
+
+        def job(reader: Reader) -> tuple[int, set[str]]:
+            return reader.horizon(), {record.key for record in reader.get_many(here, list(page.by_key()))}
+
+        horizon, held = self.store.read(job)
+        return page.only(lambda record: record.key in held or record.dead or created(record) >= horizon)
+
+    def _take(self, pair: Pair, pages: Iterable[Page]) -> None:
+        for page in pages:
+            self.outcome.pulled += apply_proved(self.store, self.remote, self.scope, inward(page, [pair]))
+
+    def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, known: set[str] | None) -> int:
+        """Offer these records, or all; with ``known``, of the old ones just those that are there in some version."""
+        withheld, horizon = 0, self.state.horizon
+        pages = self.own.scan(here) if keys is None else self.own.get(here, keys, asked=False)
+        for page in pages:
+            if known is not None:
+                kept = page.only(lambda record: record.dead or record.key in known or created(record) >= horizon)
+                withheld += len(page.records) - len(kept.records)
+                page = kept
+            self.outcome.surplus += len(page.records)
+            self._offer(pair, [page])
+        return withheld
+
+    def _offer(self, pair: Pair, pages: Iterable[Page]) -> None:
+        for page in pages:
+            self.outcome.pushed += push_page(self.store, self.remote, outward(page, [pair]), self.scope)
+
+
+def apply_proved(
+    store: Store, remote: Remote, scope: Scope, page: Page, note: Callable[[Writer], None] = lambda _writer: None
+) -> Applied:
+    """Merge a page from a peer that is not trusted; what it refers to it has to send, unless it may see it here."""
+    if any(record.content for record in page.records):
+        page = _with_proved_contents(store, remote, scope, page)
+
+    def job(writer: Writer) -> Applied:
+        applied = take_in(writer, scope, page, writer.clock.now_ms())
+        note(writer)
+        return applied
+
+    return store.write(job)
+
+
+def _with_proved_contents(store: Store, remote: Remote, scope: Scope, page: Page) -> Page:
+    own, uploads = Responder(store, scope), Uploads()
+    closed = [request for request in contents_of(page.records) if not own.opens(request.content)]
+    for part in remote.body(closed) if closed else ():
+        uploads.add(part)
+        store_parts(store, [part])
+    fetch_contents(store, remote, page.records)
+    refused = {request.content for request in closed} - uploads.proved
+    return page.only(lambda record: record.content not in refused)
