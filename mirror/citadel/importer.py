@@ -9,9 +9,10 @@ where it was, and repeating one changes nothing.
 import base64
 import binascii
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -29,7 +30,7 @@ from mirror.formats.message import Message, parse_message
 from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.sequence_set import SequenceSet
 from mirror.model.applied import Applied
-from mirror.model.fields import fields_at
+from mirror.model.fields import Value, fields_at
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.store.base import Store, Writer
 
@@ -79,6 +80,27 @@ class Report(msgspec.Struct):
 
 
 MAX_NOTICES = 1000
+BLOCK = 1024 * 1024
+"""Bytes read from a file at once."""
+
+
+def import_file(store: Store, file: Path, node: str = "", progress: Callable[[int], None] | None = None) -> Report:
+    """Take over the export in a file.  Repeated after an interruption, it goes on where it was.
+
+    ``node`` is taken when the export doesn't name its own; ``progress`` is told how many bytes were read.  Raises
+    OSError when the file cannot be read; CitadelError or a store's error, and then what was committed stays.
+    """
+    state = file.stat()
+    # Named so that another export, or a changed one, is not taken for the rest of this one.
+    source = f"{file.resolve()}:{state.st_size}:{state.st_mtime_ns}"
+    with file.open("rb") as stream:
+        return Importer(store, source, node, progress).run(read_blocks(stream))
+
+
+def read_blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield what a stream holds, block by block."""
+    while block := stream.read(BLOCK):
+        yield block
 
 
 class Importer:
@@ -307,7 +329,7 @@ class Importer:
     def _key(self, number: int) -> str:
         return numbered_key(self.report.node, number)
 
-    def _fields(self, collection: str, key: str, values: dict[str, Any], stamp: int) -> None:
+    def _fields(self, collection: str, key: str, values: Mapping[str, Value], stamp: int) -> None:
         origin = imported_origin(self.report.node)
         head = fields_at(values, stamp, origin)
         self._add(Record(collection, key, stamp, origin, BORN_IMPORTED, head=head), b"")

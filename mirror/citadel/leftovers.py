@@ -1,7 +1,6 @@
 """What an export leaves out and a bootstrap fetches after it: files in rooms, system messages."""
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -9,7 +8,7 @@ from mirror.citadel.client import BANNERS, CitadelClient, RoomFile
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp
 from mirror.model.applied import Applied
-from mirror.model.fields import values_of
+from mirror.model.fields import Value, values_of
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.store.base import Reader, Store, Writer
 from mirror.wire.errors import Refused
@@ -54,12 +53,12 @@ def fetch_leftovers(
     return fetched
 
 
-def _rooms_with_files(reader: Reader) -> list[dict[str, Any]]:
-    rooms = [dict(values_of(record)) for record in reader.scan_all("rooms")]
+def _rooms_with_files(reader: Reader) -> list[dict[str, Value]]:
+    rooms = [values_of(record) for record in reader.scan_all("rooms")]
     return [room for room in rooms if _flags(room) & ROOM_DIRECTORY and not _flags(room) & ROOM_MAILBOX]
 
 
-def _flags(room: dict[str, Any]) -> int:
+def _flags(room: dict[str, Value]) -> int:
     text = str(room.get("QRflags", ""))
     return int(text) if text.isdigit() else 0
 

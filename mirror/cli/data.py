@@ -4,7 +4,6 @@ import mimetypes
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -70,7 +69,7 @@ def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
             click.echo(f"    {line}")
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def _fields(body: bytes) -> dict[str, str]:
     try:
         message = parse_message(body)
     except BadMessage as error:

@@ -4,7 +4,8 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
 from typing import Any
 
 import click
@@ -58,7 +59,7 @@ class CountColumn(ProgressColumn):
 
 
 class Meter:
-    """Shows how far something got: call ``update(done)`` or ``advance(more)``, in bytes or records."""
+    """Shows how far something got: call ``update(done)``, in bytes or records."""
 
     def __init__(self, title: str, total: int | None, unit: str, progress: Progress | None) -> None:
         self._title = title
@@ -76,9 +77,6 @@ class Meter:
         elif time.monotonic() - self._shown >= PLAIN_SECONDS:
             self._shown = time.monotonic()
             self._print()
-
-    def advance(self, more: int) -> None:
-        self.update(self.done + more)
 
     def _print(self) -> None:
         elapsed = max(1e-6, time.monotonic() - self._started)
@@ -103,10 +101,35 @@ def meter(title: str, total: int | None, unit: str = "bytes", quiet: bool = Fals
         if not quiet:
             shown.finish()
         return
-    columns: list[Any] = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
     if unit == "bytes":
         columns += [DownloadColumn(), TransferSpeedColumn()]
     else:
         columns += [CountColumn(unit)]
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         yield Meter(title, total, unit, progress)
+
+
+class Meters:
+    """One meter after another: each begins when there is something to show of its part of the work."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._stack = ExitStack()
+        self._title = ""
+        self._meter: Meter | None = None
+
+    def __enter__(self) -> "Meters":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def show(self, title: str, done: int, total: int | None = None, unit: str = "bytes") -> None:
+        """Show how much is done, of how much; another title ends the meter shown so far."""
+        if self._meter is None or title != self._title:
+            self._stack.close()
+            self._title, self._meter = title, self._stack.enter_context(meter(title, total, unit, self._quiet))
+        self._meter.update(done)

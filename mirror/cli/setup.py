@@ -34,8 +34,8 @@ from mirror.config import (
     write_private,
 )
 from mirror.peer.tls import make_certificate, own_fingerprint
-from mirror.store.check import check_store
-from mirror.store.open import Options, open_store, put_back
+from mirror.store.open import open_store
+from mirror.store.restore import restore as restore_store
 
 
 def _default_node() -> str:
@@ -228,14 +228,9 @@ def backup(directory: Path, file: Path) -> None:
 def restore(directory: Path, file: Path) -> None:
     """Put the store back from a backup FILE.  It gets a new epoch, so the peers reconcile with it."""
     config = load_config(directory)
-    put_back(directory, file)
-    opened = open_store(directory, config.node, options=Options("ctdlmirror restore"))
-    try:
-        opened.renew_epoch()
-        report = check_store(opened)
-    finally:
-        opened.close()
+    restored = restore_store(directory, config.node, file)
+    report = restored.report
     for problem in report.problems:
         click.echo(problem)
-    click.echo(f"{report.records} records are back, {len(report.problems) or 'no'} problems; epoch {opened.epoch}.")
+    click.echo(f"{report.records} records are back, {len(report.problems) or 'no'} problems; epoch {restored.epoch}.")
     sys.exit(EXIT_DIFFERENT if report.problems else 0)

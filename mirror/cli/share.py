@@ -1,6 +1,7 @@
 """Sharing single rooms: room share, unshare, show."""
 
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class Lines:
         self._remote.draft([Record(self._collection, NETCONF_KEY, 1, "draft", 1, body=body)])
 
 
-def names_peer(peer: str) -> Any:
+def names_peer(peer: str) -> Callable[[Line], bool]:
     """Return what tells whether a line shares the room with a peer."""
 
     def names(line: Line) -> bool:

@@ -48,6 +48,12 @@ class StoreInUse(StoreError):
     exit_code = 4
 
 
+class StoreExists(StoreError):
+    """A store is where another one was to be put."""
+
+    exit_code = 3
+
+
 class StoreDamaged(StoreError):
     """What is stored contradicts itself; ``ctdlmirror check`` tells more."""
 

@@ -52,7 +52,7 @@ def open_store(
 def put_back(directory: Path, backup: Path, url: str = DEFAULT_URL) -> None:
     """Make a copy of a backup the store of the node in ``directory``, in one step; the backup stays as it is.
 
-    Raises StoreError when there is a store already, or the copy cannot be made.
+    Raises StoreInUse, StoreExists when there is a store already, or StoreError when the copy cannot be made.
     """
     _check_url(url)
     put_back_file(directory, backup)

@@ -4,7 +4,7 @@ import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.kinds import NODES
-from mirror.store.base import Store, StoredCursor, Writer
+from mirror.store.base import Reader, Store, StoredCursor, StoreError, Writer
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile
 from mirror.sync.remote import Remote, StaleCursor
@@ -20,6 +20,26 @@ class Copied(msgspec.Struct):
     applied: Applied = Applied()
     resumed: bool = False
     unequal: list[str] = []
+
+
+def refuse_full(store: Store, source: str) -> None:
+    """Raise StoreError for a store that holds something, unless it is the beginning of a copy from this very source."""
+
+    def job(reader: Reader) -> bool:
+        begun = reader.cursor(source, PULL).sequence or reader.meta_number(_begun(source))
+        return bool(reader.is_empty() or begun)
+
+    if not store.read(job):
+        raise StoreError("the store holds something already; --merge adds the other's data to it")
+
+
+def mark_begun(store: Store, source: str) -> None:
+    """Have ``refuse_full`` know from now on that what the store holds is the beginning of a copy from a source."""
+    store.write(lambda writer: writer.set_meta(_begun(source), 1))
+
+
+def _begun(source: str) -> str:
+    return f"bootstrap:{source}"
 
 
 def copy_all(

@@ -20,7 +20,7 @@ from mirror.model.errors import MirrorError
 from mirror.peer.channel import ConnectionLost
 from mirror.peer.dial import KindsDiffer, NotAuthenticated
 from mirror.peer.tls import NotTrusted
-from mirror.store.base import StoreDamaged, StoreInUse
+from mirror.store.base import StoreDamaged, StoreExists, StoreInUse
 from mirror.wire.errors import ProtocolError, Refused
 from netconf.errors import NetconfError
 
@@ -73,6 +73,7 @@ def test_the_page_lists_the_same_codes_and_every_class_that_has_one_of_its_own()
         (ConfigError("x"), 3),
         (KindsDiffer("x"), 3),
         (StoreInUse("x"), 4),
+        (StoreExists("x"), 3),
         (StoreDamaged("x"), 5),
         (ConnectionLost("x"), 6),
         (NotAuthenticated("x"), 7),

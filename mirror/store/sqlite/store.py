@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
-from mirror.store.base import Reader, StoreError, Writer
+from mirror.store.base import Reader, StoreError, StoreExists, Writer
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.store.sqlite.schema import migrate
@@ -24,6 +24,7 @@ from mirror.store.sqlite.writer import SqliteWriter
 T = TypeVar("T")
 
 FILE = "store.sqlite"
+LOCK_FILE = "lock"
 CHECKPOINT_PAGES = 4000
 """Pages of WAL after which they are moved into the main file (4 KB each)."""
 MAX_IDLE_READERS = 8
@@ -73,7 +74,7 @@ class SqliteStore:
         self._new_epoch = new_epoch
         if node is None and not self._path.exists():
             raise StoreError(f"there is no store in {directory}: run 'ctdlmirror init' first")
-        self._lock_file = StoreLock(directory / "lock", purpose)
+        self._lock_file = StoreLock(directory / LOCK_FILE, purpose)
         try:
             self._open(node, now_ms, max_ahead_ms)
         except (sqlite3.Error, OSError) as error:
@@ -267,10 +268,17 @@ class PinnedReading:
 
 
 def put_back_file(directory: Path, backup: Path) -> None:
-    """Make a copy of a backup the store in a directory.  Raises StoreError; then nothing is there."""
-    path = directory / FILE
+    """Make a copy of a backup the store in a directory.
+
+    Raises StoreInUse, StoreExists, or StoreError when it cannot be copied; then nothing was changed.
+    """
+    with StoreLock(directory / LOCK_FILE, "ctdlmirror restore"):
+        _copy_in(directory / FILE, backup)
+
+
+def _copy_in(path: Path, backup: Path) -> None:
     if path.exists():
-        raise StoreError(f"{path} exists: move it away first, a restore never replaces a store")
+        raise StoreExists(f"{path} exists: move it away first, a restore never replaces a store")
     copy = path.with_name(path.name + ".restoring")
     try:
         shutil.copyfile(backup, copy)

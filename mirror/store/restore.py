@@ -1,0 +1,28 @@
+"""Putting a store back from a backup: the copy is in place, has a life of its own, and was proved."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from mirror.store.check import CheckReport, check_store
+from mirror.store.open import DEFAULT_URL, Options, open_store, put_back
+
+
+class Restored(NamedTuple):
+    """The epoch of the store that was put back, and what checking it found."""
+
+    epoch: str
+    report: CheckReport
+
+
+def restore(directory: Path, node: str, backup: Path, url: str = DEFAULT_URL) -> Restored:
+    """Put a backup back as the store of ``node`` in ``directory``; it gets a new epoch, so peers reconcile with it.
+
+    Raises StoreInUse, StoreExists when there is a store already, or StoreError when the backup is none of this node's.
+    """
+    put_back(directory, backup, url)
+    store = open_store(directory, node, url, Options("ctdlmirror restore"))
+    try:
+        store.renew_epoch()
+        return Restored(store.epoch, check_store(store))
+    finally:
+        store.close()
