@@ -46,11 +46,16 @@ class Selection(NamedTuple):
         """Whether the time of writing decides, so that of a deleted message it can still be told."""
         return self == Selection(since_ms=self.since_ms)
 
+    def fades(self, stamp_ms: int) -> int | None:
+        """Return the moment (Unix milliseconds) from which a message of that time is too old, None if it never is."""
+        return stamp_ms + self.max_age_s * 1000 + 1 if self.max_age_s else None
+
     def lets_through(self, facts: Facts, now_ms: int) -> bool:
         """Tell whether a message may travel at a moment (Unix milliseconds)."""
         if facts.stamp_ms < self.since_ms or 0 < facts.number <= self.after_number:
             return False
-        if self.max_age_s and facts.stamp_ms < now_ms - self.max_age_s * 1000:
+        fades = self.fades(facts.stamp_ms)
+        if fades is not None and now_ms >= fades:
             return False
         if self.max_size and facts.size > self.max_size:
             return False

@@ -2,6 +2,7 @@
 
 from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
+from mirror.sync.derived import Sums
 from mirror.sync.pull import PUSH
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder
@@ -15,8 +16,9 @@ Stores = tuple[SqliteStore, SqliteStore]
 class End(Responder):
     """A node as its peer sees it, without a connection."""
 
-    def __init__(self, store: SqliteStore, shares: Shares) -> None:
-        super().__init__(store, shares.scope)
+    def __init__(self, store: SqliteStore, shares: Shares, sums: Sums | None = None) -> None:
+        super().__init__(store, shares.scope, sums=sums)
+        self.store = store
         self._rooms = shares.rooms
 
     def shares(self) -> list[SharedRoom]:

@@ -37,6 +37,14 @@ def digest_of(records: Iterable[Record]) -> Digest:
     return Digest(count, newest, total)
 
 
+def add_digests(digests: Iterable[Digest]) -> Digest:
+    """Return the digest over several collections, or several parts of one."""
+    count = newest = total = 0
+    for digest in digests:
+        count, newest, total = count + digest.count, max(newest, digest.newest), (total + digest.total) & MASK
+    return Digest(count, newest, total)
+
+
 def signed(value: int) -> int:
     """Return an unsigned 64-bit value as the signed one that SQL databases store."""
     return value - (1 << 64) if value >= 1 << 63 else value

@@ -85,6 +85,9 @@ class UserScope:
         own = record.key == self.user_key or record.key.startswith(self.user_key + " ")
         return own or self.whole(record.collection)
 
+    def fades(self, record: Record) -> int | None:
+        return None
+
     def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
         """What a user brings in are drafts, which ``writes`` judges."""
         raise Denied(f"{record.collection} is not open for records; send drafts")

@@ -91,7 +91,7 @@ class Daemon:
         exchange = None
         if peer.kind == "share":
             shares = self.node.sharing.of(peer.name)
-            exchange = ShareExchange(self.node.store, peer.name, shares.scope, shares.rooms)
+            exchange = ShareExchange(self.node.store, peer.name, shares.scope, shares.rooms, self.node.sums)
         node = self.node
         link = Link(node.store, config, peer, secret, node.recent[peer.name], node.single_user.wait_open, exchange)
         self.node.links[peer.name] = link

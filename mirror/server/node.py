@@ -15,6 +15,7 @@ from mirror.server.pages import SharedPages
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
 from mirror.store.green import GreenStore
+from mirror.sync.derived import Sums
 from mirror.sync.scope import Scope
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Node:
         self.single_user = SingleUser(self.users_online)
         self._pages: dict[Hashable, SharedPages] = {}
         self.sharing = Sharing(store)
+        self.sums = Sums()
         self.started = time.time()
         self.addresses: list[str] = []
         self.tls: Any = None

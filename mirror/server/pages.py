@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gevent.event import AsyncResult
 
 from mirror.store.base import Store
+from mirror.sync.derived import FOREVER
 from mirror.sync.responder import Responder
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.batch import frame
@@ -19,18 +20,24 @@ MAX_SHARED_BYTES = 256 * 1024
 
 
 class SharedPage(NamedTuple):
-    """A page, whether more is there, and its bytes on the wire in MessagePack (empty when too large to keep)."""
+    """A page, whether more is there, and its bytes on the wire in MessagePack (empty when too large to keep).
+
+    From ``until_ms`` on (Unix milliseconds) something in it is too old to be shown.
+    """
 
     page: Page
     more: bool
     wire: bytes
+    until_ms: int = FOREVER
 
 
 class SharedPages:
-    """Reads pages for all who see the same; a page is forgotten at the next commit."""
+    """Reads pages for all who see the same; a page is forgotten at the next commit, or when something in it fades."""
 
     def __init__(self, store: Store, scope: Scope = EVERYTHING) -> None:
         self._responder = Responder(store, scope)
+        self._scope = scope
+        self._clock = store.clock
         self._reading: dict[int, AsyncResult] = {}
         self.close = store.watch(self._reading.clear)
 
@@ -49,6 +56,9 @@ class SharedPages:
             if read.more or not read.wire:
                 self._forget(after, waiting)  # or a peer that catches up would leave its whole feed here
         shared: SharedPage = waiting.get()
+        if shared.until_ms <= self._clock.now_ms():
+            self._forget(after, waiting)
+            return self.read(after)
         return shared
 
     def _forget(self, after: int, waiting: AsyncResult) -> None:
@@ -58,4 +68,6 @@ class SharedPages:
     def _read(self, after: int) -> SharedPage:
         page, more = self._responder.page(after)
         wire = b"".join(frame(format_page(page)))
-        return SharedPage(page, more, wire if len(wire) <= MAX_SHARED_BYTES else b"")
+        moments = (self._scope.fades(record) for record in page.records)
+        until = min((moment for moment in moments if moment is not None), default=FOREVER)
+        return SharedPage(page, more, wire if len(wire) <= MAX_SHARED_BYTES else b"", until)

@@ -169,7 +169,8 @@ class Session:
         if party.kind != "user":
             held = self._responder
             if held is None or held[0] is not party:
-                self._responder = held = (party, 0, Responder(self.node.store, party.scope, reading))
+                made = Responder(self.node.store, party.scope, reading, sums=self.node.sums)
+                self._responder = held = (party, 0, made)
             return held[2]
         sequence = reading.read(lambda reader: reader.last_sequence())
         held = self._responder

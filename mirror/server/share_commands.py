@@ -14,7 +14,7 @@ from mirror.model.record import Record
 from mirror.server.access import UserScope
 from mirror.server.session import Session
 from mirror.store.base import Reader
-from mirror.sync.responder import text_from
+from mirror.sync.derived import text_from
 from mirror.sync.share.names import KIND_OF
 from mirror.sync.share.pairs import Pair
 from mirror.sync.share.policy import lets

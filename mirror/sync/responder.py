@@ -4,25 +4,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from mirror.model.applied import Applied
-from mirror.model.digest import MASK, Digest
+from mirror.model.digest import Digest, add_digests
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
-from mirror.store.base import PAGE_RECORDS, FeedPage, Place, Reader, Reading, Store, Writer
+from mirror.store.base import PAGE_RECORDS, FeedPage, Reader, Reading, Store, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
+from mirror.sync.derived import Sums, text_from
 from mirror.sync.index import RangeIndex
 from mirror.sync.pull import lacking, store_parts
 from mirror.sync.remote import Denied, StaleCursor
-from mirror.sync.scope import EVERYTHING, Scope, Text
+from mirror.sync.scope import EVERYTHING, Scope
+from mirror.sync.showing import Showing
 from mirror.sync.uploads import Uploads
 from mirror.wire.codec import ContentRequest, Cursor, Range
 from mirror.wire.values import Answer, Offered, Page, Part, State
 
 PART_BYTES = 1024 * 1024
 """Bytes of content in one part, give or take a row."""
-CACHED_INDEXES = 4
-TEXT_BYTES = 256 * 1024
-"""Bytes of a large body that are read to judge it."""
 
 T = TypeVar("T")
 
@@ -36,7 +35,9 @@ class Responder:
         scope: Scope = EVERYTHING,
         reading: Reading | None = None,
         page_records: int = PAGE_RECORDS,
+        sums: Sums | None = None,
     ) -> None:
+        """``sums`` are those that all who answer from this store share."""
         self._store = store
         self.scope = scope
         self._reading = reading or store
@@ -48,7 +49,11 @@ class Responder:
         self._comparing = False
         self._compared: set[tuple[str, str]] = set()
         self._uploads = Uploads()
-        self._indexes: dict[str, tuple[Digest, RangeIndex]] = {}
+        self._showing = Showing(scope, sums or Sums())
+
+    def _now_ms(self) -> int:
+        """Return the moment as of which something is answered."""
+        return self._store.clock.now_ms()
 
     def _read(self, job: Callable[[Any], T]) -> T:
         return self._reading.read(job)
@@ -78,37 +83,13 @@ class Responder:
         return heard
 
     def _digests(self, reader: Reader, reads: Callable[[str], bool]) -> dict[str, Digest]:
-        names = self.scope.collections()
-        if names is None:
-            digests: dict[str, Digest] = reader.digests(reads)
-        else:
-            digests = {name: reader.digest(name) for name in names if reads(name)}
-        whole = self.scope.whole
-        seen = {name: digest if whole(name) else self._digest_shown(reader, name) for name, digest in digests.items()}
-        return {name: digest for name, digest in seen.items() if digest.count}
-
-    def _digest_shown(self, reader: Reader, collection: str) -> Digest:
-        count = newest = total = 0
-        for record in self._shown(reader, self._all(reader, collection)):
-            count, newest = count + 1, max(newest, record.stamp)
-            total = (total + record_crc(record)) & MASK
-        return Digest(count, newest, total)
-
-    def _all(self, reader: Reader, collection: str) -> Iterable[Record]:
-        keys = self.scope.keys(collection)
-        return _scan(reader, collection) if keys is None else reader.get_many(collection, keys)
-
-    def _shown(self, reader: Reader, records: Iterable[Record], asked: bool = False) -> Iterator[Record]:
-        """Yield what may be seen of records."""
-        text, now_ms = text_from(reader), self._store.clock.now_ms()
-        for record in records:
-            shown = self.scope.shown(record, text, now_ms, asked)
-            if shown is not None:
-                yield shown
-
-    def _page_shown(self, reader: Reader, records: Iterable[Record], asked: bool = False) -> Page:
-        shown = list(self._shown(reader, records, asked))
-        return Page(shown, [record_crc(record) for record in shown])
+        names, whole, now_ms = self.scope.collections(), self.scope.whole, self._now_ms()
+        held = reader.digests(reads) if names is None else dict.fromkeys(filter(reads, names), Digest())
+        told = {
+            name: digest if names is None and whole(name) else self._showing.digest(reader, name, now_ms)
+            for name, digest in held.items()
+        }
+        return {name: digest for name, digest in told.items() if digest.count}
 
     def check_cursor(self, cursor: Cursor) -> int:
         """Raise StaleCursor when a cursor is not of this store's present life, or lies before forgotten deletions.
@@ -132,7 +113,7 @@ class Responder:
             page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
             if all(scope.whole(name) for name in {record.collection for record in page.records}):
                 return page, feed.more
-            shown = self._page_shown(reader, page.records)
+            shown = self._showing.page(reader, page.records, self._now_ms())
             return page._replace(records=shown.records, crcs=shown.crcs), feed.more
 
         return self._read(job)
@@ -164,57 +145,37 @@ class Responder:
             yield page
 
     def _get_page(self, collection: str, keys: Sequence[str], asked: bool) -> Page:
-        return self._read(lambda reader: self._page_shown(reader, reader.get_many(collection, keys), asked))
+        def job(reader: Reader) -> Page:
+            return self._showing.page(reader, reader.get_many(collection, keys), self._now_ms(), asked)
+
+        return self._read(job)
 
     def _scan_page(self, collection: str, after: str) -> tuple[Page, str | None]:
         def job(reader: Reader) -> tuple[Page, str | None]:
             records = reader.scan(collection, after)
-            return self._page_shown(reader, records), records[-1].key if records else None
+            return self._showing.page(reader, records, self._now_ms()), records[-1].key if records else None
 
         return self._read(job)
 
     def newest(self, collection: str, limit: int) -> Iterator[Page]:
         """Yield the newest living records of a collection, oldest first."""
         self._require(collection)
-        yield self._read(lambda reader: self._page_shown(reader, reader.newest(collection, limit)))
+        yield self._read(lambda reader: self._showing.page(reader, reader.newest(collection, limit), self._now_ms()))
 
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         self._require(collection)
 
         def job(reader: Reader) -> list[Answer]:
-            # In one job, so that a thread does all of it and the hub none.
-            index = self._index(reader, collection)
-            if not self.scope.whole(collection):
-                return index.answer_all(ranges)  # from what is shown alone
-            return index.answer_all(ranges, lambda lower, upper: reader.entries(collection, lower, upper))
+            # In one job, so that a thread does all of it and the hub none, and as of one moment.
+            now_ms = self._now_ms()
+            index = self._showing.index(reader, collection, now_ms, self._reading)
+            return index.answer_all(ranges, self._showing.load(reader, collection, now_ms))
 
         return self._read(job)
 
     def index(self, collection: str) -> RangeIndex:
-        """Return the entries of a collection that may be seen; kept until the collection changes."""
-        return self._read(lambda reader: self._index(reader, collection))
-
-    def _index(self, reader: Reader, collection: str) -> RangeIndex:
-        digest = reader.digest(collection)
-        held = self._indexes.get(collection)
-        if held is not None and held[0] == digest:
-            return held[1]
-        if len(self._indexes) >= CACHED_INDEXES:
-            self._indexes.pop(next(iter(self._indexes)))
-        index = self._make_index(reader, collection)
-        self._indexes[collection] = (digest, index)
-        return index
-
-    def _make_index(self, reader: Reader, collection: str) -> RangeIndex:
-        if not self.scope.whole(collection):
-            shown = self._shown(reader, self._all(reader, collection))
-            return RangeIndex.of((record.stamp, record.key, record_crc(record)) for record in shown)
-
-        def load(lower: Place, upper: Place | None) -> list[tuple[int, str, int]]:
-            entries: list[tuple[int, str, int]] = self._read(lambda later: later.entries(collection, lower, upper))
-            return entries
-
-        return RangeIndex(reader.blocks(collection), load)
+        """Return the entries of a collection that may be seen; kept until they change."""
+        return self._read(lambda reader: self._showing.index(reader, collection, self._now_ms(), self._reading))
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
         for request in requests:
@@ -245,7 +206,7 @@ class Responder:
 
     def _opens(self, reader: Reader, content: bytes) -> bool:
         users = (user for user in reader.content_users(content) if self.scope.reads(user.collection))
-        return next(self._shown(reader, users), None) is not None
+        return next(self._showing.records(reader, users, self._now_ms()), None) is not None
 
     def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
         if self.scope.trusted:
@@ -297,25 +258,6 @@ class Responder:
             raise Denied(f"{collection} is not here")
 
 
-def _scan(reader: Reader, collection: str) -> Iterator[Record]:
-    after = ""
-    while page := reader.scan(collection, after):
-        yield from page
-        after = page[-1].key
-
-
-def text_from(reader: Reader) -> Text:
-    """Return what gives a record's body, or of a large one its beginning."""
-
-    def text(record: Record) -> bytes:
-        if not record.content:
-            return record.body
-        beginning: bytes = reader.content_parts(record.content, 0, TEXT_BYTES)
-        return beginning
-
-    return text
-
-
 def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int) -> Applied:
     """Merge what a scope admits of a page at a moment into a store.  Raises Denied; then nothing was changed."""
     if scope is EVERYTHING:
@@ -340,11 +282,3 @@ def check_page(page: Page, after: int, trimmed: int) -> None:
     """
     if trimmed < page.trimmed and after < page.trimmed:
         raise StaleCursor(f"deletions after place {after} of the feed were forgotten while it was read: reconcile")
-
-
-def add_digests(digests: Iterable[Digest]) -> Digest:
-    """Return the digest over several collections."""
-    count = newest = total = 0
-    for digest in digests:
-        count, newest, total = count + digest.count, max(newest, digest.newest), (total + digest.total) & MASK
-    return Digest(count, newest, total)

@@ -45,6 +45,10 @@ class Scope(Protocol):
         """
         ...
 
+    def fades(self, record: Record) -> int | None:
+        """Return the moment from which ``shown`` shows another thing of a version, None if there is none."""
+        ...
+
     def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
         """Return what may be brought in of a version, None for nothing.  Raises Denied where nothing ever may."""
         ...
@@ -74,6 +78,9 @@ class Everything:
 
     def shown(self, record: Record, text: Text, now_ms: int, asked: bool = False) -> Record | None:
         return record
+
+    def fades(self, record: Record) -> int | None:
+        return None
 
     def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
         return record

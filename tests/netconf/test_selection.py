@@ -45,3 +45,11 @@ def test_a_rule_knows_what_it_has_to_read() -> None:
     assert Selection().all and Selection().by_time_alone
     assert Selection(since_ms=5).by_time_alone and not Selection(since_ms=5, max_size=1).by_time_alone
     assert Selection(author="x").by_text and not Selection(max_size=1).by_text
+
+
+def test_a_selection_tells_when_a_message_becomes_too_old() -> None:
+    selection = Selection(max_age_s=60)
+    fades = selection.fades(FACTS.stamp_ms)
+    assert fades is not None
+    assert selection.lets_through(FACTS, fades - 1) and not selection.lets_through(FACTS, fades)
+    assert Selection(since_ms=5, max_size=1).fades(FACTS.stamp_ms) is None

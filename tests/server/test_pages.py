@@ -7,6 +7,9 @@ import gevent
 from mirror.model.record import Record
 from mirror.server.pages import SharedPages
 from mirror.store.green import open_green
+from mirror.store.open import Options
+from mirror.sync.share.policy import ShareScope
+from netconf.rules import read_rules
 
 
 def test_many_who_wait_for_the_same_change_share_one_read(tmp_path: Path) -> None:
@@ -42,4 +45,19 @@ def test_pages_of_a_peer_that_catches_up_are_not_kept(tmp_path: Path) -> None:
             break
         assert pages._reading == {}
     assert seen == 3000
+    store.close()
+
+
+def test_a_page_is_read_again_once_something_in_it_is_too_old_to_be_shown(tmp_path: Path) -> None:
+    now = [1_800_000_000_000]
+    store = open_green(tmp_path, "a", options=Options(now_ms=lambda: now[0]))
+    (rule,) = read_rules(b"mirror_share|b||max_age=1m\n")
+    pages = SharedPages(store, ShareScope({"a:1": rule}))
+    store.write(lambda writer: writer.put(Record("messages/a:1", "id:k", 1, "x", 1, body=b"x")))
+    kept = pages.read(0)
+    now[0] += 60_000
+    assert pages.read(0) is kept
+    assert [record.key for record in kept.page.records] == ["id:k"]
+    now[0] += 1
+    assert pages.read(0).page.records == []
     store.close()

@@ -7,6 +7,7 @@ from mirror.model.applied import Applied
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
 from mirror.store.base import Reader, Store, StoredCursor, Writer
+from mirror.sync.derived import Sums
 from mirror.sync.exchange import Cursors
 from mirror.sync.pull import PULL, PUSH
 from mirror.sync.push import push_page
@@ -31,8 +32,12 @@ class ShareRemote(Remote, Protocol):
 class ShareExchange(Cursors):
     """What one node keeps with one peer that it shares rooms with.  The link drives it like an Exchange."""
 
-    def __init__(self, store: Store, peer: str, scope: Scope, rooms: Sequence[SharedRoom]) -> None:
+    def __init__(
+        self, store: Store, peer: str, scope: Scope, rooms: Sequence[SharedRoom], sums: Sums | None = None
+    ) -> None:
+        """``scope`` is what the peer may see and write here; ``sums`` may be kept longer than this is."""
         super().__init__(store, peer)
+        self._sums = sums or Sums()
         self._scope = scope
         self._rooms = list(rooms)
         self._pairs: list[Pair] = []
@@ -93,12 +98,13 @@ class ShareExchange(Cursors):
         state = remote.info()
         stale = self.stale(state.epoch, pushing)
         only_new, self._only_new = self._only_new and not stale, False
-        work = Settling(self._store, remote, self._scope, own, state, pushing, Outcome(state))
+        work = Settling(self._store, remote, self._scope, own, state, pushing, Outcome(state), self._sums)
         known = {pair: self._known(pair) for pair in self._pairs}
         for pair in self._pairs:
             if only_new and known[pair] == pair.state:
                 continue
-            withheld = work.settle(pair, away=stale and known[pair].partition("|")[0] == pair.there.key)
+            away = stale and known[pair].partition("|")[0] == pair.there.key
+            withheld = work.settle(pair, away, anew=stale or known[pair] != pair.state)
             self._withheld.pop(pair.here.name, None)
             if withheld:
                 self._withheld[pair.here.name] = withheld

@@ -17,7 +17,7 @@ from mirror.model.stamp import stamp_ms
 from mirror.sync.remote import Denied
 from mirror.sync.scope import Text
 from mirror.sync.share.names import KIND_OF, PER_ROOM, settings_of, what_of
-from netconf.rules import DELETIONS, FILES, MARKS, SETTINGS, Rule
+from netconf.rules import DELETIONS, FILES, MARKS, MESSAGES, SETTINGS, Rule
 from netconf.selection import Facts
 
 SETTING_FIELDS = ("QRdefaultview", "QRexpire_mode", "QRexpire_value", "QRorder", "QRflags2")
@@ -77,6 +77,13 @@ def lets(rule: Rule, record: Record, text: Text, now_ms: int, asked: bool = Fals
         selection = selection._replace(author="", subject="", headers=())
     body = text(record) if selection.by_text else b""
     return selection.lets_through(facts_of(record, body), now_ms)
+
+
+def fades(rule: Rule, record: Record) -> int | None:
+    """Return the moment from which a rule lets a version through no more, None if it always will or never did."""
+    if record.dead or what_of(record) not in (MESSAGES, FILES):
+        return None
+    return rule.selection.fades(stamp_ms(record.stamp))
 
 
 def shows_whole(rule: Rule) -> bool:
@@ -151,6 +158,10 @@ class ShareScope:
         if (record.collection, record.key) not in self._settings:
             return None
         return just_settings(record) if record.collection == "rooms" else record
+
+    def fades(self, record: Record) -> int | None:
+        rule = self._rule(record.collection)
+        return fades(rule, record) if rule is not None else None
 
     def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
         rule = self._rule(record.collection) or self._settings_rule(record)

@@ -6,22 +6,42 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.model.applied import Applied
-from mirror.model.kinds import Collection, parse_collection
-from mirror.model.record import created, record_crc
-from mirror.store.base import PAGE_RECORDS, Reader, Store, Writer
+from mirror.model.digest import Digest
+from mirror.model.kinds import Collection
+from mirror.model.record import Record, created
+from mirror.store.base import PAGE_RECORDS, Listing, Place, Reader, Store, Writer
+from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
-from mirror.sync.listing import find_difference
+from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import contents_of, fetch_contents, store_parts
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder, take_in
-from mirror.sync.scope import Scope
-from mirror.sync.share.names import KIND_OF, settings_of
+from mirror.sync.scope import Scope, Text
+from mirror.sync.share.names import KIND_OF, settings_of, what_of
 from mirror.sync.share.pairs import Pair, inward, outward
 from mirror.sync.uploads import Uploads
 from mirror.wire.values import Page, State
 from netconf.rules import DELETIONS, MARKS, SETTINGS
+
+
+class _Renamed(NamedTuple):
+    """What records of ours are to the other side, in whose name for their collection they are compared."""
+
+    there: str
+    tombstones: bool
+
+    def derive(self, record: Record, text: Text, now_ms: int) -> Record | None:
+        """Return a record as it is called there, None for what is not compared."""
+        of_user = what_of(record) == MARKS and " " not in record.key  # a user's relation to the room, no mark
+        if of_user or (record.dead and not self.tombstones):
+            return None
+        return msgspec.structs.replace(record, collection=self.there)
+
+    def fades(self, record: Record) -> int | None:
+        """What is held is compared whatever its age."""
+        return None
 
 
 class Settling(NamedTuple):
@@ -34,9 +54,13 @@ class Settling(NamedTuple):
     state: State
     pushing: bool
     outcome: Outcome
+    sums: Sums
 
-    def settle(self, pair: Pair, away: bool) -> int:
+    def settle(self, pair: Pair, away: bool, anew: bool) -> int:
         """Make a pair equal, as far as its rules let things flow; returns how many records stay on one side.
+
+        ``anew``: what was pushed so far does not count.  Where the other side shows nothing there is nothing to compare
+        with, and all is offered then; else the cursor tells what it has taken.
 
         ``away``: the two were out of touch for longer than deletions are remembered, so what just one side has
         from before that was deleted on the other, or never got there.  It is neither taken nor given.
@@ -44,7 +68,7 @@ class Settling(NamedTuple):
         withheld = 0
         for what in KIND_OF:
             if what in pair.pulled | pair.pushed:
-                withheld += self._settle_kind(pair, what, away)
+                withheld += self._settle_kind(pair, what, away, anew)
         if SETTINGS in pair.pulled:
             for collection, key in settings_of(pair.there.key):
                 self._take(pair, list(self.remote.get(collection, [key])))
@@ -53,14 +77,13 @@ class Settling(NamedTuple):
                 self._offer(pair, self.own.get(collection, [key]))
         return withheld
 
-    def _settle_kind(self, pair: Pair, what: str, away: bool) -> int:
+    def _settle_kind(self, pair: Pair, what: str, away: bool, anew: bool) -> int:
         kind, withheld = KIND_OF[what], 0
         here, there = (str(Collection(kind, room.key)) for room in pair)
         surplus: Sequence[str] | None = None
         known: set[str] = set()
         if what in pair.pulled:
-            index = self._index(here, there, DELETIONS in pair.pulled)
-            found = find_difference(index, lambda ranges: self.remote.ranges(there, ranges))
+            found = self._find(here, there, DELETIONS in pair.pulled)
             self.outcome.trips += found.trips
             if found.wanted or found.surplus:
                 self.outcome.differing.append(here)
@@ -71,29 +94,21 @@ class Settling(NamedTuple):
                 # A feed that shows just a part of a room hides what was deleted; of keys that we name we are told.
                 for pages in self._in_parts(there, unknown):
                     self._take(pair, [page.only(lambda record: record.dead) for page in pages])
-        if what in pair.pushed and self.pushing:
+        if what in pair.pushed and self.pushing and (anew or surplus is not None):
             withheld += self._offer_surplus(pair, here, surplus, known if away else None)
         return withheld
 
-    def _index(self, here: str, there: str, tombstones: bool) -> RangeIndex:
-        """Return the order of a local collection as it would be under the other side's name."""
-        marks = parse_collection(here).kind == KIND_OF[MARKS]
-        entries: list[tuple[int, str, int]] = []
-        after: str | None = ""
-        while after is not None:
+    def _find(self, here: str, there: str, tombstones: bool) -> Difference:
+        """Find out in which keys a collection here differs from the one there."""
+        renamed, now_ms = _Renamed(there, tombstones), self.store.clock.now_ms()
+        sums = self.store.read(lambda reader: self.sums.of((here, renamed), reader, here, renamed, now_ms))
+        if self.state.collections is not None and self.state.collections.get(there, Digest()).same(digest_over(sums)):
+            return Difference()  # what has changed there since is in the feed
 
-            def job(reader: Reader, after: str = after) -> tuple[list[tuple[int, str, int]], str | None]:
-                records = reader.scan(here, after)
-                page = [
-                    (record.stamp, record.key, record_crc(msgspec.structs.replace(record, collection=there)))
-                    for record in records
-                    if (tombstones or not record.dead) and (" " in record.key or not marks)
-                ]
-                return page, records[-1].key if records else None
+        def load(lower: Place, upper: Place | None) -> list[Listing]:
+            return self.store.read(lambda reader: entries_of(reader, here, renamed, now_ms, lower, upper))
 
-            page, after = self.store.read(job)
-            entries += page
-        return RangeIndex.of(entries)
+        return find_difference(RangeIndex(blocks_over(sums), load), lambda ranges: self.remote.ranges(there, ranges))
 
     def _in_parts(self, collection: str, keys: Sequence[str]) -> Iterator[list[Page]]:
         for start in range(0, len(keys), PAGE_RECORDS):

@@ -13,6 +13,7 @@ from mirror.model.record import Record, record_crc
 from mirror.store.base import Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
+from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import Denied
 from mirror.sync.share.exchange import ShareExchange
 from mirror.wire.codec import ContentRequest
@@ -115,10 +116,7 @@ def test_deletions_behind_a_filter_are_told_of_keys_that_are_named(pair: Stores)
         drop(a, "a:1", key)
     exchange = dial(b, a)
     assert keys(b, "b:9") == {"shown"}
-    _, remote = exchange_with(b, a)
-    exchange.must_reconcile(remote, a.epoch, True)
-    exchange._only_new = False  # as the scheduled reconciliation of a link does
-    exchange.reconcile(remote, True)
+    compare(exchange, exchange_with(b, a)[1])
     assert keys(b, "b:9") == set()
     assert b.read(lambda reader: [record.key for record in reader.scan("messages/b:9")]) == ["id:shown"]
 
@@ -318,6 +316,68 @@ def test_a_share_costs_what_is_shared(make_store: Make) -> None:
     assert set(told) == {"messages/a:1", "messages/a:2", "messages/a:3"}
     own = a.read(lambda reader: {name: reader.digest(name) for name in told})
     assert told == own  # the store's own, kept with every commit: nothing is computed
+
+
+def compare(exchange: ShareExchange, remote: End) -> Outcome:
+    """Do what a link does on its schedule: compare all pairs, whatever is known of them."""
+    exchange.must_reconcile(remote, remote.store.epoch, True)
+    exchange._only_new = False
+    return exchange.reconcile(remote, True)
+
+
+def test_a_room_is_read_for_the_first_comparison_and_then_only_where_it_changed(
+    pair: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = pair
+    both(pair)
+    many = [Record("messages/b:9", f"id:{number:05}", 1000 + number, "b", 1, body=b"x") for number in range(3000)]
+    b.write(lambda writer: writer.apply(many))
+    read: list[str] = []
+
+    def counted(record: Record) -> int:
+        read.append(record.key)
+        return record_crc(record)
+
+    monkeypatch.setattr("mirror.sync.derived.record_crc", counted)
+    exchange, remote = exchange_with(b, a)
+    exchange.must_reconcile(remote, a.epoch, True)
+    exchange.reconcile(remote, True)
+    assert len(read) >= 3000
+    read.clear()
+    compare(exchange, remote)
+    assert read == []
+    post(b, "b:9", "new")
+    compare(exchange, remote)
+    assert 0 < len(read) < 1000
+    assert "new" in keys(a, "a:1")
+
+
+def test_equal_rooms_are_told_by_their_digests_in_one_round_trip(make_store: Make) -> None:
+    a, b = make_store("a"), make_store("b")
+    for number in range(10):
+        room(a, f"a:{number}", f"Room {number}", "mirror_share|b")
+        room(b, f"b:{number}", f"Room {number}", "mirror_share|a")
+        post(a, f"a:{number}", "hello")
+    dial(b, a)
+    exchange, remote = exchange_with(b, a)
+    outcome = compare(exchange, remote)
+    assert (outcome.trips, outcome.wanted, outcome.surplus) == (1, 0, 0)
+
+
+def test_what_is_only_pushed_is_offered_once_and_after_that_as_it_changes(pair: Stores) -> None:
+    a, b = pair
+    both(pair, a_line="mirror_share|b|Foyer|direction=pull")
+    post(b, "b:9", "first")
+    exchange, remote = exchange_with(b, a)
+    exchange.must_reconcile(remote, a.epoch, True)
+    assert exchange.reconcile(remote, True).surplus == 1
+    assert compare(exchange, remote).surplus == 0
+    post(b, "b:9", "second")
+    dial(b, a)
+    assert keys(a, "a:1") == {"first", "second"}
+    room(a, "a:1", "Lobby", "mirror_share|b|Foyer|direction=pull|max_size=9k")  # another rule: all of it once more
+    exchange, remote = exchange_with(b, a)
+    assert compare(exchange, remote).surplus == 2
 
 
 def test_fields_of_a_room_are_adopted_without_its_birth(make_store: Make) -> None:
