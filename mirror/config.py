@@ -1,17 +1,21 @@
 """A node's directory and its configuration: mirror.toml, and secrets.toml beside it.
 
-Reads, checks and changes these files; a wrong value is named with its file and key.  Knows no sockets.
+Each setting is declared once, in the struct of its section: its type, its default, what may stand there, what the
+template says of it.  Reads, checks and changes these files; a wrong value is named with its file and key.  Knows no
+sockets.
 """
 
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 import tomlkit
 
+from mirror.declared import BadSetting, Doc, comment, named, read_table, read_value, write_example, write_table
 from mirror.model.errors import MirrorError
 
 CONFIG_FILE = "mirror.toml"
@@ -21,8 +25,11 @@ PRIVATE_KEY_FILE = "tls.key"
 ADMIN_SOCKET = "admin.socket"
 STATE_FILE = "daemon.json"
 DEFAULT_PORT = 2504
-_NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+MIN_SECRET = 12
+"""Characters in a secret at least."""
 _LOOPBACK = ("127.", "::1", "localhost")
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class ConfigError(MirrorError):
@@ -31,11 +38,23 @@ class ConfigError(MirrorError):
     exit_code = 3
 
 
-class Address(msgspec.Struct, frozen=True):
+class Address:
     """Where to listen or dial: host and TCP port."""
 
-    host: str
-    port: int
+    __slots__ = ("host", "port")
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and (self.host, self.port) == (other.host, other.port)
+
+    def __hash__(self) -> int:
+        return hash((self.host, self.port))
+
+    def __repr__(self) -> str:
+        return f"Address({self.host!r}, {self.port})"
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -46,40 +65,127 @@ class Address(msgspec.Struct, frozen=True):
         return self.host.startswith(_LOOPBACK)
 
 
-class Peer(msgspec.Struct):
-    """Another node.  Without an address it can only dial us."""
+# -- what can be set ----------------------------------------------------------------------------------
 
-    name: str
-    address: Address | None = None
-    trust: str = "system"
-    """``system``, ``ca:FILE`` or ``pin:SHA-256``: what proves the peer's certificate."""
-    kind: str = "mirror"
-    """``mirror``: a complete duplicate; ``share``: only the rooms whose rules name it."""
-    push: str = "auto"
-    """``auto``: push when the peer cannot dial us; ``yes``; ``no``."""
+NodeName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?\Z",
+        description="a name of lower-case letters, digits, '.', '-' and '_', at most 63,",
+    ),
+]
+Trust = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"(?s)\A(system|ca:.*|pin:[0-9a-f]{64})\Z",
+        description="'system', 'ca:FILE' or 'pin:' and 64 hex digits",
+    ),
+]
+Addresses = Annotated[list[Address], msgspec.Meta(description='a list of "host:port"')]
+Count = Annotated[int, msgspec.Meta(gt=0, lt=1 << 53, description="a whole number greater than 0")]
+Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1 << 53, description="a number greater than 0")]
+PeerKind = Literal["mirror", "share"]
+Push = Literal["auto", "yes", "no"]
+PEER_KINDS: tuple[str, ...] = get_args(PeerKind)
+PUSHES: tuple[str, ...] = get_args(Push)
 
 
-class Config(msgspec.Struct):
-    """All settings of a node, checked."""
+class NodeSettings(msgspec.Struct, frozen=True):
+    """[node]: who this node is."""
+
+    name: Annotated[
+        NodeName,
+        Doc("The node's name in the network of mirrors: it marks what is written here and never changes."),
+    ]
+
+
+class ListenSettings(msgspec.Struct, frozen=True):
+    """[listen]: who may come in, and how."""
+
+    addresses: Annotated[
+        Addresses,
+        Doc('Addresses that peers and clients connect to, as "host:port"; port 0 lets the kernel choose.'),
+    ] = []
+    tls_addresses: Annotated[
+        Addresses,
+        Doc("The same where TLS begins at once, for clients that cannot send STLS (openssl s_client)."),
+    ] = []
+    plaintext: Annotated[
+        bool,
+        Doc("Log-ins are refused on connections without TLS, except from this machine.  true allows them."),
+    ] = False
+    max_sessions: Annotated[Count, Doc("Connections at a time, and seconds after which a silent one is closed.")] = 1000
+    idle_timeout_s: Annotated[Count, Doc()] = 600
+
+
+class StoreSettings(msgspec.Struct, frozen=True):
+    """[store]: what keeps the node's records."""
+
+    url: Annotated[str, Doc('Where the records are kept: "sqlite:" is a file in this directory.')] = "sqlite:"
+
+
+class ReplicationSettings(msgspec.Struct, frozen=True):
+    """[replication]: how links behave, and for how long deletions are remembered."""
+
+    keepalive_s: Annotated[
+        Count, Doc("Seconds between keepalives on a quiet link, and between full reconciliations with a peer.")
+    ] = 30
+    reconcile_s: Annotated[Count, Doc()] = 86_400
+    retry_min_s: Annotated[
+        Seconds, Doc("Seconds before a lost link is dialled again: doubled at each failure, with jitter.")
+    ] = 1.0
+    retry_max_s: Annotated[Seconds, Doc()] = 300.0
+    max_clock_ahead_s: Annotated[Count, Doc("Stamps further ahead of this machine's clock than this are refused.")] = 60
+    tombstone_days: Annotated[
+        Count,
+        Doc(
+            "Days for which deletions are remembered.  A peer that was away for longer compares everything when it is "
+            "back, and what was deleted meanwhile stays deleted.  The smallest value in the network counts for all."
+        ),
+    ] = 180
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """[log]: what the daemon tells."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Doc("debug, info, warning or error")] = "info"
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """[[peer]]: another node.  Without an address it can only dial us."""
+
+    name: Annotated[NodeName, Doc(example="beta")]
+    address: Annotated[
+        Address | None,
+        msgspec.Meta(description='an address "host:port"'),
+        Doc("leave it out for a peer that dials us", "beta.example.org:2504"),
+    ] = None
+    trust: Annotated[Trust, Doc('"system", "ca:/path/to/ca.pem", or the peer\'s fingerprint', "pin:...")] = "system"
+    kind: Annotated[
+        PeerKind, Doc('"mirror": a complete duplicate; "share": only rooms whose rules name it', "mirror")
+    ] = "mirror"
+    push: Annotated[Push, Doc('"auto": push if the peer cannot dial us; "yes"; "no"', "auto")] = "auto"
+
+
+SECTIONS = ("node", "listen", "store", "replication", "log")
+"""The sections of the file, in its order; beside them it has the peers."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    """All settings of the node whose files are in ``directory``, checked."""
 
     directory: Path
     node: str
-    listen: list[Address] = []
-    listen_tls: list[Address] = []
-    """Where TLS begins at once instead of by STLS."""
-    plaintext: bool = False
-    """Whether peers and users may log in without TLS from other machines."""
-    max_clock_ahead_s: int = 60
-    tombstone_days: int = 180
-    """Days for which deletions are remembered, so that a peer which was away learns of them."""
-    max_sessions: int = 1000
-    idle_timeout_s: int = 600
-    keepalive_s: int = 30
-    reconcile_s: int = 86_400
-    retry_min_s: float = 1.0
-    retry_max_s: float = 300.0
-    log_level: str = "info"
+    listen: ListenSettings = ListenSettings()
+    store: StoreSettings = StoreSettings()
+    replication: ReplicationSettings = ReplicationSettings()
+    log: LogSettings = LogSettings()
     peers: list[Peer] = []
+
+    @property
+    def max_ahead_ms(self) -> int:
+        """How far ahead of this machine's clock a stamp may be, in milliseconds."""
+        return self.replication.max_clock_ahead_s * 1000
 
     def path(self, name: str) -> Path:
         """Return the path of one of the node's files."""
@@ -89,171 +195,103 @@ class Config(msgspec.Struct):
         return next((peer for peer in self.peers if peer.name == name), None)
 
 
-TEMPLATE = """\
-# Configuration of one mirror node.  'ctdlmirror daemon' reads it at start and at SIGHUP.
-
-[node]
-# The node's name in the network of mirrors: it marks what is written here and never changes.
-name = "{node}"
-
-[listen]
-# Addresses that peers and clients connect to, as "host:port"; port 0 lets the kernel choose.
-addresses = ["{listen}"]
-# The same where TLS begins at once, for clients that cannot send STLS (openssl s_client).
-tls_addresses = []
-# Log-ins are refused on connections without TLS, except from this machine.  true allows them.
-plaintext = false
-# Connections at a time, and seconds after which a silent one is closed.
-max_sessions = 1000
-idle_timeout_s = 600
-
-[replication]
-# Seconds between keepalives on a quiet link, and between full reconciliations with a peer.
-keepalive_s = 30
-reconcile_s = 86400
-# Seconds before a lost link is dialled again: doubled at each failure, with jitter.
-retry_min_s = 1.0
-retry_max_s = 300.0
-# Stamps further ahead of this machine's clock than this are refused.
-max_clock_ahead_s = 60
-# Days for which deletions are remembered.  A peer that was away for longer compares everything when it is back, and
-# what was deleted meanwhile stays deleted.  The smallest value in the network counts for all.
-tombstone_days = 180
-
-[log]
-# debug, info, warning or error
-level = "info"
-
-# One [[peer]] table per other node; 'ctdlmirror peer add' writes them.
-# [[peer]]
-# name = "beta"
-# address = "beta.example.org:2504"   # leave it out for a peer that dials us
-# trust = "pin:..."                   # "system", "ca:/path/to/ca.pem", or the peer's fingerprint
-# kind = "mirror"                     # "mirror": a complete duplicate; "share": only rooms whose rules name it
-# push = "auto"                       # "auto": push if the peer cannot dial us; "yes"; "no"
-"""
+# -- checking -----------------------------------------------------------------------------------------
 
 
 def parse_address(text: str, where: str) -> Address:
     """Read ``host:port``, ``[v6]:port`` or ``host``.  Raises ConfigError naming ``where``."""
+    try:
+        return _address(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _address(text: str) -> Address:
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+)(?::(\d{1,5}))?", text.strip())
     if match is None or int(match[2] or 0) > 65535:
-        raise ConfigError(f"{where}: {text!r} is no address (host:port)")
+        raise ValueError(f"{text!r} is no address (host:port)")
     return Address(match[1].strip("[]"), int(match[2]) if match[2] else DEFAULT_PORT)
+
+
+def _made(kind: type, value: object) -> object:
+    """Make an address from its text; all other types are msgspec's own."""
+    if kind is not Address or not isinstance(value, str):
+        raise ValueError(f"{value!r} is no {kind.__name__}")
+    return _address(value)
 
 
 def check_node_name(name: str) -> str:
     """Return a node name that can be one.  Raises ConfigError."""
-    if not _NODE_NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no node name: lower-case letters, digits, '.', '-' and '_', at most 63")
-    return name
+    try:
+        return str(read_value(name, NodeName, "", _made))
+    except BadSetting:
+        raise ConfigError(
+            f"{name!r} is no node name: lower-case letters, digits, '.', '-' and '_', at most 63"
+        ) from None
+
+
+def check_trust(trust: str, where: str) -> None:
+    """Raise ConfigError unless ``trust`` says how a certificate is proved."""
+    try:
+        read_value(trust, Trust, f"{where}: trust", _made)
+    except BadSetting as error:
+        raise ConfigError(str(error)) from None
+
+
+# -- reading ------------------------------------------------------------------------------------------
 
 
 def load_config(directory: Path) -> Config:
     """Read a node's configuration.  Raises ConfigError."""
     path = directory / CONFIG_FILE
     document = _read_toml(path, "run 'ctdlmirror init' first")
-
-    def take(section: str, key: str, default: Any, kind: Any) -> Any:
-        table = document.get(section, {})
-        value = table.get(key, default) if isinstance(table, dict) else default
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise ConfigError(f"{path}: [{section}] {key} = {value!r}: a value of type {kind.__name__} was expected")
-        if kind in (int, float) and value <= 0:
-            raise ConfigError(f"{path}: [{section}] {key} = {value!r}: a number greater than 0 was expected")
-        return value
-
-    config = Config(directory, check_node_name(take("node", "name", "", str)))
-    config.listen = [
-        parse_address(str(text), f"{path}: [listen] addresses") for text in take("listen", "addresses", [], list)
-    ]
-    config.listen_tls = [
-        parse_address(str(text), f"{path}: [listen] tls_addresses")
-        for text in take("listen", "tls_addresses", [], list)
-    ]
-    config.plaintext = take("listen", "plaintext", False, bool)
-    for section, key, kind in (
-        ("listen", "max_sessions", int),
-        ("listen", "idle_timeout_s", int),
-        ("replication", "keepalive_s", int),
-        ("replication", "reconcile_s", int),
-        ("replication", "retry_min_s", float),
-        ("replication", "retry_max_s", float),
-        ("replication", "max_clock_ahead_s", int),
-        ("replication", "tombstone_days", int),
-    ):
-        setattr(config, key, take(section, key, getattr(config, key), kind))
-    config.log_level = take("log", "level", "info", str)
-    if config.log_level not in ("debug", "info", "warning", "error"):
-        raise ConfigError(f"{path}: [log] level = {config.log_level!r}: debug, info, warning or error was expected")
-    config.peers = _load_peers(document.get("peer", []), path)
-    _refuse_unknown(document, path)
-    return config
+    try:
+        return _read_document(directory, document)
+    except BadSetting as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
-_KNOWN = {
-    "node": {"name"},
-    "listen": {"addresses", "tls_addresses", "plaintext", "max_sessions", "idle_timeout_s"},
-    "replication": {"keepalive_s", "reconcile_s", "retry_min_s", "retry_max_s", "max_clock_ahead_s", "tombstone_days"},
-    "log": {"level"},
-}
-_PEER_KEYS = {"name", "address", "trust", "kind", "push"}
-MIN_SECRET = 12
-"""Characters in a secret at least."""
-PEER_KINDS = ("mirror", "share")
+def _read_document(directory: Path, document: dict[str, Any]) -> Config:
+    if unknown := document.keys() - {*SECTIONS, "peer"}:
+        raise BadSetting(f"[{named(min(unknown))}] is no section; known are {', '.join(sorted(SECTIONS))} and [[peer]]")
+
+    def section(name: str, kind: type[T]) -> T:
+        return read_table(document.get(name, {}), kind, f"[{name}]", _made)
+
+    return Config(
+        directory,
+        section("node", NodeSettings).name,
+        section("listen", ListenSettings),
+        section("store", StoreSettings),
+        section("replication", ReplicationSettings),
+        section("log", LogSettings),
+        list(_read_peers(document.get("peer", []))),
+    )
 
 
-def _refuse_unknown(document: dict[str, Any], path: Path) -> None:
-    for section, table in document.items():
-        if section == "peer":
-            continue
-        if section not in _KNOWN or not isinstance(table, dict):
-            raise ConfigError(f"{path}: [{section}] is no section; known are {', '.join(sorted(_KNOWN))} and [[peer]]")
-        if unknown := set(table) - _KNOWN[section]:
-            raise ConfigError(
-                f"{path}: [{section}] {min(unknown)} is no setting; known are {', '.join(sorted(_KNOWN[section]))}"
-            )
-
-
-def _load_peers(tables: Any, path: Path) -> list[Peer]:
-    if not isinstance(tables, list):
-        raise ConfigError(f"{path}: a peer is written [[peer]], with two brackets")
-    peers: list[Peer] = []
+def _read_peers(tables: object) -> Iterator[Peer]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise BadSetting("a peer is written [[peer]], with two brackets")
+    known: set[str] = set()
     for table in tables:
-        name = str(table.get("name", ""))
-        where = f"{path}: [[peer]] {name or '(without name)'}"
-        try:
-            check_node_name(name)
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from None
-        if unknown := set(table) - _PEER_KEYS:
-            raise ConfigError(f"{where}: {min(unknown)} is no setting; known are {', '.join(sorted(_PEER_KEYS))}")
-        if any(peer.name == name for peer in peers):
-            raise ConfigError(f"{where}: there are two peers of that name")
-        address = parse_address(str(table["address"]), where) if table.get("address") else None
-        peer = Peer(
-            name,
-            address,
-            str(table.get("trust", "system")),
-            str(table.get("kind", "mirror")),
-            str(table.get("push", "auto")),
-        )
-        check_trust(peer.trust, where)
-        if peer.kind not in PEER_KINDS:
-            raise ConfigError(f"{where}: kind = {peer.kind!r}: mirror or share was expected")
-        if peer.push not in ("auto", "yes", "no"):
-            raise ConfigError(f"{where}: push = {peer.push!r}: auto, yes or no was expected")
-        peers.append(peer)
-    return peers
+        where = f"[[peer]] {named(table.get('name') or '(without name)')}:"
+        if table.get("address") == "":  # as good as left out
+            del table["address"]
+        peer = read_table(table, Peer, where, _made)
+        if peer.name in known:
+            raise BadSetting(f"{where} there are two peers of that name")
+        known.add(peer.name)
+        yield peer
 
 
-def check_trust(trust: str, where: str) -> None:
-    """Raise ConfigError unless ``trust`` says how a certificate is proved."""
-    if trust == "system" or trust.startswith("ca:") or re.fullmatch(r"pin:[0-9a-f]{64}", trust):
-        return
-    raise ConfigError(f"{where}: trust = {trust!r}: 'system', 'ca:FILE' or 'pin:' and 64 hex digits was expected")
+def template(config: Config) -> str:
+    """Return mirror.toml with the settings of a new node, each under its comment."""
+    lines = ["# Configuration of one mirror node.  'ctdlmirror daemon' reads it at start and at SIGHUP.", ""]
+    for name in SECTIONS:
+        section = NodeSettings(config.node) if name == "node" else getattr(config, name)
+        lines += [*write_table(name, section), ""]
+    lines += comment("One [[peer]] table per other node; 'ctdlmirror peer add' writes them.")
+    return "\n".join([*lines, *write_example("peer", Peer), ""])
 
 
 def _read_toml(path: Path, advice: str) -> dict[str, Any]:
@@ -281,10 +319,10 @@ def load_secrets(directory: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     check_private(path)
-    peers = _read_toml(path, "").get("peers", {})
-    if not isinstance(peers, dict) or not all(isinstance(value, str) for value in peers.values()):
-        raise ConfigError(f'{path}: [peers] has one line NAME = "SECRET" per peer')
-    return peers
+    try:
+        return msgspec.convert(_read_toml(path, "").get("peers", {}), dict[str, str])
+    except msgspec.ValidationError:
+        raise ConfigError(f'{path}: [peers] has one line NAME = "SECRET" per peer') from None
 
 
 def write_private(path: Path, text: str) -> None:

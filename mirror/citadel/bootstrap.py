@@ -39,7 +39,7 @@ class Taken(NamedTuple):
 
 def require_private_line(config: Config, address: Address) -> None:
     """Raise ConfigError when a password would travel in clear to another machine, unless that is allowed."""
-    if not (address.loopback or config.plaintext):
+    if not (address.loopback or config.listen.plaintext):
         raise ConfigError(
             f"Citadel's protocol would carry the password in clear to {address.host}: reach it through a tunnel on "
             f"this machine, or set plaintext = true in [listen] of {config.path(CONFIG_FILE)}"

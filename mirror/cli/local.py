@@ -47,7 +47,7 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
             channel.close()
         return
     config = load_config(directory)
-    store = open_green(directory, config.node, options=Options(max_ahead_ms=config.max_clock_ahead_s * 1000))
+    store = open_green(directory, config.node, config.store.url, Options(max_ahead_ms=config.max_ahead_ms))
     ours, theirs = socket.socketpair()
     node = Node(config, load_secrets(directory), store)
     session = gevent.spawn(Session(node, Channel(theirs, "this command"), local=True, party=ADMIN).run)

@@ -18,10 +18,14 @@ from mirror.config import (
     DEFAULT_PORT,
     MIN_SECRET,
     PEER_KINDS,
+    PUSHES,
     STATE_FILE,
-    TEMPLATE,
+    Config,
     ConfigError,
+    ListenSettings,
     Peer,
+    PeerKind,
+    Push,
     check_node_name,
     check_private,
     check_trust,
@@ -31,6 +35,7 @@ from mirror.config import (
     remove_peer,
     save_peer,
     save_secret,
+    template,
     write_private,
 )
 from mirror.peer.tls import make_certificate, own_fingerprint
@@ -59,9 +64,10 @@ def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(f"{directory} cannot be made: {error.strerror}; choose another with --dir") from None
-    open_store(directory, node).close()
+    config = Config(directory, node, ListenSettings([address]))
+    open_store(directory, node, config.store.url).close()
     fingerprint = make_certificate(directory, node, [address.host])
-    write_private(directory / CONFIG_FILE, TEMPLATE.format(node=node, listen=address))
+    write_private(directory / CONFIG_FILE, template(config))
     if as_json:
         print_json({"node": node, "directory": str(directory), "listen": str(address), "fingerprint": fingerprint})
         return
@@ -89,7 +95,7 @@ def peer() -> None:
 )
 @click.option(
     "--push",
-    type=click.Choice(["auto", "yes", "no"]),
+    type=click.Choice(PUSHES),
     default="auto",
     show_default=True,
     help="Whether we push to it too.",
@@ -106,8 +112,8 @@ def peer_add(
     name: str,
     address: str | None,
     trust: str,
-    kind: str,
-    push: str,
+    kind: PeerKind,
+    push: Push,
     secret_file: Path | None,
     new_secret: Path | None,
 ) -> None:
@@ -194,7 +200,7 @@ def daemon(directory: Path) -> None:
     """Run the node: listen, dial the peers, keep everything equal.  SIGTERM stops it, SIGHUP reloads."""
     from mirror.server.daemon import Daemon
 
-    set_up_logging(load_config(directory).log_level)
+    set_up_logging(load_config(directory).log.level)
     Daemon(directory).run()
 
 
@@ -228,7 +234,7 @@ def backup(directory: Path, file: Path) -> None:
 def restore(directory: Path, file: Path) -> None:
     """Put the store back from a backup FILE.  It gets a new epoch, so the peers reconcile with it."""
     config = load_config(directory)
-    restored = restore_store(directory, config.node, file)
+    restored = restore_store(directory, config.node, file, config.store.url)
     report = restored.report
     for problem in report.problems:
         click.echo(problem)

@@ -39,7 +39,7 @@ def import_command(directory: Path, file: Path, node: str, as_json: bool) -> Non
     Stop and repeat it as you like: it goes on where it was, and what is there already stays as it is.
     """
     config = load_config(directory)
-    store = open_store(directory, config.node, options=Options("ctdlmirror import"))
+    store = open_store(directory, config.node, config.store.url, Options("ctdlmirror import"))
     try:
         report = _import(store, file, node.lower(), as_json)
     except OSError as error:
@@ -158,7 +158,7 @@ def _from_citadel(
     require_private_line(config, address)
     password = _password(user, password_file)
     titles = {ServerStage.EXPORT: f"export of {address}", ServerStage.FILES: "room files"}
-    store = open_store(config.directory, config.node, options=Options("ctdlmirror bootstrap"))
+    store = open_store(config.directory, config.node, config.store.url, Options("ctdlmirror bootstrap"))
     try:
         with Meters(as_json) as meters:
             taken = copy_server(
@@ -198,7 +198,8 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
     store = open_green(
         config.directory,
         config.node,
-        options=Options("ctdlmirror bootstrap", max_ahead_ms=config.max_clock_ahead_s * 1000),
+        config.store.url,
+        Options("ctdlmirror bootstrap", max_ahead_ms=config.max_ahead_ms),
     )
     try:
         with Meters(as_json) as meters:

@@ -91,7 +91,7 @@ class Link:
                 self._failed(f"{type(error).__name__}: {error}")
             finally:
                 self._close()
-            if time.monotonic() - started > self._config.retry_max_s:
+            if time.monotonic() - started > self._config.replication.retry_max_s:
                 self.status.failures = 1
             gevent.sleep(self._pause())
 
@@ -104,7 +104,8 @@ class Link:
 
     def _pause(self) -> float:
         """Seconds before the next try: between half and all of a limit that doubles with each failure."""
-        limit = min(self._config.retry_max_s, self._config.retry_min_s * 2 ** min(self.status.failures, 20))
+        replication = self._config.replication
+        limit = min(replication.retry_max_s, replication.retry_min_s * 2 ** min(self.status.failures, 20))
         return float(limit * random.uniform(0.5, 1.0))
 
     def _phase(self, phase: str) -> None:
@@ -113,7 +114,7 @@ class Link:
             self.status.since = time.time()
 
     def _dial(self) -> tuple[ChannelRemote, Greeting]:
-        timeout = self._config.keepalive_s * 3.0
+        timeout = self._config.replication.keepalive_s * 3.0
         channel, greeting = dial_peer(self._peer, self._config.node, self._secret, timeout)
         self._channels.append(channel)
         return ChannelRemote(channel), greeting
@@ -178,7 +179,7 @@ class Link:
 
     def _reconcile_on_schedule(self, pushing: bool) -> None:
         while True:
-            gevent.sleep(self._config.reconcile_s * random.uniform(0.9, 1.1))
+            gevent.sleep(self._config.replication.reconcile_s * random.uniform(0.9, 1.1))
             remote, _ = self._dial()
             self._reconcile(remote, pushing)
             self._channels.remove(remote.channel)
@@ -218,7 +219,7 @@ class Link:
                 offered = self._recent.without(page)
                 self.status.pushed += self.exchange.push(remote, greeting.epoch, offered, after).written
                 after = page.cursor.sequence if page.cursor else after
-                if not more and not changed.wait(self._config.keepalive_s):
+                if not more and not changed.wait(self._config.replication.keepalive_s):
                     remote.channel.ask("NOOP")
         finally:
             stop_watching()

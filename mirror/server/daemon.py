@@ -41,7 +41,8 @@ class Daemon:
         store: GreenStore = open_green(
             directory,
             config.node,
-            options=Options("ctdlmirror daemon", max_ahead_ms=config.max_clock_ahead_s * 1000),
+            config.store.url,
+            Options("ctdlmirror daemon", max_ahead_ms=config.max_ahead_ms),
         )
         self.node = Node(config, secrets, store)
         self._listener = Listener(self.node)
@@ -129,9 +130,12 @@ class Daemon:
         if config.node != self.node.config.node:
             log.error("not reloaded: a node's name never changes (it is %s)", self.node.config.node)
             return
-        if (config.listen, config.listen_tls) != (self.node.config.listen, self.node.config.listen_tls):
+        held = self.node.config
+        if (config.listen.addresses, config.listen.tls_addresses) != (held.listen.addresses, held.listen.tls_addresses):
             log.warning("changed listen addresses take effect at the next start")
-        logging.getLogger().setLevel(config.log_level.upper())
+        if config.store != held.store:
+            log.warning("another store is opened at the next start")
+        logging.getLogger().setLevel(config.log.level.upper())
         self._stop_links()
         self.node.configure(config, secrets)
         for session in list(self.node.sessions):

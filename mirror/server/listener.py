@@ -38,9 +38,9 @@ class Listener:
 
     def open(self) -> None:
         """Listen on all configured addresses and the admin socket.  Raises ListenError."""
-        for address in self._node.config.listen:
+        for address in self._node.config.listen.addresses:
             self._listen(address, self._accept)
-        for address in self._node.config.listen_tls:
+        for address in self._node.config.listen.tls_addresses:
             self._listen(address, self._accept_tls)
         path = str(self._node.config.path(ADMIN_SOCKET))
         if os.path.exists(path):
@@ -74,7 +74,7 @@ class Listener:
 
     def _accept(self, connection: Any, address: Any, secure: bool = False) -> None:
         host = str(address[0])
-        if len(self._node.sessions) >= self._node.config.max_sessions:
+        if len(self._node.sessions) >= self._node.config.listen.max_sessions:
             connection.settimeout(5)
             try:
                 connection.sendall(format_reply(Code.TOO_MANY, "too many connections; try again later"))

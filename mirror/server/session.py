@@ -79,9 +79,9 @@ class Session:
 
     def _next_line(self) -> bytes | None:
         if self.party is None:
-            self.channel.set_timeout(min(LOGIN_TIMEOUT_S, self.node.config.idle_timeout_s))
+            self.channel.set_timeout(min(LOGIN_TIMEOUT_S, self.node.config.listen.idle_timeout_s))
         else:
-            self.channel.set_timeout(self.node.config.idle_timeout_s)
+            self.channel.set_timeout(self.node.config.listen.idle_timeout_s)
         self._idle = True
         try:
             return self.channel.read_line()
@@ -146,7 +146,7 @@ class Session:
 
     def require_private_line(self) -> None:
         """Raise Refused where a secret would travel in clear over a network."""
-        if not (self.secure or self.local or self.node.config.plaintext):
+        if not (self.secure or self.local or self.node.config.listen.plaintext):
             raise Refused(Code.ACCESS, "log-ins need TLS here: send STLS first")
 
     @property

@@ -305,7 +305,7 @@ def _wait_for_input(session: Session, changed: Event, stopped: Event) -> None:
 
 def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, changed: Event, stopped: Event) -> None:
     recent = session.node.recent[session.require_party().name]
-    keepalive = session.node.config.keepalive_s
+    keepalive = session.node.config.replication.keepalive_s
     while not stopped.is_set():
         changed.clear()
         shared = _next_page(session, asked, after)

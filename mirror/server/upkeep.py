@@ -28,7 +28,7 @@ class Upkeep:
 
     def __init__(self, store: Store, config: Config) -> None:
         self._store = store
-        keep_ms = config.tombstone_days * DAY_MS
+        keep_ms = config.replication.tombstone_days * DAY_MS
         self._keeping = Keeping(keep_ms, max(1, keep_ms // STEPS), EVERY_MS)
         self._suspects: dict[bytes, int] = {}
 

@@ -7,7 +7,7 @@ import pytest
 
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
 from mirror.citadel.client import LoginFailed
-from mirror.config import Address, Config, ConfigError
+from mirror.config import Address, Config, ConfigError, ListenSettings
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import StoreError
@@ -68,6 +68,6 @@ def test_a_copy_that_was_never_begun_opens_no_store_to_the_next(listen: Listen, 
 def test_a_password_goes_to_another_machine_only_where_that_is_allowed(tmp_path: Path) -> None:
     far, near = Address("mail.example.org", 504), Address("127.0.0.1", 504)
     require_private_line(Config(tmp_path, "m"), near)
-    require_private_line(Config(tmp_path, "m", plaintext=True), far)
+    require_private_line(Config(tmp_path, "m", ListenSettings(plaintext=True)), far)
     with pytest.raises(ConfigError, match=r"plaintext = true in \[listen\] of .*mirror.toml"):
         require_private_line(Config(tmp_path, "m"), far)

@@ -9,7 +9,7 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 
-from mirror.config import Config
+from mirror.config import Config, ListenSettings
 from mirror.formats import migr
 from mirror.formats.migr import Broken, read_elements
 from mirror.model.record import Record, record_crc
@@ -44,7 +44,7 @@ def store(tmp_path: Path) -> Iterator[GreenStore]:
 @pytest.fixture
 def talk(store: GreenStore, tmp_path: Path) -> Iterator[Callable[..., Channel]]:
     """Opens sessions on a node whose silent sessions end after one second."""
-    node = Node(Config(tmp_path, "m", idle_timeout_s=1), {}, store)
+    node = Node(Config(tmp_path, "m", ListenSettings(idle_timeout_s=1)), {}, store)
     greenlets: list[gevent.Greenlet] = []
 
     def start(party: Party | None) -> Channel:

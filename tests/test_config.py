@@ -1,0 +1,244 @@
+"""mirror.toml and secrets.toml: what may stand in them, and that what may not is named in one line."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mirror.config import (
+    Address,
+    Config,
+    ConfigError,
+    ListenSettings,
+    Peer,
+    load_config,
+    load_secrets,
+    parse_address,
+    remove_peer,
+    save_peer,
+    save_secret,
+    template,
+)
+from mirror.declared import WIDTH
+
+MINIMAL = '[node]\nname = "m"\n'
+
+
+def written(directory: Path, text: str) -> Path:
+    (directory / "mirror.toml").write_text(text)
+    return directory
+
+
+def test_the_template_is_read_as_the_settings_it_was_written_for(tmp_path: Path) -> None:
+    config = Config(tmp_path, "alpha", ListenSettings([Address("127.0.0.1", 2504), Address("::1", 0)]))
+    assert load_config(written(tmp_path, template(config))) == config
+
+
+def test_the_template_names_every_setting_and_says_what_it_is_for() -> None:
+    text = template(Config(Path("x"), "alpha"))
+    assert max(map(len, text.splitlines())) <= WIDTH + 2
+    assert set(tomllib.loads(text)) == {"node", "listen", "store", "replication", "log"}
+    sections = [block for block in text.split("\n\n") if block.startswith("[")]
+    for section in sections:
+        assert section.splitlines()[1].startswith("# "), section
+    uncommented = re.sub("^# ", "", text[text.index("# [[peer]]") :], flags=re.MULTILINE)
+    assert set(tomllib.loads(uncommented.replace("pin:...", "system"))["peer"][0]) == {
+        "name", "address", "trust", "kind", "push",
+    }  # fmt: skip
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, MINIMAL))
+    assert config == Config(tmp_path, "m")
+    assert (config.store.url, config.listen.max_sessions, config.log.level) == ("sqlite:", 1000, "info")
+    assert config.max_ahead_ms == 60_000
+
+
+def test_everything_can_be_set(tmp_path: Path) -> None:
+    text = """
+[node]
+name = "m-1.example_x"
+[listen]
+addresses = ["h:1", "[::1]:2", "only-host"]
+tls_addresses = ["h:3"]
+plaintext = true
+max_sessions = 5
+[store]
+url = "sqlite:"
+[replication]
+retry_min_s = 2
+retry_max_s = 0.5
+[log]
+level = "error"
+[[peer]]
+name = "a"
+[[peer]]
+name = "b"
+address = "b.example.org"
+trust = "ca:/x y.pem"
+kind = "share"
+push = "no"
+[[peer]]
+name = "c"
+address = ""
+"""
+    config = load_config(written(tmp_path, text))
+    assert config.listen.addresses == [Address("h", 1), Address("::1", 2), Address("only-host", 2504)]
+    assert (config.replication.retry_min_s, config.replication.retry_max_s) == (2.0, 0.5)
+    assert isinstance(config.replication.retry_min_s, float)
+    assert config.peers == [
+        Peer("a"), Peer("b", Address("b.example.org", 2504), "ca:/x y.pem", "share", "no"), Peer("c"),
+    ]  # fmt: skip
+    assert config.peer("b") is config.peers[1]
+    assert config.peer("z") is None
+
+
+A_COUNT = "a whole number greater than 0 was expected"
+A_NUMBER = "a number greater than 0 was expected"
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "error"),
+    [
+        ("log", "levle = 1", "levle is no setting; known are level"),
+        ("log", "level = 'loud'", "level = 'loud': debug, info, warning or error was expected"),
+        ("log", f"level = '{'x' * 500}'", f"level = '{'x' * 79}...: debug, info, warning or error was expected"),
+        ("listen", "max_sessions = '5'", f"max_sessions = '5': {A_COUNT}"),
+        ("listen", "max_sessions = 0", f"max_sessions = 0: {A_COUNT}"),
+        ("listen", "max_sessions = -5", f"max_sessions = -5: {A_COUNT}"),
+        ("listen", "max_sessions = 1.5", f"max_sessions = 1.5: {A_COUNT}"),
+        ("listen", "max_sessions = true", f"max_sessions = True: {A_COUNT}"),
+        ("listen", f"max_sessions = {10**30}", f"max_sessions = {10**30}: {A_COUNT}"),
+        ("listen", "plaintext = 1", "plaintext = 1: true or false was expected"),
+        ("listen", "addresses = 'h:1'", "addresses = 'h:1': a list of \"host:port\" was expected"),
+        ("listen", "addresses = ['h:99999']", "addresses = ['h:99999']: a list of \"host:port\" was expected"),
+        ("listen", "addresses = [5]", 'addresses = [5]: a list of "host:port" was expected'),
+        ("replication", "retry_min_s = -0.5", f"retry_min_s = -0.5: {A_NUMBER}"),
+        ("replication", "retry_min_s = nan", f"retry_min_s = nan: {A_NUMBER}"),
+        ("replication", "retry_min_s = false", f"retry_min_s = False: {A_NUMBER}"),
+        ("store", "url = 7", "url = 7: a text was expected"),
+    ],
+)
+def test_what_a_setting_cannot_be_is_named_in_one_line(tmp_path: Path, section: str, line: str, error: str) -> None:
+    written(tmp_path, f"{MINIMAL}[{section}]\n{line}\n")
+    assert refused(tmp_path) == f"[{section}] {error}"
+
+
+def refused(directory: Path) -> str:
+    """Return why the configuration is not taken, without the file's name, which stands before it."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(directory)
+    file, _, error = str(caught.value).partition(": ")
+    assert file == str(directory / "mirror.toml")
+    assert "\n" not in error
+    return error
+
+
+A_NAME = "a name of lower-case letters, digits, '.', '-' and '_', at most 63, was expected"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", f"[node] name is missing: {A_NAME}"),
+        ("[node]\nname = 'M'", f"[node] name = 'M': {A_NAME}"),
+        ('[node]\nname = "m\\n"', f"[node] name = 'm\\n': {A_NAME}"),
+        ("node = 3", "[node]: 3 is there, a table of settings was expected"),
+        (
+            MINIMAL + "[nonsense]",
+            "[nonsense] is no section; known are listen, log, node, replication, store and [[peer]]",
+        ),
+        (
+            MINIMAL + '["x\\ny"]',
+            "['x\\ny'] is no section; known are listen, log, node, replication, store and [[peer]]",
+        ),
+        ("x = " + "[" * 5000, "it is nested too deeply"),
+        ("x =", "Invalid value (at end of document)"),
+    ],
+    ids=["empty", "name", "newline", "no table", "section", "odd section", "deep", "syntax"],
+)
+def test_what_the_file_cannot_be_is_named_in_one_line(tmp_path: Path, text: str, error: str) -> None:
+    written(tmp_path, text)
+    assert refused(tmp_path) == error
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    (tmp_path / "mirror.toml").write_bytes(b"x = '\xff'")
+    assert "can't decode byte 0xff" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ("push = 'no'", f"(without name): name is missing: {A_NAME}"),
+        ('name = "x\\ny"', f"'x\\ny': name = 'x\\ny': {A_NAME}"),
+        ("name = 'A'", f"A: name = 'A': {A_NAME}"),
+        ("name = 'a'\nport = 5", "a: port is no setting; known are address, kind, name, push, trust"),
+        ("name = 'a'\n[[peer]]\nname = 'a'", "a: there are two peers of that name"),
+        ("name = 'a'\nkind = 'x'", "a: kind = 'x': mirror or share was expected"),
+        ("name = 'a'\npush = true", "a: push = True: auto, yes or no was expected"),
+        ("name = 'a'\naddress = ':'", "a: address = ':': an address \"host:port\" was expected"),
+        (
+            "name = 'a'\ntrust = 'pin:00'",
+            "a: trust = 'pin:00': 'system', 'ca:FILE' or 'pin:' and 64 hex digits was expected",
+        ),
+    ],
+)
+def test_what_a_peer_cannot_be_is_named_with_the_peer(tmp_path: Path, lines: str, error: str) -> None:
+    written(tmp_path, f"{MINIMAL}[[peer]]\n{lines}\n")
+    assert refused(tmp_path) == f"[[peer]] {error}"
+
+
+@pytest.mark.parametrize("text", [MINIMAL + "[peer]\nname = 'a'", "peer = [1]\n" + MINIMAL])
+def test_a_peer_is_written_with_two_brackets(tmp_path: Path, text: str) -> None:
+    written(tmp_path, text)
+    assert refused(tmp_path) == "a peer is written [[peer]], with two brackets"
+
+
+def test_a_missing_file_is_told_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist: run 'ctdlmirror init' first"):
+        load_config(tmp_path)
+
+
+def test_an_address_is_read_from_an_option(tmp_path: Path) -> None:
+    assert parse_address(" h:1 ", "--listen") == Address("h", 1)
+    assert str(parse_address("[::1]", "--listen")) == "[::1]:2504"
+    with pytest.raises(ConfigError, match=r"--listen: 'h:x' is no address \(host:port\)"):
+        parse_address("h:x", "--listen")
+
+
+# -- changing the files -------------------------------------------------------------------------------
+
+
+def test_peers_come_and_go_and_comments_stay(tmp_path: Path) -> None:
+    text = template(Config(tmp_path, "m")).replace("plaintext = false", "plaintext = false  # never")
+    written(tmp_path, text + "# my own words\n")
+    first, second = Peer("a", Address("h", 1)), Peer("b", None, "system", "share", "yes")
+    save_peer(tmp_path, first)
+    save_peer(tmp_path, second)
+    assert load_config(tmp_path).peers == [first, second]
+    changed = Peer("a", None, "pin:" + "0" * 64)
+    save_peer(tmp_path, changed)
+    assert load_config(tmp_path).peers == [second, changed]
+    assert remove_peer(tmp_path, "a") and remove_peer(tmp_path, "b") and not remove_peer(tmp_path, "b")
+    left = (tmp_path / "mirror.toml").read_text()
+    assert load_config(tmp_path) == Config(tmp_path, "m")
+    for kept in ("plaintext = false  # never", "# my own words", "# Seconds between keepalives"):
+        assert kept in left
+
+
+def test_secrets_are_kept_by_peer(tmp_path: Path) -> None:
+    assert load_secrets(tmp_path) == {}
+    save_secret(tmp_path, "a", "correct horse")
+    save_secret(tmp_path, "b", "battery staple")
+    save_secret(tmp_path, "a", None)
+    assert load_secrets(tmp_path) == {"b": "battery staple"}
+    assert (tmp_path / "secrets.toml").stat().st_mode & 0o777 == 0o600
+    for text in ("[peers]\na = 5\n", "peers = []\n"):
+        (tmp_path / "secrets.toml").write_text(text)
+        with pytest.raises(ConfigError, match=r'\[peers\] has one line NAME = "SECRET" per peer'):
+            load_secrets(tmp_path)
+    (tmp_path / "secrets.toml").chmod(0o640)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load_secrets(tmp_path)
