@@ -14,6 +14,7 @@ from mirror.model.record import Record
 from mirror.peer.channel import Channel, ConnectionLost, connect_unix
 from mirror.peer.remote import ChannelRemote
 from mirror.server.access import ADMIN
+from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.green import open_green
@@ -50,7 +51,7 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
     store = open_green(directory, config.node, config.store.url, Options(max_ahead_ms=config.max_ahead_ms))
     ours, theirs = socket.socketpair()
     node = Node(config, load_secrets(directory), store)
-    session = gevent.spawn(Session(node, Channel(theirs, "this command"), local=True, party=ADMIN).run)
+    session = gevent.spawn(Session(node, Channel(theirs, "this command"), TABLE, local=True, party=ADMIN).run)
     channel = Channel(ours, "this node", SESSION_TIMEOUT_S)
     try:
         yield _greeted(channel)

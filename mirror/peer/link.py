@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-import msgspec
 from gevent.event import Event
 from gevent.pool import Group
 
@@ -29,26 +28,10 @@ from mirror.sync.pull import PUSH
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import StaleCursor
 from mirror.sync.share.exchange import ShareExchange
+from mirror.wire.status import LinkStatus
 from mirror.wire.values import Greeting
 
 log = logging.getLogger("mirror.link")
-
-
-class LinkStatus(msgspec.Struct):
-    """What ``status`` shows of a link."""
-
-    peer: str
-    address: str
-    phase: str = "waiting"
-    since: float = 0.0
-    error: str = ""
-    failures: int = 0
-    pulled: int = 0
-    pushed: int = 0
-    conflicts: int = 0
-    reconciled: float = 0.0
-    last_change: float = 0.0
-    notes: list[str] = []
 
 
 class Link:

@@ -1,258 +1,162 @@
-"""The command table: every command, who may use it, what it does.  SYNC's actions are in sync_commands.
+"""The one table of all commands and of SYNC's actions: what runs each, what it takes, who may use it, what it does.
 
-The table is also what ``HELP`` prints and what docs/protocol.md is checked against.
+Dispatch, ``HELP`` and SYNC's listings come from it, and docs/protocol.md is checked against it.
 """
 
-import base64
-import binascii
-import time
-from collections.abc import Callable
-from typing import NamedTuple
-
-import gevent
-from scramp import ScramException, ScramMechanism
-
-import mirror
 from mirror.peer.dial import MECHANISM
-from mirror.server.access import Party, find_user, password_matches, user_scope
-from mirror.server.session import Session
-from mirror.server.share_commands import get_lines, go_to, set_lines
-from mirror.server.single_user import MAX_SECONDS
-from mirror.server.sync_commands import run_sync
-from mirror.sync.scope import EVERYTHING
-from mirror.wire.answers import (
-    format_greeting,
-    format_logged_in,
-    format_server_info,
-    format_server_time,
+from mirror.server.administration import ALL, back_up, check, restore, tell_conflicts, tell_status
+from mirror.server.basics import (
+    begin_tls,
+    do_nothing,
+    echo,
+    leave,
+    note_agent,
+    say_nothing,
+    tell_help,
+    tell_info,
+    tell_time,
 )
-from mirror.wire.errors import Refused
-from mirror.wire.lines import Code, Command, parse_number
-from mirror.wire.values import Greeting, LoggedIn, ServerInfo, ServerTime
+from mirror.server.login import log_out, log_peer_in, log_user_in, name_user
+from mirror.server.offers import take_offer
+from mirror.server.queries import (
+    BEGINNING,
+    FEW,
+    MAX_NEWEST,
+    compare_ranges,
+    pin,
+    send_all,
+    send_contents,
+    send_newest,
+    send_since,
+    send_some,
+    tell_heard,
+    tell_lacking,
+    tell_state,
+    unpin,
+)
+from mirror.server.room_commands import get_lines, go_to, set_lines
+from mirror.server.share_commands import list_shares, preview, tell_sharing
+from mirror.server.single_user import MAX_SECONDS
+from mirror.server.single_user_commands import enter_single_user, leave_single_user
+from mirror.server.sync import SHARES, TYPES, run_sync
+from mirror.server.table import Entry, Permission, Table
+from mirror.server.tail import send_tail
+from mirror.wire.arguments import (
+    absolute_path,
+    cursor,
+    hexadecimal,
+    number,
+    number_or,
+    rest,
+    sha_256,
+    text,
+    words,
+)
 
-PROTOCOL_VERSION = 1
-CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges")
-MAX_FAILURES = 3
-"""Failed log-ins after which a connection is closed."""
-FAILURE_PAUSE_S = 1.0
+ANYBODY, LOGGED_OUT, LOGGED_IN = Permission.ANYBODY, Permission.LOGGED_OUT, Permission.LOGGED_IN
+USER, PEER_OR_ADMIN, ADMIN = Permission.USER, Permission.PEER_OR_ADMIN, Permission.ADMIN
 
-
-class Entry(NamedTuple):
-    """One command: what runs it, its parameters as documented, what it does."""
-
-    run: Callable[[Session, list[str]], None]
-    parameters: str
-    help: str
-
-
-def run_command(session: Session, command: Command) -> None:
-    """Run one command.  Raises what Session.run turns into replies."""
-    entry = TABLE.get(command.verb)
-    if entry is None:
-        raise Refused(
-            Code.UNKNOWN_COMMAND, f"Unrecognized or unsupported command {command.verb[:20]!r}; HELP lists all."
-        )
-    entry.run(session, command.parameters)
-
-
-def _info(session: Session, _parameters: list[str]) -> None:
-    node = session.node
-    info = ServerInfo(
-        node=node.config.node,
-        software=f"citadel-mirror {mirror.__version__}",
-        protocol=PROTOCOL_VERSION,
-        capabilities=CAPABILITIES,
-        tls=session.secure,
-        mode=node.single_user.mode.value,
-        time_ms=int(time.time() * 1000),
-        epoch=node.store.read(lambda reader: reader.root()).epoch if session.party is not None else "",
-    )
-    session.send_listing("Server info:", format_server_info(info))
-
-
-def _help(session: Session, parameters: list[str]) -> None:
-    if parameters and parameters[0].upper() in TABLE:
-        verb = parameters[0].upper()
-        session.send_listing(verb, [f"{verb} {TABLE[verb].parameters}".strip(), TABLE[verb].help])
-    else:
-        session.send_listing("Commands:", [f"{verb} {entry.parameters}".strip() for verb, entry in TABLE.items()])
-
-
-def _iden(session: Session, parameters: list[str]) -> None:
-    session.agent = "|".join(parameters)[:200]
-    session.reply(Code.OK, "Ok")
-
-
-def _noop(session: Session, _parameters: list[str]) -> None:
-    session.reply(Code.OK, "ok")
-
-
-def _qnop(_session: Session, _parameters: list[str]) -> None:
-    """A keepalive that gets no answer."""
-
-
-def _echo(session: Session, parameters: list[str]) -> None:
-    session.reply(Code.OK, "|".join(parameters))
-
-
-def _time(session: Session, _parameters: list[str]) -> None:
-    now = time.time()
-    local = time.localtime(now)
-    told = ServerTime(int(now), local.tm_gmtoff, local.tm_isdst, int(session.node.started))
-    session.reply(Code.OK, format_server_time(told))
-
-
-def _quit(session: Session, _parameters: list[str]) -> None:
-    session.closing = True
-    session.reply(Code.OK, "Goodbye.")
-
-
-def _logout(session: Session, _parameters: list[str]) -> None:
-    session.log_out()
-    session.reply(Code.OK, "Logged out.")
-
-
-def _stls(session: Session, _parameters: list[str]) -> None:
-    if session.secure:
-        raise Refused(Code.ILLEGAL, "TLS is on already.")
-    if session.node.tls is None:
-        raise Refused(Code.UNKNOWN_COMMAND, "TLS is not set up here.")
-    session.reply(Code.OK, "Begin TLS now.")
-    session.begin_tls()
-
-
-# -- log-in -------------------------------------------------------------------------------------------
-
-
-def _user(session: Session, parameters: list[str]) -> None:
-    session.require_private_line()
-    _refuse_second(session)
-    session.user_name = parameters[0] if parameters else ""
-    session.node.single_user.check_open(f"user {session.user_name}")
-    if not session.user_name:
-        raise Refused(Code.ILLEGAL, "USER name")
-    session.reply(Code.MORE, f"Password required for {session.user_name}")
-
-
-def _pass(session: Session, parameters: list[str]) -> None:
-    session.require_private_line()
-    _refuse_second(session)
-    session.node.single_user.check_open(f"user {session.user_name}")
-    if not session.user_name:
-        raise Refused(Code.USER_REQUIRED, "You must send a name with USER first.")
-    password = "|".join(parameters)
-    user = session.node.store.read(lambda reader: find_user(reader, session.user_name))
-    if user is None or not password_matches(user, password):
-        _failed(session)
-        raise Refused(Code.PASSWORD, "Wrong user name or password.")
-    scope = session.node.store.read(lambda reader: user_scope(reader, user))
-    session.party = Party("user", session.user_name, scope, user.key)
-    session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, len(scope.rooms))))
-
-
-def _auth(session: Session, parameters: list[str]) -> None:
-    session.require_private_line()
-    _refuse_second(session)
-    try:
-        if len(parameters) == 3:
-            _scram_first(session, *parameters)
-        elif len(parameters) == 1 and session.scram is not None:
-            _scram_final(session, parameters[0])
-        else:
-            raise Refused(Code.ILLEGAL, f"AUTH {MECHANISM}|node|client-first, then AUTH client-final, in base64")
-    except (ScramException, binascii.Error, UnicodeDecodeError, ValueError):
-        session.scram = None
-        _failed(session)
-        raise Refused(Code.PASSWORD, "Unknown node or wrong secret.") from None
-
-
-def _scram_first(session: Session, mechanism: str, name: str, message: str) -> None:
-    if mechanism.upper() != MECHANISM:
-        raise Refused(Code.UNKNOWN_COMMAND, f"only {MECHANISM} is known here")
-    credentials = session.node.credentials
-
-    def find(user: str) -> object:
-        if user != name or name not in credentials:
-            raise ScramException("unknown node")
-        return credentials[name]
-
-    session.scram = ScramMechanism(MECHANISM).make_server(find)
-    session.scram_name = name
-    session.scram.set_client_first(base64.b64decode(message, validate=True).decode())
-    session.reply(Code.MORE, base64.b64encode(session.scram.get_server_first().encode()).decode())
-
-
-def _scram_final(session: Session, message: str) -> None:
-    session.scram.set_client_final(base64.b64decode(message, validate=True).decode())
-    proof = base64.b64encode(session.scram.get_server_final().encode()).decode()
-    name = session.scram_name
-    session.scram = None
-    session.node.single_user.check_open(f"peer {name}")
-    peer = session.node.config.peer(name)
-    if peer is not None and peer.kind == "share":
-        session.party = Party("share", name, session.node.sharing.of(name).scope)
-    else:
-        session.party = Party("peer", name, EVERYTHING)
-    kind = peer.kind if peer is not None else "mirror"
-    node = session.node
-    greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind)
-    session.reply(Code.OK, format_greeting(proof, greeting))
-
-
-def _refuse_second(session: Session) -> None:
-    if session.party is not None:
-        raise Refused(Code.ALREADY_LOGGED_IN, "Already logged in.")
-
-
-def _failed(session: Session) -> None:
-    """Make guessing slow: a pause for each failure, and after a few of them the connection is closed."""
-    session.failures += 1
-    gevent.sleep(FAILURE_PAUSE_S)
-    session.closing = session.failures >= MAX_FAILURES
-
-
-# -- single-user mode ---------------------------------------------------------------------------------
-
-
-def _sngl(session: Session, parameters: list[str]) -> None:
-    party = session.require_party()
-    if not party.administers:
-        raise Refused(Code.ACCESS, "single-user mode is for peers and administrators")
-    numbers = [parse_number(part, MAX_SECONDS) for part in parameters]
-    if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
-        raise Refused(Code.ILLEGAL, f"SNGL wait|expire, in seconds, at most {MAX_SECONDS}")
-    wait, expire = numbers[0], max(1, numbers[1])
-    session.node.single_user.enter(party.label, wait, expire, session.node.notify_users)
-    session.reply(
-        Code.OK, f"single-user mode for {party.label}, ends by ESNG or {expire} seconds after the last command"
-    )
-
-
-def _esng(session: Session, _parameters: list[str]) -> None:
-    session.node.single_user.leave(session.require_party().label)
-    session.reply(Code.OK, "multi-user mode")
-
-
-TABLE: dict[str, Entry] = {
-    "INFO": Entry(_info, "", "node name, protocol version, capabilities, time in milliseconds"),
-    "HELP": Entry(_help, "[command]", "lists the commands, or explains one"),
-    "IDEN": Entry(_iden, "developer|client|version|description|host", "says what the client is"),
-    "NOOP": Entry(_noop, "", "does nothing; keeps the session"),
-    "QNOP": Entry(_qnop, "", "does nothing and answers nothing"),
-    "ECHO": Entry(_echo, "text", "answers the text"),
-    "TIME": Entry(_time, "", "Unix time, offset from UTC in seconds, daylight saving, start of the daemon"),
-    "STLS": Entry(_stls, "", "goes on encrypted"),
-    "AUTH": Entry(_auth, f"{MECHANISM}|node|client-first, then: client-final", "logs a peer in (SCRAM, base64)"),
-    "USER": Entry(_user, "name", "names the user who logs in"),
-    "PASS": Entry(_pass, "password", "logs the user in"),
-    "LOUT": Entry(_logout, "", "logs out"),
-    "SNGL": Entry(
-        _sngl, "wait|expire", "goes single-user within wait seconds, until ESNG or expire seconds of silence"
+COMMANDS = {
+    "INFO": Entry(tell_info, "node name, protocol version, capabilities, time in milliseconds", permission=ANYBODY),
+    "HELP": Entry(tell_help, "lists the commands, or explains one", (text("command", default=""),), ANYBODY),
+    "IDEN": Entry(note_agent, "says what the client is", (rest("developer|client|version|description|host"),), ANYBODY),
+    "NOOP": Entry(do_nothing, "does nothing; keeps the session", permission=ANYBODY),
+    "QNOP": Entry(say_nothing, "does nothing and answers nothing", permission=ANYBODY),
+    "ECHO": Entry(echo, "answers the text", (rest("text"),), ANYBODY),
+    "TIME": Entry(
+        tell_time,
+        "Unix time, offset from UTC in seconds, daylight saving, start of the daemon",
+        permission=ANYBODY,
     ),
-    "ESNG": Entry(_esng, "", "ends single-user mode"),
-    "GOTO": Entry(go_to, "room", "enters a room, by the name it is shown under"),
-    "GNET": Entry(get_lines, "", "shows the room's network configuration to its aide"),
-    "SNET": Entry(set_lines, "", "replaces it: send the lines; all are checked first"),
-    "SYNC": Entry(run_sync, "type|action|...", "synchronises; SYNC lists types, SYNC type its actions"),
-    "QUIT": Entry(_quit, "", "ends the session"),
+    "STLS": Entry(begin_tls, "goes on encrypted", permission=ANYBODY),
+    "AUTH": Entry(
+        log_peer_in,
+        "logs a peer in (SCRAM, base64)",
+        (words(f"{MECHANISM}|node|client-first, then: client-final"),),
+        LOGGED_OUT,
+    ),
+    "USER": Entry(name_user, "names the user who logs in", (text("name"),), LOGGED_OUT),
+    "PASS": Entry(log_user_in, "logs the user in", (rest("password"),), LOGGED_OUT),
+    "LOUT": Entry(log_out, "logs out", permission=ANYBODY),
+    "SNGL": Entry(
+        enter_single_user,
+        "goes single-user within wait seconds, until ESNG or expire seconds of silence",
+        (number("wait", 0, MAX_SECONDS), number("expire", 0, MAX_SECONDS)),
+        PEER_OR_ADMIN,
+    ),
+    "ESNG": Entry(leave_single_user, "ends single-user mode", permission=LOGGED_IN),
+    "GOTO": Entry(go_to, "enters a room, by the name it is shown under", (text("room"),), USER),
+    "GNET": Entry(get_lines, "shows the room's network configuration to its aide", permission=USER),
+    "SNET": Entry(set_lines, "replaces it: send the lines; all are checked first", permission=USER),
+    "SYNC": Entry(
+        run_sync,
+        "synchronises; SYNC lists types, SYNC type its actions",
+        (words("type|action|..."),),
+        ANYBODY,
+    ),
+    "QUIT": Entry(leave, "ends the session", permission=ANYBODY),
 }
+
+_CURSOR = (cursor("epoch:sequence", BEGINNING),)
+
+ACTIONS = {
+    "info": Entry(
+        tell_state,
+        "state and digests; with the digest you hold, 200 alone if it is equal",
+        (number("count", default=None), hexadecimal("crc", default=None)),
+        LOGGED_IN,
+    ),
+    "getall": Entry(send_all, "all records", permission=LOGGED_IN),
+    "get": Entry(
+        send_some,
+        "one record of a collection; without a key, send a batch of keys",
+        (rest("key", default=None),),
+        LOGGED_IN,
+    ),
+    "newest": Entry(
+        send_newest,
+        "the newest records of one collection that are alive, oldest first",
+        (number("number", 1, MAX_NEWEST, default=FEW),),
+        LOGGED_IN,
+    ),
+    "since": Entry(send_since, "what changed after a cursor", _CURSOR, LOGGED_IN),
+    "tail": Entry(send_tail, "the same, then every change as it is committed", _CURSOR, LOGGED_IN),
+    "offer": Entry(take_offer, "takes records, contents or drafts that you send", permission=LOGGED_IN),
+    "heard": Entry(
+        tell_heard,
+        "what was heard of all nodes: the horizon; origin|sign of life|newest stamp|agreed",
+        permission=LOGGED_IN,
+    ),
+    "ranges": Entry(compare_ranges, "reconciles: send fingerprints of ranges, read what differs", permission=LOGGED_IN),
+    "body": Entry(
+        send_contents,
+        "contents of large bodies, from an offset in bytes",
+        (sha_256("sha-256", default=None), number("offset", default=0)),
+        LOGGED_IN,
+    ),
+    "lacks": Entry(tell_lacking, "send contents you have, read which are wanted from where", permission=LOGGED_IN),
+    "pin": Entry(pin, "pins the present state for this session, and tells it", permission=PEER_OR_ADMIN),
+    "unpin": Entry(unpin, "reads the living state again", permission=LOGGED_IN),
+    "status": Entry(tell_status, "this node's links and sessions (administrators)", permission=ADMIN),
+    "conflicts": Entry(
+        tell_conflicts,
+        "versions that lost (administrators)",
+        (number_or("number or all", ALL, default=None),),
+        ADMIN,
+    ),
+    "restore": Entry(restore, "makes the losing version the newest (administrators)", (number("number"),), ADMIN),
+    "preview": Entry(
+        preview,
+        "of netconf/ROOM: send lines, read how many records they send or stop (administrators)",
+        permission=ADMIN,
+    ),
+    "backup": Entry(back_up, "writes the whole store to a new file (administrators)", (absolute_path("file"),), ADMIN),
+    "check": Entry(check, "recomputes every CRC and digest (administrators)", permission=ADMIN),
+}
+
+SHARE_ACTIONS = {
+    "info": Entry(list_shares, "the rooms shared with the peer that asks", permission=LOGGED_IN),
+    "status": Entry(tell_sharing, "all rules, peers and pairs (administrators)", permission=ADMIN),
+}
+
+TABLE = Table(COMMANDS, TYPES, ACTIONS, {SHARES: SHARE_ACTIONS})

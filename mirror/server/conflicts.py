@@ -1,39 +1,38 @@
 """What an administrator is told of a conflict: what it is about, in words, and what is kept now."""
 
-from typing import Any
-
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import Message, parse_message
 from mirror.formats.names import NAME_FIELDS, ROOM_MAILBOX, number_of
 from mirror.model.fields import values_of
-from mirror.model.kinds import ITEM_PREFIX, room_of
+from mirror.model.kinds import ITEM_PREFIX, parse_collection
 from mirror.model.record import Record
 from mirror.store.base import Conflict, Reader
 from mirror.wire.codec import record_as_json
+from mirror.wire.status import ConflictStatus, WinnerStatus
 
 MAX_SHOWN = 1 << 20
 """Bytes of a body up to which a conflict shows what it says."""
 
 
-def conflict_as_json(reader: Reader, conflict: Conflict) -> dict[str, Any]:
-    """Return a conflict as plain values; ``now`` is the version that is kept, if any is."""
+def describe_conflict(reader: Reader, conflict: Conflict) -> ConflictStatus:
+    """Return what an administrator is told of a conflict."""
     current = reader.get(conflict.loser.collection, conflict.loser.key)
     message = _message(reader, conflict.loser)
-    return {
-        "number": conflict.number,
-        "what": _describe(reader, conflict.loser, message),
-        "noticed_ms": conflict.noticed_ms,
-        "restored_ms": conflict.restored_ms,
-        "winner": {"stamp": conflict.winner.stamp, "origin": conflict.winner.origin},
-        "loser": record_as_json(conflict.loser),
-        "text": message.text("M") if message is not None else None,
-        "now": record_as_json(current) if current is not None else None,
-    }
+    return ConflictStatus(
+        number=conflict.number,
+        what=_describe(reader, conflict.loser, message),
+        noticed_ms=conflict.noticed_ms,
+        restored_ms=conflict.restored_ms,
+        winner=WinnerStatus(conflict.winner.stamp, conflict.winner.origin),
+        loser=record_as_json(conflict.loser),
+        text=message.text("M") if message is not None else None,
+        now=record_as_json(current) if current is not None else None,
+    )
 
 
 def _describe(reader: Reader, record: Record, message: Message | None) -> str:
     """Return in a few words what a record is."""
-    kind, room = record.collection.partition("/")[0], room_of(record.collection)
+    kind, room = parse_collection(record.collection)
     if kind == "messages":
         return f"{_message_words(record, message)} in {_named(reader, 'rooms', room)}"
     if kind == "visits":
@@ -49,7 +48,7 @@ def _describe(reader: Reader, record: Record, message: Message | None) -> str:
 
 def _message(reader: Reader, record: Record) -> Message | None:
     """Return the message in a record, if it is one that can be read and is not too large to be shown."""
-    if record.dead or not record.collection.startswith("messages/") or record.size > MAX_SHOWN:
+    if record.dead or parse_collection(record.collection).kind != "messages" or record.size > MAX_SHOWN:
         return None
     try:
         return parse_message(reader.body(record))

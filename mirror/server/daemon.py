@@ -102,8 +102,8 @@ class Daemon:
         """Have the peers with whom rooms are shared begin anew, by the rules there are now."""
         for name in peers:
             for session in list(self.node.sessions):
-                if session.party_kind == "share" and session.party is not None and session.party.name == name:
-                    session.channel.close()
+                if session.party is not None and (session.party.kind, session.party.name) == ("share", name):
+                    session.hang_up()
             greenlet = self._greenlets.pop(name, None)
             if greenlet is not None:
                 greenlet.kill(timeout=STOP_TIMEOUT_S / 2)
@@ -145,7 +145,7 @@ class Daemon:
                 and party.kind in ("peer", "share")
                 and (party.name not in secrets or party.kind == "share" or _kind(config, party.name) == "share")
             ):
-                session.channel.close()  # no longer a peer
+                session.hang_up()  # no longer a peer
         self._start_links(config)
         log.info("reloaded: %d peers", len(config.peers))
 

@@ -14,6 +14,7 @@ from mirror.config import ADMIN_SOCKET, Address
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.access import ADMIN
+from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.wire.lines import Code, format_reply
@@ -84,7 +85,8 @@ class Listener:
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         local = Address(host, 0).loopback or host.startswith("::ffff:127.")
-        session = Session(self._node, Channel(connection, f"{host}:{address[1]}", TLS_TIMEOUT_S), local=local)
+        channel = Channel(connection, f"{host}:{address[1]}", TLS_TIMEOUT_S)
+        session = Session(self._node, channel, TABLE, local=local)
         if secure:
             try:
                 session.begin_tls()
@@ -95,7 +97,7 @@ class Listener:
         self._serve(session)
 
     def _accept_admin(self, connection: Any, _address: Any) -> None:
-        self._serve(Session(self._node, Channel(connection, "admin"), local=True, party=ADMIN))
+        self._serve(Session(self._node, Channel(connection, "admin"), TABLE, local=True, party=ADMIN))
 
     def _serve(self, session: Session) -> None:
         self._sessions.add(gevent.getcurrent())

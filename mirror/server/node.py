@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from scramp import ScramMechanism
 
@@ -11,6 +11,7 @@ from mirror.config import Config
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
 from mirror.peer.recent import Recent
+from mirror.server.access import Party
 from mirror.server.pages import SharedPages
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
@@ -18,11 +19,22 @@ from mirror.store.green import GreenStore
 from mirror.sync.derived import Sums
 from mirror.sync.scope import Scope
 
-if TYPE_CHECKING:
-    from mirror.server.session import Session
-
 MAX_SCOPES = 256
 """Different rights for which pages are kept."""
+
+
+class Connected(Protocol):
+    """A session, as those see it who just want to know who is there, and to tell them something."""
+
+    party: Party | None
+
+    def notify(self, text: str) -> None:
+        """Tell the other side something out of turn."""
+        ...
+
+    def hang_up(self) -> None:
+        """End the connection at once."""
+        ...
 
 
 class Node:
@@ -30,7 +42,7 @@ class Node:
 
     def __init__(self, config: Config, secrets: dict[str, str], store: GreenStore) -> None:
         self.store = store
-        self.sessions: set[Session] = set()
+        self.sessions: set[Connected] = set()
         self.links: dict[str, Link] = {}
         self.recent: defaultdict[str, Recent] = defaultdict(Recent)
         self.single_user = SingleUser(self.users_online)

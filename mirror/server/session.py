@@ -1,21 +1,28 @@
-"""One connection: reads commands, finds them in the table, turns errors into replies.
+"""One connection: reads commands, finds them in its table, turns errors into replies.
 
-Whatever goes wrong, the other side gets one line that says what; a traceback goes to the log only.
+The table comes from whoever makes the session, so this loop knows no command.  Whatever goes wrong, the other side
+gets one line that says what; a traceback goes to the log only.
 """
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
 
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.access import Party, rights_of
 from mirror.server.node import Node
+from mirror.server.table import Entry, Permission, Table
 from mirror.store.base import MissingContent, StoreError
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
+from mirror.wire.arguments import parse_arguments
 from mirror.wire.codec import JSON
 from mirror.wire.errors import ProtocolError, Refused
-from mirror.wire.lines import Code, format_line, format_reply, parse_command
+from mirror.wire.lines import Code, Command, format_line, format_reply, parse_command
+from mirror.wire.status import format_json
 
 log = logging.getLogger("mirror.session")
 
@@ -35,10 +42,11 @@ _CODES: tuple[tuple[type[MirrorError], int], ...] = (
 class Session:
     """Serves one connection from greeting to goodbye."""
 
-    def __init__(self, node: Node, channel: Channel, *, local: bool, party: Party | None = None) -> None:
+    def __init__(self, node: Node, channel: Channel, table: Table, *, local: bool, party: Party | None = None) -> None:
         """``local``: the connection does not leave this machine.  ``party``: who is trusted without log-in."""
         self.node = node
         self.channel = channel
+        self.table = table
         self.local = local
         self.secure = False
         self.party = party
@@ -57,14 +65,12 @@ class Session:
 
     def run(self) -> None:
         """Serve until the other side quits, is lost or breaks the protocol."""
-        from mirror.server.commands import run_command
-
         self.node.sessions.add(self)
         try:
             self.reply(Code.OK, f"{self.node.config.node} Citadel mirror ready.")
             while not self.closing and (line := self._next_line()) is not None:
                 if line.strip():
-                    self._run(run_command, line)
+                    self._run(line)
         except ConnectionLost as error:
             log.debug("%s", error)
         finally:
@@ -91,11 +97,11 @@ class Session:
         finally:
             self._idle = False
 
-    def _run(self, run_command: Any, line: bytes) -> None:
+    def _run(self, line: bytes) -> None:
         try:
             if self.party is not None:
                 self.node.single_user.heard(self.party.label)
-            run_command(self, parse_command(line))
+            self._dispatch(parse_command(line))
         except Refused as error:
             self.reply(error.code, error.text)
         except ProtocolError as error:
@@ -109,6 +115,22 @@ class Session:
             log.exception("a command failed")
             self.reply(Code.INTERNAL, "internal error, see this node's log; closing")
             self.closing = True
+
+    def _dispatch(self, command: Command) -> None:
+        verb, parameters = command
+        entry = self.table.commands.get(verb)
+        if entry is None:
+            problem = f"Unrecognized or unsupported command {verb[:20]!r}; HELP lists all."
+            raise Refused(Code.UNKNOWN_COMMAND, problem)
+        self.call(f"{verb} {entry.parameters}".strip(), entry, parameters)
+
+    def call(self, usage: str, entry: Entry, given: Sequence[str], *leading: object) -> None:
+        """Run an entry of the table with what was ``given``, if it is for this party.
+
+        Raises Refused, telling the ``usage`` where an argument is wrong; ``leading`` is passed on before the arguments.
+        """
+        self.require(entry.permission)
+        entry.run(self, *leading, *parse_arguments(usage, entry.arguments, given))
 
     def begin_tls(self) -> None:
         """Go on encrypted.  Raises ConnectionLost."""
@@ -129,6 +151,14 @@ class Session:
         self.channel.send(b"".join(format_line(line) for line in lines))
         self.channel.end_listing()
 
+    def send_json(self, values: Iterable[msgspec.Struct]) -> None:
+        """Reply with a listing of JSON objects, one a line."""
+        self.send_listing("JSON lines follow", [format_json(value) for value in values])
+
+    def hang_up(self) -> None:
+        """End the connection at once."""
+        self.channel.close()
+
     def notify(self, text: str) -> None:
         """Tell the other side something out of turn: now if it is idle, else before the next reply."""
         if self._idle:
@@ -138,16 +168,33 @@ class Session:
 
     # -- who --------------------------------------------------------------------------------------
 
+    def require(self, permission: Permission) -> None:
+        """Raise Refused unless this party may use what asks for a permission."""
+        if permission is Permission.ANYBODY:
+            return
+        if permission is Permission.LOGGED_OUT:
+            self._require_stranger()
+            return
+        party = self.require_party()
+        if permission is Permission.USER and party.kind != "user":
+            raise Refused(Code.USER_REQUIRED, "this is for users: log in with USER and PASS")
+        if permission is Permission.PEER_OR_ADMIN and not party.administers:
+            raise Refused(Code.ACCESS, "this action is for peers and administrators")
+        if permission is Permission.ADMIN and party.kind != "admin":
+            raise Refused(Code.ACCESS, "this action is for administrators on this machine")
+
     def require_party(self) -> Party:
         """Return who is logged in.  Raises Refused."""
         if self.party is None:
             raise Refused(Code.NOT_LOGGED_IN, "Not logged in.")
         return self.party
 
-    def require_private_line(self) -> None:
-        """Raise Refused where a secret would travel in clear over a network."""
+    def _require_stranger(self) -> None:
+        """Raise Refused to who is logged in already, and where a secret would travel in clear over a network."""
         if not (self.secure or self.local or self.node.config.listen.plaintext):
             raise Refused(Code.ACCESS, "log-ins need TLS here: send STLS first")
+        if self.party is not None:
+            raise Refused(Code.ALREADY_LOGGED_IN, "Already logged in.")
 
     @property
     def party_kind(self) -> str:

@@ -13,7 +13,7 @@ from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.nodes import Heard, Horizon
 from mirror.wire.errors import ProtocolError
-from mirror.wire.lines import clean, parse_number
+from mirror.wire.lines import clean, parse_hexadecimal, parse_number
 from mirror.wire.values import (
     CheckResult,
     Entered,
@@ -43,11 +43,9 @@ def _signed(text: str, where: str) -> int:
 
 def _hexadecimal(text: str, where: str, limit: int = MAX_CRC) -> int:
     """Return a hexadecimal number.  Raises ProtocolError."""
-    if not 0 < len(text) <= 16 or not all(digit in "0123456789abcdefABCDEF" for digit in text):
+    number = parse_hexadecimal(text, limit)
+    if number is None:
         raise ProtocolError(f"{text[:40]!r} where a hexadecimal number was expected in {where[:80]!r}")
-    number = int(text, 16)
-    if number > limit:
-        raise ProtocolError(f"{text[:40]!r} is over {limit:x} in {where[:80]!r}")
     return number
 
 

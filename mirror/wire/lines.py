@@ -86,6 +86,14 @@ def parse_number(text: str, limit: int = (1 << 63) - 1) -> int | None:
     return int(text)
 
 
+def parse_hexadecimal(text: str, limit: int = (1 << 64) - 1) -> int | None:
+    """Return a number of up to 16 hexadecimal digits from 0 to ``limit``, or None for anything else."""
+    if not 0 < len(text) <= 16 or not all(digit in "0123456789abcdefABCDEF" for digit in text):
+        return None
+    number = int(text, 16)
+    return number if number <= limit else None
+
+
 def clean(text: str) -> str:
     """Return text that is safe inside one line: no line ends, no control characters."""
     return "".join(char if char >= " " and char != "\x7f" else " " for char in text)

@@ -19,6 +19,7 @@ from mirror.model.record import Record
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server.access import ADMIN, Party
+from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.base import Reader
@@ -64,7 +65,7 @@ def connect(world: World) -> Iterator[Callable[[str], ChannelRemote]]:
     def start(name: str) -> ChannelRemote:
         ours, theirs = socket.socketpair()
         party = {"peer": Party("peer", "beta", EVERYTHING), "local": ADMIN}.get(name)
-        session = Session(world.node, Channel(theirs, "client"), local=True, party=party)
+        session = Session(world.node, Channel(theirs, "client"), TABLE, local=True, party=party)
         greenlets.append(gevent.spawn(session.run))
         channel = Channel(ours, "node", 20)
         channels.append(channel)

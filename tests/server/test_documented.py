@@ -1,4 +1,4 @@
-"""docs/protocol.md names every command, action, reply code and kind that there is."""
+"""docs/protocol.md names every command, action, reply code and kind that there is, and who may use it."""
 
 import re
 from pathlib import Path
@@ -6,21 +6,49 @@ from pathlib import Path
 import pytest
 
 from mirror.model.kinds import KINDS
-from mirror.server.commands import TABLE
-from mirror.server.sync_commands import ACTIONS, VIEWS
+from mirror.server.basics import CAPABILITIES
+from mirror.server.commands import ACTIONS, COMMANDS, SHARE_ACTIONS
+from mirror.server.sync import VIEWS
+from mirror.server.table import Entry
 from mirror.wire.lines import Code
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("verb", sorted(TABLE))
+def rows(heading: str) -> dict[str, str]:
+    """Return the rows of a section's first table by each name in their first cell."""
+    section = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found: dict[str, str] = {}
+    for line in section.splitlines():
+        if line.startswith("| `"):
+            first = line.replace("\\|", "¦").split(" | ")[0]
+            found.update(dict.fromkeys(re.findall(r"`([A-Za-z]+)\b", first), line))
+    return found
+
+
+def who(row: str) -> str:
+    """Return a row's second cell: who may."""
+    return row.replace("\\|", "¦").split(" | ")[1].strip()
+
+
+def check_row(name: str, entry: Entry, table: dict[str, str]) -> None:
+    assert name in table, f"{name} has no row"
+    assert who(table[name]) == entry.permission.value
+
+
+@pytest.mark.parametrize("verb", sorted(COMMANDS))
 def test_commands(verb: str) -> None:
-    assert re.search(rf"`{verb}\b", DOCUMENT)
+    check_row(verb, COMMANDS[verb], rows("2. Commands"))
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))
 def test_actions(action: str) -> None:
-    assert re.search(rf"`{action}\b", DOCUMENT)
+    check_row(action, ACTIONS[action], rows("3. SYNC type|action|arguments"))
+
+
+@pytest.mark.parametrize("action", sorted(SHARE_ACTIONS))
+def test_actions_of_shares(action: str) -> None:
+    assert re.search(rf"`SYNC shares\|{action}`", DOCUMENT)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS) + sorted(VIEWS))
@@ -31,3 +59,8 @@ def test_types(kind: str) -> None:
 @pytest.mark.parametrize("code", sorted(code for code in Code if code >= 500 and code < 600))
 def test_error_codes(code: Code) -> None:
     assert re.search(rf"^\| {int(code)} \|", DOCUMENT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_capabilities(capability: str) -> None:
+    assert f"`{capability}`" in DOCUMENT

@@ -16,9 +16,10 @@ from mirror.model.record import Record, record_crc
 from mirror.peer import prefetch as prefetch_module
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.prefetch import prefetch
+from mirror.server import queries
 from mirror.server import session as session_module
-from mirror.server import sync_commands
 from mirror.server.access import ADMIN, Party
+from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.upkeep import Upkeep
@@ -49,7 +50,7 @@ def talk(store: GreenStore, tmp_path: Path) -> Iterator[Callable[..., Channel]]:
 
     def start(party: Party | None) -> Channel:
         ours, theirs = socket.socketpair()
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), local=True, party=party).run))
+        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
         channel = Channel(ours, "node", 20)
         assert channel.read_reply().code == 200
         return channel
@@ -107,8 +108,8 @@ def test_a_page_of_the_feed_is_one_thousand_records_or_one_mebibyte(store: Green
 def test_items_in_one_request(
     talk: Callable[..., Channel], monkeypatch: pytest.MonkeyPatch, command: str, kind: str
 ) -> None:
-    assert sync_commands.MAX_ITEMS == 65_536
-    monkeypatch.setattr(sync_commands, "MAX_ITEMS", 10)
+    assert queries.MAX_ITEMS == 65_536
+    monkeypatch.setattr(queries, "MAX_ITEMS", 10)
     items = [f"k{number}" for number in range(11)] if kind == "keys" else [[b"x" * 32, 0]] * 11
     channel = talk(ADMIN)
     channel.ask(f"SYNC {command}", 8)

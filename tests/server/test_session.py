@@ -15,8 +15,9 @@ from mirror.model.record import Record
 from mirror.peer.channel import Channel
 from mirror.peer.dial import NotAuthenticated, authenticate
 from mirror.peer.remote import ChannelRemote
-from mirror.server import commands
+from mirror.server import login
 from mirror.server.access import ADMIN, Party
+from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.green import open_green
@@ -41,13 +42,13 @@ def node(tmp_path: Path, export: Path) -> Iterator[Node]:
 @pytest.fixture
 def talk(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Channel]]:
     """Opens sessions; ``party`` is logged in without asking."""
-    monkeypatch.setattr(commands, "FAILURE_PAUSE_S", 0.0)
+    monkeypatch.setattr(login, "FAILURE_PAUSE_S", 0.0)
     open_channels: list[Channel] = []
     greenlets: list[gevent.Greenlet] = []
 
     def start(party: Party | None = None, local: bool = True) -> Channel:
         ours, theirs = socket.socketpair()
-        session = Session(node, Channel(theirs, "client"), local=local, party=party)
+        session = Session(node, Channel(theirs, "client"), TABLE, local=local, party=party)
         greenlets.append(gevent.spawn(session.run))
         open_channels.append(Channel(ours, "node", 20))
         assert open_channels[-1].read_reply().code == 200
@@ -166,7 +167,7 @@ def test_a_peer_that_cannot_prove_itself_learns_nothing(talk: Callable[..., Chan
 
 def test_guessing_passwords_ends_the_session(talk: Callable[..., Channel]) -> None:
     channel = talk()
-    for _ in range(commands.MAX_FAILURES):
+    for _ in range(login.MAX_FAILURES):
         assert log_in(channel, "admin", "wrong").startswith("540")
     assert channel.read_line() is None
 

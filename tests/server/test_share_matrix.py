@@ -19,6 +19,7 @@ from mirror.model.record import Record, record_crc
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server.access import Party
+from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.green import open_green
@@ -70,7 +71,9 @@ def connect(world: World) -> Iterator[Callable[[], ChannelRemote]]:
     def start() -> ChannelRemote:
         ours, theirs = socket.socketpair()
         party = Party("share", "beta", world.node.sharing.of("beta").scope)
-        greenlets.append(gevent.spawn(Session(world.node, Channel(theirs, "client"), local=True, party=party).run))
+        greenlets.append(
+            gevent.spawn(Session(world.node, Channel(theirs, "client"), TABLE, local=True, party=party).run)
+        )
         channels.append(Channel(ours, "node", 20))
         channels[-1].read_reply()
         return ChannelRemote(channels[-1])

@@ -1,0 +1,85 @@
+"""Commands about the node itself and the session: what everybody may ask, logged in or not."""
+
+import time
+
+import mirror
+from mirror.server.session import Session
+from mirror.wire.answers import format_server_info, format_server_time
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
+from mirror.wire.values import ServerInfo, ServerTime
+
+PROTOCOL_VERSION = 1
+CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges")
+MAX_AGENT = 200
+"""Characters of what a client calls itself."""
+
+
+def tell_info(session: Session) -> None:
+    """INFO: what this node is and can do; its epoch is for who is logged in."""
+    node = session.node
+    info = ServerInfo(
+        node=node.config.node,
+        software=f"citadel-mirror {mirror.__version__}",
+        protocol=PROTOCOL_VERSION,
+        capabilities=CAPABILITIES,
+        tls=session.secure,
+        mode=node.single_user.mode.value,
+        time_ms=int(time.time() * 1000),
+        epoch=node.store.read(lambda reader: reader.root()).epoch if session.party is not None else "",
+    )
+    session.send_listing("Server info:", format_server_info(info))
+
+
+def tell_help(session: Session, verb: str) -> None:
+    """HELP: all commands, or one with what it does."""
+    commands = session.table.commands
+    entry = commands.get(verb.upper())
+    if entry is not None:
+        session.send_listing(verb.upper(), [f"{verb.upper()} {entry.parameters}".strip(), entry.help])
+    else:
+        session.send_listing("Commands:", [f"{name} {one.parameters}".strip() for name, one in commands.items()])
+
+
+def note_agent(session: Session, agent: str) -> None:
+    """IDEN: what the client is."""
+    session.agent = agent[:MAX_AGENT]
+    session.reply(Code.OK, "Ok")
+
+
+def do_nothing(session: Session) -> None:
+    """NOOP: a keepalive."""
+    session.reply(Code.OK, "ok")
+
+
+def say_nothing(_session: Session) -> None:
+    """QNOP: a keepalive that gets no answer."""
+
+
+def echo(session: Session, text: str) -> None:
+    """ECHO: the same text."""
+    session.reply(Code.OK, text)
+
+
+def tell_time(session: Session) -> None:
+    """TIME: this node's clock."""
+    now = time.time()
+    local = time.localtime(now)
+    told = ServerTime(int(now), local.tm_gmtoff, local.tm_isdst, int(session.node.started))
+    session.reply(Code.OK, format_server_time(told))
+
+
+def begin_tls(session: Session) -> None:
+    """STLS: go on encrypted."""
+    if session.secure:
+        raise Refused(Code.ILLEGAL, "TLS is on already.")
+    if session.node.tls is None:
+        raise Refused(Code.UNKNOWN_COMMAND, "TLS is not set up here.")
+    session.reply(Code.OK, "Begin TLS now.")
+    session.begin_tls()
+
+
+def leave(session: Session) -> None:
+    """QUIT: end the session."""
+    session.closing = True
+    session.reply(Code.OK, "Goodbye.")

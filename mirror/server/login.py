@@ -1,0 +1,102 @@
+"""Logging in and out: users with USER and PASS, peers with SCRAM-SHA-256 (RFC 5802, RFC 7677)."""
+
+import base64
+import binascii
+
+import gevent
+from scramp import ScramException, ScramMechanism
+
+from mirror.peer.dial import MECHANISM
+from mirror.server.access import Party, find_user, password_matches, user_scope
+from mirror.server.session import Session
+from mirror.sync.scope import EVERYTHING
+from mirror.wire.answers import format_greeting, format_logged_in
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
+from mirror.wire.values import Greeting, LoggedIn
+
+MAX_FAILURES = 3
+"""Failed log-ins after which a connection is closed."""
+FAILURE_PAUSE_S = 1.0
+
+
+def name_user(session: Session, name: str) -> None:
+    """USER: who is about to log in."""
+    session.user_name = name
+    session.node.single_user.check_open(f"user {name}")
+    session.reply(Code.MORE, f"Password required for {name}")
+
+
+def log_user_in(session: Session, password: str) -> None:
+    """PASS: log in who was named before."""
+    session.node.single_user.check_open(f"user {session.user_name}")
+    if not session.user_name:
+        raise Refused(Code.USER_REQUIRED, "You must send a name with USER first.")
+    user = session.node.store.read(lambda reader: find_user(reader, session.user_name))
+    if user is None or not password_matches(user, password):
+        _failed(session)
+        raise Refused(Code.PASSWORD, "Wrong user name or password.")
+    scope = session.node.store.read(lambda reader: user_scope(reader, user))
+    session.party = Party("user", session.user_name, scope, user.key)
+    session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, len(scope.rooms))))
+
+
+def log_peer_in(session: Session, words: list[str]) -> None:
+    """AUTH, twice: a peer and this node prove to each other that they know the secret."""
+    try:
+        if len(words) == 3:
+            _scram_first(session, *words)
+        elif len(words) == 1 and session.scram is not None:
+            _scram_final(session, words[0])
+        else:
+            raise Refused(Code.ILLEGAL, f"AUTH {MECHANISM}|node|client-first, then AUTH client-final, in base64")
+    except (ScramException, binascii.Error, UnicodeDecodeError, ValueError):
+        session.scram = None
+        _failed(session)
+        raise Refused(Code.PASSWORD, "Unknown node or wrong secret.") from None
+
+
+def _scram_first(session: Session, mechanism: str, name: str, message: str) -> None:
+    if mechanism.upper() != MECHANISM:
+        raise Refused(Code.UNKNOWN_COMMAND, f"only {MECHANISM} is known here")
+    credentials = session.node.credentials
+
+    def find(user: str) -> object:
+        if user != name or name not in credentials:
+            raise ScramException("unknown node")
+        return credentials[name]
+
+    session.scram = ScramMechanism(MECHANISM).make_server(find)
+    session.scram_name = name
+    session.scram.set_client_first(base64.b64decode(message, validate=True).decode())
+    session.reply(Code.MORE, base64.b64encode(session.scram.get_server_first().encode()).decode())
+
+
+def _scram_final(session: Session, message: str) -> None:
+    session.scram.set_client_final(base64.b64decode(message, validate=True).decode())
+    proof = base64.b64encode(session.scram.get_server_final().encode()).decode()
+    name = session.scram_name
+    session.scram = None
+    node = session.node
+    node.single_user.check_open(f"peer {name}")
+    peer = node.config.peer(name)
+    kind = peer.kind if peer is not None else "mirror"
+    if kind == "share":
+        session.party = Party("share", name, node.sharing.of(name).scope)
+    else:
+        session.party = Party("peer", name, EVERYTHING)
+    greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind)
+    session.reply(Code.OK, format_greeting(proof, greeting))
+
+
+def _failed(session: Session) -> None:
+    """Make guessing slow: a pause for each failure, and after a few of them the connection is closed."""
+    session.failures += 1
+    gevent.sleep(FAILURE_PAUSE_S)
+    session.closing = session.failures >= MAX_FAILURES
+
+
+def log_out(session: Session) -> None:
+    """LOUT: nobody is logged in any more."""
+    session.log_out()
+    session.reply(Code.OK, "Logged out.")

@@ -1,0 +1,145 @@
+"""SYNC's questions: what is here, and what of it has changed.  The engine's responder answers them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mirror.model.digest import Digest
+from mirror.model.kinds import parse_collection
+from mirror.server.access import UserScope
+from mirror.server.session import Session
+from mirror.server.table import Asked
+from mirror.wire.answers import DigestLine, format_digest_line, format_heard, format_state
+from mirror.wire.bulk import format_answers, format_page, format_part
+from mirror.wire.codec import ContentRequest, Cursor, Range, read_typed, typed_batch
+from mirror.wire.errors import ProtocolError
+from mirror.wire.lines import Code
+from mirror.wire.values import Page, State
+
+MAX_ITEMS = 65_536
+"""Keys, ranges or contents in one request at most."""
+MAX_NEWEST = 1000
+"""Records that ``newest`` shows at most."""
+FEW = 20
+"""Records that ``newest`` shows to who does not say how many."""
+BEGINNING = Cursor("", 0)
+"""Where a feed begins, in any life of a store."""
+
+
+# -- state --------------------------------------------------------------------------------------------
+
+
+def tell_state(session: Session, asked: Asked, count: int | None, total: int | None) -> None:
+    """info: the state, and each collection's digest unless the asker holds just that many records of that sum."""
+    known = Digest(count, 0, total) if count is not None and total is not None else None
+    _tell_state(session, session.responder().info(known, None if asked.type == "all" else asked.allows))
+
+
+def _tell_state(session: Session, state: State) -> None:
+    if state.collections is None:
+        session.reply(Code.OK, format_state(state))
+        return
+    lines = (_digest_line(session, name, digest) for name, digest in state.collections.items())
+    session.send_listing(format_state(state), [format_digest_line(line) for line in lines])
+
+
+def _digest_line(session: Session, name: str, digest: Digest) -> DigestLine:
+    scope = session.responder().scope
+    room = scope.rooms.get(parse_collection(name).room) if isinstance(scope, UserScope) else None
+    return DigestLine(name, digest, room.name if room is not None else "")
+
+
+def tell_heard(session: Session, _asked: Asked) -> None:
+    """heard: what this node has heard of all others."""
+    session.send_listing(*format_heard(session.responder().heard()))
+
+
+def pin(session: Session, _asked: Asked) -> None:
+    """pin: have everything read from the present state from now on, and tell it."""
+    session.pin()
+    _tell_state(session, session.responder().info())
+
+
+def unpin(session: Session, _asked: Asked) -> None:
+    """unpin: read the living state again."""
+    session.unpin()
+    session.reply(Code.OK, "unpinned")
+
+
+# -- records ------------------------------------------------------------------------------------------
+
+
+def _send_pages(session: Session, pages: Iterable[Page]) -> None:
+    """Send a listing of batches.  What cannot be answered is told before the listing begins."""
+    iterator = iter(pages)
+    first = next(iterator, None)
+    session.reply(Code.LISTING, "records follow")
+    if first is not None:
+        session.channel.send_batch(format_page(first, session.encoding))
+    session.channel.send_batches(format_page(page, session.encoding) for page in iterator)
+
+
+def send_since(session: Session, asked: Asked, cursor: Cursor) -> None:
+    """since: what changed after a cursor."""
+    _send_pages(session, session.responder().since(cursor, asked.allows))
+
+
+def send_all(session: Session, asked: Asked) -> None:
+    """getall: every record, collection by collection."""
+    responder = session.responder()
+    names = responder.info(None, asked.allows).collections or {}
+    _send_pages(session, (page for name in names for page in responder.scan(name)))
+
+
+def send_some(session: Session, asked: Asked, key: str | None) -> None:
+    """get: the record of that key, or those of the keys that are sent now."""
+    responder = session.responder()
+    keys = [key] if key is not None else _receive(session, "keys", str)
+    _send_pages(session, responder.get(asked.type, keys))
+
+
+def send_newest(session: Session, asked: Asked, limit: int) -> None:
+    """newest: the last records of a collection that are alive, oldest first."""
+    _send_pages(session, session.responder().newest(asked.type, limit))
+
+
+def _receive(session: Session, kind: str, item: Any) -> list[Any]:
+    session.reply(Code.SEND_THEN_READ, f"send {kind}, then read")
+    items: list[Any] = []
+    batches = session.channel.read_batches()  # held, so that the connection outlives an error until that is told
+    for batch in batches:
+        items += read_typed(batch, kind, item)
+        if len(items) > MAX_ITEMS:
+            raise ProtocolError(f"more than {MAX_ITEMS} {kind} in one request")
+    return items
+
+
+def compare_ranges(session: Session, asked: Asked) -> None:
+    """ranges: of those that differ, either their parts or all that is in them."""
+    ranges = _receive(session, "ranges", Range)
+    answers = session.responder().ranges(asked.type, ranges)
+    session.reply(Code.LISTING, "ranges follow")
+    session.channel.send_batches(format_answers(answers))
+
+
+# -- contents -----------------------------------------------------------------------------------------
+
+
+def send_contents(session: Session, _asked: Asked, content: bytes | None, offset: int) -> None:
+    """body: one content from an offset, or those that are asked for now."""
+    if content is not None:
+        requests = [ContentRequest(content, offset)]
+    else:
+        requests = _receive(session, "contents", ContentRequest)
+    parts = session.responder().body(requests)
+    first = next(parts, None)
+    session.reply(Code.LISTING, "contents follow")
+    if first is not None:
+        session.channel.send_batch(format_part(first))
+    session.channel.send_batches(format_part(part) for part in parts)
+
+
+def tell_lacking(session: Session, _asked: Asked) -> None:
+    """lacks: of contents that the other side has, those that are wanted, from where."""
+    wanted = session.responder().lacks(_receive(session, "contents", ContentRequest))
+    session.reply(Code.LISTING, "contents wanted")
+    session.channel.send_batches([typed_batch("contents", wanted)])

@@ -1,0 +1,92 @@
+"""SYNC type|action|arguments: which collections a type means, and finding the action in the table.
+
+A type is ``all``, a kind of collection, one collection, or a client's view: ``mailboxes``, ``calendars``.
+"""
+
+from collections.abc import Callable
+
+from mirror.model.errors import BadRecord
+from mirror.model.kinds import KINDS, check_collection, parse_collection
+from mirror.server.access import VIEWS_CALENDAR, Room, UserScope
+from mirror.server.session import Session
+from mirror.server.table import Asked, Permission
+from mirror.wire.arguments import one_of, parse_arguments
+from mirror.wire.codec import ENCODINGS
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
+
+MAILBOXES, CALENDARS = "mailboxes", "calendars"
+VIEWS = {
+    MAILBOXES: "the logged-in user's own rooms",
+    CALENDARS: "the calendars that the logged-in user may read",
+}
+SHARES = "shares"
+"""A type that holds no collections."""
+TYPES = {
+    "all": "everything",
+    SHARES: "the rooms shared with the peer that asks",
+    **{kind.name: kind.holds for kind in KINDS.values()},
+    **VIEWS,
+}
+_ENCODING = (one_of("encoding", ENCODINGS),)
+
+
+def run_sync(session: Session, words: list[str]) -> None:
+    """SYNC: list the types, list a type's actions, or run one; ``encoding|NAME`` chooses how records are written."""
+    type_ = words[0]
+    if not type_:
+        session.send_listing("Types:", [f"{name}|{text}" for name, text in session.table.types.items()])
+    elif type_.lower() == "encoding" and len(words) == 2:
+        (session.encoding,) = parse_arguments("SYNC encoding", _ENCODING, words[1:])
+        session.reply(Code.OK, session.encoding)
+    else:
+        session.require(Permission.LOGGED_IN)
+        _run_action(session, type_, words[1:])
+
+
+def _run_action(session: Session, type_: str, words: list[str]) -> None:
+    actions = session.table.actions_of(type_)
+    asked = Asked(type_, _selector(session, type_))
+    if not words or not words[0]:
+        lines = [f"{name}|{entry.parameters}|{entry.help}" for name, entry in actions.items()]
+        session.send_listing(f"Actions on {type_}:", lines)
+        return
+    name = words[0].lower()
+    entry = actions.get(name)
+    if entry is None:
+        raise Refused(Code.ILLEGAL, f"no action {words[0][:20]!r}; SYNC {type_} lists them")
+    session.call(f"{name}|{entry.parameters}".strip("|"), entry, words[1:], asked)
+
+
+def _selector(session: Session, type_: str) -> Callable[[str], bool]:
+    if type_ == "all":
+        return lambda _collection: True
+    if type_ in session.table.others:
+        return lambda _collection: False
+    if type_ in VIEWS:
+        return _view(session, type_)
+    if type_ in KINDS:
+        return lambda collection: parse_collection(collection).kind == type_
+    try:
+        check_collection(type_)
+    except BadRecord as error:
+        raise Refused(Code.ILLEGAL, f"{error}; SYNC lists the types") from None
+    return lambda collection: collection == type_
+
+
+def _view(session: Session, view: str) -> Callable[[str], bool]:
+    """Return the test for the collections of a client's view.  Raises Refused to who is no user."""
+    scope = session.responder().scope
+    if not isinstance(scope, UserScope):
+        raise Refused(Code.USER_REQUIRED, f"{view} are a user's: log in with USER and PASS")
+    rooms = {key for key, room in scope.rooms.items() if _in_view(view, room)}
+
+    def shows(collection: str) -> bool:
+        kind, room = parse_collection(collection)
+        return kind == "messages" and room in rooms
+
+    return shows
+
+
+def _in_view(view: str, room: Room) -> bool:
+    return room.own if view == MAILBOXES else room.view in VIEWS_CALENDAR

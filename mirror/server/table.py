@@ -1,0 +1,66 @@
+"""What a command or an action of SYNC declares of itself: what runs it, what it takes, and who may use it.
+
+Dispatch, HELP, SYNC's listings and the check of docs/protocol.md all read this one table.  Who forgets to declare who
+may use a command has made one for the administrator alone.  Knows neither sessions nor what the commands do.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mirror.wire.arguments import Argument, shown
+
+
+class Permission(enum.Enum):
+    """Who may use a command, in words as the protocol's page has them."""
+
+    ANYBODY = "anybody"
+    LOGGED_OUT = "not logged in yet"
+    """And on a line that nobody else can read: a secret is about to travel."""
+    LOGGED_IN = "logged in"
+    USER = "users"
+    PEER_OR_ADMIN = "peers and administrators"
+    """Mirror peers, administrators of the Citadel server, and the administrator of this machine."""
+    ADMIN = "the administrator"
+    """Who is on this machine and may open the admin socket."""
+
+
+class Entry(NamedTuple):
+    """One command or action.
+
+    ``run`` is called with the session, for an action also with what is ``Asked`` about, and with one value for each
+    of the ``arguments``.
+    """
+
+    run: Callable[..., None]
+    help: str
+    arguments: tuple[Argument, ...] = ()
+    permission: Permission = Permission.ADMIN
+
+    @property
+    def parameters(self) -> str:
+        """How its arguments are documented."""
+        return shown(self.arguments)
+
+
+class Asked(NamedTuple):
+    """What a SYNC command is about: its type as it was given, and the test for collections of that type."""
+
+    type: str
+    allows: Callable[[str], bool]
+
+
+class Table(NamedTuple):
+    """All that a session understands: commands by verb, SYNC's ``types`` with what they are, and its actions by name.
+
+    ``others`` are types that hold no collections, and have actions of their own.
+    """
+
+    commands: Mapping[str, Entry]
+    types: Mapping[str, str] = {}
+    actions: Mapping[str, Entry] = {}
+    others: Mapping[str, Mapping[str, Entry]] = {}
+
+    def actions_of(self, type_: str) -> Mapping[str, Entry]:
+        """Return the actions of one of SYNC's types."""
+        return self.others.get(type_, self.actions)

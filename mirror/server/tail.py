@@ -1,0 +1,79 @@
+"""SYNC's tail: the feed, and then every change as it is committed, until the other side sends anything."""
+
+import logging
+
+import gevent
+from gevent.event import Event
+from gevent.socket import wait_read
+
+from mirror.model.errors import MirrorError
+from mirror.server.pages import SharedPage
+from mirror.server.session import Session
+from mirror.server.table import Asked
+from mirror.sync.remote import StaleCursor
+from mirror.sync.responder import check_page
+from mirror.wire.bulk import format_page
+from mirror.wire.codec import MSGPACK, Cursor
+from mirror.wire.lines import Code
+from mirror.wire.values import Page
+
+log = logging.getLogger("mirror.session")
+
+
+def send_tail(session: Session, asked: Asked, cursor: Cursor) -> None:
+    """Send what changes as it is committed, until the other side sends anything or goes away."""
+    trimmed = session.responder().check_cursor(cursor)
+    session.reply(Code.LISTING, "changes follow; any line ends them")
+    changed, stopped = Event(), Event()
+    stop_watching = session.node.store.watch(changed.set)
+    listener = gevent.spawn(_wait_for_input, session, changed, stopped)
+    try:
+        _send_changes(session, asked, cursor.sequence, trimmed, changed, stopped)
+    finally:
+        stop_watching()
+        listener.kill()
+    session.channel.end_listing()
+
+
+def _wait_for_input(session: Session, changed: Event, stopped: Event) -> None:
+    try:
+        if not session.channel.pending:
+            wait_read(session.channel.socket.fileno())
+        session.closing = session.channel.read_line() is None
+    except (MirrorError, OSError) as error:
+        log.debug("a tail ends: %s", error)
+        session.closing = True
+    stopped.set()
+    changed.set()
+
+
+def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, changed: Event, stopped: Event) -> None:
+    recent = session.node.recent[session.require_party().name]
+    keepalive = session.node.config.replication.keepalive_s
+    while not stopped.is_set():
+        changed.clear()
+        shared = _next_page(session, asked, after)
+        try:
+            check_page(shared.page, after, trimmed)
+        except StaleCursor as error:
+            log.info("a tail of %s ends: %s", session.require_party().label, error)
+            session.closing = True  # inside a listing nothing can be said; its cursor is refused when it comes back
+            return
+        page = recent.without(shared.page)
+        if page is shared.page and page.records and shared.wire:
+            session.channel.send(shared.wire)
+        elif page.records or shared.more:
+            session.channel.send_batch(format_page(page, session.encoding))
+        after = page.cursor.sequence if page.cursor is not None else after
+        if not shared.more and not changed.wait(keepalive):
+            session.channel.send_batch(format_page(Page([], [], page.cursor), session.encoding))
+
+
+def _next_page(session: Session, asked: Asked, after: int) -> SharedPage:
+    """Return the next page: the one that all mirrors share, or one for this party's rights and type alone."""
+    party = session.require_party()
+    if asked.type == "all" and party.kind != "user" and session.pinned is None:
+        shared = session.node.pages_for(party.scope).read(after)
+        return shared if session.encoding == MSGPACK else shared._replace(wire=b"")
+    page, more = session.responder().page(after, asked.allows)
+    return SharedPage(page, more, b"")

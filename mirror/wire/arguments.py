@@ -1,0 +1,156 @@
+"""What a command takes after its name: arguments with a type, so that nobody who runs it has to look at text.
+
+The same specification says what HELP and the listings of SYNC show, and what an error says was expected.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mirror.wire.codec import Cursor, parse_cursor
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import Code, parse_hexadecimal, parse_number
+
+MAX_NUMBER = (1 << 63) - 1
+REQUIRED: Any = object()
+"""The default of an argument that has none."""
+
+
+class Argument(NamedTuple):
+    """One argument: its name as it is documented, what reads it, and what is ``expected``, in words.
+
+    ``parse`` raises ValueError or ProtocolError for anything else.  ``rest`` takes all that is left of the line.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    expected: str
+    default: Any = REQUIRED
+    rest: bool = False
+
+    @property
+    def optional(self) -> bool:
+        return self.default is not REQUIRED
+
+
+def text(name: str, default: Any = REQUIRED) -> Argument:
+    """A word or more, up to the next ``|``."""
+    return Argument(name, _some_text, "not empty", default)
+
+
+def rest(name: str, default: Any = REQUIRED) -> Argument:
+    """All that is left of the line, with its ``|``; maybe nothing."""
+    return Argument(name, str, "text", default, rest=True)
+
+
+def words(name: str) -> Argument:
+    """All that is left of the line, taken apart at its ``|``."""
+    return Argument(name, lambda left: left.split("|"), "text", rest=True)
+
+
+def number(name: str, least: int = 0, greatest: int = MAX_NUMBER, default: Any = REQUIRED) -> Argument:
+    """A decimal number within bounds."""
+
+    def parse(given: str) -> int:
+        found = parse_number(given, greatest)
+        if found is None or found < least:
+            raise ValueError
+        return found
+
+    bounds = "a number" if greatest == MAX_NUMBER else f"a number from {least} to {greatest}"
+    return Argument(name, parse, bounds, default)
+
+
+def number_or(name: str, word: str, default: Any = REQUIRED) -> Argument:
+    """A decimal number, or one word."""
+    numbers = number(name)
+
+    def parse(given: str) -> Any:
+        return given if given == word else numbers.parse(given)
+
+    return Argument(name, parse, f"a number or {word}", default)
+
+
+def hexadecimal(name: str, default: Any = REQUIRED) -> Argument:
+    """A number of 64 bits in hexadecimal digits."""
+
+    def parse(given: str) -> int:
+        found = parse_hexadecimal(given)
+        if found is None:
+            raise ValueError
+        return found
+
+    return Argument(name, parse, "up to 16 hexadecimal digits", default)
+
+
+def sha_256(name: str, default: Any = REQUIRED) -> Argument:
+    """The SHA-256 of a content, in hexadecimal digits."""
+
+    def parse(given: str) -> bytes:
+        if len(given) != 64:
+            raise ValueError
+        return bytes.fromhex(given)
+
+    return Argument(name, parse, "64 hexadecimal digits", default)
+
+
+def cursor(name: str, default: Cursor) -> Argument:
+    """A place in a feed."""
+    return Argument(name, parse_cursor, "epoch:sequence", default)
+
+
+def one_of(name: str, choices: Collection[str]) -> Argument:
+    """One of some words."""
+
+    def parse(given: str) -> str:
+        if given not in choices:
+            raise ValueError
+        return given
+
+    return Argument(name, parse, " or ".join(choices))
+
+
+def absolute_path(name: str) -> Argument:
+    """The path of a file on the node's machine."""
+
+    def parse(given: str) -> Path:
+        path = Path(given)
+        if not path.is_absolute():
+            raise ValueError
+        return path
+
+    return Argument(name, parse, "an absolute path", rest=True)
+
+
+def _some_text(given: str) -> str:
+    if not given:
+        raise ValueError
+    return given
+
+
+def shown(arguments: Sequence[Argument]) -> str:
+    """Return how arguments are documented: ``wait|expire``, ``[count|crc]``."""
+    required = [argument.name for argument in arguments if not argument.optional]
+    optional = "|".join(argument.name for argument in arguments if argument.optional)
+    return "|".join([*required, f"[{optional}]"] if optional else required)
+
+
+def parse_arguments(usage: str, arguments: Sequence[Argument], given: Sequence[str]) -> list[Any]:
+    """Return the arguments' values; more than are known are not looked at.
+
+    Raises Refused, which begins with ``usage`` and says what was expected.
+    """
+    return [_value(usage, argument, given[at:]) for at, argument in enumerate(arguments)]
+
+
+def _value(usage: str, argument: Argument, left: Sequence[str]) -> Any:
+    if not left and argument.optional:
+        return argument.default
+    if not left and not argument.rest:
+        raise Refused(Code.ILLEGAL, f"{usage}: {argument.name} is missing ({argument.expected})")
+    taken = "|".join(left) if argument.rest else left[0]
+    try:
+        return argument.parse(taken)
+    except (ValueError, ProtocolError):
+        problem = f"{argument.name} is {argument.expected}, not {taken[:40]!r}"
+        raise Refused(Code.ILLEGAL, f"{usage}: {problem}") from None

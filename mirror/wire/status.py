@@ -1,0 +1,140 @@
+"""What a node tells its administrator, one JSON object a line: each value's fields are the object's, in their order.
+
+Moments named ``_ms`` are Unix milliseconds, others of floating point Unix seconds.
+"""
+
+import json
+from typing import Any, TypeVar
+
+import msgspec
+
+from mirror.wire.errors import ProtocolError
+
+T = TypeVar("T")
+
+
+class LinkStatus(msgspec.Struct):
+    """How the link to one peer is, and what it did so far; moments are in Unix seconds."""
+
+    peer: str
+    address: str
+    phase: str = "waiting"
+    since: float = 0.0
+    error: str = ""
+    failures: int = 0
+    pulled: int = 0
+    pushed: int = 0
+    conflicts: int = 0
+    reconciled: float = 0.0
+    last_change: float = 0.0
+    notes: list[str] = []
+
+
+class SessionStatus(msgspec.Struct):
+    """Who is logged in: a kind of party (peer, share, user, admin) and its name."""
+
+    kind: str
+    name: str
+
+
+class NodeStatus(msgspec.Struct):
+    """A node, its store, who is connected, and its links; ``digest`` is hexadecimal, ``newest`` a stamp."""
+
+    node: str
+    epoch: str
+    sequence: int
+    records: int
+    newest: int
+    digest: str
+    mode: str
+    holder: str
+    uptime_s: int
+    addresses: list[str]
+    conflicts: int
+    sessions: list[SessionStatus]
+    links: list[LinkStatus]
+
+
+class WinnerStatus(msgspec.Struct):
+    """The version that won."""
+
+    stamp: int
+    origin: str
+
+
+class ConflictStatus(msgspec.Struct):
+    """A version that lost to one which had not seen it: what it is, in words, and what is kept ``now``.
+
+    ``loser`` and ``now`` are records in their readable form, ``text`` what a lost message says.
+    """
+
+    number: int
+    what: str
+    noticed_ms: int
+    restored_ms: int
+    winner: WinnerStatus
+    loser: dict[str, Any]
+    text: str | None
+    now: dict[str, Any] | None
+
+
+class RuleStatus(msgspec.Struct):
+    """One rule of a room's network configuration: with which ``node`` it is shared, and how."""
+
+    node: str
+    remote: str
+    direction: str
+    what: list[str]
+    line: str
+
+
+class RoomStatus(msgspec.Struct):
+    """What a room's network configuration says; ``mtime`` is its stamp, ``proposed`` that nobody has confirmed it."""
+
+    key: str
+    proposed: bool
+    problems: list[str]
+    rules: list[RuleStatus]
+    mtime: int
+
+
+class PairStatus(msgspec.Struct):
+    """A room ``here`` and the one at a peer that it belongs together with; what flows, and what can be read there."""
+
+    here: str
+    key: str
+    name: str
+    pulled: list[str]
+    pushed: list[str]
+    readable: list[str]
+    whole: bool
+
+
+class SharingStatus(msgspec.Struct):
+    """All rooms that have lines; by peer what an administrator should know, and pairs by the keys of the rooms here."""
+
+    rooms: list[RoomStatus]
+    peers: dict[str, list[str]]
+    paired: dict[str, dict[str, PairStatus]]
+
+
+class PreviewCount(msgspec.Struct):
+    """How many records a room's new lines would ``send`` to a peer besides what it gets now, stop, and keep sending."""
+
+    peer: str
+    sends: int
+    stops: int
+    keeps: int
+
+
+def format_json(value: msgspec.Struct) -> str:
+    """Return a value as one line of JSON, in ASCII."""
+    return json.dumps(msgspec.to_builtins(value), ensure_ascii=True)
+
+
+def parse_json(line: str, type_: type[T]) -> T:
+    """Read a line of JSON; fields that this version does not know are passed over.  Raises ProtocolError."""
+    try:
+        return msgspec.json.decode(line.encode("utf-8", "surrogatepass"), type=type_)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ProtocolError(f"{line[:60]!r} where {type_.__name__} was expected: {error}") from None

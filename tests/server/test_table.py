@@ -1,0 +1,127 @@
+"""What the table declares is what happens: who may use an entry, what it takes, what it is called with."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent import socket
+
+from mirror.config import Config
+from mirror.peer.channel import Channel
+from mirror.server.access import ADMIN, Party, UserScope
+from mirror.server.commands import ACTIONS, COMMANDS, SHARE_ACTIONS, TABLE
+from mirror.server.node import Node
+from mirror.server.session import Session
+from mirror.server.sync import run_sync
+from mirror.server.table import Asked, Entry, Permission, Table
+from mirror.store.green import open_green
+from mirror.sync.scope import EVERYTHING
+from mirror.wire.arguments import number, words
+from mirror.wire.errors import Refused
+
+PARTIES: dict[str, Party | None] = {
+    "stranger": None,
+    "user": Party("user", "Ann", UserScope("m:1", {}), "m:1"),
+    "aide": Party("user", "Bob", UserScope("m:2", {}, aide=True), "m:2"),
+    "peer": Party("peer", "beta", EVERYTHING),
+    "share": Party("share", "gamma", EVERYTHING),
+    "admin": ADMIN,
+}
+ALLOWED = {
+    Permission.ANYBODY: {"stranger", "user", "aide", "peer", "share", "admin"},
+    Permission.LOGGED_OUT: {"stranger"},
+    Permission.LOGGED_IN: {"user", "aide", "peer", "share", "admin"},
+    Permission.USER: {"user", "aide"},
+    Permission.PEER_OR_ADMIN: {"aide", "peer", "admin"},
+    Permission.ADMIN: {"admin"},
+}
+ENTRIES = {**COMMANDS, **ACTIONS, **{f"shares {name}": entry for name, entry in SHARE_ACTIONS.items()}}
+
+
+def answer(session: Session, *_values: object) -> None:
+    session.reply(200, "done")
+
+
+@pytest.fixture
+def connect(tmp_path: Path) -> Iterator[Callable[..., Channel]]:
+    """Opens a session with a table of the test's own."""
+    store = open_green(tmp_path, "m")
+    node = Node(Config(tmp_path, "m"), {}, store)
+    channels: list[Channel] = []
+    greenlets: list[gevent.Greenlet] = []
+
+    def start(table: Table, party: Party | None, local: bool = True) -> Channel:
+        ours, theirs = socket.socketpair()
+        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), table, local=local, party=party).run))
+        channels.append(Channel(ours, "node", 20))
+        channels[-1].read_reply()
+        return channels[-1]
+
+    yield start
+    for channel in channels:
+        channel.close()
+    gevent.joinall(greenlets, timeout=10)
+    store.close()
+
+
+def code_of(channel: Channel, line: str) -> int:
+    try:
+        return channel.ask(line).code
+    except Refused as error:
+        return error.code
+
+
+@pytest.mark.parametrize("name", sorted(PARTIES))
+def test_who_declares_nothing_serves_the_administrator_alone(name: str, connect: Callable[..., Channel]) -> None:
+    entry = Entry(answer, "forgot to say who may use it")
+    sync = Entry(run_sync, "", (words("type|action"),), Permission.ANYBODY)
+    table = Table({"TEST": entry, "SYNC": sync}, {}, {"test": entry}, {"else": {"test": entry}})
+    channel = connect(table, PARTIES[name])
+    for line in ("TEST", "SYNC all|test", "SYNC else|test"):
+        assert (code_of(channel, line) == 200) == (name == "admin"), line
+
+
+@pytest.mark.parametrize("permission", Permission)
+@pytest.mark.parametrize("name", sorted(PARTIES))
+def test_each_permission_is_for_whom_it_says(
+    name: str, permission: Permission, connect: Callable[..., Channel]
+) -> None:
+    channel = connect(Table({"TEST": Entry(answer, "", (), permission)}), PARTIES[name])
+    code = code_of(channel, "TEST")
+    refused = 520 if name == "stranger" else {Permission.LOGGED_OUT: 541, Permission.USER: 542}.get(permission, 550)
+    assert code == (200 if name in ALLOWED[permission] else refused)
+
+
+def test_who_may_not_use_an_entry_is_not_told_what_it_takes(connect: Callable[..., Channel]) -> None:
+    table = Table({"TEST": Entry(answer, "", (number("count"),))})
+    assert code_of(connect(table, PARTIES["user"]), "TEST x") == 550
+    assert code_of(connect(table, ADMIN), "TEST x") == 512
+
+
+def test_a_secret_needs_a_private_line(connect: Callable[..., Channel]) -> None:
+    table = Table({"TEST": Entry(answer, "", (), Permission.LOGGED_OUT)})
+    assert code_of(connect(table, None, local=False), "TEST") == 550
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_functions_take_what_is_declared(name: str) -> None:
+    entry = ENTRIES[name]
+    given = 1 + len(entry.arguments) + (name not in COMMANDS)
+    assert len(inspect.signature(entry.run).parameters) == given
+    assert entry.help
+
+
+def test_nothing_of_the_administrators_is_open_to_others() -> None:
+    """Said twice on purpose: who opens one of these has to say so here as well."""
+    closed = {name for name, entry in ENTRIES.items() if entry.permission is Permission.ADMIN}
+    assert closed == {"status", "conflicts", "restore", "preview", "backup", "check", "shares status"}
+    peers = {name for name, entry in ENTRIES.items() if entry.permission is Permission.PEER_OR_ADMIN}
+    assert peers == {"SNGL", "pin"}
+
+
+def test_types_that_hold_no_collections_have_actions_of_their_own() -> None:
+    assert TABLE.actions_of("shares") is SHARE_ACTIONS
+    assert TABLE.actions_of("users") is ACTIONS
+    assert Asked("users", lambda name: name == "users").allows("users")
