@@ -64,8 +64,9 @@ class ShareExchange(Cursors):
         self._pairs, self._unmatched = find_pairs(self._rooms, remote.shares(), bound)
         self._store.write(lambda writer: self._remember(writer, bound))
         stale = self.stale(epoch, pushing)
-        self._only_new = not stale
-        return stale or any(self._known(pair) != pair.state for pair in self._pairs)
+        new = any(self._known(pair) != pair.state for pair in self._pairs)
+        self._only_new = new and not stale
+        return stale or new
 
     def _bound(self, reader: Reader) -> dict[str, str]:
         """Return which room there belongs to ours, as found before.  Said anew where our rule names another one now."""
@@ -80,12 +81,15 @@ class ShareExchange(Cursors):
         return bound
 
     def _remember(self, writer: Writer, bound: Mapping[str, str]) -> None:
-        """Keep what belongs together, for our mirrors too, and forget what is no longer shared."""
+        """Keep what belongs together, for our mirrors too, and forget what either side shares no longer.
+
+        Meanwhile the cursors pass over such a room, so once it is shared again it has to be compared.
+        """
         for here, there in self._pairs:
             if bound.get(here.key) != there.key:
                 body = f"{there.key}|{here.remote}".encode()
                 writer.put(Record(_netconf_of(here), f"bound {self._peer}", 1, "x", 1, body=body))
-        writer.keep_cursors(self._peer, [PULL, PUSH, *(_join(room.key) for room in self._rooms)])
+        writer.keep_cursors(self._peer, [PULL, PUSH, *(_join(here.key) for here, _ in self._pairs)])
 
     def _known(self, pair: Pair) -> str:
         """Return the state of a pair when it was last compared, or an empty string."""

@@ -276,17 +276,20 @@ def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: S
     assert exchange.notes == ["Foyer: 2 records older than remembered deletions are on one side only, and stay there"]
 
 
-def test_sharing_anew_sends_the_history_again(pair: Stores) -> None:
+@pytest.mark.parametrize("side", ["dials", "is dialled"])
+def test_sharing_anew_sends_the_history_again(pair: Stores, side: str) -> None:
     a, b = pair
     both(pair)
     post(a, "a:1", "one")
     dial(b, a)
-    room(b, "b:9", "Foyer", "listrecp|x@y")
-    dial(b, a)
+    where = (b, "b:9", "Foyer") if side == "dials" else (a, "a:1", "Lobby")
+    room(*where, "listrecp|x@y")
     post(a, "a:1", "while it was not shared")
-    room(b, "b:9", "Foyer", "mirror_share|a|Lobby")
+    post(b, "b:9", "there too")
     dial(b, a)
-    assert keys(b, "b:9") == {"one", "while it was not shared"}
+    room(*where, "mirror_share|a|Lobby" if side == "dials" else "mirror_share|b|Foyer")
+    dial(b, a)
+    assert keys(a, "a:1") == keys(b, "b:9") == {"one", "while it was not shared", "there too"}
 
 
 def test_a_wider_rule_brings_what_it_opens(pair: Stores) -> None:
@@ -319,9 +322,9 @@ def test_a_share_costs_what_is_shared(make_store: Make) -> None:
 
 
 def compare(exchange: ShareExchange, remote: End) -> Outcome:
-    """Do what a link does on its schedule: compare all pairs, whatever is known of them."""
-    exchange.must_reconcile(remote, remote.store.epoch, True)
-    exchange._only_new = False
+    """Do what a link does on its schedule, and compare all pairs, whatever is known of them."""
+    if exchange.must_reconcile(remote, remote.store.epoch, True):
+        exchange.reconcile(remote, True)
     return exchange.reconcile(remote, True)
 
 
@@ -352,6 +355,17 @@ def test_a_room_is_read_for_the_first_comparison_and_then_only_where_it_changed(
     assert "new" in keys(a, "a:1")
 
 
+def test_the_first_comparison_on_schedule_compares_what_was_in_touch_too(pair: Stores) -> None:
+    a, b = pair
+    both(pair)
+    dial(b, a)
+    exchange, remote = exchange_with(b, a)
+    assert not exchange.must_reconcile(remote, a.epoch, True)
+    lost = Record("messages/a:1", "id:lost", 5, "a", 1, body=b"x")  # as if the feed had been read past it
+    a.write(lambda writer: writer.apply([lost]))
+    assert exchange.reconcile(remote, True).wanted == 1
+
+
 def test_equal_rooms_are_told_by_their_digests_in_one_round_trip(make_store: Make) -> None:
     a, b = make_store("a"), make_store("b")
     for number in range(10):
@@ -377,7 +391,8 @@ def test_what_is_only_pushed_is_offered_once_and_after_that_as_it_changes(pair: 
     assert keys(a, "a:1") == {"first", "second"}
     room(a, "a:1", "Lobby", "mirror_share|b|Foyer|direction=pull|max_size=9k")  # another rule: all of it once more
     exchange, remote = exchange_with(b, a)
-    assert compare(exchange, remote).surplus == 2
+    assert exchange.must_reconcile(remote, a.epoch, True)
+    assert exchange.reconcile(remote, True).surplus == 2
 
 
 def test_fields_of_a_room_are_adopted_without_its_birth(make_store: Make) -> None:
