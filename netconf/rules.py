@@ -10,7 +10,7 @@ Grammar and examples: docs/netconf.md.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from netconf.errors import NetconfError
@@ -168,41 +168,48 @@ def _read_since(rule: Rule, value: str) -> Rule:
     except ValueError:
         raise ValueError("write a time like 2026-11-24T20:00:00Z") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return _select(rule, since_ms=max(0, (moment - _EPOCH) // timedelta(milliseconds=1)))
+    since_ms = max(0, (moment - _EPOCH) // timedelta(milliseconds=1))
+    return _select(rule, rule.selection._replace(since_ms=since_ms))
 
 
 def _read_age(rule: Rule, value: str) -> Rule:
     found = re.fullmatch(r"(\d{1,6})([smhdw])", value, re.ASCII)
     if found is None or not int(found[1]):
         raise ValueError("write a number and s, m, h, d or w: 90d")
-    return _select(rule, max_age_s=int(found[1]) * _AGES[found[2]])
+    return _select(rule, rule.selection._replace(max_age_s=int(found[1]) * _AGES[found[2]]))
 
 
 def _read_size(rule: Rule, value: str) -> Rule:
     found = re.fullmatch(r"(\d{1,9})([kKmMgG]?)", value, re.ASCII)
     if found is None or not int(found[1]):
         raise ValueError("write bytes, or a number and k, M or G: 10M")
-    return _select(rule, max_size=int(found[1]) * _SIZES[found[2].lower()])
+    return _select(rule, rule.selection._replace(max_size=int(found[1]) * _SIZES[found[2].lower()]))
 
 
 def _read_header(rule: Rule, value: str) -> Rule:
     name, colon, pattern = value.partition(":")
     if not colon or not re.fullmatch(r"[!-9;-~]+", name):
         raise ValueError("write Name:pattern, as in List-Id:*announce*")
-    return _select(rule, headers=(*rule.selection.headers, (name.lower(), pattern.strip())))
+    headers = (*rule.selection.headers, (name.lower(), pattern.strip()))
+    return _select(rule, rule.selection._replace(headers=headers))
 
 
-def _read_pattern(name: str) -> ReadOption:
-    def read(rule: Rule, value: str) -> Rule:
-        if not value.strip():
-            raise ValueError("write a pattern, as in *@example.org")
-        return _select(rule, **{name: value.strip()})
-
-    return read
+def _read_author(rule: Rule, value: str) -> Rule:
+    return _select(rule, rule.selection._replace(author=_pattern(value)))
 
 
-def _select(rule: Rule, **conditions: Any) -> Rule:
-    return rule._replace(selection=rule.selection._replace(**conditions))
+def _read_subject(rule: Rule, value: str) -> Rule:
+    return _select(rule, rule.selection._replace(subject=_pattern(value)))
+
+
+def _pattern(value: str) -> str:
+    if not value.strip():
+        raise ValueError("write a pattern, as in *@example.org")
+    return value.strip()
+
+
+def _select(rule: Rule, selection: Selection) -> Rule:
+    return rule._replace(selection=selection)
 
 
 _OPTIONS: dict[str, ReadOption] = {
@@ -211,8 +218,8 @@ _OPTIONS: dict[str, ReadOption] = {
     "since": _read_since,
     "max_age": _read_age,
     "max_size": _read_size,
-    "author": _read_pattern("author"),
-    "subject": _read_pattern("subject"),
+    "author": _read_author,
+    "subject": _read_subject,
     "header": _read_header,
 }
 

@@ -1,7 +1,7 @@
 """The answering side of an exchange: a store's answers to one party, within that party's scope."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest, add_digests
@@ -55,7 +55,7 @@ class Responder:
         """Return the moment as of which something is answered."""
         return self._store.clock.now_ms()
 
-    def _read(self, job: Callable[[Any], T]) -> T:
+    def _read(self, job: Callable[[Reader], T]) -> T:
         return self._reading.read(job)
 
     def info(self, known: Digest | None = None, allows: Callable[[str], bool] | None = None) -> State:

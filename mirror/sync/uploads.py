@@ -1,9 +1,12 @@
 """Proof that who refers to a content has it: a hash alone must not open somebody else's."""
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mirror.wire.values import Part
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 MAX_OPEN = 64
 """Contents that may be under way at a time; beginning one more forgets the oldest."""
@@ -14,7 +17,7 @@ class Uploads:
 
     def __init__(self) -> None:
         self.proved: set[bytes] = set()
-        self._open: dict[bytes, tuple[int, Any]] = {}
+        self._open: dict[bytes, tuple[int, _Hash]] = {}
 
     def add(self, part: Part) -> None:
         """Take note of a part; the parts of a content count when they come in order from its beginning."""
@@ -23,7 +26,7 @@ class Uploads:
             if len(self._open) >= MAX_OPEN:
                 self._open.pop(next(iter(self._open)))
             self._open[part.content] = (0, hashlib.sha256())
-        at, hasher = self._open.get(part.content, (-1, None))
+        at, hasher = self._open.get(part.content, (-1, hashlib.sha256()))
         if at != part.offset:
             return
         hasher.update(part.data)

@@ -4,13 +4,13 @@ All mirrors of a server have them; a node obeys those that name a peer of its ow
 came from an export stays a proposal until it is confirmed.  Knows neither time nor what the rules let through.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
 from mirror.model.errors import BadRecord
+from mirror.model.fields import Value
 from mirror.model.kinds import Collection, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.store.base import Reader
@@ -51,9 +51,9 @@ def is_proposed(record: Record) -> bool:
     return record.origin.startswith("citadel:") or bool(unpack_head(record.head).get(PROPOSED))
 
 
-def may_share(values: Mapping[str, Any]) -> bool:
-    """Tell whether a room can be shared: it is in use and nobody's mailbox."""
-    flags = number_of(dict(values), "QRflags")
+def may_share(values: dict[str, Value]) -> bool:
+    """Tell whether a room, by its fields, can be shared: it is in use and nobody's mailbox."""
+    flags = number_of(values, "QRflags")
     return bool(flags & ROOM_IN_USE) and not flags & ROOM_MAILBOX
 
 
