@@ -1,0 +1,48 @@
+"""Drafts made from a version that is at hand: they name it, and say which parts of it they change.
+
+What a client does with what it was shown, whether it is the command line, a page or a folder of files.
+"""
+
+from mirror.model.draft import Draft, base_of
+from mirror.model.merge import is_item
+from mirror.model.parts import MESSAGE, read_parts
+from mirror.model.record import Record, record_crc
+
+REVISION = "revision"
+"""The part that every edit writes anew, so naming it alone says that nothing else was changed."""
+NOTHING = 0
+"""As ``only_if``: that there is to be nothing yet."""
+
+
+def draft_over(
+    held: Record | None, collection: str, key: str, *, head: bytes = b"", body: bytes = b"", held_body: bytes = b""
+) -> Draft:
+    """Return a draft of what is to be in the place of ``held``, the version that was looked at (None for nothing).
+
+    ``head`` is as in Draft: of kinds that merge by fields just the changed ones.  ``held_body`` is needed of items, to
+    tell which parts differ.
+    """
+    draft = Draft(collection, key, None if held is None else base_of(held), head=head, body=body)
+    if held is not None and not held.dead and is_item(held):
+        draft.changed = changed_parts(held, held_body, draft)
+    return draft
+
+
+def deletion_of(held: Record) -> Draft:
+    """Return a draft that deletes the version that was looked at, and what came before it."""
+    return Draft(held.collection, held.key, base_of(held), dead=True)
+
+
+def only_over(held: Record | None, draft: Draft) -> Draft:
+    """Return the draft on condition that the version that was looked at is still the one there."""
+    draft.only_if = NOTHING if held is None else record_crc(held)
+    return draft
+
+
+def changed_parts(held: Record, held_body: bytes, draft: Draft) -> tuple[str, ...]:
+    """Return the names of an item's parts that a draft with its body inside changes; never none."""
+    made = Record(draft.collection, draft.key, 1, "draft", 1, head=draft.head, body=draft.body)
+    old, new = read_parts(held, held_body), read_parts(made, draft.body)
+    names = old.named.keys() | new.named.keys()
+    changed = {name for name in names if name != MESSAGE and old.get(name).holds != new.get(name).holds}
+    return tuple(sorted(changed | {REVISION}))
