@@ -1,16 +1,12 @@
 """What 'verify' shows: two nodes side by side, or the rooms that are shared with a peer."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
-import msgspec
 
-from mirror.cli.local import ask_json
+from mirror.cli.local import sharing_status
 from mirror.cli.output import print_json, print_table
 from mirror.config import ConfigError
 from mirror.peer.remote import ChannelRemote
-from mirror.sync.verify import ComparedRoom, PairedRoom, Verified, compare_nodes, compare_shares
+from mirror.sync.verify import ComparedRoom, Verified, compare_nodes, compare_shares
 
 SHOWN = 5
 
@@ -61,8 +57,8 @@ def show_shares(ours: ChannelRemote, theirs: ChannelRemote, peer: str, as_json: 
 
     Raises ConfigError when nothing is shared with it.
     """
-    told = ask_json(ours, "SYNC shares|status")[0]
-    paired, notes = _paired(told, peer), told["peers"].get(peer, [])
+    told = sharing_status(ours)
+    paired, notes = told.paired.get(peer, {}), told.peers.get(peer, [])
     if not paired and not notes:
         raise ConfigError(f"no room is shared with {peer}, or no daemon runs; 'ctdlmirror room list' tells")
     found = compare_shares(ours, theirs, paired)
@@ -72,10 +68,6 @@ def show_shares(ours: ChannelRemote, theirs: ChannelRemote, peer: str, as_json: 
     else:
         _show_rooms(found, wrong, notes, peer)
     return not wrong
-
-
-def _paired(told: Mapping[str, Any], peer: str) -> dict[str, PairedRoom]:
-    return msgspec.convert(told["paired"].get(peer, {}), dict[str, PairedRoom])
 
 
 def _show_rooms(found: list[ComparedRoom], wrong: list[ComparedRoom], notes: list[str], peer: str) -> None:

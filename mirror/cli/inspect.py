@@ -4,18 +4,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
+import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.compare import show_nodes, show_shares
-from mirror.cli.local import ask_json, local_node
+from mirror.cli.local import ask_values, local_node
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.status import ConflictStatus, NodeStatus, WinnerStatus
 
 TIMEOUT_S = 90.0
 
@@ -26,32 +27,32 @@ TIMEOUT_S = 90.0
 def status(directory: Path, as_json: bool) -> None:
     """Show this node, its links and who is connected."""
     with local_node(directory) as remote:
-        state = ask_json(remote, "SYNC all|status")[0]
-    running = bool(state["addresses"]) or (directory / "daemon.json").exists()
+        state = ask_values(remote, "SYNC all|status", NodeStatus)[0]
+    running = bool(state.addresses) or (directory / "daemon.json").exists()
     if as_json:
-        print_json({**state, "running": running})
+        print_json({**msgspec.to_builtins(state), "running": running})
         return
-    up = f"daemon up {_duration(state['uptime_s'])}" if running else "no daemon runs"
-    newest = format_stamp(state["newest"]) if state["newest"] else "never"
-    holder = f" for {state['holder']}" if state["holder"] else ""
-    click.echo(f"Node {state['node']}, epoch {state['epoch']}: {up}")
-    click.echo(f"  {state['records']} records, newest {newest}, digest {state['digest']}")
-    click.echo(f"  {state['mode']}{holder}, {state['conflicts']} conflicts not restored")
-    if state["addresses"]:
-        click.echo(f"  listening on {', '.join(state['addresses'])}")
-    if state["links"]:
+    up = f"daemon up {_duration(state.uptime_s)}" if running else "no daemon runs"
+    newest = format_stamp(state.newest) if state.newest else "never"
+    holder = f" for {state.holder}" if state.holder else ""
+    click.echo(f"Node {state.node}, epoch {state.epoch}: {up}")
+    click.echo(f"  {state.records} records, newest {newest}, digest {state.digest}")
+    click.echo(f"  {state.mode}{holder}, {state.conflicts} conflicts not restored")
+    if state.addresses:
+        click.echo(f"  listening on {', '.join(state.addresses)}")
+    if state.links:
         now = time.time()
         print_table("Links", ["peer", "address", "phase", "for", "pulled", "pushed", "last change", "error"], [
-            [link["peer"], link["address"], link["phase"], _duration(now - link["since"]) if link["since"] else "",
-             str(link["pulled"]), str(link["pushed"]),
-             _duration(now - link["last_change"]) + " ago" if link["last_change"] else "", link["error"]]
-            for link in state["links"]
+            [link.peer, link.address, link.phase, _duration(now - link.since) if link.since else "",
+             str(link.pulled), str(link.pushed),
+             _duration(now - link.last_change) + " ago" if link.last_change else "", link.error]
+            for link in state.links
         ])  # fmt: skip
-    for link in state["links"]:
-        for note in link["notes"]:
-            click.echo(f"  share with {link['peer']}: {note}")
-    for session in state["sessions"]:
-        click.echo(f"  connected: {session['kind']} {session['name']}")
+    for link in state.links:
+        for note in link.notes:
+            click.echo(f"  share with {link.peer}: {note}")
+    for session in state.sessions:
+        click.echo(f"  connected: {session.kind} {session.name}")
 
 
 def _duration(seconds: float) -> str:
@@ -95,16 +96,16 @@ def conflicts() -> None:
 def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
     """List conflicts, newest first."""
     with local_node(directory) as remote:
-        found = ask_json(remote, "SYNC all|conflicts" + ("|all" if every else ""))
+        found = ask_values(remote, "SYNC all|conflicts" + ("|all" if every else ""), ConflictStatus)
     if as_json:
         print_json(found)
     elif not found:
         click.echo("No conflicts.")
     else:
         print_table("", ["no.", "what", "lost version", "written at", "won", "restored"], [
-            [str(c["number"]), c["what"], c["loser"]["time"], c["loser"]["origin"],
-             f"{format_stamp(c['winner']['stamp'])} at {c['winner']['origin']}", "yes" if c["restored_ms"] else ""]
-            for c in found
+            [str(one.number), one.what, one.loser["time"], one.loser["origin"], _version(one.winner),
+             "yes" if one.restored_ms else ""]
+            for one in found
         ])  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
 def conflicts_show(directory: Path, number: int, as_json: bool) -> None:
     """Show the version that lost, and what won."""
     with local_node(directory) as remote:
-        found = ask_json(remote, f"SYNC all|conflicts|{number}")[0]
+        found = ask_values(remote, f"SYNC all|conflicts|{number}", ConflictStatus)[0]
     if as_json:
         print_json(found)
         return
@@ -123,18 +124,22 @@ def conflicts_show(directory: Path, number: int, as_json: bool) -> None:
         click.echo(line)
 
 
-def _told(found: dict[str, Any]) -> Iterator[str]:
+def _version(winner: WinnerStatus) -> str:
+    return f"{format_stamp(winner.stamp)} at {winner.origin}"
+
+
+def _told(found: ConflictStatus) -> Iterator[str]:
     """Yield what happened, in words."""
-    loser, now = found["loser"], found["now"] or {"dead": True}
-    winner = f"{format_stamp(found['winner']['stamp'])} at {found['winner']['origin']}"
-    yield f"Conflict {found['number']}: {found['what']} ({loser['collection']} {loser['key']})"
+    loser, now = found.loser, found.now or {"dead": True}
+    winner = _version(found.winner)
+    yield f"Conflict {found.number}: {found.what} ({loser['collection']} {loser['key']})"
     yield f"  Lost: the version written {loser['time']} at {loser['origin']}."
     yield f"  Won:  {'the deletion' if now.get('dead') else 'the version written'} of {winner}, which had not seen it."
     fields = {name: field for name, field in loser.get("head", {}).items() if isinstance(field, list)}
     for name, field in fields.items():
         kept = now.get("head", {}).get(name)
         yield f"  {name}: lost {field[0]!r}" + (f", kept {kept[0]!r}" if isinstance(kept, list) else "")
-    text = found["text"] or loser.get("text")
+    text = found.text or loser.get("text")
     if text:
         yield "  What was lost:"
         yield from (f"    {line}" for line in text.splitlines())
@@ -142,9 +147,9 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
         yield f"  What was lost: {len(loser['base64']) * 3 // 4:,} bytes, not text; --json shows them"
     elif "content" in loser:
         yield f"  What was lost: a body of {loser['size']:,} bytes"
-    if found["restored_ms"]:
+    if found.restored_ms:
         yield "It was restored already."
-    yield f"'ctdlmirror conflicts restore {found['number']}' makes it the newest version everywhere."
+    yield f"'ctdlmirror conflicts restore {found.number}' makes it the newest version everywhere."
 
 
 @conflicts.command("restore")
@@ -157,7 +162,7 @@ def conflicts_restore(directory: Path, numbers: tuple[int, ...], every: bool) ->
         raise click.UsageError("name the NUMBERS of conflicts, or --all")
     with local_node(directory) as remote:
         if every:
-            numbers = tuple(sorted(found["number"] for found in ask_json(remote, "SYNC all|conflicts")))
+            numbers = tuple(sorted(found.number for found in ask_values(remote, "SYNC all|conflicts", ConflictStatus)))
         for number in numbers:
             reply = remote.channel.ask(f"SYNC all|restore|{number}")
             click.echo(f"Restored {number}: {reply.text.replace('|', ' ')}")

@@ -4,14 +4,14 @@ socket while it runs, else through a session in this process."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gevent import socket
 
 from mirror.config import ADMIN_SOCKET, load_config, load_secrets
 from mirror.model.record import Record
-from mirror.peer.channel import Channel, ConnectionLost, connect_unix
+from mirror.peer.channel import MAX_JSON_LINE, Channel, ConnectionLost, connect_unix
 from mirror.peer.remote import ChannelRemote
 from mirror.server.access import ADMIN
 from mirror.server.commands import TABLE
@@ -20,7 +20,11 @@ from mirror.server.session import Session
 from mirror.store.green import open_green
 from mirror.store.open import Options
 from mirror.wire.codec import ContentRequest
+from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import format_line
+from mirror.wire.status import SharingStatus, parse_json
+
+T = TypeVar("T")
 
 SESSION_TIMEOUT_S = 3600.0
 """A check of a large store may be silent for long."""
@@ -71,6 +75,24 @@ def body_of(remote: ChannelRemote, record: Record) -> bytes:
     if not record.content:
         return record.body
     return b"".join(part.data for part in remote.body([ContentRequest(record.content)]))
+
+
+def ask_values(remote: ChannelRemote, command: str, kind: type[T]) -> list[T]:
+    """Return a listing of JSON lines as the values of mirror.wire.status that they are.  Raises Refused."""
+    remote.channel.send(format_line(command))
+    return read_values(remote.channel, kind)
+
+
+def read_values(channel: Channel, kind: type[T]) -> list[T]:
+    """Read a reply and the listing of JSON lines that follows it.  Raises Refused."""
+    if channel.read_reply().kind != 1:
+        raise ProtocolError(f"{channel.peer} sent no listing where one was due")
+    return [parse_json(line, kind) for line in channel.read_listing(MAX_JSON_LINE)]
+
+
+def sharing_status(remote: ChannelRemote) -> SharingStatus:
+    """Return all rooms that have lines, and how it is with the peers that rooms are shared with."""
+    return ask_values(remote, "SYNC shares|status", SharingStatus)[0]
 
 
 def ask_json(remote: ChannelRemote, command: str) -> list[Any]:

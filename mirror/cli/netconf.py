@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
+import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.local import ask_json, local_node
+from mirror.cli.local import local_node, sharing_status
 from mirror.cli.names import list_named
 from mirror.cli.output import json_option, print_json
 from mirror.cli.share import Lines, dry_run_option, show_preview
@@ -29,6 +29,7 @@ from netconf.neighbors import Neighbor, read_neighbors
 from netconf.rules import check
 
 IGNET_SETTING = "application/x-citadel-ignet-config"
+TAKEN_OVER = "taken over"
 
 
 @cli.group()
@@ -56,8 +57,8 @@ def netconf_check(directory: Path, file: Path | None, as_json: bool) -> None:
     else:
         with local_node(directory) as node:
             names = dict(list_named(node, "rooms"))
-            rooms = ask_json(node, "SYNC shares|status")[0]["rooms"]
-        problems = [f"room {names.get(one['key'], one['key'])!r}, {text}" for one in rooms for text in one["problems"]]
+            rooms = sharing_status(node).rooms
+        problems = [f"room {names.get(one.key, one.key)!r}, {text}" for one in rooms for text in one.problems]
     if as_json:
         print_json(problems)
     else:
@@ -150,7 +151,7 @@ def netconf_import(
         else:
             _show_proposals(proposals, peers)
         if not confirm or dry_run:
-            if (proposals or any(peer["new"] for peer in peers)) and not as_json:
+            if (proposals or any(peer.new for peer in peers)) and not as_json:
                 click.echo("Nothing of it is in force.  'ctdlmirror netconf import --confirm' puts it in force.")
             return
         for lines in proposals:
@@ -161,7 +162,7 @@ def netconf_import(
             else:
                 lines.write(lines.body)
     for neighbor, peer in zip(neighbors, peers, strict=True):
-        if peer["new"]:
+        if peer.new:
             _add_peer(directory, neighbor)
     if not as_json:
         click.echo(
@@ -171,9 +172,9 @@ def netconf_import(
 
 def _proposals(node: ChannelRemote) -> list[Lines]:
     """Return the rooms whose lines were imported and share something."""
-    rooms = ask_json(node, "SYNC shares|status")[0]["rooms"]
+    rooms = sharing_status(node).rooms
     names = dict(list_named(node, "rooms"))
-    found = [Lines(node, one["key"]) for one in rooms if one["proposed"] and one["key"] in names]
+    found = [Lines(node, one.key) for one in rooms if one.proposed and one.key in names]
     return [lines for lines in found if any(True for _ in _sharing(lines))]
 
 
@@ -189,15 +190,29 @@ def _neighbors(node: ChannelRemote) -> list[Neighbor]:
     return read_neighbors(str(values_of(records[0]).get("text", ""))) if records else []
 
 
-def _peer_of(directory: Path, neighbor: Neighbor) -> dict[str, Any]:
+class NewPeer(msgspec.Struct):
+    """A node that an export names as a neighbor, as the peer that it would become; ``new`` if there is none so far."""
+
+    name: str
+    address: str
+    citadel_port: int
+    secret: str
+    new: bool
+
+    @property
+    def has_secret(self) -> bool:
+        return self.secret == TAKEN_OVER
+
+
+def _peer_of(directory: Path, neighbor: Neighbor) -> NewPeer:
     known = load_config(directory).peer(neighbor.node)
-    return {
-        "name": neighbor.node,
-        "address": f"{neighbor.host}:{DEFAULT_PORT}",
-        "citadel_port": neighbor.port,
-        "secret": "taken over" if len(neighbor.secret) >= MIN_SECRET else "too short: a new one is needed",
-        "new": known is None,
-    }
+    return NewPeer(
+        name=neighbor.node,
+        address=f"{neighbor.host}:{DEFAULT_PORT}",
+        citadel_port=neighbor.port,
+        secret=TAKEN_OVER if len(neighbor.secret) >= MIN_SECRET else "too short: a new one is needed",
+        new=known is None,
+    )
 
 
 def _add_peer(directory: Path, neighbor: Neighbor) -> None:
@@ -206,7 +221,7 @@ def _add_peer(directory: Path, neighbor: Neighbor) -> None:
         save_secret(directory, neighbor.node, neighbor.secret)
 
 
-def _as_json(lines: Lines) -> dict[str, Any]:
+def _as_json(lines: Lines) -> dict[str, object]:
     return {
         "key": lines.key,
         "name": lines.name,
@@ -215,7 +230,7 @@ def _as_json(lines: Lines) -> dict[str, Any]:
     }
 
 
-def _show_proposals(proposals: list[Lines], peers: list[dict[str, Any]]) -> None:
+def _show_proposals(proposals: list[Lines], peers: list[NewPeer]) -> None:
     if not proposals and not peers:
         click.echo("No import has left anything to confirm.")
     for lines in proposals:
@@ -225,9 +240,9 @@ def _show_proposals(proposals: list[Lines], peers: list[dict[str, Any]]) -> None
         for problem in check(lines.body):
             click.echo(f"  WRONG: {problem}")
     for peer in peers:
-        state = f"at {peer['address']} (port {peer['citadel_port']} is Citadel's own), secret {peer['secret']}"
-        click.echo(f"Peer {peer['name']}: {state if peer['new'] else 'is a peer already'}")
-    if any(peer["new"] and not peer["secret"].startswith("taken") for peer in peers):
+        state = f"at {peer.address} (port {peer.citadel_port} is Citadel's own), secret {peer.secret}"
+        click.echo(f"Peer {peer.name}: {state if peer.new else 'is a peer already'}")
+    if any(peer.new and not peer.has_secret for peer in peers):
         click.echo(
             f"A secret has at least {MIN_SECRET} characters; "
             "'ctdlmirror peer add NAME --kind share --new-secret FILE' makes one."

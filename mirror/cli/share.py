@@ -4,11 +4,10 @@ import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from mirror.cli.local import ask_json, body_of, local_node
+from mirror.cli.local import body_of, local_node, read_values, sharing_status
 from mirror.cli.names import find_named, list_named, room
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError, load_config
@@ -16,6 +15,7 @@ from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.peer.remote import ChannelRemote
 from mirror.sync.share.rules import NETCONF_KEY, is_proposed, may_share
+from mirror.wire.status import PreviewCount, RoomStatus, RuleStatus, SharingStatus
 from netconf.lines import IGNET_SHARE, MIRROR_SHARE, Line, replace_lines
 from netconf.rules import DIRECTIONS, WHAT, Rule, read_rules, write_rule
 
@@ -45,13 +45,13 @@ class Lines:
         """Whether the lines were imported and nobody has confirmed them."""
         return self.record is not None and is_proposed(self.record)
 
-    def preview(self, body: bytes) -> list[dict[str, Any]]:
+    def preview(self, body: bytes) -> list[PreviewCount]:
         """Return, by peer, how many records other lines would send, stop and keep sending.  Raises Refused."""
         channel = self._remote.channel
         channel.ask(f"SYNC {self._collection}|preview", 8)
         channel.send(body if body.endswith(b"\n") or not body else body + b"\n")
         channel.end_listing()
-        return channel.read_json_listing()
+        return read_values(channel, PreviewCount)
 
     def write(self, body: bytes) -> None:
         """Have the node obey other lines from now on.  Raises Refused naming what is wrong with them."""
@@ -67,14 +67,14 @@ def names_peer(peer: str) -> Callable[[Line], bool]:
     return names
 
 
-def show_preview(name: str, counts: list[dict[str, Any]]) -> None:
+def show_preview(name: str, counts: list[PreviewCount]) -> None:
     """Tell what a change of lines would do."""
     if not counts:
         click.echo(f"{name}: nothing is shared, before or after.")
     for one in counts:
         click.echo(
-            f"{name} with {one['peer']}: {one['sends']} more records would be sent, {one['stops']} no longer, "
-            f"{one['keeps']} as before."
+            f"{name} with {one.peer}: {one.sends} more records would be sent, {one.stops} no longer, "
+            f"{one.keeps} as before."
         )
 
 
@@ -166,7 +166,7 @@ def room_unshare(directory: Path, name: str, peer: str, dry_run: bool) -> None:
         counts = lines.preview(body)
         if not dry_run:
             lines.write(body)
-    show_preview(lines.name, [one for one in counts if one["peer"] == peer])
+    show_preview(lines.name, [one for one in counts if one.peer == peer])
     if not dry_run:
         click.echo(f"Nothing of {lines.name} goes to {peer} or comes from there any more.")
         click.echo(f"What came from {peer} stays here and what went there stays there; deletions no longer follow.")
@@ -180,31 +180,31 @@ def room_show(directory: Path, name: str, as_json: bool) -> None:
     """Show with whom ROOM is shared, by which rules, and what stands in the way."""
     with local_node(directory) as node:
         lines = Lines(node, name)
-        told = ask_json(node, "SYNC shares|status")[0]
-    known = next((one for one in told["rooms"] if one["key"] == lines.key), None)
+        told = sharing_status(node)
+    known = next((one for one in told.rooms if one.key == lines.key), None)
     if as_json:
         print_json({"key": lines.key, "name": lines.name, "sharing": known})
         return
     click.echo(f"Room {lines.name} ({lines.key})")
-    if known is None or not (known["rules"] or known["problems"]):
+    if known is None or not (known.rules or known.problems):
         click.echo("  is not shared.")
         return
-    for problem in known["problems"]:
+    for problem in known.problems:
         click.echo(f"  NOT OBEYED: {problem}")
-    if known["proposed"]:
+    if known.proposed:
         click.echo("  PROPOSED by an import, not in force: 'ctdlmirror netconf import --confirm' puts it in force")
-    for rule in known["rules"]:
-        click.echo(f"  {rule['direction']} with {rule['node']}: {_state(rule, lines, told)}")
-        click.echo(f"      {', '.join(rule['what'])}; {rule['line']}")
+    for rule in known.rules:
+        click.echo(f"  {rule.direction} with {rule.node}: {_state(rule, lines, told)}")
+        click.echo(f"      {', '.join(rule.what)}; {rule.line}")
 
 
-def _state(rule: dict[str, Any], lines: Lines, told: dict[str, Any]) -> str:
-    node = rule["node"]
-    if node not in told["peers"]:
+def _state(rule: RuleStatus, lines: Lines, told: SharingStatus) -> str:
+    node = rule.node
+    if node not in told.peers:
         return "no peer of kind share is called so here"
-    notes = [note.partition(": ")[2] for note in told["peers"][node] if note.startswith(f"{lines.name}: ")]
-    there = told["paired"].get(node, {}).get(lines.key)
-    paired = [f"with its room {there['name']}"] if there else []
+    notes = [note.partition(": ")[2] for note in told.peers[node] if note.startswith(f"{lines.name}: ")]
+    there = told.paired.get(node, {}).get(lines.key)
+    paired = [f"with its room {there.name}"] if there else []
     return "; ".join(paired + notes) or "not known here whether it is shared there"
 
 
@@ -215,8 +215,8 @@ def room_list(directory: Path, as_json: bool) -> None:
     """List public and private rooms, and with whom each is shared."""
     with local_node(directory) as node:
         rows = list_named(node, "rooms")
-        told = ask_json(node, "SYNC shares|status")[0]
-    shared = {one["key"]: _shared(one) for one in told["rooms"]}
+        told = sharing_status(node)
+    shared = {one.key: _shared(one) for one in told.rooms}
     if as_json:
         print_json([{"key": key, "name": name, "shared": shared.get(key, "")} for key, name in rows])
     elif not rows:
@@ -225,8 +225,8 @@ def room_list(directory: Path, as_json: bool) -> None:
         print_table("", ["name", "key", "shared with"], [[name, key, shared.get(key, "")] for key, name in rows])
 
 
-def _shared(one: dict[str, Any]) -> str:
-    if one["problems"]:
+def _shared(one: RoomStatus) -> str:
+    if one.problems:
         return "NOT OBEYED, see 'netconf check'"
-    text = ", ".join(f"{rule['node']} ({rule['direction']})" for rule in one["rules"])
-    return f"proposed: {text}" if text and one["proposed"] else text
+    text = ", ".join(f"{rule.node} ({rule.direction})" for rule in one.rules)
+    return f"proposed: {text}" if text and one.proposed else text

@@ -3,11 +3,9 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
-import msgspec
 
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
 from mirror.citadel.importer import Importer, Report, import_file, read_blocks
@@ -69,10 +67,7 @@ def _import(store: Store, file: Path, node: str, quiet: bool) -> Report:
 
 def _show_report(report: Report, fetched: Fetched | None, as_json: bool) -> None:
     if as_json:
-        value: dict[str, Any] = {"import": msgspec.to_builtins(report)}
-        if fetched is not None:
-            value["fetched"] = msgspec.to_builtins(fetched)
-        print_json(value)
+        print_json({"import": report} if fetched is None else {"import": report, "fetched": fetched})
         return
     counts = report.elements
     click.echo(
@@ -221,7 +216,7 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
 
 def _show_copied(result: Bootstrapped, merge: bool, as_json: bool) -> None:
     if as_json:
-        print_json(msgspec.to_builtins(result))
+        print_json(result)
         return
     click.echo(
         f"{'Resumed; ' if result.resumed else ''}{result.written} records written, "

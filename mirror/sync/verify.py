@@ -16,6 +16,7 @@ from mirror.sync.listing import find_difference, list_entries
 from mirror.sync.reconcile import differing
 from mirror.sync.remote import Remote
 from mirror.sync.share.names import KIND_OF
+from mirror.wire.status import PairStatus
 from mirror.wire.values import Page
 from netconf.rules import DELETIONS, MARKS
 
@@ -81,23 +82,6 @@ def _differences(ours: Remote, theirs: Remote, collection: str, limit: int) -> D
 # -- shared rooms -------------------------------------------------------------------------------------
 
 
-class PairedRoom(msgspec.Struct, frozen=True):
-    """A room here and the room there that it is shared with, as ``SYNC shares|status`` tells of them.
-
-    ``here`` and ``name`` are the rooms' names here and there, ``key`` is the key there.  Of what rules name, ``pulled``
-    flows here and ``pushed`` there; ``readable`` is what the other side shows; ``whole`` is whether no filter holds
-    anything back.
-    """
-
-    here: str
-    key: str
-    name: str
-    pulled: frozenset[str]
-    pushed: frozenset[str]
-    readable: frozenset[str]
-    whole: bool
-
-
 class ComparedRoom(NamedTuple):
     """One kind of thing in one shared room: how many records were compared, and the keys of those that differ.
 
@@ -124,17 +108,17 @@ class Listing(Remote, Protocol):
         ...
 
 
-def compare_shares(ours: Listing, theirs: Remote, paired: Mapping[str, PairedRoom]) -> list[ComparedRoom]:
+def compare_shares(ours: Listing, theirs: Remote, paired: Mapping[str, PairStatus]) -> list[ComparedRoom]:
     """Compare the rooms that are shared with a peer, by their keys here, in everything that both sides show."""
     return [
         _compare_room(ours, theirs, key, pair, what)
         for key, pair in sorted(paired.items())
-        for what in sorted((pair.pulled | pair.pushed) & KIND_OF.keys())
+        for what in sorted({*pair.pulled, *pair.pushed} & KIND_OF.keys())
         if what in pair.readable  # else they take what we send and show nothing, so there is nothing to compare with
     ]
 
 
-def _compare_room(ours: Listing, theirs: Remote, key: str, pair: PairedRoom, what: str) -> ComparedRoom:
+def _compare_room(ours: Listing, theirs: Remote, key: str, pair: PairStatus, what: str) -> ComparedRoom:
     here, there = str(Collection(KIND_OF[what], key)), str(Collection(KIND_OF[what], pair.key))
     tombstones = DELETIONS in pair.pulled
     records = [

@@ -9,7 +9,8 @@ from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.bootstrap import copy_all
 from mirror.sync.responder import Responder
-from mirror.sync.verify import PairedRoom, compare_nodes, compare_shares
+from mirror.sync.verify import compare_nodes, compare_shares
+from mirror.wire.status import PairStatus
 from mirror.wire.values import Page
 
 Make = Callable[..., SqliteStore]
@@ -86,19 +87,19 @@ def shared(make_store: Make) -> Pair:
     return ours, theirs
 
 
-BOTH_WAYS = frozenset({"messages", "marks", "deletions"})
+BOTH_WAYS = ["messages", "marks", "deletions"]
 
 
 def paired(
-    pulled: frozenset[str] = BOTH_WAYS,
-    pushed: frozenset[str] = BOTH_WAYS,
-    readable: frozenset[str] = BOTH_WAYS,
+    pulled: list[str] = BOTH_WAYS,
+    pushed: list[str] = BOTH_WAYS,
+    readable: list[str] = BOTH_WAYS,
     whole: bool = True,
-) -> dict[str, PairedRoom]:
-    return {"a:1": PairedRoom("Lobby", "b:9", "Foyer", pulled, pushed, readable, whole)}
+) -> dict[str, PairStatus]:
+    return {"a:1": PairStatus("Lobby", "b:9", "Foyer", pulled, pushed, readable, whole)}
 
 
-def compare(pair: Pair, rooms: dict[str, PairedRoom]) -> list[tuple[object, ...]]:
+def compare(pair: Pair, rooms: dict[str, PairStatus]) -> list[tuple[object, ...]]:
     ours, theirs = pair
     return [tuple(one) for one in compare_shares(Own(ours), Responder(theirs), rooms)]
 
@@ -122,14 +123,14 @@ def test_what_the_rules_keep_on_one_side_is_neither(shared: Pair) -> None:
     ours, theirs = shared
     put(ours, "messages/a:1", "id:mine")
     put(theirs, "messages/b:9", "id:yours")
-    nothing: frozenset[str] = frozenset()
+    nothing: list[str] = []
     assert compare(shared, paired(pulled=nothing))[1][4:] == ([], ["id:mine"])
     assert compare(shared, paired(pushed=nothing))[1][4:] == (["id:yours"], [])
     assert compare(shared, paired(whole=False))[1][4:] == (["id:yours"], [])
 
 
 def test_what_the_other_side_does_not_show_is_not_compared(shared: Pair) -> None:
-    assert compare(shared, paired(readable=frozenset({"marks"}))) == [("Lobby", "Foyer", "marks", 1, [], [])]
+    assert compare(shared, paired(readable=["marks"])) == [("Lobby", "Foyer", "marks", 1, [], [])]
 
 
 def test_deletions_count_only_where_they_are_shared(shared: Pair) -> None:
@@ -137,5 +138,5 @@ def test_deletions_count_only_where_they_are_shared(shared: Pair) -> None:
     put(ours, "messages/a:1", "id:gone")
     ours.write(lambda writer: writer.delete("messages/a:1", "id:gone"))
     assert compare(shared, paired())[1][5] == ["id:gone"]
-    only_messages = frozenset({"messages"})
+    only_messages = ["messages"]
     assert compare(shared, paired(only_messages, only_messages))[0] == ("Lobby", "Foyer", "messages", 1, [], [])
