@@ -18,14 +18,14 @@ from mirror.formats.message import parse_message
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
-from mirror.wire.codec import record_as_json
+from mirror.wire.readable import record_as_json
 
 
 def write(
     remote: ChannelRemote, collection: str, key: str, body: bytes = b"", head: bytes = b"", dead: bool = False
 ) -> None:
     """Have one record written by the node, as its own edit."""
-    remote.draft([Record(collection, key, 1, "draft", 1, dead, head=head, body=body)])
+    remote.overwrite([Record(collection, key, 1, "draft", 1, dead, head=head, body=body)])
 
 
 @cli.command()

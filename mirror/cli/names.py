@@ -90,5 +90,5 @@ def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:
     with local_node(directory) as remote:
         key, old = find_named(remote, kind, name)
         head = pack_head({NAME_FIELDS[kind]: new_name})
-        remote.draft([Record(kind, key, 1, "draft", 1, head=head)])
+        remote.overwrite([Record(kind, key, 1, "draft", 1, head=head)])
     click.echo(f"The {word} {old} is now {new_name}.")

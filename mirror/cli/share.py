@@ -55,7 +55,7 @@ class Lines:
 
     def write(self, body: bytes) -> None:
         """Have the node obey other lines from now on.  Raises Refused naming what is wrong with them."""
-        self._remote.draft([Record(self._collection, NETCONF_KEY, 1, "draft", 1, body=body)])
+        self._remote.overwrite([Record(self._collection, NETCONF_KEY, 1, "draft", 1, body=body)])
 
 
 def names_peer(peer: str) -> Callable[[Line], bool]:

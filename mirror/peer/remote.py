@@ -1,14 +1,16 @@
 """The engine's Remote over a connection: SYNC commands out, records in."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import gevent
 import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
+from mirror.model.draft import Draft
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import INLINE_LIMIT, Record
@@ -24,11 +26,19 @@ from mirror.wire.answers import (
     parse_state,
 )
 from mirror.wire.batch import Batch
-from mirror.wire.bulk import format_page, format_part, parse_answers, parse_page, parse_part
+from mirror.wire.bulk import (
+    format_drafts,
+    format_overwrites,
+    format_page,
+    format_part,
+    parse_answers,
+    parse_page,
+    parse_part,
+)
 from mirror.wire.codec import MSGPACK, ContentRequest, Cursor, Range, read_typed, typed_batch
-from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.errors import ChangedThere, ProtocolError, Refused
 from mirror.wire.lines import Code, format_line
-from mirror.wire.values import Answer, Offered, Page, Part, ServerInfo, SharedRoom, State
+from mirror.wire.values import DRAFTS_BASE, Answer, Offered, Page, Part, ServerInfo, SharedRoom, State
 
 
 class ChannelRemote:
@@ -38,6 +48,7 @@ class ChannelRemote:
         """``selector`` is the type in the SYNC commands: all, a kind, or one collection."""
         self.channel = channel
         self._type = selector
+        self._told: frozenset[str] | None = None  # the other side's capabilities, once asked for
         channel.ask(f"SYNC encoding|{MSGPACK}")
 
     def server_info(self) -> ServerInfo:
@@ -87,14 +98,36 @@ class ChannelRemote:
         """Yield a collection's newest living records, oldest first."""
         return self._pages(f"SYNC {collection}|newest|{limit}")
 
-    def draft(self, records: Sequence[Record]) -> Applied:
+    def draft(self, drafts: Sequence[Draft]) -> Applied:
         """Have drafts written as the other node's own edits; for administrators and users.
 
-        Bodies over INLINE_LIMIT go ahead of their drafts as contents.
+        Bodies over INLINE_LIMIT go ahead of their drafts as contents.  A node of 0.1.0 does not look at what a draft
+        was made from: there it replaces what it finds.  Raises ChangedThere.
         """
+        if DRAFTS_BASE in self._capabilities():
+            return self._send_drafts(_draft_batches(drafts, lambda draft: format_drafts([draft])))
+        if any(draft.only_if is not None for draft in drafts):
+            raise ProtocolError(f"{self.channel.peer} cannot write on condition of what is there: it is too old")
+        return self.overwrite([_overwriting(draft) for draft in drafts])
+
+    def overwrite(self, records: Sequence[Record]) -> Applied:
+        """Have records written as the other node's own edits, whatever they replace; their stamps mean nothing."""
+        return self._send_drafts(_draft_batches(records, lambda record: format_overwrites([record])))
+
+    def _send_drafts(self, batches: Iterable[Batch]) -> Applied:
         self.channel.ask("SYNC all|offer", 4)
-        self.channel.send_batches(_draft_batches(records))
-        return self._applied()
+        self.channel.send_batches(batches)
+        try:
+            return self._applied()
+        except Refused as error:
+            if error.code == Code.CHANGED:
+                raise ChangedThere(error.code, error.text) from None
+            raise
+
+    def _capabilities(self) -> frozenset[str]:
+        if self._told is None:
+            self._told = frozenset(self.server_info().capabilities)
+        return self._told
 
     def _applied(self) -> Applied:
         return parse_applied(self.channel.read_reply().text)
@@ -148,15 +181,34 @@ def _told_stale() -> Iterator[None]:
         raise
 
 
-def _draft_batches(records: Sequence[Record]) -> Iterator[Batch]:
-    for record in records:
-        body = record.body
+Written = TypeVar("Written", Draft, Record)
+
+
+def _draft_batches(drafts: Iterable[Written], format_: Callable[[Written], Batch]) -> Iterator[Batch]:
+    for draft in drafts:
+        body = draft.body
         if len(body) > INLINE_LIMIT:
             content = hashlib.sha256(body).digest()
             for offset in range(0, len(body), PART_BYTES):
                 yield format_part(Part(content, offset, len(body), body[offset : offset + PART_BYTES]))
-            record = msgspec.structs.replace(record, body=b"", content=content, size=len(body))
-        yield typed_batch("drafts", [record])
+            draft = msgspec.structs.replace(draft, body=b"", content=content, size=len(body))
+        yield format_(draft)
+
+
+def _overwriting(draft: Draft) -> Record:
+    """Return a draft as nodes of 0.1.0 take it."""
+    return Record(
+        draft.collection,
+        draft.key,
+        1,
+        "draft",
+        1,
+        dead=draft.dead,
+        head=draft.head,
+        body=draft.body,
+        content=draft.content,
+        size=draft.size,
+    )
 
 
 def decode_page(batch: Batch) -> Page:

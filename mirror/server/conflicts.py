@@ -7,7 +7,7 @@ from mirror.model.fields import values_of
 from mirror.model.kinds import ITEM_PREFIX, parse_collection
 from mirror.model.record import Record
 from mirror.store.base import Conflict, Reader
-from mirror.wire.codec import record_as_json
+from mirror.wire.readable import record_as_json
 from mirror.wire.status import ConflictStatus, WinnerStatus
 
 MAX_SHOWN = 1 << 20

@@ -18,6 +18,7 @@ from mirror.wire.values import (
     CheckResult,
     Entered,
     Greeting,
+    Held,
     LoggedIn,
     ServerInfo,
     ServerTime,
@@ -244,6 +245,19 @@ def parse_shared_room(text: str) -> SharedRoom:
 
 
 # -- what became of something -------------------------------------------------------------------------
+
+
+def format_changed(held: Held | None, problem: str) -> str:
+    """Return the refusal of a draft that was to replace another version than ``held``, None where nothing is there."""
+    stamp, origin, crc = held or (0, "", 0)
+    return f"{stamp}|{origin}|{crc:016x}|{problem}"
+
+
+def parse_changed(text: str) -> Held | None:
+    """Read what a refusal with the code CHANGED says is there; None where nothing is."""
+    stamp, origin, crc = _fields(text, 3, "what is there")[:3]
+    held = Held(_number(stamp, text), origin, _hexadecimal(crc, text))
+    return held if held.stamp else None
 
 
 def format_applied(applied: Applied) -> str:

@@ -5,18 +5,27 @@ mirror.wire.codec has the encodings and the checks; a parse raises ProtocolError
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
+from mirror.model.draft import Draft
+from mirror.model.record import Record
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.codec import (
+    JSON,
+    MAX_RECORDS,
     MSGPACK,
     Listed,
     Range,
     parse_cursor,
+    payload_batch,
+    read_payload,
     read_records,
     read_typed,
     records_batch,
     typed_batch,
 )
 from mirror.wire.errors import ProtocolError
+from mirror.wire.readable import draft_as_json, draft_from_json, json_lines, lines_of
 from mirror.wire.values import Answer, Page, Part
 
 LISTED_A_BATCH = 256
@@ -74,3 +83,53 @@ def parse_answers(batch: Batch) -> list[Answer]:
     listed = batch.header.get("Type") == "listed"
     answers: list[Answer] = read_typed(batch, "listed", Listed) if listed else read_typed(batch, "ranges", Range)
     return answers
+
+
+# -- drafts -------------------------------------------------------------------------------------------
+
+DRAFTS = "drafts"
+"""The type of both kinds of batches of drafts."""
+BASE, NAMED = "Base", "named"
+"""The header line that tells them apart: each draft names the version that it was made from, or none on purpose."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode_drafts = msgspec.msgpack.Decoder(list[Draft]).decode
+
+
+def format_drafts(drafts: Sequence[Draft], encoding: str = MSGPACK) -> Batch:
+    """Return the batch of drafts that name their base."""
+    in_json = encoding == JSON
+    payload = json_lines(map(draft_as_json, drafts)) if in_json else _encode(list(drafts))
+    batch = payload_batch(DRAFTS, len(drafts), encoding, payload)
+    batch.header[BASE] = NAMED
+    return batch
+
+
+def parse_drafts(batch: Batch) -> list[Draft]:
+    """Read a batch of drafts that name their base."""
+    in_json = batch.header.get("Encoding") == JSON
+    return read_payload(batch, DRAFTS, _json_drafts if in_json else _decode_drafts, MAX_RECORDS)
+
+
+def _json_drafts(payload: bytes) -> list[Draft]:
+    return [draft_from_json(line) for line in lines_of(payload)]
+
+
+def names_base(batch: Batch) -> bool:
+    """Tell whether a batch is one of drafts that name their base.  Raises ProtocolError for what nobody knows."""
+    base = batch.header.get(BASE)
+    if base not in (None, NAMED):
+        raise ProtocolError(f"a batch's header {BASE}={base[:40]!r}: {NAMED!r} is the one there is")
+    return base == NAMED
+
+
+def format_overwrites(records: Sequence[Record]) -> Batch:
+    """Return the batch of drafts as clients of 0.1.0 send them: records whose stamps mean nothing.
+
+    They replace what is there, whatever that is.
+    """
+    return typed_batch(DRAFTS, list(records))
+
+
+def parse_overwrites(batch: Batch) -> list[Record]:
+    """Read a batch of drafts that name no base."""
+    return read_typed(batch, DRAFTS, Record)

@@ -1,24 +1,20 @@
 """What is in a batch: records, ranges, keys and parts of content, in MessagePack or in JSON.
 
-MessagePack is what peers speak.  JSON is for people and for clients in other languages: one object a
-record, one record a line, heads and texts readable.
+MessagePack is what peers speak.  JSON is for people and for clients in other languages (mirror.wire.readable).
 """
 
-import base64
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from mirror.model.checksum import crc64
-from mirror.model.errors import BadRecord
 from mirror.model.kinds import check_collection
 from mirror.model.merge import check_head
-from mirror.model.record import Record, pack_head, record_crc, unpack_head, validate
-from mirror.model.stamp import format_stamp
+from mirror.model.record import Record, record_crc, validate
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.errors import ProtocolError
+from mirror.wire.readable import json_lines, lines_of, record_as_json, record_from_json
 
 MSGPACK = "msgpack"
 JSON = "json"
@@ -104,7 +100,7 @@ def records_batch(
     header = {"Type": "records", "Count": str(len(records)), "Encoding": encoding, "Crc": checksum(crcs)}
     if cursor is not None:
         header["Cursor"] = str(cursor)
-    return Batch(header, _encode(records) if encoding == MSGPACK else _json_lines(records))
+    return Batch(header, _encode(records) if encoding == MSGPACK else json_lines(map(record_as_json, records)))
 
 
 class Checked(NamedTuple):
@@ -123,7 +119,7 @@ def read_records(batch: Batch) -> Checked:
         encoded = msgspec.msgpack.Encoder()
         crcs = [crc64(encoded.encode(record)) for record in records]
     else:
-        records = [record_from_json(line) for line in batch.payload.splitlines() if line.strip()]
+        records = [record_from_json(line) for line in lines_of(batch.payload)]
         crcs = [record_crc(record) for record in records]
     if len(records) != count:
         raise ProtocolError(f"a batch says Count={count} and holds {len(records)} records")
@@ -139,23 +135,31 @@ def read_records(batch: Batch) -> Checked:
 
 def typed_batch(kind: str, items: list[Any]) -> Batch:
     """Return a MessagePack batch of other values: ranges, keys, content requests."""
-    payload = _encode(items)
-    header = {"Type": kind, "Count": str(len(items)), "Encoding": MSGPACK, "Crc": f"{crc64(payload):016x}"}
+    return payload_batch(kind, len(items), MSGPACK, _encode(items))
+
+
+def payload_batch(kind: str, count: int, encoding: str, payload: bytes) -> Batch:
+    """Return a batch of encoded values, with the CRC-64 of their bytes."""
+    header = {"Type": kind, "Count": str(count), "Encoding": encoding, "Crc": f"{crc64(payload):016x}"}
     return Batch(header, payload)
 
 
 def read_typed(batch: Batch, kind: str, item: Any) -> list[Any]:
     """Decode and check what ``typed_batch`` made.  Raises ProtocolError."""
+    in_json = batch.header.get("Encoding") == JSON
+    decoder = msgspec.json.Decoder(list[item]) if in_json else msgspec.msgpack.Decoder(list[item])
+    return read_payload(batch, kind, decoder.decode)
+
+
+def read_payload(batch: Batch, kind: str, decoder: Callable[[bytes], list[Any]], limit: int = 1 << 20) -> list[Any]:
+    """Check and decode what ``payload_batch`` made, up to ``limit`` values.  Raises ProtocolError."""
     header = batch.header
     if header.get("Type") != kind:
         raise ProtocolError(f"a batch of Type={header.get('Type', '')[:40]!r} where {kind!r} was expected")
     if header.get("Crc") != f"{crc64(batch.payload):016x}":
         raise ProtocolError("a batch's CRC does not match its payload")
-    decoder = (
-        msgspec.json.Decoder(list[item]) if header.get("Encoding") == JSON else msgspec.msgpack.Decoder(list[item])
-    )
-    items: list[Any] = _decode(batch.payload, decoder.decode)
-    if len(items) != header_int(header, "Count", 1 << 20):
+    items: list[Any] = _decode(batch.payload, decoder)
+    if len(items) != header_int(header, "Count", limit):
         raise ProtocolError("a batch's Count does not match its payload")
     return items
 
@@ -165,66 +169,3 @@ def _decode(payload: bytes, decoder: Callable[[bytes], Any]) -> Any:
         return decoder(payload)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
         raise ProtocolError(f"a batch's payload cannot be decoded: {error}") from None
-
-
-def record_as_json(record: Record) -> dict[str, Any]:
-    """Return a record as plain values that can be read by a person."""
-    view: dict[str, Any] = {
-        "collection": record.collection,
-        "key": record.key,
-        "stamp": record.stamp,
-        "time": format_stamp(record.stamp),
-        "origin": record.origin,
-        "born": record.born,
-    }
-    if record.dead:
-        view["dead"] = True
-    if record.past:
-        view["past"] = dict(record.past)
-    if record.head:
-        view["head"] = unpack_head(record.head)
-    if record.body:
-        view.update(_text_or_base64(record.body))
-    if record.content:
-        view.update(content=record.content.hex(), size=record.size)
-    return view
-
-
-def _text_or_base64(body: bytes) -> dict[str, str]:
-    try:
-        return {"text": body.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(body).decode()}
-
-
-def _json_lines(records: Iterable[Record]) -> bytes:
-    lines = [json.dumps(record_as_json(record), ensure_ascii=False) for record in records]
-    return "".join(line + "\n" for line in lines).encode()
-
-
-def record_from_json(line: bytes) -> Record:
-    """Read one JSON object as a record.  Raises BadRecord.  ``time`` is for people and ignored."""
-    try:
-        view = json.loads(line)
-        body = view["text"].encode() if "text" in view else base64.b64decode(view.get("base64", ""), validate=True)
-        return Record(
-            collection=_text(view["collection"]),
-            key=_text(view["key"]),
-            stamp=int(view.get("stamp", 0)),
-            origin=_text(view.get("origin", "")),
-            born=int(view.get("born", view.get("stamp", 0))),
-            dead=view.get("dead", False) is True,
-            past=tuple(sorted((_text(name), int(stamp)) for name, stamp in view.get("past", {}).items())),
-            head=pack_head(dict(view.get("head", {}))),
-            body=body,
-            content=bytes.fromhex(view.get("content", "")),
-            size=int(view.get("size", 0)),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise BadRecord(f"a JSON record cannot be read ({type(error).__name__}: {error})") from None
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value

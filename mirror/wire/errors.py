@@ -16,3 +16,10 @@ class Refused(MirrorError):
         super().__init__(f"{code} {text}")
         self.code = code
         self.text = text
+
+
+class ChangedThere(Refused):
+    """A draft was to replace one version only, and the other side holds another one.
+
+    What that is stands in the text (``parse_changed``).
+    """

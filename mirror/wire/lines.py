@@ -28,6 +28,7 @@ class Code(enum.IntEnum):
     TOO_MANY = 551
     BUSY = 552
     NOT_FOUND = 571
+    CHANGED = 575
     STALE_CURSOR = 576
 
 

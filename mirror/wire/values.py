@@ -10,6 +10,9 @@ from mirror.model.digest import Digest
 from mirror.model.record import Record
 from mirror.wire.codec import Cursor, Listed, Range
 
+DRAFTS_BASE = "drafts-base"
+"""The capability of a node to which drafts may name the version that they were made from."""
+
 
 class ServerInfo(NamedTuple):
     """What a node tells everybody of itself; ``time_ms`` is Unix milliseconds by its clock.
@@ -133,6 +136,14 @@ class SharedRoom(NamedTuple):
 
     def points_at(self, other: "SharedRoom") -> bool:
         return self.remote.casefold() == other.name.casefold()
+
+
+class Held(NamedTuple):
+    """The version that is there of something: its stamp, origin and CRC-64."""
+
+    stamp: int
+    origin: str
+    crc: int
 
 
 class CheckResult(NamedTuple):

@@ -13,6 +13,7 @@ from mirror.formats.message import parse_message, serialize_message
 from mirror.formats.migr import read_elements
 from mirror.formats.names import shown_names
 from mirror.formats.sequence_set import SequenceSet
+from mirror.model.draft import Base, Draft
 from mirror.model.errors import MirrorError
 from mirror.model.fields import unpack_fields
 from mirror.model.item import item_rank
@@ -21,8 +22,9 @@ from mirror.model.merge import merge
 from mirror.model.nodes import agreed_horizon, horizon_of, vector_held
 from mirror.model.record import Record, pack_head, record_bytes, record_crc, unpack_head, validate
 from mirror.sync.share.policy import facts_of
+from mirror.wire import answers
 from mirror.wire.batch import Batch, BatchReader, Marker, frame, header_int
-from mirror.wire.bulk import parse_part
+from mirror.wire.bulk import format_drafts, parse_answers, parse_drafts, parse_overwrites, parse_part
 from mirror.wire.codec import (
     ContentRequest,
     Listed,
@@ -30,11 +32,12 @@ from mirror.wire.codec import (
     parse_cursor,
     read_records,
     read_typed,
-    record_from_json,
     records_batch,
 )
 from mirror.wire.lines import decode_line, parse_command, parse_number, parse_reply
+from mirror.wire.readable import draft_from_json, record_from_json
 from mirror.wire.receiver import Receiver
+from mirror.wire.status import NodeStatus, SharingStatus, parse_json
 from netconf.lines import parse_lines, write_lines
 from netconf.neighbors import read_neighbors
 from netconf.rules import check, read_rules, write_rule
@@ -68,6 +71,29 @@ def _lines(data: bytes) -> None:
             _tolerant(parse_text, text)
 
 
+def _answers(data: bytes) -> None:
+    """Reply lines and lines of listings, by everything that reads such a one."""
+    text = data.decode("utf-8", "replace")
+    for parse in (
+        answers.parse_digest_line,
+        answers.parse_shared_room,
+        answers.parse_applied,
+        answers.parse_changed,
+        answers.parse_greeting,
+        answers.parse_logged_in,
+        answers.parse_entered,
+        answers.parse_place,
+        answers.parse_server_time,
+        lambda one: answers.parse_state(one, [one]),
+        lambda one: answers.parse_heard(one, [one]),
+        lambda one: answers.parse_check(one, [one]),
+        lambda one: answers.parse_server_info([one]),
+        lambda one: parse_json(one, NodeStatus),
+        lambda one: parse_json(one, SharingStatus),
+    ):
+        _tolerant(parse, text)
+
+
 def _tolerant(parse: Callable[[bytes], object] | Callable[[str], object], data: object) -> None:
     try:
         parse(data)  # type: ignore[arg-type]
@@ -80,6 +106,9 @@ def _batches(data: bytes) -> None:
         for read in (
             read_records,
             parse_part,
+            parse_drafts,
+            parse_overwrites,
+            parse_answers,
             lambda one: read_typed(one, "ranges", Range),
             lambda one: read_typed(one, "listed", Listed),
             lambda one: read_typed(one, "contents", ContentRequest),
@@ -168,14 +197,23 @@ ignet_push_share|charlie|Help Desk
 mirror_share|bravo|Lobby|direction=pull|what=messages,files|since=2026-11-24T20:00:00Z|max_age=9d|header=List-Id:*x*
 pop3client|pop.example.net|user|secret|1|600
 """
+DRAFTS = b"".join(frame(format_drafts([Draft("users", "k", Base(9, "a"), head=pack_head({"a": "b"}))])))
 BATCH = b"".join(frame(records_batch(RECORDS, [record_crc(record) for record in RECORDS]))) + b"000\n"
 
 TARGETS = {
     "lines": Target(_lines, [b"200 ok|1|2\nSYNC users|info\r\n100 x:7\n", b"SNGL 120|500\nSYNC messages/a:1|getall\n"]),
-    "batches": Target(_batches, [BATCH, b"Type=content\nSize=3\nDATA CHUNK 3\nabcEND\n000\n"]),
+    "batches": Target(_batches, [BATCH, DRAFTS + b"000\n", b"Type=content\nSize=3\nDATA CHUNK 3\nabcEND\n000\n"]),
     "json": Target(
         record_from_json, [b'{"collection":"config","key":"k","head":{"a":"b"}}', b'{"stamp":1,"past":{"a":2}}']
     ),
+    "drafts-json": Target(
+        draft_from_json,
+        [
+            b'{"collection":"users","key":"k","base":{"stamp":5,"origin":"a","past":{"b":4}},"fields":{"a":"b"}}',
+            b'{"collection":"files/r","key":"k","text":"x","only_if":"00000000000000ff","changed":["subject"]}',
+        ],
+    ),
+    "answers": Target(_answers, [b"a|c3|5|1|ff|0a|0", b"users|1|ff|0a|name", b"a:1|Lobby||push|files|m|1", b"1|2|3"]),
     "records": Target(_records, [pack_head({"a": ["v", 1 << 40, "a"]}), EVENT, record_bytes(RECORDS[1])]),
     "nodes": Target(_nodes, [pack_head({"seen": {"a": 5}}), pack_head({"nodes": ["a", "b"]})]),
     "names": Target(_names, [pack_head({"u_fullname": ["Ann", 1, "a"], "u_axlevel": [4, 1, "a"]})]),

@@ -169,11 +169,11 @@ def test_what_can_be_written(party: str, world: World, connect: Callable[[str], 
         before = world.node.store.read(lambda reader: reader.digest(collection))  # noqa: B023
         draft = Record(collection, "id:matrix", 1, "x", 1, body=b"\xffA\0Mx\0" if kind == "messages" else b"")
         try:
-            remote.draft([draft])
+            remote.overwrite([draft])
         except Refused as error:
             assert not allowed, f"{party} may write {collection}: {error}"
             assert error.code == 571
             assert world.node.store.read(lambda reader: reader.digest(collection)) == before  # noqa: B023
         else:
             assert allowed, f"{party} wrote {collection}"
-            remote.draft([Record(collection, "id:matrix", 1, "x", 1, dead=True)])
+            remote.overwrite([Record(collection, "id:matrix", 1, "x", 1, dead=True)])

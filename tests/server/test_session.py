@@ -198,10 +198,10 @@ def test_a_user_writes_only_where_allowed(talk: Callable[..., Channel]) -> None:
     log_in(user, "Alice Liddell", "pw-Alice Liddell")
     remote = ChannelRemote(user)
     own = listing(user, "SYNC mailboxes|info")[0].split("|")[0]
-    assert remote.draft([Record(own, "id:new", 1, "x", 1, body=b"\xffA\0Mhello\0")]).written == 1
+    assert remote.overwrite([Record(own, "id:new", 1, "x", 1, body=b"\xffA\0Mhello\0")]).written == 1
     for collection in ("users", "messages/alpha:99999", "config"):
         with pytest.raises(Refused, match="571"):
-            remote.draft([Record(collection, "id:new", 1, "x", 1)])
+            remote.overwrite([Record(collection, "id:new", 1, "x", 1)])
     (page,) = remote.get(own, ["id:new"])
     assert page.records[0].origin == "m"
 

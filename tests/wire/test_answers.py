@@ -18,6 +18,7 @@ from mirror.wire.values import (
     CheckResult,
     Entered,
     Greeting,
+    Held,
     LoggedIn,
     ServerInfo,
     ServerTime,
@@ -116,6 +117,12 @@ def test_applied(applied: Applied) -> None:
     round_trip(answers.format_applied, answers.parse_applied, applied)
 
 
+@given(st.one_of(st.none(), st.builds(Held, STAMPS, WORDS, CRCS)), NAMES)
+def test_changed(held: Held | None, problem: str) -> None:
+    text, _ = over_the_wire(answers.format_changed(held, problem))
+    assert answers.parse_changed(text) == held
+
+
 @given(COLLECTIONS, st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20))
 def test_place(collection: str, key: str) -> None:
     assert answers.parse_place(over_the_wire(answers.format_place(collection, key))[0]) == (collection, key)
@@ -190,6 +197,8 @@ def test_the_lines_of_info_are_those_of_version_1() -> None:
         (answers.parse_logged_in, "Ann|a:1|many"),
         (answers.parse_entered, "Lobby|a:1"),
         (answers.parse_place, "users"),
+        (answers.parse_changed, "5|a|x"),
+        (answers.parse_changed, "5|a"),
         (lambda text: answers.parse_server_info([text]), "protocol=one"),
     ],
 )

@@ -1,13 +1,28 @@
-"""Pages, parts and answers in batches: what is parsed is what was formatted."""
+"""Pages, parts, answers and drafts in batches: what is parsed is what was formatted."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.model.record import Record, record_crc
+from mirror.model.draft import Base, Draft
+from mirror.model.errors import BadRecord
+from mirror.model.record import Record, pack_head, record_crc
 from mirror.wire.batch import Batch, BatchReader, frame
-from mirror.wire.bulk import format_answers, format_page, format_part, parse_answers, parse_page, parse_part
-from mirror.wire.codec import ENCODINGS, Bound, Cursor, Entry, Listed, Range
+from mirror.wire.bulk import (
+    format_answers,
+    format_drafts,
+    format_overwrites,
+    format_page,
+    format_part,
+    names_base,
+    parse_answers,
+    parse_drafts,
+    parse_overwrites,
+    parse_page,
+    parse_part,
+)
+from mirror.wire.codec import ENCODINGS, JSON, MSGPACK, Bound, Cursor, Entry, Listed, Range, payload_batch
 from mirror.wire.errors import ProtocolError
 from mirror.wire.receiver import Receiver
 from mirror.wire.values import Answer, Page, Part
@@ -70,3 +85,86 @@ def test_listed_ranges_go_in_several_batches() -> None:
 def test_a_part_is_named_by_a_sha_256(content: str) -> None:
     with pytest.raises(ProtocolError, match="is no SHA-256"):
         parse_part(Batch({"Type": "content", "Content": content, "Offset": "0", "Total": "1"}, b"x"))
+
+
+# -- drafts -------------------------------------------------------------------------------------------
+
+VECTORS = st.dictionaries(WORDS, STAMPS, max_size=3).map(lambda vector: tuple(sorted(vector.items())))
+BASES = st.one_of(st.none(), st.builds(Base, STAMPS, WORDS, VECTORS))
+HEADS = st.dictionaries(
+    st.text(max_size=8), st.one_of(st.text(max_size=8), st.integers(0, 1 << 62), st.booleans()), max_size=3
+).map(pack_head)
+DRAFTS = st.builds(
+    Draft,
+    st.sampled_from(["users", "messages/a:1", "pictures", "visits/a:1"]),
+    WORDS,
+    BASES,
+    st.booleans(),
+    HEADS,
+    BODIES,
+    st.one_of(st.just(b""), st.binary(min_size=32, max_size=32)),
+    st.integers(0, 1 << 40),
+    st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    st.one_of(st.none(), CRCS),
+).map(lambda draft: draft if draft.content else msgspec.structs.replace(draft, size=0))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(drafts=st.lists(DRAFTS, max_size=4))
+def test_drafts(encoding: str, drafts: list[Draft]) -> None:
+    batch = over_the_wire(format_drafts(drafts, encoding))
+    assert names_base(batch)
+    assert parse_drafts(batch) == drafts
+
+
+@given(st.lists(RECORDS, max_size=3))
+def test_overwrites(records: list[Record]) -> None:
+    batch = over_the_wire(format_overwrites(records))
+    assert not names_base(batch)
+    assert parse_overwrites(batch) == records
+
+
+def test_a_draft_in_json_can_be_read_and_written_by_people() -> None:
+    draft = Draft("users", "a:1", Base(65536, "a", (("b", 9),)), head=pack_head({"u_fullname": "Ann"}), only_if=255)
+    payload = format_drafts([draft], JSON).payload
+    assert payload.decode() == (
+        '{"collection": "users", "key": "a:1", "base": {"stamp": 65536, "origin": "a", "past": {"b": 9}}, '
+        '"fields": {"u_fullname": "Ann"}, "only_if": "00000000000000ff"}\n'
+    )
+    item = Draft("messages/a:1", "euid:x", body=b"text", head=pack_head({"k": 1}), changed=("subject",))
+    assert format_drafts([item], JSON).payload.decode() == (
+        '{"collection": "messages/a:1", "key": "euid:x", "head": {"k": 1}, "text": "text", "changed": ["subject"]}\n'
+    )
+
+
+def test_a_draft_of_a_later_version_may_have_more() -> None:
+    payload = msgspec.msgpack.encode([["pictures", "k", None, False, b"", b"x", b"", 0, [], None, "new"]])
+    assert parse_drafts(payload_batch("drafts", 1, MSGPACK, payload)) == [Draft("pictures", "k", body=b"x")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        '{"key": "k"}',
+        '{"collection": "users", "key": 5}',
+        '{"collection": "users", "key": "k", "head": {}}',
+        '{"collection": "pictures", "key": "k", "fields": {}}',
+        '{"collection": "users", "key": "k", "base": {"stamp": 1}}',
+        '{"collection": "users", "key": "k", "base": []}',
+        '{"collection": "users", "key": "k", "only_if": "ff"}',
+        '{"collection": "users", "key": "k", "only_if": 255}',
+        '{"collection": "users", "key": "k", "changed": [1]}',
+        '{"collection": "users", "key": "\\ud800"}',
+        "{" * 100_000,
+    ],
+)
+def test_what_is_no_draft_is_refused(line: str) -> None:
+    payload = line.encode()
+    with pytest.raises(BadRecord, match="a JSON draft cannot be read"):
+        parse_drafts(payload_batch("drafts", 1, JSON, payload))
+
+
+def test_a_header_that_says_something_else_of_the_base_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="Base='guessed': 'named' is the one there is"):
+        names_base(Batch({"Base": "guessed"}, b""))
