@@ -17,8 +17,8 @@ from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import Scope
 from mirror.sync.share.pairs import Pair, find_pairs, inward, outward
 from mirror.sync.share.rules import NETCONF
-from mirror.sync.share.settling import Settling, apply_proved
-from mirror.wire.values import Page, SharedRoom
+from mirror.sync.share.settling import Forgotten, Settling, apply_proved
+from mirror.wire.values import Page, SharedRoom, State
 
 
 class ShareRemote(Remote, Protocol):
@@ -103,14 +103,14 @@ class ShareExchange(Cursors):
         stale = self.stale(state.epoch, pushing)
         only_new, self._only_new = self._only_new and not stale, False
         work = Settling(self._store, remote, self._scope, own, state, pushing, Outcome(state), self._sums)
-        known = {pair: self._known(pair) for pair in self._pairs}
         for pair in self._pairs:
-            if only_new and known[pair] == pair.state:
+            known = self._known(pair)
+            if only_new and known == pair.state:
                 continue
-            away = stale and known[pair].partition("|")[0] == pair.there.key
-            withheld = work.settle(pair, away, anew=stale or known[pair] != pair.state)
+            anew = stale or known != pair.state
+            withheld = work.settle(pair, self._forgotten(known, pair, state, stale), anew)
             self._withheld.pop(pair.here.name, None)
-            if withheld:
+            if withheld and (stale or pair.whole):  # else it may be the rules that keep it on one side
                 self._withheld[pair.here.name] = withheld
 
         def job(writer: Writer) -> None:
@@ -123,6 +123,14 @@ class ShareExchange(Cursors):
 
         self._store.write(job)
         return work.outcome
+
+    def _forgotten(self, known: str, pair: Pair, state: State, stale: bool) -> Forgotten:
+        """Return before which stamps deletions are forgotten that two rooms were to tell each other of, if they were.
+
+        That is so where they were compared before by the rules of now, or are out of touch.
+        """
+        met = known.partition("|")[0] == pair.there.key if stale else known == pair.state
+        return Forgotten(self._store.read(lambda reader: reader.horizon()), state.horizon) if met else Forgotten()
 
     def take(self, page: Page, bodies: Remote) -> Applied:
         """Take in a page of the peer's feed, with its cursor."""

@@ -26,6 +26,11 @@ class Pair(NamedTuple):
         return self.here.what & self.there.what if self.here.pushes and self.there.pulls else frozenset()
 
     @property
+    def whole(self) -> bool:
+        """Whether both sides show all of their rooms, so that what is on one side only should be on both."""
+        return self.here.whole and self.there.whole
+
+    @property
     def state(self) -> str:
         """What has to be the same for what was exchanged so far to count."""
         return f"{self.there.key}|{self.here.mark}|{self.there.mark}"

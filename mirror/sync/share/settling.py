@@ -9,7 +9,7 @@ from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.kinds import Collection
 from mirror.model.record import Record, created
-from mirror.store.base import PAGE_RECORDS, Listing, Place, Reader, Store, Writer
+from mirror.store.base import PAGE_RECORDS, Listing, Place, Store, Writer
 from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import Difference, find_difference
@@ -44,6 +44,16 @@ class _Renamed(NamedTuple):
         return None
 
 
+class Forgotten(NamedTuple):
+    """Before which stamps deletions are forgotten, here and there; 0 where that does not count.
+
+    What just one side has from before was deleted on the other, or never got there: it is neither taken nor given.
+    """
+
+    here: int = 0
+    there: int = 0
+
+
 class Settling(NamedTuple):
     """One comparison of shared rooms under way."""
 
@@ -56,19 +66,16 @@ class Settling(NamedTuple):
     outcome: Outcome
     sums: Sums
 
-    def settle(self, pair: Pair, away: bool, anew: bool) -> int:
+    def settle(self, pair: Pair, forgotten: Forgotten, anew: bool) -> int:
         """Make a pair equal, as far as its rules let things flow; returns how many records stay on one side.
 
         ``anew``: what was pushed so far does not count.  Where the other side shows nothing there is nothing to compare
         with, and all is offered then; else the cursor tells what it has taken.
-
-        ``away``: the two were out of touch for longer than deletions are remembered, so what just one side has
-        from before that was deleted on the other, or never got there.  It is neither taken nor given.
         """
         withheld = 0
         for what in KIND_OF:
             if what in pair.pulled | pair.pushed:
-                withheld += self._settle_kind(pair, what, away, anew)
+                withheld += self._settle_kind(pair, what, forgotten, anew)
         if SETTINGS in pair.pulled:
             for collection, key in settings_of(pair.there.key):
                 self._take(pair, list(self.remote.get(collection, [key])))
@@ -77,7 +84,7 @@ class Settling(NamedTuple):
                 self._offer(pair, self.own.get(collection, [key]))
         return withheld
 
-    def _settle_kind(self, pair: Pair, what: str, away: bool, anew: bool) -> int:
+    def _settle_kind(self, pair: Pair, what: str, forgotten: Forgotten, anew: bool) -> int:
         kind, withheld = KIND_OF[what], 0
         here, there = (str(Collection(kind, room.key)) for room in pair)
         surplus: Sequence[str] | None = None
@@ -87,7 +94,7 @@ class Settling(NamedTuple):
             self.outcome.trips += found.trips
             if found.wanted or found.surplus:
                 self.outcome.differing.append(here)
-            withheld += self._take_wanted(pair, there, here, found.wanted, away)
+            withheld += self._take_wanted(pair, there, here, found.wanted, forgotten.here)
             surplus, known = found.surplus, {*found.wanted}
             unknown = [key for key in surplus if key not in known]
             if unknown and DELETIONS in pair.pulled and not pair.there.whole:
@@ -95,7 +102,7 @@ class Settling(NamedTuple):
                 for pages in self._in_parts(there, unknown):
                     self._take(pair, [page.only(lambda record: record.dead) for page in pages])
         if what in pair.pushed and self.pushing and (anew or surplus is not None):
-            withheld += self._offer_surplus(pair, here, surplus, known if away else None)
+            withheld += self._offer_surplus(pair, here, surplus, known, forgotten.there)
         return withheld
 
     def _find(self, here: str, there: str, tombstones: bool) -> Difference:
@@ -115,40 +122,34 @@ class Settling(NamedTuple):
             # All of the answer at once: contents are asked for on the same connection, one exchange at a time.
             yield list(self.remote.get(collection, keys[start : start + PAGE_RECORDS]))
 
-    def _take_wanted(self, pair: Pair, there: str, here: str, keys: Sequence[str], away: bool) -> int:
+    def _take_wanted(self, pair: Pair, there: str, here: str, keys: Sequence[str], before: int) -> int:
         withheld = 0
         self.outcome.wanted += len(keys)
         for pages in self._in_parts(there, keys):
             for page in pages:
-                kept = self._known_or_new(page, here) if away else page
+                kept = self._known_or_new(page, here, before) if before else page
                 withheld += len(page.records) - len(kept.records)
                 self._take(pair, [kept])
         return withheld
 
-    def _known_or_new(self, page: Page, here: str) -> Page:
-        """Leave out what is not here and may have been deleted here, so long ago that this is forgotten."""
-
-        def job(reader: Reader) -> tuple[int, set[str]]:
-            return reader.horizon(), {record.key for record in reader.get_many(here, list(page.by_key()))}
-
-        horizon, held = self.store.read(job)
-        return page.only(lambda record: record.key in held or record.dead or created(record) >= horizon)
+    def _known_or_new(self, page: Page, here: str, before: int) -> Page:
+        """Leave out what is not here and was created before a stamp."""
+        held = self.store.read(lambda reader: {one.key for one in reader.get_many(here, list(page.by_key()))})
+        return page.only(lambda record: record.key in held or record.dead or created(record) >= before)
 
     def _take(self, pair: Pair, pages: Iterable[Page]) -> None:
         for page in pages:
             self.outcome.pulled += apply_proved(self.store, self.remote, self.scope, inward(page, [pair]))
 
-    def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, known: set[str] | None) -> int:
-        """Offer these records, or all; with ``known``, of the old ones just those that are there in some version."""
-        withheld, horizon = 0, self.state.horizon
+    def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, known: set[str], before: int) -> int:
+        """Offer these records, or all; of those created before a stamp just what is ``known`` there in some version."""
+        withheld = 0
         pages = self.own.scan(here) if keys is None else self.own.get(here, keys, asked=False)
         for page in pages:
-            if known is not None:
-                kept = page.only(lambda record: record.dead or record.key in known or created(record) >= horizon)
-                withheld += len(page.records) - len(kept.records)
-                page = kept
-            self.outcome.surplus += len(page.records)
-            self._offer(pair, [page])
+            kept = page.only(lambda record: record.dead or record.key in known or created(record) >= before)
+            withheld += len(page.records) - len(kept.records)
+            self.outcome.surplus += len(kept.records)
+            self._offer(pair, [kept])
         return withheld
 
     def _offer(self, pair: Pair, pages: Iterable[Page]) -> None:

@@ -258,6 +258,7 @@ def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: S
     for key in ("kept", "deleted on a", "deleted on b"):
         post(a, "a:1", key)
     dial(b, a)
+    dial(a, b)
     drop(a, "a:1", "deleted on a")
     drop(b, "b:9", "deleted on b")
     for store in pair:
@@ -270,10 +271,18 @@ def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: S
         assert store.read(lambda reader: reader.trimmed())
     post(a, "a:1", "new on a")
     post(b, "b:9", "new on b")
-    exchange = dial(b, a)
-    assert keys(a, "a:1") == {"kept", "deleted on b", "new on a", "new on b"}
-    assert keys(b, "b:9") == {"kept", "deleted on a", "new on a", "new on b"}
-    assert exchange.notes == ["Foyer: 2 records older than remembered deletions are on one side only, and stay there"]
+    assert dial(b, a).notes == ["Foyer: 2 records older than remembered deletions are on one side only, and stay there"]
+    note = "2 records older than remembered deletions are on one side only, and stay there"
+    for dials, dialled, name in ((b, a, "Foyer"), (b, a, "Foyer"), (a, b, "Lobby"), (a, b, "Lobby")):
+        assert keys(a, "a:1") == {"kept", "deleted on b", "new on a", "new on b"}
+        assert keys(b, "b:9") == {"kept", "deleted on a", "new on a", "new on b"}
+        exchange, remote = exchange_with(dials, dialled)  # as after a restart
+        compare(exchange, remote)
+        assert exchange.notes == [f"{name}: {note}"]
+    drop(b, "b:9", "deleted on a")
+    post(a, "a:1", "deleted on b", "written again")
+    dial(b, a)
+    assert keys(a, "a:1") == keys(b, "b:9") == {"kept", "deleted on b", "new on a", "new on b"}
 
 
 @pytest.mark.parametrize("side", ["dials", "is dialled"])
