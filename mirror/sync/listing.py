@@ -25,8 +25,20 @@ class Difference(msgspec.Struct):
     trips: int = 0
 
 
-def find_difference(index: RangeIndex, ask: Callable[[Sequence[Range]], list[Answer]]) -> Difference:
-    """Descend into the ranges that differ until all entries in question are listed.  ``ask`` is one trip."""
+class Versions(msgspec.Struct):
+    """The CRCs of the versions in which two nodes differ, by their keys."""
+
+    theirs: dict[str, int] = {}
+    ours: dict[str, int] = {}
+
+
+def find_difference(
+    index: RangeIndex, ask: Callable[[Sequence[Range]], list[Answer]], versions: Versions | None = None
+) -> Difference:
+    """Descend into the ranges that differ until all entries in question are listed.  ``ask`` is one trip.
+
+    What was found goes into ``versions`` too, if they are given.
+    """
     found = Difference()
     pending = [index.fingerprint(LEAST, GREATEST)]
     while pending:
@@ -34,17 +46,20 @@ def find_difference(index: RangeIndex, ask: Callable[[Sequence[Range]], list[Ans
         found.trips += 1
         for answer in ask(asked):
             if isinstance(answer, Listed):
-                _compare(index, answer, found)
+                _compare(index, answer, found, versions)
             elif index.differs(answer):
                 pending.append(index.fingerprint(answer.lower, answer.upper))
     return found
 
 
-def _compare(index: RangeIndex, listed: Listed, found: Difference) -> None:
+def _compare(index: RangeIndex, listed: Listed, found: Difference, versions: Versions | None) -> None:
     theirs = {(entry.stamp, entry.key, entry.crc) for entry in listed.entries}
     ours = {(entry.stamp, entry.key, entry.crc) for entry in index.entries(listed.lower, listed.upper)}
     found.wanted += sorted(key for _, key, _ in theirs - ours)
     found.surplus += sorted(key for _, key, _ in ours - theirs)
+    if versions is not None:
+        versions.theirs.update((key, crc) for _, key, crc in theirs - ours)
+        versions.ours.update((key, crc) for _, key, crc in ours - theirs)
 
 
 def list_entries(remote: Remote, collection: str) -> list[Entry]:

@@ -17,7 +17,7 @@ from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import Scope
 from mirror.sync.share.pairs import Pair, find_pairs, inward, outward
 from mirror.sync.share.rules import NETCONF
-from mirror.sync.share.settling import Forgotten, Settling, apply_proved
+from mirror.sync.share.settling import Forgotten, Settling, Tried, apply_proved
 from mirror.wire.values import Page, SharedRoom, State
 
 
@@ -38,6 +38,7 @@ class ShareExchange(Cursors):
         """``scope`` is what the peer may see and write here; ``sums`` may be kept longer than this is."""
         super().__init__(store, peer)
         self._sums = sums or Sums()
+        self._tried = Tried()
         self._scope = scope
         self._rooms = list(rooms)
         self._pairs: list[Pair] = []
@@ -102,7 +103,7 @@ class ShareExchange(Cursors):
         state = remote.info()
         stale = self.stale(state.epoch, pushing)
         only_new, self._only_new = self._only_new and not stale, False
-        work = Settling(self._store, remote, self._scope, own, state, pushing, Outcome(state), self._sums)
+        work = Settling(self._store, remote, self._scope, own, state, pushing, Outcome(state), self._sums, self._tried)
         for pair in self._pairs:
             known = self._known(pair)
             if only_new and known == pair.state:

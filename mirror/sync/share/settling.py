@@ -12,7 +12,7 @@ from mirror.model.record import Record, created
 from mirror.store.base import PAGE_RECORDS, Listing, Place, Store, Writer
 from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
-from mirror.sync.listing import Difference, find_difference
+from mirror.sync.listing import Difference, Versions, find_difference
 from mirror.sync.pull import contents_of, fetch_contents, store_parts
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Outcome
@@ -24,6 +24,9 @@ from mirror.sync.share.pairs import Pair, inward, outward
 from mirror.sync.uploads import Uploads
 from mirror.wire.values import Page, State
 from netconf.rules import DELETIONS, MARKS, SETTINGS
+
+MAX_TRIED = 262_144
+"""Versions that rules keep on one side of which an exchange takes note, some 100 bytes each."""
 
 
 class _Renamed(NamedTuple):
@@ -54,6 +57,28 @@ class Forgotten(NamedTuple):
     there: int = 0
 
 
+class Tried:
+    """The versions in which rooms still differed after all was exchanged, since a rule keeps them on one side.
+
+    They are known by their CRCs, and not fetched or offered in vain again while the rules stay what they are.
+    """
+
+    def __init__(self, limit: int = MAX_TRIED) -> None:
+        self._limit = limit
+        self._crcs: dict[str, tuple[str, frozenset[int]]] = {}
+
+    def of(self, collection: str, state: str) -> frozenset[int]:
+        """Return the CRCs of those of a collection, tried in that state of its pair."""
+        held, crcs = self._crcs.get(collection, ("", frozenset()))
+        return crcs if held == state else frozenset()
+
+    def note(self, collection: str, state: str, crcs: Sequence[int]) -> None:
+        """Take note of what was tried just now; if it is too much, it is tried again."""
+        self._crcs.pop(collection, None)
+        if sum(len(held) for _, held in self._crcs.values()) + len(crcs) <= self._limit:
+            self._crcs[collection] = (state, frozenset(crcs))
+
+
 class Settling(NamedTuple):
     """One comparison of shared rooms under way."""
 
@@ -65,6 +90,7 @@ class Settling(NamedTuple):
     pushing: bool
     outcome: Outcome
     sums: Sums
+    tried: Tried
 
     def settle(self, pair: Pair, forgotten: Forgotten, anew: bool) -> int:
         """Make a pair equal, as far as its rules let things flow; returns how many records stay on one side.
@@ -87,25 +113,37 @@ class Settling(NamedTuple):
     def _settle_kind(self, pair: Pair, what: str, forgotten: Forgotten, anew: bool) -> int:
         kind, withheld = KIND_OF[what], 0
         here, there = (str(Collection(kind, room.key)) for room in pair)
-        surplus: Sequence[str] | None = None
+        offered: Sequence[str] | None = None
         known: set[str] = set()
+        versions = Versions()
         if what in pair.pulled:
-            found = self._find(here, there, DELETIONS in pair.pulled)
+            found = self._find(here, there, DELETIONS in pair.pulled, versions)
             self.outcome.trips += found.trips
-            if found.wanted or found.surplus:
+            vain = self.tried.of(here, pair.state)
+            wanted = [key for key in found.wanted if versions.theirs[key] not in vain]
+            offered = [key for key in found.surplus if versions.ours[key] not in vain]
+            if wanted or offered:
                 self.outcome.differing.append(here)
-            withheld += self._take_wanted(pair, there, here, found.wanted, forgotten.here)
-            surplus, known = found.surplus, {*found.wanted}
-            unknown = [key for key in surplus if key not in known]
-            if unknown and DELETIONS in pair.pulled and not pair.there.whole:
-                # A feed that shows just a part of a room hides what was deleted; of keys that we name we are told.
-                for pages in self._in_parts(there, unknown):
-                    self._take(pair, [page.only(lambda record: record.dead) for page in pages])
-        if what in pair.pushed and self.pushing and (anew or surplus is not None):
-            withheld += self._offer_surplus(pair, here, surplus, known, forgotten.there)
+            withheld += self._take_wanted(pair, there, here, wanted, forgotten.here)
+            known = {*found.wanted}
+            self._take_deletions(pair, there, [key for key in found.surplus if key not in known])
+        pushes = what in pair.pushed and self.pushing
+        if pushes and (anew or offered is not None):
+            withheld += self._offer_surplus(pair, here, offered, known, forgotten.there)
+        tried = (*versions.theirs.values(), *(versions.ours.values() if pushes else ()))
+        self.tried.note(here, pair.state, () if withheld else tried)
         return withheld
 
-    def _find(self, here: str, there: str, tombstones: bool) -> Difference:
+    def _take_deletions(self, pair: Pair, there: str, keys: Sequence[str]) -> None:
+        """Ask what is deleted there of keys that are shown just here, where the other side's feed would not tell.
+
+        A feed that shows just a part of a room hides what was deleted; of keys that we name we are told.
+        """
+        if keys and DELETIONS in pair.pulled and not pair.there.whole:
+            for pages in self._in_parts(there, keys):
+                self._take(pair, [page.only(lambda record: record.dead) for page in pages])
+
+    def _find(self, here: str, there: str, tombstones: bool, versions: Versions) -> Difference:
         """Find out in which keys a collection here differs from the one there."""
         renamed, now_ms = _Renamed(there, tombstones), self.store.clock.now_ms()
         sums = self.store.read(lambda reader: self.sums.of((here, renamed), reader, here, renamed, now_ms))
@@ -115,7 +153,8 @@ class Settling(NamedTuple):
         def load(lower: Place, upper: Place | None) -> list[Listing]:
             return self.store.read(lambda reader: entries_of(reader, here, renamed, now_ms, lower, upper))
 
-        return find_difference(RangeIndex(blocks_over(sums), load), lambda ranges: self.remote.ranges(there, ranges))
+        index = RangeIndex(blocks_over(sums), load)
+        return find_difference(index, lambda ranges: self.remote.ranges(there, ranges), versions)
 
     def _in_parts(self, collection: str, keys: Sequence[str]) -> Iterator[list[Page]]:
         for start in range(0, len(keys), PAGE_RECORDS):

@@ -1,12 +1,13 @@
 """Two servers that share rooms by rules of their own: what flows, what does not, and how both rooms end."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from share_ends import IN_USE, End, Stores, both, dial, drop, exchange_with, keys, post, room, shares_of
 
+from mirror.model.applied import Applied
 from mirror.model.fields import Field, pack_fields, values_of
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record, record_crc
@@ -16,8 +17,9 @@ from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import Denied
 from mirror.sync.share.exchange import ShareExchange
+from mirror.sync.share.settling import Tried
 from mirror.wire.codec import ContentRequest
-from mirror.wire.values import Page, Part
+from mirror.wire.values import Offered, Page, Part
 
 Make = Callable[..., SqliteStore]
 
@@ -385,6 +387,55 @@ def test_equal_rooms_are_told_by_their_digests_in_one_round_trip(make_store: Mak
     exchange, remote = exchange_with(b, a)
     outcome = compare(exchange, remote)
     assert (outcome.trips, outcome.wanted, outcome.surplus) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("side", ["dials", "is dialled"])
+def test_what_a_filter_keeps_on_one_side_is_tried_once_and_its_deletion_still_told(pair: Stores, side: str) -> None:
+    a, b = pair
+    lines = ["mirror_share|b|Foyer", "mirror_share|a|Lobby"]
+    lines[side == "dials"] += "|subject=*public*"
+    both(pair, *lines)
+    for store, key in ((a, "a:1"), (b, "b:9")):
+        post(store, key, f"public at {store.node}")
+        post(store, key, f"secret at {store.node}")
+        post(store, key, "secret of both", f"at {store.node}")
+    asked: list[str] = []
+
+    class Counting(End):
+        def get(self, collection: str, keys: Sequence[str], asked_for: bool = True) -> Iterator[Page]:
+            for page in super().get(collection, keys, asked_for):
+                asked.extend(record.key for record in page.records)
+                yield page
+
+        def offer(self, offered: Iterable[Offered]) -> Applied:
+            items = list(offered)
+            asked.extend(record.key for item in items if isinstance(item, Page) for record in item.records)
+            return super().offer(items)
+
+    exchange, remote = exchange_with(b, a)[0], Counting(a, shares_of(a, "b"))
+    compare(exchange, remote)
+    assert keys(a, "a:1") == {"public at a", "public at b", "secret at a", "secret of both"}
+    assert keys(b, "b:9") == {"public at a", "public at b", "secret at b", "secret of both"}
+    assert any(key.startswith("id:secret") for key in asked)
+    asked.clear()
+    assert compare(exchange, remote).differing == []
+    assert asked == []
+    post(b, "b:9", "public too")
+    drop(a, "a:1", "secret of both")
+    compare(exchange, remote)
+    assert "public too" in keys(a, "a:1")
+    assert keys(b, "b:9") == {"public at a", "public at b", "public too", "secret at b"}
+
+
+def test_more_than_can_be_noted_is_tried_again() -> None:
+    tried = Tried(limit=3)
+    tried.note("x", "one", (1, 2))
+    tried.note("y", "one", (3, 4))
+    assert (tried.of("x", "one"), tried.of("y", "one")) == ({1, 2}, frozenset())
+    assert tried.of("x", "another") == frozenset()
+    tried.note("x", "another", (5,))
+    tried.note("y", "one", (3, 4))
+    assert (tried.of("x", "another"), tried.of("y", "one")) == ({5}, {3, 4})
 
 
 def test_what_is_only_pushed_is_offered_once_and_after_that_as_it_changes(pair: Stores) -> None:
