@@ -3,9 +3,9 @@
 from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.derived import Sums
-from mirror.sync.pull import PUSH
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder
+from mirror.sync.round import Round, exchange_all
 from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.rules import NETCONF_KEY, Shares, read_shares
 from mirror.wire.values import SharedRoom
@@ -39,19 +39,10 @@ def exchange_with(store: SqliteStore, other: SqliteStore) -> tuple[ShareExchange
 def dial(store: SqliteStore, other: SqliteStore, pushing: bool = True) -> ShareExchange:
     """Do once what a link does all the time: reconcile if need be, pull what is new, push what is new."""
     exchange, remote = exchange_with(store, other)
-    if exchange.must_reconcile(remote, other.epoch, pushing):
-        exchange.reconcile(remote, pushing)
     try:
-        for page in remote.since(exchange.pull_cursor(other.epoch)):
-            exchange.take(page, remote)
+        exchange_all(Round(exchange, pushing), remote, other.epoch)
     except StaleCursor:
-        exchange.distrust_cursor()
         return dial(store, other, pushing)
-    more = pushing
-    while more:
-        after = exchange.cursor(PUSH).sequence
-        page, more = exchange.next_push(after)
-        exchange.push(remote, other.epoch, page, after)
     return exchange
 
 

@@ -1,37 +1,35 @@
-"""The link to one peer that we can dial: pull, push, reconcile, supervised and dialled again for ever.
+"""The link to one peer that we can dial: what a round (mirror.sync.round) does, over connections.
 
-A link is a greenlet that owns three others: one tails the peer's feed, one pushes ours where the peer
-cannot dial us, one reconciles on a schedule.  When one of them ends, all end, and the link is made anew
-after a pause that doubles up to a limit, with jitter so that a hundred leaves don't return at once.
+Under supervision, which dials again for ever, a link has up to three greenlets: one tails the peer's feed, one pushes
+ours where the peer cannot dial us, one compares all on a schedule.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import gevent
 from gevent.event import Event
-from gevent.pool import Group
 
 from mirror.config import Config, Peer
-from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.dial import dial_peer
-from mirror.peer.recent import Recent
 from mirror.peer.remote import ChannelRemote
+from mirror.peer.supervision import Pauses, Supervisor, run_together
 from mirror.store.base import Store
-from mirror.sync.exchange import Exchange
-from mirror.sync.pull import PUSH
+from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Outcome
-from mirror.sync.remote import StaleCursor
-from mirror.sync.share.exchange import ShareExchange
+from mirror.sync.round import Counts, Exchange, Round
 from mirror.wire.status import LinkStatus
 from mirror.wire.values import Greeting
 
 log = logging.getLogger("mirror.link")
+
+CONNECTING, RECONCILING, LIVE = "connecting", "reconciling", "live"
+"""The phases of a link, besides waiting between two tries."""
 
 
 class Link:
@@ -45,56 +43,42 @@ class Link:
         secret: str,
         recent: Recent,
         wait_open: Callable[[], None],
-        exchange: Exchange | ShareExchange | None = None,
+        exchange: Exchange[ChannelRemote],
     ) -> None:
-        """``wait_open`` blocks while this node takes nothing in (single-user mode); ``exchange`` is with a mirror."""
+        """``wait_open`` blocks while this node takes nothing in (single-user mode)."""
+        self.exchange = exchange
         self._store = store
         self._config = config
         self._peer = peer
         self._secret = secret
         self._recent = recent
         self._wait_open = wait_open
-        self.exchange: Any = exchange or Exchange(store, peer.name)
         self._channels: list[Channel] = []
-        self.status = LinkStatus(peer.name, str(peer.address))
+        self._counts = Counts()
+        self._notes: list[str] = []
+        self._reconciled = 0.0
+        self._last_change = 0.0
+        self._supervisor = Supervisor(f"link to {peer.name}", Pauses(config.replication.retry_min_s, config.replication.retry_max_s))
 
-    # -- supervision ------------------------------------------------------------------------------
+    @property
+    def status(self) -> LinkStatus:
+        """How the link is, and what it did so far."""
+        health, counts = self._supervisor.health, self._counts
+        return LinkStatus(
+            self._peer.name,
+            str(self._peer.address),
+            **msgspec.structs.asdict(health),
+            **msgspec.structs.asdict(counts),
+            reconciled=self._reconciled,
+            last_change=self._last_change,
+            notes=self._notes,
+        )
 
     def run(self) -> None:
         """Dial, work, and dial again, until killed."""
-        while True:
-            started = time.monotonic()
-            try:
-                self._work()
-            except MirrorError as error:
-                log.debug("link to %s was lost", self._peer.name, exc_info=True)
-                self._failed(str(error))
-            except Exception as error:
-                log.exception("link to %s: unexpected %s", self._peer.name, type(error).__name__)
-                self._failed(f"{type(error).__name__}: {error}")
-            finally:
-                self._close()
-            if time.monotonic() - started > self._config.replication.retry_max_s:
-                self.status.failures = 1
-            gevent.sleep(self._pause())
+        self._supervisor.run(self._work)
 
-    def _failed(self, error: str) -> None:
-        if error != self.status.error:
-            log.warning("link to %s: %s", self._peer.name, error)
-        self.status.error = error
-        self.status.failures += 1
-        self._phase("waiting")
-
-    def _pause(self) -> float:
-        """Seconds before the next try: between half and all of a limit that doubles with each failure."""
-        replication = self._config.replication
-        limit = min(replication.retry_max_s, replication.retry_min_s * 2 ** min(self.status.failures, 20))
-        return float(limit * random.uniform(0.5, 1.0))
-
-    def _phase(self, phase: str) -> None:
-        if phase != self.status.phase:
-            self.status.phase = phase
-            self.status.since = time.time()
+    # -- connections ------------------------------------------------------------------------------
 
     def _dial(self) -> tuple[ChannelRemote, Greeting]:
         timeout = self._config.replication.keepalive_s * 3.0
@@ -107,48 +91,47 @@ class Link:
             channel.close()
         self._channels.clear()
 
-    def _work(self) -> None:
-        self._phase("connecting")
-        commands, greeting = self._dial()
-        pushing = self._peer.push == "yes" or (self._peer.push == "auto" and not greeting.dials)
-        self._prepare(commands, greeting, pushing)
-        log.info("link to %s is up%s", self._peer.name, ", pushing too" if pushing else "")
-        self.status.error, self.status.failures = "", 0
-        self._phase("live")
-        group = Group()
-        ended = Event()
-        workers = [group.spawn(self._pull, commands), group.spawn(self._reconcile_on_schedule, pushing)]
-        if pushing:
-            workers.append(group.spawn(self._push))
-        for worker in workers:
-            worker.link(lambda _worker: ended.set())
-        try:
-            ended.wait()
-            for worker in workers:
-                if worker.ready():
-                    worker.get()  # raises what ended it
-        finally:
-            group.kill()
-
     # -- the work ---------------------------------------------------------------------------------
 
-    def _prepare(self, remote: ChannelRemote, greeting: Greeting, pushing: bool) -> None:
-        if self.exchange.must_reconcile(remote, greeting.epoch, pushing):
-            self._reconcile(remote, pushing)
-        for note in self.exchange.notes:
-            if note not in self.status.notes:
-                log.warning("share with %s: %s", self._peer.name, note)
-        self.status.notes = self.exchange.notes
+    def _work(self) -> None:
+        try:
+            self._exchange()
+        finally:
+            self._close()
 
-    def _reconcile(self, remote: ChannelRemote, pushing: bool) -> None:
-        self._phase("reconciling")
-        self._wait_open()
-        outcome = self.exchange.reconcile(remote, pushing)
-        self.status.pulled += outcome.pulled.written
-        self.status.pushed += outcome.pushed.written
-        self.status.conflicts += outcome.pulled.conflicts + outcome.refused
-        self.status.reconciled = time.time()
-        self._phase("live")
+    def _exchange(self) -> None:
+        self._supervisor.enter(CONNECTING)
+        commands, greeting = self._dial()
+        pushing = self._peer.push == "yes" or (self._peer.push == "auto" and not greeting.dials)
+        work = Round(
+            self.exchange,
+            pushing,
+            recent=self._recent,
+            counts=self._counts,
+            wait_open=self._wait_open,
+            reconciling=lambda: self._supervisor.enter(RECONCILING),
+        )
+        self._prepare(work, commands, greeting)
+        log.info("link to %s is up%s", self._peer.name, ", pushing too" if pushing else "")
+        self._supervisor.succeeded()
+        self._supervisor.enter(LIVE)
+        workers = [partial(self._pull, work, commands), partial(self._reconcile_on_schedule, work)]
+        if pushing:
+            workers.append(partial(self._push, work))
+        run_together(workers)
+
+    def _prepare(self, work: Round[ChannelRemote], remote: ChannelRemote, greeting: Greeting) -> None:
+        outcome = work.prepare(remote, greeting.epoch)
+        if outcome is not None:
+            self._compared(outcome)
+        for note in self.exchange.notes:
+            if note not in self._notes:
+                log.warning("share with %s: %s", self._peer.name, note)
+        self._notes = self.exchange.notes
+
+    def _compared(self, outcome: Outcome) -> None:
+        self._reconciled = time.time()
+        self._supervisor.enter(LIVE)
         if outcome.differing:
             log.info(
                 "reconciled with %s in %d round trips: %d records wanted, %d surplus",
@@ -160,48 +143,30 @@ class Link:
         if outcome.absence:
             log.warning("%s", describe_absence(self._config.node, self._peer.name, outcome))
 
-    def _reconcile_on_schedule(self, pushing: bool) -> None:
+    def _reconcile_on_schedule(self, work: Round[ChannelRemote]) -> None:
         while True:
             gevent.sleep(self._config.replication.reconcile_s * random.uniform(0.9, 1.1))
             remote, _ = self._dial()
-            self._reconcile(remote, pushing)
+            self._compared(work.reconcile(remote))
             self._channels.remove(remote.channel)
             remote.channel.close()
 
-    def _pull(self, bodies: ChannelRemote) -> None:
+    def _pull(self, work: Round[ChannelRemote], bodies: ChannelRemote) -> None:
         tail, greeting = self._dial()
-        cursor = self.exchange.pull_cursor(greeting.epoch)
-        reached = cursor.sequence
-        try:
-            for page in tail.tail(cursor):
-                if not page.records:
-                    bodies.channel.ask("NOOP")  # a keepalive: the second connection needs one as well
-                    if page.cursor is None or page.cursor.sequence == reached:
-                        continue
-                self._wait_open()
-                self._recent.add(page.crcs)
-                applied = self.exchange.take(page, bodies)
-                reached = page.cursor.sequence if page.cursor is not None else reached
-                self.status.pulled += applied.written
-                self.status.conflicts += applied.conflicts
-                if applied.written:
-                    self.status.last_change = time.time()
-        except StaleCursor:
-            self.exchange.distrust_cursor()
-            raise  # the next try finds no cursor and reconciles
+        for page, applied in work.pull(tail.tail, bodies, greeting.epoch):
+            if not page.records:
+                bodies.channel.ask("NOOP")  # a keepalive: the second connection needs one as well
+            if applied.written:
+                self._last_change = time.time()
 
-    def _push(self) -> None:
+    def _push(self, work: Round[ChannelRemote]) -> None:
         remote, greeting = self._dial()
-        after = self.exchange.cursor(PUSH).sequence
         changed = Event()
         stop_watching = self._store.watch(changed.set)
         try:
             while True:
                 changed.clear()
-                page, more = self.exchange.next_push(after)
-                offered = self._recent.without(page)
-                self.status.pushed += self.exchange.push(remote, greeting.epoch, offered, after).written
-                after = page.cursor.sequence if page.cursor else after
+                more = work.push(remote, greeting.epoch)
                 if not more and not changed.wait(self._config.replication.keepalive_s):
                     remote.channel.ask("NOOP")
         finally:

@@ -12,12 +12,15 @@ from gevent.event import Event
 from mirror.config import STATE_FILE, Config, Peer, load_config, load_secrets
 from mirror.model.errors import MirrorError
 from mirror.peer.link import Link
+from mirror.peer.remote import ChannelRemote
 from mirror.peer.tls import server_context
 from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.upkeep import Upkeep
 from mirror.store.green import GreenStore, open_green
 from mirror.store.open import Options
+from mirror.sync.exchange import MirrorExchange
+from mirror.sync.round import Exchange
 from mirror.sync.share.exchange import ShareExchange
 
 log = logging.getLogger("mirror.daemon")
@@ -89,14 +92,17 @@ class Daemon:
         if secret is None:
             log.error("peer %s has no secret: run 'ctdlmirror peer add' again", peer.name)
             return
-        exchange = None
-        if peer.kind == "share":
-            shares = self.node.sharing.of(peer.name)
-            exchange = ShareExchange(self.node.store, peer.name, shares.scope, shares.rooms, self.node.sums)
         node = self.node
+        exchange = self._exchange_with(peer)
         link = Link(node.store, config, peer, secret, node.recent[peer.name], node.single_user.wait_open, exchange)
         self.node.links[peer.name] = link
         self._greenlets[peer.name] = gevent.spawn(link.run)
+
+    def _exchange_with(self, peer: Peer) -> Exchange[ChannelRemote]:
+        if peer.kind != "share":
+            return MirrorExchange(self.node.store, peer.name)
+        shares = self.node.sharing.of(peer.name)
+        return ShareExchange(self.node.store, peer.name, shares.scope, shares.rooms, self.node.sums)
 
     def _rules_changed(self, peers: list[str]) -> None:
         """Have the peers with whom rooms are shared begin anew, by the rules there are now."""

@@ -10,13 +10,13 @@ from scramp import ScramMechanism
 from mirror.config import Config
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
-from mirror.peer.recent import Recent
 from mirror.server.access import Party
 from mirror.server.pages import SharedPages
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
 from mirror.store.green import GreenStore
 from mirror.sync.derived import Sums
+from mirror.sync.recent import Recent
 from mirror.sync.scope import Scope
 
 MAX_SCOPES = 256

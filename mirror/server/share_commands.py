@@ -8,6 +8,7 @@ from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.store.base import Reader
 from mirror.sync.derived import text_from
+from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.names import KIND_OF
 from mirror.sync.share.pairs import Pair
 from mirror.sync.share.policy import lets
@@ -37,10 +38,11 @@ def tell_sharing(session: Session, _asked: Asked) -> None:
         for peer in node.config.peers
         if peer.kind == "share"
     }
+    exchanges = {name: node.links[name].exchange for name in notes if name in node.links}
     bound = {
-        name: {pair.here.key: _pair_status(pair) for pair in node.links[name].exchange.pairs}
-        for name in notes
-        if name in node.links
+        name: {pair.here.key: _pair_status(pair) for pair in exchange.pairs}
+        for name, exchange in exchanges.items()
+        if isinstance(exchange, ShareExchange)
     }
     session.send_json([SharingStatus(rooms, notes, bound)])
 

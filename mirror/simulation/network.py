@@ -8,7 +8,8 @@ from mirror.model.digest import Digest
 from mirror.model.nodes import Heard
 from mirror.simulation.node import Lost, SimulatedNode
 from mirror.simulation.world import World
-from mirror.sync.responder import Responder
+from mirror.sync.remote import StaleCursor
+from mirror.sync.responder import Responder, check_page
 from mirror.wire.codec import ContentRequest, Cursor, Range
 from mirror.wire.values import Answer, Offered, Page, Part, State
 
@@ -86,6 +87,26 @@ class SimulatedRemote:
     def since(self, cursor: Cursor) -> Iterator[Page]:
         return self._follow(lambda: self._responder.since(cursor))
 
+    def tail(self, cursor: Cursor) -> Iterator[Page]:
+        """Yield what changes after a cursor, as the server does, for a while."""
+        self.travel()
+        network, chance = self._network, self._network.world.random
+        trimmed, after = self._responder.check_cursor(cursor), cursor.sequence
+        recent = self._target.recent[self._source.name]
+        for _ in range(chance.randint(1, 8)):
+            more = True
+            while more:
+                page, more = self._responder.page(after)
+                try:
+                    check_page(page, after, trimmed)
+                except StaleCursor:
+                    raise Lost("inside a listing nothing can be said: the tail is broken off") from None
+                after = page.cursor.sequence if page.cursor is not None else after
+                new = recent.without(page)
+                if new.records or more or chance.random() < 0.5:  # what is empty comes later, as a keepalive
+                    yield from self._follow(lambda new=new: iter([new]))  # type: ignore[misc]
+            network.world.sleep(chance.randint(20, 800))
+
     def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
         return self._follow(lambda: self._responder.get(collection, keys))
 
@@ -106,4 +127,13 @@ class SimulatedRemote:
                 if self._network.world.random.random() < self._network.repetition:
                     yield item
 
-        return self._ask(lambda: self._responder.offer(arriving()))
+        return self._ask(lambda: self._taken(arriving()))
+
+    def _taken(self, offered: Iterable[Offered]) -> Applied:
+        """Take in what is offered, as the server does: what came from a peer is not sent back to it."""
+        applied, recent = Applied(), self._target.recent[self._source.name]
+        for item in offered:
+            applied += self._responder.offer([item])
+            if isinstance(item, Page):
+                recent.add(item.crcs)
+        return applied

@@ -1,5 +1,6 @@
 """A simulated node: a real store whose every call may be the last before a crash, and a clock that may be wrong."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 from mirror.simulation.world import World
 from mirror.store.base import Backend, Pinned, Reader, Writer
 from mirror.store.open import Options, open_store, put_back
+from mirror.sync.recent import Recent
 from mirror.sync.remote import SyncError
 
 T = TypeVar("T")
@@ -99,6 +101,7 @@ class SimulatedNode:
         self.up = False
         self.crash_chance = 0.0
         self.backup_taken: int | None = None
+        self.recent: defaultdict[str, Recent] = defaultdict(Recent)
         self._epochs = 0
         self.store: FaultyStore
 
@@ -110,6 +113,7 @@ class SimulatedNode:
         """Open the store again after a crash or a stop."""
         self.life += 1
         self.up = True
+        self.recent.clear()  # it was in memory alone
         self.store = FaultyStore(self, self._opened())
 
     def _opened(self) -> Backend:

@@ -13,15 +13,16 @@ from mirror.model.item import find_item
 from mirror.model.kinds import NODES
 from mirror.model.record import Record
 from mirror.simulation.ledger import Ledger, Thing
-from mirror.simulation.network import Network
+from mirror.simulation.network import Network, SimulatedRemote
 from mirror.simulation.node import MAX_AHEAD_MS, Crashed, Lost, SimulatedNode
 from mirror.simulation.world import World
 from mirror.store.base import Reader, StoreError, Writer
 from mirror.store.check import check_store
-from mirror.sync.exchange import Exchange
+from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
-from mirror.sync.pull import PUSH
+from mirror.sync.reconcile import Outcome as Compared
 from mirror.sync.remote import StaleCursor
+from mirror.sync.round import Round
 
 START_MS = 1_700_000_000_000
 TROUBLE_MS = 120_000
@@ -33,6 +34,10 @@ EVERY_MS = 1_000
 KEEPING = Keeping(KEEP_MS, 2_000, EVERY_MS)
 HEALING_MS = 200_000
 """How long the nodes have to become equal once all faults have ended."""
+COMPARE_MS = 60_000
+"""The longest time between two comparisons of everything over one connection, whatever the cursors say."""
+ENDS = (StaleCursor, Lost, StampAhead)
+"""What may end a connection."""
 KEYS = ("one", "two", "three", "four", "five")
 COLLECTIONS = ("messages/a:1", "messages/a:2", "users", "rooms", "config", "files/a:1", "visits/a:1")
 EVENT = """\
@@ -126,40 +131,47 @@ class Schedule:
         for source, target in self.edges:
             if self.nodes[source] is node:
                 peer = self.nodes[target]
-                self.world.spawn(lambda peer=peer: self._link(node, peer, self._pull), alive)  # type: ignore[misc]
-                if (target, source) not in self.edges:
-                    self.world.spawn(lambda peer=peer: self._link(node, peer, self._push), alive)  # type: ignore[misc]
+                self.world.spawn(lambda peer=peer: self._link(node, peer, alive), alive)  # type: ignore[misc]
 
-    def _link(self, node: SimulatedNode, peer: SimulatedNode, work: Callable[..., None]) -> None:
-        """Dial, reconcile if need be, exchange, lose the connection, dial again."""
-        exchange = Exchange(node.store, peer.name)
+    def _link(self, node: SimulatedNode, peer: SimulatedNode, alive: Callable[[], bool]) -> None:
+        """Dial, exchange, lose the connection, dial again."""
+        exchange = MirrorExchange(node.store, peer.name)
         pushing = (self.nodes.index(peer), self.nodes.index(node)) not in self.edges
         while True:
             self.world.sleep(self.chance.randint(50, 1500))
             try:
-                remote = self.network.connect(node, peer)
-                epoch = remote.info().epoch
-                if exchange.must_reconcile(remote, epoch, pushing) or self.chance.random() < 0.02:
-                    outcome = exchange.reconcile(remote, pushing)
-                    self.outcome.absences += bool(outcome.absence)
-                for _ in range(self.chance.randint(1, 8)):
-                    work(exchange, remote, epoch)
-                    self.world.sleep(self.chance.randint(20, 800))
-            except StaleCursor:
-                self._try(exchange.distrust_cursor)
-            except (Lost, StampAhead):
+                self._connected(Round(exchange, pushing, recent=node.recent[peer.name]), node, peer, alive)
+            except ENDS:
                 continue
 
-    def _pull(self, exchange: Exchange, remote: Any, epoch: str) -> None:
-        for page in remote.since(exchange.pull_cursor(epoch)):
-            exchange.take(page, remote)
+    def _connected(
+        self, work: Round[SimulatedRemote], node: SimulatedNode, peer: SimulatedNode, alive: Callable[[], bool]
+    ) -> None:
+        """What mirror.peer.link does with a connection."""
+        commands = self.network.connect(node, peer)
+        epoch = commands.info().epoch
+        self._compared(work.prepare(commands, epoch))
 
-    def _push(self, exchange: Exchange, remote: Any, epoch: str) -> None:
-        more = True
-        while more:
-            after = exchange.cursor(PUSH).sequence
-            page, more = exchange.next_push(after)
-            exchange.push(remote, epoch, page, after)
+        def pull() -> None:
+            tail = self.network.connect(node, peer)
+            for _ in work.pull(tail.tail, commands, epoch):
+                pass
+
+        def push() -> None:
+            remote = self.network.connect(node, peer)
+            while True:
+                if not work.push(remote, epoch):
+                    self.world.sleep(self.chance.randint(20, 800))
+
+        def compare() -> None:
+            while True:
+                self.world.sleep(self.chance.randint(1, COMPARE_MS))
+                self._compared(work.reconcile(self.network.connect(node, peer)))
+
+        self.world.together([pull, compare, push] if work.pushing else [pull, compare], alive, ENDS)
+
+    def _compared(self, outcome: Compared | None) -> None:
+        self.outcome.absences += outcome is not None and bool(outcome.absence)
 
     def _upkeep(self, node: SimulatedNode) -> None:
         """What the daemon's upkeep does, in this schedule's time."""

@@ -5,7 +5,8 @@ Tasks are plain greenlets; one gives way only by sleeping, so a schedule replays
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from greenlet import getcurrent, greenlet
 
@@ -47,6 +48,30 @@ class World:
         """Give way for some time.  Called within a task."""
         self._schedule(getcurrent(), milliseconds)
         self._hub.switch()
+
+    def together(
+        self, workers: Sequence[Callable[[], None]], alive: Callable[[], bool], ends: tuple[type[Exception], ...]
+    ) -> None:
+        """Run workers side by side until the first of them ends, and raise what ended it if it is one of ``ends``.
+
+        Called within a task, whose ``alive`` holds for them too.  The others end at their next step.
+        """
+        ended: list[Exception | None] = []
+
+        def guarded(worker: Callable[[], None]) -> None:
+            try:
+                worker()
+            except ends as error:
+                ended.append(error)
+            else:
+                ended.append(None)
+
+        for worker in workers:
+            self.spawn(partial(guarded, worker), lambda: not ended and alive())
+        while not ended:
+            self.sleep(self.random.randint(20, 400))
+        if ended[0] is not None:
+            raise ended[0]
 
     def run(self, until: int) -> None:
         """Let everything happen up to a moment.  Raises what a task failed with."""

@@ -1,6 +1,7 @@
-"""One node's dealings with one peer, step by step: what a link does, without connections and greenlets.
+"""One node's dealings with one peer that is its mirror: cursors, and when they can be trusted.
 
-The link (mirror.peer.link) and the simulation drive the same steps.
+Satisfies mirror.sync.round.Exchange, and so do the dealings with a peer that rooms are shared with (mirror.sync.share.exchange);
+in which order things are done stands there.
 """
 
 from mirror.model.applied import Applied
@@ -58,7 +59,7 @@ class Cursors:
             self._store.write(lambda writer: writer.set_cursor(self._peer, PUSH, cursor))
 
 
-class Exchange(Cursors):
+class MirrorExchange(Cursors):
     """What one node keeps with one peer that is its mirror, and when their cursors can be trusted."""
 
     def __init__(self, store: Store, peer: str, scope: Scope = EVERYTHING) -> None:

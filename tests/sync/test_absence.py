@@ -9,11 +9,12 @@ import pytest
 from mirror.model.kinds import NODES
 from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
-from mirror.sync.exchange import Exchange
+from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder
+from mirror.sync.round import Round, exchange_all
 
 KEEPING = Keeping(keep_ms=1000, step_ms=10, every_ms=100)
 Nodes = dict[str, SqliteStore]
@@ -46,26 +47,12 @@ def pass_time(milliseconds: int, *stores: SqliteStore) -> None:
 
 
 def meet(store: SqliteStore, other: SqliteStore) -> Outcome | None:
-    """Do what a link does: reconcile if need be, then pull and push, and begin again where that is told."""
-    exchange = Exchange(store, other.node)
+    """Do what a link does once, and begin again where that is told."""
+    work = Round(MirrorExchange(store, other.node), pushing=True)
     try:
-        return exchanged(exchange, store, other)
+        return exchange_all(work, Responder(other), other.epoch)
     except StaleCursor:
-        exchange.distrust_cursor()
-        return exchanged(exchange, store, other)
-
-
-def exchanged(exchange: Exchange, store: SqliteStore, other: SqliteStore) -> Outcome | None:
-    remote = Responder(other)
-    outcome = exchange.reconcile(remote, True) if exchange.must_reconcile(remote, other.epoch, True) else None
-    for page in remote.since(exchange.pull_cursor(other.epoch)):
-        exchange.take(page, remote)
-    more = True
-    while more:
-        after = exchange.cursor("push").sequence
-        page, more = exchange.next_push(after)
-        exchange.push(remote, other.epoch, page, after)
-    return outcome
+        return exchange_all(work, Responder(other), other.epoch)
 
 
 def put(store: SqliteStore, key: str) -> None:
@@ -155,7 +142,7 @@ def test_a_feed_is_broken_off_where_its_reader_fell_behind_the_horizon(nodes: No
     a, b, c = nodes.values()
     put(a, "one")
     pass_time(200, a, b, c)
-    exchange, remote = Exchange(c, "a"), Responder(a)
+    exchange, remote = MirrorExchange(c, "a"), Responder(a)
     assert not exchange.must_reconcile(remote, a.epoch, False)
     a.write(lambda writer: writer.set_meta("trimmed", 0))
     delete(b, "one")
@@ -169,7 +156,7 @@ def test_an_offer_is_refused_once_the_horizon_moved_under_it(nodes: Nodes) -> No
     a, b, c = nodes.values()
     put(a, "one")
     pass_time(200, a, b, c)
-    exchange, remote = Exchange(c, "a"), Responder(a)
+    exchange, remote = MirrorExchange(c, "a"), Responder(a)
     assert not exchange.must_reconcile(remote, a.epoch, True)
     put(c, "two")
     page, _ = exchange.next_push(exchange.cursor("push").sequence)
@@ -202,7 +189,7 @@ def test_reconciliation_begins_again_when_a_third_node_interferes(nodes: Nodes) 
             return super().get(collection, keys)
 
     remote = Interfering(a)
-    exchange = Exchange(b, "a")
+    exchange = MirrorExchange(b, "a")
     assert exchange.must_reconcile(remote, a.epoch, True)
     exchange.reconcile(remote, True)
     assert remote.times == 1

@@ -236,6 +236,8 @@ class SqliteStore:
             return epoch
 
         self.epoch = self._writer.epoch = self.write(job)
+        for reader in self._readers:
+            reader.epoch = self.epoch  # those opened before would go on telling of the former life
         return self.epoch
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One node's dealings with one peer that it shares rooms with, step by step: the link drives it like an Exchange."""
+"""One node's dealings with one peer that it shares rooms with, step by step: a round drives it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -30,7 +30,7 @@ class ShareRemote(Remote, Protocol):
 
 
 class ShareExchange(Cursors):
-    """What one node keeps with one peer that it shares rooms with.  The link drives it like an Exchange."""
+    """What one node keeps with one peer that it shares rooms with; satisfies mirror.sync.round.Exchange."""
 
     def __init__(
         self, store: Store, peer: str, scope: Scope, rooms: Sequence[SharedRoom], sums: Sums | None = None

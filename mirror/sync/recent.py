@@ -15,14 +15,20 @@ LIMIT = 65_536
 class Recent:
     """The CRCs of what came from one peer, the oldest forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._crcs: OrderedDict[int, None] = OrderedDict()
 
     def add(self, crcs: Iterable[int]) -> None:
+        """Remember versions, before they are taken in: who watches the store may pass them on at once."""
         for crc in crcs:
             self._crcs[crc] = None
-        while len(self._crcs) > LIMIT:
+        while len(self._crcs) > self._limit:
             self._crcs.popitem(last=False)
+
+    def forget(self) -> None:
+        """Remember nothing: the peer may have lost what it gave us."""
+        self._crcs.clear()
 
     def without(self, page: Page) -> Page:
         """Return a page without what the peer gave us."""
