@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 import gevent
+import msgspec
 from gevent.event import Event
 
 from mirror.config import Config, Peer
@@ -58,7 +59,8 @@ class Link:
         self._notes: list[str] = []
         self._reconciled = 0.0
         self._last_change = 0.0
-        self._supervisor = Supervisor(f"link to {peer.name}", Pauses(config.replication.retry_min_s, config.replication.retry_max_s))
+        pauses = Pauses(config.replication.retry_min_s, config.replication.retry_max_s)
+        self._supervisor = Supervisor(f"link to {peer.name}", pauses)
 
     @property
     def status(self) -> LinkStatus:

@@ -1,7 +1,7 @@
 """One node's dealings with one peer that is its mirror: cursors, and when they can be trusted.
 
-Satisfies mirror.sync.round.Exchange, and so do the dealings with a peer that rooms are shared with (mirror.sync.share.exchange);
-in which order things are done stands there.
+Satisfies mirror.sync.round.Exchange, where the order stands in which things are done; so do the dealings with a peer
+that rooms are shared with (mirror.sync.share.exchange).
 """
 
 from mirror.model.applied import Applied
