@@ -14,6 +14,7 @@ from mirror.peer.bootstrap import NodeStage, copy_node
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.remote import ChannelRemote
 from mirror.server.access import Party
+from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.single_user import Mode
@@ -43,7 +44,7 @@ def dial(node: Node) -> Iterator[Dial]:
 
     def start() -> ChannelRemote:
         ours, theirs = socket.socketpair()
-        session = Session(node, Channel(theirs, "beta"), local=True, party=Party("peer", "beta", EVERYTHING))
+        session = Session(node, Channel(theirs, "beta"), TABLE, local=True, party=Party("peer", "beta", EVERYTHING))
         greenlets.append(gevent.spawn(session.run))
         channels.append(Channel(ours, "alpha", 20))
         channels[-1].read_reply()
