@@ -13,7 +13,7 @@ from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Store
 from mirror.sync.bootstrap import copy_all, mark_begun, refuse_full
 from mirror.wire.codec import ContentRequest, Cursor
-from mirror.wire.values import Page, Part, State
+from mirror.wire.values import ContentPart, Page, State
 
 SINGLE_USER_WAIT_S = 120
 """Seconds that the other node's users get to finish, unless told otherwise."""
@@ -140,5 +140,5 @@ class ReadAhead:
     def since(self, cursor: Cursor) -> Iterator[Page]:
         return prefetch(self._bulk.since(cursor))
 
-    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         return prefetch(self._bodies.body(requests))

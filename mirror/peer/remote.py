@@ -38,7 +38,7 @@ from mirror.wire.bulk import (
 from mirror.wire.codec import MSGPACK, ContentRequest, Cursor, Range, read_typed, typed_batch
 from mirror.wire.errors import ChangedThere, ProtocolError, Refused
 from mirror.wire.lines import Code, format_line
-from mirror.wire.values import DRAFTS_BASE, Answer, Offered, Page, Part, ServerInfo, SharedRoom, State
+from mirror.wire.values import DRAFTS_BASE, Answer, ContentPart, Offered, Page, ServerInfo, SharedRoom, State
 
 
 class ChannelRemote:
@@ -48,7 +48,7 @@ class ChannelRemote:
         """``selector`` is the type in the SYNC commands: all, a kind, or one collection."""
         self.channel = channel
         self._type = selector
-        self._told: frozenset[str] | None = None  # the other side's capabilities, once asked for
+        self._capable: frozenset[str] | None = None  # the other side's capabilities, once asked for
         channel.ask(f"SYNC encoding|{MSGPACK}")
 
     def server_info(self) -> ServerInfo:
@@ -125,9 +125,9 @@ class ChannelRemote:
             raise
 
     def _capabilities(self) -> frozenset[str]:
-        if self._told is None:
-            self._told = frozenset(self.server_info().capabilities)
-        return self._told
+        if self._capable is None:
+            self._capable = frozenset(self.server_info().capabilities)
+        return self._capable
 
     def _applied(self) -> Applied:
         return parse_applied(self.channel.read_reply().text)
@@ -152,7 +152,7 @@ class ChannelRemote:
             answers += parse_answers(batch)
         return answers
 
-    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         self._send_request("SYNC all|body", typed_batch("contents", list(requests)))
         for batch in self.channel.read_batches():
             yield parse_part(batch)
@@ -164,7 +164,8 @@ class ChannelRemote:
     def offer(self, offered: Iterable[Offered]) -> Applied:
         self.channel.ask("SYNC all|offer", 4)
         self.channel.send_batches(
-            format_part(item) if isinstance(item, Part) else format_page(item._replace(cursor=None)) for item in offered
+            format_part(item) if isinstance(item, ContentPart) else format_page(item._replace(cursor=None))
+            for item in offered
         )
         with _told_stale():
             return self._applied()
@@ -190,7 +191,7 @@ def _draft_batches(drafts: Iterable[Written], format_: Callable[[Written], Batch
         if len(body) > INLINE_LIMIT:
             content = hashlib.sha256(body).digest()
             for offset in range(0, len(body), PART_BYTES):
-                yield format_part(Part(content, offset, len(body), body[offset : offset + PART_BYTES]))
+                yield format_part(ContentPart(content, offset, len(body), body[offset : offset + PART_BYTES]))
             draft = msgspec.structs.replace(draft, body=b"", content=content, size=len(body))
         yield format_(draft)
 

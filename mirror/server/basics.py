@@ -34,9 +34,9 @@ def tell_info(session: Session) -> None:
 def tell_help(session: Session, verb: str) -> None:
     """HELP: all commands, or one with what it does."""
     commands = session.table.commands
-    entry = commands.get(verb.upper())
-    if entry is not None:
-        session.send_listing(verb.upper(), [f"{verb.upper()} {entry.parameters}".strip(), entry.help])
+    handler = commands.get(verb.upper())
+    if handler is not None:
+        session.send_listing(verb.upper(), [f"{verb.upper()} {handler.parameters}".strip(), handler.help])
     else:
         session.send_listing("Commands:", [f"{name} {one.parameters}".strip() for name, one in commands.items()])
 

@@ -39,7 +39,7 @@ from mirror.server.share_commands import list_shares, preview, tell_sharing
 from mirror.server.single_user import MAX_SECONDS
 from mirror.server.single_user_commands import enter_single_user, leave_single_user
 from mirror.server.sync import SHARES, TYPES, run_sync
-from mirror.server.table import Entry, Permission, Table
+from mirror.server.table import Handler, Permission, Table
 from mirror.server.tail import send_tail
 from mirror.wire.arguments import (
     absolute_path,
@@ -57,106 +57,112 @@ ANYBODY, LOGGED_OUT, LOGGED_IN = Permission.ANYBODY, Permission.LOGGED_OUT, Perm
 USER, PEER_OR_ADMIN, ADMIN = Permission.USER, Permission.PEER_OR_ADMIN, Permission.ADMIN
 
 COMMANDS = {
-    "INFO": Entry(tell_info, "node name, protocol version, capabilities, time in milliseconds", permission=ANYBODY),
-    "HELP": Entry(tell_help, "lists the commands, or explains one", (text("command", default=""),), ANYBODY),
-    "IDEN": Entry(note_agent, "says what the client is", (rest("developer|client|version|description|host"),), ANYBODY),
-    "NOOP": Entry(do_nothing, "does nothing; keeps the session", permission=ANYBODY),
-    "QNOP": Entry(say_nothing, "does nothing and answers nothing", permission=ANYBODY),
-    "ECHO": Entry(echo, "answers the text", (rest("text"),), ANYBODY),
-    "TIME": Entry(
+    "INFO": Handler(tell_info, "node name, protocol version, capabilities, time in milliseconds", permission=ANYBODY),
+    "HELP": Handler(tell_help, "lists the commands, or explains one", (text("command", default=""),), ANYBODY),
+    "IDEN": Handler(
+        note_agent, "says what the client is", (rest("developer|client|version|description|host"),), ANYBODY
+    ),
+    "NOOP": Handler(do_nothing, "does nothing; keeps the session", permission=ANYBODY),
+    "QNOP": Handler(say_nothing, "does nothing and answers nothing", permission=ANYBODY),
+    "ECHO": Handler(echo, "answers the text", (rest("text"),), ANYBODY),
+    "TIME": Handler(
         tell_time,
         "Unix time, offset from UTC in seconds, daylight saving, start of the daemon",
         permission=ANYBODY,
     ),
-    "STLS": Entry(begin_tls, "goes on encrypted", permission=ANYBODY),
-    "AUTH": Entry(
+    "STLS": Handler(begin_tls, "goes on encrypted", permission=ANYBODY),
+    "AUTH": Handler(
         log_peer_in,
         "logs a peer in (SCRAM, base64)",
         (words(f"{MECHANISM}|node|client-first, then: client-final"),),
         LOGGED_OUT,
     ),
-    "USER": Entry(name_user, "names the user who logs in", (text("name"),), LOGGED_OUT),
-    "PASS": Entry(log_user_in, "logs the user in", (rest("password"),), LOGGED_OUT),
-    "LOUT": Entry(log_out, "logs out", permission=ANYBODY),
-    "SNGL": Entry(
+    "USER": Handler(name_user, "names the user who logs in", (text("name"),), LOGGED_OUT),
+    "PASS": Handler(log_user_in, "logs the user in", (rest("password"),), LOGGED_OUT),
+    "LOUT": Handler(log_out, "logs out", permission=ANYBODY),
+    "SNGL": Handler(
         enter_single_user,
         "goes single-user within wait seconds, until ESNG or expire seconds of silence",
         (number("wait", 0, MAX_SECONDS), number("expire", 0, MAX_SECONDS)),
         PEER_OR_ADMIN,
     ),
-    "ESNG": Entry(leave_single_user, "ends single-user mode", permission=LOGGED_IN),
-    "GOTO": Entry(go_to, "enters a room, by the name it is shown under", (text("room"),), USER),
-    "GNET": Entry(get_lines, "shows the room's network configuration to its aide", permission=USER),
-    "SNET": Entry(set_lines, "replaces it: send the lines; all are checked first", permission=USER),
-    "SYNC": Entry(
+    "ESNG": Handler(leave_single_user, "ends single-user mode", permission=LOGGED_IN),
+    "GOTO": Handler(go_to, "enters a room, by the name it is shown under", (text("room"),), USER),
+    "GNET": Handler(get_lines, "shows the room's network configuration to its aide", permission=USER),
+    "SNET": Handler(set_lines, "replaces it: send the lines; all are checked first", permission=USER),
+    "SYNC": Handler(
         run_sync,
         "synchronises; SYNC lists types, SYNC type its actions",
         (words("type|action|..."),),
         ANYBODY,
     ),
-    "QUIT": Entry(leave, "ends the session", permission=ANYBODY),
+    "QUIT": Handler(leave, "ends the session", permission=ANYBODY),
 }
 
 _CURSOR = (cursor("epoch:sequence", BEGINNING),)
 
 ACTIONS = {
-    "info": Entry(
+    "info": Handler(
         tell_state,
         "state and digests; with the digest you hold, 200 alone if it is equal",
         (number("count", default=None), hexadecimal("crc", default=None)),
         LOGGED_IN,
     ),
-    "getall": Entry(send_all, "all records", permission=LOGGED_IN),
-    "get": Entry(
+    "getall": Handler(send_all, "all records", permission=LOGGED_IN),
+    "get": Handler(
         send_some,
         "one record of a collection; without a key, send a batch of keys",
         (rest("key", default=None),),
         LOGGED_IN,
     ),
-    "newest": Entry(
+    "newest": Handler(
         send_newest,
         "the newest records of one collection that are alive, oldest first",
         (number("number", 1, MAX_NEWEST, default=FEW),),
         LOGGED_IN,
     ),
-    "since": Entry(send_since, "what changed after a cursor", _CURSOR, LOGGED_IN),
-    "tail": Entry(send_tail, "the same, then every change as it is committed", _CURSOR, LOGGED_IN),
-    "offer": Entry(take_offer, "takes records, contents or drafts that you send", permission=LOGGED_IN),
-    "heard": Entry(
+    "since": Handler(send_since, "what changed after a cursor", _CURSOR, LOGGED_IN),
+    "tail": Handler(send_tail, "the same, then every change as it is committed", _CURSOR, LOGGED_IN),
+    "offer": Handler(take_offer, "takes records, contents or drafts that you send", permission=LOGGED_IN),
+    "heard": Handler(
         tell_heard,
         "what was heard of all nodes: the horizon; origin|sign of life|newest stamp|agreed",
         permission=LOGGED_IN,
     ),
-    "ranges": Entry(compare_ranges, "reconciles: send fingerprints of ranges, read what differs", permission=LOGGED_IN),
-    "body": Entry(
+    "ranges": Handler(
+        compare_ranges, "reconciles: send fingerprints of ranges, read what differs", permission=LOGGED_IN
+    ),
+    "body": Handler(
         send_contents,
         "contents of large bodies, from an offset in bytes",
         (sha_256("sha-256", default=None), number("offset", default=0)),
         LOGGED_IN,
     ),
-    "lacks": Entry(tell_lacking, "send contents you have, read which are wanted from where", permission=LOGGED_IN),
-    "pin": Entry(pin, "pins the present state for this session, and tells it", permission=PEER_OR_ADMIN),
-    "unpin": Entry(unpin, "reads the living state again", permission=LOGGED_IN),
-    "status": Entry(tell_status, "this node's links and sessions (administrators)", permission=ADMIN),
-    "conflicts": Entry(
+    "lacks": Handler(tell_lacking, "send contents you have, read which are wanted from where", permission=LOGGED_IN),
+    "pin": Handler(pin, "pins the present state for this session, and tells it", permission=PEER_OR_ADMIN),
+    "unpin": Handler(unpin, "reads the living state again", permission=LOGGED_IN),
+    "status": Handler(tell_status, "this node's links and sessions (administrators)", permission=ADMIN),
+    "conflicts": Handler(
         tell_conflicts,
         "versions that lost (administrators)",
         (number_or("number or all", ALL, default=None),),
         ADMIN,
     ),
-    "restore": Entry(restore, "makes the losing version the newest (administrators)", (number("number"),), ADMIN),
-    "preview": Entry(
+    "restore": Handler(restore, "makes the losing version the newest (administrators)", (number("number"),), ADMIN),
+    "preview": Handler(
         preview,
         "of netconf/ROOM: send lines, read how many records they send or stop (administrators)",
         permission=ADMIN,
     ),
-    "backup": Entry(back_up, "writes the whole store to a new file (administrators)", (absolute_path("file"),), ADMIN),
-    "check": Entry(check, "recomputes every CRC and digest (administrators)", permission=ADMIN),
+    "backup": Handler(
+        back_up, "writes the whole store to a new file (administrators)", (absolute_path("file"),), ADMIN
+    ),
+    "check": Handler(check, "recomputes every CRC and digest (administrators)", permission=ADMIN),
 }
 
 SHARE_ACTIONS = {
-    "info": Entry(list_shares, "the rooms shared with the peer that asks", permission=LOGGED_IN),
-    "status": Entry(tell_sharing, "all rules, peers and pairs (administrators)", permission=ADMIN),
+    "info": Handler(list_shares, "the rooms shared with the peer that asks", permission=LOGGED_IN),
+    "status": Handler(tell_sharing, "all rules, peers and pairs (administrators)", permission=ADMIN),
 }
 
 TABLE = Table(COMMANDS, TYPES, ACTIONS, {SHARES: SHARE_ACTIONS})

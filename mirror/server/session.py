@@ -14,7 +14,7 @@ from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.access import Party, rights_of
 from mirror.server.node import Node
-from mirror.server.table import Entry, Permission, Table
+from mirror.server.table import Handler, Permission, Table
 from mirror.store.base import MissingContent, StoreError
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
@@ -118,19 +118,19 @@ class Session:
 
     def _dispatch(self, command: Command) -> None:
         verb, parameters = command
-        entry = self.table.commands.get(verb)
-        if entry is None:
+        handler = self.table.commands.get(verb)
+        if handler is None:
             problem = f"Unrecognized or unsupported command {verb[:20]!r}; HELP lists all."
             raise Refused(Code.UNKNOWN_COMMAND, problem)
-        self.call(f"{verb} {entry.parameters}".strip(), entry, parameters)
+        self.call(f"{verb} {handler.parameters}".strip(), handler, parameters)
 
-    def call(self, usage: str, entry: Entry, given: Sequence[str], *leading: object) -> None:
-        """Run an entry of the table with what was ``given``, if it is for this party.
+    def call(self, usage: str, handler: Handler, given: Sequence[str], *leading: object) -> None:
+        """Run a handler of the table with what was ``given``, if it is for this party.
 
         Raises Refused, telling the ``usage`` where an argument is wrong; ``leading`` is passed on before the arguments.
         """
-        self.require(entry.permission)
-        entry.run(self, *leading, *parse_arguments(usage, entry.arguments, given))
+        self.require(handler.permission)
+        handler.run(self, *leading, *parse_arguments(usage, handler.arguments, given))
 
     def begin_tls(self) -> None:
         """Go on encrypted.  Raises ConnectionLost."""

@@ -48,14 +48,14 @@ def _run_action(session: Session, type_: str, words: list[str]) -> None:
     actions = session.table.actions_of(type_)
     asked = Asked(type_, _selector(session, type_))
     if not words or not words[0]:
-        lines = [f"{name}|{entry.parameters}|{entry.help}" for name, entry in actions.items()]
+        lines = [f"{name}|{handler.parameters}|{handler.help}" for name, handler in actions.items()]
         session.send_listing(f"Actions on {type_}:", lines)
         return
     name = words[0].lower()
-    entry = actions.get(name)
-    if entry is None:
+    handler = actions.get(name)
+    if handler is None:
         raise Refused(Code.ILLEGAL, f"no action {words[0][:20]!r}; SYNC {type_} lists them")
-    session.call(f"{name}|{entry.parameters}".strip("|"), entry, words[1:], asked)
+    session.call(f"{name}|{handler.parameters}".strip("|"), handler, words[1:], asked)
 
 
 def _selector(session: Session, type_: str) -> Callable[[str], bool]:

@@ -25,7 +25,7 @@ class Permission(enum.Enum):
     """Who is on this machine and may open the admin socket."""
 
 
-class Entry(NamedTuple):
+class Handler(NamedTuple):
     """One command or action.
 
     ``run`` is called with the session, for an action also with what is ``Asked`` about, and with one value for each
@@ -56,11 +56,11 @@ class Table(NamedTuple):
     ``others`` are types that hold no collections, and have actions of their own.
     """
 
-    commands: Mapping[str, Entry]
+    commands: Mapping[str, Handler]
     types: Mapping[str, str] = {}
-    actions: Mapping[str, Entry] = {}
-    others: Mapping[str, Mapping[str, Entry]] = {}
+    actions: Mapping[str, Handler] = {}
+    others: Mapping[str, Mapping[str, Handler]] = {}
 
-    def actions_of(self, type_: str) -> Mapping[str, Entry]:
+    def actions_of(self, type_: str) -> Mapping[str, Handler]:
         """Return the actions of one of SYNC's types."""
         return self.others.get(type_, self.actions)

@@ -11,7 +11,7 @@ from mirror.simulation.world import World
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder, check_page
 from mirror.wire.codec import ContentRequest, Cursor, Range
-from mirror.wire.values import Answer, Offered, Page, Part, State
+from mirror.wire.values import Answer, ContentPart, Offered, Page, State
 
 T = TypeVar("T")
 PAGE_RECORDS = 3
@@ -113,7 +113,7 @@ class SimulatedRemote:
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         return self._ask(lambda: self._responder.ranges(collection, ranges))
 
-    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         return self._follow(lambda: self._responder.body(requests))
 
     def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:

@@ -8,7 +8,7 @@ from mirror.model.record import Record
 from mirror.store.base import Reader, Store, StoredCursor, Writer
 from mirror.sync.remote import Remote
 from mirror.wire.codec import ContentRequest
-from mirror.wire.values import Page, Part
+from mirror.wire.values import ContentPart, Page
 
 PULL = "pull"
 PUSH = "push"
@@ -44,7 +44,7 @@ def fetch_contents(store: Store, remote: Remote, records: Iterable[Record], prog
     requests = contents_of(records)
     if not requests or not (wanted := lacking(store, requests)):
         return
-    group: list[Part] = []
+    group: list[ContentPart] = []
     size = 0
     for part in remote.body(wanted):
         group.append(part)
@@ -55,7 +55,7 @@ def fetch_contents(store: Store, remote: Remote, records: Iterable[Record], prog
     store_parts(store, group, progress)
 
 
-def store_parts(store: Store, parts: list[Part], progress: Progress | None = None) -> None:
+def store_parts(store: Store, parts: list[ContentPart], progress: Progress | None = None) -> None:
     """Store parts of contents in one transaction."""
     if not parts:
         return

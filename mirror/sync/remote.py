@@ -12,7 +12,7 @@ from mirror.model.digest import Digest
 from mirror.model.errors import MirrorError
 from mirror.model.nodes import Heard
 from mirror.wire.codec import ContentRequest, Cursor, Range
-from mirror.wire.values import Answer, Offered, Page, Part, State
+from mirror.wire.values import Answer, ContentPart, Offered, Page, State
 
 
 class SyncError(MirrorError):
@@ -50,7 +50,7 @@ class Remote(Protocol):
         """Return, for each range that differs, either its parts or all its entries."""
         ...
 
-    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         """Yield contents from the offsets asked for."""
         ...
 

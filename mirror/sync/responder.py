@@ -18,7 +18,7 @@ from mirror.sync.scope import EVERYTHING, Scope
 from mirror.sync.showing import Showing
 from mirror.sync.uploads import Uploads
 from mirror.wire.codec import ContentRequest, Cursor, Range
-from mirror.wire.values import Answer, Offered, Page, Part, State
+from mirror.wire.values import Answer, ContentPart, Offered, Page, State
 
 PART_BYTES = 1024 * 1024
 """Bytes of content in one part, give or take a row."""
@@ -177,13 +177,13 @@ class Responder:
         """Return the entries of a collection that may be seen; kept until they change."""
         return self._read(lambda reader: self._showing.index(reader, collection, self._now_ms(), self._reading))
 
-    def body(self, requests: Sequence[ContentRequest]) -> Iterator[Part]:
+    def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         for request in requests:
             size = self._content_size(request.content)
             offset = request.offset
             while offset < size:
                 data = self._content_part(request.content, offset)
-                yield Part(request.content, offset, size, data)
+                yield ContentPart(request.content, offset, size, data)
                 offset += len(data)
 
     def _content_part(self, content: bytes, offset: int) -> bytes:
@@ -219,7 +219,7 @@ class Responder:
     def offer(self, offered: Iterable[Offered]) -> Applied:
         applied = Applied()
         for item in offered:
-            if isinstance(item, Part):
+            if isinstance(item, ContentPart):
                 if not self.scope.trusted:
                     self._uploads.add(item)
                 store_parts(self._store, [item])

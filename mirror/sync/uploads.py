@@ -3,7 +3,7 @@
 import hashlib
 from typing import TYPE_CHECKING
 
-from mirror.wire.values import Part
+from mirror.wire.values import ContentPart
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -19,7 +19,7 @@ class Uploads:
         self.proved: set[bytes] = set()
         self._open: dict[bytes, tuple[int, _Hash]] = {}
 
-    def add(self, part: Part) -> None:
+    def add(self, part: ContentPart) -> None:
         """Take note of a part; the parts of a content count when they come in order from its beginning."""
         if part.offset == 0:
             self._open.pop(part.content, None)

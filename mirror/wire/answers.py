@@ -221,10 +221,10 @@ def parse_heard(text: str, lines: Iterable[str]) -> Heard:
         if agrees == "1":
             agreed.append(origin)
     horizon = Horizon(_hexadecimal(text.partition("|")[0], text, MAX_STAMP), tuple(agreed))
-    return Heard(horizon, _told(signs), _told(newest))
+    return Heard(horizon, _without_zeros(signs), _without_zeros(newest))
 
 
-def _told(vector: dict[str, int]) -> dict[str, int]:
+def _without_zeros(vector: dict[str, int]) -> dict[str, int]:
     return {origin: stamp for origin, stamp in vector.items() if stamp}
 
 

@@ -26,7 +26,7 @@ from mirror.wire.codec import (
 )
 from mirror.wire.errors import ProtocolError
 from mirror.wire.readable import draft_as_json, draft_from_json, json_lines, lines_of
-from mirror.wire.values import Answer, Page, Part
+from mirror.wire.values import Answer, ContentPart, Page
 
 LISTED_A_BATCH = 256
 """Ranges with all their entries in one batch at most."""
@@ -44,7 +44,7 @@ def parse_page(batch: Batch) -> Page:
     return Page(checked.records, checked.crcs, parse_cursor(cursor) if cursor else None)
 
 
-def format_part(part: Part) -> Batch:
+def format_part(part: ContentPart) -> Batch:
     """Return the batch of one part of a content.  The SHA-256 that names the whole is its check."""
     header = {
         "Type": "content",
@@ -55,7 +55,7 @@ def format_part(part: Part) -> Batch:
     return Batch(header, part.data)
 
 
-def parse_part(batch: Batch) -> Part:
+def parse_part(batch: Batch) -> ContentPart:
     """Read a batch of content."""
     header = batch.header
     if header.get("Type") != "content":
@@ -66,7 +66,7 @@ def parse_part(batch: Batch) -> Part:
         content = b""
     if len(content) != 32:
         raise ProtocolError(f"Content={header.get('Content', '')[:40]!r} is no SHA-256")
-    return Part(content, header_int(header, "Offset"), header_int(header, "Total"), batch.payload)
+    return ContentPart(content, header_int(header, "Offset"), header_int(header, "Total"), batch.payload)
 
 
 def format_answers(answers: Sequence[Answer]) -> Iterator[Batch]:

@@ -106,7 +106,7 @@ class Page(NamedTuple):
         return {record.key: record for record in self.records}
 
 
-class Part(NamedTuple):
+class ContentPart(NamedTuple):
     """A part of a content: ``data`` at ``offset`` of ``size`` bytes."""
 
     content: bytes
@@ -116,7 +116,7 @@ class Part(NamedTuple):
 
 
 Answer = Range | Listed
-Offered = Page | Part
+Offered = Page | ContentPart
 
 
 class SharedRoom(NamedTuple):

@@ -9,7 +9,7 @@ from mirror.model.kinds import KINDS
 from mirror.server.basics import CAPABILITIES
 from mirror.server.commands import ACTIONS, COMMANDS, SHARE_ACTIONS
 from mirror.server.sync import VIEWS
-from mirror.server.table import Entry
+from mirror.server.table import Handler
 from mirror.wire.lines import Code
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
@@ -31,9 +31,9 @@ def who(row: str) -> str:
     return row.replace("\\|", "¦").split(" | ")[1].strip()
 
 
-def check_row(name: str, entry: Entry, table: dict[str, str]) -> None:
+def check_row(name: str, handler: Handler, table: dict[str, str]) -> None:
     assert name in table, f"{name} has no row"
-    assert who(table[name]) == entry.permission.value
+    assert who(table[name]) == handler.permission.value
 
 
 @pytest.mark.parametrize("verb", sorted(COMMANDS))

@@ -1,4 +1,4 @@
-"""What the table declares is what happens: who may use an entry, what it takes, what it is called with."""
+"""What the table declares is what happens: who may use a handler, what it takes, what it is called with."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from mirror.server.commands import ACTIONS, COMMANDS, SHARE_ACTIONS, TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.sync import run_sync
-from mirror.server.table import Asked, Entry, Permission, Table
+from mirror.server.table import Asked, Handler, Permission, Table
 from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.arguments import number, words
@@ -37,7 +37,7 @@ ALLOWED = {
     Permission.PEER_OR_ADMIN: {"aide", "peer", "admin"},
     Permission.ADMIN: {"admin"},
 }
-ENTRIES = {**COMMANDS, **ACTIONS, **{f"shares {name}": entry for name, entry in SHARE_ACTIONS.items()}}
+HANDLERS = {**COMMANDS, **ACTIONS, **{f"shares {name}": handler for name, handler in SHARE_ACTIONS.items()}}
 
 
 def answer(session: Session, *_values: object) -> None:
@@ -75,9 +75,9 @@ def code_of(channel: Channel, line: str) -> int:
 
 @pytest.mark.parametrize("name", sorted(PARTIES))
 def test_who_declares_nothing_serves_the_administrator_alone(name: str, connect: Callable[..., Channel]) -> None:
-    entry = Entry(answer, "forgot to say who may use it")
-    sync = Entry(run_sync, "", (words("type|action"),), Permission.ANYBODY)
-    table = Table({"TEST": entry, "SYNC": sync}, {}, {"test": entry}, {"else": {"test": entry}})
+    handler = Handler(answer, "forgot to say who may use it")
+    sync = Handler(run_sync, "", (words("type|action"),), Permission.ANYBODY)
+    table = Table({"TEST": handler, "SYNC": sync}, {}, {"test": handler}, {"else": {"test": handler}})
     channel = connect(table, PARTIES[name])
     for line in ("TEST", "SYNC all|test", "SYNC else|test"):
         assert (code_of(channel, line) == 200) == (name == "admin"), line
@@ -88,36 +88,36 @@ def test_who_declares_nothing_serves_the_administrator_alone(name: str, connect:
 def test_each_permission_is_for_whom_it_says(
     name: str, permission: Permission, connect: Callable[..., Channel]
 ) -> None:
-    channel = connect(Table({"TEST": Entry(answer, "", (), permission)}), PARTIES[name])
+    channel = connect(Table({"TEST": Handler(answer, "", (), permission)}), PARTIES[name])
     code = code_of(channel, "TEST")
     refused = 520 if name == "stranger" else {Permission.LOGGED_OUT: 541, Permission.USER: 542}.get(permission, 550)
     assert code == (200 if name in ALLOWED[permission] else refused)
 
 
 def test_who_may_not_use_an_entry_is_not_told_what_it_takes(connect: Callable[..., Channel]) -> None:
-    table = Table({"TEST": Entry(answer, "", (number("count"),))})
+    table = Table({"TEST": Handler(answer, "", (number("count"),))})
     assert code_of(connect(table, PARTIES["user"]), "TEST x") == 550
     assert code_of(connect(table, ADMIN), "TEST x") == 512
 
 
 def test_a_secret_needs_a_private_line(connect: Callable[..., Channel]) -> None:
-    table = Table({"TEST": Entry(answer, "", (), Permission.LOGGED_OUT)})
+    table = Table({"TEST": Handler(answer, "", (), Permission.LOGGED_OUT)})
     assert code_of(connect(table, None, local=False), "TEST") == 550
 
 
-@pytest.mark.parametrize("name", sorted(ENTRIES))
+@pytest.mark.parametrize("name", sorted(HANDLERS))
 def test_functions_take_what_is_declared(name: str) -> None:
-    entry = ENTRIES[name]
-    given = 1 + len(entry.arguments) + (name not in COMMANDS)
-    assert len(inspect.signature(entry.run).parameters) == given
-    assert entry.help
+    handler = HANDLERS[name]
+    given = 1 + len(handler.arguments) + (name not in COMMANDS)
+    assert len(inspect.signature(handler.run).parameters) == given
+    assert handler.help
 
 
 def test_nothing_of_the_administrators_is_open_to_others() -> None:
     """Said twice on purpose: who opens one of these has to say so here as well."""
-    closed = {name for name, entry in ENTRIES.items() if entry.permission is Permission.ADMIN}
+    closed = {name for name, handler in HANDLERS.items() if handler.permission is Permission.ADMIN}
     assert closed == {"status", "conflicts", "restore", "preview", "backup", "check", "shares status"}
-    peers = {name for name, entry in ENTRIES.items() if entry.permission is Permission.PEER_OR_ADMIN}
+    peers = {name for name, handler in HANDLERS.items() if handler.permission is Permission.PEER_OR_ADMIN}
     assert peers == {"SNGL", "pin"}
 
 

@@ -3,14 +3,14 @@
 import hashlib
 
 from mirror.sync.uploads import MAX_OPEN, Uploads
-from mirror.wire.values import Part
+from mirror.wire.values import ContentPart
 
 BODY = b"0123456789" * 10
 CONTENT = hashlib.sha256(BODY).digest()
 
 
-def part(offset: int, end: int, body: bytes = BODY, content: bytes = CONTENT) -> Part:
-    return Part(content, offset, len(body), body[offset:end])
+def part(offset: int, end: int, body: bytes = BODY, content: bytes = CONTENT) -> ContentPart:
+    return ContentPart(content, offset, len(body), body[offset:end])
 
 
 def test_parts_in_order_prove_a_content() -> None:

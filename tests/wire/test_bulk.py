@@ -25,7 +25,7 @@ from mirror.wire.bulk import (
 from mirror.wire.codec import ENCODINGS, JSON, MSGPACK, Bound, Cursor, Entry, Listed, Range, payload_batch
 from mirror.wire.errors import ProtocolError
 from mirror.wire.receiver import Receiver
-from mirror.wire.values import Answer, Page, Part
+from mirror.wire.values import Answer, ContentPart, Page
 
 STAMPS = st.integers(1, (1 << 63) - 1)
 CRCS = st.integers(0, (1 << 64) - 1)
@@ -65,7 +65,7 @@ def test_page(encoding: str, records: list[Record], cursor: Cursor | None) -> No
 
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 1 << 40), st.integers(0, 1 << 40), st.binary(max_size=200))
 def test_part(content: bytes, offset: int, size: int, data: bytes) -> None:
-    part = Part(content, offset, size, data)
+    part = ContentPart(content, offset, size, data)
     assert parse_part(over_the_wire(format_part(part))) == part
 
 

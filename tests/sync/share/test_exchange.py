@@ -19,7 +19,7 @@ from mirror.sync.remote import Denied
 from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.settling import Tried
 from mirror.wire.codec import ContentRequest
-from mirror.wire.values import Offered, Page, Part
+from mirror.wire.values import ContentPart, Offered, Page
 
 Make = Callable[..., SqliteStore]
 
@@ -213,11 +213,11 @@ def test_a_hash_opens_nothing_on_the_side_that_answers(pair: Stores) -> None:
     assert end.lacks([ContentRequest(hidden.content)]) == [ContentRequest(hidden.content)]  # as if it were not here
     with pytest.raises(Denied, match="was not sent"):
         end.offer([page])
-    forged = Part(hidden.content, 0, hidden.size, b"?" * hidden.size)
+    forged = ContentPart(hidden.content, 0, hidden.size, b"?" * hidden.size)
     with pytest.raises(Denied, match="was not sent"):
         end.offer([forged, page])
     body = a.read(lambda reader: reader.body(hidden))
-    end.offer([Part(hidden.content, 0, hidden.size, body), page])  # who has it may refer to it
+    end.offer([ContentPart(hidden.content, 0, hidden.size, body), page])  # who has it may refer to it
     assert keys(a, "a:1") == {"claim"}
 
 
@@ -234,7 +234,7 @@ def test_a_hash_opens_nothing_on_the_side_that_asks(pair: Stores) -> None:
 
         def body(self, requests: Any) -> Any:
             for request in requests:
-                yield Part(request.content, 0, hidden.size, b"?" * hidden.size)
+                yield ContentPart(request.content, 0, hidden.size, b"?" * hidden.size)
 
     shares = shares_of(b, "a")
     exchange, liar = ShareExchange(b, "a", shares.scope, shares.rooms), Liar(a, shares_of(a, "b"))
