@@ -1,6 +1,7 @@
 """Lines in Citadel's style: commands with parameters split by ``|``, replies with three-digit codes."""
 
 import enum
+import re
 from typing import NamedTuple
 
 from mirror.wire.errors import ProtocolError
@@ -56,6 +57,8 @@ class Command(NamedTuple):
 
 
 END_OF_LISTING = b"000"
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}").fullmatch
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def decode_line(line: bytes) -> str:
@@ -89,7 +92,7 @@ def parse_number(text: str, limit: int = (1 << 63) - 1) -> int | None:
 
 def parse_hexadecimal(text: str, limit: int = (1 << 64) - 1) -> int | None:
     """Return a number of up to 16 hexadecimal digits from 0 to ``limit``, or None for anything else."""
-    if not 0 < len(text) <= 16 or not all(digit in "0123456789abcdefABCDEF" for digit in text):
+    if not _HEXADECIMAL(text):
         return None
     number = int(text, 16)
     return number if number <= limit else None
@@ -97,7 +100,7 @@ def parse_hexadecimal(text: str, limit: int = (1 << 64) - 1) -> int | None:
 
 def clean(text: str) -> str:
     """Return text that is safe inside one line: no line ends, no control characters."""
-    return "".join(char if char >= " " and char != "\x7f" else " " for char in text)
+    return _CONTROL.sub(" ", text)
 
 
 def format_reply(code: int, text: str) -> bytes:
