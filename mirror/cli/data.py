@@ -8,24 +8,40 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import cli
-from mirror.cli.local import body_of, local_node
+from mirror.cli.local import body_of, local_node, record_at
 from mirror.cli.names import find_named
 from mirror.cli.output import json_option, print_json
 from mirror.config import load_config
 from mirror.formats.compose import compose_event, compose_post
 from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.message import parse_message
-from mirror.model.record import Record, pack_head
+from mirror.model.draft import Draft
+from mirror.model.drafting import deletion_of, draft_over
+from mirror.model.kinds import Collection
+from mirror.model.merge import is_item
+from mirror.model.record import pack_head
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
 from mirror.wire.readable import record_as_json
 
 
 def write(
     remote: ChannelRemote, collection: str, key: str, body: bytes = b"", head: bytes = b"", dead: bool = False
 ) -> None:
-    """Have one record written by the node, as its own edit."""
-    remote.overwrite([Record(collection, key, 1, "draft", 1, dead, head=head, body=body)])
+    """Have the node write a record in the place of the version that is there now, as its own edit.
+
+    Raises Refused when there is nothing to delete.
+    """
+    held = record_at(remote, collection, key)
+    if dead:
+        draft = Draft(collection, key, dead=True) if held is None else deletion_of(held)
+        if not remote.draft([draft]).written:
+            raise Refused(Code.NOT_FOUND, f"{collection} {key!r} is not here")
+        return
+    held_body = body_of(remote, held) if held is not None and not held.dead and is_item(held) else b""
+    remote.draft([draft_over(held, collection, key, head=head, body=body, held_body=held_body)])
 
 
 @cli.command()
@@ -41,7 +57,7 @@ def post(directory: Path, room: str, text: str | None, subject: str, author: str
     with local_node(directory) as remote:
         key, name = find_named(remote, "rooms", room)
         made = compose_post(config.node, author, name, subject, body, int(time.time()))
-        write(remote, f"messages/{key}", made.key, made.body)
+        remote.draft([Draft(str(Collection("messages", key)), made.key, body=made.body)])
     click.echo(made.key)
 
 
@@ -54,7 +70,7 @@ def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
     """Show the newest messages of ROOM, oldest first."""
     with local_node(directory) as remote:
         key, name = find_named(remote, "rooms", room)
-        records = [record for page in remote.newest(f"messages/{key}", limit) for record in page.records]
+        records = [record for page in remote.newest(str(Collection("messages", key)), limit) for record in page.records]
         bodies = [body_of(remote, record) for record in records]
     if as_json:
         print_json([{**record_as_json(record), **_fields(body)} for record, body in zip(records, bodies)])
@@ -90,7 +106,7 @@ def delete(directory: Path, room: str, key: str) -> None:
     """Delete the message with KEY (as 'read' shows it) from ROOM, everywhere."""
     with local_node(directory) as remote:
         room_key, name = find_named(remote, "rooms", room)
-        write(remote, f"messages/{room_key}", key, dead=True)
+        write(remote, str(Collection("messages", room_key)), key, dead=True)
     click.echo(f"{key} is deleted from {name}.")
 
 
@@ -114,7 +130,7 @@ def calendar_add(directory: Path, file: Path, room: str, author: str) -> None:
         except CitadelError as error:
             raise CitadelError(f"{file}: {error}") from None
         for item in items:
-            write(remote, f"messages/{key}", item.key, item.body)
+            write(remote, str(Collection("messages", key)), item.key, item.body)
             click.echo(item.key)
 
 
@@ -136,5 +152,5 @@ def file_put(directory: Path, room: str, file: Path, name: str | None, comment: 
     head = pack_head({"name": name or file.name, "type": kind, "comment": comment, "bytes": len(body)})
     with local_node(directory) as remote:
         key, room_name = find_named(remote, "rooms", room)
-        write(remote, f"files/{key}", name or file.name, body, head)
+        write(remote, str(Collection("files", key)), name or file.name, body, head)
     click.echo(f"{name or file.name}: {len(body):,} bytes in {room_name}.")

@@ -70,6 +70,12 @@ def _greeted(channel: Channel) -> ChannelRemote:
     return ChannelRemote(channel)
 
 
+def record_at(remote: ChannelRemote, collection: str, key: str) -> Record | None:
+    """Return what is under a key now, maybe a tombstone, or None."""
+    records = [record for page in remote.get(collection, [key]) for record in page.records]
+    return records[0] if records else None
+
+
 def body_of(remote: ChannelRemote, record: Record) -> bytes:
     """Return a record's body wherever it is kept."""
     if not record.content:

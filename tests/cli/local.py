@@ -1,0 +1,32 @@
+"""A node without a daemon, and commands on it that run in this process."""
+
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from mirror.cli.app import cli
+from mirror.cli.local import local_node
+from mirror.peer.remote import ChannelRemote
+
+
+class LocalNode:
+    """A node's directory, and what its administrator does with it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def run(self, *arguments: str, code: int = 0) -> Result:
+        """Run a command; it has to end with an exit code."""
+        result = CliRunner().invoke(cli, ["--dir", str(self.directory), *arguments])
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def ask(self) -> AbstractContextManager[ChannelRemote]:
+        """Give a remote on the node."""
+        return local_node(self.directory)

@@ -1,0 +1,91 @@
+"""Small tools that change data by hand: what they write was made from what they found, and says so."""
+
+from pathlib import Path
+
+import pytest
+from local import LocalNode
+
+from mirror.cli.local import record_at
+from mirror.model.draft import Draft, base_of
+from mirror.model.record import Record, unpack_head
+from mirror.peer.remote import ChannelRemote
+
+CALENDAR = "Team Calendar"
+EVENT = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:meeting
+DTSTAMP:20260101T000000Z
+DTSTART:20261201T100000Z
+SUMMARY:Lunch
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Draft]:
+    """What is sent as drafts."""
+    drafts: list[Draft] = []
+    send = ChannelRemote.draft
+
+    def note(remote: ChannelRemote, more: list[Draft]) -> object:
+        drafts.extend(more)
+        return send(remote, more)
+
+    monkeypatch.setattr(ChannelRemote, "draft", note)
+    return drafts
+
+
+def held(node: LocalNode, draft: Draft) -> Record:
+    with node.ask() as remote:
+        record = record_at(remote, draft.collection, draft.key)
+    assert record is not None
+    return record
+
+
+def test_a_post_is_made_from_nothing(node: LocalNode, sent: list[Draft]) -> None:
+    key = node.run("post", "Lobby", "hello").stdout.strip()
+    assert [(draft.key, draft.base) for draft in sent] == [(key, None)]
+    assert "hello" in node.run("read", "Lobby").stdout
+
+
+def test_an_item_that_is_there_is_replaced_by_a_draft_that_says_what_it_changes(
+    node: LocalNode, sent: list[Draft], tmp_path: Path
+) -> None:
+    file = tmp_path / "event.ics"
+    file.write_text(EVENT)
+    node.run("calendar", "add", str(file), "--room", CALENDAR)
+    first = held(node, sent[0])
+    file.write_text(EVENT.replace("Lunch", "Dinner"))
+    node.run("calendar", "add", str(file), "--room", CALENDAR)
+    assert [draft.base for draft in sent] == [None, base_of(first)]
+    assert {name.rpartition("\n")[2] for name in sent[1].changed} == {"subject", "SUMMARY", "revision"}
+    assert "Dinner" in node.run("read", CALENDAR).stdout
+
+
+def test_a_file_is_put_in_the_place_of_the_one_that_was_there(
+    node: LocalNode, sent: list[Draft], tmp_path: Path
+) -> None:
+    for size in (10, 300_000):
+        (tmp_path / "x.bin").write_bytes(b"x" * size)
+        assert f"x.bin: {size:,} bytes" in node.run("file", "put", "Drop Box", str(tmp_path / "x.bin")).stdout
+        assert unpack_head(held(node, sent[-1]).head)["bytes"] == size
+    assert sent[0].base is None
+    assert sent[1].base is not None
+
+
+def test_a_deletion_names_what_it_deletes(node: LocalNode, sent: list[Draft]) -> None:
+    key = node.run("post", "Lobby", "hello").stdout.strip()
+    record = held(node, sent[0])
+    assert node.run("delete", "Lobby", key).stdout == f"{key} is deleted from Lobby.\n"
+    assert (sent[1].dead, sent[1].base) == (True, base_of(record))
+    assert held(node, sent[0]).dead
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_not_there_cannot_be_deleted(node: LocalNode, again: bool) -> None:
+    key = "id:nothing"
+    if again:
+        key = node.run("post", "Lobby", "hello").stdout.strip()
+        node.run("delete", "Lobby", key)
+    assert "is not here" in node.run("delete", "Lobby", key, code=8).stderr
