@@ -234,8 +234,8 @@ def write_rule(rule: Rule) -> str:
         ("direction", rule.direction if rule.direction != "both" else ""),
         ("what", ",".join(name for name in WHAT if name in rule.what) if rule.what != {*DEFAULT_WHAT} else ""),
         ("since", _written_time(selection.since_ms)),
-        ("max_age", f"{selection.max_age_s}s" if selection.max_age_s else ""),
-        ("max_size", str(selection.max_size) if selection.max_size else ""),
+        ("max_age", _written_age(selection.max_age_s)),
+        ("max_size", _written_size(selection.max_size)),
         ("author", selection.author),
         ("subject", selection.subject),
         *(("header", f"{name}:{pattern}") for name, pattern in selection.headers),
@@ -253,6 +253,22 @@ def _written_time(milliseconds: int) -> str:
     if not milliseconds:
         return ""
     return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _written_age(seconds: int) -> str:
+    """Return an age in the greatest unit that says it exactly: what was read has six digits then too."""
+    if not seconds:
+        return ""
+    unit = max((unit for unit, length in _AGES.items() if seconds % length == 0), key=lambda unit: _AGES[unit])
+    return f"{seconds // _AGES[unit]}{unit}"
+
+
+def _written_size(size: int) -> str:
+    """Return a size in bytes, or in the greatest unit that says it exactly where bytes would have too many digits."""
+    if size < 10**9:
+        return str(size) if size else ""
+    unit = max((unit for unit, length in _SIZES.items() if size % length == 0), key=lambda unit: _SIZES[unit])
+    return f"{size // _SIZES[unit]}{unit.upper() if unit != 'k' else unit}"
 
 
 def _quote(text: str) -> str:

@@ -86,8 +86,8 @@ PATTERNS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), 
         Selection,
         after_number=st.just(0),
         since_ms=st.integers(0, 4_000_000_000_000),
-        max_age_s=st.integers(0, 999_999),
-        max_size=st.integers(0, 999_999_999),
+        max_age_s=st.builds(int.__mul__, st.integers(0, 999_999), st.sampled_from((1, 60, 3600, 86_400, 604_800))),
+        max_size=st.builds(int.__mul__, st.integers(0, 999_999_999), st.sampled_from((1, 1 << 10, 1 << 20, 1 << 30))),
         author=st.just("") | PATTERNS,
         subject=st.just("") | PATTERNS,
         headers=st.lists(st.tuples(st.sampled_from(("list-id", "x-spam")), PATTERNS), max_size=2).map(tuple),
@@ -98,3 +98,14 @@ def test_a_rule_is_read_as_it_was_written(
 ) -> None:
     rule = Rule("bravo", remote, *direction, frozenset(what), selection)
     assert read_rules((write_rule(rule) + "\n").encode()) == [rule]
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["max_age=90d", "max_age=52w", "max_age=999999w", "max_age=36h", "max_age=1s", "max_age=90m",
+     "max_size=102400", "max_size=2G", "max_size=1500M", "max_size=999999999G", "max_size=1048577k"],
+)  # fmt: skip
+def test_ages_and_sizes_are_written_as_they_may_be_read(option: str) -> None:
+    (rule,) = read_rules(f"mirror_share|bravo||{option}\n".encode())
+    assert check((write_rule(rule) + "\n").encode()) == []
+    assert write_rule(rule) == f"mirror_share|bravo||{option}"
