@@ -18,7 +18,7 @@ from mirror.model.stamp import stamp_ms
 from mirror.store.base import Reader
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
-from mirror.sync.pull import PUSH
+from mirror.sync.round import Round, exchange_all
 from mirror.sync.share.exchange import ShareExchange
 
 START_MS = 1_800_000_000_000
@@ -87,23 +87,14 @@ class World:
     def dial(self, here: str, there: str) -> None:
         """Do once what a link does all the time."""
         exchange, remote = self._link(here, there)
-        epoch = remote.store.epoch
-        if exchange.must_reconcile(remote, epoch, True):
-            exchange.reconcile(remote, True)
-        for page in remote.since(exchange.pull_cursor(epoch)):
-            exchange.take(page, remote)
-        more = True
-        while more:
-            after = exchange.cursor(PUSH).sequence
-            page, more = exchange.next_push(after)
-            exchange.push(remote, epoch, page, after)
+        exchange_all(Round(exchange, True), remote, remote.store.epoch)
 
     def compare(self, here: str, there: str) -> None:
         """Compare all that the two share besides, as a link does on its schedule."""
         exchange, remote = self._link(here, there)
-        if exchange.must_reconcile(remote, remote.store.epoch, True):
-            exchange.reconcile(remote, True)
-        exchange.reconcile(remote, True)
+        connection = Round(exchange, True)
+        connection.prepare(remote, remote.store.epoch)
+        connection.reconcile(remote)
         self.dial(here, there)
 
     # -- what is there, and what should be ----------------------------------------------------------
