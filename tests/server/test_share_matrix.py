@@ -196,3 +196,17 @@ def test_a_mirror_peer_is_told_of_no_shares(world: World) -> None:
     share(world, (ROOM,), "mirror_share|beta")
     assert [room.key for room in world.node.sharing.of("beta").rooms] == [ROOM]
     assert world.node.sharing.of("stranger").rooms == []
+
+
+def test_what_one_connection_read_behind_a_filter_serves_the_next(
+    world: World, connect: Callable[[], ChannelRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share(world, (ROOM,), "mirror_share|beta||max_size=9M")
+    told = connect().info().collections
+    assert told
+
+    def fails(record: Record) -> int:
+        raise AssertionError(f"{record.key} was read again")
+
+    monkeypatch.setattr("mirror.sync.derived.record_crc", fails)
+    assert connect().info().collections == told

@@ -14,6 +14,7 @@ from mirror.model.record import Record, record_crc
 from mirror.store.base import Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
+from mirror.sync.derived import Sums
 from mirror.sync.reconcile import Outcome
 from mirror.sync.remote import Denied
 from mirror.sync.share.exchange import ShareExchange
@@ -364,6 +365,26 @@ def test_a_room_is_read_for_the_first_comparison_and_then_only_where_it_changed(
     compare(exchange, remote)
     assert 0 < len(read) < 1000
     assert "new" in keys(a, "a:1")
+
+
+def test_sums_outlive_the_exchange_that_made_them(pair: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = pair
+    both(pair)
+    post(b, "b:9", "kept")
+    dial(b, a)
+    sums, shares = Sums(), shares_of(b, "a")
+    read: list[str] = []
+
+    def counted(record: Record) -> int:
+        read.append(record.key)
+        return record_crc(record)
+
+    monkeypatch.setattr("mirror.sync.derived.record_crc", counted)
+    for wanted in (["id:kept"], []):
+        read.clear()
+        exchange = ShareExchange(b, "a", shares.scope, shares.rooms, sums)
+        compare(exchange, End(a, shares_of(a, "b")))
+        assert read == wanted
 
 
 def test_the_first_comparison_on_schedule_compares_what_was_in_touch_too(pair: Stores) -> None:
