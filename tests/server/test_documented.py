@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -15,25 +16,33 @@ from mirror.wire.lines import Code
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 
 
-def rows(heading: str) -> dict[str, str]:
-    """Return the rows of a section's first table by each name in their first cell."""
+class Row(NamedTuple):
+    """What the page says of a command: its forms with their arguments, and who may use it."""
+
+    forms: str
+    who: str
+
+
+def rows(heading: str) -> dict[str, Row]:
+    """Return the rows of a section's table by each name in their first cells; several rows of one name are one."""
     section = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    found: dict[str, str] = {}
+    found: dict[str, Row] = {}
     for line in section.splitlines():
         if line.startswith("| `"):
-            first = line.replace("\\|", "¦").split(" | ")[0]
-            found.update(dict.fromkeys(re.findall(r"`([A-Za-z]+)\b", first), line))
+            forms, who = [cell.strip("| ") for cell in line.replace("\\|", "¦").split(" | ")][:2]
+            for name in re.findall(r"`([A-Za-z]+)\b", forms):
+                before = found[name].forms if name in found else ""
+                found[name] = Row(f"{before} {forms.replace('¦', '|')}", who)
     return found
 
 
-def who(row: str) -> str:
-    """Return a row's second cell: who may."""
-    return row.replace("\\|", "¦").split(" | ")[1].strip()
-
-
-def check_row(name: str, handler: Handler, table: dict[str, str]) -> None:
+def check_row(name: str, handler: Handler, table: dict[str, Row]) -> None:
+    """Check who may use a command, and that the page names its arguments."""
     assert name in table, f"{name} has no row"
-    assert who(table[name]) == handler.permission.value
+    assert table[name].who == handler.permission.value
+    for argument in handler.arguments:
+        named = argument.name.partition(", then")[0].removesuffix("...")
+        assert named.strip("|") in table[name].forms
 
 
 @pytest.mark.parametrize("verb", sorted(COMMANDS))
