@@ -1,19 +1,18 @@
 """The demo: two real daemons on this machine, one imported, one bootstrapped from it, kept equal while you watch."""
 
 import contextlib
-import json
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import gevent
@@ -24,16 +23,19 @@ from rich.table import Table
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.data import write
-from mirror.cli.local import ask_json, local_node
+from mirror.cli.local import ask_json
 from mirror.cli.names import find_named
-from mirror.config import STATE_FILE
+from mirror.cli.processes import NodeProcess, stop_all, wait_until
+from mirror.cli.watch import Watch, watching
 from mirror.formats.compose import compose_event, compose_post
+from mirror.model.digest import Digest
 from mirror.model.errors import MirrorError
+from mirror.model.record import Record, Version
 from mirror.peer.remote import ChannelRemote
 
 NODES = ("alpha", "beta")
 CALENDAR = "Team Calendar"
-START_TIMEOUT_S = 30.0
+ARRIVAL_TIMEOUT_S = 5.0
 EQUAL_TIMEOUT_S = 30.0
 EVENT = """BEGIN:VCALENDAR
 VERSION:2.0
@@ -74,12 +76,30 @@ def demo(seconds: int | None, keep: Path | None) -> None:
         sys.exit(EXIT_DIFFERENT)
 
 
+class End(NamedTuple):
+    """A running node, a connection to it, and a watch on what changes there."""
+
+    name: str
+    remote: ChannelRemote
+    watch: Watch
+
+
+@contextlib.contextmanager
+def _end(node: NodeProcess) -> Iterator[End]:
+    with node.ask() as remote, watching([node.directory]) as watch:
+        yield End(node.name, remote, watch)
+
+
+def _is_since(version: Version, record: Record) -> bool:
+    return record.version >= version
+
+
 class Demo:
     """Two nodes' directories and daemons."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._nodes = {name: NodeProcess(directory / name, name, log=directory / f"{name}.log") for name in NODES}
         self._log: deque[str] = deque(maxlen=8)
         self._lags: deque[float] = deque(maxlen=50)
         self._posted: list[tuple[str, str, str]] = []
@@ -90,34 +110,23 @@ class Demo:
             self._set_up()
             return self._watch(seconds)
         finally:
-            for daemon in self._daemons.values():
-                daemon.terminate()
-            for daemon in self._daemons.values():
-                daemon.wait(10)
+            stop_all(list(self._nodes.values()))
 
     # -- setting up -------------------------------------------------------------------------------
 
-    def _path(self, node: str) -> Path:
-        return self._directory / node
-
-    def _ctdlmirror(self, node: str, *arguments: str, show: bool = True) -> str:
-        if show:
-            click.echo(f"$ ctdlmirror --dir {self._path(node)} {' '.join(arguments)}")
-        command = [sys.executable, "-m", "mirror", "--dir", str(self._path(node)), *arguments]
-        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if show:
-            click.echo("".join(f"  {line}\n" for line in result.stdout.splitlines()), nl=False)
-        if result.returncode:
-            raise DemoFailed(f"'ctdlmirror {' '.join(arguments)}' ended with exit code {result.returncode}")
-        return result.stdout
+    def _ctdlmirror(self, node: str, *arguments: str) -> None:
+        click.echo(f"$ ctdlmirror --dir {self._nodes[node].directory} {' '.join(arguments)}")
+        done = self._nodes[node].run(*arguments, check=False, stderr=None)
+        click.echo("".join(f"  {line}\n" for line in done.stdout.splitlines()), nl=False)
+        if done.returncode:
+            raise DemoFailed(f"'ctdlmirror {' '.join(arguments)}' ended with exit code {done.returncode}")
 
     def _set_up(self) -> None:
         alpha, beta = NODES
         self._directory.mkdir(parents=True, exist_ok=True)
-        pins = {}
-        for node in NODES:
-            out = self._ctdlmirror(node, "init", "--node", node, "--listen", "127.0.0.1:0", "--json", show=False)
-            pins[node] = "pin:" + json.loads(out)["fingerprint"]
+        for node in self._nodes.values():
+            node.set_up()
+        pins = {name: node.pin for name, node in self._nodes.items()}
         click.echo(f"Two nodes are set up in {self._directory}: {alpha} and {beta}, each with its own certificate.")
         export = self._directory / "export.xml"
         export.write_bytes(resources.files("mirror").joinpath("data/alpha-980.xml").read_bytes())
@@ -133,18 +142,8 @@ class Demo:
         self._start(beta)
 
     def _start(self, node: str) -> str:
-        with (self._directory / f"{node}.log").open("ab") as log:
-            command = [sys.executable, "-m", "mirror", "--dir", str(self._path(node)), "daemon"]
-            # A session of its own: Ctrl-C ends the watching, and the daemons only after the last comparison.
-            daemon = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-        self._daemons[node] = daemon
-        state = self._path(node) / STATE_FILE
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not state.exists():
-            if daemon.poll() is not None or time.monotonic() > deadline:
-                raise DemoFailed(f"the daemon of {node} did not start; see {self._directory / (node + '.log')}")
-            time.sleep(0.05)
-        address = str(json.loads(state.read_text("utf-8"))["addresses"][0])
+        # A session of its own: Ctrl-C ends the watching, and the daemons only after the last comparison.
+        address = self._nodes[node].start(own_session=True)
         click.echo(f"The daemon of {node} listens on {address}.")
         return address
 
@@ -153,29 +152,27 @@ class Demo:
     def _watch(self, seconds: int | None) -> bool:
         click.echo("\nNow both sides change.  Ctrl-C ends the demo.\n")
         with contextlib.ExitStack() as stack:
-            remotes = {node: stack.enter_context(local_node(self._path(node))) for node in NODES}
-            rooms = {name: find_named(remotes[NODES[0]], "rooms", name)[0] for name in ("Lobby", CALENDAR)}
+            ends = {name: stack.enter_context(_end(node)) for name, node in self._nodes.items()}
+            rooms = {name: find_named(ends[NODES[0]].remote, "rooms", name)[0] for name in ("Lobby", CALENDAR)}
             deadline = time.monotonic() + seconds if seconds else float("inf")
             # Between two steps only: an interrupt inside an exchange would leave half of an answer on its connection.
             interrupted = Event()
             handler = gevent.signal_handler(signal.SIGINT, interrupted.set)
             try:
-                self._loop(remotes, rooms, deadline, interrupted)
+                self._loop(ends, rooms, deadline, interrupted)
             finally:
                 handler.cancel()
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-            return self._finish(remotes)
+            return self._finish(ends)
 
-    def _loop(
-        self, remotes: dict[str, ChannelRemote], rooms: dict[str, str], deadline: float, interrupted: Event
-    ) -> None:
-        steps = self._steps(remotes, rooms)
+    def _loop(self, ends: dict[str, End], rooms: dict[str, str], deadline: float, interrupted: Event) -> None:
+        steps = self._steps(ends, rooms)
         terminal = sys.stdout.isatty()
         with Live(console=Console(), refresh_per_second=8) if terminal else contextlib.nullcontext() as live:
             while time.monotonic() < deadline and not interrupted.is_set():
                 text = next(steps)
                 self._log.append(f"{time.strftime('%H:%M:%S')}  {text}")
-                states = {node: ask_json(remote, "SYNC all|status")[0] for node, remote in remotes.items()}
+                states = {node: ask_json(end.remote, "SYNC all|status")[0] for node, end in ends.items()}
                 if live is not None:
                     live.update(self._view(states))
                 else:
@@ -196,7 +193,7 @@ class Demo:
             table.add_row(node, str(state["records"]), state["digest"], str(state["conflicts"]), links or "is dialled")
         return table
 
-    def _steps(self, remotes: dict[str, ChannelRemote], rooms: dict[str, str]) -> Iterator[str]:
+    def _steps(self, ends: dict[str, End], rooms: dict[str, str]) -> Iterator[str]:
         """Yield what was done, for ever: posts, edits, deletions, conflicts."""
         chance = random.Random(980)
         number = 0
@@ -205,29 +202,29 @@ class Demo:
             here, there = chance.sample(NODES, 2)
             kind = chance.choices(("post", "edit", "delete", "conflict"), (5, 2, 2, 1))[0]
             if kind == "post" or (kind == "delete" and not self._posted):
-                yield self._post(remotes, here, there, rooms["Lobby"], number)
+                yield self._post(ends, here, there, rooms["Lobby"], number)
             elif kind == "delete":
                 collection, key, _ = self._posted.pop(0)
-                write(remotes[here], collection, key, dead=True)
-                yield f"{here}: deleted {key} {self._arrival(remotes[there], collection, key, lambda r: r.dead)}"
+                write(ends[here].remote, collection, key, dead=True)
+                yield f"{here}: deleted {key} {self._arrival(ends[there], collection, key, lambda r: r.dead)}"
             elif kind == "edit":
-                key = self._put_event(remotes[here], here, rooms[CALENDAR], f"Meeting no. {number}", number)
+                key = self._put_event(ends[here].remote, here, rooms[CALENDAR], f"Meeting no. {number}", number)
                 collection = f"messages/{rooms[CALENDAR]}"
-                (page,) = remotes[here].get(collection, [key])
+                (page,) = ends[here].remote.get(collection, [key])
                 version = page.records[0].version
-                arrived = self._arrival(remotes[there], collection, key, lambda r, v=version: r.version >= v)
+                arrived = self._arrival(ends[there], collection, key, partial(_is_since, version))
                 yield f"{here}: moved the meeting (SEQUENCE {number}) {arrived}"
             else:
                 for node in NODES:
-                    self._put_event(remotes[node], node, rooms[CALENDAR], f"Meeting as {node} wants it", number)
+                    self._put_event(ends[node].remote, node, rooms[CALENDAR], f"Meeting as {node} wants it", number)
                 yield "both: changed the same meeting at once; the version that lost is in 'conflicts list'"
 
-    def _post(self, remotes: dict[str, ChannelRemote], here: str, there: str, room: str, number: int) -> str:
+    def _post(self, ends: dict[str, End], here: str, there: str, room: str, number: int) -> str:
         made = compose_post(here, "Demo", "Lobby", f"Post {number}", f"Written at {here}.", int(time.time()))
         collection = f"messages/{room}"
-        write(remotes[here], collection, made.key, made.body)
+        write(ends[here].remote, collection, made.key, made.body)
         self._posted.append((collection, made.key, here))
-        return f"{here}: posted 'Post {number}' {self._arrival(remotes[there], collection, made.key, lambda _r: True)}"
+        return f"{here}: posted 'Post {number}' {self._arrival(ends[there], collection, made.key)}"
 
     def _put_event(self, remote: ChannelRemote, node: str, room: str, summary: str, sequence: int) -> str:
         text = EVENT.format(summary=summary, sequence=sequence).encode()
@@ -235,26 +232,27 @@ class Demo:
         write(remote, f"messages/{room}", item.key, item.body)
         return item.key
 
-    def _arrival(self, remote: ChannelRemote, collection: str, key: str, arrived: Any) -> str:
-        """Ask the other node until it has the change; returns how long that took."""
+    def _arrival(
+        self, there: End, collection: str, key: str, arrived: Callable[[Record], bool] = lambda _record: True
+    ) -> str:
+        """Wait until the other node has the change; returns how long that took."""
         started = time.monotonic()
-        while time.monotonic() - started < 5:
-            records = [record for page in remote.get(collection, [key]) for record in page.records]
-            if any(arrived(record) for record in records):
-                self._lags.append(time.monotonic() - started)
-                return f"(on {remote.info().node} {self._lags[-1] * 1000:.0f} ms later)"
-            time.sleep(0.001)
-        return "(not there within 5 s)"
 
-    def _finish(self, remotes: dict[str, ChannelRemote]) -> bool:
-        deadline = time.monotonic() + EQUAL_TIMEOUT_S
-        while True:
-            digests = {node: remote.info().digest for node, remote in remotes.items()}
-            equal = len(set(digests.values())) == 1
-            if equal or time.monotonic() > deadline:
-                break
-            time.sleep(0.1)
-        for node, digest in digests.items():
+        def is_there() -> bool:
+            records = [record for page in there.remote.get(collection, [key]) for record in page.records]
+            return any(map(arrived, records))
+
+        if not there.watch.until(is_there, ARRIVAL_TIMEOUT_S):
+            return f"(not there within {ARRIVAL_TIMEOUT_S:g} s)"
+        self._lags.append(time.monotonic() - started)
+        return f"(on {there.name} {self._lags[-1] * 1000:.0f} ms later)"
+
+    def _finish(self, ends: dict[str, End]) -> bool:
+        def digests() -> dict[str, Digest]:
+            return {node: end.remote.info().digest for node, end in ends.items()}
+
+        equal = wait_until(list(self._nodes.values()), lambda: len(set(digests().values())) == 1, EQUAL_TIMEOUT_S)
+        for node, digest in digests().items():
             click.echo(f"{node:6} {digest}")
         click.echo("EQUAL: both nodes hold the same records." if equal else "NOT EQUAL: see the daemons' logs.")
         return equal

@@ -47,7 +47,7 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
     channel = daemon_channel(directory)
     if channel is not None:
         try:
-            yield _greeted(channel)
+            yield greeted(channel)
         finally:
             channel.close()
         return
@@ -58,14 +58,15 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
     session = gevent.spawn(Session(node, Channel(theirs, "this command"), TABLE, local=True, party=ADMIN).run)
     channel = Channel(ours, "this node", SESSION_TIMEOUT_S)
     try:
-        yield _greeted(channel)
+        yield greeted(channel)
     finally:
         channel.close()
         session.join()
         store.close()
 
 
-def _greeted(channel: Channel) -> ChannelRemote:
+def greeted(channel: Channel) -> ChannelRemote:
+    """Return a remote on a node over a connection that was just made."""
     channel.read_reply()
     return ChannelRemote(channel)
 

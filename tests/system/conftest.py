@@ -28,5 +28,4 @@ def node(tmp_path: Path) -> Iterator[Callable[[str], NodeProcess]]:
     yield make
     for one in made:
         if one.process is not None:
-            one.process.kill()
-            one.wait()
+            one.kill()

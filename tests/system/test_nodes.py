@@ -405,7 +405,7 @@ def test_errors_are_one_line_with_the_documented_code(tmp_path: Path, export: Pa
         (("init", "--node", "n"), 3, "set up already"),
     ]
     for arguments, code, text in cases:
-        result = ctdlmirror(directory, *arguments, check=False, stdin=subprocess.DEVNULL)
+        result = ctdlmirror(directory, *arguments, check=False)
         assert (result.returncode, text in result.stderr, "Traceback" in result.stderr) == (code, True, False), result
     ctdlmirror(directory, "import", str(export))
     (directory / "secrets.toml").write_text("[peers]\nx = 'y'\n")

@@ -46,8 +46,7 @@ def test_a_full_disk_stops_writing_and_nothing_else(node: Make, secret: Path, ex
     assert len(refused.stderr.splitlines()) == 1
     assert beta.json("status")["records"] >= IMPORTED  # it still answers
     assert "no problems" in beta.run("check").stdout
-    assert beta.process is not None
-    resource.prlimit(beta.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    resource.prlimit(beta.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_equal(alpha, beta)
     assert "no problems" in beta.run("check").stdout
     assert not any(" ERROR " in line for line in beta.log)
@@ -95,12 +94,11 @@ def test_a_client_that_never_reads_costs_no_memory(node: Make, export: Path, tmp
     alpha = node("alpha")
     alpha.run("import", str(export))
     alpha.start()
-    assert alpha.process is not None
     large = tmp_path / "large.bin"
     large.write_bytes(os.urandom(1 << 20) * 96)
     alpha.run("file", "put", "Drop Box", str(large))
     content = hashlib.sha256(large.read_bytes()).hexdigest()
-    before = resident_bytes(alpha.process.pid)
+    before = resident_bytes(alpha.pid)
     host, port = alpha.address.split(":")
     silent = []
     for _ in range(8):
@@ -114,7 +112,7 @@ def test_a_client_that_never_reads_costs_no_memory(node: Make, export: Path, tmp
         silent.append((connection, lines))
     for number in range(3):
         alpha.run("post", "Lobby", f"text {number}")  # everybody else is served
-    grown = resident_bytes(alpha.process.pid) - before
+    grown = resident_bytes(alpha.pid) - before
     assert grown < 64 << 20, f"{grown >> 20} MB more for eight clients that each asked for 96 MB and read none"
     for connection, _ in silent:
         connection.close()
@@ -128,8 +126,7 @@ def test_idle_connections_are_few_and_cheap(node: Make, export: Path) -> None:
     alpha.run("import", str(export))
     alpha.configure("max_sessions = 1000", "max_sessions = 300")
     alpha.start()
-    assert alpha.process is not None
-    before = resident_bytes(alpha.process.pid)
+    before = resident_bytes(alpha.pid)
     host, port = alpha.address.split(":")
     idle: list[socket.socket] = []
     greetings: list[bytes] = []
@@ -138,7 +135,7 @@ def test_idle_connections_are_few_and_cheap(node: Make, export: Path) -> None:
         idle.append(connection)
         greetings.append(connection.recv(200)[:3])
     assert greetings == [b"200"] * 300 + [b"551"] * 100
-    grown = resident_bytes(alpha.process.pid) - before
+    grown = resident_bytes(alpha.pid) - before
     assert grown < 300 * 200_000, f"{grown} bytes more for 300 idle connections"
     assert alpha.json("status")["records"] > IMPORTED  # the administrator still gets in
     for connection in idle:
@@ -163,7 +160,6 @@ def test_a_terabyte_that_is_announced_is_refused_at_once(announced: bytes, node:
     alpha = node("alpha")
     alpha.run("import", str(export))
     alpha.start()
-    assert alpha.process is not None
     host, port = alpha.address.split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         lines = connection.makefile("rwb", buffering=0)
@@ -171,10 +167,10 @@ def test_a_terabyte_that_is_announced_is_refused_at_once(announced: bytes, node:
         for command, code in ((b"USER admin", b"300"), (b"PASS citadel", b"200"), (b"SYNC all|offer", b"400")):
             lines.write(command + b"\n")
             assert lines.readline().startswith(code)
-        before = resident_bytes(alpha.process.pid)
+        before = resident_bytes(alpha.pid)
         lines.write(announced)
         answer = lines.readline()
         assert answer.startswith(b"512"), answer
         assert lines.readline() == b""  # and the connection is closed
-        assert resident_bytes(alpha.process.pid) - before < 32 << 20
+        assert resident_bytes(alpha.pid) - before < 32 << 20
     assert "no problems" in alpha.run("check").stdout

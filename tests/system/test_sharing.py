@@ -1,13 +1,16 @@
 """Single rooms shared between servers of their own: four nodes, different rules for each room."""
 
 import socket
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from nodes import TIMEOUT_S, NodeProcess
+from nodes import NodeProcess, wait_for
+
+from mirror.cli.local import body_of
+from mirror.cli.names import find_named
+from mirror.formats.message import parse_message
 
 Make = Callable[[str], NodeProcess]
 EVENT = """BEGIN:VCALENDAR
@@ -74,14 +77,11 @@ def know_each_other(dialler: NodeProcess, other: NodeProcess, secret: Path) -> N
 
 
 def texts(node: NodeProcess, room: str) -> list[str]:
-    return sorted(one["message"].strip() for one in node.json("read", room, "--limit", "1000"))
-
-
-def wait_for(what: Callable[[], Any], wanted: Any) -> None:
-    """Wait until something is as wanted."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while (found := what()) != wanted:
-        assert time.monotonic() < deadline, f"{found} is not {wanted}"
+    """Return what the messages of a room say, in the order of the alphabet."""
+    with node.ask() as remote:
+        key, _ = find_named(remote, "rooms", room)
+        records = [record for page in remote.newest(f"messages/{key}", 1000) for record in page.records]
+        return sorted(parse_message(body_of(remote, record)).text("M").strip() for record in records)
 
 
 def test_a_room_is_shared_both_ways_under_two_names_and_nothing_else_is(
@@ -99,22 +99,22 @@ def test_a_room_is_shared_both_ways_under_two_names_and_nothing_else_is(
     beta.run("room", "share", "Foyer", "alpha", "--as", "Lobby")
     old = [f"Text {number} of Lobby" for number in (1, 2, 3)] + ["Text 1 of Foyer"]
     for one, room in ((alpha, "Lobby"), (beta, "Foyer")):
-        wait_for(lambda one=one, room=room: texts(one, room), sorted(old))  # type: ignore[misc]
+        wait_for(partial(texts, one, room), sorted(old), one)
     key = alpha.run("post", "Lobby", "news from alpha").stdout.strip()
     beta.run("post", "Foyer", "news from beta")
     news = sorted([*old, "news from alpha", "news from beta"])
     for one, room in ((alpha, "Lobby"), (beta, "Foyer")):
-        wait_for(lambda one=one, room=room: texts(one, room), news)  # type: ignore[misc]
+        wait_for(partial(texts, one, room), news, one)
     assert texts(beta, "Lobby") == ["Text 2 of Lobby"]  # a room of the same name that nobody shared
     assert "with its room Lobby" in beta.run("room", "show", "Foyer").stdout
     assert {one["name"] for one in beta.json("user", "list")} == {"User 1"}
 
     beta.run("delete", "Foyer", key)
-    wait_for(lambda: "news from alpha" in texts(alpha, "Lobby"), False)
+    wait_for(lambda: "news from alpha" in texts(alpha, "Lobby"), False, alpha)
     beta.run("room", "rename", "Foyer", "Hall")
     alpha.run("room", "rename", "Lobby", "Entrance")
     alpha.run("post", "Entrance", "after both were renamed")
-    wait_for(lambda: "after both were renamed" in texts(beta, "Hall"), True)
+    wait_for(lambda: "after both were renamed" in texts(beta, "Hall"), True, beta)
 
     assert "stays here" in alpha.run("room", "unshare", "Entrance", "beta").stdout
     beta.wait_log("Hall: not shared from there yet")
@@ -147,7 +147,7 @@ def test_a_share_goes_on_after_kill_9_of_either_side(node: Make, secret: Path, t
         expected += 1
         victim.start()
         for one in (alpha, beta):
-            wait_for(lambda one=one: len(texts(one, "Lobby")), expected)  # type: ignore[misc]
+            wait_for(lambda one=one: len(texts(one, "Lobby")), expected, one)
     assert texts(alpha, "Lobby") == texts(beta, "Lobby")
     for one in (alpha, beta):
         assert "no problems" in one.run("check").stdout
@@ -183,15 +183,15 @@ def test_four_nodes_with_different_rules_for_each_room(node: Make, secret: Path,
     north.run("calendar", "add", str(event), "--room", "Calendar")
 
     for one in (hub, *leaves):
-        wait_for(lambda one=one: texts(one, "Board"), ["Text 1 of Board", "from north"])  # type: ignore[misc]
+        wait_for(partial(texts, one, "Board"), ["Text 1 of Board", "from north"], one)
     for leaf in leaves:
-        wait_for(lambda leaf=leaf: "announced" in texts(leaf, "Announcements"), True)  # type: ignore[misc]
+        wait_for(lambda leaf=leaf: "announced" in texts(leaf, "Announcements"), True, leaf)
         assert not any(text.startswith("Text") for text in texts(leaf, "Announcements"))
-    wait_for(lambda: texts(hub, "Drop"), ["dropped by south"])
-    wait_for(lambda: len(texts(hub, "Calendar")), 1)
+    wait_for(partial(texts, hub, "Drop"), ["dropped by south"], hub)
+    wait_for(lambda: len(texts(hub, "Calendar")), 1, hub)
     event.write_text(event.read_text().replace("SUMMARY:Meeting", "SUMMARY:Moved"))
     hub.run("calendar", "add", str(event), "--room", "Calendar")
-    wait_for(lambda: "SUMMARY:Moved" in "".join(texts(north, "Calendar")), True)
+    wait_for(lambda: "SUMMARY:Moved" in "".join(texts(north, "Calendar")), True, north)
     assert texts(south, "Calendar") == texts(north, "Drop") == texts(west, "Drop") == []
     assert "not for the hub" not in "".join(texts(hub, "Announcements"))
     for leaf in leaves:
@@ -225,11 +225,11 @@ def test_an_imported_ignet_configuration_works_once_it_is_confirmed(
     assert texts(charlie, "Help Desk") == []
 
     alpha.run("netconf", "import", "--confirm")
-    wait_for(lambda: texts(charlie, "Help Desk") == texts(alpha, "Support"), True)
+    wait_for(lambda: texts(charlie, "Help Desk") == texts(alpha, "Support"), True, alpha, charlie)
     known = {one["name"]: one for one in alpha.json("peer", "list")}
     assert (known["bravo"]["kind"], known["bravo"]["has_secret"]) == ("share", False)
     charlie.run("post", "Help Desk", "an answer from charlie")
-    wait_for(lambda: "an answer from charlie" in texts(alpha, "Support"), True)
+    wait_for(lambda: "an answer from charlie" in texts(alpha, "Support"), True, alpha)
     shown = charlie.json("read", "Help Desk", "--limit", "1000")
     assert ("Alice Liddell", "alice_liddell@alpha.example.org") in {(one["author"], one["address"]) for one in shown}
     assert {one["name"] for one in charlie.json("user", "list")} == {"User 1"}
@@ -288,7 +288,7 @@ def test_a_rooms_aide_reads_and_writes_its_lines_and_a_running_daemon_follows(
     assert admin.say("SNET").startswith("400")
     assert admin.send("listrecp|friend@example.net", "mirror_share|beta").startswith("200 1 rules")
     assert admin.listing("GNET") == ["listrecp|friend@example.net", "mirror_share|beta", ""]
-    wait_for(lambda: "Text 1 of Support" in texts(alpha, "Support"), True)
+    wait_for(lambda: "Text 1 of Support" in texts(alpha, "Support"), True, alpha)
     bob = Client(alpha, "Bob Stone", password_of("Bob Stone"))  # the room's aide, as the export says
     assert bob.say("GOTO Support").startswith("200 Support|alpha:32|1")
     assert bob.listing("GNET")[1] == "mirror_share|beta"
