@@ -1,4 +1,4 @@
-"""Runs commands in processes forked from one that has imported everything: Python's start is paid once, not a thousand times.
+"""Runs commands in processes forked from one that has imported everything, so Python's start is paid once.
 
 What runs is the command itself, in a process of its own, with files of its own for input and output.  Daemons, and what
 is killed, limited or watched on a terminal, start as they do in production.
@@ -65,11 +65,12 @@ def _text(file: "tempfile._TemporaryFileWrapper[bytes]") -> str:
 
 
 def serve(connection: socket.socket) -> None:
-    """Fork for each request until the asking side is gone; a child returns, and ends with its command."""
+    """Fork for each request until the asking side is gone; a child becomes the command, and ends with it."""
     from gevent.monkey import get_original
 
-    from mirror.cli.entry import main  # imports nothing but gevent, and patches what has to be
+    from mirror.cli.entry import main, patch
 
+    patch()  # as it stands before a command's modules are imported
     _import_everything()
     gc.freeze()  # or each child would, at its end, go through all that was imported
     fork, wait = get_original("os", ("fork", "waitpid"))  # gevent's begin a hub, which a fork should not inherit
@@ -84,7 +85,7 @@ def serve(connection: socket.socket) -> None:
                 os.dup2(file, number)
                 os.close(file)
             sys.argv = ["ctdlmirror", *json.loads(request)]
-            return main()
+            main()  # never returns
         for file in files:
             os.close(file)
         connection.send(b"%d" % pid)
