@@ -7,9 +7,9 @@ from mirror.simulation.ledger import Ledger
 from mirror.simulation.schedule import run_seed
 
 
-@pytest.mark.parametrize("first", range(1, 201, 25))
+@pytest.mark.parametrize("first", range(1, 201, 10))
 def test_nothing_is_lost_and_nothing_comes_back(first: int) -> None:
-    for seed in range(first, first + 25):
+    for seed in range(first, first + 10):
         assert run_seed(seed).problems == [], f"replay: ctdlmirror-sim --first {seed} --seeds 1"
 
 

@@ -1,7 +1,7 @@
 """A store that version 0.1.0 wrote is read as it is: the same records, digests and conflicts, and no fault in it.
 
-The file was made by commit 6b41f7f: a node that imported the sample export, with posts, a deletion, a file, and an event
-and a user's name that were changed at two nodes at once.  What 0.1.0 read in it stands beside it.
+The file was made by commit 6b41f7f: a node that imported the sample export, with posts, a deletion, a file, and an
+event and a user's name that were changed at two nodes at once.  What 0.1.0 read in it stands beside it.
 """
 
 import json
