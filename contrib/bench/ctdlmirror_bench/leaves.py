@@ -1,0 +1,132 @@
+"""A hub that shares a room with many leaves: what each costs at rest, and how soon a message is on all of them."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from ctdlmirror_bench.measuring import bare_commits_ms, cpu_seconds, resident_mb
+from ctdlmirror_bench.nodes import Nodes, scratch
+from mirror.cli.local import local_node
+from mirror.cli.processes import stop_all
+from mirror.config import Address, Peer, save_peer, save_secret
+from mirror.model.draft import Draft
+from mirror.model.record import Record
+from mirror.peer.remote import ChannelRemote
+from mirror.store.open import open_store
+from mirror.wire.codec import Cursor
+
+SECRET = "a secret of this benchmark"
+
+
+class Hub(Nodes):
+    """A hub that shares one room with many leaves, every one a daemon of its own."""
+
+    def __init__(self, directory: Path, leaves: int, messages: int) -> None:
+        self.names = [f"leaf{number}" for number in range(leaves)]
+        super().__init__(directory, "hub", *self.names)
+        for name in self.names:
+            save_peer(self.path("hub"), Peer(name, None, self[name].pin, "share"))
+            save_secret(self.path("hub"), name, SECRET)
+        self._fill("hub", "".join(f"mirror_share|{name}\n" for name in self.names), messages)
+        self.bare_mb = self._bare_mb()
+        host, _, port = self["hub"].start().rpartition(":")
+        for name in self.names:
+            save_peer(self.path(name), Peer("hub", Address(host, int(port)), self["hub"].pin, "share"))
+            save_secret(self.path(name), "hub", SECRET)
+            self._fill(name, "mirror_share|hub\n", 0)
+
+    def _fill(self, name: str, lines: str, messages: int) -> None:
+        store = open_store(self.path(name), name)
+        fields = {"QRname": "Board", "QRflags": "2"}
+        store.write(lambda writer: writer.set_fields("rooms", f"{name}:1", fields))
+        draft = Record(f"netconf/{name}:1", "netconf", 1, "x", 1)
+        store.write(lambda writer: writer.put(writer.store_body(draft, lines.encode())))
+        records = [
+            Record(f"messages/{name}:1", f"id:{number}", 9, name, 9, body=b"m" * 2048) for number in range(messages)
+        ]
+        store.write(lambda writer: writer.apply(records))
+        store.close()
+
+    def _bare_mb(self) -> float:
+        """Return what the hub's daemon takes with nobody connected."""
+        self["hub"].start()
+        megabytes = resident_mb(self["hub"].pid)
+        self["hub"].stop()
+        return megabytes
+
+    def resident_mb(self, name: str) -> float:
+        return resident_mb(self[name].pid)
+
+
+def measure_leaves(leaves: int, messages: int, changes: int, seconds: int) -> dict[str, Any]:
+    """A hub with many leaves: what each costs at rest, and how soon a message is on all of them."""
+    with scratch() as directory:
+        nodes = Hub(directory, leaves, messages)
+        try:
+            return _measured(nodes, leaves, messages, changes, seconds)
+        finally:
+            stop_all(list(nodes.values()))
+
+
+def _measured(nodes: Hub, leaves: int, messages: int, changes: int, seconds: int) -> dict[str, Any]:
+    began = time.perf_counter()
+    for name in nodes.names:
+        nodes[name].start()
+    with ExitStack() as stack:
+        remotes = [stack.enter_context(local_node(nodes.path(name))) for name in nodes.names]
+        collections = [f"messages/{name}:1" for name in nodes.names]
+        arrived: dict[tuple[str, int], float] = {}
+        caught_up = [Event() for _ in nodes.names]
+
+        def watch(number: int, remote: ChannelRemote) -> None:
+            held = 0
+            for page in remote.tail(Cursor("", 0)):
+                now = time.perf_counter()
+                for record in page.records:
+                    if record.collection == collections[number]:
+                        arrived[record.key, number] = now
+                        held += 1
+                if held >= messages:
+                    caught_up[number].set()
+
+        watching = [gevent.spawn(watch, number, remote) for number, remote in enumerate(remotes)]
+        for event in caught_up:
+            assert event.wait(300), "a leaf did not get the room's history"
+        history_s = time.perf_counter() - began
+        before = {name: cpu_seconds(nodes[name].pid) for name in ("hub", *nodes.names)}
+        gevent.sleep(seconds)
+        used = {name: cpu_seconds(nodes[name].pid) - before[name] for name in before}
+        posted: dict[str, float] = {}
+        hub = stack.enter_context(local_node(nodes.path("hub")))
+        for number in range(changes):
+            key = f"id:new{number}"
+            hub.draft([Draft("messages/hub:1", key, body=b"m" * 2048)])
+            posted[key] = time.perf_counter()
+            deadline = time.monotonic() + 60
+            while sum((key, leaf) in arrived for leaf in range(leaves)) < leaves:
+                assert time.monotonic() < deadline, "a message did not reach all leaves"
+                gevent.sleep(0.001)
+        gevent.killall(watching)
+        hub_mb = nodes.resident_mb("hub")
+    lags = sorted((moment - posted[key]) * 1000 for (key, _), moment in arrived.items() if key in posted)
+    last = sorted(
+        max(arrived[key, leaf] for leaf in range(leaves)) * 1000 - moment * 1000 for key, moment in posted.items()
+    )
+    return {
+        "what": f"a hub and {leaves} leaves that share a room of {messages} messages",
+        "start_and_history_s": round(history_s, 1),
+        "hub_MB_alone": round(nodes.bare_mb, 1),
+        "hub_MB_per_leaf": round((hub_mb - nodes.bare_mb) / leaves, 2),
+        "hub_cpu_percent_per_leaf_at_rest": round(used["hub"] / seconds * 100 / leaves, 4),
+        "leaf_MB": round(sum(nodes.resident_mb(name) for name in nodes.names) / leaves, 1),
+        "leaf_cpu_percent_at_rest": round(sum(used[name] for name in nodes.names) / seconds * 100 / leaves, 3),
+        "message_on_a_leaf_p50_ms": round(lags[len(lags) // 2], 1),
+        "message_on_a_leaf_p99_ms": round(lags[len(lags) * 99 // 100], 1),
+        "message_on_all_leaves_p50_ms": round(last[len(last) // 2], 1),
+        "bare_sqlite_commits_ms": round(bare_commits_ms(nodes.directory, leaves), 1),
+        "messages": changes,
+    }

@@ -1,0 +1,64 @@
+"""Two nodes in a directory of their own: alpha serves, beta copies.  Real processes over TLS."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mirror.cli.processes import NodeProcess, stop_all
+from mirror.config import load_config, load_secrets
+from mirror.peer.dial import dial_peer
+from mirror.peer.remote import ChannelRemote
+
+
+class Nodes(dict[str, NodeProcess]):
+    """Nodes by name, below one directory."""
+
+    def __init__(self, directory: Path, *names: str) -> None:
+        super().__init__({name: NodeProcess(directory / name, name) for name in names})
+        self.directory = directory
+        for node in self.values():
+            node.set_up()
+
+    def path(self, name: str) -> Path:
+        return self[name].directory
+
+    def introduce(self) -> None:
+        """Make alpha and beta peers, and start alpha."""
+        secret = self.directory / "secret"
+        alpha, beta = self["alpha"], self["beta"]
+        alpha.run("peer", "add", "beta", "--new-secret", str(secret), "--trust", beta.pin)
+        alpha.start()
+        beta.knows(alpha, secret)
+
+    def bootstrap(self, *options: str) -> None:
+        """Copy alpha to beta."""
+        self["beta"].run("bootstrap", f"mirror://{self['alpha'].address}", *options, "--json")
+
+    def dial(self) -> ChannelRemote:
+        """Return a connection to alpha, as beta makes it."""
+        peer = load_config(self.path("beta")).peers[0]
+        channel, _ = dial_peer(peer, "beta", load_secrets(self.path("beta"))["alpha"], 90)
+        return ChannelRemote(channel)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a directory that is removed afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="ctdlmirror-bench-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def pair() -> Iterator[Nodes]:
+    """Give alpha and beta, set up."""
+    with scratch() as directory:
+        nodes = Nodes(directory, "alpha", "beta")
+        try:
+            yield nodes
+        finally:
+            stop_all(list(nodes.values()))
