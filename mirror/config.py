@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
-import tomlkit
 
 from mirror.declared import BadSetting, Doc, comment, named, read_table, read_value, write_example, write_table
 from mirror.model.errors import MirrorError
@@ -338,6 +337,8 @@ def write_private(path: Path, text: str) -> None:
 
 def save_secret(directory: Path, peer: str, secret: str | None) -> None:
     """Set, or with None remove, the secret shared with a peer."""
+    import tomlkit
+
     secrets = load_secrets(directory)
     if secret is None:
         secrets.pop(peer, None)
@@ -351,6 +352,8 @@ def save_secret(directory: Path, peer: str, secret: str | None) -> None:
 
 def save_peer(directory: Path, peer: Peer) -> None:
     """Add a peer to mirror.toml or change it there; comments stay.  Raises ConfigError."""
+    import tomlkit
+
     document = tomlkit.parse((directory / CONFIG_FILE).read_text("utf-8"))
     tables = document.setdefault("peer", tomlkit.aot())
     _drop_peer(tables, peer.name)
@@ -368,6 +371,8 @@ def save_peer(directory: Path, peer: Peer) -> None:
 
 def remove_peer(directory: Path, name: str) -> bool:
     """Take a peer and its secret out; returns whether there was one."""
+    import tomlkit
+
     document = tomlkit.parse((directory / CONFIG_FILE).read_text("utf-8"))
     found = _drop_peer(document.get("peer", []), name)
     if found:

@@ -13,12 +13,6 @@ from mirror.config import ADMIN_SOCKET, load_config, load_secrets
 from mirror.model.record import Record
 from mirror.peer.channel import MAX_JSON_LINE, Channel, ConnectionLost, connect_unix
 from mirror.peer.remote import ChannelRemote
-from mirror.server.access import ADMIN
-from mirror.server.commands import TABLE
-from mirror.server.node import Node
-from mirror.server.session import Session
-from mirror.store.green import open_green
-from mirror.store.open import Options
 from mirror.wire.codec import ContentRequest
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import format_line
@@ -51,6 +45,20 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
         finally:
             channel.close()
         return
+    with _node_of_our_own(directory) as remote:
+        yield remote
+
+
+@contextmanager
+def _node_of_our_own(directory: Path) -> Iterator[ChannelRemote]:
+    """Give a remote on a session in this process, which has all that a daemon has but links."""
+    from mirror.server.access import ADMIN
+    from mirror.server.commands import TABLE
+    from mirror.server.node import Node
+    from mirror.server.session import Session
+    from mirror.store.green import open_green
+    from mirror.store.open import Options
+
     config = load_config(directory)
     store = open_green(directory, config.node, config.store.url, Options(max_ahead_ms=config.max_ahead_ms))
     ours, theirs = socket.socketpair()

@@ -11,7 +11,8 @@ from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_l
 from mirror.citadel.importer import Importer, Report, import_file, read_blocks
 from mirror.citadel.leftovers import Fetched
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.output import Meters, json_option, print_json
+from mirror.cli.output import json_option, print_json
+from mirror.cli.progress import Meters
 from mirror.cli.setup import read_secret_file
 from mirror.config import DEFAULT_PORT, Address, Config, ConfigError, Peer, load_config, load_secrets
 from mirror.peer.bootstrap import SINGLE_USER_WAIT_S, Bootstrapped, NodeStage, copy_node

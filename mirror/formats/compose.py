@@ -3,8 +3,6 @@
 import secrets
 from typing import NamedTuple
 
-from icalendar import Calendar
-
 from mirror.formats.errors import CitadelError
 from mirror.formats.message import FLOWING, MIME, serialize_message
 
@@ -25,6 +23,8 @@ def compose_post(node: str, author: str, room: str, subject: str, text: str, sec
 
 def compose_event(node: str, author: str, room: str, calendar: bytes, seconds: int) -> list[Composed]:
     """Return one message per UID in an iCalendar file.  Raises CitadelError."""
+    from icalendar import Calendar
+
     try:
         parsed = Calendar.from_ical(calendar)
     except (ValueError, KeyError, IndexError) as error:
@@ -42,6 +42,8 @@ def compose_event(node: str, author: str, room: str, calendar: bytes, seconds: i
 
 
 def _item(node: str, author: str, room: str, uid: str, zones: list, parts: list, seconds: int) -> Composed:  # type: ignore[type-arg]
+    from icalendar import Calendar
+
     whole = Calendar()
     whole.add("PRODID", "-//citadel-mirror//EN")
     whole.add("VERSION", "2.0")

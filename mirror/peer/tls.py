@@ -7,10 +7,6 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from gevent import ssl as green_ssl
 
 from mirror.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, ConfigError, check_private, write_private
@@ -28,6 +24,11 @@ class NotTrusted(MirrorError):
 
 def make_certificate(directory: Path, node: str, hosts: list[str]) -> str:
     """Make a node's key and self-signed certificate (P-256); returns its fingerprint."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, node)])
     now = datetime.now(UTC)

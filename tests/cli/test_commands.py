@@ -57,6 +57,12 @@ def test_help_imports_nothing_that_only_commands_need(arguments: list[str]) -> N
     assert imported(*arguments).isdisjoint(HEAVY)
 
 
+@pytest.mark.parametrize("name", ["status", "post", "read", "room", "user"])
+def test_a_command_that_asks_the_node_imports_no_store_and_nothing_to_draw_or_to_make_files(name: str) -> None:
+    heavy = {"rich", "cryptography", "icalendar", "tomlkit", "sqlite3", "mirror.server.node"}
+    assert imported(name, "--help").isdisjoint(heavy)
+
+
 def test_commands_complete_with_their_words() -> None:
     completions = ShellComplete(cli, {}, "ctdlmirror", "_CTDLMIRROR_COMPLETE").get_completions([], "ver")
     assert [(item.value, item.help) for item in completions] == [
