@@ -9,7 +9,7 @@ import msgspec
 
 from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.kinds import check_collection
-from mirror.model.record import Record, Version, record_crc, vector_of
+from mirror.model.record import Record, Version, past_of, record_crc, vector_of
 
 
 class Base(msgspec.Struct, array_like=True, frozen=True):
@@ -39,6 +39,14 @@ class Base(msgspec.Struct, array_like=True, frozen=True):
 def base_of(record: Record) -> Base:
     """Return the base of a draft that is made from a version."""
     return Base(record.stamp, record.origin, record.past)
+
+
+def joint_base(one: Base, other: Base) -> Base:
+    """Return the base of a draft whose author had seen both."""
+    stamp, origin = max((one.stamp, one.origin), (other.stamp, other.origin))
+    ours, theirs = one.vector, other.vector
+    vector = {name: max(ours.get(name, 0), theirs.get(name, 0)) for name in ours.keys() | theirs.keys()}
+    return Base(stamp, origin, past_of(vector, origin))
 
 
 class Draft(msgspec.Struct, array_like=True):

@@ -1,13 +1,28 @@
-"""Local writes: the next version of a record, made from the one that is there."""
+"""Local writes: the next version of a record, made from the one that is there or from an earlier one."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
+from mirror.model.draft import Base, Draft
 from mirror.model.fields import Field, Value, pack_fields, unpack_fields
-from mirror.model.merge import Body, inline_body, is_item
-from mirror.model.parts import Parts, edited, read_parts, without_written, write_head
-from mirror.model.record import Record, past_of, vector_of
+from mirror.model.kinds import MergeRule, kind_of
+from mirror.model.merge import Body, Keep, inline_body, is_item, keep_inline, same_content
+from mirror.model.nodes import Vector
+from mirror.model.parts import (
+    Parts,
+    edited,
+    is_noticed,
+    join,
+    lost_names,
+    read_parts,
+    stale_edit,
+    without_written,
+    write_body,
+    write_head,
+)
+from mirror.model.record import Record, pack_head, past_of, unpack_head, vector_of
 
 FIRST_BORN = 1
 """The birth of an item that this node has never seen deleted."""
@@ -75,3 +90,198 @@ def tombstone(current: Record, stamp: int, origin: str) -> Record:
     past = past_of(vector_of(current), origin)
     born = current.born if current.dead else current.stamp
     return Record(current.collection, current.key, stamp, origin, min(born, stamp), dead=True, past=past)
+
+
+class Loser(NamedTuple):
+    """A version that lost; of an item, the names of the parts that did."""
+
+    record: Record
+    parts: tuple[str, ...] = ()
+
+
+class Written(NamedTuple):
+    """What is held once a draft was written, and what lost.
+
+    ``record`` is the version held before where the draft itself lost: to a deletion that its author had not seen.
+    """
+
+    record: Record
+    losers: tuple[Loser, ...] = ()
+
+
+def written(
+    current: Record | None,
+    draft: Draft,
+    stamp: int,
+    origin: str,
+    body: Body = inline_body,
+    keep: Keep = keep_inline,
+) -> Written:
+    """Return what a draft makes of the version that is held.
+
+    Where its base covers that, it is the next version.  Else it is a concurrent edit, written at ``stamp``: it merges
+    with what is held, and whatever one of the two loses to the other is handed back.
+    """
+    seen = draft.base.vector if draft.base is not None else {}
+    if current is None or (draft.base is not None and draft.base.covers(current)):
+        return Written(_knowing(current, draft, seen, stamp, origin, body))
+    if current.dead and draft.base is not None:
+        return _after_deletion(current, draft, stamp, origin)
+    if draft.dead:
+        dead = tombstone(current, stamp, origin)
+        return Written(msgspec.structs.replace(dead, past=past_of(seen, origin)), (Loser(current),))
+    if current.dead:
+        return Written(_knowing(current, draft, seen, stamp, origin, body))
+    if kind_of(draft.collection).rule is MergeRule.FIELDS:
+        return _stale_fields(current, draft, seen, stamp, origin)
+    if draft.key == current.key and is_item(current):
+        return _stale_item(current, draft, seen, stamp, origin, body, keep)
+    made = _record(draft, stamp, origin, current.born, past_of(seen, origin), draft.head)
+    return Written(made, () if same_content(made, current) else (Loser(current),))
+
+
+def _record(draft: Draft, stamp: int, origin: str, born: int, past: tuple[tuple[str, int], ...], head: bytes) -> Record:
+    return Record(
+        draft.collection,
+        draft.key,
+        stamp,
+        origin,
+        born,
+        past=past,
+        head=head,
+        body=draft.body,
+        content=draft.content,
+        size=draft.size,
+    )
+
+
+def _knowing(current: Record | None, draft: Draft, seen: Vector, stamp: int, origin: str, body: Body) -> Record:
+    """Return the version of a draft whose author had seen all that is held."""
+    if draft.dead:
+        held = current or _record(draft, stamp, origin, stamp, (), b"")
+        return _having_seen(tombstone(held, stamp, origin), seen)
+    if kind_of(draft.collection).rule is MergeRule.FIELDS:
+        values = unpack_head(draft.head)
+        return _having_seen(with_fields(current, draft.collection, draft.key, values, stamp, origin), seen)
+    made = successor(current, _record(draft, stamp, origin, stamp, (), draft.head), stamp, origin, body)
+    return _having_seen(made, seen)
+
+
+def _having_seen(record: Record, seen: Vector) -> Record:
+    """Return a version that has seen this besides."""
+    vector = vector_of(record)
+    if all(vector.get(origin, 0) >= stamp for origin, stamp in seen.items()):
+        return record
+    joint = {origin: max(vector.get(origin, 0), seen.get(origin, 0)) for origin in vector.keys() | seen.keys()}
+    return msgspec.structs.replace(record, past=past_of(joint, record.origin))
+
+
+def _after_deletion(current: Record, draft: Draft, stamp: int, origin: str) -> Written:
+    """Judge an edit of what was deleted meanwhile: as in merging the deletion stands, and the edit is kept."""
+    if draft.dead:
+        return Written(current)
+    head = draft.head
+    if kind_of(draft.collection).rule is MergeRule.FIELDS:
+        head = pack_fields({name: Field(value, stamp, origin) for name, value in unpack_head(head).items()})
+    past = past_of(draft.base.vector if draft.base is not None else {}, origin)
+    return Written(current, (Loser(_record(draft, stamp, origin, 1, past, head)),))
+
+
+def _stale_fields(current: Record, draft: Draft, seen: Vector, stamp: int, origin: str) -> Written:
+    values = unpack_head(draft.head)
+    made = with_fields(current, draft.collection, draft.key, values, stamp, origin)
+    lost = {
+        name: field
+        for name, field in unpack_fields(current).items()
+        if name in values and values[name] != field.value and seen.get(field.origin, 0) < field.stamp
+    }
+    losers = (Loser(msgspec.structs.replace(current, head=pack_fields(lost))),) if lost else ()
+    return Written(_having_seen(made, seen), losers)
+
+
+def _stale_item(
+    current: Record, draft: Draft, seen: Vector, stamp: int, origin: str, body: Body, keep: Keep
+) -> Written:
+    past = past_of(seen, origin)
+    alone = _record(draft, stamp, origin, current.born, past, without_written(draft.head))
+    held, new = read_parts(current, body(current)), read_parts(alone, body(alone))
+    ours = stale_edit(held, new, draft.changed, stamp, origin)
+    joined = join(held, ours)
+    made = msgspec.structs.replace(alone, past=past_of(vector_of(current), origin), head=write_head(joined))
+    if joined == held:
+        made = msgspec.structs.replace(made, body=current.body, content=current.content, size=current.size)
+    elif _same_texts(joined, new):
+        made = msgspec.structs.replace(made, body=draft.body, content=draft.content, size=draft.size)
+    else:
+        made = keep(made, write_body(joined))
+    lost = [
+        Loser(record, tuple(names))
+        for record, names in (
+            (current, lost_names(held, joined, seen)),
+            (alone, lost_names(ours, joined, vector_of(current))),
+        )
+        if names
+    ]
+    return Written(_having_seen(made, seen), tuple(lost))
+
+
+def _same_texts(one: Parts, other: Parts) -> bool:
+    names = one.named.keys() | other.named.keys()
+    return one.kind == other.kind and all(one.get(name).holds == other.get(name).holds for name in names)
+
+
+def overwritten(current: Record, made: Record, origin: str, body: Body = inline_body) -> tuple[Loser, ...]:
+    """Return what a version made without a base took away that was written elsewhere than at ``origin``."""
+    if current.dead or made.version == current.version:
+        return ()
+    seen = {origin: made.stamp}
+    if made.dead:
+        return () if current.origin == origin else (Loser(current),)
+    if kind_of(current.collection).rule is MergeRule.FIELDS:
+        kept = unpack_fields(made)
+        lost = {
+            name: field
+            for name, field in unpack_fields(current).items()
+            if field.origin != origin and name in kept and kept[name].value != field.value
+        }
+        return (Loser(msgspec.structs.replace(current, head=pack_fields(lost))),) if lost else ()
+    if is_item(current):
+        names = lost_names(read_parts(current, body(current)), read_parts(made, body(made)), seen)
+        return (Loser(current, tuple(names)),) if names else ()
+    return () if current.origin == origin or same_content(current, made) else (Loser(current),)
+
+
+def restoring(loser: Record, parts: tuple[str, ...], base: Base, current: Record | None, body: Body) -> Draft:
+    """Return the draft that brings back what lost: those fields or parts alone, where that can be told.
+
+    ``base`` is what its author has seen.  A thing that was deleted is made anew.
+    """
+    draft = Draft(loser.collection, loser.key, base, body=loser.body, content=loser.content, size=loser.size)
+    if kind_of(loser.collection).rule is MergeRule.FIELDS:
+        values = {name: field.value for name, field in unpack_fields(loser).items()}
+        return msgspec.structs.replace(draft, head=pack_head(values), base=_anew(base, current))
+    if not is_item(loser):
+        return msgspec.structs.replace(draft, head=loser.head, base=_anew(base, current))
+    draft = msgspec.structs.replace(draft, head=without_written(loser.head), base=_anew(base, current))
+    if current is None or current.dead:
+        return draft
+    lost, held = read_parts(loser, body(loser)), read_parts(current, body(current))
+    if lost.kind != held.kind or not lost.kind:
+        return draft
+    names = parts or tuple(_written_by(lost, loser))
+    mixed = held._replace(named={**held.named, **{name: lost.get(name) for name in names}})
+    return msgspec.structs.replace(draft, body=write_body(mixed), content=b"", size=0, changed=names)
+
+
+def _anew(base: Base, current: Record | None) -> Base | None:
+    """Return the base of who brings something back: of what was deleted none, so that it is made anew."""
+    return None if current is None or current.dead else base
+
+
+def _written_by(parts: Parts, record: Record) -> list[str]:
+    """Return the names of the parts that were written in a version itself."""
+    return [
+        name
+        for name, part in parts.named.items()
+        if is_noticed(name) and (part.edit.stamp, part.edit.origin) == record.version
+    ]

@@ -12,6 +12,8 @@ from mirror.model.errors import BadRecord
 from mirror.model.record import Record, pack_head
 
 Value = str | int | bool
+MARK = "!settled "
+"""Fields named so, and the CRC-64 of a version in 16 hex digits, are none of the thing: see mirror.model.settled."""
 
 
 class Field(NamedTuple):
@@ -37,7 +39,11 @@ def unpack_fields(record: Record) -> dict[str, Field]:
 
 def values_of(record: Record | None) -> dict[str, Value]:
     """Return a record's fields without their versions; of no record there are none."""
-    return {} if record is None else {name: field.value for name, field in unpack_fields(record).items()}
+    return (
+        {}
+        if record is None
+        else {name: field.value for name, field in unpack_fields(record).items() if not name.startswith(MARK)}
+    )
 
 
 def pack_fields(fields: Mapping[str, Field]) -> bytes:

@@ -13,7 +13,7 @@ import msgspec
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Field, order, pack_fields, unpack_fields
 from mirror.model.kinds import ITEM_PREFIX, MergeRule, kind_of
-from mirror.model.parts import check_written, join, loses, read_parts, write_body, write_head
+from mirror.model.parts import check_written, join, lost_names, read_parts, write_body, write_head
 from mirror.model.record import Record, covers, past_of, record_bytes, vector_of
 
 
@@ -22,6 +22,8 @@ class Merged(NamedTuple):
 
     record: Record
     losers: tuple[Record, ...] = ()
+    parts: tuple[tuple[str, ...], ...] = ()
+    """Of items, for each loser the names of the parts that were lost."""
 
 
 Body = Callable[[Record], bytes]
@@ -82,7 +84,7 @@ def _order(record: Record) -> tuple[Any, ...]:
 
 
 def _lost(winner: Record, loser: Record) -> tuple[Record, ...]:
-    if loser.dead or _same_content(winner, loser):
+    if loser.dead or same_content(winner, loser):
         return ()
     if winner.version != loser.version and _saw_all(winner, loser):
         return ()
@@ -100,7 +102,8 @@ def _saw_all(winner: Record, loser: Record) -> bool:
     return all(seen.get(origin, 0) >= stamp for origin, stamp in vector_of(loser).items())
 
 
-def _same_content(left: Record, right: Record) -> bool:
+def same_content(left: Record, right: Record) -> bool:
+    """Tell whether two versions say the same."""
     if (left.dead, left.body, left.content) != (right.dead, right.body, right.content):
         return False
     # A message's head holds what one server says of it (its number there); the message is its body.
@@ -141,12 +144,12 @@ def _merge_items(left: Record, right: Record, body: Body, keep: Keep) -> Merged:
             merged = whole
     else:
         merged = keep(merged, write_body(joined))
-    losers = [
-        loser
+    lost = [
+        (loser, tuple(names))
         for (parts, _, loser), (_, _, other) in (versions, versions[::-1])
-        if loses(parts, joined, vector_of(other))
+        if (names := lost_names(parts, joined, vector_of(other)))
     ]
-    return Merged(_reuse(merged, left, right), tuple(losers))
+    return Merged(_reuse(merged, left, right), tuple(loser for loser, _ in lost), tuple(names for _, names in lost))
 
 
 def _reuse(merged: Record, left: Record, right: Record) -> Record:

@@ -9,7 +9,7 @@ A part is a property with all its lines, an attendee, properties that only make 
 recurrence; a card's names), all alarms of an event, a time zone, the message's subject, or the rest of the message.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,6 +34,10 @@ _GROUP_OF = {name: group for group, names in _TOGETHER.items() for name in names
 _ALARMS = "within"
 """The components inside an event; the name sorts behind all properties, where they have to be."""
 _UNNOTICED = ("revision", MESSAGE)
+SETTLED = "settled "
+"""Parts named so, and the CRC-64 of a version that lost, say that the item was written by someone who had seen both.
+
+They hold nothing: to whoever does not know them they are properties that were taken out."""
 _SEPARATOR = "\n"
 """Between the place of a component and the name of one of its parts: what no content line can hold."""
 
@@ -216,6 +220,26 @@ def edited(current: Parts, draft: Parts, stamp: int, origin: str) -> Parts:
     )
 
 
+def stale_edit(held: Parts, draft: Parts, changed: Collection[str], stamp: int, origin: str) -> Parts:
+    """Return the parts of a draft that was made from another version than the one that is ``held``.
+
+    Just what its author ``changed`` is an edit; where that is not told, all that is not as it is held.
+    """
+    if held.kind != draft.kind or not draft.kind:
+        edit = Edit(draft.base.rank, stamp, origin)
+        return Parts(draft.kind, edit, {name: Part(edit, part.holds) for name, part in draft.named.items()})
+    names = {*changed, "revision", MESSAGE} if changed else held.named.keys() | draft.named.keys()
+    edit = Edit(draft.base.rank, stamp, origin)
+    ours = {name: Part(edit, draft.get(name).holds) for name in names if draft.get(name).holds != held.get(name).holds}
+    return Parts(held.kind, held.base, {**held.named, **ours})
+
+
+def with_settled(parts: Parts, crcs: Iterable[int], stamp: int, origin: str) -> Parts:
+    """Return parts that say, besides, that versions with these CRC-64s were seen."""
+    marks = {f"{SETTLED}{crc:016x}": Part(Edit(parts.base.rank, stamp, origin), None) for crc in crcs}
+    return parts._replace(named={**parts.named, **marks})
+
+
 # -- writing ------------------------------------------------------------------------------------------
 
 
@@ -291,18 +315,19 @@ def _item_lines(parts: Parts) -> Iterator[str]:
 # -- conflicts ----------------------------------------------------------------------------------------
 
 
-def loses(version: Parts, merged: Parts, seen: Mapping[str, int]) -> bool:
-    """Tell whether something in a version is gone from the merged one, by someone who had ``seen`` just that much."""
+def lost_names(version: Parts, merged: Parts, seen: Mapping[str, int]) -> list[str]:
+    """Return what of a version is gone from the merged one, by someone who had ``seen`` just that much."""
     whole = not version.kind or version.kind != merged.kind
-    return any(
-        (version.kind != merged.kind or merged.get(name).holds != part.holds)
-        and (seen.get(part.edit.origin, 0) < part.edit.stamp or merged.get(name).edit == part.edit)
+    return [
+        name
         for name, part in version.named.items()
         # What changes with every edit is nobody's work; but of what is no item there is nothing else.
         if whole or is_noticed(name)
-    )
+        if version.kind != merged.kind or merged.get(name).holds != part.holds
+        if seen.get(part.edit.origin, 0) < part.edit.stamp or merged.get(name).edit == part.edit
+    ]
 
 
 def is_noticed(name: str) -> bool:
     """Tell whether a part is one that a user would miss."""
-    return name.rpartition(_SEPARATOR)[2] not in _UNNOTICED
+    return name.rpartition(_SEPARATOR)[2] not in _UNNOTICED and not name.startswith(SETTLED)

@@ -22,7 +22,7 @@ def describe_conflict(reader: Reader, conflict: Conflict) -> ConflictStatus:
         number=conflict.number,
         what=_describe(reader, conflict.loser, message),
         noticed_ms=conflict.noticed_ms,
-        restored_ms=conflict.restored_ms,
+        restored_ms=conflict.resolved_ms,
         winner=WinnerStatus(conflict.winner.stamp, conflict.winner.origin),
         loser=record_as_json(conflict.loser),
         text=message.text("M") if message is not None else None,

@@ -58,6 +58,13 @@ class StoreDamaged(StoreError):
     """What is stored contradicts itself; ``ctdlmirror check`` tells more."""
 
 
+class NoConflict(StoreError):
+    """There is no conflict of that number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no conflict {number}; 'ctdlmirror conflicts list' shows those there are")
+
+
 class MissingContent(StoreError):
     """Records refer to contents that must be stored before them."""
 
@@ -83,7 +90,19 @@ class Conflict(NamedTuple):
     noticed_ms: int
     loser: Record
     winner: Version
-    restored_ms: int
+    resolved_ms: int
+    """When it was resolved, 0 while it is not."""
+    winner_past: tuple[tuple[str, int], ...] = ()
+    """What the winner had seen besides; nothing where a store of 0.1.0 kept the conflict."""
+    parts: tuple[str, ...] = ()
+    """Of an item, the names of the parts that were lost; none where a store of 0.1.0 kept the conflict."""
+
+
+class Outcome(NamedTuple):
+    """What became of a draft: the version that is here now, if any, and what that took (numbers of records)."""
+
+    record: Record | None
+    applied: Applied
 
 
 class StoredCursor(NamedTuple):
@@ -333,12 +352,25 @@ class Writer(Reader, Protocol):
         """
         ...
 
-    def write(self, draft: Draft) -> Record:
-        """Write a draft as this node's next version, and return that.
+    def write(self, draft: Draft) -> Outcome:
+        """Write a draft as this node's next version.
 
-        Where its base does not cover what is held it is a concurrent edit: what it overwrites goes to the conflict
-        log, and what it loses to does too.  Raises Changed, BadRecord, MissingContent; NotHere when it deletes nothing.
+        Where its base does not cover what is held it is a concurrent edit: whatever one of the two loses to the other
+        goes to the conflict log.  Deleting what is gone changes nothing.  Raises Changed, StampAhead, BadRecord,
+        MissingContent.
         """
+        ...
+
+    def overwrite(self, record: Record) -> Outcome:
+        """Write a draft that names no base, as clients of 0.1.0 do: it replaces what is here.
+
+        Its stamps count for nothing; of fields, ``head`` maps those to set to their values.  What it overwrites that
+        another origin wrote goes to the conflict log.  Raises BadRecord, MissingContent.
+        """
+        ...
+
+    def dismiss(self, number: int) -> Record | None:
+        """Resolve a conflict as it stands, everywhere.  Raises NoConflict."""
         ...
 
     def put(self, draft: Record) -> Record:
@@ -354,7 +386,7 @@ class Writer(Reader, Protocol):
         ...
 
     def restore(self, number: int) -> Record:
-        """Write the losing version of a conflict as a new one.  Raises StoreError when there is none."""
+        """Write what lost in a conflict as a new version that has seen winner and loser.  Raises NoConflict."""
         ...
 
     def beat(self) -> Record:

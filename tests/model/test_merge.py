@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from mirror.model.digest import digest_of
 from mirror.model.edit import successor, tombstone, with_fields
 from mirror.model.fields import values_of
-from mirror.model.merge import merge
+from mirror.model.merge import Merged, merge
 from mirror.model.record import Record, record_bytes
 
 NODES = ("a", "b", "c")
@@ -83,7 +83,7 @@ def test_the_field_that_loses_is_handed_back() -> None:
 def test_what_was_replaced_by_someone_who_had_seen_it_is_no_conflict() -> None:
     first = Record("pictures", "k", 10, "a", 10, body=b"1")
     second = successor(first, Record("pictures", "k", 0, "", 0, body=b"2"), 20, "b")
-    assert merge(first, second) == (second, ())
+    assert merge(first, second) == Merged(second)
 
 
 def test_a_deletion_beats_edits_made_elsewhere_and_keeps_them_as_conflicts() -> None:

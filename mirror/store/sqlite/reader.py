@@ -1,14 +1,13 @@
 """Reading a SQLite store: the questions the engine asks, each a few statements on one connection."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from mirror.model.digest import Digest, unsigned
-from mirror.model.kinds import HORIZON_KEY, NODES
-from mirror.model.nodes import Heard, Horizon, horizon_of, vector_held
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
 from mirror.store.base import (
@@ -22,11 +21,11 @@ from mirror.store.base import (
     FeedPage,
     Listing,
     Place,
-    RootState,
     StoreDamaged,
     StoredCursor,
     everything,
 )
+from mirror.store.questions import Questions
 from mirror.store.sqlite.blocks import read_blocks, read_entries
 
 COLUMNS = "collection, key, stamp, origin, born, dead, past, head, body, content, size, crc"
@@ -68,7 +67,7 @@ class Names:
         return number
 
 
-class SqliteReader:
+class SqliteReader(Questions):
     """Answers questions about a store's present (or pinned) state."""
 
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str) -> None:
@@ -80,53 +79,18 @@ class SqliteReader:
 
     # -- state ------------------------------------------------------------------------------------
 
-    def root(self) -> RootState:
-        """Return the digest over everything and the end of the feed: one row each."""
-        return RootState(self.epoch, self.last_sequence(), self.digest(""), self.horizon())
-
     def last_sequence(self) -> int:
         row = self.connection.execute("SELECT max(sequence) FROM record").fetchone()
         return int(row[0] or 0)
-
-    def horizon(self) -> int:
-        """Return the stamp before which tombstones were dropped here; 0 when none were."""
-        return self.meta_number("horizon")
-
-    def trimmed(self) -> int:
-        """Return the last place in the feed that held a tombstone which was dropped."""
-        return self.meta_number("trimmed")
 
     def oldest_tombstone(self) -> int:
         """Return the least stamp of a tombstone, or a stamp later than all when there is none."""
         row = self.connection.execute("SELECT min(stamp) FROM record WHERE dead = 1").fetchone()
         return MAX_STAMP if row[0] is None else int(row[0])
 
-    def origin(self) -> str:
-        """Return under which name this store writes: the node's, or after a restore another one."""
-        return self.meta_text("origin", self.node)
-
-    def own_sign(self) -> Record | None:
-        """Return the last sign of life that was written here."""
-        return self.get(NODES, self.origin())
-
-    def is_empty(self) -> bool:
-        """Tell whether nothing is here but signs of life."""
-        return self.digest("").count == self.digest(NODES).count
-
-    def signs(self) -> list[Record]:
-        """Return all nodes' signs of life that came here, the horizon among them."""
-        return list(self.scan_all(NODES))
-
-    def heard(self) -> Heard:
-        """Return what this node has heard of all others."""
-        signs = self.signs()
-        rows = self.connection.execute("SELECT name, newest FROM origin WHERE newest > 0")
-        marker = next((record for record in signs if record.key == HORIZON_KEY), None)
-        return Heard(horizon_of(marker), vector_held(signs), dict(rows.fetchall()))
-
-    def reaches(self, horizon: Horizon) -> bool:
-        """Tell whether every tombstone from before a horizon is here, or was, or what replaced it."""
-        return horizon.stamp <= self.horizon() or horizon.known_by(vector_held(self.signs()))
+    def newest_by_origin(self) -> dict[str, int]:
+        """Return, by origin, the greatest stamp that ever came here."""
+        return dict(self.connection.execute("SELECT name, newest FROM origin WHERE newest > 0").fetchall())
 
     def digest(self, collection: str) -> Digest:
         """Return a collection's digest; an empty one when there is no such collection."""
@@ -152,8 +116,8 @@ class SqliteReader:
 
     def changed_collections(self, after: int) -> tuple[set[str], int]:
         """Return the names of the collections changed after a place in the feed, and where the feed ends."""
-        rows = self.connection.execute("SELECT DISTINCT collection FROM record WHERE sequence > ?", (after,))
-        return {self.names.resolve(self.connection, number) for (number,) in rows.fetchall()}, self.last_sequence()
+        rows = self.connection.execute("SELECT name FROM collection WHERE changed > ?", (after,))
+        return {name for (name,) in rows.fetchall()}, self.last_sequence()
 
     def meta_text(self, name: str, default: str = "") -> str:
         """Return a text that the store keeps about itself."""
@@ -196,7 +160,7 @@ class SqliteReader:
         where, arguments = "sequence > ?", [after]
         if collection is not None:
             where, arguments = (
-                "sequence > ? AND +collection = ?",
+                "sequence > ? AND collection = ?",
                 [after, self.names.find(self.connection, collection) or -1],
             )
         rows = self.connection.execute(
@@ -214,11 +178,9 @@ class SqliteReader:
                 records.append(record)
                 crcs.append(unsigned(row[12]))
                 size += len(record.head) + len(record.body) + 100
+        if collection is not None:
+            sequence = max(sequence, self.last_sequence())  # what came behind was of other collections
         return FeedPage(records, crcs, sequence, False, self.trimmed())
-
-    def get(self, collection: str, key: str) -> Record | None:
-        """Return one record (maybe a tombstone), or None."""
-        return next(iter(self.get_many(collection, [key])), None)
 
     def get_many(self, collection: str, keys: Iterable[str]) -> list[Record]:
         """Return those of the records that are there."""
@@ -242,13 +204,6 @@ class SqliteReader:
             (number, after, len(prefix), prefix, limit),
         )
         return [self.record_of(row) for row in rows.fetchall()]
-
-    def scan_all(self, collection: str, prefix: str = "") -> Iterator[Record]:
-        """Yield all records of a collection that are alive, page by page."""
-        after = ""
-        while page := self.scan(collection, after, prefix):
-            yield from (record for record in page if not record.dead)
-            after = page[-1].key
 
     def newest(self, collection: str, limit: int) -> list[Record]:
         """Return a collection's newest living records, oldest first."""
@@ -324,10 +279,6 @@ class SqliteReader:
                 break
         return b"".join(blocks) if len(blocks) != 1 else blocks[0]
 
-    def body(self, record: Record) -> bytes:
-        """Return a record's body wherever it is kept; meant for items and people, not for bulk."""
-        return self.content_parts(record.content, 0, record.size) if record.content else record.body
-
     # -- exchange ---------------------------------------------------------------------------------
 
     def cursor(self, peer: str, direction: str) -> StoredCursor:
@@ -338,16 +289,31 @@ class SqliteReader:
 
     def conflicts(self, number: int | None = None, limit: int = 1000, unresolved: bool = True) -> list[Conflict]:
         """Return conflicts, newest first, or the one of that number."""
-        where = "id = ?" if number is not None else ("restored = 0" if unresolved else "1")
-        arguments: list[Any] = [number] if number is not None else []
+        if number is not None:
+            return self.select_conflicts("id = ?", (number,), limit)
+        return self.select_conflicts("restored = 0" if unresolved else "1", (), limit)
+
+    def select_conflicts(self, where: str, arguments: tuple[Any, ...], limit: int) -> list[Conflict]:
+        """Return the conflicts for which a condition holds, newest first; a limit of -1 is none."""
         rows = self.connection.execute(
-            "SELECT id, noticed, loser, winner_stamp, winner_origin, restored FROM conflict "
+            "SELECT id, noticed, loser, winner_stamp, winner_origin, restored, winner_past, parts FROM conflict "
             f"WHERE {where} ORDER BY id DESC LIMIT ?",
             (*arguments, limit),
         )
-        return [
-            Conflict(row[0], row[1], _decode_record(row[2]), Version(row[3], row[4]), row[5]) for row in rows.fetchall()
-        ]
+        return [_conflict_of(row) for row in rows.fetchall()]
 
     def conflict_count(self) -> int:
         return int(self.connection.execute("SELECT count(*) FROM conflict WHERE restored = 0").fetchone()[0])
+
+
+def _conflict_of(row: tuple[Any, ...]) -> Conflict:
+    number, noticed, loser, stamp, origin, resolved, past, parts = row
+    return Conflict(
+        number,
+        noticed,
+        _decode_record(loser),
+        Version(stamp, origin),
+        resolved,
+        _decode_past(past) if past else (),
+        tuple(json.loads(parts)) if parts else (),
+    )

@@ -93,7 +93,20 @@ UPDATE origin SET newest = found.stamp
 
 """``newest`` is the greatest stamp of an origin's versions that ever came here, kept or not."""
 
-MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3]
+_VERSION_4 = """
+ALTER TABLE conflict ADD COLUMN winner_past BLOB;       -- MessagePack: what the winner had seen besides
+ALTER TABLE conflict ADD COLUMN parts TEXT;             -- JSON: of an item, the names of the parts that were lost
+CREATE INDEX conflict_open ON conflict (collection, key) WHERE restored = 0;
+CREATE INDEX record_feed ON record (collection, sequence);
+ALTER TABLE collection ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+UPDATE collection SET changed = found.sequence
+    FROM (SELECT collection AS id, max(sequence) AS sequence FROM record GROUP BY 1) AS found
+    WHERE found.id = collection.id;
+CREATE INDEX collection_changed ON collection (changed);
+"""
+"""``changed`` is where in the feed a collection was last written to."""
+
+MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4]
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""
 
 

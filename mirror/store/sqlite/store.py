@@ -19,14 +19,18 @@ from mirror.store.base import Reader, StoreError, StoreExists, Writer
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.store.sqlite.schema import migrate
-from mirror.store.sqlite.writer import SqliteWriter
+from mirror.store.sqlite.tables import SqliteWriter
 
 T = TypeVar("T")
 
 FILE = "store.sqlite"
 LOCK_FILE = "lock"
-CHECKPOINT_PAGES = 4000
-"""Pages of WAL after which they are moved into the main file (4 KB each)."""
+PAGE_BYTES = 16 * 1024
+"""Bytes in a page of a new store: a record and its body fit on one, so bodies are rarely spread over more."""
+CHECKPOINT_BYTES = 16 * 1024 * 1024
+"""Bytes of WAL after which they are moved into the main file."""
+MAX_IDLE_WAL = 64 * 1024 * 1024
+"""Bytes that the WAL is cut back to once it was emptied: a pinned state lets it grow."""
 MAX_IDLE_READERS = 8
 
 
@@ -38,14 +42,17 @@ def system_now_ms() -> int:
 def _connect(path: Path, durable: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=256)
     for pragma in (
+        f"page_size={PAGE_BYTES}",  # counts only where the file is made
         "journal_mode=WAL",
+        f"journal_size_limit={MAX_IDLE_WAL}",
         f"synchronous={'FULL' if durable else 'OFF'}",
         "foreign_keys=ON",
         "temp_store=MEMORY",
         "cache_size=-16384",
-        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_BYTES // page_bytes}")
     return connection
 
 
@@ -232,7 +239,7 @@ class SqliteStore:
             # What was written here after the backup may live on elsewhere, and this store has not seen it: from now
             # on it writes as somebody else, so that nobody takes its versions for successors of those.
             writer.rename_origin(f"{writer.node}~{epoch[:8]}")
-            writer.connection.execute("DELETE FROM cursor")
+            writer.forget_cursors()
             return epoch
 
         self.epoch = self._writer.epoch = self.write(job)

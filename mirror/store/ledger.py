@@ -1,0 +1,627 @@
+"""The rules of writing: merging, drafts, tombstones, conflicts, contents, over a few operations on tables.
+
+A backend has the tables (``Tables``) and this class's rules on top of them, so all backends keep the same promises.
+Everything that one job changes, digests and conflicts included, is in one transaction; so is a cursor set beside it.
+Bodies over INLINE_LIMIT come first, as contents, and a record that refers to one that is not there yet is refused.
+Knows no database, no threads, no wire.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import pairwise, repeat
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from mirror.model.applied import Applied
+from mirror.model.draft import Base, Changed, Draft, base_of, check_draft, joint_base
+from mirror.model.edit import Loser, overwritten, restoring, successor, tombstone, with_fields, written
+from mirror.model.errors import BadRecord
+from mirror.model.fields import Value, order, pack_fields, unpack_fields
+from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, kind_of
+from mirror.model.merge import is_item, merge
+from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
+from mirror.model.parts import without_written
+from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_crc, unpack_head, validate
+from mirror.model.settled import resolves, settling
+from mirror.model.stamp import HybridClock, stamp_ms
+from mirror.store.base import Conflict, MissingContent, NoConflict, Outcome, Reader
+
+MAX_HASHERS = 64
+"""Contents under way whose hash is kept in memory; of more the stored parts are read again."""
+
+
+class Row(NamedTuple):
+    """A record where it stands in the feed, with its CRC."""
+
+    sequence: int
+    record: Record
+    crc: int
+
+
+class Held(NamedTuple):
+    """What is told of a record without reading it: its place in the feed, its CRC."""
+
+    sequence: int
+    crc: int
+
+
+class ContentState(NamedTuple):
+    """How many bytes a content has, and how many of them are stored."""
+
+    size: int
+    have: int
+
+
+Added = tuple[Record, int]
+"""A record to be written, and its CRC."""
+
+
+class Tables(Reader, Protocol):
+    """What a backend can do to its tables inside one transaction.  No call here decides anything.
+
+    Every call may raise StoreError.
+    """
+
+    def held(self, collection: str, keys: Iterable[str]) -> dict[str, Held]:
+        """Return, by key, where those of the records stand that are there."""
+        ...
+
+    def at(self, sequence: int) -> Record:
+        """Return the record at a place of the feed that is taken."""
+        ...
+
+    def replace(self, collection: str, added: Sequence[Added], removed: Sequence[Row]) -> None:
+        """Write records at the end of the feed, in order, and take others out.
+
+        Digests and sums over stretches change with them; a sequence is never given out twice.
+        """
+        ...
+
+    def rows(self, collection: str) -> list[Row]:
+        """Return all of a small collection."""
+        ...
+
+    def tombstones(self, before: int) -> list[Row]:
+        """Return all tombstones with stamps below ``before``."""
+        ...
+
+    def living_after(self, sequence: int) -> Iterator[Record]:
+        """Yield what came after a place of the feed and is alive."""
+        ...
+
+    def note_newest(self, newest: Mapping[str, int]) -> None:
+        """Remember, by origin, the greatest stamp that ever came here."""
+        ...
+
+    def log_conflict(self, noticed_ms: int, loser: Loser, winner: Record) -> bool:
+        """Keep a losing version; returns whether it was not kept already."""
+        ...
+
+    def open_conflicts(self, collection: str, keys: Iterable[str]) -> list[Conflict]:
+        """Return the conflicts about these records that are not resolved."""
+        ...
+
+    def resolve_conflict(self, number: int, resolved_ms: int) -> None:
+        """Mark a conflict as resolved."""
+        ...
+
+    def content_state(self, content: bytes) -> ContentState | None:
+        """Return what is stored of a content, or None."""
+        ...
+
+    def begin_content(self, content: bytes, size: int) -> None:
+        """Make room for a content of which nothing is here."""
+        ...
+
+    def append_content(self, content: bytes, have: int, data: bytes) -> None:
+        """Store the bytes of a content behind the ``have`` bytes that are here."""
+        ...
+
+    def content_blocks(self, content: bytes) -> Iterator[bytes]:
+        """Yield what is stored of a content, in order."""
+        ...
+
+    def forget_content(self, content: bytes) -> None:
+        """Drop a content and its parts."""
+        ...
+
+    def unused_contents(self) -> dict[bytes, int]:
+        """Return the contents that neither a record nor a conflict refers to, with the bytes there are of each."""
+        ...
+
+    def set_meta(self, name: str, value: str | int) -> None:
+        """Keep a text or number about the store itself."""
+        ...
+
+
+class Ledger(Tables):
+    """A Writer over tables; lives as long as the connection it writes to."""
+
+    clock: HybridClock
+    _origin: str
+    _hashers: dict[bytes, tuple[int, Any]]
+
+    def begin_ledger(self, clock: HybridClock) -> None:
+        """Get ready; called once, when the tables can be read."""
+        self.clock = clock
+        self._origin = self.origin()
+        self._hashers = {}
+
+    def roll_back_ledger(self) -> None:
+        """Forget what may have been rolled back."""
+        self._hashers.clear()
+
+    # -- merging ----------------------------------------------------------------------------------
+
+    def apply(self, records: Sequence[Record], crcs: Sequence[int] | None = None) -> Applied:
+        """Merge records that came from elsewhere into the store.
+
+        Raises StampAhead, MissingContent, BadRecord; then nothing was changed by this call's transaction.
+        """
+        if not records:
+            return Applied()
+        if crcs is None:
+            crcs = [record_crc(record) for record in records]
+        self.clock.observe(max(record.stamp for record in records))
+        return self._merge_in(records, crcs)
+
+    def _merge_in(self, records: Sequence[Record], crcs: Sequence[int]) -> Applied:
+        self._require_contents(records)
+        by_collection: dict[str, dict[str, Added]] = defaultdict(dict)
+        repeated: list[Added] = []
+        for record, crc in zip(records, crcs, strict=True):
+            group = by_collection[record.collection]
+            if record.key in group:
+                repeated.append((record, crc))
+            else:
+                group[record.key] = (record, crc)
+        self.note_newest(_newest_by_origin(records))
+        nodes = by_collection.pop(NODES, {})
+        result = Applied()
+        for collection, group in by_collection.items():
+            result += self._merge_group(collection, group)
+        if nodes:
+            result += self._merge_nodes(nodes)
+        for record, crc in repeated:
+            result += self._merge_in([record], [crc])
+        return result
+
+    def _merge_nodes(self, nodes: dict[str, Added]) -> Applied:
+        """Merge what nodes say of themselves: after all else, since who has a sign of life has all before it.
+
+        The horizon comes before the signs: of those, who reads our feed concludes that it has every tombstone.
+        """
+        result = Applied()
+        marker = nodes.pop(HORIZON_KEY, None)
+        if marker is not None:
+            result += self._merge_group(NODES, {HORIZON_KEY: marker})
+            self._drop_tombstones()
+        return result + self._merge_group(NODES, nodes)
+
+    def _require_contents(self, records: Sequence[Record]) -> None:
+        wanted = {record.content: record.size for record in records if record.content}
+        missing = [(content, size) for content, size in wanted.items() if not self.content_complete(content)]
+        if missing:
+            raise MissingContent(missing)
+
+    def _merge_group(self, collection: str, group: dict[str, Added]) -> Applied:
+        held = self.held(collection, group)
+        horizon = self.horizon()
+        added: list[Added] = []
+        replaced: list[Row] = []
+        conflicts = already = 0
+        for key, (record, crc) in group.items():
+            too_old = record.dead and record.stamp < horizon
+            if key not in held:
+                if not too_old:
+                    added.append((record, crc))
+                elif record.origin in self._agreed():
+                    already += 1  # everybody has forgotten this deletion, and there is nothing to delete
+                else:
+                    added.append(self._dead_again(record))  # of one who was away: not all know it
+                continue
+            sequence, held_crc = held[key]
+            if held_crc == crc:
+                already += 1
+                continue
+            current = self.at(sequence)
+            merged = merge(current, record, self.body, self.store_body)
+            if collection != NODES:  # of what nodes say of themselves just the newest counts, and none is put back
+                conflicts += self._log_conflicts(map(Loser, merged.losers, merged.parts or repeat(())), merged.record)
+            if merged.record is current:
+                already += 1
+                continue
+            if too_old:  # others drop so old a tombstone unseen, so what it kills is killed again, now
+                added.append(self._dead_again(current))
+            else:
+                added.append((merged.record, crc if merged.record is record else record_crc(merged.record)))
+            replaced.append(Row(sequence, current, held_crc))
+        self.replace(collection, added, replaced)
+        if replaced:
+            self._settle(collection, {row.record.key for row in replaced})
+        return Applied(len(added), already, conflicts)
+
+    def _dead_again(self, record: Record) -> Added:
+        dead = tombstone(record, self.clock.tick(), self._origin)
+        return dead, record_crc(dead)
+
+    def _log_conflicts(self, losers: Iterable[Loser], winner: Record) -> int:
+        now = stamp_ms(self.clock.last)
+        return sum(self.log_conflict(now, loser, winner) for loser in losers)
+
+    def _settle(self, collection: str, keys: Collection[str]) -> None:
+        """Mark the conflicts that versions which were just written resolve."""
+        found = self.open_conflicts(collection, keys)
+        if not found:
+            return
+        living = {
+            record.key: record for record in self.get_many(collection, {conflict.loser.key for conflict in found})
+        }
+        for conflict in found:
+            held = living.get(conflict.loser.key)
+            if held is not None and resolves(held, conflict.loser, record_crc(conflict.loser)):
+                self.resolve_conflict(conflict.number, stamp_ms(self.clock.last))
+
+    # -- tombstones -------------------------------------------------------------------------------
+
+    def beat(self) -> Record:
+        """Write this node's sign of life."""
+        sign = self.put(sign_record(self._origin, self.heard()))
+        places = [*self._sign_places(), (sign.stamp, self.last_sequence())]
+        # One from before the horizon is enough.
+        kept = [place for place, after in pairwise(places) if after[0] > self.horizon()] + places[-1:]
+        self.set_meta("signs", json.dumps(kept))
+        return sign
+
+    def _sign_places(self) -> list[tuple[int, int]]:
+        """Return the stamps of our signs of life since the horizon, and where in the feed they were written."""
+        return [(stamp, sequence) for stamp, sequence in json.loads(self.meta_text("signs", "[]"))]
+
+    def advance_horizon(self, horizon: Horizon) -> None:
+        """Have tombstones with stamps below a horizon dropped, here now and at the peers when they hear of it."""
+        if horizon.stamp > self.horizon():
+            self._put(horizon_record(self._origin, horizon))
+
+    def _drop_tombstones(self) -> None:
+        horizon = horizon_of(self.get(NODES, HORIZON_KEY))
+        if horizon.stamp <= self.horizon():
+            return
+        agreed_to = self._place_agreed_to(horizon)
+        self.set_meta("horizon", horizon.stamp)
+        dropped: dict[str, list[Row]] = defaultdict(list)
+        late: list[Row] = []
+        for row in self.tombstones(horizon.stamp):
+            if row.sequence > agreed_to and row.record.origin not in horizon.nodes:
+                late.append(row)
+            else:
+                dropped[row.record.collection].append(row)
+        for collection, rows in dropped.items():
+            self.replace(collection, (), rows)
+        if dropped:
+            self.set_meta("trimmed", max(self.trimmed(), *(row.sequence for rows in dropped.values() for row in rows)))
+        for row in late:
+            self._put(tombstone(row.record, self.clock.tick(), self._origin))
+        self._move_signs()
+
+    def _move_signs(self) -> None:
+        """Write the signs of life behind the horizon again: who reads our feed must come to the horizon first."""
+        signs = [row for row in self.rows(NODES) if row.record.key != HORIZON_KEY]
+        self.replace(NODES, [(row.record, row.crc) for row in signs], signs)
+
+    def _agreed(self) -> tuple[str, ...]:
+        """Return the origins that agreed to the present horizon."""
+        return horizon_of(self.get(NODES, HORIZON_KEY)).nodes
+
+    def _place_agreed_to(self, horizon: Horizon) -> int:
+        """Return up to which place of our feed all who agreed to a horizon have what we hold.
+
+        What came later, from a node that did not agree, they may not know: it was away, and has just told us.
+        """
+        if self._origin not in horizon.nodes:
+            return 0
+        return max((sequence for stamp, sequence in self._sign_places() if stamp <= horizon.stamp), default=0)
+
+    def came_meanwhile(self, after: int, horizon: int, compared: Set[tuple[str, str]]) -> bool:
+        """Tell whether records came after a place of the feed that may have been deleted before a horizon (a stamp).
+
+        ``compared`` are collections and keys that were compared with a node that knows.
+        """
+        return any(
+            created(record) < horizon and record.collection != NODES and (record.collection, record.key) not in compared
+            for record in self.living_after(after)
+        )
+
+    def refuse_revival(self, records: Sequence[Record]) -> int:
+        """Delete records, everywhere, that were deleted so long ago that no tombstone is left; returns how many.
+
+        They come from a node that was away for longer than tombstones are kept.  Each is kept in the conflict log.
+        """
+        self.clock.observe(max(record.stamp for record in records))
+        self._require_contents(records)
+        refused = 0
+        for record in records:
+            current = self.get(record.collection, record.key)
+            if current is None or current.era < record.era or (current == record and not record.dead):
+                dead = tombstone(record, self.clock.tick(), self._origin)
+                # Whatever older incarnation is here dies with it, though who deleted that one had not seen this.
+                older = [current] if current is not None and not current.dead and current != record else []
+                self._log_conflicts(map(Loser, [record, *older]), dead)
+                self._put(dead)
+                refused += 1
+        return refused
+
+    # -- edits made here --------------------------------------------------------------------------
+
+    def write(self, draft: Draft) -> Outcome:
+        """Write a draft as this node's next version, or as an edit beside what its author had not seen."""
+        check_draft(draft)
+        current = self.get(draft.collection, draft.key)
+        if draft.only_if is not None and (current is None or record_crc(current) != draft.only_if):
+            raise Changed(draft, current)
+        if draft.dead and (current is None or current.dead):
+            return Outcome(current, Applied(already_held=1))
+        if draft.base is not None:
+            self.clock.observe(max(draft.base.vector.values()))
+        made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
+        if made.record is not current:
+            self._put(made.record)
+        conflicts = self._log_conflicts(made.losers, made.record)
+        return Outcome(made.record, Applied(int(made.record is not current), 0, conflicts))
+
+    def overwrite(self, record: Record) -> Outcome:
+        """Write a draft that names no base, as clients of 0.1.0 do: it replaces what is here."""
+        check_collection(record.collection)
+        current = self.get(record.collection, record.key)
+        if record.dead:
+            if current is None or current.dead:
+                return Outcome(None, Applied())
+            made = tombstone(current, self.clock.tick(), self._origin)
+        elif _is_fields(record):
+            values = unpack_head(record.head)
+            made = with_fields(current, record.collection, record.key, values, self.clock.tick(), self._origin)
+        else:
+            made = successor(current, record, self.clock.tick(), self._origin, self.body)
+        self._put(made)
+        losers = overwritten(current, made, self._origin, self.body) if current is not None else ()
+        return Outcome(made, Applied(1, 0, self._log_conflicts(losers, made)))
+
+    def put(self, draft: Record) -> Record:
+        """Write a draft, made from what is here now, as this node's next version of its record; returns that."""
+        check_collection(draft.collection)
+        current = self.get(draft.collection, draft.key)
+        return self._put(successor(current, draft, self.clock.tick(), self._origin, self.body))
+
+    def set_fields(self, collection: str, key: str, values: Mapping[str, Value]) -> Record:
+        """Set fields of a record, leaving the others, and return the new version."""
+        check_collection(collection)
+        current = self.get(collection, key)
+        return self._put(with_fields(current, collection, key, values, self.clock.tick(), self._origin))
+
+    def delete(self, collection: str, key: str) -> Record | None:
+        """Delete a record everywhere; returns its tombstone, or None when there was nothing alive."""
+        current = self.get(collection, key)
+        if current is None or current.dead:
+            return None
+        return self._put(tombstone(current, self.clock.tick(), self._origin))
+
+    def _put(self, record: Record) -> Record:
+        validate(record)
+        # Not observed: its stamp is our own, which a clock that was just set back may call far ahead.
+        self._merge_in([record], [record_crc(record)])
+        return record
+
+    def adopt(self, record: Record) -> Applied:
+        """Take over those fields of a record from elsewhere that are later than ours, into ours if there is one.
+
+        Unlike merging, nothing else of it counts: neither its birth nor its other fields.
+        """
+        current = self.get(record.collection, record.key)
+        if current is None or current.dead:
+            return Applied()
+        fields = unpack_fields(current)
+        later = {
+            name: field
+            for name, field in unpack_fields(record).items()
+            if name not in fields or order(field) > order(fields[name])
+        }
+        if not later:
+            return Applied(already_held=1)
+        self.clock.observe(max(field.stamp for field in later.values()))
+        lost = {
+            name: fields[name]
+            for name, field in later.items()
+            if name in fields and fields[name].value != field.value and fields[name].origin != field.origin
+        }
+        stamp = self.clock.tick()
+        draft = msgspec.structs.replace(current, head=pack_fields({**fields, **later}))
+        adopted = self._put(successor(current, draft, stamp, self._origin))
+        if lost:
+            self._log_conflicts([Loser(msgspec.structs.replace(current, head=pack_fields(lost)))], adopted)
+        return Applied(written=1)
+
+    def absorb(self, records: Sequence[Record]) -> Applied:
+        """Merge records imported from a Citadel server.
+
+        Like ``apply``, but where an equal version says something else here, the server was changed
+        without its times showing it, and what it says now is written as this node's edit.
+        """
+        result = Applied()
+        edits: list[Callable[[], Record]] = []
+        by_collection: dict[str, list[Record]] = defaultdict(list)
+        for record in records:
+            by_collection[record.collection].append(record)
+        for collection, group in by_collection.items():
+            held = {record.key: record for record in self.get_many(collection, [record.key for record in group])}
+            fresh = []
+            for record in group:
+                edit = self._silent_change(held.get(record.key), record)
+                if edit is None:
+                    fresh.append(record)
+                else:
+                    edits.append(edit)
+            result += self.apply(fresh)
+        for write in edits:
+            write()
+        return result + Applied(written=len(edits))
+
+    def _silent_change(self, current: Record | None, record: Record) -> Callable[[], Record] | None:
+        if current is None or current.dead or current == record:
+            return None
+        if _is_fields(record):
+            ours = unpack_fields(current)
+            changed = {
+                name: field[0]
+                for name, field in unpack_fields(record).items()
+                if name in ours and ours[name][1:] == field[1:] and ours[name][0] != field[0]
+            }
+            return (lambda: self.set_fields(record.collection, record.key, changed)) if changed else None
+        return (lambda: self.put(record)) if current.version == record.version else None
+
+    # -- conflicts --------------------------------------------------------------------------------
+
+    def restore(self, number: int) -> Record:
+        """Write what lost in a conflict as a new version that has seen winner and loser.  Raises NoConflict.
+
+        Of an item that is the parts that lost, of a record of fields those fields.  What was changed since the
+        conflict was noticed makes it a concurrent edit.
+        """
+        conflict = self._conflict(number)
+        loser = conflict.loser
+        current = self.get(loser.collection, loser.key)
+        draft = restoring(loser, conflict.parts, self._seen_by(conflict, current), current, self.body)
+        draft = self._with_body(draft)
+        made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
+        record = settling(made.record, [record_crc(loser)], self.body)
+        self._put(record)
+        self._log_conflicts(made.losers, record)
+        self.resolve_conflict(number, stamp_ms(self.clock.last))
+        return record
+
+    def dismiss(self, number: int) -> Record | None:
+        """Resolve a conflict as it stands, everywhere.  Raises NoConflict.
+
+        Of what was deleted there is nothing to write, so that is resolved here alone.
+        """
+        conflict = self._conflict(number)
+        current = self.get(conflict.loser.collection, conflict.loser.key)
+        record = None
+        if current is not None and not current.dead:
+            made = successor(current, _as_draft(current), self.clock.tick(), self._origin, self.body)
+            record = self._put(settling(made, [record_crc(conflict.loser)], self.body))
+        self.resolve_conflict(number, stamp_ms(self.clock.last))
+        return record
+
+    def _conflict(self, number: int) -> Conflict:
+        found = self.conflicts(number, unresolved=False)
+        if not found:
+            raise NoConflict(number)
+        return found[0]
+
+    def _seen_by(self, conflict: Conflict, current: Record | None) -> Base:
+        """Return what somebody has seen who is shown a conflict: its winner and its loser."""
+        winner = Base(*conflict.winner, conflict.winner_past)
+        if current is not None and current.version == conflict.winner:
+            winner = base_of(current)  # a store of 0.1.0 did not keep what the winner had seen
+        return joint_base(winner, base_of(conflict.loser))
+
+    def _with_body(self, draft: Draft) -> Draft:
+        if len(draft.body) <= INLINE_LIMIT:
+            return draft
+        kept = self.store_body(Record(draft.collection, draft.key, 1, "x", 1), draft.body)
+        return msgspec.structs.replace(draft, body=b"", content=kept.content, size=kept.size)
+
+    def rename_origin(self, origin: str) -> None:
+        """Write under another name from now on."""
+        self._origin = origin
+        self.set_meta("origin", origin)
+        self.set_meta("signs", "[]")
+
+    # -- contents ---------------------------------------------------------------------------------
+
+    def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:
+        """Store a part of a content; returns True once it is complete and its SHA-256 proved right.
+
+        Parts come in order; one that was stored before is skipped.  Raises BadRecord when the whole
+        does not have the hash that names it; then all of it is forgotten.
+        """
+        if not INLINE_LIMIT < size <= MAX_CONTENT:
+            raise BadRecord(f"content {content.hex()}: {size} bytes are out of range")
+        state = self.content_state(content)
+        if state is None:
+            self.begin_content(content, size)
+            state = ContentState(size, 0)
+        if state.size != size or offset > state.have or offset + len(data) > size:
+            raise BadRecord(
+                f"content {content.hex()}: part at {offset} of {size} does not fit {state.have} of {state.size}"
+            )
+        data = data[state.have - offset :]
+        if not data:
+            return state.have == size
+        self._hash(content, state.have, data)
+        self.append_content(content, state.have, data)
+        if state.have + len(data) < size:
+            return False
+        _, hasher = self._hashers.pop(content)
+        if hasher.digest() != content:
+            self.forget_content(content)
+            raise BadRecord(f"content {content.hex()} arrived with another SHA-256 and was thrown away")
+        return True
+
+    def _hash(self, content: bytes, have: int, data: bytes) -> None:
+        hashed, hasher = self._hashers.pop(content, (0, hashlib.sha256()))
+        if hashed != have:
+            hasher = hashlib.sha256()
+            for block in self.content_blocks(content):
+                hasher.update(block)
+        hasher.update(data)
+        if len(self._hashers) >= MAX_HASHERS:
+            self._hashers.clear()
+        self._hashers[content] = (have + len(data), hasher)
+
+    def store_body(self, record: Record, body: bytes) -> Record:
+        """Return the record with a body, inline or stored as content, whichever its size asks for."""
+        if len(body) <= INLINE_LIMIT:
+            return msgspec.structs.replace(record, body=body, content=b"", size=0)
+        content = hashlib.sha256(body).digest()
+        if not self.content_complete(content):
+            self.add_content(content, len(body), 0, body)
+        return msgspec.structs.replace(record, body=b"", content=content, size=len(body))
+
+    def sweep_contents(self, suspects: dict[bytes, int]) -> dict[bytes, int]:
+        """Drop contents that nothing refers to, if they were among the ``suspects`` of the last sweep already.
+
+        Returns those that nothing refers to now, with the bytes there are of each.  A content arrives before its
+        record, so one that has just come, or still grows, is left for the next sweep to judge.
+        """
+        unused = self.unused_contents()
+        for content, have in list(unused.items()):
+            if suspects.get(content) == have:
+                self.forget_content(content)
+                del unused[content]
+        return unused
+
+
+def _as_draft(record: Record) -> Record:
+    """Return a version as the draft of one that says the same."""
+    return msgspec.structs.replace(record, head=without_written(record.head)) if is_item(record) else record
+
+
+def _is_fields(record: Record) -> bool:
+    return kind_of(record.collection).rule is MergeRule.FIELDS
+
+
+def _newest_by_origin(records: Iterable[Record]) -> dict[str, int]:
+    """Return, by origin, the greatest stamp that records tell of."""
+    newest: dict[str, int] = {}
+    for record in records:
+        if record.collection == NODES:
+            newest |= {name: max(stamp, newest.get(name, 0)) for name, stamp in newest_seen(record).items()}
+        if newest.get(record.origin, 0) < record.stamp:
+            newest[record.origin] = record.stamp
+        for origin, stamp in record.past:
+            if newest.get(origin, 0) < stamp:
+                newest[origin] = stamp
+    return newest

@@ -1,0 +1,269 @@
+"""The tables of a SQLite store, as the ledger asks them to be changed; every statement that writes is here."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from mirror.model.digest import MASK, signed, unsigned
+from mirror.model.edit import Loser
+from mirror.model.record import Record, record_bytes, record_crc
+from mirror.model.stamp import HybridClock
+from mirror.store.base import PART_BYTES, Conflict, StoredCursor
+from mirror.store.ledger import Added, ContentState, Held, Ledger, Row
+from mirror.store.sqlite.blocks import Blocks
+from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
+
+_INSERT = f"INSERT INTO record ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_INSERT_AT = f"INSERT INTO record (sequence, {COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_encode_past = msgspec.msgpack.Encoder().encode
+
+
+class SqliteWriter(SqliteReader, Ledger):
+    """A Reader that may also write; lives inside one call to ``Store.write``."""
+
+    def __init__(self, connection: sqlite3.Connection, node: str, epoch: str, clock: HybridClock) -> None:
+        super().__init__(connection, node, epoch)
+        self._blocks = Blocks(connection)
+        self.begin_ledger(clock)
+
+    def reset(self) -> None:
+        """Forget what may have been rolled back."""
+        self.origins = Names("origin")
+        self.names = Names("collection")
+        self._blocks.reset()
+        self.roll_back_ledger()
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def held(self, collection: str, keys: Iterable[str]) -> dict[str, Held]:
+        """Return, by key, where those of the records stand that are there."""
+        wanted = msgspec.json.encode(list(keys)).decode()
+        rows = self.connection.execute(
+            "SELECT record.key, sequence, crc FROM json_each(?) CROSS JOIN record "
+            "ON collection = ? AND record.key = json_each.value",
+            (wanted, self.names.find(self.connection, collection)),
+        )
+        return {key: Held(sequence, unsigned(crc)) for key, sequence, crc in rows}
+
+    def at(self, sequence: int) -> Record:
+        """Return the record at a place of the feed that is taken."""
+        row = self.connection.execute(f"SELECT {COLUMNS} FROM record WHERE sequence = ?", (sequence,)).fetchone()
+        return self.record_of(row)
+
+    def rows(self, collection: str) -> list[Row]:
+        """Return all of a small collection."""
+        return self._rows("collection = ?", self.names.find(self.connection, collection) or -1)
+
+    def tombstones(self, before: int) -> list[Row]:
+        """Return all tombstones with stamps below ``before``."""
+        return self._rows("dead = 1 AND stamp < ?", before)
+
+    def _rows(self, where: str, argument: int) -> list[Row]:
+        rows = self.connection.execute(f"SELECT sequence, {COLUMNS} FROM record WHERE {where}", (argument,)).fetchall()
+        return [Row(row[0], self.record_of(row[1:]), unsigned(row[-1])) for row in rows]
+
+    def living_after(self, sequence: int) -> Iterator[Record]:
+        """Yield what came after a place of the feed and is alive."""
+        rows = self.connection.execute(f"SELECT {COLUMNS} FROM record WHERE sequence > ? AND dead = 0", (sequence,))
+        yield from map(self.record_of, rows)
+
+    def replace(self, collection: str, added: Sequence[Added], removed: Sequence[Row]) -> None:
+        """Write records at the end of the feed, in order, and take others out, with digests and blocks."""
+        if not added and not removed:
+            return
+        number = self._collection_id(collection)
+        first = self.last_sequence() + 1  # before rows go: a sequence is never given out twice
+        if removed:
+            self.connection.executemany("DELETE FROM record WHERE sequence = ?", [(row.sequence,) for row in removed])
+        if added:
+            rows = [self._columns(number, record, crc) for record, crc in added]
+            self.connection.execute(_INSERT_AT, (first, *rows[0]))
+            self.connection.executemany(_INSERT, rows[1:])
+        self._blocks.change(
+            number,
+            (((record.stamp, record.key), crc) for record, crc in added),
+            (((row.record.stamp, row.record.key), row.crc) for row in removed),
+        )
+        total = sum(crc for _, crc in added) - sum(row.crc for row in removed)
+        newest = max((record.stamp for record, _ in added), default=0)
+        self._add_to_digests(number, len(added) - len(removed), newest, total)
+        if added:
+            changed = first + len(added) - 1
+            self.connection.execute("UPDATE collection SET changed = ? WHERE id = ?", (changed, number))
+        if removed:
+            self._renew_newest(number)
+
+    def _columns(self, number: int, record: Record, crc: int) -> tuple[object, ...]:
+        return (
+            number,
+            record.key,
+            record.stamp,
+            self._origin_id(record.origin),
+            record.born,
+            record.dead,
+            _encode_past(record.past) if record.past else None,
+            record.head,
+            record.body,
+            record.content or None,
+            record.size,
+            signed(crc),
+        )
+
+    def _add_to_digests(self, number: int, count: int, newest: int, total: int) -> None:
+        """Add to the digests of a collection and of the whole store."""
+        for row in (number, self._collection_id("")):
+            held = self.connection.execute(
+                "SELECT count, newest, total FROM collection WHERE id = ?", (row,)
+            ).fetchone()
+            self.connection.execute(
+                "UPDATE collection SET count = ?, newest = ?, total = ? WHERE id = ?",
+                (held[0] + count, max(held[1], newest), signed((unsigned(held[2]) + total) & MASK), row),
+            )
+
+    def _renew_newest(self, number: int) -> None:
+        """Lower a collection's newest stamp when the record that had it gave way to an older version."""
+        execute = self.connection.execute
+        (newest,) = execute("SELECT coalesce(max(stamp), 0) FROM record WHERE collection = ?", (number,)).fetchone()
+        lowered = execute("UPDATE collection SET newest = ? WHERE id = ? AND newest > ?", (newest, number, newest))
+        if lowered.rowcount:
+            execute(
+                "UPDATE collection SET newest = (SELECT max(newest) FROM collection WHERE name <> '') WHERE name = ''"
+            )
+
+    def note_newest(self, newest: Mapping[str, int]) -> None:
+        """Remember, by origin, the greatest stamp that ever came here."""
+        rows = [(stamp, self._origin_id(origin), stamp) for origin, stamp in newest.items()]
+        self.connection.executemany("UPDATE origin SET newest = ? WHERE id = ? AND newest < ?", rows)
+
+    # -- conflicts --------------------------------------------------------------------------------
+
+    def log_conflict(self, noticed_ms: int, loser: Loser, winner: Record) -> bool:
+        """Keep a losing version; returns whether it was not kept already."""
+        record = loser.record
+        cursor = self.connection.execute(
+            "INSERT INTO conflict (noticed, collection, key, loser, loser_crc, content, winner_stamp, winner_origin, "
+            "winner_past, parts) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+            (
+                noticed_ms,
+                record.collection,
+                record.key,
+                record_bytes(record),
+                signed(record_crc(record)),
+                record.content or None,
+                winner.stamp,
+                winner.origin,
+                _encode_past(winner.past) if winner.past else None,
+                json.dumps(loser.parts) if loser.parts else None,
+            ),
+        )
+        return cursor.rowcount > 0
+
+    def open_conflicts(self, collection: str, keys: Iterable[str]) -> list[Conflict]:
+        """Return the conflicts about these records that are not resolved."""
+        wanted = json.dumps(list(keys))
+        where = "restored = 0 AND collection = ? AND key IN (SELECT value FROM json_each(?))"
+        return self.select_conflicts(where, (collection, wanted), -1)
+
+    def resolve_conflict(self, number: int, resolved_ms: int) -> None:
+        """Mark a conflict as resolved."""
+        self.connection.execute("UPDATE conflict SET restored = ? WHERE id = ?", (resolved_ms, number))
+
+    # -- contents ---------------------------------------------------------------------------------
+
+    def content_state(self, content: bytes) -> ContentState | None:
+        """Return what is stored of a content, or None."""
+        row = self.connection.execute("SELECT size, have FROM content WHERE hash = ?", (content,)).fetchone()
+        return ContentState(*row) if row is not None else None
+
+    def begin_content(self, content: bytes, size: int) -> None:
+        """Make room for a content of which nothing is here."""
+        self.connection.execute("INSERT INTO content (hash, size, have) VALUES (?, ?, 0)", (content, size))
+
+    def append_content(self, content: bytes, have: int, data: bytes) -> None:
+        """Store the bytes of a content behind the ``have`` bytes that are here, in rows of PART_BYTES."""
+        (number,) = self.connection.execute("SELECT id FROM content WHERE hash = ?", (content,)).fetchone()
+        self.connection.execute("UPDATE content SET have = ? WHERE id = ?", (have + len(data), number))
+        fill = have % PART_BYTES
+        if fill:
+            room = PART_BYTES - fill
+            self.connection.execute(
+                "UPDATE content_part SET data = CAST(data || ? AS BLOB) WHERE content = ? AND start = ?",
+                (data[:room], number, have - fill),
+            )
+            have += len(data[:room])
+            data = data[room:]
+        parts = [(number, have + at, data[at : at + PART_BYTES]) for at in range(0, len(data), PART_BYTES)]
+        self.connection.executemany("INSERT INTO content_part (content, start, data) VALUES (?,?,?)", parts)
+
+    def content_blocks(self, content: bytes) -> Iterator[bytes]:
+        """Yield what is stored of a content, in order."""
+        rows = self.connection.execute(
+            "SELECT data FROM content_part WHERE content = (SELECT id FROM content WHERE hash = ?) ORDER BY start",
+            (content,),
+        )
+        for (data,) in rows:
+            yield data
+
+    def forget_content(self, content: bytes) -> None:
+        """Drop a content and its parts."""
+        self.connection.execute(
+            "DELETE FROM content_part WHERE content = (SELECT id FROM content WHERE hash = ?)", (content,)
+        )
+        self.connection.execute("DELETE FROM content WHERE hash = ?", (content,))
+
+    def unused_contents(self) -> dict[bytes, int]:
+        """Return the contents that neither a record nor a conflict refers to, with the bytes there are of each."""
+        return dict(
+            self.connection.execute(
+                "SELECT hash, have FROM content "
+                "WHERE NOT EXISTS (SELECT 1 FROM record WHERE record.content = content.hash) "
+                "AND NOT EXISTS (SELECT 1 FROM conflict WHERE conflict.content = content.hash)"
+            ).fetchall()
+        )
+
+    # -- exchange and meta ------------------------------------------------------------------------
+
+    def set_cursor(self, peer: str, direction: str, cursor: StoredCursor) -> None:
+        self.connection.execute(
+            "INSERT OR REPLACE INTO cursor (peer, direction, epoch, sequence, complete) VALUES (?,?,?,?,?)",
+            (peer, direction, cursor.epoch, cursor.sequence, cursor.complete),
+        )
+
+    def keep_cursors(self, peer: str, directions: Sequence[str]) -> None:
+        """Forget the cursors kept with a peer in all other directions."""
+        self.connection.execute(
+            "DELETE FROM cursor WHERE peer = ? AND direction NOT IN (SELECT value FROM json_each(?))",
+            (peer, json.dumps(list(directions))),
+        )
+
+    def set_meta(self, name: str, value: str | int) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+    def forget_cursors(self) -> None:
+        """Forget how far all exchanges have come."""
+        self.connection.execute("DELETE FROM cursor")
+
+    # -- names ------------------------------------------------------------------------------------
+
+    def _collection_id(self, name: str) -> int:
+        number = self.names.id_of.get(name)
+        if number is None:
+            self.connection.execute(
+                "INSERT INTO collection (name, count, newest, total) VALUES (?, 0, 0, 0) ON CONFLICT DO NOTHING",
+                (name,),
+            )
+            row = self.connection.execute("SELECT id FROM collection WHERE name = ?", (name,)).fetchone()
+            number = int(row[0])
+            self.names.remember(number, name)
+        return number
+
+    def _origin_id(self, name: str) -> int:
+        number = self.origins.id_of.get(name)
+        if number is None:
+            self.connection.execute("INSERT INTO origin (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+            row = self.connection.execute("SELECT id FROM origin WHERE name = ?", (name,)).fetchone()
+            number = int(row[0])
+            self.origins.remember(number, name)
+        return number

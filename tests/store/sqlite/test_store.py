@@ -1,0 +1,92 @@
+"""What a SQLite store alone promises: one file, one process, and that older files are brought up to date."""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mirror.model.record import Record
+from mirror.store.base import StoreError, StoreInUse
+from mirror.store.check import check_store
+from mirror.store.sqlite.store import FILE, SqliteStore
+
+Make = Callable[..., SqliteStore]
+
+
+def record(key: str) -> Record:
+    return Record("pictures", key, 10, "a", 10, body=b"x")
+
+
+def test_a_second_process_is_refused_by_name(make_store: Make, tmp_path) -> None:
+    store = SqliteStore(tmp_path, "a", purpose="ctdlmirror daemon")
+    with pytest.raises(StoreInUse, match="in use by ctdlmirror daemon, process"):
+        SqliteStore(tmp_path)
+    store.close()
+    SqliteStore(tmp_path).close()
+
+
+def test_no_store_and_a_newer_one_are_refused(tmp_path) -> None:
+    with pytest.raises(StoreError, match="init"):
+        SqliteStore(tmp_path)
+    SqliteStore(tmp_path, "a").close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="newer ctdlmirror"):
+        SqliteStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        ("UPDATE record SET body = x'00' WHERE key = 'k1'", "'k1'.*CRC is wrong"),
+        ("UPDATE collection SET total = total + 1 WHERE name = 'pictures'", "digest of pictures is"),
+        ("UPDATE collection SET count = 9 WHERE name = ''", "digest of the whole store"),
+        ("DELETE FROM record WHERE key = 'k2'", "digest of pictures is"),
+        ("UPDATE content_part SET data = zeroblob(length(data))", "another SHA-256"),
+        ("DELETE FROM content", "content .* is missing"),
+    ],
+)
+def test_check_names_what_is_wrong(make_store: Make, damage: str, complaint: str) -> None:
+    store = make_store("a")
+    store.write(lambda writer: [writer.put(record(f"k{n}")) for n in range(3)])
+    store.write(lambda writer: writer.put(writer.store_body(record("large"), b"l" * 50_000)))
+    assert check_store(store).problems == []
+    store.write(lambda writer: writer.connection.execute(damage))
+    assert any(re.search(complaint, problem) for problem in check_store(store).problems)
+
+
+def test_a_backup_is_a_store(make_store: Make, tmp_path) -> None:
+    store = make_store("a")
+    store.write(lambda writer: writer.put(record("k")))
+    (tmp_path / "copy").mkdir()
+    store.backup(tmp_path / "copy" / FILE)
+    copy = SqliteStore(tmp_path / "copy")
+    old = copy.epoch
+    assert copy.read(lambda reader: reader.root()) == store.read(lambda reader: reader.root())
+    assert copy.renew_epoch() != old
+    copy.close()
+
+
+def test_a_store_of_the_second_version_learns_what_it_has_seen(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path, "a")
+    store.write(lambda writer: writer.put(Record("files/r", "k", 1, "x", 1, body=b"x")))
+    store.write(lambda writer: writer.delete("files/r", "k"))
+    store.write(lambda writer: writer.put(Record("files/r", "l", 1, "x", 1, body=b"x")))
+    seen = store.read(lambda reader: reader.heard()).newest
+    assert set(seen) == {"a"}
+    store.close()
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.executescript(
+        "DROP INDEX record_dead; ALTER TABLE origin DROP COLUMN newest;"
+        "DROP INDEX conflict_open; ALTER TABLE conflict DROP COLUMN winner_past;"
+        "ALTER TABLE conflict DROP COLUMN parts;"
+        "DROP INDEX record_feed; DROP INDEX collection_changed; ALTER TABLE collection DROP COLUMN changed;"
+        "PRAGMA user_version = 2;"
+    )
+    connection.close()
+    store = SqliteStore(tmp_path, "a")
+    assert store.read(lambda reader: reader.heard()).newest == seen
+    assert check_store(store).problems == []
+    store.close()

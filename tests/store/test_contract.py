@@ -1,0 +1,353 @@
+"""What every store promises, whatever keeps it: durability, one transaction a call, digests that fit, drafts.
+
+One suite for all backends: ``BACKENDS`` has their URLs.  What only one of them has is tested beside it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.model.draft import Changed, Draft, base_of
+from mirror.model.errors import BadRecord, StampAhead
+from mirror.model.fields import values_of
+from mirror.model.record import Record, pack_head, record_crc
+from mirror.model.stamp import make_stamp
+from mirror.store.base import Backend, MissingContent, NoConflict, StoredCursor
+from mirror.store.check import check_store
+from mirror.store.open import open_store
+
+BACKENDS = ["sqlite:"]
+Make = Callable[[str], Backend]
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make_store(tmp_path: Path, url: str) -> Iterator[Make]:
+    """Makes stores of the backend under test in directories of their own, and closes them."""
+    stores: list[Backend] = []
+
+    def make(node: str) -> Backend:
+        directory = tmp_path / f"{node}-{len(stores)}"
+        directory.mkdir()
+        stores.append(open_store(directory, node, url))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+def record(key: str, stamp: int = 10, origin: str = "a", body: bytes = b"x", collection: str = "pictures") -> Record:
+    return Record(collection, key, stamp, origin, stamp, body=body)
+
+
+def test_records_and_cursor_survive_a_restart(tmp_path: Path, url: str) -> None:
+    store = open_store(tmp_path, "a", url)
+
+    def job(writer) -> None:
+        writer.apply([record("k")])
+        writer.set_cursor("b", "pull", StoredCursor("e", 7, True))
+
+    store.write(job)
+    epoch, root = store.epoch, store.read(lambda reader: reader.root())
+    store.close()
+    again = open_store(tmp_path, None, url)
+    assert again.read(lambda reader: (reader.get("pictures", "k"), reader.cursor("b", "pull"), reader.root())) == (
+        record("k"),
+        StoredCursor("e", 7, True),
+        root,
+    )
+    assert again.epoch == epoch
+    again.close()
+
+
+def test_a_failing_job_leaves_nothing(make_store: Make) -> None:
+    store = make_store("a")
+
+    def job(writer) -> None:
+        writer.apply([record("k")])
+        raise BadRecord("no")
+
+    with pytest.raises(BadRecord):
+        store.write(job)
+    assert store.read(lambda reader: reader.root()).digest.count == 0
+    assert store.write(lambda writer: writer.apply([record("k")])).written == 1
+
+
+def test_a_group_undoes_only_what_failed(make_store: Make) -> None:
+    store = make_store("a")
+    far = Record("pictures", "far", make_stamp(1 << 46), "a", 1)
+    results = store.write_group(
+        [lambda w: w.apply([record("one")]), lambda w: w.apply([far]), lambda w: w.apply([record("two")])]
+    )
+    assert isinstance(results[1], StampAhead)
+    assert store.read(lambda reader: sorted(r.key for r in reader.scan_all("pictures"))) == ["one", "two"]
+
+
+def test_a_record_waits_for_its_content(make_store: Make) -> None:
+    store = make_store("a")
+    body = b"large" * 10_000
+    content = hashlib.sha256(body).digest()
+    large = Record("pictures", "k", 10, "a", 10, content=content, size=len(body))
+    with pytest.raises(MissingContent):
+        store.write(lambda writer: writer.apply([large]))
+    store.write(lambda writer: writer.add_content(content, len(body), 0, body[:20_000]))
+    assert store.read(lambda reader: reader.content_have(content)) == 20_000
+    assert store.write(lambda writer: writer.add_content(content, len(body), 20_000, body[20_000:]))
+    store.write(lambda writer: writer.apply([large]))
+    assert store.read(lambda reader: reader.body(large)) == body
+
+
+def test_content_with_another_hash_is_forgotten(make_store: Make) -> None:
+    store = make_store("a")
+    content = hashlib.sha256(b"right").digest()
+    with pytest.raises(BadRecord, match="another SHA-256"):
+        store.write(lambda writer: writer.add_content(content, 20_000, 0, b"wrong" * 4000))
+    assert store.read(lambda reader: reader.content_have(content)) == 0
+
+
+def test_a_tombstone_stays_when_the_old_version_returns(make_store: Make) -> None:
+    store = make_store("a")
+    first = store.write(lambda writer: writer.put(record("k")))
+    store.write(lambda writer: writer.delete("pictures", "k"))
+    store.write(lambda writer: writer.apply([first]))
+    assert store.read(lambda reader: reader.get("pictures", "k")).dead
+
+
+def test_the_newest_stamp_falls_when_its_record_gives_way(make_store: Make) -> None:
+    """A late edit of an old incarnation loses to a new one; nodes that saw both must agree with those that saw one."""
+    winner = Record("messages/r", "id:k", 10, "a", 9, body=b"born after the deletion")
+    loser = Record("messages/r", "id:k", 20, "b", 1, body=b"edited late")
+    one, two = make_store("a"), make_store("b")
+    one.write(lambda writer: writer.apply([winner]))
+    for version in (loser, winner):
+        two.write(lambda writer, version=version: writer.apply([version]))
+    assert one.read(lambda reader: reader.root()).digest == two.read(lambda reader: reader.root()).digest
+    assert check_store(two).problems == []
+
+
+def test_a_lost_version_can_be_restored(make_store: Make) -> None:
+    store = make_store("a")
+    store.write(lambda writer: writer.apply([record("k", 10, "a", b"mine")]))
+    store.write(lambda writer: writer.apply([record("k", 20, "b", b"theirs")]))
+    (conflict,) = store.read(lambda reader: reader.conflicts())
+    assert conflict.loser.body == b"mine"
+    store.write(lambda writer: writer.restore(conflict.number))
+    assert store.read(lambda reader: reader.get("pictures", "k")).body == b"mine"
+    assert store.read(lambda reader: reader.conflict_count()) == 0
+    with pytest.raises(NoConflict, match="no conflict 99"):
+        store.write(lambda writer: writer.restore(99))
+
+
+def test_setting_a_field_leaves_the_others(make_store: Make) -> None:
+    store = make_store("a")
+    store.write(lambda writer: writer.set_fields("users", "k", {"name": "Ann", "mail": "m"}))
+    store.write(lambda writer: writer.set_fields("users", "k", {"name": "Anna"}))
+    assert values_of(store.read(lambda reader: reader.get("users", "k"))) == {"name": "Anna", "mail": "m"}
+
+
+def test_a_pinned_state_does_not_change(make_store: Make) -> None:
+    store = make_store("a")
+    store.write(lambda writer: writer.put(record("before")))
+    pinned = store.pin()
+    store.write(lambda writer: writer.put(record("after")))
+    assert pinned.read(lambda reader: reader.root()).digest.count == 1
+    assert store.read(lambda reader: reader.root()).digest.count == 2
+    pinned.close()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("kl"), st.integers(1, 5), st.sampled_from("abc"), st.sampled_from((b"1", b"2"))),
+        min_size=1,
+        max_size=12,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_any_order_gives_equal_digests(tmp_path_factory, url, versions, chance) -> None:
+    records = [record(key, stamp, origin, body) for key, stamp, origin, body in versions]
+    roots = []
+    for node in ("x", "y"):
+        store = open_store(tmp_path_factory.mktemp(node), node, url)
+        for one in records:
+            store.write(lambda writer, one=one: writer.apply([one]))
+        roots.append(store.read(lambda reader: reader.root()).digest)
+        assert check_store(store).problems == []
+        store.close()
+        chance.shuffle(records)
+    assert roots[0] == roots[1]
+
+
+# -- drafts and conflicts -----------------------------------------------------------------------------
+
+
+def put_name(store: Backend, name: str) -> Record:
+    return store.write(lambda writer: writer.set_fields("rooms", "r", {"name": name}))
+
+
+def name_draft(base: Record, name: str) -> Draft:
+    return Draft("rooms", "r", base_of(base), head=pack_head({"name": name}))
+
+
+def test_what_a_stale_draft_overwrites_is_in_the_conflict_log(make_store: Make) -> None:
+    store = make_store("a")
+    first = put_name(store, "one")
+    put_name(store, "two")
+    outcome = store.write(lambda writer: writer.write(name_draft(first, "three")))
+    assert outcome.applied == (1, 0, 1)
+    assert outcome.record == store.read(lambda reader: reader.get("rooms", "r"))
+    assert values_of(outcome.record) == {"name": "three"}
+    (conflict,) = store.read(lambda reader: reader.conflicts())
+    assert values_of(conflict.loser) == {"name": "two"}
+
+
+def test_a_draft_for_one_version_only_is_refused_when_another_is_there(make_store: Make) -> None:
+    store = make_store("a")
+    first = put_name(store, "one")
+    second = put_name(store, "two")
+    draft = name_draft(first, "three")
+    draft.only_if = record_crc(first)
+    with pytest.raises(Changed, match=f"{second.stamp}.a.{record_crc(second):016x} is there") as refused:
+        store.write(lambda writer: writer.write(draft))
+    assert refused.value.held == second
+    assert values_of(store.read(lambda reader: reader.get("rooms", "r"))) == {"name": "two"}
+    draft.only_if = record_crc(second)
+    assert store.write(lambda writer: writer.write(draft)).applied.written == 1
+
+
+def test_a_base_from_the_future_is_refused(make_store: Make) -> None:
+    store = make_store("a")
+    far = Record("rooms", "r", (1 << 62), "b", 1)
+    with pytest.raises(StampAhead):
+        store.write(lambda writer: writer.write(name_draft(far, "x")))
+
+
+def test_deleting_what_is_gone_changes_nothing(make_store: Make) -> None:
+    store = make_store("a")
+    first = put_name(store, "one")
+    gone = Draft("rooms", "r", base_of(first), dead=True)
+    assert store.write(lambda writer: writer.write(gone)).applied.written == 1
+    assert store.write(lambda writer: writer.write(gone)).applied == (0, 1, 0)
+
+
+def test_a_draft_without_a_base_keeps_what_it_overwrote_of_another_origin(make_store: Make) -> None:
+    store = make_store("a")
+    now = store.clock.tick()
+    held = [
+        Record("rooms", origin, now, origin, now, head=pack_head({"name": ("old", now, origin)})) for origin in "ba"
+    ]
+    store.write(lambda writer: writer.apply(held))
+    drafts = [Record("rooms", key, 1, "x", 1, head=pack_head({"name": "new"})) for key in "ba"]
+    outcomes = store.write(lambda writer: [writer.overwrite(draft) for draft in drafts])
+    assert [outcome.applied.conflicts for outcome in outcomes] == [1, 0]
+    (conflict,) = store.read(lambda reader: reader.conflicts())
+    assert (conflict.loser.key, values_of(conflict.loser)) == ("b", {"name": "old"})
+
+
+def conflicting(make_store: Make, collection: str, key: str, bodies: tuple[bytes, bytes, bytes]) -> list[Backend]:
+    """Return two nodes that wrote one thing at the same time, and exchanged it: both have the conflict."""
+    one, other = make_store("a"), make_store("b")
+    first = one.write(lambda writer: writer.put(Record(collection, key, 1, "x", 1, body=bodies[0])))
+    other.write(lambda writer: writer.apply([first]))
+    here = one.write(lambda writer: writer.put(Record(collection, key, 1, "x", 1, body=bodies[1])))
+    there = other.write(lambda writer: writer.put(Record(collection, key, 1, "x", 1, body=bodies[2])))
+    one.write(lambda writer: writer.apply([there]))
+    other.write(lambda writer: writer.apply([here]))
+    return [one, other]
+
+
+FILES = ("files/r", "plan", (b"zero", b"one", b"two"))
+
+
+def event(summary: str, location: str) -> bytes:
+    lines = ("BEGIN:VEVENT", "UID:e", f"SUMMARY:{summary}", f"LOCATION:{location}", "END:VEVENT")
+    return "".join(f"{line}\n" for line in ("BEGIN:VCALENDAR", *lines, "END:VCALENDAR")).encode()
+
+
+EVENTS = ("messages/r", "euid:e", (event("old", "here"), event("one", "here"), event("two", "here")))
+
+
+@pytest.mark.parametrize("thing", [FILES, EVENTS])
+def test_restoring_resolves_a_conflict_on_every_node_that_has_it(
+    make_store: Make, thing: tuple[str, str, tuple[bytes, bytes, bytes]]
+) -> None:
+    one, other = conflicting(make_store, *thing)
+    assert [store.read(lambda reader: reader.conflict_count()) for store in (one, other)] == [1, 1]
+    (conflict,) = one.read(lambda reader: reader.conflicts())
+    restored = one.write(lambda writer: writer.restore(conflict.number))
+    assert sorted(restored.body.splitlines()) == sorted(thing[2][1].splitlines())
+    other.write(lambda writer: writer.apply([restored]))
+    assert [store.read(lambda reader: reader.conflict_count()) for store in (one, other)] == [0, 0]
+    assert one.read(lambda reader: reader.digest("")) == other.read(lambda reader: reader.digest(""))
+
+
+@pytest.mark.parametrize("thing", [FILES, EVENTS])
+def test_dismissing_resolves_a_conflict_everywhere_and_changes_nothing_else(
+    make_store: Make, thing: tuple[str, str, tuple[bytes, bytes, bytes]]
+) -> None:
+    one, other = conflicting(make_store, *thing)
+    (conflict,) = one.read(lambda reader: reader.conflicts())
+    dismissed = one.write(lambda writer: writer.dismiss(conflict.number))
+    assert dismissed is not None
+    assert dismissed.body == thing[2][2]
+    other.write(lambda writer: writer.apply([dismissed]))
+    assert [store.read(lambda reader: reader.conflict_count()) for store in (one, other)] == [0, 0]
+
+
+def test_what_changed_since_the_winner_makes_a_restore_a_concurrent_edit(make_store: Make) -> None:
+    one, _ = conflicting(make_store, *FILES)
+    (conflict,) = one.read(lambda reader: reader.conflicts())
+    one.write(lambda writer: writer.put(Record("files/r", "plan", 1, "x", 1, body=b"three")))
+    restored = one.write(lambda writer: writer.restore(conflict.number))
+    assert restored.body == b"one"
+    (left,) = one.read(lambda reader: reader.conflicts())
+    assert left.loser.body == b"three"
+
+
+def test_restoring_a_part_brings_back_that_part_alone(make_store: Make) -> None:
+    one, _ = conflicting(make_store, *EVENTS)
+    (conflict,) = one.read(lambda reader: reader.conflicts())
+    one.write(lambda writer: writer.put(Record("messages/r", "euid:e", 1, "x", 1, body=event("two", "there"))))
+    restored = one.write(lambda writer: writer.restore(conflict.number))
+    assert b"SUMMARY:one" in restored.body
+    assert b"LOCATION:there" in restored.body
+    assert one.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_a_thing_deleted_since_comes_back_whole(make_store: Make) -> None:
+    one, _ = conflicting(make_store, *EVENTS)
+    (conflict,) = one.read(lambda reader: reader.conflicts())
+    one.write(lambda writer: writer.delete("messages/r", "euid:e"))
+    restored = one.write(lambda writer: writer.restore(conflict.number))
+    assert not restored.dead
+    assert b"SUMMARY:one" in restored.body
+    assert one.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_changed_collections_are_those_written_after_a_place(make_store: Make) -> None:
+    store = make_store("a")
+    store.write(lambda writer: writer.put(record("k")))
+    place = store.read(lambda reader: reader.last_sequence())
+    assert store.read(lambda reader: reader.changed_collections(place)) == (set(), place)
+    put_name(store, "one")
+    store.write(lambda writer: writer.delete("pictures", "k"))
+    assert store.read(lambda reader: reader.changed_collections(place)) == ({"rooms", "pictures"}, place + 2)
+
+
+def test_the_feed_of_one_collection_reaches_to_the_end_of_all(make_store: Make) -> None:
+    store = make_store("a")
+    store.write(lambda writer: [writer.put(record(f"k{number}", collection="files/r")) for number in range(5)])
+    put_name(store, "one")
+    page = store.read(lambda reader: reader.feed(2, collection="files/r", limit=2))
+    assert ([record.key for record in page.records], page.more, page.sequence) == (["k2", "k3"], True, 4)
+    page = store.read(lambda reader: reader.feed(4, collection="files/r", limit=2))
+    assert ([record.key for record in page.records], page.more, page.sequence) == (["k4"], False, 6)
+    assert store.read(lambda reader: reader.feed(0, collection="files/none")).records == []
