@@ -7,10 +7,10 @@ from mirror.server.session import Session
 from mirror.wire.answers import format_server_info, format_server_time
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import ServerInfo, ServerTime
+from mirror.wire.values import DRAFTS_BASE, ServerInfo, ServerTime
 
 PROTOCOL_VERSION = 1
-CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges")
+CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges", DRAFTS_BASE)
 MAX_AGENT = 200
 """Characters of what a client calls itself."""
 

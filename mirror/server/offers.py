@@ -1,29 +1,26 @@
-"""SYNC's offer: what peers bring, as it is; and what users and administrators want written, as this node's edits."""
+"""SYNC's offer: records and contents that peers bring, drafts and their bodies from users and administrators."""
 
 from collections.abc import Iterator
 
 from mirror.model.applied import Applied
-from mirror.model.errors import BadRecord
-from mirror.model.kinds import NODES, MergeRule, check_collection, kind_of, parse_collection
-from mirror.model.record import Record, unpack_head
 from mirror.peer.remote import decode_page
-from mirror.server.access import UserScope
+from mirror.server.access import Party
+from mirror.server.drafts import overwrite, take_drafts
 from mirror.server.session import Session
 from mirror.server.table import Asked
-from mirror.store.base import Writer
-from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
-from mirror.sync.share.rules import NETCONF, check_netconf
 from mirror.wire.answers import format_applied
 from mirror.wire.batch import Batch
-from mirror.wire.bulk import parse_part
-from mirror.wire.codec import read_typed
-from mirror.wire.errors import ProtocolError
+from mirror.wire.bulk import DRAFTS, parse_part
+from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import Page
+from mirror.wire.values import ContentPart
 
 MAX_DRAIN = 64 * 1024 * 1024
 """Bytes read and thrown away after a refused batch, so that the refusal is heard."""
+
+MAX_USER_CONTENT = 1 << 30
+"""Bytes of one body that a user may send."""
 
 
 def take_offer(session: Session, _asked: Asked) -> None:
@@ -55,48 +52,23 @@ def _drain(batches: Iterator[Batch]) -> None:
 
 
 def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
-    party = session.require_party()
-    if batch.header.get("Type") == "content":
-        if party.kind == "user":
-            raise Denied("contents are not taken from users: send the body inside its draft")
-        return responder.offer([parse_part(batch)])
-    drafts = batch.header.get("Type") == "drafts"
-    if drafts and party.kind in ("peer", "share"):
-        raise ProtocolError("drafts are for users and administrators; peers send records")
-    page = _read_drafts(batch) if drafts else decode_page(batch)
+    kind, party = batch.header.get("Type"), session.require_party()
+    if kind == "content":
+        return _take_part(party, responder, parse_part(batch))
     if party.kind in ("peer", "share"):
+        if kind == DRAFTS:
+            raise ProtocolError("drafts are for users and administrators; peers send records")
+        page = decode_page(batch)
         applied = responder.offer([page])
         session.node.recent[party.name].add(page.crcs)
         return applied
-    scope = responder.scope
-    for record in page.records:
-        if record.collection == NODES:
-            raise Denied("what nodes say of themselves is written by nodes alone")
-        # A hash alone must not open somebody else's content, so users' drafts carry their bodies.
-        if isinstance(scope, UserScope) and (record.content or not scope.writes(record)):
-            raise Denied(f"{record.collection} is not here")
-        if parse_collection(record.collection).kind == NETCONF and not record.dead:
-            check_netconf(record.body)
-    return session.node.store.write(lambda writer: _write_drafts(writer, page.records))
+    if kind == DRAFTS:
+        return take_drafts(session, responder, batch)
+    return overwrite(session, responder, decode_page(batch).records)
 
 
-def _read_drafts(batch: Batch) -> Page:
-    """Read what a user or administrator wants written: records whose versions this node will make."""
-    records: list[Record] = read_typed(batch, "drafts", Record)
-    for record in records:
-        check_collection(record.collection)
-        if not record.key:
-            raise BadRecord(f"a draft for {record.collection} has no key")
-    return Page(records, [])
-
-
-def _write_drafts(writer: Writer, drafts: list[Record]) -> Applied:
-    for draft in drafts:
-        if draft.dead:
-            if writer.delete(draft.collection, draft.key) is None:
-                raise Denied(f"{draft.collection} {draft.key!r} is not here")
-        elif kind_of(draft.collection).rule is MergeRule.FIELDS:
-            writer.set_fields(draft.collection, draft.key, unpack_head(draft.head))
-        else:
-            writer.put(writer.store_body(draft, draft.body) if draft.body else draft)
-    return Applied(written=len(drafts))
+def _take_part(party: Party, responder: Responder, part: ContentPart) -> Applied:
+    """Store a part of a content; the responder notes whose own bytes it was."""
+    if party.kind == "user" and part.size > MAX_USER_CONTENT:
+        raise Refused(Code.TOO_BIG, f"{part.size} bytes: a body from a user has at most {MAX_USER_CONTENT}")
+    return responder.offer([part])

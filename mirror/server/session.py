@@ -18,6 +18,7 @@ from mirror.server.table import Handler, Permission, Table
 from mirror.store.base import MissingContent, StoreError
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
+from mirror.sync.uploads import Uploads
 from mirror.wire.arguments import parse_arguments
 from mirror.wire.codec import JSON
 from mirror.wire.errors import ProtocolError, Refused
@@ -62,6 +63,7 @@ class Session:
         self._notices: list[str] = []
         self._idle = False
         self._responder: tuple[Party, int, Responder] | None = None
+        self._uploads = Uploads()
 
     def run(self) -> None:
         """Serve until the other side quits, is lost or breaks the protocol."""
@@ -204,6 +206,7 @@ class Session:
         was_user = self.party_kind == "user"
         self.party = None
         self.room = ""
+        self._uploads = Uploads()
         if was_user:
             self.node.single_user.left()
 
@@ -223,7 +226,11 @@ class Session:
         held = self._responder
         if held is None or held[:2] != (party, sequence):
             scope = reading.read(lambda reader: rights_of(reader, party.user_key))
-            self._responder = held = (party, sequence, Responder(self.node.store, scope, reading))
+            self._responder = held = (
+                party,
+                sequence,
+                Responder(self.node.store, scope, reading, uploads=self._uploads),
+            )
         return held[2]
 
     def pin(self) -> None:

@@ -36,8 +36,12 @@ class Responder:
         reading: Reading | None = None,
         page_records: int = PAGE_RECORDS,
         sums: Sums | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
-        """``sums`` are those that all who answer from this store share."""
+        """``sums`` are those that all who answer from this store share.
+
+        ``uploads`` are what the party has sent so far, where that outlives this responder.
+        """
         self._store = store
         self.scope = scope
         self._reading = reading or store
@@ -48,7 +52,7 @@ class Responder:
         self._after = 0
         self._comparing = False
         self._compared: set[tuple[str, str]] = set()
-        self._uploads = Uploads()
+        self._uploads = uploads or Uploads()
         self._showing = Showing(scope, sums or Sums())
 
     def _now_ms(self) -> int:
@@ -232,7 +236,7 @@ class Responder:
             if self._told is not None:
                 check_horizon(writer, self._told)
             check_marker(writer, page.records, self._after, self._compared)
-            self._check_contents(writer, page.records)
+            self.check_contents(writer, page.records)
             applied = take_in(writer, self.scope, page, writer.clock.now_ms())
             if self._told is not None:
                 self._told = writer.horizon()
@@ -246,7 +250,8 @@ class Responder:
             self._compared.update((record.collection, record.key) for record in page.records)
         return applied
 
-    def _check_contents(self, reader: Reader, records: Sequence[Record]) -> None:
+    def check_contents(self, reader: Reader, records: Sequence[Record]) -> None:
+        """Raise Denied where a record refers to a content that its party neither sent whole nor may see here."""
         if self.scope.trusted:
             return
         for content in {record.content for record in records if record.content} - self._uploads.proved:

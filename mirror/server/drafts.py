@@ -1,0 +1,141 @@
+"""What users and administrators want written, as this node's own edits: checked, then given to the store.
+
+A batch of drafts is written in one transaction, or not at all.  Those of clients of 0.1.0 name no base and replace
+what is there.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from mirror.model.applied import Applied
+from mirror.model.draft import Changed, Draft, check_draft
+from mirror.model.errors import BadRecord
+from mirror.model.kinds import NODES, check_collection, parse_collection
+from mirror.model.merge import check_head
+from mirror.model.record import INLINE_LIMIT, Record, record_crc
+from mirror.server.access import UserScope
+from mirror.server.session import Session
+from mirror.store.base import MissingContent, Outcome, Reader, Writer
+from mirror.sync.remote import Denied
+from mirror.sync.responder import Responder
+from mirror.sync.share.rules import NETCONF, check_netconf
+from mirror.wire.answers import format_changed
+from mirror.wire.batch import Batch
+from mirror.wire.bulk import names_base, parse_drafts, parse_overwrites
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
+from mirror.wire.values import Held
+from netconf.lines import MAX_BYTES
+
+Write = Callable[[Writer], Outcome]
+
+
+def take_drafts(session: Session, responder: Responder, batch: Batch) -> Applied:
+    """Take a batch of drafts in, of either kind.  Raises Refused, Denied, BadRecord, MissingContent."""
+    if not names_base(batch):
+        return overwrite(session, responder, parse_overwrites(batch))
+    drafts = parse_drafts(batch)
+    for draft in drafts:
+        check_draft(draft)
+    try:
+        return _write_all(session, responder, [(_as_record(draft), _writing(draft)) for draft in drafts])
+    except Changed as error:
+        there = error.held
+        held = Held(there.stamp, there.origin, record_crc(there)) if there is not None else None
+        raise Refused(Code.CHANGED, format_changed(held, str(error))) from None
+
+
+def overwrite(session: Session, responder: Responder, records: Sequence[Record]) -> Applied:
+    """Have records replace what is there, whatever their stamps.  Raises as ``take_drafts``."""
+    for record in records:
+        check_collection(record.collection)
+        if not record.key:
+            raise BadRecord(f"a draft for {record.collection} has no key")
+    return _write_all(session, responder, [(record, _overwriting(record)) for record in records])
+
+
+def _as_record(draft: Draft) -> Record:
+    """Return what rights are judged by: a version that never will be."""
+    return Record(
+        draft.collection,
+        draft.key,
+        1,
+        "draft",
+        1,
+        dead=draft.dead,
+        head=draft.head,
+        body=draft.body,
+        content=draft.content,
+        size=draft.size,
+    )
+
+
+def _writing(draft: Draft) -> Write:
+    def write(writer: Writer) -> Outcome:
+        if len(draft.body) <= INLINE_LIMIT:
+            return writer.write(draft)
+        kept = writer.store_body(_as_record(draft), draft.body)
+        return writer.write(msgspec.structs.replace(draft, body=b"", content=kept.content, size=kept.size))
+
+    return write
+
+
+def _overwriting(record: Record) -> Write:
+    def write(writer: Writer) -> Outcome:
+        outcome = writer.overwrite(writer.store_body(record, record.body) if record.body else record)
+        if outcome.record is None:
+            raise Denied(f"{record.collection} {record.key!r} is not here")
+        return outcome
+
+    return write
+
+
+def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Record, Write]]) -> Applied:
+    """Write drafts in one transaction, each with the record that it is judged by."""
+    records = [record for record, _ in writes]
+    for record in records:
+        _check_rights(responder, record)
+
+    def job(writer: Writer) -> Applied:
+        responder.check_contents(writer, records)
+        applied = Applied()
+        for record, write in writes:
+            _check_content(writer, record)
+            _check_lines(writer, record)
+            outcome = write(writer)
+            if outcome.record is not None:
+                check_head(outcome.record)
+            applied += outcome.applied
+        return applied
+
+    return session.node.store.write(job)
+
+
+def _check_rights(responder: Responder, record: Record) -> None:
+    """Raise Denied unless this party may write a record."""
+    if record.collection == NODES:
+        raise Denied("what nodes say of themselves is written by nodes alone")
+    scope = responder.scope
+    if isinstance(scope, UserScope) and not scope.writes(record):
+        raise Denied(f"{record.collection} is not here")
+
+
+def _check_content(reader: Reader, record: Record) -> None:
+    """Raise MissingContent or BadRecord unless the content that a draft names is here, and as long as it says."""
+    if not record.content:
+        return
+    if not reader.content_complete(record.content):
+        raise MissingContent([(record.content, record.size)])
+    size = reader.content_size(record.content)
+    if size != record.size:
+        raise BadRecord(f"content {record.content.hex()} has {size} bytes, not {record.size}")
+
+
+def _check_lines(reader: Reader, record: Record) -> None:
+    """Raise BadRecord unless a room's network configuration can be obeyed."""
+    if record.dead or parse_collection(record.collection).kind != NETCONF:
+        return
+    if record.size > MAX_BYTES:
+        raise BadRecord(f"{record.size} bytes: a room's configuration has at most {MAX_BYTES}")
+    check_netconf(reader.body(record))
