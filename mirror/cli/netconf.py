@@ -1,6 +1,7 @@
 """Rooms' network configurations as text: netconf check, show, edit, import, export."""
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import local_node, sharing_status
 from mirror.cli.names import list_named
 from mirror.cli.output import json_option, print_json
-from mirror.cli.share import Lines, dry_run_option, show_preview
+from mirror.cli.share import EditedMeanwhile, Lines, dry_run_option, show_preview
 from mirror.config import (
     DEFAULT_PORT,
     MIN_SECRET,
@@ -111,7 +112,22 @@ def netconf_edit(directory: Path, room: str, dry_run: bool) -> None:
         if text is None:
             click.echo("Nothing was changed.")
             return
-        _set(lines, text.encode("utf-8", "surrogateescape"), dry_run)
+        body = text.encode("utf-8", "surrogateescape")
+        try:
+            _set(lines, body, dry_run)
+        except EditedMeanwhile:
+            kept = _keep(body)
+            click.echo(
+                f"Your lines are in {kept}; 'ctdlmirror netconf import ROOM {kept}' puts them in force.", err=True
+            )
+            raise
+
+
+def _keep(body: bytes) -> str:
+    """Write lines that somebody has edited to a file of their own, so that they are not lost; returns its name."""
+    with tempfile.NamedTemporaryFile(prefix="ctdlmirror-", suffix=".netconf", delete=False) as file:
+        file.write(body)
+    return file.name
 
 
 def _set(lines: Lines, body: bytes, dry_run: bool) -> None:

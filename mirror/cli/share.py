@@ -7,19 +7,37 @@ from pathlib import Path
 
 import click
 
-from mirror.cli.local import body_of, local_node, read_values, sharing_status
+from mirror.cli.local import body_of, local_node, read_values, record_at, sharing_status
 from mirror.cli.names import find_named, list_named, room
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError, load_config
+from mirror.model.drafting import draft_over, only_over
+from mirror.model.errors import MirrorError
 from mirror.model.fields import values_of
-from mirror.model.record import Record
+from mirror.model.kinds import Collection
+from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
 from mirror.sync.share.rules import NETCONF_KEY, is_proposed, may_share
+from mirror.wire.answers import parse_changed
+from mirror.wire.errors import ChangedThere
 from mirror.wire.status import PreviewCount, RoomStatus, RuleStatus, SharingStatus
+from mirror.wire.values import Held
 from netconf.lines import IGNET_SHARE, MIRROR_SHARE, Line, replace_lines
 from netconf.rules import DIRECTIONS, WHAT, Rule, read_rules, write_rule
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell how many records this would send or stop.")
+
+
+class EditedMeanwhile(MirrorError):
+    """A room's lines were changed by somebody else while new ones were being made from them."""
+
+    exit_code = 8
+
+    def __init__(self, room: str, there: Held | None) -> None:
+        by = "" if there is None else f" at {there.origin}, {format_stamp(there.stamp)}"
+        super().__init__(
+            f"the lines of {room} were changed meanwhile{by}, so nothing was written; look, and do it again"
+        )
 
 
 class Lines:
@@ -32,13 +50,13 @@ class Lines:
         records = {one.key: one for page in remote.get("rooms", [self.key]) for one in page.records}
         if not may_share(values_of(records[self.key])):
             raise ConfigError(f"{self.name} is somebody's mailbox, or not in use: it is not shared")
-        found = [one for page in remote.get(self._collection, [NETCONF_KEY]) for one in page.records if not one.dead]
-        self.record = found[0] if found else None
+        self._held = record_at(remote, self._collection, NETCONF_KEY)
+        self.record = self._held if self._held is not None and not self._held.dead else None
         self.body = body_of(remote, self.record) if self.record is not None else b""
 
     @property
     def _collection(self) -> str:
-        return f"netconf/{self.key}"
+        return str(Collection("netconf", self.key))
 
     @property
     def proposed(self) -> bool:
@@ -54,8 +72,15 @@ class Lines:
         return read_values(channel, PreviewCount)
 
     def write(self, body: bytes) -> None:
-        """Have the node obey other lines from now on.  Raises Refused naming what is wrong with them."""
-        self._remote.overwrite([Record(self._collection, NETCONF_KEY, 1, "draft", 1, body=body)])
+        """Have the node obey other lines from now on.
+
+        Raises Refused naming what is wrong with them; EditedMeanwhile when they are not those that were read any more.
+        """
+        draft = draft_over(self._held, self._collection, NETCONF_KEY, body=body)
+        try:
+            self._remote.draft([only_over(self._held, draft)])
+        except ChangedThere as error:
+            raise EditedMeanwhile(self.name, parse_changed(error.text)) from None
 
 
 def names_peer(peer: str) -> Callable[[Line], bool]:

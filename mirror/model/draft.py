@@ -12,6 +12,10 @@ from mirror.model.kinds import check_collection
 from mirror.model.record import Record, Version, past_of, record_crc, vector_of
 
 
+NOTHING = 0
+"""As ``only_if`` of a draft: that there is to be nothing yet."""
+
+
 class Base(msgspec.Struct, array_like=True, frozen=True):
     """The version vector of the record that a draft was made from.
 
@@ -56,7 +60,8 @@ class Draft(msgspec.Struct, array_like=True):
     of a kind that merges by fields, the fields that were changed and their new values; else all of the head.  A body
     over INLINE_LIMIT was sent before, as a content, and is named by ``content`` and ``size`` (bytes).  ``changed``
     names the parts of an item that differ from its base (mirror.model.parts); none named, all count as changed.
-    ``only_if`` is the CRC-64 of the version that has to be there still, like an ETag in If-Match.
+    ``only_if`` is the CRC-64 of the version that has to be there still, like an ETag in If-Match;
+    NOTHING where there is to be none.
     """
 
     collection: str

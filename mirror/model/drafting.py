@@ -3,15 +3,13 @@
 What a client does with what it was shown, whether it is the command line, a page or a folder of files.
 """
 
-from mirror.model.draft import Draft, base_of
+from mirror.model.draft import NOTHING, Draft, base_of
 from mirror.model.merge import is_item
 from mirror.model.parts import MESSAGE, read_parts
 from mirror.model.record import Record, record_crc
 
 REVISION = "revision"
 """The part that every edit writes anew, so naming it alone says that nothing else was changed."""
-NOTHING = 0
-"""As ``only_if``: that there is to be nothing yet."""
 
 
 def draft_over(

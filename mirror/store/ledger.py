@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from mirror.model.applied import Applied
-from mirror.model.draft import Base, Changed, Draft, base_of, check_draft, joint_base
+from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import Loser, overwritten, restoring, successor, tombstone, with_fields, written
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Value, order, pack_fields, unpack_fields
@@ -359,7 +359,7 @@ class Ledger(Tables):
         """Write a draft as this node's next version, or as an edit beside what its author had not seen."""
         check_draft(draft)
         current = self.get(draft.collection, draft.key)
-        if draft.only_if is not None and (current is None or record_crc(current) != draft.only_if):
+        if draft.only_if is not None and draft.only_if != (NOTHING if current is None else record_crc(current)):
             raise Changed(draft, current)
         if draft.dead and (current is None or current.dead):
             return Outcome(current, Applied(already_held=1))
@@ -384,8 +384,12 @@ class Ledger(Tables):
             made = with_fields(current, record.collection, record.key, values, self.clock.tick(), self._origin)
         else:
             made = successor(current, record, self.clock.tick(), self._origin, self.body)
-        self._put(made)
         losers = overwritten(current, made, self._origin, self.body) if current is not None else ()
+        if losers and not (_is_fields(made) or is_item(made)):
+            # It does not know what it replaces: so nobody takes it for having seen that, and all keep what lost.
+            past = tuple(seen for seen in made.past if seen[0] != losers[0].record.origin)
+            made = msgspec.structs.replace(made, past=past)
+        self._put(made)
         return Outcome(made, Applied(1, 0, self._log_conflicts(losers, made)))
 
     def put(self, draft: Record) -> Record:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from local import LocalNode
 
+from mirror.cli import data
 from mirror.cli.local import record_at
 from mirror.model.draft import Draft, base_of
 from mirror.model.record import Record, unpack_head
@@ -89,3 +90,25 @@ def test_what_is_not_there_cannot_be_deleted(node: LocalNode, again: bool) -> No
         key = node.run("post", "Lobby", "hello").stdout.strip()
         node.run("delete", "Lobby", key)
     assert "is not here" in node.run("delete", "Lobby", key, code=8).stderr
+
+
+def test_what_is_written_in_between_is_merged_and_not_overwritten(
+    node: LocalNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "event.ics"
+    file.write_text(EVENT)
+    node.run("calendar", "add", str(file), "--room", CALENDAR)
+    look = data.record_at
+
+    def be_late(remote: ChannelRemote, collection: str, key: str) -> Record | None:
+        found = look(remote, collection, key)
+        monkeypatch.setattr(data, "record_at", look)
+        body = data.body_of(remote, look(remote, collection, key)).replace(b"Lunch", b"Brunch")
+        data.write(remote, collection, key, body)
+        return found
+
+    monkeypatch.setattr(data, "record_at", be_late)
+    file.write_text(EVENT.replace("END:VEVENT", "LOCATION:Garden\nEND:VEVENT"))
+    node.run("calendar", "add", str(file), "--room", CALENDAR)
+    shown = node.run("read", CALENDAR).stdout
+    assert "SUMMARY:Brunch" in shown and "LOCATION:Garden" in shown

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.model.draft import Changed, Draft, base_of
+from mirror.model.draft import NOTHING, Changed, Draft, base_of
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import values_of
 from mirror.model.record import Record, pack_head, record_crc
@@ -221,6 +221,27 @@ def test_a_draft_for_one_version_only_is_refused_when_another_is_there(make_stor
     assert values_of(store.read(lambda reader: reader.get("rooms", "r"))) == {"name": "two"}
     draft.only_if = record_crc(second)
     assert store.write(lambda writer: writer.write(draft)).applied.written == 1
+
+
+def test_a_draft_for_nothing_is_refused_where_something_is(make_store: Make) -> None:
+    store = make_store("a")
+    draft = Draft("rooms", "r", head=pack_head({"name": "one"}), only_if=NOTHING)
+    assert store.write(lambda writer: writer.write(draft)).applied.written == 1
+    with pytest.raises(Changed):
+        store.write(lambda writer: writer.write(draft))
+
+
+def test_what_a_draft_without_a_base_overwrote_stays_unresolved_until_somebody_looks(make_store: Make) -> None:
+    one, other = make_store("a"), make_store("b")
+    first = other.write(lambda writer: writer.put(Record("files/r", "plan", 1, "x", 1, body=b"theirs")))
+    one.write(lambda writer: writer.apply([first]))
+    made = one.write(lambda writer: writer.overwrite(Record("files/r", "plan", 1, "x", 1, body=b"ours"))).record
+    assert made is not None
+    other.write(lambda writer: writer.apply([made]))
+    after = one.write(lambda writer: writer.put(Record("files/r", "plan", 1, "x", 1, body=b"later")))
+    other.write(lambda writer: writer.apply([after]))
+    assert [store.read(lambda reader: reader.conflict_count()) for store in (one, other)] == [1, 1]
+    assert one.read(lambda reader: reader.digest("")) == other.read(lambda reader: reader.digest(""))
 
 
 def test_a_base_from_the_future_is_refused(make_store: Make) -> None:
