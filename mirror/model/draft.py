@@ -11,7 +11,6 @@ from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.kinds import check_collection
 from mirror.model.record import Record, Version, past_of, record_crc, vector_of
 
-
 NOTHING = 0
 """As ``only_if`` of a draft: that there is to be nothing yet."""
 
