@@ -37,7 +37,7 @@ def status(directory: Path, as_json: bool) -> None:
     holder = f" for {state.holder}" if state.holder else ""
     click.echo(f"Node {state.node}, epoch {state.epoch}: {up}")
     click.echo(f"  {state.records} records, newest {newest}, digest {state.digest}")
-    click.echo(f"  {state.mode}{holder}, {state.conflicts} conflicts not restored")
+    click.echo(f"  {state.mode}{holder}, {state.conflicts} conflicts not resolved")
     if state.addresses:
         click.echo(f"  listening on {', '.join(state.addresses)}")
     if state.links:
@@ -90,7 +90,7 @@ def conflicts() -> None:
 
 
 @conflicts.command("list")
-@click.option("--all", "every", is_flag=True, help="Also those restored already.")
+@click.option("--all", "every", is_flag=True, help="Also those resolved already.")
 @json_option
 @click.pass_obj
 def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
     elif not found:
         click.echo("No conflicts.")
     else:
-        print_table("", ["no.", "what", "lost version", "written at", "won", "restored"], [
+        print_table("", ["no.", "what", "lost version", "written at", "won", "resolved"], [
             [str(one.number), one.what, one.loser["time"], one.loser["origin"], _version(one.winner),
              "yes" if one.restored_ms else ""]
             for one in found
@@ -148,25 +148,68 @@ def _told(found: ConflictStatus) -> Iterator[str]:
     elif "content" in loser:
         yield f"  What was lost: a body of {loser['size']:,} bytes"
     if found.restored_ms:
-        yield "It was restored already."
-    yield f"'ctdlmirror conflicts restore {found.number}' makes it the newest version everywhere."
+        yield "It is resolved already."
+    yield f"'ctdlmirror conflicts restore {found.number}' makes it the newest version everywhere,"
+    yield "'dismiss' leaves things as they are, 'keep-both' writes it as a thing of its own."
+
+
+_numbers = click.argument("numbers", type=int, nargs=-1)
 
 
 @conflicts.command("restore")
-@click.argument("numbers", type=int, nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All that were not restored yet, oldest first.")
+@_numbers
+@click.option("--all", "every", is_flag=True, help="All that nobody has resolved yet, oldest first.")
+@json_option
 @click.pass_obj
-def conflicts_restore(directory: Path, numbers: tuple[int, ...], every: bool) -> None:
-    """Make the versions that lost the newest ones, everywhere."""
+def conflicts_restore(directory: Path, numbers: tuple[int, ...], every: bool, as_json: bool) -> None:
+    """Make the versions that lost the newest ones, everywhere.
+
+    Of fields and of calendar and contact items just what lost comes back.
+    """
+    _resolve(directory, "restore", "Restored", numbers, every, as_json)
+
+
+@conflicts.command("dismiss")
+@_numbers
+@click.option("--all", "every", is_flag=True, help="All that nobody has resolved yet, oldest first.")
+@json_option
+@click.pass_obj
+def conflicts_dismiss(directory: Path, numbers: tuple[int, ...], every: bool, as_json: bool) -> None:
+    """Leave things as they are, and list these conflicts no more, on any node."""
+    _resolve(directory, "dismiss", "Dismissed", numbers, every, as_json)
+
+
+@conflicts.command("keep-both")
+@_numbers
+@json_option
+@click.pass_obj
+def conflicts_keep_both(directory: Path, numbers: tuple[int, ...], as_json: bool) -> None:
+    """Write the versions that lost as things of their own: files, messages, calendar and contact items."""
+    _resolve(directory, "keep-both", "Kept both of", numbers, False, as_json)
+
+
+class Resolved(msgspec.Struct):
+    """A conflict that was resolved, and where what was written for that stands."""
+
+    number: int
+    where: str
+
+
+def _resolve(directory: Path, action: str, done: str, numbers: tuple[int, ...], every: bool, as_json: bool) -> None:
     if bool(numbers) == every:
-        raise click.UsageError("name the NUMBERS of conflicts, or --all")
+        raise click.UsageError("name the NUMBERS of conflicts" + (", or --all" if action != "keep-both" else ""))
+    resolved: list[Resolved] = []
     with local_node(directory) as remote:
         if every:
             numbers = tuple(sorted(found.number for found in ask_values(remote, "SYNC all|conflicts", ConflictStatus)))
         for number in numbers:
-            reply = remote.channel.ask(f"SYNC all|restore|{number}")
-            click.echo(f"Restored {number}: {reply.text.replace('|', ' ')}")
-    if not numbers:
+            reply = remote.channel.ask(f"SYNC all|{action}|{number}")
+            resolved.append(Resolved(number, "" if action == "dismiss" else reply.text.replace("|", " ")))
+            if not as_json:
+                click.echo(f"{done} {number}" + (f": {resolved[-1].where}" if resolved[-1].where else ""))
+    if as_json:
+        print_json(resolved)
+    elif not numbers:
         click.echo("No conflicts.")
 
 

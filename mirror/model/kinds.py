@@ -91,6 +91,12 @@ def check_collection(name: str) -> None:
         raise BadRecord(f"{name[:80]!r} names no collection: {kind.name} is written {form}")
 
 
+def names_one(name: str) -> bool:
+    """Tell whether a name is that of one collection: of a kind kept once, or of a room's."""
+    kind = KINDS.get(name)
+    return "/" in name or (kind is not None and not kind.per_room)
+
+
 def room_of(collection: str) -> str:
     """Return the room id in a collection's name, or an empty string."""
     return parse_collection(collection).room

@@ -62,6 +62,20 @@ def restore(session: Session, _asked: Asked, number: int) -> None:
     session.reply(Code.OK, format_place(record.collection, record.key))
 
 
+def dismiss(session: Session, _asked: Asked, number: int) -> None:
+    """dismiss: resolve a conflict as it stands."""
+    session.node.single_user.check_open()
+    session.node.store.write(lambda writer: writer.dismiss(number))
+    session.reply(Code.OK, str(number))
+
+
+def keep_both(session: Session, _asked: Asked, number: int) -> None:
+    """keep-both: write the losing version of a conflict as a thing of its own."""
+    session.node.single_user.check_open()
+    record = session.node.store.write(lambda writer: writer.keep_both(number))
+    session.reply(Code.OK, format_place(record.collection, record.key))
+
+
 def check(session: Session, _asked: Asked) -> None:
     """check: compute every CRC, digest and content again."""
     report = session.node.store.run(check_store)

@@ -4,7 +4,7 @@ Dispatch, ``HELP`` and SYNC's listings come from it, and docs/protocol.md is che
 """
 
 from mirror.peer.dial import MECHANISM
-from mirror.server.administration import ALL, back_up, check, restore, tell_conflicts, tell_status
+from mirror.server.administration import ALL, back_up, check, dismiss, keep_both, restore, tell_conflicts, tell_status
 from mirror.server.basics import (
     begin_tls,
     do_nothing,
@@ -149,6 +149,10 @@ ACTIONS = {
         ADMIN,
     ),
     "restore": Handler(restore, "makes the losing version the newest (administrators)", (number("number"),), ADMIN),
+    "dismiss": Handler(dismiss, "resolves a conflict as it stands (administrators)", (number("number"),), ADMIN),
+    "keep-both": Handler(
+        keep_both, "writes the losing version as a thing of its own (administrators)", (number("number"),), ADMIN
+    ),
     "preview": Handler(
         preview,
         "of netconf/ROOM: send lines, read how many records they send or stop (administrators)",

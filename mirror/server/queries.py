@@ -80,7 +80,7 @@ def _send_pages(session: Session, pages: Iterable[Page]) -> None:
 
 def send_since(session: Session, asked: Asked, cursor: Cursor) -> None:
     """since: what changed after a cursor."""
-    _send_pages(session, session.responder().since(cursor, asked.allows))
+    _send_pages(session, session.responder().since(cursor, asked.allows, asked.collection))
 
 
 def send_all(session: Session, asked: Asked) -> None:

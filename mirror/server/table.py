@@ -8,6 +8,7 @@ import enum
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from mirror.model.kinds import names_one
 from mirror.wire.arguments import Argument, shown
 
 
@@ -48,6 +49,11 @@ class Asked(NamedTuple):
 
     type: str
     allows: Callable[[str], bool]
+
+    @property
+    def collection(self) -> str | None:
+        """The one collection that the type names, whose part of the feed is found without reading all of it."""
+        return self.type if names_one(self.type) else None
 
 
 class Table(NamedTuple):

@@ -75,5 +75,5 @@ def _next_page(session: Session, asked: Asked, after: int) -> SharedPage:
     if asked.type == "all" and party.kind != "user" and session.pinned is None:
         shared = session.node.pages_for(party.scope).read(after)
         return shared if session.encoding == MSGPACK else shared._replace(wire=b"")
-    page, more = session.responder().page(after, asked.allows)
+    page, more = session.responder().page(after, asked.allows, asked.collection)
     return SharedPage(page, more, b"")

@@ -373,6 +373,13 @@ class Writer(Reader, Protocol):
         """Resolve a conflict as it stands, everywhere.  Raises NoConflict."""
         ...
 
+    def keep_both(self, number: int) -> Record:
+        """Resolve a conflict by writing what lost as a thing of its own, which is returned.
+
+        Raises NoConflict; NoCopy where a key has room for one alone.
+        """
+        ...
+
     def put(self, draft: Record) -> Record:
         """Write a draft as this node's next version of what is here, and return that."""
         ...

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from mirror.formats.beside import beside
 from mirror.model.applied import Applied
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import Loser, overwritten, restoring, successor, tombstone, with_fields, written
@@ -517,6 +518,19 @@ class Ledger(Tables):
             record = self._put(settling(made, [record_crc(conflict.loser)], self.body))
         self.resolve_conflict(number, stamp_ms(self.clock.last))
         return record
+
+    def keep_both(self, number: int) -> Record:
+        """Resolve a conflict by writing what lost as a thing of its own, which is returned.
+
+        It is the same thing wherever somebody does so, so two administrators make one copy.  Raises NoConflict, NoCopy.
+        """
+        loser = self._conflict(number).loser
+        draft, body = beside(loser, self.body(loser))
+        copy = self.get(draft.collection, draft.key)
+        if copy is None or copy.dead:
+            copy = self.put(self.store_body(draft, body))
+        self.dismiss(number)
+        return copy
 
     def _conflict(self, number: int) -> Conflict:
         found = self.conflicts(number, unresolved=False)

@@ -107,13 +107,15 @@ class Responder:
             raise StaleCursor(f"deletions after cursor {cursor} have been forgotten here: reconcile")
         return int(trimmed)
 
-    def page(self, after: int, allows: Callable[[str], bool] | None = None) -> tuple[Page, bool]:
-        """Return the next page of the feed and whether more is there now."""
+    def page(
+        self, after: int, allows: Callable[[str], bool] | None = None, collection: str | None = None
+    ) -> tuple[Page, bool]:
+        """Return the next page of the feed, or of one collection's part of it, and whether more is there now."""
         scope = self.scope
         reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
 
         def job(reader: Reader) -> tuple[Page, bool]:
-            feed: FeedPage = reader.feed(after, reads, limit=self._page_records)
+            feed: FeedPage = reader.feed(after, reads, collection, self._page_records)
             page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
             if all(scope.whole(name) for name in {record.collection for record in page.records}):
                 return page, feed.more
@@ -122,11 +124,13 @@ class Responder:
 
         return self._read(job)
 
-    def since(self, cursor: Cursor, allows: Callable[[str], bool] | None = None) -> Iterator[Page]:
+    def since(
+        self, cursor: Cursor, allows: Callable[[str], bool] | None = None, collection: str | None = None
+    ) -> Iterator[Page]:
         trimmed = self.check_cursor(cursor)
         after, more = cursor.sequence, True
         while more:
-            page, more = self.page(after, allows)
+            page, more = self.page(after, allows, collection)
             check_page(page, after, trimmed)
             after = page.cursor.sequence if page.cursor else after
             yield page

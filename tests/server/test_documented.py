@@ -30,7 +30,7 @@ def rows(heading: str) -> dict[str, Row]:
     for line in section.splitlines():
         if line.startswith("| `"):
             forms, who = [cell.strip("| ") for cell in line.replace("\\|", "¦").split(" | ")][:2]
-            for name in re.findall(r"`([A-Za-z]+)\b", forms):
+            for name in re.findall(r"`([A-Za-z-]+)", forms):
                 before = found[name].forms if name in found else ""
                 found[name] = Row(f"{before} {forms.replace('¦', '|')}", who)
     return found

@@ -227,6 +227,15 @@ def test_a_cursor_of_another_life_is_refused(talk: Callable[..., Channel]) -> No
         list(remote.since(Cursor("0123456789abcdef", 5)))
 
 
+def test_the_feed_of_one_collection_ends_where_all_of_it_does(talk: Callable[..., Channel], node: Node) -> None:
+    pages = list(ChannelRemote(talk(ADMIN), "floors").since(Cursor("", 0)))
+    assert {record.collection for page in pages for record in page.records} == {"floors"}
+    cursor = pages[-1].cursor
+    assert cursor is not None
+    assert cursor.sequence == node.store.read(lambda reader: reader.last_sequence())
+    assert [page.records for page in ChannelRemote(talk(ADMIN), "floors").since(cursor)] == [[]]
+
+
 def test_equal_digests_are_told_in_one_line(talk: Callable[..., Channel]) -> None:
     remote = ChannelRemote(talk(ADMIN))
     state = remote.info()

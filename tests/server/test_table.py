@@ -116,7 +116,17 @@ def test_functions_take_what_is_declared(name: str) -> None:
 def test_nothing_of_the_administrators_is_open_to_others() -> None:
     """Said twice on purpose: who opens one of these has to say so here as well."""
     closed = {name for name, handler in HANDLERS.items() if handler.permission is Permission.ADMIN}
-    assert closed == {"status", "conflicts", "restore", "preview", "backup", "check", "shares status"}
+    assert closed == {
+        "status",
+        "conflicts",
+        "restore",
+        "dismiss",
+        "keep-both",
+        "preview",
+        "backup",
+        "check",
+        "shares status",
+    }
     peers = {name for name, handler in HANDLERS.items() if handler.permission is Permission.PEER_OR_ADMIN}
     assert peers == {"SNGL", "pin"}
 

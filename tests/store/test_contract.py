@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror.formats.beside import NoCopy
 from mirror.model.draft import NOTHING, Changed, Draft, base_of
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import values_of
@@ -372,3 +373,40 @@ def test_the_feed_of_one_collection_reaches_to_the_end_of_all(make_store: Make) 
     page = store.read(lambda reader: reader.feed(4, collection="files/r", limit=2))
     assert ([record.key for record in page.records], page.more, page.sequence) == (["k4"], False, 6)
     assert store.read(lambda reader: reader.feed(0, collection="files/none")).records == []
+
+
+def test_both_versions_can_be_kept_and_two_who_do_so_make_one_copy(make_store: Make) -> None:
+    one, other = conflicting(make_store, *FILES)
+    copies = [store.write(lambda writer: writer.keep_both(writer.conflicts()[0].number)) for store in (one, other)]
+    assert [copy.body for copy in copies] == [b"one", b"one"]
+    assert copies[0].key == copies[1].key != "plan"
+    one.write(lambda writer: writer.apply([copies[1], other.read(lambda reader: reader.get("files/r", "plan"))]))
+    other.write(lambda writer: writer.apply([one.read(lambda reader: reader.get("files/r", "plan"))]))
+    for store in (one, other):
+        assert store.read(lambda reader: sorted(record.body for record in reader.scan_all("files/r"))) == [
+            b"one",
+            b"two",
+        ]
+        assert store.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_a_second_calendar_item_has_a_uid_of_its_own(make_store: Make) -> None:
+    one, _ = conflicting(make_store, *EVENTS)
+    copy = one.write(lambda writer: writer.keep_both(writer.conflicts()[0].number))
+    uid = copy.key.removeprefix("euid:")
+    assert uid != "e"
+    assert f"UID:{uid}".encode() in copy.body.replace(b"\n ", b"")
+    assert b"SUMMARY:one" in copy.body
+    kept = one.read(lambda reader: reader.get("messages/r", "euid:e"))
+    assert kept is not None and b"SUMMARY:two" in kept.body
+    assert one.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_of_a_room_there_are_no_two(make_store: Make) -> None:
+    store = make_store("a")
+    first = put_name(store, "one")
+    put_name(store, "two")
+    store.write(lambda writer: writer.write(name_draft(first, "three")))
+    with pytest.raises(NoCopy, match="restore the version that lost, or dismiss"):
+        store.write(lambda writer: writer.keep_both(writer.conflicts()[0].number))
+    assert store.read(lambda reader: reader.conflict_count()) == 1
