@@ -9,7 +9,7 @@ import msgspec
 
 from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.kinds import check_collection
-from mirror.model.record import Record, Version, past_of, record_crc, vector_of
+from mirror.model.record import Past, Record, Version, past_of, record_crc, vector_in, vector_of
 
 NOTHING = 0
 """As ``only_if`` of a draft: that there is to be nothing yet."""
@@ -24,12 +24,12 @@ class Base(msgspec.Struct, array_like=True, frozen=True):
 
     stamp: int
     origin: str
-    past: tuple[tuple[str, int], ...] = ()
+    past: Past = ()
 
     @property
     def vector(self) -> dict[str, int]:
         """By origin, the newest stamp that the author had seen."""
-        vector = dict(self.past)
+        vector = vector_in(self.past)
         vector[self.origin] = max(self.stamp, vector.get(self.origin, 0))
         return vector
 
@@ -49,7 +49,7 @@ def joint_base(one: Base, other: Base) -> Base:
     stamp, origin = max((one.stamp, one.origin), (other.stamp, other.origin))
     ours, theirs = one.vector, other.vector
     vector = {name: max(ours.get(name, 0), theirs.get(name, 0)) for name in ours.keys() | theirs.keys()}
-    return Base(stamp, origin, past_of(vector, origin))
+    return Base(stamp, origin, past_of(vector, Version(stamp, origin)))
 
 
 class Draft(msgspec.Struct, array_like=True):

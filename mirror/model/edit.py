@@ -22,7 +22,7 @@ from mirror.model.parts import (
     write_body,
     write_head,
 )
-from mirror.model.record import Record, pack_head, past_of, unpack_head, vector_of
+from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_of
 
 FIRST_BORN = 1
 """The birth of an item that this node has never seen deleted."""
@@ -34,14 +34,14 @@ def successor(current: Record | None, draft: Record, stamp: int, origin: str, bo
     Whatever the draft's own stamps are, the result carries ``stamp`` and ``origin``.  An item that its own
     standard ranks below the current one (an older SEQUENCE, put back on purpose) becomes a new incarnation.
     """
-    born, past, head = stamp, {}, draft.head
+    born, vector, least, head = stamp, dict[str, int](), stamp, draft.head
     if is_item(draft):
         head = without_written(head)
         # Two nodes that file the same item independently (an invitation that came to both) make one incarnation,
         # so its own standard decides between them; what was created after a known deletion is a new one.
         born = FIRST_BORN if current is None else stamp
     if current is not None:
-        past = vector_of(current)
+        vector, least = vector_of(current), least_of(current)
         if not current.dead and not is_item(draft):
             born = current.born
         elif not current.dead:
@@ -57,7 +57,7 @@ def successor(current: Record | None, draft: Record, stamp: int, origin: str, bo
         stamp=stamp,
         origin=origin,
         born=born,
-        past=past_of(past, origin),
+        past=past_of(vector, Version(stamp, origin), least),
         head=head,
         body=draft.body,
         content=draft.content,
@@ -87,7 +87,7 @@ def tombstone(current: Record, stamp: int, origin: str) -> Record:
 
     Its birth says when what it deletes was last written: all that can still be told of that.
     """
-    past = past_of(vector_of(current), origin)
+    past = past_of(vector_of(current), Version(stamp, origin), least_of(current))
     born = current.born if current.dead else current.stamp
     return Record(current.collection, current.key, stamp, origin, min(born, stamp), dead=True, past=past)
 
@@ -128,19 +128,19 @@ def written(
     if current.dead and draft.base is not None:
         return _after_deletion(current, draft, stamp, origin)
     if draft.dead:
-        dead = tombstone(current, stamp, origin)
-        return Written(msgspec.structs.replace(dead, past=past_of(seen, origin)), (Loser(current),))
+        made = tombstone(current, stamp, origin)
+        return Written(msgspec.structs.replace(made, past=past_of(seen, made.version)), (Loser(current),))
     if current.dead:
         return Written(_knowing(current, draft, seen, stamp, origin, body))
     if kind_of(draft.collection).rule is MergeRule.FIELDS:
         return _stale_fields(current, draft, seen, stamp, origin)
     if draft.key == current.key and is_item(current):
         return _stale_item(current, draft, seen, stamp, origin, body, keep)
-    made = _record(draft, stamp, origin, current.born, past_of(seen, origin), draft.head)
+    made = _record(draft, stamp, origin, current.born, past_of(seen, Version(stamp, origin)), draft.head)
     return Written(made, () if same_content(made, current) else (Loser(current),))
 
 
-def _record(draft: Draft, stamp: int, origin: str, born: int, past: tuple[tuple[str, int], ...], head: bytes) -> Record:
+def _record(draft: Draft, stamp: int, origin: str, born: int, past: Past, head: bytes) -> Record:
     return Record(
         draft.collection,
         draft.key,
@@ -173,7 +173,7 @@ def _having_seen(record: Record, seen: Vector) -> Record:
     if all(vector.get(origin, 0) >= stamp for origin, stamp in seen.items()):
         return record
     joint = {origin: max(vector.get(origin, 0), seen.get(origin, 0)) for origin in vector.keys() | seen.keys()}
-    return msgspec.structs.replace(record, past=past_of(joint, record.origin))
+    return msgspec.structs.replace(record, past=past_of(joint, record.version, least_of(record)))
 
 
 def _after_deletion(current: Record, draft: Draft, stamp: int, origin: str) -> Written:
@@ -183,7 +183,7 @@ def _after_deletion(current: Record, draft: Draft, stamp: int, origin: str) -> W
     head = draft.head
     if kind_of(draft.collection).rule is MergeRule.FIELDS:
         head = pack_fields({name: Field(value, stamp, origin) for name, value in unpack_head(head).items()})
-    past = past_of(draft.base.vector if draft.base is not None else {}, origin)
+    past = past_of(draft.base.vector if draft.base is not None else {}, Version(stamp, origin))
     return Written(current, (Loser(_record(draft, stamp, origin, 1, past, head)),))
 
 
@@ -202,12 +202,14 @@ def _stale_fields(current: Record, draft: Draft, seen: Vector, stamp: int, origi
 def _stale_item(
     current: Record, draft: Draft, seen: Vector, stamp: int, origin: str, body: Body, keep: Keep
 ) -> Written:
-    past = past_of(seen, origin)
+    past = past_of(seen, Version(stamp, origin))
     alone = _record(draft, stamp, origin, current.born, past, without_written(draft.head))
     held, new = read_parts(current, body(current)), read_parts(alone, body(alone))
     ours = stale_edit(held, new, draft.changed, stamp, origin)
     joined = join(held, ours)
-    made = msgspec.structs.replace(alone, past=past_of(vector_of(current), origin), head=write_head(joined))
+    made = msgspec.structs.replace(
+        alone, past=past_of(vector_of(current), alone.version, least_of(current)), head=write_head(joined)
+    )
     if joined == held:
         made = msgspec.structs.replace(made, body=current.body, content=current.content, size=current.size)
     elif _same_texts(joined, new):

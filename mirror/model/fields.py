@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mirror.model.errors import BadRecord
-from mirror.model.record import Record, pack_head
+from mirror.model.limits import FIELDS, MARKS, MAX_INT, Class, check_names, greatest
+from mirror.model.record import MAX_ORIGIN, Record, pack_head
 
 Value = str | int | bool
 MARK = "!settled "
@@ -59,3 +60,39 @@ def fields_at(values: Mapping[str, Any], stamp: int, origin: str) -> bytes:
 def order(field: Field) -> tuple[int, str, str, str]:
     """Return what decides between two versions of one field; the value itself breaks a tie."""
     return (field.stamp, field.origin, type(field.value).__name__, str(field.value))
+
+
+def cut_fields(fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Return as many fields as a record may have, those written last; see mirror.model.limits."""
+    if len(fields) <= MARKS.count:
+        return dict(fields)
+    return greatest(fields, _class_of, order)
+
+
+def _class_of(name: str) -> Class:
+    return MARKS if name.startswith(MARK) else FIELDS
+
+
+def check_fields(record: Record) -> None:
+    """Raise BadRecord unless a record's fields are such as every node takes."""
+    where = f"record {record.collection} {record.key[:80]!r}"
+    fields = unpack_fields(record)
+    if len(cut_fields(fields)) < len(fields):
+        raise BadRecord(f"{where}: {len(fields)} fields are over the limit of {FIELDS.count}")
+    check_names(fields, where)
+    for name, field in fields.items():
+        if not 0 < field.stamp <= record.stamp:
+            raise BadRecord(f"{where}: its field {name[:40]!r} is later than itself")
+        if not 0 < len(field.origin) <= MAX_ORIGIN:
+            raise BadRecord(f"{where}: its field {name[:40]!r} has an origin of {len(field.origin)} characters")
+        _check_value(field.value, f"{where}: its field {name[:40]!r}")
+
+
+def _check_value(value: Value, where: str) -> None:
+    if isinstance(value, str):
+        if len(value) > FIELDS.size or len(value.encode()) > FIELDS.size:
+            raise BadRecord(f"{where} has more than {FIELDS.size} bytes")
+        if "\0" in value:
+            raise BadRecord(f"{where} holds a NUL")
+    elif not -MAX_INT <= value <= MAX_INT:
+        raise BadRecord(f"{where} is a number out of range")

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from mirror.model.content_lines import Component, parse_component
 
-MAX_PARSED = 1024 * 1024
-"""Bytes of a message in which an item is looked for; larger ones are compared as a whole."""
+MAX_PARSED = 8 * 1024 * 1024
+"""Bytes of a message in which an item is looked for; larger ones are compared as a whole.
+
+More than the parts that mirror.model.limits allows can make together, so what merging makes is looked into again."""
 ITEM_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL")
 
 _MOMENT = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)(?:\.\d*)?)?Z?", re.ASCII)

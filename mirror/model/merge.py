@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mirror.model.errors import BadRecord
-from mirror.model.fields import Field, order, pack_fields, unpack_fields
+from mirror.model.fields import MARK, Field, check_fields, cut_fields, order, pack_fields, unpack_fields
 from mirror.model.kinds import ITEM_PREFIX, MergeRule, kind_of
 from mirror.model.parts import check_written, join, lost_names, read_parts, write_body, write_head
-from mirror.model.record import Record, covers, past_of, record_bytes, vector_of
+from mirror.model.record import Record, Version, covers, least_of, past_of, record_bytes, unpack_head, vector_of
 
 
 class Merged(NamedTuple):
@@ -63,20 +62,18 @@ def is_item(record: Record) -> bool:
 
 
 def check_head(record: Record) -> None:
-    """Raise BadRecord when a record from outside holds a field or part written later than itself.
+    """Raise BadRecord when the head of a record from outside is none of its kind, too large, or later than itself.
 
     Its own stamp is checked against the clock; without this a field's could win for ever (rule 6).
     """
     if record.dead or not record.head:
         return
     if kind_of(record.collection).rule is MergeRule.FIELDS:
-        for name, field in unpack_fields(record).items():
-            if not 0 < field.stamp <= record.stamp:
-                raise BadRecord(
-                    f"record {record.collection} {record.key!r}: its field {name[:40]!r} is later than itself"
-                )
+        check_fields(record)
     elif is_item(record):
         check_written(record)
+    else:
+        unpack_head(record.head)
 
 
 def _order(record: Record) -> tuple[Any, ...]:
@@ -116,7 +113,14 @@ def _joint(left: Record, right: Record) -> Record:
     vector = vector_of(left)
     for name, seen in vector_of(right).items():
         vector[name] = max(seen, vector.get(name, 0))
-    return Record(left.collection, left.key, stamp, origin, left.born, past=past_of(vector, origin))
+    return Record(
+        left.collection,
+        left.key,
+        stamp,
+        origin,
+        left.born,
+        past=past_of(vector, Version(stamp, origin), min(least_of(left), least_of(right))),
+    )
 
 
 def _merge_fields(left: Record, right: Record) -> Merged:
@@ -125,6 +129,7 @@ def _merge_fields(left: Record, right: Record) -> Merged:
     for name, field in theirs.items():
         if name not in kept or order(field) > order(kept[name]):
             kept[name] = field
+    kept = cut_fields(kept)
     merged = msgspec.structs.replace(_joint(left, right), head=pack_fields(kept))
     losers = (*_lost_fields(left, ours, right, kept), *_lost_fields(right, theirs, left, kept))
     return Merged(_reuse(merged, left, right), losers)
@@ -159,13 +164,19 @@ def _reuse(merged: Record, left: Record, right: Record) -> Record:
     return merged
 
 
+def _is_lost(field: Field, kept: Field | None, seen: dict[str, int]) -> bool:
+    if kept is None:
+        return True
+    unseen = seen.get(field.origin, 0) < field.stamp or kept[1:] == field[1:]
+    return kept.value != field.value and unseen
+
+
 def _lost_fields(loser: Record, fields: dict[str, Field], winner: Record, kept: dict[str, Field]) -> tuple[Record, ...]:
-    """The fields of ``loser`` that were overwritten by someone who had not seen them."""
+    """The fields of ``loser`` that were overwritten by someone who had not seen them, or for which there is no room."""
     vector = vector_of(winner)
     lost = {
         name: field
         for name, field in fields.items()
-        if kept[name].value != field.value
-        and (vector.get(field.origin, 0) < field.stamp or kept[name][1:] == field[1:])
+        if not name.startswith(MARK) and _is_lost(field, kept.get(name), vector)
     }
     return (msgspec.structs.replace(loser, head=pack_fields(lost)),) if lost else ()

@@ -17,7 +17,24 @@ import msgspec
 from mirror.model.content_lines import Component, fold, name_of, value_of
 from mirror.model.errors import BadRecord
 from mirror.model.item import ITEM_COMPONENTS, Item, Rank, find_item
-from mirror.model.record import Record, pack_head, unpack_head
+from mirror.model.limits import (
+    ALARMS,
+    AROUND,
+    IDENTITIES,
+    MARKS,
+    MAX_NAME,
+    PICTURES,
+    PROPERTIES,
+    REVISIONS,
+    TEXTS,
+    TIMES,
+    ZONES,
+    Class,
+    by_class,
+    check_names,
+    greatest,
+)
+from mirror.model.record import MAX_ORIGIN, Record, pack_head, unpack_head
 
 HEAD_KEY = "written"
 """Under this name a head keeps who wrote which part, where that is not the version as a whole."""
@@ -31,6 +48,15 @@ _TOGETHER = {
     "name": ("N", "FN"),
 }
 _GROUP_OF = {name: group for group, names in _TOGETHER.items() for name in names}
+_CLASSES = {
+    "when": TIMES,
+    "revision": REVISIONS,
+    "identity": IDENTITIES,
+    **dict.fromkeys(("PHOTO", "LOGO", "SOUND", "KEY", "ATTACH"), PICTURES),
+    **dict.fromkeys(("DESCRIPTION", "NOTE", "COMMENT", "X-ALT-DESC"), TEXTS),
+    MESSAGE: AROUND,
+    SUBJECT: AROUND,
+}
 _ALARMS = "within"
 """The components inside an event; the name sorts behind all properties, where they have to be."""
 _UNNOTICED = ("revision", MESSAGE)
@@ -128,9 +154,41 @@ def _written(record: Record, held: Any) -> _Written:
 def check_written(record: Record) -> None:
     """Raise BadRecord when a head speaks of edits later than its record; they would win for ever."""
     head = unpack_head(record.head) if record.head else {}
-    for name, one in _written(record, head.get(HEAD_KEY)).items():
+    where = f"record {record.collection} {record.key[:80]!r}"
+    written = _written(record, head.get(HEAD_KEY))
+    check_names(written, where)
+    for class_, names in by_class(written.keys() - {""}, class_of).items():
+        if len(names) > class_.count:
+            raise BadRecord(f"{where}: {len(names)} {class_.holds} are over the limit of {class_.count}")
+    for name, one in written.items():
         if not 0 < one.stamp <= record.stamp:
-            raise BadRecord(f"record {record.collection} {record.key!r}: its part {name[:40]!r} is later than itself")
+            raise BadRecord(f"{where}: its part {name[:40]!r} is later than itself")
+        if not 0 < len(one.origin) <= MAX_ORIGIN:
+            raise BadRecord(f"{where}: its part {name[:40]!r} has an origin of {len(one.origin)} characters")
+        if one.hidden is not None and len(one.hidden.encode()) > class_of(name).size:
+            raise BadRecord(f"{where}: its part {name[:40]!r} has more than {class_of(name).size} bytes")
+
+
+def class_of(name: str) -> Class:
+    """Return which class of parts a name is of; it follows from the name alone."""
+    if name.startswith(SETTLED):
+        return MARKS
+    _, separator, own = name.rpartition(_SEPARATOR)
+    if separator and not own:
+        return ZONES
+    if own == _ALARMS:
+        return ALARMS
+    return _CLASSES.get(own) or _CLASSES.get(name_of(own if own.endswith(":") else f"{own}:")) or PROPERTIES
+
+
+def _fits(texts: Mapping[str, bytes]) -> bool:
+    """Tell whether parts are as many and as large as merging can keep."""
+    classes = by_class(texts, class_of)
+    return all(
+        len(names) <= class_.count
+        and all(len(texts[name]) <= class_.size and len(name.encode()) <= MAX_NAME for name in names)
+        for class_, names in classes.items()
+    )
 
 
 def _texts(item: Item | None, body: bytes, rest: bytes) -> tuple[str, dict[str, bytes]]:
@@ -144,7 +202,7 @@ def _texts(item: Item | None, body: bytes, rest: bytes) -> tuple[str, dict[str, 
         if name in texts:
             return whole  # two components of one name: nothing could tell their properties apart
         texts[name] = "\n".join(lines).encode()
-    return item.component.name, texts
+    return (item.component.name, texts) if _fits(texts) else whole
 
 
 def _cut_subject(before: bytes) -> tuple[list[bytes], bytes]:
@@ -199,7 +257,12 @@ def join(left: Parts, right: Parts) -> Parts:
         return max(left, right, key=lambda parts: parts.kind)
     base = max(left.base, right.base)
     named = {name: _later(left.get(name), right.get(name)) for name in left.named.keys() | right.named.keys()}
-    return Parts(left.kind, base, {name: part for name, part in named.items() if part != Part(base, None)})
+    return cut_parts(Parts(left.kind, base, {name: part for name, part in named.items() if part != Part(base, None)}))
+
+
+def cut_parts(parts: Parts) -> Parts:
+    """Return as many parts as an item may have; see mirror.model.limits."""
+    return parts._replace(named=greatest(parts.named, class_of, lambda part: part.order))
 
 
 def _later(one: Part, other: Part) -> Part:
@@ -215,8 +278,8 @@ def edited(current: Parts, draft: Parts, stamp: int, origin: str) -> Parts:
         return held if name != MESSAGE and held.holds == new else Part(edit, new)
 
     named = {name: part(name) for name in current.named.keys() | draft.named.keys()}
-    return Parts(
-        draft.kind, current.base, {name: one for name, one in named.items() if one != Part(current.base, None)}
+    return cut_parts(
+        Parts(draft.kind, current.base, {name: one for name, one in named.items() if one != Part(current.base, None)})
     )
 
 

@@ -5,23 +5,33 @@ their order (shortest integer forms, maps and lists as MessagePack has them); th
 is what digests add up.  Knows nothing of types, merging, storage or the wire.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from mirror.model.checksum import crc64
 from mirror.model.errors import BadRecord
+from mirror.model.stamp import MAX_STAMP
 
 INLINE_LIMIT = 16 * 1024
 """Bodies longer than this many bytes are content-addressed: kept and sent apart from their records."""
 MAX_KEY = 1024
 """Bytes of UTF-8 in a key."""
-MAX_HEAD = 1024 * 1024
-"""Bytes in a head."""
+MAX_HEAD = 8 * 1024 * 1024
+"""Bytes in a head: as many as the fields or parts of mirror.model.limits can take."""
 MAX_CONTENT = 1 << 40
 """Bytes in one content-addressed body."""
+MAX_ORIGIN = 255
+"""Characters in an origin."""
 MAX_PAST = 1024
-"""Origins in a record's past."""
+"""Origins in a record's past.  Of more the greatest by (stamp, origin) are kept: see mirror.model.limits."""
+LEAST = ""
+"""In a past, no origin: the least stamp of all versions that it was ever joined from, where no other entry tells it."""
+
+
+Past = tuple[tuple[str, int], ...]
+"""Origins with stamps, in the order of the origins."""
 
 
 class Version(NamedTuple):
@@ -47,7 +57,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     origin: str
     born: int
     dead: bool = False
-    past: tuple[tuple[str, int], ...] = ()
+    past: Past = ()
     head: bytes = b""
     body: bytes = b""
     content: bytes = b""
@@ -94,7 +104,7 @@ def unpack_head(head: bytes) -> dict[str, Any]:
 
 def vector_of(record: Record) -> dict[str, int]:
     """Return the version vector of a record: all that it has seen, itself included."""
-    vector = dict(record.past)
+    vector = vector_in(record.past)
     vector[record.origin] = max(record.stamp, vector.get(record.origin, 0))
     return vector
 
@@ -104,12 +114,34 @@ def created(record: Record) -> int:
 
     What was imported, and items that were never seen deleted, are born before all else; theirs is the least known.
     """
-    return record.born if record.born > 1 else min(vector_of(record).values())
+    return record.born if record.born > 1 else least_of(record)
 
 
-def past_of(vector: dict[str, int], origin: str) -> tuple[tuple[str, int], ...]:
-    """Return a vector as the canonical ``past`` of a record written at ``origin``."""
-    return tuple(sorted((name, stamp) for name, stamp in vector.items() if name != origin))
+def vector_in(past: Past) -> dict[str, int]:
+    """Return the version vector that a ``past`` is."""
+    vector = dict(past)
+    vector.pop(LEAST, None)
+    return vector
+
+
+def least_of(record: Record) -> int:
+    """Return the least stamp of all versions that went into a record."""
+    return min((stamp for _, stamp in record.past), default=record.stamp)
+
+
+def past_of(vector: Mapping[str, int], version: Version, least: int = MAX_STAMP) -> Past:
+    """Return a vector as the canonical ``past`` of a record of that version.
+
+    ``least`` is the least stamp that it was joined from; it is kept where no entry, nor the version itself, tells it.
+    Of too many origins the greatest by (stamp, origin) are kept.  Both are joins: what is the greatest of all is
+    among the greatest of every part, so it does not matter in which order pasts are joined and cut.
+    """
+    entries = [(stamp, name) for name, stamp in vector.items() if name != version.origin]
+    least = min([least, version.stamp, *(stamp for stamp, _ in entries)])
+    kept = sorted(entries)[-MAX_PAST:]
+    told = min([version.stamp, *(stamp for stamp, _ in kept)])
+    past = sorted((name, stamp) for stamp, name in kept)
+    return ((LEAST, least), *past) if least < told else tuple(past)
 
 
 def covers(newer: Record, older: Record) -> bool:
@@ -126,8 +158,8 @@ def validate(record: Record) -> None:
         raise BadRecord(f"{where}: a key has 1 to {MAX_KEY} bytes")
     if not 0 < record.stamp < 1 << 63 or not 0 <= record.born <= record.stamp:
         raise BadRecord(f"{where}: stamp {record.stamp} born {record.born} is out of range")
-    if not record.origin or len(record.origin) > 255:
-        raise BadRecord(f"{where}: an origin has 1 to 255 characters")
+    if not record.origin or len(record.origin) > MAX_ORIGIN:
+        raise BadRecord(f"{where}: an origin has 1 to {MAX_ORIGIN} characters")
     if len(record.head) > MAX_HEAD or len(record.body) > INLINE_LIMIT:
         raise BadRecord(f"{where}: head of {len(record.head)}, body of {len(record.body)} bytes is over the limit")
     if record.content:
@@ -143,7 +175,13 @@ def validate(record: Record) -> None:
 
 def _validate_past(record: Record, where: str) -> None:
     origins = [origin for origin, _ in record.past]
-    if len(origins) > MAX_PAST or origins != sorted(set(origins)) or record.origin in origins:
+    if origins != sorted(set(origins)) or record.origin in origins:
         raise BadRecord(f"{where}: its past is not a sorted list of other origins")
     if any(not 0 < stamp <= record.stamp for _, stamp in record.past):
         raise BadRecord(f"{where}: its past names a stamp later than its own")
+    if any(len(origin) > MAX_ORIGIN for origin in origins):
+        raise BadRecord(f"{where}: an origin in its past has more than {MAX_ORIGIN} characters")
+    if origins[0] == LEAST and not record.past[0][1] < min([record.stamp, *(stamp for _, stamp in record.past[1:])]):
+        raise BadRecord(f"{where}: its past tells a least stamp that is not the least")
+    if len(origins) > MAX_PAST + (origins[0] == LEAST):
+        raise BadRecord(f"{where}: its past names more than {MAX_PAST} origins")

@@ -25,7 +25,7 @@ from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, 
 from mirror.model.merge import is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.parts import without_written
-from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_crc, unpack_head, validate
+from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_crc, unpack_head, validate, vector_in
 from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.store.base import Conflict, MissingContent, NoConflict, Outcome, Reader
@@ -639,7 +639,7 @@ def _newest_by_origin(records: Iterable[Record]) -> dict[str, int]:
             newest |= {name: max(stamp, newest.get(name, 0)) for name, stamp in newest_seen(record).items()}
         if newest.get(record.origin, 0) < record.stamp:
             newest[record.origin] = record.stamp
-        for origin, stamp in record.past:
+        for origin, stamp in vector_in(record.past).items():
             if newest.get(origin, 0) < stamp:
                 newest[origin] = stamp
     return newest

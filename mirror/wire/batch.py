@@ -26,7 +26,7 @@ from mirror.wire.receiver import Receiver
 
 WINDOW = 65_535
 """Bytes in one chunk at most."""
-MAX_BATCH = 8 * 1024 * 1024
+MAX_BATCH = 16 * 1024 * 1024
 """Bytes of payload in one batch at most."""
 MAX_HEADERS = 32
 END = b"END"
