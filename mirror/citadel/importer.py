@@ -31,6 +31,7 @@ from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.sequence_set import SequenceSet
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
+from mirror.model.judge import finding
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.store.base import Store, Writer
 
@@ -339,6 +340,9 @@ class Importer:
         self._add(Record(collection, key, stamp, origin, BORN_IMPORTED, head=head), body)
 
     def _add(self, record: Record, body: bytes) -> None:
+        if wrong := finding(record):
+            self._remember(self.report.refused, wrong)
+            return
         self._drafts.append((record, body))
         self._draft_bytes += len(body)
 

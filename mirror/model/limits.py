@@ -28,7 +28,7 @@ class Class(NamedTuple):
     size: int
 
 
-FIELDS = Class("fields", 128, 8 * 1024)
+FIELDS = Class("fields", 128, 32 * 1024)
 MARKS = Class("resolved conflicts", 16, 0)
 
 AROUND = Class("the message around an item", 2, 512 * 1024)

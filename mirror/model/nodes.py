@@ -84,7 +84,7 @@ def agreed_horizon(records: Sequence[Record], origin: str, due: int) -> Horizon:
         return Horizon()
     for record in records:
         if record.key in alive and record.key != origin:
-            seen = _vector(record, "seen")
+            seen = vector_seen(record)
             if any(seen.get(node, 0) < due for node in alive if node != record.key):
                 return Horizon()
     return Horizon(due, tuple(alive))
@@ -107,6 +107,11 @@ def joined(own: Horizon, other: Horizon, origin: str) -> Horizon:
         return own
     later = stamp_ms(max(own.stamp, other.stamp)) + 1
     return Horizon(horizon_stamp(later, origin), tuple(sorted({*own.nodes, *other.nodes})))
+
+
+def vector_seen(sign: Record) -> Vector:
+    """Return the signs of life that the writer of a sign held.  Raises BadRecord."""
+    return {} if sign.key == HORIZON_KEY or sign.dead else _vector(sign, "seen")
 
 
 def newest_seen(sign: Record) -> Vector:

@@ -12,7 +12,6 @@ from mirror.model.applied import Applied
 from mirror.model.draft import Changed, Draft, check_draft
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import NODES, check_collection, parse_collection
-from mirror.model.merge import check_head
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.server.access import UserScope
 from mirror.server.session import Session
@@ -104,8 +103,6 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
             _check_content(writer, record)
             _check_lines(writer, record)
             outcome = write(writer)
-            if outcome.record is not None:
-                check_head(outcome.record)
             applied += outcome.applied
         return applied
 

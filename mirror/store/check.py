@@ -6,8 +6,8 @@ from collections import defaultdict
 import msgspec
 
 from mirror.model.digest import MASK, Digest
-from mirror.model.errors import MirrorError
-from mirror.model.record import record_crc, validate
+from mirror.model.judge import finding
+from mirror.model.record import record_crc
 from mirror.store.base import PART_BYTES, Reader, Reading
 
 MAX_PROBLEMS = 1000
@@ -39,10 +39,8 @@ def _check(reader: Reader) -> CheckReport:
             sum_[0], sum_[1], sum_[2] = sum_[0] + 1, max(sum_[1], record.stamp), (sum_[2] + record_crc(record)) & MASK
             if not right:
                 _found(report, f"{record.collection} {record.key!r} (sequence {sequence}): its CRC is wrong")
-            try:
-                validate(record)
-            except MirrorError as error:
-                _found(report, f"sequence {sequence}: {error}")
+            if wrong := finding(record):
+                _found(report, f"sequence {sequence}: {wrong}")
             if record.content and not reader.content_complete(record.content):
                 _found(report, f"{record.collection} {record.key!r}: its content {record.content.hex()} is missing")
         if not checked:

@@ -21,11 +21,12 @@ from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_dra
 from mirror.model.edit import Loser, overwritten, restoring, successor, tombstone, with_fields, written
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Value, order, pack_fields, unpack_fields
+from mirror.model.judge import judge
 from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, kind_of
 from mirror.model.merge import is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.parts import without_written
-from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_crc, unpack_head, validate, vector_in
+from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_crc, unpack_head, vector_in
 from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.store.base import Conflict, MissingContent, NoConflict, Outcome, Reader
@@ -413,7 +414,7 @@ class Ledger(Tables):
         return self._put(tombstone(current, self.clock.tick(), self._origin))
 
     def _put(self, record: Record) -> Record:
-        validate(record)
+        judge(record)
         # Not observed: its stamp is our own, which a clock that was just set back may call far ahead.
         self._merge_in([record], [record_crc(record)])
         return record
@@ -457,6 +458,7 @@ class Ledger(Tables):
         edits: list[Callable[[], Record]] = []
         by_collection: dict[str, list[Record]] = defaultdict(list)
         for record in records:
+            judge(record)
             by_collection[record.collection].append(record)
         for collection, group in by_collection.items():
             held = {record.key: record for record in self.get_many(collection, [record.key for record in group])}

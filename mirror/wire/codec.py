@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mirror.model.checksum import crc64
-from mirror.model.kinds import check_collection
-from mirror.model.merge import check_head
-from mirror.model.record import Record, record_crc, validate
+from mirror.model.judge import judge
+from mirror.model.record import Record, record_crc
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.errors import ProtocolError
 from mirror.wire.readable import json_lines, lines_of, record_as_json, record_from_json
@@ -125,11 +124,8 @@ def read_records(batch: Batch) -> Checked:
         raise ProtocolError(f"a batch says Count={count} and holds {len(records)} records")
     if header.get("Crc") != checksum(crcs):
         raise ProtocolError("a batch's CRC does not match its records; nothing of it was applied")
-    for name in {record.collection for record in records}:
-        check_collection(name)
     for record in records:
-        validate(record)
-        check_head(record)
+        judge(record)
     return Checked(records, crcs)
 
 

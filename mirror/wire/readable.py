@@ -167,5 +167,5 @@ def _text_or_base64(body: bytes) -> dict[str, str]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
-    value.encode()  # half a surrogate pair is none either
+    value.encode()  # half of a surrogate pair, which JSON can write, is no character: a ValueError
     return value
