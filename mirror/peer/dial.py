@@ -5,13 +5,14 @@ import binascii
 
 from scramp import ScramClient, ScramException
 
+import mirror
 from mirror.config import Address, Peer
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, connect
 from mirror.peer.tls import secure
-from mirror.wire.answers import parse_greeting
+from mirror.wire.answers import format_agent, parse_greeting, parse_server_info
 from mirror.wire.errors import ProtocolError
-from mirror.wire.values import Greeting
+from mirror.wire.values import OLDEST_PROTOCOL, PROTOCOL, Greeting
 
 MECHANISM = "SCRAM-SHA-256"
 
@@ -28,6 +29,19 @@ class KindsDiffer(MirrorError):
     exit_code = 3
 
 
+class ProtocolsDiffer(MirrorError):
+    """The two nodes merge by different rules, so they exchange nothing."""
+
+    exit_code = 3
+
+
+def describe_difference(peer: str, spoken: int) -> str:
+    """Return what to do about a peer that speaks another protocol."""
+    if spoken < PROTOCOL:
+        return f"peer {peer} speaks protocol {spoken}, this node {PROTOCOL}: upgrade it"
+    return f"peer {peer} speaks protocol {spoken}, this node {PROTOCOL}: upgrade this node"
+
+
 def dial(address: Address, trust: str, timeout: float) -> Channel:
     """Return an encrypted connection."""
     channel = connect(address.host, address.port, timeout)
@@ -41,7 +55,11 @@ def dial(address: Address, trust: str, timeout: float) -> Channel:
 
 
 def authenticate(channel: Channel, own_name: str, secret: str) -> Greeting:
-    """Log in as a peer; both sides prove that they know the secret.  Raises NotAuthenticated."""
+    """Say which protocol we speak and log in as a peer; both sides prove that they know the secret.
+
+    Raises NotAuthenticated.
+    """
+    channel.ask(f"IDEN {format_agent(mirror.__version__, own_name)}")
     client = ScramClient([MECHANISM], own_name, secret)
     first = base64.b64encode(client.get_client_first().encode()).decode()
     reply = channel.ask(f"AUTH {MECHANISM}|{own_name}|{first}", 3)
@@ -56,12 +74,21 @@ def authenticate(channel: Channel, own_name: str, secret: str) -> Greeting:
     return greeting
 
 
+def _agree(channel: Channel, peer: str) -> None:
+    """Ask which protocol the other side speaks.  Raises ProtocolsDiffer unless it is ours."""
+    channel.ask("INFO", 1)
+    info = parse_server_info(channel.read_listing())
+    if info.protocol != PROTOCOL:
+        raise ProtocolsDiffer(describe_difference(peer, info.protocol or OLDEST_PROTOCOL))
+
+
 def dial_peer(peer: Peer, own_name: str, secret: str, timeout: float) -> tuple[Channel, Greeting]:
     """Return a connection to a configured peer, both sides proved."""
     if peer.address is None:
         raise ProtocolError(f"peer {peer.name} has no address")
     channel = dial(peer.address, peer.trust, timeout)
     try:
+        _agree(channel, peer.name)
         greeting = authenticate(channel, own_name, secret)
         if greeting.node != peer.name:
             raise NotAuthenticated(f"{channel.peer} is node {greeting.node!r}, expected was {peer.name!r}")

@@ -7,9 +7,8 @@ from mirror.server.session import Session
 from mirror.wire.answers import format_server_info, format_server_time
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import DRAFTS_BASE, ServerInfo, ServerTime
+from mirror.wire.values import DRAFTS_BASE, PROTOCOL, ServerInfo, ServerTime
 
-PROTOCOL_VERSION = 1
 CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges", DRAFTS_BASE)
 MAX_AGENT = 200
 """Characters of what a client calls itself."""
@@ -21,7 +20,7 @@ def tell_info(session: Session) -> None:
     info = ServerInfo(
         node=node.config.node,
         software=f"citadel-mirror {mirror.__version__}",
-        protocol=PROTOCOL_VERSION,
+        protocol=PROTOCOL,
         capabilities=CAPABILITIES,
         tls=session.secure,
         mode=node.single_user.mode.value,

@@ -2,18 +2,21 @@
 
 import base64
 import binascii
+import logging
 
 import gevent
 from scramp import ScramException, ScramMechanism
 
-from mirror.peer.dial import MECHANISM
+from mirror.peer.dial import MECHANISM, describe_difference
 from mirror.server.access import Party, find_user, password_matches, user_scope
 from mirror.server.session import Session
 from mirror.sync.scope import EVERYTHING
-from mirror.wire.answers import format_greeting, format_logged_in
+from mirror.wire.answers import format_greeting, format_logged_in, parse_agent
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import Greeting, LoggedIn
+from mirror.wire.values import PROTOCOL, Greeting, LoggedIn
+
+log = logging.getLogger("mirror.login")
 
 MAX_FAILURES = 3
 """Failed log-ins after which a connection is closed."""
@@ -78,6 +81,7 @@ def _scram_final(session: Session, message: str) -> None:
     name = session.scram_name
     session.scram = None
     node = session.node
+    _require_protocol(session, name)
     node.single_user.check_open(f"peer {name}")
     peer = node.config.peer(name)
     kind = peer.kind if peer is not None else "mirror"
@@ -87,6 +91,14 @@ def _scram_final(session: Session, message: str) -> None:
         session.party = Party("peer", name, EVERYTHING)
     greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind)
     session.reply(Code.OK, format_greeting(proof, greeting))
+
+
+def _require_protocol(session: Session, name: str) -> None:
+    """Raise Refused unless a peer merges by the same rules as this node."""
+    spoken = parse_agent(session.agent)
+    if spoken != PROTOCOL:
+        log.warning("refused: %s", describe_difference(name, spoken))
+        raise Refused(Code.OTHER_PROTOCOL, describe_difference(name, spoken))
 
 
 def _failed(session: Session) -> None:

@@ -6,6 +6,7 @@ and are not looked at.  Names that cannot be told apart from the signs between f
 none such.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from mirror.model.nodes import Heard, Horizon
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import clean, parse_hexadecimal, parse_number
 from mirror.wire.values import (
+    OLDEST_PROTOCOL,
+    PROTOCOL,
     CheckResult,
     Entered,
     Greeting,
@@ -73,6 +76,22 @@ def format_server_info(info: ServerInfo) -> list[str]:
         f"time={info.time_ms}",
     ]
     return [*lines, f"epoch={info.epoch}"] if info.epoch else lines
+
+
+_PROTOCOL = re.compile(r"protocol=(\d{1,9})", re.ASCII)
+
+
+def format_agent(software: str, node: str) -> str:
+    """Return what a node says of itself with IDEN: developer, client, version, description, host."""
+    return f"citadel-mirror|{software}|protocol={PROTOCOL}|mirror node|{node}"
+
+
+def parse_agent(text: str) -> int:
+    """Return which protocol a client speaks that said this with IDEN; who names none speaks the oldest."""
+    for parameter in text.split("|"):
+        if found := _PROTOCOL.fullmatch(parameter.strip()):
+            return int(found[1])
+    return OLDEST_PROTOCOL
 
 
 def parse_server_info(lines: Iterable[str]) -> ServerInfo:

@@ -31,6 +31,7 @@ class Code(enum.IntEnum):
     NOT_FOUND = 571
     CHANGED = 575
     STALE_CURSOR = 576
+    OTHER_PROTOCOL = 577
 
 
 class Reply(NamedTuple):

@@ -14,6 +14,15 @@ DRAFTS_BASE = "drafts-base"
 """The capability of a node to which drafts may name the version that they were made from."""
 
 
+PROTOCOL = 2
+"""The protocol that this version speaks between nodes: what is sent, what is taken, and what merging makes of it.
+
+Two nodes that merge by different rules would make different bytes of the same two versions, and flip each other for
+ever; so nodes of different numbers exchange nothing."""
+OLDEST_PROTOCOL = 1
+"""What a node speaks that tells no number."""
+
+
 class ServerInfo(NamedTuple):
     """What a node tells everybody of itself; ``time_ms`` is Unix milliseconds by its clock.
 

@@ -221,6 +221,27 @@ def test_peers_get_what_is_committed_while_they_tail(talk: Callable[..., Channel
     assert say(channel, "ECHO still here") == "200 still here"
 
 
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("", "peer beta speaks protocol 1, this node 2: upgrade it"),
+        ("IDEN 0|4|1|a client|host", "peer beta speaks protocol 1, this node 2: upgrade it"),
+        ("IDEN citadel-mirror|9.0|protocol=3|mirror node|beta", "protocol 3, this node 2: upgrade this node"),
+    ],
+)
+def test_a_peer_of_another_protocol_is_told_what_to_do(
+    talk: Callable[..., Channel], monkeypatch: pytest.MonkeyPatch, agent: str, said: str
+) -> None:
+    channel = talk()
+    if agent:
+        assert say(channel, agent).startswith("200")
+    monkeypatch.setattr("mirror.peer.dial.format_agent", lambda _software, _node: agent.removeprefix("IDEN ") or "x")
+    with pytest.raises(Refused, match=said) as refused:
+        authenticate(channel, "beta", SECRET)
+    assert refused.value.code == 577
+    assert say(channel, "SYNC all|info").startswith("520")
+
+
 def test_a_cursor_of_another_life_is_refused(talk: Callable[..., Channel]) -> None:
     remote = ChannelRemote(talk(ADMIN))
     with pytest.raises(StaleCursor):

@@ -1,4 +1,4 @@
-"""A node of 0.1.0 and one of today are equal in the end, whichever of them dials and wherever a change was made."""
+"""Nodes of 0.1.0 are upgraded to today's program, one after the other, and nothing is lost."""
 
 import os
 import subprocess
@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from nodes import NodeProcess, wait_equal
 
-Make = Callable[[str], NodeProcess]
+from mirror.cli import processes
+
+MakeOld = Callable[[str], NodeProcess]
 TOP = Path(__file__).parents[2]
 RELEASE = "6b41f7f"
 """The commit of 0.1.0."""
@@ -42,49 +44,92 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def old(tmp_path: Path, release: Path) -> Iterator[NodeProcess]:
-    """A node that runs 0.1.0, in today's environment."""
+def make_old(tmp_path: Path, release: Path) -> Iterator[MakeOld]:
+    """Makes nodes that run 0.1.0, in today's environment."""
     environment = {**os.environ, "PYTHONPATH": str(release)}
     where = [sys.executable, "-P", "-c", "import mirror; print(mirror.__file__)"]
     found = subprocess.run(where, env=environment, cwd=release, capture_output=True, text=True, check=True).stdout
     assert Path(found.strip()).is_relative_to(release)
     program = (sys.executable, "-P", "-m", "mirror")
-    node = NodeProcess(tmp_path, "old", program=program, environment=environment, workplace=release)
-    yield node
-    if node.process is not None:
-        node.kill()
+    made: list[NodeProcess] = []
+
+    def make(name: str) -> NodeProcess:
+        made.append(NodeProcess(tmp_path, name, program=program, environment=environment, workplace=release))
+        return made[-1]
+
+    yield make
+    for node in made:
+        if node.process is not None:
+            node.kill()
 
 
-@pytest.mark.parametrize("old_dials", [False, True], ids=["new-dials", "old-dials"])
-def test_old_and_new_end_equal(
-    old: NodeProcess, node: Make, secret: Path, export: Path, tmp_path: Path, old_dials: bool
+def post(node: NodeProcess, text: str) -> str:
+    return node.run("post", "Lobby", text).stdout.strip()
+
+
+def move(node: NodeProcess, file: Path, summary: str, sequence: int) -> None:
+    file.write_text(EVENT.format(summary=summary, sequence=sequence))
+    node.run("calendar", "add", str(file), "--room", "Team Calendar")
+
+
+def upgraded(old: NodeProcess) -> NodeProcess:
+    """Return the same node, to be run by today's program; the old one is stopped."""
+    old.stop()
+    new = NodeProcess.__new__(NodeProcess)
+    processes.NodeProcess.__init__(new, old.directory, old.name)
+    new.pin = old.pin
+    return new
+
+
+@pytest.mark.parametrize("first", ["listens", "dials"])
+def test_two_nodes_of_the_release_before_are_upgraded_one_by_one(
+    make_old: MakeOld, secret: Path, export: Path, tmp_path: Path, first: str
 ) -> None:
-    new = node("new")
-    listens, dials = (new, old) if old_dials else (old, new)
-    listens.run("import", str(export))
-    listens.knows(dials, secret, dial=False)
-    listens.start()
-    dials.knows(listens, secret)
-    assert dials.json("bootstrap", f"mirror://{listens.address}")["unequal"] == []
-    dials.start()
-    dials.wait_log(f"link to {listens.name} is up, pushing too")
-
+    """The link pauses while they differ, with a line that says what to do, and goes on where it was."""
+    alpha, beta = make_old("alpha"), make_old("beta")
     event = tmp_path / "event.ics"
-    for number, (one, other) in enumerate(((old, new), (new, old)), 1):
-        deleted = one.run("post", "Lobby", f"deleted, from {one.name}").stdout.strip()
-        one.run("post", "Lobby", f"kept, from {one.name}")
-        event.write_text(EVENT.format(summary=f"moved by {one.name}", sequence=number))
-        one.run("calendar", "add", str(event), "--room", "Team Calendar")
-        wait_equal(old, new)
-        other.run("delete", "Lobby", deleted)
-        wait_equal(old, new)
-        for reader in (old, new):
-            texts = {entry["message"].strip() for entry in reader.json("read", "Lobby", "--limit", "100")}
-            assert f"kept, from {one.name}" in texts
-            assert f"deleted, from {one.name}" not in texts
-            assert f"SUMMARY:moved by {one.name}" in reader.run("read", "Team Calendar").stdout
-    assert "collections are equal" in dials.run("verify", listens.name).stdout
-    for one in (old, new):
-        assert "no problems" in one.run("check").stdout
-        assert "No conflicts" in one.run("conflicts", "list").stdout
-        assert not any(" ERROR " in line for line in one.log)
+    alpha.run("import", str(export))
+    alpha.knows(beta, secret, dial=False)
+    alpha.start()
+    beta.knows(alpha, secret)
+    assert beta.json("bootstrap", f"mirror://{alpha.address}")["unequal"] == []
+    beta.start()
+    beta.wait_log("link to alpha is up, pushing too")
+    post(alpha, "before, from alpha")
+    doomed = post(beta, "deleted meanwhile")
+    move(beta, event, "before", 1)
+    wait_equal(alpha, beta)
+
+    if first == "listens":
+        alpha = upgraded(alpha)
+        alpha.start()
+        alpha.wait_log("refused: peer beta speaks protocol 1, this node 2: upgrade it")
+    else:
+        beta = upgraded(beta)
+        beta.start()
+        beta.wait_log("link to alpha: peer alpha speaks protocol 1, this node 2: upgrade it")
+        assert "upgrade it" in beta.run("status").stdout
+    post(alpha, "meanwhile, from alpha")
+    post(beta, "meanwhile, from beta")
+    alpha.run("delete", "Lobby", doomed)
+    move(alpha, event, "moved by alpha", 2)
+    assert "meanwhile, from beta" not in alpha.run("read", "Lobby").stdout
+
+    if first == "listens":
+        beta = upgraded(beta)
+        beta.start()
+    else:
+        alpha = upgraded(alpha)
+        alpha.start()
+    beta.wait_log("link to alpha is up, pushing too")
+    wait_equal(alpha, beta)
+    for node in (alpha, beta):
+        texts = {entry["message"].strip() for entry in node.json("read", "Lobby", "--limit", "100")}
+        assert {"before, from alpha", "meanwhile, from alpha", "meanwhile, from beta"} <= texts
+        assert "deleted meanwhile" not in texts
+        assert "SUMMARY:moved by alpha" in node.run("read", "Team Calendar").stdout
+        assert "no problems" in node.run("check").stdout
+    assert not any("reconciled with" in line for line in beta.log)  # cursors stay good
+    assert "collections are equal" in beta.run("verify", "alpha").stdout
+    alpha.stop()
+    beta.stop()
