@@ -124,15 +124,16 @@ class Session:
         if handler is None:
             problem = f"Unrecognized or unsupported command {verb[:20]!r}; HELP lists all."
             raise Refused(Code.UNKNOWN_COMMAND, problem)
-        self.call(f"{verb} {handler.parameters}".strip(), handler, parameters)
+        self.call(f"{verb} ", handler, parameters)
 
-    def call(self, usage: str, handler: Handler, given: Sequence[str], *leading: object) -> None:
+    def call(self, called: str, handler: Handler, given: Sequence[str], *leading: object) -> None:
         """Run a handler of the table with what was ``given``, if it is for this party.
 
-        Raises Refused, telling the ``usage`` where an argument is wrong; ``leading`` is passed on before the arguments.
+        Raises Refused, beginning with what was ``called`` where an argument is wrong; ``leading`` is passed on before
+        the arguments.
         """
         self.require(handler.permission)
-        handler.run(self, *leading, *parse_arguments(usage, handler.arguments, given))
+        handler.run(self, *leading, *parse_arguments(called, handler.arguments, given))
 
     def begin_tls(self) -> None:
         """Go on encrypted.  Raises ConnectionLost."""

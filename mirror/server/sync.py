@@ -37,7 +37,7 @@ def run_sync(session: Session, words: list[str]) -> None:
     if not type_:
         session.send_listing("Types:", [f"{name}|{text}" for name, text in session.table.types.items()])
     elif type_.lower() == "encoding" and len(words) == 2:
-        (session.encoding,) = parse_arguments("SYNC encoding", _ENCODING, words[1:])
+        (session.encoding,) = parse_arguments("SYNC encoding|", _ENCODING, words[1:])
         session.reply(Code.OK, session.encoding)
     else:
         session.require(Permission.LOGGED_IN)
@@ -55,7 +55,7 @@ def _run_action(session: Session, type_: str, words: list[str]) -> None:
     handler = actions.get(name)
     if handler is None:
         raise Refused(Code.ILLEGAL, f"no action {words[0][:20]!r}; SYNC {type_} lists them")
-    session.call(f"{name}|{handler.parameters}".strip("|"), handler, words[1:], asked)
+    session.call(f"{name}|", handler, words[1:], asked)
 
 
 def _selector(session: Session, type_: str) -> Callable[[str], bool]:

@@ -135,22 +135,30 @@ def shown(arguments: Sequence[Argument]) -> str:
     return "|".join([*required, f"[{optional}]"] if optional else required)
 
 
-def parse_arguments(usage: str, arguments: Sequence[Argument], given: Sequence[str]) -> list[Any]:
+def parse_arguments(called: str, arguments: Sequence[Argument], given: Sequence[str]) -> list[Any]:
     """Return the arguments' values; more than are known are not looked at.
 
-    Raises Refused, which begins with ``usage`` and says what was expected.
+    Raises Refused, which begins with what was ``called``, up to its first argument, and with the arguments it takes
+    (put into words here, since every command comes by), and says what was expected.
     """
-    return [_value(usage, argument, given[at:]) for at, argument in enumerate(arguments)]
+    try:
+        return [_value(argument, given[at:]) for at, argument in enumerate(arguments)]
+    except _Unexpected as error:
+        usage = f"{called}{shown(arguments)}".strip(" |")
+        raise Refused(Code.ILLEGAL, f"{usage}: {error}") from None
 
 
-def _value(usage: str, argument: Argument, left: Sequence[str]) -> Any:
+class _Unexpected(Exception):
+    """An argument is missing, or is not what is expected; says which."""
+
+
+def _value(argument: Argument, left: Sequence[str]) -> Any:
     if not left and argument.optional:
         return argument.default
     if not left and not argument.rest:
-        raise Refused(Code.ILLEGAL, f"{usage}: {argument.name} is missing ({argument.expected})")
+        raise _Unexpected(f"{argument.name} is missing ({argument.expected})")
     taken = "|".join(left) if argument.rest else left[0]
     try:
         return argument.parse(taken)
     except (ValueError, ProtocolError):
-        problem = f"{argument.name} is {argument.expected}, not {taken[:40]!r}"
-        raise Refused(Code.ILLEGAL, f"{usage}: {problem}") from None
+        raise _Unexpected(f"{argument.name} is {argument.expected}, not {taken[:40]!r}") from None

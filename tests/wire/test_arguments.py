@@ -51,35 +51,35 @@ HASH = "ab" * 32
     ],
 )
 def test_what_arguments_are_read_as(argument: Argument, given: list[str], value: object) -> None:
-    assert parse_arguments("TEST", [argument], given) == [value]
+    assert parse_arguments("TEST ", [argument], given) == [value]
 
 
 @pytest.mark.parametrize(
     ("argument", "given", "expected"),
     [
-        (text("name"), [], "TEST: name is missing (not empty)"),
-        (text("name"), [""], "TEST: name is not empty, not ''"),
-        (number("n", 1, 1000), ["x"], "TEST: n is a number from 1 to 1000, not 'x'"),
-        (number("n", 1, 1000), ["0"], "TEST: n is a number from 1 to 1000, not '0'"),
-        (number("n", 1, 1000), ["1001"], "TEST: n is a number from 1 to 1000, not '1001'"),
-        (number("n"), ["²"], "TEST: n is a number, not '²'"),
-        (number("n"), ["99999999999999999999"], "TEST: n is a number, not '99999999999999999999'"),
-        (number_or("n or all", "all"), ["some"], "TEST: n or all is a number or all, not 'some'"),
-        (hexadecimal("crc"), ["1" * 17], f"TEST: crc is up to 16 hexadecimal digits, not '{'1' * 17}'"),
-        (hexadecimal("crc"), ["1_0"], "TEST: crc is up to 16 hexadecimal digits, not '1_0'"),
-        (hexadecimal("crc"), [""], "TEST: crc is up to 16 hexadecimal digits, not ''"),
-        (sha_256("sha-256"), ["zz"], "TEST: sha-256 is 64 hexadecimal digits, not 'zz'"),
-        (sha_256("sha-256"), ["z" * 64], f"TEST: sha-256 is 64 hexadecimal digits, not '{'z' * 40}'"),
-        (cursor("from", Cursor("", 0)), ["x"], "TEST: from is epoch:sequence, not 'x'"),
-        (one_of("encoding", ("json", "msgpack")), ["morse"], "TEST: encoding is json or msgpack, not 'morse'"),
-        (absolute_path("file"), ["a"], "TEST: file is an absolute path, not 'a'"),
-        (absolute_path("file"), [], "TEST: file is an absolute path, not ''"),
+        (text("name"), [], "name is missing (not empty)"),
+        (text("name"), [""], "name is not empty, not ''"),
+        (number("n", 1, 1000), ["x"], "n is a number from 1 to 1000, not 'x'"),
+        (number("n", 1, 1000), ["0"], "n is a number from 1 to 1000, not '0'"),
+        (number("n", 1, 1000), ["1001"], "n is a number from 1 to 1000, not '1001'"),
+        (number("n"), ["²"], "n is a number, not '²'"),
+        (number("n"), ["99999999999999999999"], "n is a number, not '99999999999999999999'"),
+        (number_or("n or all", "all"), ["some"], "n or all is a number or all, not 'some'"),
+        (hexadecimal("crc"), ["1" * 17], f"crc is up to 16 hexadecimal digits, not '{'1' * 17}'"),
+        (hexadecimal("crc"), ["1_0"], "crc is up to 16 hexadecimal digits, not '1_0'"),
+        (hexadecimal("crc"), [""], "crc is up to 16 hexadecimal digits, not ''"),
+        (sha_256("sha-256"), ["zz"], "sha-256 is 64 hexadecimal digits, not 'zz'"),
+        (sha_256("sha-256"), ["z" * 64], f"sha-256 is 64 hexadecimal digits, not '{'z' * 40}'"),
+        (cursor("from", Cursor("", 0)), ["x"], "from is epoch:sequence, not 'x'"),
+        (one_of("encoding", ("json", "msgpack")), ["morse"], "encoding is json or msgpack, not 'morse'"),
+        (absolute_path("file"), ["a"], "file is an absolute path, not 'a'"),
+        (absolute_path("file"), [], "file is an absolute path, not ''"),
     ],
 )
 def test_what_was_expected_is_said(argument: Argument, given: list[str], expected: str) -> None:
     with pytest.raises(Refused) as caught:
-        parse_arguments("TEST", [argument], given)
-    assert (caught.value.code, caught.value.text) == (512, expected)
+        parse_arguments("TEST ", [argument], given)
+    assert (caught.value.code, caught.value.text) == (512, f"TEST {shown([argument])}: {expected}")
 
 
 def test_how_arguments_are_shown() -> None:
