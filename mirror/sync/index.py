@@ -7,7 +7,8 @@ Sums over blocks come from the store; entries are loaded only where a range ends
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, starmap
+from operator import itemgetter
 
 from sortedcontainers import SortedList
 
@@ -23,6 +24,8 @@ FEW_BLOCKS = 4
 """A range over fewer blocks is split between entries, which have to be loaded for that."""
 KEPT_BLOCKS = 1024
 """Blocks whose entries are kept at a time."""
+
+_CRC = itemgetter(2)
 
 Load = Callable[[Place, Place | None], Iterable[tuple[int, str, int]]]
 """Returns (stamp, key, CRC) from a place up to before another."""
@@ -81,7 +84,7 @@ class RangeIndex:
         """Return the fingerprint of the entries from ``lower`` up to but without ``upper``."""
         first, last, loose = self._pieces(_place(lower), _place(upper))
         count = self._counts[last] - self._counts[first] + len(loose)
-        total = self._totals[last] - self._totals[first] + sum([crc for _, _, crc in loose])
+        total = self._totals[last] - self._totals[first] + sum(map(_CRC, loose))
         return Range(lower, upper, count, total & MASK)
 
     def entries(self, lower: Bound, upper: Bound) -> list[Entry]:
@@ -89,16 +92,15 @@ class RangeIndex:
         first = max(0, self._starts.bisect_right(_place(lower)) - 1)
         last = self._starts.bisect_left(_place(upper))
         found = (entry for at in range(first, last) for entry in self._inside(at, _place(lower), _place(upper)))
-        return [Entry(*entry) for entry in found]
+        return list(starmap(Entry, found))
 
     def differs(self, asked: Range) -> bool:
         """Tell whether the asker's fingerprint of a range is another than ours."""
-        ours = self.fingerprint(asked.lower, asked.upper)
-        return (ours.count, ours.total) != (asked.count, asked.total)
+        return self.fingerprint(asked.lower, asked.upper) != asked
 
-    def answer(self, asked: Range) -> list[Range] | Listed:
-        """Return the parts of a range, or its entries when there are few."""
-        if self.fingerprint(asked.lower, asked.upper).count <= LIST_LIMIT:
+    def answer(self, asked: Range, ours: Range | None = None) -> list[Range] | Listed:
+        """Return the parts of a range, or its entries when there are few; ``ours`` is its fingerprint if at hand."""
+        if (ours or self.fingerprint(asked.lower, asked.upper)).count <= LIST_LIMIT:
             return Listed(asked.lower, asked.upper, self.entries(asked.lower, asked.upper))
         bounds = [asked.lower, *self._splits(asked.lower, asked.upper), asked.upper]
         return [self.fingerprint(lower, upper) for lower, upper in pairwise(bounds)]
@@ -110,8 +112,9 @@ class RangeIndex:
         try:
             answers: list[Range | Listed] = []
             for asked in ranges:
-                if self.differs(asked):
-                    answer = self.answer(asked)
+                ours = self.fingerprint(asked.lower, asked.upper)
+                if ours != asked:
+                    answer = self.answer(asked, ours)
                     answers.extend(answer) if isinstance(answer, list) else answers.append(answer)
             return answers
         finally:

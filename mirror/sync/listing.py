@@ -47,8 +47,8 @@ def find_difference(
         for answer in ask(asked):
             if isinstance(answer, Listed):
                 _compare(index, answer, found, versions)
-            elif index.differs(answer):
-                pending.append(index.fingerprint(answer.lower, answer.upper))
+            elif (ours := index.fingerprint(answer.lower, answer.upper)) != answer:
+                pending.append(ours)
     return found
 
 

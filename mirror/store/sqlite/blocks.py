@@ -90,11 +90,11 @@ def read_entries(
     """Return the records from ``lower`` up to but without ``upper``, from the index alone."""
     below = "" if upper is None else "AND (stamp, key) < (?, ?)"
     rows = connection.execute(
-        "SELECT stamp, key, crc & 9223372036854775807, crc < 0 FROM record INDEXED BY record_order "
+        "SELECT stamp, key, crc FROM record INDEXED BY record_order "
         f"WHERE collection = ? AND (stamp, key) >= (?, ?) {below} ORDER BY stamp, key",
         (collection, *lower, *(upper or ())),
     )
-    return [Listing(stamp, key, crc | (negative << 63)) for stamp, key, crc, negative in rows.fetchall()]
+    return [Listing(stamp, key, crc & MASK) for stamp, key, crc in rows.fetchall()]
 
 
 def read_blocks(connection: sqlite3.Connection, collection: int | None) -> list[Block]:
