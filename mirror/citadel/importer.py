@@ -25,6 +25,7 @@ from mirror.formats.keys import (
     message_stamp,
     numbered_key,
     seconds_stamp,
+    stamp_in_time,
 )
 from mirror.formats.message import Message, parse_message
 from mirror.formats.migr import Broken, Element, Skipped, read_elements
@@ -33,6 +34,7 @@ from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
 from mirror.model.judge import finding
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
+from mirror.model.stamp import format_stamp
 from mirror.store.base import Store, Writer
 
 BATCH_RECORDS = 1000
@@ -41,6 +43,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
 NETCONF_KEY = "c_netconfig_"
+CREATED_KEY = "c_config_created_or_migrated"
+"""The setting that says when the server was set up: the time of everything that has none of its own."""
 
 _SCRATCH = """
 CREATE TABLE member (number INTEGER, room INTEGER, line INTEGER, PRIMARY KEY (number, room)) WITHOUT ROWID;
@@ -198,7 +202,8 @@ class Importer:
                 f"{self._source}: no setting c_nodename before line {self._config[-1][2] if self._config else 1}, "
                 "so it is no MIGR export or a damaged one; give the server's node name with --node"
             )
-        self._created = seconds_stamp(settings.get("c_config_created_or_migrated", ""))
+        created = next((setting for setting in self._config if setting[0] == CREATED_KEY), (CREATED_KEY, "", 1))
+        self._created = self._in_time(f"line {created[2]}: <config>: {CREATED_KEY}", seconds_stamp(created[1]))
         for key, text, line in self._config:
             self._settle(key, text, line)
         self._config = []
@@ -227,7 +232,10 @@ class Importer:
     def _take_user(self, element: Element) -> None:
         fields = element.children
         number = _number(fields, "u_usernum")
-        stamp = max(self._created, seconds_stamp(fields.get("u_lastcall", "")))
+        called = self._in_time(
+            f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get("u_lastcall", ""))
+        )
+        stamp = max(self._created, called)
         self._lastcall[number] = stamp
         key = self._key(number)
         self._fields("users", key, fields, stamp)
@@ -238,7 +246,10 @@ class Importer:
     def _take_room(self, element: Element) -> None:
         fields = element.children
         number = _number(fields, "QRnumber")
-        stamp = max(self._created, seconds_stamp(fields.get("QRmtime", "")))
+        changed = self._in_time(
+            f"line {element.line}: <room>: QRmtime of room {number}", seconds_stamp(fields.get("QRmtime", ""))
+        )
+        stamp = max(self._created, changed)
         name = fields.get("QRname", "")
         self._rooms[number] = Room(name, fields.get("QRgen", "0"), stamp)
         self._room_numbers[name] = number
@@ -295,15 +306,18 @@ class Importer:
         rooms = self._scratch.execute("SELECT room FROM member WHERE number = ?", (number,)).fetchall()
         head = pack_head({name: value for name, value in element.children.items() if name != "msg_text"})
         for (room,) in rooms:
-            self._file_message(room, number, message, data, head)
+            self._file_message(room, element, message, data, head)
         if not self._place_referenced(number, message, data) and not rooms:
             self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
             self._draft("orphans", f"id:{message_id(message, self.report.node, number)}", self._created, head, data)
 
-    def _file_message(self, room: int, number: int, message: Message, data: bytes, head: bytes) -> None:
+    def _file_message(self, room: int, element: Element, message: Message, data: bytes, head: bytes) -> None:
         known, room_key = self._rooms[room], self._key(room)
+        number = _number(element.children, "msg_msgnum")
         key = message_key(message, self.report.node, number)
-        self._draft(f"messages/{room_key}", key, message_stamp(message, known.stamp), head, data)
+        where = f"line {element.line}: <message>: the id of message {number}"
+        stamp = self._in_time(where, message_stamp(message, known.stamp), known.stamp)
+        self._draft(f"messages/{room_key}", key, stamp, head, data)
         for marks in self._marks_of(room):
             found = {}
             if number in marks.seen:
@@ -329,6 +343,14 @@ class Importer:
 
     def _key(self, number: int) -> str:
         return numbered_key(self.report.node, number)
+
+    def _in_time(self, where: str, stamp: int, instead: int = 1) -> int:
+        """Return a stamp unless it is ahead of this node's clock: then what stands in for it, with a notice."""
+        kept = stamp_in_time(self._store.clock.limit(), stamp, instead)
+        if kept != stamp:
+            filed = f"filed as of {format_stamp(kept)}" if kept > 1 else "filed without a time"
+            self._notice(f"{where} says {format_stamp(stamp)}, which has not come yet: {filed}")
+        return kept
 
     def _fields(self, collection: str, key: str, values: Mapping[str, Value], stamp: int) -> None:
         origin = imported_origin(self.report.node)

@@ -6,10 +6,11 @@ import msgspec
 
 from mirror.citadel.client import BANNERS, CitadelClient, RoomFile
 from mirror.formats.errors import CitadelError
-from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp
+from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp, stamp_in_time
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, values_of
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
+from mirror.model.stamp import format_stamp
 from mirror.store.base import Reader, Store, Writer
 from mirror.wire.errors import Refused
 
@@ -25,6 +26,7 @@ class Fetched(msgspec.Struct):
     bytes: int = 0
     applied: Applied = Applied()
     refused: list[str] = []
+    notices: list[str] = []
 
 
 def fetch_leftovers(
@@ -67,7 +69,11 @@ def _fetch_file(
     client: CitadelClient, store: Store, node: str, collection: str, file: RoomFile, fetched: Fetched
 ) -> None:
     opened = client.open_file(file.name)
-    stamp = seconds_stamp(str(opened.mtime))
+    dated = seconds_stamp(str(opened.mtime))
+    stamp = stamp_in_time(store.clock.limit(), dated)
+    if stamp != dated:
+        said = f"file {file.name!r} in {collection} is of {format_stamp(dated)}, which has not come yet"
+        fetched.notices.append(f"{said}: kept without a time")
     head = pack_head({"name": file.name, "type": file.type, "comment": file.comment, "bytes": opened.size})
     held = store.read(lambda reader: reader.get(collection, file.name))
     if held is not None and held.stamp == stamp and held.head == head:

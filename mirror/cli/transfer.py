@@ -83,7 +83,8 @@ def _show_report(report: Report, fetched: Fetched | None, as_json: bool) -> None
             f"{fetched.unchanged} files unchanged."
         )
     refused = report.refused + (fetched.refused if fetched is not None else [])
-    for title, lines in (("Refused", refused), ("Noticed", report.notices)):
+    notices = report.notices + (fetched.notices if fetched is not None else [])
+    for title, lines in (("Refused", refused), ("Noticed", notices)):
         if lines:
             click.echo(f"{title} ({len(lines)}):")
             for line in lines[:SHOWN_NOTICES]:

@@ -66,3 +66,11 @@ def message_stamp(message: Message, room_stamp: int) -> int:
         return max(1, make_stamp(int(made[1], 16) * 1000))
     stamp = seconds_stamp(message.text("T"))
     return min(stamp, room_stamp) if room_stamp > 1 else stamp
+
+
+def stamp_in_time(limit: int, *stamps: int) -> int:
+    """Return the first of stamps, the best one first, that is not later than ``limit``, or the least stamp there is.
+
+    A date in the future is a clock's that was wrong; what stands in for it follows from the data as well.
+    """
+    return next((stamp for stamp in stamps if stamp <= limit), 1)

@@ -45,6 +45,18 @@ def test_an_interrupted_copy_goes_on_and_a_complete_one_changes_nothing(listen: 
     assert store.read(lambda reader: reader.root()).digest == digest
 
 
+def test_what_a_server_dates_in_the_future_is_taken_over_and_named(listen: Listen, make_store: Make) -> None:
+    store = make_store("m", now_ms=lambda: 1_700_000_000_000)  # the recorded server is of a later year
+    taken = copy_server(store, listen(), "admin", "citadel")
+    assert (taken.report.elements["message"], taken.report.refused) == (81, [])
+    assert len(taken.fetched.notices) == taken.fetched.files > 0
+    assert "which has not come yet: kept without a time" in taken.fetched.notices[0]
+    assert store.read(lambda reader: reader.digest("")).newest <= store.clock.limit()
+    listen()
+    again = copy_server(store, listen(), "admin", "citadel")
+    assert (again.report.applied.written, again.fetched.files) == (0, 0)
+
+
 def test_a_store_that_holds_something_else_is_refused_before_anybody_is_asked(make_store: Make) -> None:
     store = make_store("m")
     store.write(lambda writer: writer.put(Record("messages/r", "id:1", 1, "x", 1)))

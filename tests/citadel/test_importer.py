@@ -1,5 +1,6 @@
 """Importing the recorded export and made-up ones: complete, repeatable, resumable, and clear about damage."""
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from exports import make_export
 from mirror.citadel.importer import Importer, Report
 from mirror.formats.message import parse_message
 from mirror.model.fields import values_of
+from mirror.model.stamp import stamp_ms
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
 
@@ -181,3 +183,60 @@ def test_a_change_on_the_server_does_not_silently_replace_an_edit_made_on_the_mi
     assert values_of(store.read(lambda reader: reader.get("users", "big:1")))["u_fullname"] == "Server's name"
     (conflict,) = store.read(lambda reader: reader.conflicts())
     assert values_of(conflict.loser) == {"u_fullname": "Mirror's name"}
+
+
+NOW_MS = 1_764_000_000_000
+FUTURE = 1_900_000_000
+AHEAD = """<?xml version="1.0" encoding="UTF-8" ?>
+<citadel_migrate_data>
+<version>980</version>
+<config key="c_nodename">alpha</config>
+<config key="c_config_created_or_migrated">1690000000</config>
+<user><u_usernum>2</u_usernum><u_lastcall>%(lastcall)d</u_lastcall><u_fullname>Ann</u_fullname></user>
+<room><QRname>Lobby</QRname><QRgen>1</QRgen><QRflags>2</QRflags><QRnumber>1</QRnumber><QRmtime>%(mtime)d</QRmtime></room>
+<room_messages><FRname>Lobby</FRname><FRmsglist>10,11</FRmsglist></room_messages>
+<message><msg_msgnum>10</msg_msgnum><msg_text>%(future)s</msg_text></message>
+<message><msg_msgnum>11</msg_msgnum><msg_text>%(past)s</msg_text></message>
+</citadel_migrate_data>
+"""
+
+
+def _export_ahead(mtime: int, lastcall: int = 1690000100) -> bytes:
+    def message(posted: int, text: str) -> str:
+        data = b"\xffA\x04I%08X-00000001@alpha\0T1690000300\0AAnn\0OLobby\0Us\0M%s\0" % (posted, text.encode())
+        return base64.b64encode(data).decode()
+
+    told = {"mtime": mtime, "lastcall": lastcall}
+    texts = {"future": message(FUTURE, "from 2030"), "past": message(1690001408, "all right")}
+    return (AHEAD % {**told, **texts}).encode()
+
+
+def _stamps(store: SqliteStore, collection: str) -> list[int]:
+    return store.read(lambda reader: sorted(stamp_ms(record.stamp) for record in reader.scan_all(collection)))
+
+
+def test_a_message_from_the_future_is_filed_as_of_its_rooms_last_change_and_named(make_store: Make) -> None:
+    store = make_store("m", now_ms=lambda: NOW_MS)
+    report = run(store, _export_ahead(1690000200))
+    assert report.refused == []
+    assert report.notices == [
+        "line 9: <message>: the id of message 10 says 2030-03-17T17:46:40.000Z, which has not come yet: "
+        "filed as of 2023-07-22T04:30:00.000Z"
+    ]
+    assert _stamps(store, "messages/alpha:1") == [1690000200_000, 1690001408_000]
+    bodies = store.read(lambda reader: [record.body for record in reader.scan_all("messages/alpha:1")])
+    assert any(b"I%08X-" % FUTURE in body for body in bodies), "the message itself was changed"
+
+
+def test_where_the_room_was_changed_in_the_future_as_well_the_servers_creation_stands_in(make_store: Make) -> None:
+    store, other = make_store("m", now_ms=lambda: NOW_MS), make_store("n", now_ms=lambda: NOW_MS + 86_400_000)
+    report = run(store, _export_ahead(FUTURE, FUTURE))
+    assert [notice.partition(" says ")[0] for notice in report.notices] == [
+        "line 6: <user>: u_lastcall of user 2",
+        "line 7: <room>: QRmtime of room 1",
+        "line 9: <message>: the id of message 10",
+    ]
+    assert _stamps(store, "messages/alpha:1") == [1690000000_000, 1690001408_000]
+    assert _stamps(store, "rooms") == _stamps(store, "users") == [1690000000_000]
+    run(other, _export_ahead(FUTURE, FUTURE))
+    assert len({one.read(lambda reader: reader.root()).digest for one in (store, other)}) == 1
