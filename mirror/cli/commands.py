@@ -49,5 +49,6 @@ COMMANDS: dict[str, Lazy] = {
         "mirror.cli.netconf",
         {"netconf": "Rooms' network configurations: what is shared with whom.  See docs/netconf.md."},
     ),
+    **placed("mirror.cli.aside", {"aside": "Records of peers that cannot be taken: they stop nothing, and are kept."}),
     **placed("mirror.cli.demo", {"demo": "Run two nodes on this machine and keep them equal before your eyes."}),
 }

@@ -14,7 +14,14 @@ class MirrorError(Exception):
 
 
 class StampAhead(MirrorError):
-    """A stamp lies further in the future than this node's clock allows (rule 6)."""
+    """A stamp lies further in the future than this node's clock allows (rule 6).
+
+    ``wait_ms`` is after how many milliseconds it may be taken, where that is soon; else 0.
+    """
+
+    def __init__(self, text: str, wait_ms: int = 0) -> None:
+        super().__init__(text)
+        self.wait_ms = wait_ms
 
 
 class BadRecord(MirrorError):

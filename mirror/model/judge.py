@@ -4,11 +4,30 @@ What a peer sends, what a client drafts, what an import finds and what merging m
 that took or wrote anything else would stop replication with every other one for good.
 """
 
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mirror.model.checksum import crc64
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import NODES, check_collection
 from mirror.model.merge import check_head
 from mirror.model.nodes import horizon_of, newest_seen, vector_seen
-from mirror.model.record import Record, validate
+from mirror.model.record import MAX_KEY, Record, validate
+
+
+class Unfit(NamedTuple):
+    """A record that this node cannot take: what can be told of it, its bytes as they came, and why.
+
+    ``crc`` is the CRC-64 of those bytes: its sender's own, since what is sent is canonical.
+    """
+
+    collection: str
+    key: str
+    stamp: int
+    crc: int
+    data: bytes
+    reason: str
 
 
 def judge(record: Record) -> None:
@@ -35,3 +54,42 @@ def _judge_sign(record: Record) -> None:
     horizon_of(record)
     newest_seen(record)
     vector_seen(record)
+
+
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def cannot(record: Record, reason: str) -> Unfit:
+    """Return a record that can be read as one that cannot be taken."""
+    data = _encode(record)
+    return Unfit(record.collection, record.key, record.stamp, crc64(data), data, reason)
+
+
+def sort_out(data: bytes) -> Record | Unfit:
+    """Read one record's MessagePack: a record that may be taken, or what can be told of it.
+
+    Raises BadRecord where not even that can be told: then there is nothing that could be set aside.
+    """
+    try:
+        record = _decode_record(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError) as error:
+        collection, key, stamp = _told(data)
+        return Unfit(collection, key, stamp, crc64(data), data, f"it cannot be read: {error}")
+    wrong = finding(record)
+    return Unfit(record.collection, record.key, record.stamp, crc64(data), data, wrong) if wrong else record
+
+
+def _told(data: bytes) -> tuple[str, str, int]:
+    """Return collection, key and stamp of what is no record of this version.  Raises BadRecord."""
+    try:
+        told: Any = msgspec.msgpack.decode(data)
+        collection, key, stamp = told[:3]
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError, RecursionError) as error:
+        raise BadRecord(f"a record cannot be read at all: {error}") from None
+    if not isinstance(collection, str) or not isinstance(key, str) or not isinstance(stamp, int):
+        raise BadRecord("a record names neither its collection nor its key")
+    check_collection(collection)
+    if not 0 < len(key.encode()) <= MAX_KEY or not 0 < stamp < 1 << 63:
+        raise BadRecord("a record's key or stamp is out of range")
+    return collection, key, stamp

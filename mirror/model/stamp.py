@@ -75,10 +75,15 @@ class HybridClock:
         Raises StampAhead when it is more than ``max_ahead_ms`` ahead of this node's clock.
         """
         if stamp > self.limit():
-            ahead = (stamp_ms(stamp) - self._now_ms()) // 1000
-            raise StampAhead(
-                f"stamp {format_stamp(stamp)} is {ahead} s ahead of this node's clock "
-                f"(at most {self.max_ahead_ms // 1000} s is accepted); set the clocks"
-            )
+            raise StampAhead(describe_ahead(stamp, self))
         with self._lock:
             self._last = max(self._last, stamp)
+
+
+def describe_ahead(stamp: int, clock: HybridClock) -> str:
+    """Return what is wrong with a stamp that lies further ahead than a clock allows."""
+    ahead = (stamp_ms(stamp) - clock.now_ms()) // 1000
+    return (
+        f"stamp {format_stamp(stamp)} is {ahead} s ahead of this node's clock "
+        f"(at most {clock.max_ahead_ms // 1000} s is accepted); set the clocks"
+    )

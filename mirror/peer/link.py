@@ -15,6 +15,7 @@ import msgspec
 from gevent.event import Event
 
 from mirror.config import Config, Peer
+from mirror.model.errors import StampAhead
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.dial import dial_peer
@@ -31,6 +32,10 @@ log = logging.getLogger("mirror.link")
 
 CONNECTING, RECONCILING, LIVE = "connecting", "reconciling", "live"
 """The phases of a link, besides waiting between two tries."""
+
+
+NOTICED_WAIT_MS = 1000
+"""Waiting for a stamp for longer than this many milliseconds is told."""
 
 
 class Link:
@@ -112,6 +117,7 @@ class Link:
             counts=self._counts,
             wait_open=self._wait_open,
             reconciling=lambda: self._supervisor.enter(RECONCILING),
+            wait=self._wait,
         )
         self._prepare(work, commands, greeting)
         log.info("link to %s is up%s", self._peer.name, ", pushing too" if pushing else "")
@@ -121,6 +127,12 @@ class Link:
         if pushing:
             workers.append(partial(self._push, work))
         run_together(workers)
+
+    def _wait(self, error: StampAhead) -> None:
+        """Wait until a stamp may be taken that is a little ahead of this node's clock."""
+        if error.wait_ms > NOTICED_WAIT_MS:
+            log.warning("link to %s waits %d s: %s", self._peer.name, error.wait_ms // 1000, error)
+        gevent.sleep(error.wait_ms / 1000)
 
     def _prepare(self, work: Round[ChannelRemote], remote: ChannelRemote, greeting: Greeting) -> None:
         outcome = work.prepare(remote, greeting.epoch)

@@ -1,24 +1,27 @@
 """What is for the administrator: how the node is, conflicts, backup and check."""
 
+import base64
 import time
 from pathlib import Path
 
 from mirror.server.conflicts import describe_conflict
 from mirror.server.session import Session
 from mirror.server.table import Asked
-from mirror.store.base import Reader
+from mirror.store.base import Aside, Listing, Reader
 from mirror.store.check import check_store
-from mirror.wire.answers import format_check, format_place
+from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, clean
-from mirror.wire.status import ConflictStatus, NodeStatus, SessionStatus
+from mirror.wire.status import AsideStatus, ConflictStatus, NodeStatus, SessionStatus
 from mirror.wire.values import CheckResult
 
 
 def tell_status(session: Session, _asked: Asked) -> None:
     """status: the node, who is connected, and its links."""
     node = session.node
-    root, conflicts = node.store.read(lambda reader: (reader.root(), reader.conflict_count()))
+    root, conflicts, aside = node.store.read(
+        lambda reader: (reader.root(), reader.conflict_count(), reader.aside_counts())
+    )
     parties = [other.party for other in node.sessions if other.party is not None and other is not session]
     status = NodeStatus(
         node=node.config.node,
@@ -34,8 +37,57 @@ def tell_status(session: Session, _asked: Asked) -> None:
         conflicts=conflicts,
         sessions=[SessionStatus(party.kind, party.name) for party in parties],
         links=[link.status for link in node.links.values()],
+        aside=aside,
     )
     session.send_json([status])
+
+
+MAX_ASIDE_SHOWN = 10_000
+"""Records set aside that are told at once."""
+
+
+def tell_aside(session: Session, _asked: Asked, peer: str) -> None:
+    """aside: what was set aside of one peer, or of all."""
+
+    def job(reader: Reader) -> list[AsideStatus]:
+        found = reader.aside(peer, MAX_ASIDE_SHOWN)
+        own = {
+            (name, one.theirs.key, one.collection): one.own
+            for name in {one.peer for one in found}
+            for one in reader.substitutes(name)
+        }
+        return [_aside_status(one, own.get((one.peer, one.unfit.key, one.unfit.collection))) for one in found]
+
+    session.send_json(session.node.store.read(job))
+
+
+def _aside_status(one: Aside, own: Listing | None) -> AsideStatus:
+    unfit = one.unfit
+    return AsideStatus(
+        one.peer,
+        unfit.collection,
+        unfit.key,
+        unfit.stamp,
+        f"{unfit.crc:016x}",
+        unfit.reason,
+        one.noticed_ms,
+        one.due_ms,
+        len(unfit.data),
+        f"{own.crc:016x}" if own is not None else "",
+        base64.b64encode(unfit.data).decode(),
+    )
+
+
+def retry_aside(session: Session, _asked: Asked) -> None:
+    """retry-aside: try again all that was set aside."""
+    session.node.single_user.check_open()
+    applied = session.node.store.write(lambda writer: writer.retry_aside(everything=True))
+    session.reply(Code.OK, format_applied(applied))
+
+
+def forget_aside(session: Session, _asked: Asked, peer: str) -> None:
+    """forget-aside: forget what was set aside of a peer."""
+    session.reply(Code.OK, str(session.node.store.write(lambda writer: writer.forget_aside(peer))))
 
 
 ALL = "all"

@@ -4,7 +4,19 @@ Dispatch, ``HELP`` and SYNC's listings come from it, and docs/protocol.md is che
 """
 
 from mirror.peer.dial import MECHANISM
-from mirror.server.administration import ALL, back_up, check, dismiss, keep_both, restore, tell_conflicts, tell_status
+from mirror.server.administration import (
+    ALL,
+    back_up,
+    check,
+    dismiss,
+    forget_aside,
+    keep_both,
+    restore,
+    retry_aside,
+    tell_aside,
+    tell_conflicts,
+    tell_status,
+)
 from mirror.server.basics import (
     begin_tls,
     do_nothing,
@@ -149,6 +161,11 @@ ACTIONS = {
         ADMIN,
     ),
     "restore": Handler(restore, "makes the losing version the newest (administrators)", (number("number"),), ADMIN),
+    "aside": Handler(
+        tell_aside, "records of peers that were set aside (administrators)", (text("peer", default=""),), ADMIN
+    ),
+    "retry-aside": Handler(retry_aside, "tries all of them again (administrators)", permission=ADMIN),
+    "forget-aside": Handler(forget_aside, "forgets those of a peer (administrators)", (text("peer"),), ADMIN),
     "dismiss": Handler(dismiss, "resolves a conflict as it stands (administrators)", (number("number"),), ADMIN),
     "keep-both": Handler(
         keep_both, "writes the losing version as a thing of its own (administrators)", (number("number"),), ADMIN

@@ -220,7 +220,8 @@ class Session:
         if party.kind != "user":
             held = self._responder
             if held is None or held[0] is not party:
-                made = Responder(self.node.store, party.scope, reading, sums=self.node.sums)
+                peer = party.name if party.kind in ("peer", "share") else ""
+                made = Responder(self.node.store, party.scope, reading, sums=self.node.sums, peer=peer)
                 self._responder = held = (party, 0, made)
             return held[2]
         sequence = reading.read(lambda reader: reader.last_sequence())

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import gevent
 
+import mirror
 from mirror.config import Config
+from mirror.model.applied import Applied
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
-from mirror.store.base import Store
+from mirror.store.base import Store, Writer
 from mirror.sync.horizon import Keeping, keep_up
 
 log = logging.getLogger("mirror.upkeep")
@@ -36,6 +38,7 @@ class Upkeep:
         """Work until killed; ``keep_up`` was called just before."""
         while True:
             self._attempt(self._sweep)
+            self._attempt(self._retry_aside)
             gevent.sleep(INTERVAL_S)
             self.keep_up()
 
@@ -53,6 +56,20 @@ class Upkeep:
         horizon = keep_up(self._store, int(time.time() * 1000), self._keeping)
         if horizon:
             log.info("tombstones from before %s are dropped: all nodes have them", format_stamp(horizon))
+
+    def _retry_aside(self) -> None:
+        """Try again what was set aside: what is due by its stamp, and all of it once after an upgrade."""
+
+        def job(writer: Writer) -> Applied:
+            upgraded = writer.meta_text("software") != mirror.__version__
+            applied = writer.retry_aside(everything=upgraded)
+            if upgraded:
+                writer.set_meta("software", mirror.__version__)
+            return applied
+
+        applied = self._store.write(job)
+        if applied.written:
+            log.info("%d records that had been set aside were taken in", applied.written)
 
     def _sweep(self) -> None:
         self._suspects = self._store.write(lambda writer: writer.sweep_contents(self._suspects))

@@ -17,6 +17,7 @@ from mirror.model.digest import Digest
 from mirror.model.draft import Draft
 from mirror.model.errors import MirrorError
 from mirror.model.fields import Value
+from mirror.model.judge import Unfit
 from mirror.model.nodes import Heard, Horizon
 from mirror.model.record import Record, Version
 from mirror.model.stamp import HybridClock
@@ -31,6 +32,10 @@ PART_BYTES = 256 * 1024
 """Bytes of content that a store keeps together."""
 BLOCK_RECORDS = 128
 """Records that one sum over a stretch of a collection's order covers when it is made."""
+
+PULL = "pull"
+PUSH = "push"
+"""Directions of a peer's cursors: how far we have read its feed, how far it has been given ours."""
 
 Place = tuple[int, str]
 """Where a record stands in its collection's order: stamp and key."""
@@ -81,6 +86,34 @@ class FeedPage(NamedTuple):
     sequence: int
     more: bool
     trimmed: int = 0
+
+
+class Source(NamedTuple):
+    """Who sent records: a ``peer``, and whether that is a ``mirror``, with which everything is shared."""
+
+    peer: str
+    mirror: bool = True
+
+
+class Aside(NamedTuple):
+    """A record of a peer that was set aside; ``due_ms`` is when its stamp may be taken, 0 for other reasons."""
+
+    peer: str
+    unfit: Unfit
+    noticed_ms: int
+    due_ms: int = 0
+
+
+class Substitute(NamedTuple):
+    """What stands for ``own`` when comparing with a peer whose version, ``theirs``, was set aside."""
+
+    collection: str
+    own: "Listing | None"
+    theirs: "Listing"
+
+
+class TooMuchAside(StoreError):
+    """So much of one peer was set aside that nothing more is taken from it."""
 
 
 class Conflict(NamedTuple):
@@ -308,6 +341,22 @@ class Reader(Protocol):
 
     # -- exchange ---------------------------------------------------------------------------------
 
+    def aside(self, peer: str = "", limit: int = 1000) -> list[Aside]:
+        """Return what was set aside, of one peer or of all, in the order of peers, collections and keys."""
+        ...
+
+    def aside_counts(self) -> dict[str, int]:
+        """Return, by peer, how many records are set aside."""
+        ...
+
+    def aside_count(self, peer: str) -> int:
+        """Return how many records of a peer are set aside."""
+        ...
+
+    def substitutes(self, peer: str) -> list[Substitute]:
+        """Return what stands for what when comparing with a peer."""
+        ...
+
     def cursor(self, peer: str, direction: str) -> StoredCursor:
         """Return how far an exchange has come; an empty cursor before it began."""
         ...
@@ -331,6 +380,24 @@ class Writer(Reader, Protocol):
 
         Raises StampAhead, MissingContent, BadRecord; then nothing of the job is kept.
         """
+        ...
+
+    def admit(
+        self, source: Source, records: Sequence[Record], crcs: Sequence[int], unfit: Sequence[Unfit] = ()
+    ) -> Applied:
+        """Merge what a peer sent, and set aside what cannot be taken.
+
+        What a peer sends of what was set aside before takes its place.  Raises StampAhead, with the time to wait,
+        where a stamp may be taken soon; TooMuchAside; MissingContent.
+        """
+        ...
+
+    def retry_aside(self, everything: bool = False) -> Applied:
+        """Try again what was set aside and is due, or all, as after an upgrade."""
+        ...
+
+    def forget_aside(self, peer: str) -> int:
+        """Forget what was set aside of a peer; returns how many records that were."""
         ...
 
     def absorb(self, records: Sequence[Record]) -> Applied:

@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise, repeat
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -19,20 +19,39 @@ from mirror.formats.beside import beside
 from mirror.model.applied import Applied
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import Loser, overwritten, restoring, successor, tombstone, with_fields, written
-from mirror.model.errors import BadRecord
+from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import Value, order, pack_fields, unpack_fields
-from mirror.model.judge import judge
+from mirror.model.judge import Unfit, cannot, judge, sort_out
 from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, kind_of
 from mirror.model.merge import is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.parts import without_written
 from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_crc, unpack_head, vector_in
 from mirror.model.settled import resolves, settling
-from mirror.model.stamp import HybridClock, stamp_ms
-from mirror.store.base import Conflict, MissingContent, NoConflict, Outcome, Reader
+from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
+from mirror.store.base import (
+    PULL,
+    Aside,
+    Conflict,
+    MissingContent,
+    NoConflict,
+    Outcome,
+    Reader,
+    Source,
+    StoredCursor,
+    TooMuchAside,
+)
 
+MAX_ASIDE = 10_000
+"""Records of one peer that are set aside; of a peer of which there are more nothing is taken."""
+MAX_WAIT_MS = 120_000
+"""For how long a stamp that is ahead makes a link wait (milliseconds); what is further ahead is set aside."""
+_SIGNS = "what nodes say of themselves waits while other records of this peer are set aside"
 MAX_HASHERS = 64
 """Contents under way whose hash is kept in memory; of more the stored parts are read again."""
+
+
+T = TypeVar("T")
 
 
 class Row(NamedTuple):
@@ -110,6 +129,22 @@ class Tables(Reader, Protocol):
         """Mark a conflict as resolved."""
         ...
 
+    def attempt(self, job: Callable[[], T]) -> T:
+        """Run a part of a job; if it fails, what it wrote is undone, and the job may go on."""
+        ...
+
+    def put_aside(self, one: Aside) -> None:
+        """Keep a record of a peer apart, in place of what was kept of its key before."""
+        ...
+
+    def take_aside(self, peer: str, collection: str, keys: Iterable[str]) -> None:
+        """Keep records of a peer apart no more."""
+        ...
+
+    def due_aside(self, now_ms: int | None) -> list[Aside]:
+        """Return what is due by a moment, or all."""
+        ...
+
     def content_state(self, content: bytes) -> ContentState | None:
         """Return what is stored of a content, or None."""
         ...
@@ -136,6 +171,10 @@ class Tables(Reader, Protocol):
 
     def set_meta(self, name: str, value: str | int) -> None:
         """Keep a text or number about the store itself."""
+        ...
+
+    def set_cursor(self, peer: str, direction: str, cursor: StoredCursor) -> None:
+        """Remember how far an exchange has come."""
         ...
 
 
@@ -266,6 +305,100 @@ class Ledger(Tables):
             held = living.get(conflict.loser.key)
             if held is not None and resolves(held, conflict.loser, record_crc(conflict.loser)):
                 self.resolve_conflict(conflict.number, stamp_ms(self.clock.last))
+
+    # -- what cannot be taken ---------------------------------------------------------------------
+
+    def admit(
+        self, source: Source, records: Sequence[Record], crcs: Sequence[int], unfit: Sequence[Unfit] = ()
+    ) -> Applied:
+        """Merge what a peer sent, and set aside what cannot be taken, so that one record never stops the others."""
+        fit, aside = self._sort_early(source, list(zip(records, crcs, strict=True)))
+        aside += [self._set(source.peer, one) for one in unfit]
+        if source.mirror and (aside or self.aside_count(source.peer)):
+            # Whoever has a node's sign of life has all that it had, and of this peer something is lacking.
+            aside += [self._set(source.peer, cannot(record, _SIGNS)) for record, _ in fit if record.collection == NODES]
+            fit = [(record, crc) for record, crc in fit if record.collection != NODES]
+        applied = self._admit_fit(source, fit, aside)
+        self._set_aside(source, aside)
+        return applied
+
+    def _admit_fit(self, source: Source, fit: list[Added], aside: list[Aside]) -> Applied:
+        """Merge records; those on which merging fails are added to ``aside``."""
+        try:
+            applied = self.attempt(lambda: self.apply([record for record, _ in fit], [crc for _, crc in fit]))
+            taken = [record for record, _ in fit]
+        except BadRecord:
+            applied, taken = Applied(), []
+            for record, crc in fit:
+                try:
+                    applied += self.attempt(lambda one=record, its=crc: self.apply([one], [its]))  # type: ignore[misc]
+                    taken.append(record)
+                except BadRecord as error:
+                    aside.append(self._set(source.peer, cannot(record, str(error))))
+        keys: defaultdict[str, list[str]] = defaultdict(list)
+        for record in taken:
+            keys[record.collection].append(record.key)
+        for collection, of_it in keys.items():
+            self.take_aside(source.peer, collection, of_it)
+        return applied
+
+    def _sort_early(self, source: Source, pairs: list[Added]) -> tuple[list[Added], list[Aside]]:
+        """Take out what is stamped later than may be taken now.  Raises StampAhead where that is soon.
+
+        Of a peer that is no mirror nothing is taken before this node's own time has come to it, so its clock is never
+        moved by theirs.
+        """
+        limit = self.clock.limit() if source.mirror else make_stamp(self.clock.now_ms() + 1) - 1
+        early = [record for record, _ in pairs if record.stamp > limit]
+        if not early:
+            return pairs, []
+        soonest = min(record.stamp for record in early)
+        wait_ms = stamp_ms(soonest) - stamp_ms(limit)
+        if wait_ms <= MAX_WAIT_MS:
+            raise StampAhead(describe_ahead(soonest, self.clock), max(1, wait_ms))
+        aside = [
+            self._set(
+                source.peer,
+                cannot(record, describe_ahead(record.stamp, self.clock)),
+                self.clock.now_ms() + stamp_ms(record.stamp) - stamp_ms(limit),
+            )
+            for record in early
+        ]
+        return [pair for pair in pairs if pair[0].stamp <= limit], aside
+
+    def _set(self, peer: str, one: Unfit, due_ms: int = 0) -> Aside:
+        return Aside(peer, one, stamp_ms(self.clock.last), due_ms)
+
+    def _set_aside(self, source: Source, aside: Sequence[Aside]) -> None:
+        if not aside:
+            return
+        if self.aside_count(source.peer) + len(aside) > MAX_ASIDE:
+            raise TooMuchAside(
+                f"over {MAX_ASIDE} records of {source.peer} cannot be taken ('ctdlmirror aside list' shows them): "
+                f"nothing more is taken from it; first {aside[0].unfit.reason}"
+            )
+        for one in aside:
+            self.put_aside(one)
+
+    def retry_aside(self, everything: bool = False) -> Applied:
+        """Try again what was set aside and is due, or all, as after an upgrade.
+
+        What may be taken but refers to a content that is not here is forgotten with the place in the peer's feed, so
+        that all is compared and it comes again.
+        """
+        applied = Applied()
+        for one in self.due_aside(None if everything else self.clock.now_ms()):
+            try:
+                found = sort_out(one.unfit.data)
+                if isinstance(found, Unfit):
+                    continue
+                applied += self.attempt(lambda record=found: self.apply([record]))  # type: ignore[misc]
+            except MissingContent:
+                self.set_cursor(one.peer, PULL, StoredCursor())
+            except (BadRecord, StampAhead):
+                continue
+            self.take_aside(one.peer, one.unfit.collection, [one.unfit.key])
+        return applied
 
     # -- tombstones -------------------------------------------------------------------------------
 

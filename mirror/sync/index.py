@@ -7,6 +7,7 @@ Sums over blocks come from the store; entries are loaded only where a range ends
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from itertools import accumulate, pairwise, starmap
 from operator import itemgetter
 
@@ -14,6 +15,7 @@ from sortedcontainers import SortedList
 
 from mirror.model.digest import MASK
 from mirror.store.base import BLOCK_RECORDS, Block, Place
+from mirror.sync.substitutes import Changes
 from mirror.wire.codec import Bound, Entry, Listed, Range
 
 BRANCHES = 16
@@ -31,15 +33,26 @@ Load = Callable[[Place, Place | None], Iterable[tuple[int, str, int]]]
 """Returns (stamp, key, CRC) from a place up to before another."""
 
 
+NO_CHANGES = Changes()
+
+
 class RangeIndex:
     """The order of one collection as of one moment."""
 
-    def __init__(self, blocks: Sequence[Block], load: Load) -> None:
+    def __init__(self, blocks: Sequence[Block], load: Load, changes: Changes = NO_CHANGES) -> None:
+        """``changes`` are what stands for what where a peer compares."""
+        self._changes = changes
         self._starts = SortedList(block.start for block in blocks)
         self._counts = [0, *accumulate(block.count for block in blocks)]
         self._totals = [0, *accumulate(block.total for block in blocks)]
         self._load = load
         self._loaded: dict[int, list[tuple[int, str, int]]] = {}
+
+    def with_changes(self, changes: Changes) -> "RangeIndex":
+        """Return the same order as a peer sees it, of which something was set aside."""
+        other = copy(self)
+        other._changes = changes
+        return other
 
     @classmethod
     def of(cls, entries: Iterable[tuple[int, str, int]]) -> "RangeIndex":
@@ -85,6 +98,9 @@ class RangeIndex:
         first, last, loose = self._pieces(_place(lower), _place(upper))
         count = self._counts[last] - self._counts[first] + len(loose)
         total = self._totals[last] - self._totals[first] + sum(map(_CRC, loose))
+        if self._changes is not NO_CHANGES:
+            more, sum_ = self._changes.within(_place(lower), _place(upper))
+            count, total = count + more, total + sum_
         return Range(lower, upper, count, total & MASK)
 
     def entries(self, lower: Bound, upper: Bound) -> list[Entry]:
@@ -92,7 +108,9 @@ class RangeIndex:
         first = max(0, self._starts.bisect_right(_place(lower)) - 1)
         last = self._starts.bisect_left(_place(upper))
         found = (entry for at in range(first, last) for entry in self._inside(at, _place(lower), _place(upper)))
-        return list(starmap(Entry, found))
+        if self._changes is NO_CHANGES:
+            return list(starmap(Entry, found))
+        return list(starmap(Entry, self._changes.applied(found, _place(lower), _place(upper))))
 
     def differs(self, asked: Range) -> bool:
         """Tell whether the asker's fingerprint of a range is another than ours."""

@@ -5,13 +5,12 @@ from typing import Any
 
 from mirror.model.applied import Applied
 from mirror.model.record import Record
-from mirror.store.base import Reader, Store, StoredCursor, Writer
+from mirror.store.base import PULL, PUSH, Reader, Source, Store, StoredCursor, Writer
 from mirror.sync.remote import Remote
 from mirror.wire.codec import ContentRequest
 from mirror.wire.values import ContentPart, Page
 
-PULL = "pull"
-PUSH = "push"
+__all__ = ["PULL", "PUSH", "apply_page", "contents_of", "fetch_contents", "lacking", "store_parts"]
 GROUP_BYTES = 4 * 1024 * 1024
 """Bytes of contents that are stored in one transaction, give or take a part."""
 
@@ -87,7 +86,7 @@ def apply_page(
     def job(writer: Writer) -> Applied:
         if guard is not None:
             guard(writer)
-        applied: Applied = writer.apply(page.records, page.crcs)
+        applied = writer.admit(Source(peer), page.records, page.crcs, page.unfit)
         if page.cursor is not None:
             writer.set_cursor(peer, PULL, StoredCursor(page.cursor.epoch, page.cursor.sequence, complete))
         return applied

@@ -65,7 +65,7 @@ def reconcile(
 
     Afterwards the cursors stand where the two states that were compared ended, so tailing goes on there.
     """
-    own = Responder(store, scope)
+    own = Responder(store, scope, peer=peer)
     before = own.info()
     state = remote.info(before.digest)
     work = _Work(

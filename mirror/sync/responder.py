@@ -5,10 +5,11 @@ from typing import TypeVar
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest, add_digests
+from mirror.model.errors import BadRecord
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
-from mirror.store.base import PAGE_RECORDS, FeedPage, Reader, Reading, Store, Writer
+from mirror.store.base import PAGE_RECORDS, FeedPage, Reader, Reading, Source, Store, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
 from mirror.sync.derived import Sums, text_from
 from mirror.sync.index import RangeIndex
@@ -16,6 +17,7 @@ from mirror.sync.pull import lacking, store_parts
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.sync.showing import Showing
+from mirror.sync.substitutes import changes_in, read_substitutes, root_with, substituted
 from mirror.sync.uploads import Uploads
 from mirror.wire.codec import ContentRequest, Cursor, Range
 from mirror.wire.values import Answer, ContentPart, Offered, Page, State
@@ -35,14 +37,17 @@ class Responder:
         scope: Scope = EVERYTHING,
         reading: Reading | None = None,
         page_records: int = PAGE_RECORDS,
+        peer: str = "",
         sums: Sums | None = None,
         uploads: Uploads | None = None,
     ) -> None:
         """``sums`` are those that all who answer from this store share.
 
+        ``peer`` is the node that compares and offers, if it is one: what of it was set aside stands for our own then.
         ``uploads`` are what the party has sent so far, where that outlives this responder.
         """
         self._store = store
+        self._peer = peer
         self.scope = scope
         self._reading = reading or store
         self._page_records = page_records
@@ -66,12 +71,18 @@ class Responder:
         """Return the state, of the collections that ``allows`` also lets through if it is given."""
 
         def job(reader: Reader) -> State:
+            substitutes = read_substitutes(reader, self._peer)
             root = reader.root()
+            root = root._replace(digest=root_with(root.digest, substitutes))
             self._told, self._after, self._comparing = root.horizon, root.sequence, False
             self._compared.clear()
             if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
                 return State(self._store.node, root.epoch, root.sequence, root.digest, None, root.horizon)
-            collections = self._digests(reader, lambda name: self.scope.reads(name) and (not allows or allows(name)))
+
+            def reads(name: str) -> bool:
+                return self.scope.reads(name) and (not allows or allows(name))
+
+            collections = substituted(self._digests(reader, reads), substitutes, reads)
             whole = add_digests(collections.values())
             equal = known is not None and known.same(whole)
             shown = None if equal else collections
@@ -176,14 +187,19 @@ class Responder:
         def job(reader: Reader) -> list[Answer]:
             # In one job, so that a thread does all of it and the hub none, and as of one moment.
             now_ms = self._now_ms()
-            index = self._showing.index(reader, collection, now_ms, self._reading)
+            index = self._index(reader, collection, now_ms)
             return index.answer_all(ranges, self._showing.load(reader, collection, now_ms))
 
         return self._read(job)
 
     def index(self, collection: str) -> RangeIndex:
         """Return the entries of a collection that may be seen; kept until they change."""
-        return self._read(lambda reader: self._showing.index(reader, collection, self._now_ms(), self._reading))
+        return self._read(lambda reader: self._index(reader, collection, self._now_ms()))
+
+    def _index(self, reader: Reader, collection: str, now_ms: int) -> RangeIndex:
+        index = self._showing.index(reader, collection, now_ms, self._reading)
+        substitutes = read_substitutes(reader, self._peer)
+        return index.with_changes(changes_in(substitutes, collection)) if collection in substitutes else index
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         for request in requests:
@@ -241,7 +257,7 @@ class Responder:
                 check_horizon(writer, self._told)
             check_marker(writer, page.records, self._after, self._compared)
             self.check_contents(writer, page.records)
-            applied = take_in(writer, self.scope, page, writer.clock.now_ms())
+            applied = take_in(writer, self.scope, page, writer.clock.now_ms(), self._peer)
             if self._told is not None:
                 self._told = writer.horizon()
             return applied
@@ -267,17 +283,28 @@ class Responder:
             raise Denied(f"{collection} is not here")
 
 
-def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int) -> Applied:
-    """Merge what a scope admits of a page at a moment into a store.  Raises Denied; then nothing was changed."""
+def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int, peer: str = "") -> Applied:
+    """Merge what a scope admits of a page at a moment into a store; of a ``peer`` what cannot be taken is set aside.
+
+    Raises Denied; then nothing was changed.
+    """
+    if not peer and page.unfit:
+        raise BadRecord(page.unfit[0].reason)
     if scope is EVERYTHING:
-        applied: Applied = writer.apply(page.records, page.crcs)
-        return applied
+        if peer:
+            return writer.admit(Source(peer), page.records, page.crcs, page.unfit)
+        return writer.apply(page.records, page.crcs)
     text = text_from(writer)
     pairs = zip(page.records, page.crcs, strict=True)
     found = [(scope.admitted(record, text, now_ms), record, crc) for record, crc in pairs]
     admitted = [(new, crc if new is record else record_crc(new)) for new, record, crc in found if new is not None]
     merged = [(new, crc) for new, crc in admitted if not scope.adopts(new.collection)]
-    applied = writer.apply([new for new, _ in merged], [crc for _, crc in merged])
+    records, crcs = [new for new, _ in merged], [crc for _, crc in merged]
+    if peer:
+        unfit = [one for one in page.unfit if scope.reads(one.collection)]
+        applied = writer.admit(Source(peer, mirror=False), records, crcs, unfit)
+    else:
+        applied = writer.apply(records, crcs)
     for new, _ in admitted:
         if scope.adopts(new.collection):
             applied += writer.adopt(new)

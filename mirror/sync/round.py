@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from mirror.model.applied import Applied
+from mirror.model.errors import StampAhead
 from mirror.store.base import StoredCursor
 from mirror.sync.pull import PUSH
 from mirror.sync.recent import Recent
@@ -81,6 +82,11 @@ def _nothing() -> None:
     """Hold nothing up."""
 
 
+def _refuse_to_wait(error: StampAhead) -> None:
+    """Wait for nothing: who drives the round begins again later."""
+    raise error
+
+
 class Round(Generic[RemoteT]):
     """The steps of one connection to one peer: ``prepare`` once, then ``pull``, and ``push`` where that is asked for.
 
@@ -96,10 +102,12 @@ class Round(Generic[RemoteT]):
         counts: Counts | None = None,
         wait_open: Callable[[], None] = _nothing,
         reconciling: Callable[[], None] = _nothing,
+        wait: Callable[[StampAhead], None] = _refuse_to_wait,
     ) -> None:
         """``recent`` is what the peer gave us lately, by whichever connection.
 
         ``wait_open`` is called before anything is taken in, and may block; ``reconciling`` before all is compared.
+        ``wait`` is called for what may not be taken yet, and returns when it may.
         """
         self.exchange = exchange
         self.pushing = pushing
@@ -107,6 +115,7 @@ class Round(Generic[RemoteT]):
         self._recent = recent if recent is not None else Recent()
         self._wait_open = wait_open
         self._reconciling = reconciling
+        self._wait = wait
         self._after: int | None = None  # how far our feed was offered on this connection
 
     def prepare(self, remote: RemoteT, epoch: str) -> Outcome | None:
@@ -135,7 +144,7 @@ class Round(Generic[RemoteT]):
         try:
             for page in source(cursor):
                 applied = Applied()
-                if page.records or (page.cursor is not None and page.cursor.sequence != reached):
+                if page.records or page.unfit or (page.cursor is not None and page.cursor.sequence != reached):
                     applied = self._take(page, bodies)
                     reached = page.cursor.sequence if page.cursor is not None else reached
                 yield page, applied
@@ -146,10 +155,20 @@ class Round(Generic[RemoteT]):
     def _take(self, page: Page, bodies: RemoteT) -> Applied:
         self._wait_open()
         self._recent.add(page.crcs)
-        applied = self.exchange.take(page, bodies)
+        applied = self._take_in_time(page, bodies)
         self.counts.pulled += applied.written
         self.counts.conflicts += applied.conflicts
         return applied
+
+    def _take_in_time(self, page: Page, bodies: RemoteT) -> Applied:
+        """Take a page in, once its stamps may be; those that are far ahead are set aside and hold nothing up."""
+        while True:
+            try:
+                return self.exchange.take(page, bodies)
+            except StampAhead as error:
+                if not error.wait_ms:
+                    raise
+                self._wait(error)
 
     def push(self, remote: RemoteT, epoch: str) -> bool:
         """Give the peer the next page of our feed, without what it gave us; tells whether more is there."""

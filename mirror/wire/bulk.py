@@ -41,7 +41,7 @@ def parse_page(batch: Batch) -> Page:
     """Read and check a batch of records."""
     checked = read_records(batch)
     cursor = batch.header.get("Cursor")
-    return Page(checked.records, checked.crcs, parse_cursor(cursor) if cursor else None)
+    return Page(checked.records, checked.crcs, parse_cursor(cursor) if cursor else None, unfit=checked.unfit)
 
 
 def format_part(part: ContentPart) -> Batch:

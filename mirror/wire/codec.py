@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mirror.model.checksum import crc64
-from mirror.model.judge import judge
+from mirror.model.errors import BadRecord
+from mirror.model.judge import Unfit, judge, sort_out
 from mirror.model.record import Record, record_crc
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.errors import ProtocolError
@@ -85,6 +86,7 @@ class ContentRequest(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_records = msgspec.msgpack.Decoder(list[Record]).decode
+_decode_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 def checksum(crcs: Sequence[int]) -> str:
@@ -103,30 +105,51 @@ def records_batch(
 
 
 class Checked(NamedTuple):
-    """Records that have passed all checks, with their CRCs."""
+    """Records that have passed all checks, with their CRCs, and those that have not."""
 
     records: list[Record]
     crcs: list[int]
+    unfit: tuple[Unfit, ...] = ()
 
 
 def read_records(batch: Batch) -> Checked:
     """Decode and check a batch of records.  Raises ProtocolError or BadRecord; never returns a part."""
-    header = batch.header
-    count = header_int(header, "Count", MAX_RECORDS)
-    if header.get("Encoding") == MSGPACK:
-        records = _decode(batch.payload, _decode_records)
+    if batch.header.get("Encoding") == MSGPACK:
+        try:
+            records = _decode_records(batch.payload)
+            for record in records:
+                judge(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError, BadRecord):
+            return _sort_out(batch)
         encoded = msgspec.msgpack.Encoder()
         crcs = [crc64(encoded.encode(record)) for record in records]
     else:
         records = [record_from_json(line) for line in lines_of(batch.payload)]
         crcs = [record_crc(record) for record in records]
-    if len(records) != count:
-        raise ProtocolError(f"a batch says Count={count} and holds {len(records)} records")
-    if header.get("Crc") != checksum(crcs):
-        raise ProtocolError("a batch's CRC does not match its records; nothing of it was applied")
-    for record in records:
-        judge(record)
+        for record in records:
+            judge(record)
+    _check_batch(batch, crcs)
     return Checked(records, crcs)
+
+
+def _check_batch(batch: Batch, crcs: Sequence[int]) -> None:
+    """Raise ProtocolError unless a batch holds as many records as it says, with these CRCs."""
+    count = header_int(batch.header, "Count", MAX_RECORDS)
+    if len(crcs) != count:
+        raise ProtocolError(f"a batch says Count={count} and holds {len(crcs)} records")
+    if batch.header.get("Crc") != checksum(crcs):
+        raise ProtocolError("a batch's CRC does not match its records; nothing of it was applied")
+
+
+def _sort_out(batch: Batch) -> Checked:
+    """Decode a batch of which not all can be taken, record by record."""
+    parts: list[msgspec.Raw] = _decode(batch.payload, _decode_raw)
+    datas = [bytes(part) for part in parts]
+    _check_batch(batch, [crc64(data) for data in datas])
+    found = [sort_out(data) for data in datas]
+    records = [one for one in found if isinstance(one, Record)]
+    unfit = tuple(one for one in found if isinstance(one, Unfit))
+    return Checked(records, [record_crc(record) for record in records], unfit)
 
 
 def typed_batch(kind: str, items: list[Any]) -> Batch:

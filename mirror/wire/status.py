@@ -53,6 +53,27 @@ class NodeStatus(msgspec.Struct):
     conflicts: int
     sessions: list[SessionStatus]
     links: list[LinkStatus]
+    aside: dict[str, int] = {}
+    """By peer, how many of its records were set aside."""
+
+
+class AsideStatus(msgspec.Struct):
+    """A record of a peer that was set aside: what it is, and why; ``data`` is its MessagePack in base64.
+
+    ``due_ms`` is when it is tried again, 0 for after an upgrade; ``own_crc`` is of what is held here under its key.
+    """
+
+    peer: str
+    collection: str
+    key: str
+    stamp: int
+    crc: str
+    reason: str
+    noticed_ms: int
+    due_ms: int
+    size: int
+    own_crc: str = ""
+    data: str = ""
 
 
 class WinnerStatus(msgspec.Struct):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mirror.model.digest import Digest
+from mirror.model.judge import Unfit
 from mirror.model.record import Record
 from mirror.wire.codec import Cursor, Listed, Range
 
@@ -104,6 +105,8 @@ class Page(NamedTuple):
     cursor: Cursor | None = None
     trimmed: int = 0
     """Up to where the feed has lost tombstones since; not told on the wire."""
+    unfit: tuple[Unfit, ...] = ()
+    """What came with them and cannot be taken; never sent on."""
 
     def only(self, keeps: Callable[[Record], bool]) -> "Page":
         """Return the page with just the records for which ``keeps`` says so; it reaches as far as before."""

@@ -66,7 +66,7 @@ def test_records_survive_either_encoding(encoding: str) -> None:
     crcs = [record_crc(record) for record in RECORDS[1:]]
     batch = records_batch(RECORDS[1:], crcs, Cursor("e", 5), encoding)
     (received,) = read_all(b"".join(frame(batch)) + b"000\n", [])
-    assert read_records(received) == (RECORDS[1:], crcs)
+    assert read_records(received) == (RECORDS[1:], crcs, ())
     assert parse_cursor(received.header["Cursor"]) == Cursor("e", 5)
 
 

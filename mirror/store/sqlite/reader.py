@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from mirror.model.digest import Digest, unsigned
+from mirror.model.judge import Unfit
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
 from mirror.store.base import (
@@ -15,6 +16,7 @@ from mirror.store.base import (
     PAGE_RECORDS,
     PART_BYTES,
     Allows,
+    Aside,
     Block,
     Checked,
     Conflict,
@@ -23,6 +25,7 @@ from mirror.store.base import (
     Place,
     StoreDamaged,
     StoredCursor,
+    Substitute,
     everything,
 )
 from mirror.store.questions import Questions
@@ -278,6 +281,49 @@ class SqliteReader(Questions):
             if size >= limit:
                 break
         return b"".join(blocks) if len(blocks) != 1 else blocks[0]
+
+    # -- what was set aside -----------------------------------------------------------------------
+
+    def aside(self, peer: str = "", limit: int = 1000) -> list[Aside]:
+        """Return what was set aside, of one peer or of all, in the order of peers, collections and keys."""
+        return self.select_aside("? IN ('', peer)", (peer,), limit)
+
+    def select_aside(self, where: str, arguments: tuple[Any, ...], limit: int) -> list[Aside]:
+        """Return what was set aside and meets a condition; a limit of -1 is none."""
+        rows = self.connection.execute(
+            "SELECT peer, collection, key, stamp, crc, data, reason, noticed, due FROM aside "
+            f"WHERE {where} ORDER BY peer, collection, key LIMIT ?",
+            (*arguments, limit),
+        )
+        return [
+            Aside(peer, Unfit(collection, key, stamp, unsigned(crc), data, reason), noticed, due)
+            for peer, collection, key, stamp, crc, data, reason, noticed, due in rows.fetchall()
+        ]
+
+    def aside_counts(self) -> dict[str, int]:
+        """Return, by peer, how many records are set aside."""
+        return dict(self.connection.execute("SELECT peer, count(*) FROM aside GROUP BY peer").fetchall())
+
+    def aside_count(self, peer: str) -> int:
+        """Return how many records of a peer are set aside."""
+        return int(self.connection.execute("SELECT count(*) FROM aside WHERE peer = ?", (peer,)).fetchone()[0])
+
+    def substitutes(self, peer: str) -> list[Substitute]:
+        """Return what stands for what when comparing with a peer."""
+        rows = self.connection.execute(
+            "SELECT aside.collection, aside.key, aside.stamp, aside.crc, record.stamp, record.crc FROM aside "
+            "LEFT JOIN collection ON collection.name = aside.collection "
+            "LEFT JOIN record ON record.collection = collection.id AND record.key = aside.key WHERE aside.peer = ?",
+            (peer,),
+        )
+        return [
+            Substitute(
+                collection,
+                None if own_crc is None else Listing(own_stamp, key, unsigned(own_crc)),
+                Listing(stamp, key, unsigned(crc)),
+            )
+            for collection, key, stamp, crc, own_stamp, own_crc in rows.fetchall()
+        ]
 
     # -- exchange ---------------------------------------------------------------------------------
 

@@ -106,7 +106,22 @@ CREATE INDEX collection_changed ON collection (changed);
 """
 """``changed`` is where in the feed a collection was last written to."""
 
-MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4]
+_VERSION_5 = """
+CREATE TABLE aside (
+    peer TEXT NOT NULL,             -- who sent it
+    collection TEXT NOT NULL,
+    key TEXT NOT NULL,
+    stamp INTEGER NOT NULL,
+    crc INTEGER NOT NULL,           -- of its bytes, as a signed number
+    data BLOB NOT NULL,             -- the record as it came
+    reason TEXT NOT NULL,
+    noticed INTEGER NOT NULL,       -- Unix milliseconds
+    due INTEGER NOT NULL,           -- Unix milliseconds; 0 where its stamp is not the reason
+    PRIMARY KEY (peer, collection, key)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5]
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""
 
 

@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -10,11 +11,12 @@ from mirror.model.digest import MASK, signed, unsigned
 from mirror.model.edit import Loser
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
-from mirror.store.base import PART_BYTES, Conflict, StoredCursor
+from mirror.store.base import PART_BYTES, Aside, Conflict, StoredCursor
 from mirror.store.ledger import Added, ContentState, Held, Ledger, Row
 from mirror.store.sqlite.blocks import Blocks
 from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
 
+T = TypeVar("T")
 _INSERT = f"INSERT INTO record ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _INSERT_AT = f"INSERT INTO record (sequence, {COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _encode_past = msgspec.msgpack.Encoder().encode
@@ -169,6 +171,47 @@ class SqliteWriter(SqliteReader, Ledger):
     def resolve_conflict(self, number: int, resolved_ms: int) -> None:
         """Mark a conflict as resolved."""
         self.connection.execute("UPDATE conflict SET restored = ? WHERE id = ?", (resolved_ms, number))
+
+    # -- what was set aside -----------------------------------------------------------------------
+
+    def attempt(self, job: Callable[[], T]) -> T:
+        """Run a part of a job; if it fails, what it wrote is undone, and the job may go on."""
+        self.connection.execute("SAVEPOINT attempt")
+        try:
+            result = job()
+        except Exception:
+            self.connection.execute("ROLLBACK TO attempt")
+            self.connection.execute("RELEASE attempt")
+            self.reset()
+            raise
+        self.connection.execute("RELEASE attempt")
+        return result
+
+    def put_aside(self, one: Aside) -> None:
+        """Keep a record of a peer apart, in place of what was kept of its key before."""
+        collection, key, stamp, crc, data, reason = one.unfit
+        self.connection.execute(
+            "INSERT OR REPLACE INTO aside (peer, collection, key, stamp, crc, data, reason, noticed, due) "
+            "VALUES (?,?,?,?,?,?,?,?,?)",
+            (one.peer, collection, key, stamp, signed(crc), data, reason, one.noticed_ms, one.due_ms),
+        )
+
+    def take_aside(self, peer: str, collection: str, keys: Iterable[str]) -> None:
+        """Keep records of a peer apart no more."""
+        self.connection.execute(
+            "DELETE FROM aside WHERE peer = ? AND collection = ? AND key IN (SELECT value FROM json_each(?))",
+            (peer, collection, json.dumps(list(keys))),
+        )
+
+    def due_aside(self, now_ms: int | None) -> list[Aside]:
+        """Return what is due by a moment, or all."""
+        if now_ms is None:
+            return self.select_aside("1", (), -1)
+        return self.select_aside("due > 0 AND due <= ?", (now_ms,), -1)
+
+    def forget_aside(self, peer: str) -> int:
+        """Forget what was set aside of a peer; returns how many records that were."""
+        return self.connection.execute("DELETE FROM aside WHERE peer = ?", (peer,)).rowcount
 
     # -- contents ---------------------------------------------------------------------------------
 
