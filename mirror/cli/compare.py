@@ -2,30 +2,46 @@
 
 import click
 
-from mirror.cli.local import sharing_status
+from mirror.cli.local import ask_values, sharing_status
 from mirror.cli.output import print_json, print_table
 from mirror.config import ConfigError
 from mirror.peer.remote import ChannelRemote
+from mirror.store.base import Listing, Substitute
+from mirror.sync.substitutes import Substitutes, by_collection
 from mirror.sync.verify import ComparedRoom, Verified, compare_nodes, compare_shares
+from mirror.wire.status import AsideStatus
 
 SHOWN = 5
 
 
 def show_nodes(ours: ChannelRemote, theirs: ChannelRemote, peer: str, as_json: bool) -> bool:
     """Compare all that two nodes hold and show the outcome; returns whether they are equal."""
-    found = compare_nodes(ours, theirs)
+    found = compare_nodes(ours, theirs, substitutes=_set_aside(ours, peer))
     if as_json:
         print_json(
             {
                 "equal": found.equal,
                 "digests": {side.node: str(side.digest) for side in (found.ours, found.theirs)},
                 "differing": found.differing,
+                "aside": found.aside,
                 "records": {name: records._asdict() for name, records in found.records.items()},
             }
         )
     else:
         _show_nodes(found, peer)
     return found.equal
+
+
+def _set_aside(ours: ChannelRemote, peer: str) -> Substitutes:
+    """Return what stands for what of ours, since records of the peer were set aside here."""
+    return by_collection(
+        Substitute(
+            one.collection,
+            Listing(one.own_stamp, one.key, int(one.own_crc, 16)) if one.own_crc else None,
+            Listing(one.stamp, one.key, int(one.crc, 16)),
+        )
+        for one in ask_values(ours, f"SYNC all|aside|{peer}", AsideStatus)
+    )
 
 
 def _show_nodes(found: Verified, peer: str) -> None:
@@ -37,8 +53,9 @@ def _show_nodes(found: Verified, peer: str) -> None:
         for what, keys in records._asdict().items():
             for key in keys:
                 click.echo(f"{name}: {what.replace('_', ' ')}: {key}")
+    but = f" but for {found.aside} records set aside ('ctdlmirror aside list {peer}')" if found.aside else ""
     click.echo(
-        f"All {len(rows)} collections are equal."
+        f"All {len(rows)} collections are equal{but}."
         if found.equal
         else f"{len(found.differing)} of {len(rows)} collections differ."
     )

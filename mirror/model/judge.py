@@ -66,6 +66,13 @@ def cannot(record: Record, reason: str) -> Unfit:
     return Unfit(record.collection, record.key, record.stamp, crc64(data), data, reason)
 
 
+def in_collection(unfit: Unfit, collection: str) -> Unfit:
+    """Return what cannot be taken as a record of another collection."""
+    told: Any = msgspec.msgpack.decode(unfit.data)
+    data = _encode([collection, *told[1:]])
+    return unfit._replace(collection=collection, data=data, crc=crc64(data))
+
+
 def sort_out(data: bytes) -> Record | Unfit:
     """Read one record's MessagePack: a record that may be taken, or what can be told of it.
 

@@ -73,6 +73,7 @@ def _aside_status(one: Aside, own: Listing | None) -> AsideStatus:
         one.noticed_ms,
         one.due_ms,
         len(unfit.data),
+        own.stamp if own is not None else 0,
         f"{own.crc:016x}" if own is not None else "",
         base64.b64encode(unfit.data).decode(),
     )

@@ -102,6 +102,7 @@ class Aside(NamedTuple):
     unfit: Unfit
     noticed_ms: int
     due_ms: int = 0
+    mirror: bool = True
 
 
 class Substitute(NamedTuple):

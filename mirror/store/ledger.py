@@ -313,10 +313,10 @@ class Ledger(Tables):
     ) -> Applied:
         """Merge what a peer sent, and set aside what cannot be taken, so that one record never stops the others."""
         fit, aside = self._sort_early(source, list(zip(records, crcs, strict=True)))
-        aside += [self._set(source.peer, one) for one in unfit]
+        aside += [self._set(source, one) for one in unfit]
         if source.mirror and (aside or self.aside_count(source.peer)):
             # Whoever has a node's sign of life has all that it had, and of this peer something is lacking.
-            aside += [self._set(source.peer, cannot(record, _SIGNS)) for record, _ in fit if record.collection == NODES]
+            aside += [self._set(source, cannot(record, _SIGNS)) for record, _ in fit if record.collection == NODES]
             fit = [(record, crc) for record, crc in fit if record.collection != NODES]
         applied = self._admit_fit(source, fit, aside)
         self._set_aside(source, aside)
@@ -334,7 +334,7 @@ class Ledger(Tables):
                     applied += self.attempt(lambda one=record, its=crc: self.apply([one], [its]))  # type: ignore[misc]
                     taken.append(record)
                 except BadRecord as error:
-                    aside.append(self._set(source.peer, cannot(record, str(error))))
+                    aside.append(self._set(source, cannot(record, str(error))))
         keys: defaultdict[str, list[str]] = defaultdict(list)
         for record in taken:
             keys[record.collection].append(record.key)
@@ -358,7 +358,7 @@ class Ledger(Tables):
             raise StampAhead(describe_ahead(soonest, self.clock), max(1, wait_ms))
         aside = [
             self._set(
-                source.peer,
+                source,
                 cannot(record, describe_ahead(record.stamp, self.clock)),
                 self.clock.now_ms() + stamp_ms(record.stamp) - stamp_ms(limit),
             )
@@ -366,8 +366,8 @@ class Ledger(Tables):
         ]
         return [pair for pair in pairs if pair[0].stamp <= limit], aside
 
-    def _set(self, peer: str, one: Unfit, due_ms: int = 0) -> Aside:
-        return Aside(peer, one, stamp_ms(self.clock.last), due_ms)
+    def _set(self, source: Source, one: Unfit, due_ms: int = 0) -> Aside:
+        return Aside(source.peer, one, stamp_ms(self.clock.last), due_ms, source.mirror)
 
     def _set_aside(self, source: Source, aside: Sequence[Aside]) -> None:
         if not aside:
@@ -383,20 +383,24 @@ class Ledger(Tables):
     def retry_aside(self, everything: bool = False) -> Applied:
         """Try again what was set aside and is due, or all, as after an upgrade.
 
-        What may be taken but refers to a content that is not here is forgotten with the place in the peer's feed, so
-        that all is compared and it comes again.
+        What is lacking a content, and all that came from no mirror and so has to be let in by rules, is forgotten with
+        the place in the peer's feed: all is compared then, and it comes again.
         """
         applied = Applied()
         for one in self.due_aside(None if everything else self.clock.now_ms()):
-            try:
-                found = sort_out(one.unfit.data)
-                if isinstance(found, Unfit):
-                    continue
-                applied += self.attempt(lambda record=found: self.apply([record]))  # type: ignore[misc]
-            except MissingContent:
-                self.set_cursor(one.peer, PULL, StoredCursor())
-            except (BadRecord, StampAhead):
+            found = sort_out(one.unfit.data)
+            if isinstance(found, Unfit) or found.stamp > self.clock.limit():
                 continue
+            try:
+                comes_again = not one.mirror
+                if not comes_again:
+                    applied += self.attempt(lambda record=found: self.apply([record]))  # type: ignore[misc]
+            except MissingContent:
+                comes_again = True
+            except BadRecord:
+                continue
+            if comes_again:
+                self.set_cursor(one.peer, PULL, StoredCursor())
             self.take_aside(one.peer, one.unfit.collection, [one.unfit.key])
         return applied
 

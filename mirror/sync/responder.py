@@ -301,8 +301,9 @@ def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int, peer: str = "
     merged = [(new, crc) for new, crc in admitted if not scope.adopts(new.collection)]
     records, crcs = [new for new, _ in merged], [crc for _, crc in merged]
     if peer:
-        unfit = [one for one in page.unfit if scope.reads(one.collection)]
-        applied = writer.admit(Source(peer, mirror=False), records, crcs, unfit)
+        for one in page.unfit:  # of what it may not write nothing is kept either
+            scope.admitted(Record(one.collection, one.key, one.stamp, peer, 1, dead=True), text, now_ms)
+        applied = writer.admit(Source(peer, mirror=False), records, crcs, page.unfit)
     else:
         applied = writer.apply(records, crcs)
     for new, _ in admitted:

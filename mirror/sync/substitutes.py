@@ -38,8 +38,13 @@ class Changes(NamedTuple):
 
 def read_substitutes(reader: Reader, peer: str) -> Substitutes:
     """Return what stands for what when comparing with a peer; nothing for no peer."""
+    return by_collection(reader.substitutes(peer)) if peer else NONE
+
+
+def by_collection(substitutes: Iterable[Substitute]) -> Substitutes:
+    """Return them by their collections."""
     found: defaultdict[str, list[Substitute]] = defaultdict(list)
-    for one in reader.substitutes(peer) if peer else ():
+    for one in substitutes:
         found[one.collection].append(one)
     return found
 

@@ -16,6 +16,7 @@ from mirror.sync.listing import find_difference, list_entries
 from mirror.sync.reconcile import differing
 from mirror.sync.remote import Remote
 from mirror.sync.share.names import KIND_OF
+from mirror.sync.substitutes import NONE, Changes, Substitutes, changes_in, substituted
 from mirror.wire.status import PairStatus
 from mirror.wire.values import Page
 from netconf.rules import DELETIONS, MARKS
@@ -47,6 +48,8 @@ class Verified(NamedTuple):
     theirs: NodeState
     differing: list[str]
     records: dict[str, Differences]
+    aside: int = 0
+    """How many of their records are set aside here: but for those the nodes may be equal."""
 
     @property
     def equal(self) -> bool:
@@ -58,11 +61,18 @@ class Verified(NamedTuple):
         return sorted(self.ours.collections.keys() | self.theirs.collections.keys())
 
 
-def compare_nodes(ours: Remote, theirs: Remote, limit: int = MAX_DIFFERENCES) -> Verified:
-    """Compare all that two nodes hold, as they are now.  Raises what the remotes raise."""
+def compare_nodes(
+    ours: Remote, theirs: Remote, limit: int = MAX_DIFFERENCES, substitutes: Substitutes = NONE
+) -> Verified:
+    """Compare all that two nodes hold, as they are now.  Raises what the remotes raise.
+
+    ``substitutes`` are what of the other node was set aside here: that is no difference.
+    """
     left, right = _state(ours), _state(theirs)
-    names = differing(left.collections, right.collections)
-    return Verified(left, right, names, {name: _differences(ours, theirs, name, limit) for name in names[:limit]})
+    as_there = substituted(left.collections, substitutes, lambda _name: True)
+    names = differing(as_there, right.collections)
+    records = {name: _differences(ours, theirs, name, limit, changes_in(substitutes, name)) for name in names[:limit]}
+    return Verified(left, right, names, records, sum(map(len, substitutes.values())))
 
 
 def _state(remote: Remote) -> NodeState:
@@ -70,8 +80,9 @@ def _state(remote: Remote) -> NodeState:
     return NodeState(state.node, state.digest, state.collections or {})
 
 
-def _differences(ours: Remote, theirs: Remote, collection: str, limit: int) -> Differences:
-    index = RangeIndex.of((entry.stamp, entry.key, entry.crc) for entry in list_entries(ours, collection))
+def _differences(ours: Remote, theirs: Remote, collection: str, limit: int, changes: Changes) -> Differences:
+    entries = ((entry.stamp, entry.key, entry.crc) for entry in list_entries(ours, collection))
+    index = RangeIndex.of(entries).with_changes(changes)
     found = find_difference(index, lambda ranges: theirs.ranges(collection, ranges))
     both = set(found.wanted) & set(found.surplus)
     return Differences(

@@ -60,7 +60,8 @@ class NodeStatus(msgspec.Struct):
 class AsideStatus(msgspec.Struct):
     """A record of a peer that was set aside: what it is, and why; ``data`` is its MessagePack in base64.
 
-    ``due_ms`` is when it is tried again, 0 for after an upgrade; ``own_crc`` is of what is held here under its key.
+    ``due_ms`` is when it is tried again, 0 for after an upgrade; ``own_stamp`` and ``own_crc`` are of
+    what is held here under its key.
     """
 
     peer: str
@@ -72,6 +73,7 @@ class AsideStatus(msgspec.Struct):
     noticed_ms: int
     due_ms: int
     size: int
+    own_stamp: int = 0
     own_crc: str = ""
     data: str = ""
 

@@ -291,13 +291,13 @@ class SqliteReader(Questions):
     def select_aside(self, where: str, arguments: tuple[Any, ...], limit: int) -> list[Aside]:
         """Return what was set aside and meets a condition; a limit of -1 is none."""
         rows = self.connection.execute(
-            "SELECT peer, collection, key, stamp, crc, data, reason, noticed, due FROM aside "
+            "SELECT peer, collection, key, stamp, crc, data, reason, noticed, due, mirror FROM aside "
             f"WHERE {where} ORDER BY peer, collection, key LIMIT ?",
             (*arguments, limit),
         )
         return [
-            Aside(peer, Unfit(collection, key, stamp, unsigned(crc), data, reason), noticed, due)
-            for peer, collection, key, stamp, crc, data, reason, noticed, due in rows.fetchall()
+            Aside(peer, Unfit(collection, key, stamp, unsigned(crc), data, reason), noticed, due, mirror == 1)
+            for peer, collection, key, stamp, crc, data, reason, noticed, due, mirror in rows.fetchall()
         ]
 
     def aside_counts(self) -> dict[str, int]:

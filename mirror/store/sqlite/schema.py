@@ -117,6 +117,7 @@ CREATE TABLE aside (
     reason TEXT NOT NULL,
     noticed INTEGER NOT NULL,       -- Unix milliseconds
     due INTEGER NOT NULL,           -- Unix milliseconds; 0 where its stamp is not the reason
+    mirror INTEGER NOT NULL,        -- whether that peer is a mirror
     PRIMARY KEY (peer, collection, key)
 ) WITHOUT ROWID;
 """

@@ -191,9 +191,9 @@ class SqliteWriter(SqliteReader, Ledger):
         """Keep a record of a peer apart, in place of what was kept of its key before."""
         collection, key, stamp, crc, data, reason = one.unfit
         self.connection.execute(
-            "INSERT OR REPLACE INTO aside (peer, collection, key, stamp, crc, data, reason, noticed, due) "
-            "VALUES (?,?,?,?,?,?,?,?,?)",
-            (one.peer, collection, key, stamp, signed(crc), data, reason, one.noticed_ms, one.due_ms),
+            "INSERT OR REPLACE INTO aside (peer, collection, key, stamp, crc, data, reason, noticed, due, mirror) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (one.peer, collection, key, stamp, signed(crc), data, reason, one.noticed_ms, one.due_ms, one.mirror),
         )
 
     def take_aside(self, peer: str, collection: str, keys: Iterable[str]) -> None:

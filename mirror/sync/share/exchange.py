@@ -103,7 +103,9 @@ class ShareExchange(Cursors):
         state = remote.info()
         stale = self.stale(state.epoch, pushing)
         only_new, self._only_new = self._only_new and not stale, False
-        work = Settling(self._store, remote, self._scope, own, state, pushing, Outcome(state), self._sums, self._tried)
+        work = Settling(
+            self._store, self._peer, remote, self._scope, own, state, pushing, Outcome(state), self._sums, self._tried
+        )
         for pair in self._pairs:
             known = self._known(pair)
             if only_new and known == pair.state:
@@ -141,7 +143,7 @@ class ShareExchange(Cursors):
             if cursor is not None:
                 writer.set_cursor(self._peer, PULL, StoredCursor(cursor.epoch, cursor.sequence, True))
 
-        return apply_proved(self._store, bodies, self._scope, inward(page, self._pairs), note)
+        return apply_proved(self._store, bodies, self._scope, inward(page, self._pairs), self._peer, note)
 
     def next_push(self, after: int) -> tuple[Page, bool]:
         """Return the page of our feed after a place, under the peer's names, and whether more is there."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mirror.model.judge import Unfit, in_collection
+from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record, record_crc
 from mirror.sync.share.names import room_of_record, translate, what_of
 from mirror.wire.values import Page, SharedRoom
@@ -76,7 +78,15 @@ def flows(record: Record, what: frozenset[str]) -> bool:
 def inward(page: Page, pairs: Sequence[Pair]) -> Page:
     """Return a page of theirs under our names, without what does not flow here."""
     flowing = {pair.there.key: pair.pulled for pair in pairs}
-    return _translated(page, {pair.there.key: pair.here.key for pair in pairs}, flowing)
+    names = {pair.there.key: pair.here.key for pair in pairs}
+    unfit = [one for told in page.unfit if (one := _renamed(told, names)) is not None]
+    return _translated(page, names, flowing)._replace(unfit=tuple(unfit))
+
+
+def _renamed(unfit: Unfit, names: Mapping[str, str]) -> Unfit | None:
+    """Return what cannot be taken under our name of its room; None where it is of no room that is shared."""
+    kind, room = parse_collection(unfit.collection)
+    return in_collection(unfit, str(Collection(kind, names[room]))) if room in names else None
 
 
 def outward(page: Page, pairs: Sequence[Pair]) -> Page:

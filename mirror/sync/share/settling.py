@@ -83,6 +83,7 @@ class Settling(NamedTuple):
     """One comparison of shared rooms under way."""
 
     store: Store
+    peer: str
     remote: Remote
     scope: Scope
     own: Responder
@@ -178,7 +179,7 @@ class Settling(NamedTuple):
 
     def _take(self, pair: Pair, pages: Iterable[Page]) -> None:
         for page in pages:
-            self.outcome.pulled += apply_proved(self.store, self.remote, self.scope, inward(page, [pair]))
+            self.outcome.pulled += apply_proved(self.store, self.remote, self.scope, inward(page, [pair]), self.peer)
 
     def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, known: set[str], before: int) -> int:
         """Offer these records, or all; of those created before a stamp just what is ``known`` there in some version."""
@@ -197,14 +198,19 @@ class Settling(NamedTuple):
 
 
 def apply_proved(
-    store: Store, remote: Remote, scope: Scope, page: Page, note: Callable[[Writer], None] = lambda _writer: None
+    store: Store,
+    remote: Remote,
+    scope: Scope,
+    page: Page,
+    peer: str,
+    note: Callable[[Writer], None] = lambda _writer: None,
 ) -> Applied:
     """Merge a page from a peer that is not trusted; what it refers to it has to send, unless it may see it here."""
     if any(record.content for record in page.records):
         page = _with_proved_contents(store, remote, scope, page)
 
     def job(writer: Writer) -> Applied:
-        applied = take_in(writer, scope, page, writer.clock.now_ms())
+        applied = take_in(writer, scope, page, writer.clock.now_ms(), peer)
         note(writer)
         return applied
 
