@@ -79,11 +79,22 @@ class HybridClock:
         with self._lock:
             self._last = max(self._last, stamp)
 
+    def set_back(self, last: int) -> None:
+        """Go on from an earlier stamp; for who writes all later versions anew, before they are."""
+        with self._lock:
+            self._last = last
+
+    def reach(self, stamp: int) -> None:
+        """Issue no stamp up to this one, which is known to be no later than may be."""
+        with self._lock:
+            self._last = max(self._last, stamp)
+
 
 def describe_ahead(stamp: int, clock: HybridClock) -> str:
     """Return what is wrong with a stamp that lies further ahead than a clock allows."""
     ahead = (stamp_ms(stamp) - clock.now_ms()) // 1000
     return (
         f"stamp {format_stamp(stamp)} is {ahead} s ahead of this node's clock "
-        f"(at most {clock.max_ahead_ms // 1000} s is accepted); set the clocks"
+        f"(at most {clock.max_ahead_ms // 1000} s is accepted); set the clocks, and if they are right by now, "
+        "run 'ctdlmirror clock repair' where that was written"
     )

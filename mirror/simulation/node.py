@@ -78,8 +78,8 @@ class FaultyStore:
     def backup(self, destination: Path) -> None:
         self._open().backup(destination)
 
-    def renew_epoch(self) -> str:
-        return self._open().renew_epoch()
+    def renew_epoch(self, also: Callable[[Writer], Any] | None = None) -> str:
+        return self._open().renew_epoch(also)
 
     def close(self) -> None:
         """Close without a word, as a crash does."""

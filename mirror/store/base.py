@@ -139,6 +139,14 @@ class Outcome(NamedTuple):
     applied: Applied
 
 
+class Repaired(NamedTuple):
+    """What was written anew because it lay ahead of the clock: records, versions that lost, signs of life left out."""
+
+    records: int = 0
+    losers: int = 0
+    signs: int = 0
+
+
 class StoredCursor(NamedTuple):
     """How far an exchange with a peer has come: a place in the feed of the store named by ``epoch``."""
 
@@ -255,6 +263,10 @@ class Reader(Protocol):
 
     def changed_collections(self, after: int) -> tuple[set[str], int]:
         """Return the names of the collections changed after a place in the feed, and where the feed ends."""
+        ...
+
+    def count_ahead(self, limit: int) -> dict[str, int]:
+        """Return, by collection, how many records have stamps beyond a limit; those with none are left out."""
         ...
 
     def meta_text(self, name: str, default: str = "") -> str:
@@ -476,6 +488,13 @@ class Writer(Reader, Protocol):
         """Write under another name from now on."""
         ...
 
+    def write_anew(self, progress: Callable[[int], None]) -> Repaired:
+        """Write all versions that lie ahead of the clock anew, at the present time and under this store's origin.
+
+        ``progress`` is told how many records were.  Meant for ``Store.renew_epoch``, which gives a new origin first.
+        """
+        ...
+
     def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:
         """Store a part of a content; returns True once it is complete and its SHA-256 proved right.
 
@@ -558,8 +577,11 @@ class Store(Reading, Protocol):
         """Copy the store to one new file, consistent while others write."""
         ...
 
-    def renew_epoch(self) -> str:
-        """Give the store a new epoch and origin, so that peers don't trust cursors into its former life."""
+    def renew_epoch(self, also: Callable[[Writer], Any] | None = None) -> str:
+        """Give the store a new epoch and origin, so that peers don't trust cursors into its former life.
+
+        ``also`` is done in the same transaction, under the new origin.
+        """
         ...
 
     def close(self) -> None:

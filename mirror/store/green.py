@@ -91,9 +91,9 @@ class GreenStore:
         """Copy the store to one new file, consistent while others write."""
         self.run(lambda store: store.backup(destination))
 
-    def renew_epoch(self) -> str:
+    def renew_epoch(self, also: Callable[[Writer], Any] | None = None) -> str:
         """Give the store a new epoch and origin; meant for a store that nobody uses yet."""
-        return self._store.renew_epoch()
+        return self._store.renew_epoch(also)
 
     def close(self) -> None:
         if self._writing is not None:

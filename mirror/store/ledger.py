@@ -113,6 +113,14 @@ class Tables(Reader, Protocol):
         """Yield what came after a place of the feed and is alive."""
         ...
 
+    def rows_ahead(self, collection: str, limit: int, until: int, count: int) -> list[Row]:
+        """Return some records with stamps beyond a limit, the earliest first, up to a place of the feed."""
+        ...
+
+    def lower_newest(self, limit: int, stamp: int) -> None:
+        """Have every origin whose newest stamp is beyond a limit have that stamp as its newest."""
+        ...
+
     def note_newest(self, newest: Mapping[str, int]) -> None:
         """Remember, by origin, the greatest stamp that ever came here."""
         ...
@@ -127,6 +135,14 @@ class Tables(Reader, Protocol):
 
     def resolve_conflict(self, number: int, resolved_ms: int) -> None:
         """Mark a conflict as resolved."""
+        ...
+
+    def conflicts_before(self, number: int, limit: int) -> list[Conflict]:
+        """Return the conflicts with numbers below one, the greatest first."""
+        ...
+
+    def rewrite_conflict(self, conflict: Conflict) -> None:
+        """Put a conflict in the place of the one of its number; one that would say the same as another goes."""
         ...
 
     def attempt(self, job: Callable[[], T]) -> T:

@@ -122,6 +122,15 @@ class SqliteReader(Questions):
         rows = self.connection.execute("SELECT name FROM collection WHERE changed > ?", (after,))
         return {name for (name,) in rows.fetchall()}, self.last_sequence()
 
+    def count_ahead(self, limit: int) -> dict[str, int]:
+        """Return, by collection, how many records have stamps beyond a limit; those with none are left out."""
+        rows = self.connection.execute(
+            "SELECT name, (SELECT count(*) FROM record WHERE collection = collection.id AND stamp > ?) AS ahead "
+            "FROM collection WHERE newest > ? AND name <> '' ORDER BY name",
+            (limit, limit),
+        )
+        return {name: ahead for name, ahead in rows if ahead}
+
     def meta_text(self, name: str, default: str = "") -> str:
         """Return a text that the store keeps about itself."""
         row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()

@@ -229,8 +229,11 @@ class SqliteStore:
         finally:
             self._close_reader(reader)
 
-    def renew_epoch(self) -> str:
-        """Give the store a new epoch, so that peers don't trust cursors into its former life."""
+    def renew_epoch(self, also: Callable[[Writer], Any] | None = None) -> str:
+        """Give the store a new epoch, so that peers don't trust cursors into its former life.
+
+        ``also`` is done in the same transaction, under the new origin.
+        """
 
         def job(_writer: Writer) -> str:
             writer = self._writer
@@ -240,6 +243,8 @@ class SqliteStore:
             # on it writes as somebody else, so that nobody takes its versions for successors of those.
             writer.rename_origin(f"{writer.node}~{epoch[:8]}")
             writer.forget_cursors()
+            if also is not None:
+                also(writer)
             return epoch
 
         self.epoch = self._writer.epoch = self.write(job)

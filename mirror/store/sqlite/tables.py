@@ -12,7 +12,8 @@ from mirror.model.edit import Loser
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.store.base import PART_BYTES, Aside, Conflict, StoredCursor
-from mirror.store.ledger import Added, ContentState, Held, Ledger, Row
+from mirror.store.ledger import Added, ContentState, Held, Row
+from mirror.store.repairing import Repairing
 from mirror.store.sqlite.blocks import Blocks
 from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
 
@@ -22,7 +23,7 @@ _INSERT_AT = f"INSERT INTO record (sequence, {COLUMNS}) VALUES (?,?,?,?,?,?,?,?,
 _encode_past = msgspec.msgpack.Encoder().encode
 
 
-class SqliteWriter(SqliteReader, Ledger):
+class SqliteWriter(SqliteReader, Repairing):
     """A Reader that may also write; lives inside one call to ``Store.write``."""
 
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str, clock: HybridClock) -> None:
@@ -62,8 +63,17 @@ class SqliteWriter(SqliteReader, Ledger):
         """Return all tombstones with stamps below ``before``."""
         return self._rows("dead = 1 AND stamp < ?", before)
 
-    def _rows(self, where: str, argument: int) -> list[Row]:
-        rows = self.connection.execute(f"SELECT sequence, {COLUMNS} FROM record WHERE {where}", (argument,)).fetchall()
+    def rows_ahead(self, collection: str, limit: int, until: int, count: int) -> list[Row]:
+        """Return some records with stamps beyond a limit, the earliest first, up to a place of the feed."""
+        where = "collection = ? AND stamp > ? AND sequence <= ? ORDER BY stamp, key LIMIT ?"
+        return self._rows(where, self.names.find(self.connection, collection) or -1, limit, until, count)
+
+    def lower_newest(self, limit: int, stamp: int) -> None:
+        """Have every origin whose newest stamp is beyond a limit have that stamp as its newest."""
+        self.connection.execute("UPDATE origin SET newest = ? WHERE newest > ?", (stamp, limit))
+
+    def _rows(self, where: str, *arguments: int) -> list[Row]:
+        rows = self.connection.execute(f"SELECT sequence, {COLUMNS} FROM record WHERE {where}", arguments).fetchall()
         return [Row(row[0], self.record_of(row[1:]), unsigned(row[-1])) for row in rows]
 
     def living_after(self, sequence: int) -> Iterator[Record]:
@@ -171,6 +181,28 @@ class SqliteWriter(SqliteReader, Ledger):
     def resolve_conflict(self, number: int, resolved_ms: int) -> None:
         """Mark a conflict as resolved."""
         self.connection.execute("UPDATE conflict SET restored = ? WHERE id = ?", (resolved_ms, number))
+
+    def conflicts_before(self, number: int, limit: int) -> list[Conflict]:
+        """Return the conflicts with numbers below one, the greatest first."""
+        return self.select_conflicts("id < ?", (number,), limit)
+
+    def rewrite_conflict(self, conflict: Conflict) -> None:
+        """Put a conflict in the place of the one of its number; one that would say the same as another goes."""
+        rewritten = self.connection.execute(
+            "UPDATE OR IGNORE conflict SET noticed = ?, loser = ?, loser_crc = ?, winner_stamp = ?, winner_origin = ?, "
+            "winner_past = ?, restored = ? WHERE id = ?",
+            (
+                conflict.noticed_ms,
+                record_bytes(conflict.loser),
+                signed(record_crc(conflict.loser)),
+                *conflict.winner,
+                _encode_past(conflict.winner_past) if conflict.winner_past else None,
+                conflict.resolved_ms,
+                conflict.number,
+            ),
+        )
+        if not rewritten.rowcount:
+            self.connection.execute("DELETE FROM conflict WHERE id = ?", (conflict.number,))
 
     # -- what was set aside -----------------------------------------------------------------------
 
