@@ -6,7 +6,8 @@ the connection: a peer that never reads costs its own link and nothing else.
 
 import json
 import ssl
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gevent import socket
@@ -34,12 +35,23 @@ class ConnectionLost(MirrorError):
 class Channel:
     """Wraps a connected green socket."""
 
-    def __init__(self, connection: Any, peer: str, timeout: float | None = None) -> None:
-        """``peer`` names the other side in errors; ``timeout`` is in seconds of silence."""
+    def __init__(
+        self,
+        connection: Any,
+        peer: str,
+        timeout: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``peer`` names the other side in errors; ``timeout`` is in seconds of silence.
+
+        ``clock`` returns seconds that only go forward.
+        """
         self.socket = connection
         self.peer = peer
         self.sent = 0
         self.received = 0
+        self._clock = clock
+        self._spoke = clock()
         self._receiver = Receiver()
         self.set_timeout(timeout)
 
@@ -71,6 +83,12 @@ class Channel:
         except (OSError, ValueError) as error:
             raise ConnectionLost(f"the connection to {self.peer} was lost: {error}") from None
         self.sent += len(data)
+        self._spoke = self._clock()
+
+    @property
+    def quiet_s(self) -> float:
+        """For how many seconds nothing was sent: whether a keepalive is due, whatever else has happened meanwhile."""
+        return self._clock() - self._spoke
 
     def close(self) -> None:
         """Close the connection; further calls do nothing."""

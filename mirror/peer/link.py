@@ -167,9 +167,8 @@ class Link:
 
     def _pull(self, work: Round[ChannelRemote], bodies: ChannelRemote) -> None:
         tail, greeting = self._dial()
-        for page, applied in work.pull(tail.tail, bodies, greeting.epoch):
-            if not page.records:
-                bodies.channel.ask("NOOP")  # a keepalive: the second connection needs one as well
+        for _page, applied in work.pull(tail.tail, bodies, greeting.epoch):
+            self._keep_alive(bodies.channel)  # each page may be a keepalive, or long after the last body was asked for
             if applied.written:
                 self._last_change = time.time()
 
@@ -181,10 +180,19 @@ class Link:
             while True:
                 changed.clear()
                 more = work.push(remote, greeting.epoch)
-                if not more and not changed.wait(self._config.replication.keepalive_s):
-                    remote.channel.ask("NOOP")
+                self._keep_alive(remote.channel)  # what changes may all be what the peer has already
+                if not more:
+                    changed.wait(self._config.replication.keepalive_s / 2)
         finally:
             stop_watching()
+
+    def _keep_alive(self, channel: Channel) -> None:
+        """Ask for nothing on a connection that was not used for a while, or the peer would close it.
+
+        Half the time between two keepalives is a while, since it is asked as often as they come.
+        """
+        if channel.quiet_s >= self._config.replication.keepalive_s / 2:
+            channel.ask("NOOP")
 
 
 def describe_absence(node: str, peer: str, outcome: Outcome) -> str:

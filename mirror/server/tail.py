@@ -65,8 +65,16 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, chan
         elif page.records or shared.more:
             session.channel.send_batch(format_page(page, session.encoding))
         after = page.cursor.sequence if page.cursor is not None else after
-        if not shared.more and not changed.wait(keepalive):
+        if not shared.more and not _wait(changed, keepalive - session.channel.quiet_s):
             session.channel.send_batch(format_page(Page([], [], page.cursor), session.encoding))
+
+
+def _wait(changed: Event, seconds: float) -> bool:
+    """Wait for a change until a keepalive is due; tell whether none is.
+
+    Counted from what was sent last: changes that this party may not see, however many, send it nothing.
+    """
+    return seconds > 0 and changed.wait(seconds)
 
 
 def _next_page(session: Session, asked: Asked, after: int) -> SharedPage:

@@ -1,0 +1,150 @@
+"""A link in this process, to a node on which something is always written: it is not dialled again for that."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent import socket
+from gevent.event import Event
+
+from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
+from mirror.model.record import Record
+from mirror.peer import link as link_module
+from mirror.peer.channel import Channel
+from mirror.peer.link import Link
+from mirror.server.access import Party
+from mirror.server.commands import TABLE
+from mirror.server.node import Node
+from mirror.server.session import Session
+from mirror.store.green import GreenStore, open_green
+from mirror.sync.exchange import MirrorExchange
+from mirror.sync.pull import PULL
+from mirror.sync.recent import Recent
+from mirror.sync.scope import EVERYTHING
+from mirror.sync.share.exchange import ShareExchange
+from mirror.sync.share.rules import Shares
+from mirror.wire.values import Greeting
+
+KEEPALIVE_S = 1
+PATIENCE_S = 20.0
+KEEPALIVES = 5
+"""More than the three after which a silent peer counts as lost."""
+
+
+class Hub:
+    """A node on which something is written as soon as the last thing is durable, and the connections to it."""
+
+    def __init__(self, directory: Path) -> None:
+        settings = ReplicationSettings(keepalive_s=KEEPALIVE_S)
+        listen = ListenSettings(idle_timeout_s=2 * KEEPALIVE_S)
+        self.store = open_green(directory, "hub")
+        self.node = Node(Config(directory, "hub", listen, replication=settings), {}, self.store)
+        self.dials: list[Session] = []
+        self._sessions: list[gevent.Greenlet] = []
+        self._writing = gevent.spawn(self._write)
+
+    def _write(self) -> None:
+        for number in itertools.count():
+            self.put(Record("config", f"c{number % 100}", 1, "x", 1, body=b"%d" % number))
+
+    def put(self, draft: Record, body: bytes = b"") -> Record:
+        return self.store.write(lambda writer: writer.put(writer.store_body(draft, body) if body else draft))
+
+    def dialled(self, party: Party) -> Channel:
+        ours, theirs = socket.socketpair()
+        session = Session(self.node, Channel(theirs, "spoke"), TABLE, local=True, party=party)
+        self.dials.append(session)
+        self._sessions.append(gevent.spawn(session.run))
+        channel = Channel(ours, "hub", 3.0 * KEEPALIVE_S)
+        channel.read_reply()
+        return channel
+
+    def close(self) -> None:
+        self._writing.kill()
+        for session in self.dials:
+            session.channel.close()
+        gevent.joinall(self._sessions, timeout=10)
+        self.store.close()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    (tmp_path / "hub").mkdir()
+    made = Hub(tmp_path / "hub")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def spoke(tmp_path: Path) -> Iterator[GreenStore]:
+    (tmp_path / "spoke").mkdir()
+    opened = open_green(tmp_path / "spoke", "spoke")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def link(hub: Hub, spoke: GreenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Link]]:
+    """Runs a link of a kind over socket pairs."""
+    running: list[gevent.Greenlet] = []
+
+    def start(kind: str, party: Party) -> Link:
+        greeting = Greeting("hub", hub.store.epoch, True, kind)
+        monkeypatch.setattr(link_module, "dial_peer", lambda *_: (hub.dialled(party), greeting))
+        exchange = (
+            MirrorExchange(spoke, "hub")
+            if kind == "mirror"
+            else ShareExchange(spoke, "hub", Shares().scope, Shares().rooms)
+        )
+        config = Config(tmp_path, "spoke", replication=ReplicationSettings(keepalive_s=KEEPALIVE_S))
+        made = Link(spoke, config, Peer("hub", kind=kind), "secret", Recent(), lambda: None, exchange)
+        running.append(gevent.spawn(made.run))
+        return made
+
+    yield start
+    gevent.killall(running)
+
+
+def wait_until(store: GreenStore, holds: Callable[[], bool]) -> bool:
+    """Wait until a condition holds, asked after each commit; tell whether it came to that in time."""
+    changed, deadline = Event(), time.monotonic() + PATIENCE_S
+    stop_watching = store.watch(changed.set)
+    try:
+        while not holds():
+            changed.clear()
+            if not changed.wait(max(0.0, deadline - time.monotonic())):
+                return holds()
+        return True
+    finally:
+        stop_watching()
+
+
+def test_a_link_that_may_see_nothing_of_a_busy_node_is_dialled_once(
+    hub: Hub, spoke: GreenStore, link: Callable[..., Link]
+) -> None:
+    made = link("share", Party("share", "spoke", Shares().scope))
+    cursors: set[int] = set()
+
+    def heard_enough() -> bool:
+        cursors.add(spoke.read(lambda reader: reader.cursor("hub", PULL)).sequence)
+        return len(cursors) > KEEPALIVES
+
+    assert wait_until(spoke, heard_enough), cursors
+    assert (len(hub.dials), made.status.error) == (2, "")
+
+
+def test_the_connection_for_bodies_lives_on_while_nothing_but_small_records_come(
+    hub: Hub, spoke: GreenStore, link: Callable[..., Link]
+) -> None:
+    made = link("mirror", Party("peer", "spoke", EVERYTHING))
+    assert wait_until(spoke, lambda: made.status.pulled > 0)
+    commands, _tail = hub.dials
+    later = time.monotonic() + 3.0 * KEEPALIVE_S  # longer than the hub bears with a silent connection
+    assert wait_until(spoke, lambda: time.monotonic() > later)
+    written = hub.put(Record("pictures", "k", 1, "x", 1), b"large" * 20_000)
+    assert wait_until(spoke, lambda: spoke.read(lambda reader: reader.get("pictures", "k")) is not None)
+    assert spoke.read(lambda reader: reader.content_complete(written.content))
+    assert (len(hub.dials), made.status.error, commands.closing) == (2, "", False)

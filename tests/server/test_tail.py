@@ -1,0 +1,104 @@
+"""The tail of a node on which something is always written: keepalives come on time, and say how far it has come."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent import socket
+
+from mirror.config import Config, ReplicationSettings
+from mirror.model.record import Record
+from mirror.peer.channel import Channel
+from mirror.peer.remote import ChannelRemote
+from mirror.server.access import ADMIN, Party, UserScope
+from mirror.server.commands import TABLE
+from mirror.server.node import Node
+from mirror.server.session import Session
+from mirror.store.green import open_green
+from mirror.wire.values import Page
+
+SILENCE_S = 3.0
+"""Seconds of silence after which a link takes its peer for lost, at a keepalive each second."""
+Talk = Callable[[Party], Channel]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    store = open_green(tmp_path, "m")
+    node = Node(Config(tmp_path, "m", replication=ReplicationSettings(keepalive_s=1)), {}, store)
+    store.write(lambda writer: writer.set_fields("users", "m:1", {"u_fullname": "Ann", "u_axlevel": "4"}))
+    yield node
+    for session in list(node.sessions):
+        session.channel.close()
+    store.close()
+
+
+@pytest.fixture
+def talk(node: Node) -> Iterator[Talk]:
+    channels: list[Channel] = []
+    sessions: list[gevent.Greenlet] = []
+
+    def start(party: Party) -> Channel:
+        ours, theirs = socket.socketpair()
+        sessions.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
+        channels.append(Channel(ours, "node", SILENCE_S))
+        assert channels[-1].read_reply().code == 200
+        return channels[-1]
+
+    yield start
+    for channel in channels:
+        channel.close()
+    gevent.joinall(sessions, timeout=10)
+
+
+@contextmanager
+def always_writing(node: Node) -> Iterator[None]:
+    """Write something as soon as the last thing is durable, which is many times a second."""
+
+    def write() -> None:
+        for number in itertools.count():
+            draft = Record("config", f"c{number}", 1, "x", 1)
+            node.store.write(lambda writer, draft=draft: writer.put(draft))  # type: ignore[misc]
+
+    writing = gevent.spawn(write)
+    try:
+        yield
+    finally:
+        writing.kill()
+
+
+def nothing_shared(node: Node) -> Party:
+    return Party("share", "beta", node.sharing.of("beta").scope)
+
+
+def a_user(_node: Node) -> Party:
+    return Party("user", "Ann", UserScope("m:1", {}), "m:1")
+
+
+def sequences(pages: list[Page]) -> list[int]:
+    return [page.cursor.sequence for page in pages if page.cursor is not None]
+
+
+@pytest.mark.parametrize("party", [nothing_shared, a_user])
+def test_who_sees_nothing_of_what_is_written_hears_a_keepalive_in_time(
+    talk: Talk, node: Node, party: Callable[[Node], Party]
+) -> None:
+    remote = ChannelRemote(talk(party(node)))
+    begun = remote.info().cursor
+    with always_writing(node):
+        pages = list(itertools.islice(remote.tail(begun), 3))
+    reached = sequences(pages)
+    assert [page.records for page in pages] == [[], [], []]
+    assert [begun.sequence, *reached] == sorted({begun.sequence, *reached}), "the cursor stands still"
+
+
+def test_a_peer_that_gave_all_of_what_is_written_hears_a_keepalive_in_time(talk: Talk, node: Node) -> None:
+    remote = ChannelRemote(talk(Party("peer", "beta", ADMIN.scope)))
+    begun = remote.info().cursor
+    node.recent["beta"].without = lambda page: Page([], [], page.cursor)  # type: ignore[method-assign]
+    with always_writing(node):
+        pages = list(itertools.islice(remote.tail(begun), 2))
+    assert [begun.sequence, *sequences(pages)] == sorted({begun.sequence, *sequences(pages)})
