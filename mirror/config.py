@@ -142,6 +142,7 @@ class ReplicationSettings(msgspec.Struct, frozen=True):
             "back, and what was deleted meanwhile stays deleted.  The smallest value in the network counts for all."
         ),
     ] = 180
+    conflict_days: Annotated[Count, Doc("Days for which conflicts are kept once they are resolved.")] = 90
 
 
 class LogSettings(msgspec.Struct, frozen=True):

@@ -49,7 +49,21 @@ class Heard(NamedTuple):
 
 def sign_record(origin: str, heard: Heard) -> Record:
     """Return the draft of a sign of life of a node that has heard all this."""
-    return Record(NODES, origin, 1, origin, 1, head=pack_head({"seen": heard.signs, "newest": heard.newest}))
+    seen, newest = heard.signs, _of_mirrors(heard, origin)
+    return Record(NODES, origin, 1, origin, 1, head=pack_head({"seen": seen, "newest": newest}))
+
+
+def _of_mirrors(heard: Heard, origin: str) -> Vector:
+    """Return what was seen of nodes that gave signs of life, and of Citadel servers.
+
+    Those that shared rooms brought are left out: whoever shares one with us could name any number of origins.
+    """
+    names = {node.partition("~")[0] for node in (*heard.signs, origin)}
+    return {
+        one: stamp
+        for one, stamp in heard.newest.items()
+        if one.startswith("citadel:") or one.partition("~")[0] in names
+    }
 
 
 def horizon_record(origin: str, horizon: Horizon) -> Record:

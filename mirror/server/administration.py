@@ -7,7 +7,7 @@ from pathlib import Path
 from mirror.server.conflicts import describe_conflict
 from mirror.server.session import Session
 from mirror.server.table import Asked
-from mirror.store.base import Aside, Listing, Reader
+from mirror.store.base import Aside, Conflict, Listing, Reader
 from mirror.store.check import check_store
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
@@ -97,15 +97,25 @@ ALL = "all"
 
 def tell_conflicts(session: Session, _asked: Asked, which: int | str | None) -> None:
     """conflicts: those that nobody has resolved, all, or one by its number."""
-    number = which if isinstance(which, int) else None
-
-    def job(reader: Reader) -> list[ConflictStatus]:
-        return [describe_conflict(reader, found) for found in reader.conflicts(number, unresolved=which != ALL)]
-
-    found = session.node.store.read(job)
-    if number is not None and not found:
-        raise Refused(Code.NOT_FOUND, f"there is no conflict {number}")
+    if isinstance(which, int):
+        found = session.node.store.read(lambda reader: _describe(reader, reader.conflicts(which)))
+        if not found:
+            raise Refused(Code.NOT_FOUND, f"there is no conflict {which}")
+        session.send_json(found)
+        return
+    found, before = [], 0
+    while page := session.node.store.read(lambda reader: _page_of_conflicts(reader, which == ALL, before)):
+        found += page
+        before = page[-1].number
     session.send_json(found)
+
+
+def _page_of_conflicts(reader: Reader, every: bool, before: int) -> list[ConflictStatus]:
+    return _describe(reader, reader.conflicts(unresolved=not every, before=before))
+
+
+def _describe(reader: Reader, conflicts: list[Conflict]) -> list[ConflictStatus]:
+    return [describe_conflict(reader, conflict) for conflict in conflicts]
 
 
 def restore(session: Session, _asked: Asked, number: int) -> None:

@@ -15,7 +15,7 @@ from mirror.model.kinds import NODES, check_collection, parse_collection
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.server.access import UserScope
 from mirror.server.session import Session
-from mirror.store.base import MissingContent, Outcome, Reader, Writer
+from mirror.store.base import Acting, BoundReached, MissingContent, Outcome, Reader, Writer
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
 from mirror.sync.share.rules import NETCONF, check_netconf
@@ -28,6 +28,11 @@ from mirror.wire.values import Held
 from netconf.lines import MAX_BYTES
 
 Write = Callable[[Writer], Outcome]
+
+MAX_CONFLICTS_USER = 1000
+"""Conflicts that a user may make before some are resolved."""
+MAX_USER_KEYS = 1_000_000
+"""Records, tombstones included, in a collection in which users may make new ones."""
 
 
 def take_drafts(session: Session, responder: Responder, batch: Batch) -> Applied:
@@ -96,7 +101,12 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
     for record in records:
         _check_rights(responder, record)
 
+    party = session.require_party()
+
     def job(writer: Writer) -> Applied:
+        if party.kind == "user":
+            writer.act_for(Acting(party.label, MAX_CONFLICTS_USER))
+            _check_room(writer, records)
         responder.check_contents(writer, records)
         applied = Applied()
         for record, write in writes:
@@ -107,6 +117,16 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
         return applied
 
     return session.node.store.write(job)
+
+
+def _check_room(reader: Reader, records: Sequence[Record]) -> None:
+    """Raise BoundReached where a user would make something new in a collection that holds very much already."""
+    for record in records:
+        if (
+            reader.digest(record.collection).count >= MAX_USER_KEYS
+            and reader.get(record.collection, record.key) is None
+        ):
+            raise BoundReached(f"{record.collection} holds {MAX_USER_KEYS} records: users make no new ones there")
 
 
 def _check_rights(responder: Responder, record: Record) -> None:

@@ -15,7 +15,7 @@ from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.access import Party, rights_of
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
-from mirror.store.base import MissingContent, StoreError
+from mirror.store.base import BoundReached, MissingContent, StoreError
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
 from mirror.sync.uploads import Uploads
@@ -36,6 +36,7 @@ _CODES: tuple[tuple[type[MirrorError], int], ...] = (
     (StampAhead, Code.ILLEGAL),
     (BadRecord, Code.ILLEGAL),
     (MissingContent, Code.NOT_FOUND),
+    (BoundReached, Code.TOO_MANY),
     (StoreError, Code.INTERNAL),
 )
 

@@ -32,6 +32,7 @@ class Upkeep:
         self._store = store
         keep_ms = config.replication.tombstone_days * DAY_MS
         self._keeping = Keeping(keep_ms, max(1, keep_ms // STEPS), EVERY_MS)
+        self._conflict_days = config.replication.conflict_days
         self._suspects: dict[bytes, int] = {}
 
     def run(self) -> None:
@@ -39,6 +40,7 @@ class Upkeep:
         while True:
             self._attempt(self._sweep)
             self._attempt(self._retry_aside)
+            self._attempt(self._drop_conflicts)
             gevent.sleep(INTERVAL_S)
             self.keep_up()
 
@@ -70,6 +72,13 @@ class Upkeep:
         applied = self._store.write(job)
         if applied.written:
             log.info("%d records that had been set aside were taken in", applied.written)
+
+    def _drop_conflicts(self) -> None:
+        """Forget the conflicts that were resolved long ago; nothing unresolved is ever thrown away."""
+        before = int(time.time() * 1000) - self._conflict_days * DAY_MS
+        dropped = self._store.write(lambda writer: writer.drop_conflicts(before))
+        if dropped:
+            log.info("%d conflicts that were resolved over %d days ago are forgotten", dropped, self._conflict_days)
 
     def _sweep(self) -> None:
         self._suspects = self._store.write(lambda writer: writer.sweep_contents(self._suspects))

@@ -113,8 +113,22 @@ class Substitute(NamedTuple):
     theirs: "Listing"
 
 
-class TooMuchAside(StoreError):
+class BoundReached(StoreError):
+    """One party made so much of something that no more is taken from it."""
+
+
+class TooMuchAside(BoundReached):
     """So much of one peer was set aside that nothing more is taken from it."""
+
+
+class Acting(NamedTuple):
+    """On whose behalf a job writes, and what that party may cause in all (numbers)."""
+
+    name: str
+    conflicts: int
+    """Conflicts that nobody has resolved."""
+    origins: int = 0
+    """Origins that no mirror told of; 0 for as many as there are."""
 
 
 class Conflict(NamedTuple):
@@ -374,8 +388,10 @@ class Reader(Protocol):
         """Return how far an exchange has come; an empty cursor before it began."""
         ...
 
-    def conflicts(self, number: int | None = None, limit: int = 1000, unresolved: bool = True) -> list[Conflict]:
-        """Return conflicts, newest first, or the one of that number."""
+    def conflicts(
+        self, number: int | None = None, limit: int = 1000, unresolved: bool = True, before: int = 0
+    ) -> list[Conflict]:
+        """Return conflicts, newest first, or the one of that number; with ``before`` those of lesser numbers."""
         ...
 
     def conflict_count(self) -> int:
@@ -387,6 +403,14 @@ class Writer(Reader, Protocol):
     """A Reader that may also write; lives inside one call to ``Store.write``."""
 
     clock: HybridClock
+
+    def act_for(self, party: Acting) -> None:
+        """Have the rest of this job count as a party's doing; beyond its bounds it raises BoundReached."""
+        ...
+
+    def drop_conflicts(self, resolved_before_ms: int) -> int:
+        """Forget the conflicts that were resolved before a moment; returns how many."""
+        ...
 
     def apply(self, records: Sequence[Record], crcs: Sequence[int] | None = None) -> Applied:
         """Merge records that came from elsewhere; ``crcs`` are theirs, in the same order.

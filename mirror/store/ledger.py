@@ -26,12 +26,23 @@ from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, 
 from mirror.model.merge import is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.parts import without_written
-from mirror.model.record import INLINE_LIMIT, MAX_CONTENT, Record, created, record_crc, unpack_head, vector_in
+from mirror.model.record import (
+    INLINE_LIMIT,
+    MAX_CONTENT,
+    Record,
+    created,
+    record_crc,
+    unpack_head,
+    vector_in,
+    vector_of,
+)
 from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
 from mirror.store.base import (
     PULL,
+    Acting,
     Aside,
+    BoundReached,
     Conflict,
     MissingContent,
     NoConflict,
@@ -44,6 +55,11 @@ from mirror.store.base import (
 
 MAX_ASIDE = 10_000
 """Records of one peer that are set aside; of a peer of which there are more nothing is taken."""
+MAX_CONFLICTS_MIRROR = 100_000
+MAX_CONFLICTS_SHARE = 1000
+"""Conflicts that a mirror, or a peer that rooms are shared with, may make before some are resolved."""
+MAX_ORIGINS_SHARE = 256
+"""Origins that may come here through a peer that rooms are shared with."""
 MAX_WAIT_MS = 120_000
 """For how long a stamp that is ahead makes a link wait (milliseconds); what is further ahead is set aside."""
 _SIGNS = "what nodes say of themselves waits while other records of this peer are set aside"
@@ -125,8 +141,24 @@ class Tables(Reader, Protocol):
         """Remember, by origin, the greatest stamp that ever came here."""
         ...
 
-    def log_conflict(self, noticed_ms: int, loser: Loser, winner: Record) -> bool:
+    def log_conflict(self, noticed_ms: int, loser: Loser, winner: Record, party: str) -> bool:
         """Keep a losing version; returns whether it was not kept already."""
+        ...
+
+    def conflicts_of(self, party: str) -> int:
+        """Return how many conflicts of a party are not resolved."""
+        ...
+
+    def unknown_origins(self, names: Iterable[str]) -> set[str]:
+        """Return those origins that never came here."""
+        ...
+
+    def origins_of(self, party: str) -> int:
+        """Return how many origins came here through a party that is no mirror."""
+        ...
+
+    def note_origins(self, party: str, names: Iterable[str]) -> None:
+        """Remember through whom origins came that were not known."""
         ...
 
     def open_conflicts(self, collection: str, keys: Iterable[str]) -> list[Conflict]:
@@ -200,12 +232,22 @@ class Ledger(Tables):
     clock: HybridClock
     _origin: str
     _hashers: dict[bytes, tuple[int, Any]]
+    _acting: Acting | None
 
     def begin_ledger(self, clock: HybridClock) -> None:
         """Get ready; called once, when the tables can be read."""
         self.clock = clock
         self._origin = self.origin()
         self._hashers = {}
+        self._acting = None
+
+    def begin_job(self) -> None:
+        """Begin a job, which is nobody's in particular until it says so."""
+        self._acting = None
+
+    def act_for(self, party: Acting) -> None:
+        """Have the rest of this job count as a party's doing; beyond its bounds it raises BoundReached."""
+        self._acting = party
 
     def roll_back_ledger(self) -> None:
         """Forget what may have been rolled back."""
@@ -306,8 +348,14 @@ class Ledger(Tables):
         return dead, record_crc(dead)
 
     def _log_conflicts(self, losers: Iterable[Loser], winner: Record) -> int:
-        now = stamp_ms(self.clock.last)
-        return sum(self.log_conflict(now, loser, winner) for loser in losers)
+        now, party = stamp_ms(self.clock.last), self._acting.name if self._acting is not None else ""
+        logged = sum(self.log_conflict(now, loser, winner, party) for loser in losers)
+        if logged and self._acting is not None and self.conflicts_of(party) > self._acting.conflicts:
+            raise BoundReached(
+                f"over {self._acting.conflicts} conflicts made by {party} are not resolved: nothing more is taken "
+                "from it before some are ('ctdlmirror conflicts list')"
+            )
+        return logged
 
     def _settle(self, collection: str, keys: Collection[str]) -> None:
         """Mark the conflicts that versions which were just written resolve."""
@@ -328,7 +376,11 @@ class Ledger(Tables):
         self, source: Source, records: Sequence[Record], crcs: Sequence[int], unfit: Sequence[Unfit] = ()
     ) -> Applied:
         """Merge what a peer sent, and set aside what cannot be taken, so that one record never stops the others."""
+        mirror = source.mirror
+        self.act_for(Acting(f"peer {source.peer}", MAX_CONFLICTS_MIRROR if mirror else MAX_CONFLICTS_SHARE))
         fit, aside = self._sort_early(source, list(zip(records, crcs, strict=True)))
+        if not mirror:
+            fit = self._sort_origins(source, fit, aside)
         aside += [self._set(source, one) for one in unfit]
         if source.mirror and (aside or self.aside_count(source.peer)):
             # Whoever has a node's sign of life has all that it had, and of this peer something is lacking.
@@ -357,6 +409,26 @@ class Ledger(Tables):
         for collection, of_it in keys.items():
             self.take_aside(source.peer, collection, of_it)
         return applied
+
+    def _sort_origins(self, source: Source, pairs: list[Added], aside: list[Aside]) -> list[Added]:
+        """Take out what names more origins than a peer that is no mirror may tell of."""
+        named = {origin for record, _ in pairs for origin in vector_of(record)}
+        unknown = self.unknown_origins(named)
+        if not unknown:
+            return pairs
+        room = MAX_ORIGINS_SHARE - self.origins_of(source.peer)
+        let: set[str] = set()
+        fit: list[Added] = []
+        for record, crc in pairs:
+            new = (vector_of(record).keys() & unknown) - let
+            if len(let) + len(new) > room:
+                reason = f"it names more than the {MAX_ORIGINS_SHARE} origins that may come from this peer"
+                aside.append(self._set(source, cannot(record, reason)))
+            else:
+                let |= new
+                fit.append((record, crc))
+        self.note_origins(source.peer, let)
+        return fit
 
     def _sort_early(self, source: Source, pairs: list[Added]) -> tuple[list[Added], list[Aside]]:
         """Take out what is stamped later than may be taken now.  Raises StampAhead where that is soon.

@@ -327,6 +327,19 @@ def test_a_users_body_has_a_limit(talk: Callable[..., ChannelRemote], monkeypatc
     assert remote.draft([Draft(room, "id:k", body=b"x" * 20_000)]).written == 1
 
 
+def test_users_make_nothing_new_where_very_much_is(
+    talk: Callable[..., ChannelRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = talk("Alice Liddell")
+    room = own_room(remote)
+    assert remote.draft([Draft(room, "id:k", body=b"one")]).written == 1
+    assert drafts.MAX_USER_KEYS == 1_000_000
+    monkeypatch.setattr(drafts, "MAX_USER_KEYS", 1)
+    with pytest.raises(Refused, match="551 .* users make no new ones there"):
+        remote.draft([Draft(room, "id:l", body=b"two")])
+    assert remote.overwrite([Record(room, "id:k", 1, "x", 1, body=b"again")]).written == 1
+
+
 def test_a_large_body_may_stand_in_a_draft(talk: Callable[..., ChannelRemote], node: Node) -> None:
     channel = talk("Alice Liddell")
     room = own_room(channel)

@@ -342,11 +342,14 @@ class SqliteReader(Questions):
         ).fetchone()
         return StoredCursor(row[0], row[1], bool(row[2])) if row else StoredCursor()
 
-    def conflicts(self, number: int | None = None, limit: int = 1000, unresolved: bool = True) -> list[Conflict]:
-        """Return conflicts, newest first, or the one of that number."""
+    def conflicts(
+        self, number: int | None = None, limit: int = 1000, unresolved: bool = True, before: int = 0
+    ) -> list[Conflict]:
+        """Return conflicts, newest first, or the one of that number; with ``before`` those of lesser numbers."""
         if number is not None:
             return self.select_conflicts("id = ?", (number,), limit)
-        return self.select_conflicts("restored = 0" if unresolved else "1", (), limit)
+        where = "(? = 0 OR id < ?)"
+        return self.select_conflicts(f"{where} AND restored = 0" if unresolved else where, (before, before), limit)
 
     def select_conflicts(self, where: str, arguments: tuple[Any, ...], limit: int) -> list[Conflict]:
         """Return the conflicts for which a condition holds, newest first; a limit of -1 is none."""

@@ -122,7 +122,13 @@ CREATE TABLE aside (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5]
+_VERSION_6 = """
+ALTER TABLE conflict ADD COLUMN party TEXT NOT NULL DEFAULT '';     -- on whose behalf it was written
+CREATE INDEX conflict_party ON conflict (party) WHERE restored = 0;
+ALTER TABLE origin ADD COLUMN party TEXT NOT NULL DEFAULT '';       -- who told of it, where that is no mirror
+"""
+
+MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6]
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""
 
 

@@ -190,6 +190,7 @@ class SqliteStore:
         results = []
         for job in jobs:
             connection.execute("SAVEPOINT job")
+            self._writer.begin_job()
             try:
                 results.append(job(self._writer))
             except sqlite3.Error:

@@ -151,12 +151,12 @@ class SqliteWriter(SqliteReader, Repairing):
 
     # -- conflicts --------------------------------------------------------------------------------
 
-    def log_conflict(self, noticed_ms: int, loser: Loser, winner: Record) -> bool:
+    def log_conflict(self, noticed_ms: int, loser: Loser, winner: Record, party: str) -> bool:
         """Keep a losing version; returns whether it was not kept already."""
         record = loser.record
         cursor = self.connection.execute(
             "INSERT INTO conflict (noticed, collection, key, loser, loser_crc, content, winner_stamp, winner_origin, "
-            "winner_past, parts) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+            "winner_past, parts, party) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
             (
                 noticed_ms,
                 record.collection,
@@ -168,9 +168,37 @@ class SqliteWriter(SqliteReader, Repairing):
                 winner.origin,
                 _encode_past(winner.past) if winner.past else None,
                 json.dumps(loser.parts) if loser.parts else None,
+                party,
             ),
         )
         return cursor.rowcount > 0
+
+    def conflicts_of(self, party: str) -> int:
+        """Return how many conflicts of a party are not resolved."""
+        counted = self.connection.execute("SELECT count(*) FROM conflict WHERE party = ? AND restored = 0", (party,))
+        return int(counted.fetchone()[0])
+
+    def drop_conflicts(self, resolved_before_ms: int) -> int:
+        """Forget the conflicts that were resolved before a moment; returns how many."""
+        where = "restored > 0 AND restored < ?"
+        return self.connection.execute(f"DELETE FROM conflict WHERE {where}", (resolved_before_ms,)).rowcount
+
+    def unknown_origins(self, names: Iterable[str]) -> set[str]:
+        """Return those origins that never came here."""
+        wanted = set(names)
+        rows = self.connection.execute(
+            "SELECT name FROM origin WHERE name IN (SELECT value FROM json_each(?))", (json.dumps(list(wanted)),)
+        )
+        return wanted - {name for (name,) in rows}
+
+    def origins_of(self, party: str) -> int:
+        """Return how many origins came here through a party that is no mirror."""
+        return int(self.connection.execute("SELECT count(*) FROM origin WHERE party = ?", (party,)).fetchone()[0])
+
+    def note_origins(self, party: str, names: Iterable[str]) -> None:
+        """Remember through whom origins came that were not known."""
+        rows = [(party, self._origin_id(name)) for name in names]
+        self.connection.executemany("UPDATE origin SET party = ? WHERE id = ? AND party = ''", rows)
 
     def open_conflicts(self, collection: str, keys: Iterable[str]) -> list[Conflict]:
         """Return the conflicts about these records that are not resolved."""

@@ -83,7 +83,8 @@ def test_a_store_of_the_second_version_learns_what_it_has_seen(tmp_path: Path) -
         "DROP INDEX conflict_open; ALTER TABLE conflict DROP COLUMN winner_past;"
         "ALTER TABLE conflict DROP COLUMN parts;"
         "DROP INDEX record_feed; DROP INDEX collection_changed; ALTER TABLE collection DROP COLUMN changed;"
-        "DROP TABLE aside; PRAGMA user_version = 2;"
+        "DROP TABLE aside; DROP INDEX conflict_party; ALTER TABLE conflict DROP COLUMN party;"
+        "ALTER TABLE origin DROP COLUMN party; PRAGMA user_version = 2;"
     )
     connection.close()
     store = SqliteStore(tmp_path, "a")

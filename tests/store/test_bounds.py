@@ -1,0 +1,107 @@
+"""What one party can make is bounded for that party, and nothing unresolved is thrown away."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mirror.model.draft import Draft, base_of
+from mirror.model.record import Record, record_crc
+from mirror.model.stamp import make_stamp
+from mirror.store.base import Acting, Backend, BoundReached, Source
+
+Make = Callable[..., Backend]
+NOW_MS = 1_700_000_000_000
+
+
+@pytest.fixture
+def store(make_store: Make) -> Backend:
+    return make_store("m", now_ms=lambda: NOW_MS)
+
+
+def record(key: str, origin: str = "p", past: tuple[tuple[str, int], ...] = (), body: bytes = b"x") -> Record:
+    stamp = make_stamp(NOW_MS - 1000) + len(body)
+    return Record("files/r", key, stamp, origin, 1, past=past, body=body)
+
+
+def admit(store: Backend, *records: Record, mirror: bool = False) -> None:
+    crcs = [record_crc(one) for one in records]
+    store.write(lambda writer: writer.admit(Source("partner", mirror), records, crcs))
+
+
+def test_a_share_partner_makes_as_many_conflicts_as_it_may_and_no_more(
+    store: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.store.ledger.MAX_CONFLICTS_SHARE", 2)
+    for number in range(3):
+        store.write(lambda writer, number=number: writer.put(Record("files/r", f"k{number}", 1, "x", 1, body=b"ours")))
+    for number in range(2):
+        admit(store, record(f"k{number}", body=b"theirs"))
+    with pytest.raises(BoundReached, match="made by peer partner are not resolved"):
+        admit(store, record("k2", body=b"theirs"), record("other"))
+    assert store.read(lambda reader: reader.conflict_count()) == 2
+    assert store.read(lambda reader: reader.get("files/r", "other")) is None  # all or nothing
+    admit(store, record("other"))  # what makes no conflict is taken still
+    store.write(lambda writer: writer.dismiss(writer.conflicts()[0].number))
+    admit(store, record("k2", body=b"theirs"))
+
+
+def test_a_party_makes_conflicts_by_drafts(store: Backend) -> None:
+    first = store.write(lambda writer: writer.put(Record("files/r", "k", 1, "x", 1, body=b"0")))
+
+    def edit(writer: object) -> None:
+        writer.act_for(Acting("user ann", 1))  # type: ignore[attr-defined]
+        writer.write(Draft("files/r", "k", base_of(first), body=b"%d" % writer.last_sequence()))  # type: ignore[attr-defined]
+
+    store.write(edit)
+    store.write(lambda writer: writer.put(Record("files/r", "k", 1, "x", 1, body=b"between")))
+    store.write(edit)
+    with pytest.raises(BoundReached):
+        store.write(edit)
+    store.write(lambda writer: writer.put(Record("files/r", "k", 1, "x", 1, body=b"others go on")))
+
+
+def test_a_share_partner_names_as_many_origins_as_it_may_and_its_other_records_go_on(
+    store: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.store.ledger.MAX_ORIGINS_SHARE", 3)
+    admit(store, record("one", past=(("x1", 5), ("x2", 5))))  # p, x1, x2
+    admit(store, record("two", past=tuple((f"y{number}", 5) for number in range(1000))), record("three"))
+    assert store.read(lambda reader: sorted(one.key for one in reader.scan_all("files/r"))) == ["one", "three"]
+    (aside,) = store.read(lambda reader: reader.aside("partner"))
+    assert aside.unfit.key == "two"
+    assert "more than the 3 origins" in aside.unfit.reason
+    assert len(store.read(lambda reader: reader.heard()).newest) == 3
+
+
+def test_signs_of_life_name_mirrors_alone(store: Backend) -> None:
+    admit(store, record("one", past=(("x1", 5), ("citadel:s", 5))))
+    sign = store.write(lambda writer: writer.beat())
+    assert b"x1" not in sign.head
+    assert b"citadel:s" in sign.head
+    again = store.write(lambda writer: writer.beat())
+    assert again.origin.encode() in again.head
+
+
+def test_a_mirror_may_name_more(store: Backend) -> None:
+    admit(store, record("one", past=tuple((f"y{number}", 5) for number in range(1000))), mirror=True)
+    assert store.read(lambda reader: reader.aside_counts()) == {}
+
+
+def test_resolved_conflicts_go_with_time_and_no_others(store: Backend) -> None:
+    for key in ("a", "b"):
+        store.write(lambda writer, key=key: writer.put(Record("files/r", key, 1, "x", 1, body=b"ours")))
+        admit(store, record(key, body=b"theirs"))
+    store.write(lambda writer: writer.dismiss(1))
+    assert store.write(lambda writer: writer.drop_conflicts(NOW_MS - 1000)) == 0
+    assert store.write(lambda writer: writer.drop_conflicts(NOW_MS + 1000)) == 1
+    assert [one.number for one in store.read(lambda reader: reader.conflicts(unresolved=False))] == [2]
+
+
+def test_conflicts_are_read_page_by_page(store: Backend) -> None:
+    for number in range(5):
+        key = f"k{number}"
+        store.write(lambda writer, key=key: writer.put(Record("files/r", key, 1, "x", 1, body=b"ours")))
+        admit(store, record(key, body=b"theirs"))
+    first = store.read(lambda reader: reader.conflicts(limit=2))
+    rest = store.read(lambda reader: reader.conflicts(before=first[-1].number))
+    assert [one.number for one in (*first, *rest)] == [5, 4, 3, 2, 1]
