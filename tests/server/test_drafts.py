@@ -15,7 +15,7 @@ from mirror.model.fields import values_of
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server import basics, offers
+from mirror.server import basics, drafts, offers
 from mirror.server.access import ADMIN, Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
@@ -335,7 +335,7 @@ def test_users_make_nothing_new_where_very_much_is(
     assert remote.draft([Draft(room, "id:k", body=b"one")]).written == 1
     assert drafts.MAX_USER_KEYS == 1_000_000
     monkeypatch.setattr(drafts, "MAX_USER_KEYS", 1)
-    with pytest.raises(Refused, match="551 .* users make no new ones there"):
+    with pytest.raises(Refused, match=r"551 .* users make no new ones there"):
         remote.draft([Draft(room, "id:l", body=b"two")])
     assert remote.overwrite([Record(room, "id:k", 1, "x", 1, body=b"again")]).written == 1
 
