@@ -2,12 +2,14 @@
 
 import base64
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from mirror.server.conflicts import describe_conflict
 from mirror.server.session import Session
 from mirror.server.table import Asked
-from mirror.store.base import Aside, Conflict, Listing, Reader
+from mirror.store.base import Aside, Conflict, Listing, Reader, Reading
 from mirror.store.check import check_store
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
@@ -103,11 +105,15 @@ def tell_conflicts(session: Session, _asked: Asked, which: int | str | None) -> 
             raise Refused(Code.NOT_FOUND, f"there is no conflict {which}")
         session.send_json(found)
         return
-    found, before = [], 0
-    while page := session.node.store.read(lambda reader: _page_of_conflicts(reader, which == ALL, before)):
-        found += page
+    session.send_json(list(_all_conflicts(session.node.store, which == ALL)))
+
+
+def _all_conflicts(store: Reading, every: bool) -> Iterator[ConflictStatus]:
+    """Yield all conflicts, newest first, however many there are."""
+    before = 0
+    while page := store.read(partial(_page_of_conflicts, every=every, before=before)):
+        yield from page
         before = page[-1].number
-    session.send_json(found)
 
 
 def _page_of_conflicts(reader: Reader, every: bool, before: int) -> list[ConflictStatus]:
