@@ -193,6 +193,14 @@ class Tables(Reader, Protocol):
         """Return what is due by a moment, or all."""
         ...
 
+    def lacking(self, peer: str) -> bool:
+        """Tell whether anything of a peer is set aside but signs of life."""
+        ...
+
+    def signs_aside(self, peer: str) -> list[Aside]:
+        """Return the signs of life that were set aside of a peer."""
+        ...
+
     def content_state(self, content: bytes) -> ContentState | None:
         """Return what is stored of a content, or None."""
         ...
@@ -382,13 +390,21 @@ class Ledger(Tables):
         if not mirror:
             fit = self._sort_origins(source, fit, aside)
         aside += [self._set(source, one) for one in unfit]
-        if source.mirror and (aside or self.aside_count(source.peer)):
-            # Whoever has a node's sign of life has all that it had, and of this peer something is lacking.
-            aside += [self._set(source, cannot(record, _SIGNS)) for record, _ in fit if record.collection == NODES]
-            fit = [(record, crc) for record, crc in fit if record.collection != NODES]
-        applied = self._admit_fit(source, fit, aside)
+        signs = [pair for pair in fit if source.mirror and pair[0].collection == NODES]
+        others = [pair for pair in fit if pair[0].collection != NODES] if signs else fit
+        applied = self._admit_fit(source, others, aside)
+        # Whoever has a node's sign of life has all that it had: none is taken while of this peer anything is lacking.
+        if any(one.unfit.collection != NODES for one in aside) or self.lacking(source.peer):
+            aside += [self._set(source, cannot(record, _SIGNS)) for record, _ in signs]
+        elif source.mirror:
+            applied += self._admit_fit(source, self._signs_kept_aside(source) + signs, aside)
         self._set_aside(source, aside)
         return applied
+
+    def _signs_kept_aside(self, source: Source) -> list[Added]:
+        """Return the signs of life that waited for what was lacking, now that nothing is."""
+        found = [sort_out(one.unfit.data) for one in self.signs_aside(source.peer)]
+        return [(one, record_crc(one)) for one in found if isinstance(one, Record) and one.stamp <= self.clock.limit()]
 
     def _admit_fit(self, source: Source, fit: list[Added], aside: list[Aside]) -> Applied:
         """Merge records; those on which merging fails are added to ``aside``."""

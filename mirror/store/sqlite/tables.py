@@ -9,6 +9,7 @@ import msgspec
 
 from mirror.model.digest import MASK, signed, unsigned
 from mirror.model.edit import Loser
+from mirror.model.kinds import NODES
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.store.base import PART_BYTES, Aside, Conflict, StoredCursor
@@ -268,6 +269,15 @@ class SqliteWriter(SqliteReader, Repairing):
         if now_ms is None:
             return self.select_aside("1", (), -1)
         return self.select_aside("due > 0 AND due <= ?", (now_ms,), -1)
+
+    def lacking(self, peer: str) -> bool:
+        """Tell whether anything of a peer is set aside but signs of life."""
+        found = self.connection.execute("SELECT 1 FROM aside WHERE peer = ? AND collection <> ? LIMIT 1", (peer, NODES))
+        return found.fetchone() is not None
+
+    def signs_aside(self, peer: str) -> list[Aside]:
+        """Return the signs of life that were set aside of a peer."""
+        return self.select_aside("peer = ? AND collection = ?", (peer, NODES), -1)
 
     def forget_aside(self, peer: str) -> int:
         """Forget what was set aside of a peer; returns how many records that were."""
