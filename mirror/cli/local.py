@@ -52,10 +52,10 @@ def local_node(directory: Path) -> Iterator[ChannelRemote]:
 @contextmanager
 def _node_of_our_own(directory: Path) -> Iterator[ChannelRemote]:
     """Give a remote on a session in this process, which has all that a daemon has but links."""
-    from mirror.server.access import ADMIN
     from mirror.server.commands import TABLE
     from mirror.server.node import Node
     from mirror.server.session import Session
+    from mirror.service.party import ADMIN
     from mirror.store.green import open_green
     from mirror.store.open import Options
 

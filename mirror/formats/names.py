@@ -57,18 +57,19 @@ class Names:
         copied._odd = set(self._odd)
         return copied
 
-    def put(self, record: Record) -> bool:
-        """Take a record's present version in, be it alive or not; returns whether that changed any name."""
-        name = stored_name(record)
-        named = (record.born, record.key, name) if name else None
-        held = self._named.get(record.key)
+    def holds(self, record: Record) -> bool:
+        """Tell whether ``put`` would change nothing."""
+        return self._named.get(record.key) == _named(record)
+
+    def put(self, record: Record) -> None:
+        """Take a record's present version in, be it alive or not."""
+        named, held = _named(record), self._named.get(record.key)
         if named == held:
-            return False
+            return
         if held is not None:
             self._leave(held)
         if named is not None:
             self._join(named)
-        return True
 
     def _join(self, named: _Named) -> None:
         _, key, name = named
@@ -130,6 +131,11 @@ class Names:
             shown[key] = f"{other}{_OPENING}{key})" if taken else candidate
             used.add(shown[key])
         return shown
+
+
+def _named(record: Record) -> _Named | None:
+    name = stored_name(record)
+    return (record.born, record.key, name) if name else None
 
 
 def stored_name(record: Record) -> str:

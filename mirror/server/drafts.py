@@ -13,11 +13,12 @@ from mirror.model.draft import Changed, Draft, check_draft
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import NODES, check_collection, parse_collection
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
-from mirror.server.access import UserScope
 from mirror.server.session import Session
+from mirror.service.rights import UserScope, scope_in_room
 from mirror.store.base import Acting, BoundReached, MissingContent, Outcome, Reader, Writer
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
+from mirror.sync.scope import Scope
 from mirror.sync.share.rules import NETCONF, check_netconf
 from mirror.wire.answers import format_changed
 from mirror.wire.batch import Batch
@@ -98,12 +99,13 @@ def _overwriting(record: Record) -> Write:
 def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Record, Write]]) -> Applied:
     """Write drafts in one transaction, each with the record that it is judged by."""
     records = [record for record, _ in writes]
-    for record in records:
-        _check_rights(responder, record)
+    scope = responder.renewed().scope
 
     party = session.require_party()
 
     def job(writer: Writer) -> Applied:
+        for record in records:
+            _check_rights(writer, scope, record)
         if party.kind == "user":
             writer.act_for(Acting(party.label, MAX_CONFLICTS_USER))
             _check_room(writer, records)
@@ -129,12 +131,14 @@ def _check_room(reader: Reader, records: Sequence[Record]) -> None:
             raise BoundReached(f"{record.collection} holds {MAX_USER_KEYS} records: users make no new ones there")
 
 
-def _check_rights(responder: Responder, record: Record) -> None:
-    """Raise Denied unless this party may write a record."""
+def _check_rights(reader: Reader, scope: Scope, record: Record) -> None:
+    """Raise Denied unless this party may write a record into the state that is there when it is written."""
     if record.collection == NODES:
         raise Denied("what nodes say of themselves is written by nodes alone")
-    scope = responder.scope
-    if isinstance(scope, UserScope) and not scope.writes(record):
+    if not isinstance(scope, UserScope):
+        return
+    now = scope_in_room(reader, scope.user_key, parse_collection(record.collection).room)
+    if not now.writes(record):
         raise Denied(f"{record.collection} is not here")
 
 

@@ -13,10 +13,10 @@ from gevent.server import StreamServer
 from mirror.config import ADMIN_SOCKET, Address
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, ConnectionLost
-from mirror.server.access import ADMIN
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.service.party import ADMIN
 from mirror.wire.lines import Code, format_reply
 
 log = logging.getLogger("mirror.listener")

@@ -8,8 +8,10 @@ import gevent
 from scramp import ScramException, ScramMechanism
 
 from mirror.peer.dial import MECHANISM, describe_difference
-from mirror.server.access import Party, find_user, password_matches, user_scope
 from mirror.server.session import Session
+from mirror.service.directory import password_matches
+from mirror.service.party import Party
+from mirror.service.rights import Rights
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.answers import format_greeting, format_logged_in, parse_agent
 from mirror.wire.errors import Refused
@@ -35,12 +37,14 @@ def log_user_in(session: Session, password: str) -> None:
     session.node.single_user.check_open(f"user {session.user_name}")
     if not session.user_name:
         raise Refused(Code.USER_REQUIRED, "You must send a name with USER first.")
-    user = session.node.store.read(lambda reader: find_user(reader, session.user_name))
+    node = session.node
+    user = node.store.read(lambda reader: node.directory.find_user(reader, session.user_name))
     if user is None or not password_matches(user, password):
         _failed(session)
         raise Refused(Code.PASSWORD, "Wrong user name or password.")
-    scope = session.node.store.read(lambda reader: user_scope(reader, user))
-    session.party = Party("user", session.user_name, scope, user.key)
+    rights = Rights(user.key, node.directory.rooms)
+    scope = node.store.read(rights.at)
+    session.party = Party("user", session.user_name, scope, user.key, rights)
     session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, len(scope.rooms))))
 
 

@@ -10,10 +10,11 @@ from scramp import ScramMechanism
 from mirror.config import Config
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
-from mirror.server.access import Party
-from mirror.server.pages import SharedPages
+from mirror.server.pages import SharedPages, changes_of
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
+from mirror.service.directory import Directory
+from mirror.service.party import Party
 from mirror.store.green import GreenStore
 from mirror.sync.derived import Sums
 from mirror.sync.recent import Recent
@@ -49,6 +50,8 @@ class Node:
         self._pages: dict[Hashable, SharedPages] = {}
         self.sharing = Sharing(store)
         self.sums = Sums()
+        self.directory = Directory()
+        self.changes = changes_of(store)
         self.started = time.time()
         self.addresses: list[str] = []
         self.tls: Any = None

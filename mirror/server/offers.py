@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from mirror.model.applied import Applied
 from mirror.peer.remote import decode_page
-from mirror.server.access import Party
 from mirror.server.drafts import overwrite, take_drafts
 from mirror.server.session import Session
 from mirror.server.table import Asked
+from mirror.service.party import Party
 from mirror.sync.responder import Responder
 from mirror.wire.answers import format_applied
 from mirror.wire.batch import Batch

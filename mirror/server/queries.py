@@ -1,13 +1,16 @@
 """SYNC's questions: what is here, and what of it has changed.  The engine's responder answers them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mirror.model.digest import Digest
 from mirror.model.kinds import parse_collection
-from mirror.server.access import UserScope
 from mirror.server.session import Session
 from mirror.server.table import Asked
+from mirror.service.rights import UserScope
+from mirror.sync.remote import Denied
+from mirror.sync.responder import Responder
+from mirror.sync.scope import Scope
 from mirror.wire.answers import DigestLine, format_digest_line, format_heard, format_state
 from mirror.wire.bulk import format_answers, format_page, format_part
 from mirror.wire.codec import ContentRequest, Cursor, Range, read_typed, typed_batch
@@ -38,14 +41,14 @@ def _tell_state(session: Session, state: State) -> None:
     if state.collections is None:
         session.reply(Code.OK, format_state(state))
         return
-    lines = (_digest_line(session, name, digest) for name, digest in state.collections.items())
+    scope = session.answering().scope
+    lines = (_digest_line(scope, name, digest) for name, digest in state.collections.items())
     session.send_listing(format_state(state), [format_digest_line(line) for line in lines])
 
 
-def _digest_line(session: Session, name: str, digest: Digest) -> DigestLine:
-    scope = session.responder().scope
-    room = scope.rooms.get(parse_collection(name).room) if isinstance(scope, UserScope) else None
-    return DigestLine(name, digest, room.name if room is not None else "")
+def _digest_line(scope: Scope, name: str, digest: Digest) -> DigestLine:
+    room = scope.name_of(parse_collection(name).room) if isinstance(scope, UserScope) else ""
+    return DigestLine(name, digest, room)
 
 
 def tell_heard(session: Session, _asked: Asked) -> None:
@@ -87,7 +90,15 @@ def send_all(session: Session, asked: Asked) -> None:
     """getall: every record, collection by collection."""
     responder = session.responder()
     names = responder.info(None, asked.allows).collections or {}
-    _send_pages(session, (page for name in names for page in responder.scan(name)))
+    _send_pages(session, (page for name in names for page in _scan(responder, name)))
+
+
+def _scan(responder: Responder, collection: str) -> Iterator[Page]:
+    """Yield a collection that was open a moment ago; what was closed meanwhile is not here any more."""
+    try:
+        yield from responder.scan(collection)
+    except Denied:
+        return
 
 
 def send_some(session: Session, asked: Asked, key: str | None) -> None:

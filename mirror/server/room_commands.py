@@ -4,8 +4,8 @@ from mirror.formats.names import number_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
-from mirror.server.access import UserScope
 from mirror.server.session import Session
+from mirror.service.rights import UserScope
 from mirror.store.base import Reader
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY, check_netconf, may_share, room_lines
 from mirror.wire.answers import format_entered
@@ -18,12 +18,12 @@ from netconf.rules import read_rules
 
 def go_to(session: Session, name: str) -> None:
     """GOTO: enter a room, by the name under which it is shown."""
-    scope, wanted = _scope(session), name.casefold()
-    room = next((room for room in scope.rooms.values() if room.name.casefold() == wanted), None)
+    scope = _scope(session)
+    room = scope.find(name)
     if room is None:
         raise Refused(Code.NOT_FOUND, "there is no room of that name")
-    session.room = room.key
-    entered = Entered(room.name, room.key, _is_aide(session, scope, room.key))
+    session.room = room
+    entered = Entered(scope.name_of(room), room, _is_aide(session, scope, room))
     session.reply(Code.OK, format_entered(entered))
 
 
@@ -78,7 +78,7 @@ def _require_aide(session: Session) -> tuple[str, str, int]:
         raise Refused(Code.ACCESS, "higher access required: this is for the room's aide")
     if not may_share(values):
         raise Refused(Code.ILLEGAL, "a mailbox is not shared")
-    return session.room, scope.rooms[session.room].name, number_of(values, "QRnumber")
+    return session.room, scope.name_of(session.room), number_of(values, "QRnumber")
 
 
 def _scope(session: Session) -> UserScope:

@@ -12,9 +12,10 @@ import msgspec
 
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
-from mirror.server.access import Party, rights_of
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
+from mirror.service.party import Party
+from mirror.service.rights import Rights
 from mirror.store.base import BoundReached, MissingContent, StoreError
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
@@ -63,7 +64,7 @@ class Session:
         self.pinned: Any = None
         self._notices: list[str] = []
         self._idle = False
-        self._responder: tuple[Party, int, Responder] | None = None
+        self._responder: tuple[Party, Responder] | None = None
         self._uploads = Uploads()
 
     def run(self) -> None:
@@ -182,7 +183,7 @@ class Session:
         party = self.require_party()
         if permission is Permission.USER and party.kind != "user":
             raise Refused(Code.USER_REQUIRED, "this is for users: log in with USER and PASS")
-        if permission is Permission.PEER_OR_ADMIN and not party.administers:
+        if permission is Permission.PEER_OR_ADMIN and not self._as_of_now(party).administers:
             raise Refused(Code.ACCESS, "this action is for peers and administrators")
         if permission is Permission.ADMIN and party.kind != "admin":
             raise Refused(Code.ACCESS, "this action is for administrators on this machine")
@@ -216,25 +217,27 @@ class Session:
 
     def responder(self) -> Responder:
         """Return what answers for the store, within the rights the party has now."""
+        return self.answering().renewed()
+
+    def answering(self) -> Responder:
+        """Return the same without a look at the present rights: those of what it reads it finds out as it reads."""
         party = self.require_party()
-        reading = self.pinned or self.node.store
+        if self._responder is None or self._responder[0] is not party:
+            self._responder = party, self._new_responder(party)
+        return self._responder[1]
+
+    def _new_responder(self, party: Party) -> Responder:
+        node, reading = self.node, self.pinned or self.node.store
         if party.kind != "user":
-            held = self._responder
-            if held is None or held[0] is not party:
-                peer = party.name if party.kind in ("peer", "share") else ""
-                made = Responder(self.node.store, party.scope, reading, sums=self.node.sums, peer=peer)
-                self._responder = held = (party, 0, made)
-            return held[2]
-        sequence = reading.read(lambda reader: reader.last_sequence())
-        held = self._responder
-        if held is None or held[:2] != (party, sequence):
-            scope = reading.read(lambda reader: rights_of(reader, party.user_key))
-            self._responder = held = (
-                party,
-                sequence,
-                Responder(self.node.store, scope, reading, uploads=self._uploads),
-            )
-        return held[2]
+            peer = party.name if party.kind in ("peer", "share") else ""
+            return Responder(node.store, party.scope, reading, sums=node.sums, peer=peer)
+        # What is pinned is shown within the rights of that state, which others have left behind.
+        live = party.rights if self.pinned is None else None
+        rights = live or Rights(party.user_key, node.directory.rooms)
+        return Responder(node.store, party.scope, reading, uploads=self._uploads, changing=rights)
+
+    def _as_of_now(self, party: Party) -> Party:
+        return party._replace(scope=self.responder().scope) if party.rights is not None else party
 
     def pin(self) -> None:
         """Have everything read from the present state from now on."""

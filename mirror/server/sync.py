@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import KINDS, check_collection, parse_collection
-from mirror.server.access import VIEWS_CALENDAR, Room, UserScope
 from mirror.server.session import Session
 from mirror.server.table import Asked, Permission
+from mirror.service.rights import VIEWS_CALENDAR, Room, UserScope
 from mirror.wire.arguments import one_of, parse_arguments
 from mirror.wire.codec import ENCODINGS
 from mirror.wire.errors import Refused

@@ -10,6 +10,7 @@ from mirror.model.errors import MirrorError
 from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.server.table import Asked
+from mirror.service.rights import UserScope
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import check_page
 from mirror.wire.bulk import format_page
@@ -50,9 +51,10 @@ def _wait_for_input(session: Session, changed: Event, stopped: Event) -> None:
 def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, changed: Event, stopped: Event) -> None:
     recent = session.node.recent[session.require_party().name]
     keepalive = session.node.config.replication.keepalive_s
+    caught_up = False
     while not stopped.is_set():
         changed.clear()
-        shared = _next_page(session, asked, after)
+        shared = _next_page(session, asked, after, caught_up)
         try:
             check_page(shared.page, after, trimmed)
         except StaleCursor as error:
@@ -65,7 +67,8 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, chan
         elif page.records or shared.more:
             session.channel.send_batch(format_page(page, session.encoding))
         after = page.cursor.sequence if page.cursor is not None else after
-        if not shared.more and not _wait(changed, keepalive - session.channel.quiet_s):
+        caught_up = not shared.more
+        if caught_up and not _wait(changed, keepalive - session.channel.quiet_s):
             session.channel.send_batch(format_page(Page([], [], page.cursor), session.encoding))
 
 
@@ -77,11 +80,27 @@ def _wait(changed: Event, seconds: float) -> bool:
     return seconds > 0 and changed.wait(seconds)
 
 
-def _next_page(session: Session, asked: Asked, after: int) -> SharedPage:
+def _next_page(session: Session, asked: Asked, after: int, caught_up: bool) -> SharedPage:
     """Return the next page: the one that all mirrors share, or one for this party's rights and type alone."""
     party = session.require_party()
-    if asked.type == "all" and party.kind != "user" and session.pinned is None:
+    if session.pinned is None and party.kind == "user":
+        return (_nothing_new(session, after) if caught_up else None) or _page_alone(session, asked, after)
+    if session.pinned is None and asked.type == "all":
         shared = session.node.pages_for(party.scope).read(after)
         return shared if session.encoding == MSGPACK else shared._replace(wire=b"")
-    page, more = session.responder().page(after, asked.allows, asked.collection)
+    return _page_alone(session, asked, after)
+
+
+def _page_alone(session: Session, asked: Asked, after: int) -> SharedPage:
+    page, more = session.answering().page(after, asked.allows, asked.collection)
     return SharedPage(page, more, b"")
+
+
+def _nothing_new(session: Session, after: int) -> SharedPage | None:
+    """Return an empty page where nothing has changed that this user sees, nor anything that rights hang on."""
+    scope = session.answering().scope
+    changed = session.node.changes.after(after)
+    if not isinstance(scope, UserScope) or scope.touched_by(changed.collections):
+        return None
+    cursor = Cursor(session.node.store.epoch, changed.sequence)
+    return SharedPage(Page([], [], cursor, changed.trimmed), False, b"")

@@ -1,7 +1,7 @@
 """The answering side of an exchange: a store's answers to one party, within that party's scope."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest, add_digests
@@ -28,6 +28,14 @@ PART_BYTES = 1024 * 1024
 T = TypeVar("T")
 
 
+class ChangingScope(Protocol):
+    """Rights that change with what is in the store."""
+
+    def at(self, reader: Reader) -> Scope:
+        """Return the rights in the state that is read; the same object while they are the same.  Raises Denied."""
+        ...
+
+
 class Responder:
     """Implements Remote on a store.  ``reading`` may be a pinned state; writes go to the store itself."""
 
@@ -40,11 +48,13 @@ class Responder:
         peer: str = "",
         sums: Sums | None = None,
         uploads: Uploads | None = None,
+        changing: ChangingScope | None = None,
     ) -> None:
         """``sums`` are those that all who answer from this store share.
 
         ``peer`` is the node that compares and offers, if it is one: what of it was set aside stands for our own then.
         ``uploads`` are what the party has sent so far, where that outlives this responder.
+        Where rights are ``changing``, every answer is within those of the state that it is read from.
         """
         self._store = store
         self._peer = peer
@@ -58,14 +68,44 @@ class Responder:
         self._comparing = False
         self._compared: set[tuple[str, str]] = set()
         self._uploads = uploads or Uploads()
-        self._showing = Showing(scope, sums or Sums())
+        self._sums = sums or Sums()
+        self._showing = Showing(scope, self._sums)
+        self._changing = changing
 
     def _now_ms(self) -> int:
         """Return the moment as of which something is answered."""
         return self._store.clock.now_ms()
 
     def _read(self, job: Callable[[Reader], T]) -> T:
-        return self._reading.read(job)
+        changing = self._changing
+        if changing is None:
+            return self._reading.read(job)
+
+        def renewed(reader: Reader) -> T:
+            self._renew(changing.at(reader))
+            return job(reader)
+
+        return self._reading.read(renewed)
+
+    def _renew(self, scope: Scope) -> None:
+        if scope is not self.scope:
+            self.scope = scope
+            self._showing = Showing(scope, self._sums)
+
+    def _read_open(self, collection: str, job: Callable[[Reader], T]) -> T:
+        """Read from a collection if it may be seen in the state that is read.  Raises Denied."""
+
+        def checked(reader: Reader) -> T:
+            self._require(collection)
+            return job(reader)
+
+        return self._read(checked)
+
+    def renewed(self) -> "Responder":
+        """Have ``scope`` be that of the present state, and return the responder."""
+        if self._changing is not None:
+            self._read(lambda _reader: None)
+        return self
 
     def info(self, known: Digest | None = None, allows: Callable[[str], bool] | None = None) -> State:
         """Return the state, of the collections that ``allows`` also lets through if it is given."""
@@ -92,9 +132,8 @@ class Responder:
 
     def heard(self) -> Heard:
         """Return what this node has heard of all others.  Raises Denied."""
-        self._require(NODES)
+        heard = self._read_open(NODES, lambda reader: reader.heard())
         self._comparing = True
-        heard: Heard = self._read(lambda reader: reader.heard())
         return heard
 
     def _digests(self, reader: Reader, reads: Callable[[str], bool]) -> dict[str, Digest]:
@@ -122,10 +161,10 @@ class Responder:
         self, after: int, allows: Callable[[str], bool] | None = None, collection: str | None = None
     ) -> tuple[Page, bool]:
         """Return the next page of the feed, or of one collection's part of it, and whether more is there now."""
-        scope = self.scope
-        reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
 
         def job(reader: Reader) -> tuple[Page, bool]:
+            scope = self.scope
+            reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
             feed: FeedPage = reader.feed(after, reads, collection, self._page_records)
             page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
             if all(scope.whole(name) for name in {record.collection for record in page.records}):
@@ -148,49 +187,57 @@ class Responder:
 
     def get(self, collection: str, keys: Sequence[str], asked: bool = True) -> Iterator[Page]:
         """Yield those of the records that are there; ``asked`` if it was the other side that named the keys."""
-        self._require(collection)
-        for start in range(0, len(keys), self._page_records):
-            wanted = keys[start : start + self._page_records]
-            page = self._get_page(collection, wanted, asked)
+        for start in range(0, len(keys) or 1, self._page_records):
+            page = self._get_page(collection, keys[start : start + self._page_records], asked, begun=start > 0)
             if page.records:
                 yield page
 
     def scan(self, collection: str) -> Iterator[Page]:
         """Yield a whole collection in the order of its keys."""
-        self._require(collection)
         after: str | None = ""
         while after is not None:
             page, after = self._scan_page(collection, after)
             yield page
 
-    def _get_page(self, collection: str, keys: Sequence[str], asked: bool) -> Page:
+    def _get_page(self, collection: str, keys: Sequence[str], asked: bool, begun: bool) -> Page:
         def job(reader: Reader) -> Page:
-            return self._showing.page(reader, reader.get_many(collection, keys), self._now_ms(), asked)
+            records = reader.get_many(collection, keys) if self._is_open(collection, begun) else []
+            return self._showing.page(reader, records, self._now_ms(), asked)
 
         return self._read(job)
 
     def _scan_page(self, collection: str, after: str) -> tuple[Page, str | None]:
         def job(reader: Reader) -> tuple[Page, str | None]:
-            records = reader.scan(collection, after)
+            records = reader.scan(collection, after) if self._is_open(collection, bool(after)) else []
             return self._showing.page(reader, records, self._now_ms()), records[-1].key if records else None
 
         return self._read(job)
 
+    def _is_open(self, collection: str, begun: bool) -> bool:
+        """Tell whether a collection may be seen; raises Denied if not, unless an answer of it has ``begun``.
+
+        What is closed while it is answered is not here any more from then on, which is no error.
+        """
+        if not begun:
+            self._require(collection)
+        return self.scope.reads(collection)
+
     def newest(self, collection: str, limit: int) -> Iterator[Page]:
         """Yield the newest living records of a collection, oldest first."""
-        self._require(collection)
-        yield self._read(lambda reader: self._showing.page(reader, reader.newest(collection, limit), self._now_ms()))
+
+        def job(reader: Reader) -> Page:
+            return self._showing.page(reader, reader.newest(collection, limit), self._now_ms())
+
+        yield self._read_open(collection, job)
 
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
-        self._require(collection)
-
         def job(reader: Reader) -> list[Answer]:
             # In one job, so that a thread does all of it and the hub none, and as of one moment.
             now_ms = self._now_ms()
             index = self._index(reader, collection, now_ms)
             return index.answer_all(ranges, self._showing.load(reader, collection, now_ms))
 
-        return self._read(job)
+        return self._read_open(collection, job)
 
     def index(self, collection: str) -> RangeIndex:
         """Return the entries of a collection that may be seen; kept until they change."""
@@ -203,26 +250,35 @@ class Responder:
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         for request in requests:
-            size = self._content_size(request.content)
+            size, scope = self._content_size(request.content)
             offset = request.offset
             while offset < size:
-                data = self._content_part(request.content, offset)
+                data, scope = self._content_part(request.content, offset, scope)
                 yield ContentPart(request.content, offset, size, data)
                 offset += len(data)
 
-    def _content_part(self, content: bytes, offset: int) -> bytes:
-        part: bytes = self._read(lambda reader: reader.content_parts(content, offset, PART_BYTES))
-        return part
+    def _content_part(self, content: bytes, offset: int, checked: Scope) -> tuple[bytes, Scope]:
+        """Return bytes of a content; ``checked`` is the scope in which it was found to be open, the last time."""
 
-    def _content_size(self, content: bytes) -> int:
-        """Return a content's size.  Whoever may see a record may see its content; a hash alone opens nothing."""
-
-        def job(reader: Reader) -> int:
-            if not self._opens(reader, content):
-                raise Denied(f"content {content.hex()} is not here")
-            return int(reader.content_size(content))
+        def job(reader: Reader) -> tuple[bytes, Scope]:
+            if self.scope is not checked:
+                self._require_content(reader, content)
+            return reader.content_parts(content, offset, PART_BYTES), self.scope
 
         return self._read(job)
+
+    def _content_size(self, content: bytes) -> tuple[int, Scope]:
+        """Return a content's size.  Whoever may see a record may see its content; a hash alone opens nothing."""
+
+        def job(reader: Reader) -> tuple[int, Scope]:
+            self._require_content(reader, content)
+            return reader.content_size(content), self.scope
+
+        return self._read(job)
+
+    def _require_content(self, reader: Reader, content: bytes) -> None:
+        if not self._opens(reader, content):
+            raise Denied(f"content {content.hex()} is not here")
 
     def opens(self, content: bytes) -> bool:
         """Tell whether a content may be seen: it belongs to a record that may be."""

@@ -13,11 +13,11 @@ from mirror.model.record import Record
 from mirror.peer.bootstrap import NodeStage, copy_node
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.remote import ChannelRemote
-from mirror.server.access import Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.single_user import Mode
+from mirror.service.party import Party
 from mirror.store.base import PAGE_RECORDS, Pinned, StoreError
 from mirror.store.green import GreenStore, open_green
 from mirror.sync.scope import EVERYTHING

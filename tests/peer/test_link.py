@@ -15,10 +15,10 @@ from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer.channel import Channel
 from mirror.peer.link import Link
-from mirror.server.access import Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.service.party import Party
 from mirror.store.green import GreenStore, open_green
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.pull import PULL

@@ -18,10 +18,10 @@ from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server.access import ADMIN, Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.service.party import ADMIN, Party
 from mirror.store.base import Reader
 from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING

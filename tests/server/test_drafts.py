@@ -16,10 +16,10 @@ from mirror.model.record import Record, pack_head, record_crc
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server import basics, drafts, offers
-from mirror.server.access import ADMIN, Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.service.party import ADMIN, Party
 from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.answers import parse_changed

@@ -18,11 +18,11 @@ from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.prefetch import prefetch
 from mirror.server import queries
 from mirror.server import session as session_module
-from mirror.server.access import ADMIN, Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.upkeep import Upkeep
+from mirror.service.party import ADMIN, Party
 from mirror.store.base import PAGE_RECORDS
 from mirror.store.green import GreenStore, open_green
 from mirror.sync.responder import Responder

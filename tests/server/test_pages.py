@@ -5,7 +5,7 @@ from pathlib import Path
 import gevent
 
 from mirror.model.record import Record
-from mirror.server.pages import SharedPages
+from mirror.server.pages import SharedPages, changes_of
 from mirror.store.green import open_green
 from mirror.store.open import Options
 from mirror.sync.share.policy import ShareScope
@@ -43,7 +43,7 @@ def test_pages_of_a_peer_that_catches_up_are_not_kept(tmp_path: Path) -> None:
         after, seen = shared.page.cursor.sequence, seen + len(shared.page.records)
         if not shared.more:
             break
-        assert pages._reading == {}
+        assert pages._pages._reading == {}
     assert seen == 3000
     store.close()
 
@@ -60,4 +60,24 @@ def test_a_page_is_read_again_once_something_in_it_is_too_old_to_be_shown(tmp_pa
     assert [record.key for record in kept.page.records] == ["id:k"]
     now[0] += 1
     assert pages.read(0).page.records == []
+    store.close()
+
+
+def test_what_changed_is_looked_up_once_for_all_who_wait_and_again_after_a_commit(tmp_path: Path) -> None:
+    store = open_green(tmp_path, "a")
+    changes = changes_of(store)
+    reads = []
+    inner = store.read
+
+    def counted(job):
+        reads.append(job)
+        return inner(job)
+
+    store.read = counted  # type: ignore[method-assign]
+    store.write(lambda writer: writer.put(Record("pictures", "k", 1, "x", 1)))
+    found = [greenlet.get() for greenlet in [gevent.spawn(changes.after, 0) for _ in range(20)]]
+    assert len(reads) == 1
+    assert {(changed.collections, changed.sequence) for changed in found} == {(frozenset({"pictures"}), 1)}
+    store.write(lambda writer: writer.put(Record("bios", "k", 1, "x", 1)))
+    assert changes.after(1)[:2] == (frozenset({"bios"}), 2)
     store.close()

@@ -16,10 +16,10 @@ from mirror.peer.channel import Channel
 from mirror.peer.dial import NotAuthenticated, authenticate
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login
-from mirror.server.access import ADMIN, Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.service.party import ADMIN, Party
 from mirror.store.green import open_green
 from mirror.sync.remote import StaleCursor
 from mirror.wire.codec import Cursor

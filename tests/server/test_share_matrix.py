@@ -18,10 +18,10 @@ from mirror.config import Config, Peer
 from mirror.model.record import Record, record_crc
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server.access import Party
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.service.party import Party
 from mirror.store.green import open_green
 from mirror.sync.share.rules import NETCONF_KEY
 from mirror.wire.errors import Refused

@@ -10,12 +10,13 @@ from gevent import socket
 
 from mirror.config import Config
 from mirror.peer.channel import Channel
-from mirror.server.access import ADMIN, Party, UserScope
 from mirror.server.commands import ACTIONS, COMMANDS, SHARE_ACTIONS, TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.sync import run_sync
 from mirror.server.table import Asked, Handler, Permission, Table
+from mirror.service.party import ADMIN, Party
+from mirror.service.rights import UserScope
 from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.arguments import number, words

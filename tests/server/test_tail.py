@@ -13,10 +13,11 @@ from mirror.config import Config, ReplicationSettings
 from mirror.model.record import Record
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server.access import ADMIN, Party, UserScope
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.service.party import ADMIN, Party
+from mirror.service.rights import Rights, UserScope
 from mirror.store.green import open_green
 from mirror.wire.values import Page
 
@@ -74,8 +75,8 @@ def nothing_shared(node: Node) -> Party:
     return Party("share", "beta", node.sharing.of("beta").scope)
 
 
-def a_user(_node: Node) -> Party:
-    return Party("user", "Ann", UserScope("m:1", {}), "m:1")
+def a_user(node: Node) -> Party:
+    return Party("user", "Ann", UserScope("m:1", {}), "m:1", Rights("m:1", node.directory.rooms))
 
 
 def sequences(pages: list[Page]) -> list[int]:

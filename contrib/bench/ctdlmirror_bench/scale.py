@@ -6,10 +6,11 @@ Cost should follow the change, not the size, so each figure is taken at several 
 import socket
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import gevent
 from exports import make_export
 
 from ctdlmirror_bench.filling import fill
@@ -18,9 +19,11 @@ from mirror.cli.processes import stop_all
 from mirror.config import Peer, save_peer, save_secret
 from mirror.model.draft import Draft
 from mirror.store.open import open_store
+from mirror.wire.values import Page
 
 LOG_IN = ("User 1", "secret1")
 REPEATS = 50
+TAILING = 50
 
 
 def measure_commit(records: int) -> dict[str, Any]:
@@ -46,24 +49,26 @@ def measure_commit(records: int) -> dict[str, Any]:
 
 
 def measure_users(rooms: int, users: int) -> dict[str, Any]:
-    """Log-in, a user's info and a post, with many rooms and users, some of whom tail."""
+    """Log-in, a user's info, a post and how late a peer hears of it, with many rooms and users, some of whom tail."""
     with scratch() as directory:
-        nodes = Nodes(directory, "alpha")
+        nodes = Nodes(directory, "alpha", "beta")
         alpha = nodes["alpha"]
         export = directory / "export.xml"
         with export.open("wb") as file:
             file.writelines(make_export(rooms, 200, rooms, users))
         alpha.run("import", str(export))
-        alpha.start()
+        nodes.introduce()
         try:
             with ExitStack() as stack:
                 log_in = _median_ms(lambda: stack.enter_context(User(alpha.address)), 10)
                 one = stack.enter_context(User(alpha.address))
                 info = _median_ms(one.info, 5)
-                alone = _post_ms(nodes)
-                for _ in range(50):
+                pages = nodes.dial()
+                tail = pages.tail(pages.info().cursor)
+                alone, lag = _post_ms(nodes, tail)
+                for _ in range(TAILING):
                     stack.enter_context(User(alpha.address)).tail()
-                tailed = _post_ms(nodes)
+                tailed, tailed_lag = _post_ms(nodes, tail)
         finally:
             stop_all(list(nodes.values()))
     return {
@@ -71,7 +76,9 @@ def measure_users(rooms: int, users: int) -> dict[str, Any]:
         "log_in_ms": log_in,
         "a_users_info_ms": info,
         "post_ms": alone,
-        "post_ms_with_50_users_tailing": tailed,
+        "a_peers_lag_ms": lag,
+        f"post_ms_with_{TAILING}_users_tailing": tailed,
+        f"a_peers_lag_ms_with_{TAILING}_users_tailing": tailed_lag,
     }
 
 
@@ -108,13 +115,26 @@ class User:
         assert answer.startswith(b"1"), answer
 
 
-def _post_ms(nodes: Nodes) -> float:
+def _post_ms(nodes: Nodes, tail: Iterator[Page]) -> tuple[float, float]:
+    """Return what a post takes, and after how long a peer that tails has it: medians, in milliseconds."""
+    began, lags = time.time_ns(), []
     with nodes["alpha"].ask() as remote:
         numbers = iter(range(1_000_000))
-        began = time.time_ns()
-        return _median_ms(
-            lambda: remote.draft([Draft("messages/big:1", f"id:{began}-{next(numbers)}", body=b"m" * 2048)])
-        )
+
+        def post() -> None:
+            key, asked = f"id:{began}-{next(numbers)}", time.perf_counter()
+            hearing = gevent.spawn(_hear_of, tail, key)
+            remote.draft([Draft("messages/big:1", key, body=b"m" * 2048)])
+            lags.append((hearing.get() - asked) * 1000)
+
+        return _median_ms(post), round(statistics.median(lags), 2)
+
+
+def _hear_of(tail: Iterator[Page], key: str) -> float:
+    """Return the moment at which a record comes."""
+    while key not in [record.key for record in next(tail).records]:
+        pass
+    return time.perf_counter()
 
 
 def _median_ms(what: Callable[[], object], repeats: int = REPEATS) -> float:

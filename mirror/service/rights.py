@@ -1,0 +1,224 @@
+"""What a Citadel user may see and write.
+
+A user's rights follow the imported data: own mailbox rooms, public rooms, private rooms to which the
+user's visit grants access; an administrator (access level 6) may go everywhere.  Flags: formats of 980.
+
+Rights are kept for as long as neither rooms nor users nor that user's visits change, and are always those of the very
+state that is read with them: what withdraws a right and what it withdraws come in the same commit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from mirror.formats.names import number_of
+from mirror.model.fields import values_of
+from mirror.model.kinds import Collection, parse_collection
+from mirror.model.record import Record
+from mirror.service.kept import Kept
+from mirror.service.rooms import RoomFacts, Rooms
+from mirror.store.base import Reader
+from mirror.sync.remote import Denied
+from mirror.sync.scope import Text
+
+VISIT_LOCKED_OUT, VISIT_GRANTED = 2, 4
+LEVEL_AIDE = 6
+VIEWS_CALENDAR = (3, 7)
+_USER_KINDS = ("messages", "files", "visits")
+_OF_RIGHTS = ("users", "rooms", "visits")
+
+
+class Room(NamedTuple):
+    """A room that a user may enter."""
+
+    key: str
+    own: bool
+    writable: bool
+    view: int
+
+
+class UserScope:
+    """What one user may see: messages and files of rooms open to the user, and the user's own marks."""
+
+    trusted = False
+
+    def __init__(
+        self, user_key: str, rooms: Mapping[str, Room], aide: bool = False, known: Rooms | None = None
+    ) -> None:
+        """``aide``: an administrator of the Citadel server, who could export all of it anyway.
+
+        ``known`` are all rooms there are, for their names.
+        """
+        self.user_key = user_key
+        self.rooms = rooms
+        self.aide = aide
+        self.signature = (user_key, aide)
+        self._known = known or Rooms()
+
+    def name_of(self, room: str) -> str:
+        """Return under which name a room is shown to the user; an empty text for a room that is closed."""
+        if room not in self.rooms:
+            return ""
+        mailbox = self._known.mailboxes.get(room)
+        return mailbox.own_name if mailbox is not None else self._known.names.of(room)
+
+    def find(self, name: str) -> str | None:
+        """Return the key of the room that is shown to the user under a name (case doesn't matter), or None."""
+        wanted = name.casefold()
+        own = [room.key for room in self.rooms.values() if room.own and self.name_of(room.key).casefold() == wanted]
+        public = self._known.names.find(name)
+        if public is not None and public in self.rooms:
+            own.append(public)
+        return min(own, default=None)
+
+    def reads(self, collection: str) -> bool:
+        kind, room = parse_collection(collection)
+        return self.aide or (kind in _USER_KINDS and room in self.rooms)
+
+    def collections(self) -> Sequence[str] | None:
+        return None
+
+    def keys(self, collection: str) -> Sequence[str] | None:
+        return None
+
+    def whole(self, collection: str) -> bool:
+        return self.aide or parse_collection(collection).kind != "visits"
+
+    def shown(self, record: Record, text: Text, now_ms: int, asked: bool = False) -> Record | None:
+        return record if self._sees(record) else None
+
+    def _sees(self, record: Record) -> bool:
+        own = record.key == self.user_key or record.key.startswith(self.user_key + " ")
+        return own or self.whole(record.collection)
+
+    def fades(self, record: Record) -> int | None:
+        return None
+
+    def admitted(self, record: Record, text: Text, now_ms: int) -> Record | None:
+        """What a user brings in are drafts, which ``writes`` judges."""
+        raise Denied(f"{record.collection} is not open for records; send drafts")
+
+    def adopts(self, collection: str) -> bool:
+        return False
+
+    def writes(self, record: Record) -> bool:
+        if self.aide:
+            return True
+        if not self.reads(record.collection) or not self._sees(record):
+            return False
+        kind, room = parse_collection(record.collection)
+        if kind == "visits":
+            return record.key != self.user_key  # the relation itself holds granted rights
+        return self.rooms[room].writable
+
+    def touched_by(self, changed: Iterable[str]) -> bool:
+        """Tell whether changes in these collections may concern the user, by what is shown or by rights."""
+        return self.aide or any(parse_collection(name).kind in _OF_RIGHTS or self.reads(name) for name in changed)
+
+
+class _User(NamedTuple):
+    """What hangs on the user alone."""
+
+    number: int
+    aide: bool
+
+
+def scope_in_room(reader: Reader, user_key: str, room: str) -> UserScope:
+    """Return a user's rights as far as they concern one room, in O(1), whatever is kept; a Writer may be asked.
+
+    Raises Denied when the user is gone.
+    """
+    user = _read_user(reader, user_key)
+    record = reader.get("rooms", room) if room else None
+    known = Rooms()
+    if record is not None:
+        known.put(record)
+    visits = {} if user.aide else _read_visits(reader, user_key, known.open)
+    return _work_out(user_key, user, known, visits)
+
+
+class Rights:
+    """One user's rights in whatever state of a store is read, one after another: one reading at a time may ask."""
+
+    def __init__(self, user_key: str, rooms: Kept[Rooms]) -> None:
+        self.user_key = user_key
+        self._kept = rooms
+        self._sequence = -1
+        self._user = _User(0, False)
+        self._rooms = Rooms()
+        self._visits: dict[str, int] = {}
+        self._scope = UserScope(user_key, {})
+
+    def at(self, reader: Reader) -> UserScope:
+        """Return the user's rights in the state that is read; the same object while they are the same.
+
+        Raises Denied when the user is gone.
+        """
+        sequence = reader.last_sequence()
+        if self._sequence < 0 or sequence < self._sequence or self._sequence < reader.trimmed():
+            self._read_all(reader)
+        else:
+            self._read_changes(reader)
+        self._sequence = sequence
+        return self._scope
+
+    def _read_all(self, reader: Reader) -> None:
+        self._sequence = -1  # until all is read: what fails halfway is read anew
+        self._user = _read_user(reader, self.user_key)
+        self._rooms = self._kept.at(reader)
+        self._visits = self._read_visits(reader, self._rooms.open)
+        self._scope = self._work_out()
+
+    def _read_changes(self, reader: Reader) -> None:
+        changed = [parse_collection(name) for name in reader.changed_collections(self._sequence)[0]]
+        kinds = {collection.kind for collection in changed}
+        if kinds.isdisjoint(_OF_RIGHTS):
+            return
+        if "users" in kinds and _read_user(reader, self.user_key) != self._user:
+            self._read_all(reader)
+            return
+        rooms = self._kept.at(reader) if "rooms" in kinds else self._rooms
+        doubtful = {room for kind, room in changed if kind == "visits"} | (rooms.open.keys() - self._rooms.open.keys())
+        read = self._read_visits(reader, doubtful & rooms.open.keys())
+        visits = {room: flags for room, flags in self._visits.items() if room not in doubtful} | read
+        if rooms is not self._rooms or visits != self._visits:
+            self._rooms, self._visits = rooms, visits
+            self._scope = self._work_out()
+
+    def _read_visits(self, reader: Reader, rooms: Iterable[str]) -> dict[str, int]:
+        return {} if self._user.aide else _read_visits(reader, self.user_key, rooms)
+
+    def _work_out(self) -> UserScope:
+        return _work_out(self.user_key, self._user, self._rooms, self._visits)
+
+
+def _read_user(reader: Reader, key: str) -> _User:
+    """Return what matters of a user's record.  Raises Denied when the user is gone."""
+    record = reader.get("users", key)
+    if record is None or record.dead:
+        raise Denied("this user was deleted")
+    values = values_of(record)
+    return _User(number_of(values, "u_usernum"), number_of(values, "u_axlevel") >= LEVEL_AIDE)
+
+
+def _read_visits(reader: Reader, user_key: str, rooms: Iterable[str]) -> dict[str, int]:
+    """Return the flags of a user's visits to rooms, where they decide anything."""
+    found: dict[str, int] = {}
+    for room in rooms:
+        visit = reader.get(str(Collection("visits", room)), user_key)
+        flags = number_of(values_of(visit), "v_flags") if visit is not None and not visit.dead else 0
+        if flags & (VISIT_LOCKED_OUT | VISIT_GRANTED):
+            found[room] = flags
+    return found
+
+
+def _work_out(user_key: str, user: _User, known: Rooms, visits: Mapping[str, int]) -> UserScope:
+    """Return the rights of a user among the rooms that are known, by the flags of the user's visits to them."""
+
+    def enters(facts: RoomFacts) -> bool:
+        flags = visits.get(facts.key, 0)
+        return not flags & VISIT_LOCKED_OUT and (not facts.private or bool(flags & VISIT_GRANTED))
+
+    own = [Room(facts.key, True, True, facts.view) for facts in known.mailbox_of(user_key, user.number)]
+    entered = (facts for facts in known.open.values() if user.aide or enters(facts))
+    others = [Room(facts.key, False, user.aide or not facts.read_only, facts.view) for facts in entered]
+    return UserScope(user_key, {room.key: room for room in (*own, *others)}, user.aide, known)

@@ -1,0 +1,113 @@
+"""All rooms, as far as it hangs on them who may enter: flags, whose mailbox, names.  Flags: formats of 980."""
+
+from typing import NamedTuple
+
+from mirror.formats.names import NAME_FIELDS, ROOM_IN_USE, ROOM_MAILBOX, Names, number_of
+from mirror.model.fields import values_of
+from mirror.model.record import Record
+
+ROOM_PRIVATE, ROOM_READ_ONLY = 4, 8192
+
+Owner = tuple[str, str]
+"""Whose mailbox a room is: the node part of its key, and the number before the dot in its name."""
+
+
+class RoomFacts(NamedTuple):
+    """A room in use.  ``stored`` is its name as it is stored; a mailbox's begins with its owner's number."""
+
+    key: str
+    stored: str
+    flags: int
+    view: int
+
+    @property
+    def mailbox(self) -> bool:
+        return bool(self.flags & ROOM_MAILBOX)
+
+    @property
+    def private(self) -> bool:
+        return bool(self.flags & ROOM_PRIVATE)
+
+    @property
+    def read_only(self) -> bool:
+        return bool(self.flags & ROOM_READ_ONLY)
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whose mailbox it is; None for all other rooms, and for a mailbox without a number in its name."""
+        number, dot, _ = self.stored.partition(".")
+        return (_place(self.key), number) if self.mailbox and dot else None
+
+    @property
+    def own_name(self) -> str:
+        """A mailbox room's name as its owner sees it."""
+        return self.stored[11:]
+
+
+class Rooms:
+    """The rooms in use: open ones and mailboxes by key, mailboxes by owner too, and under which names all are shown."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, RoomFacts] = {}
+        self.mailboxes: dict[str, RoomFacts] = {}
+        self.names = Names()
+        self._of: dict[Owner, tuple[RoomFacts, ...]] = {}
+
+    def copy(self) -> "Rooms":
+        """Return the same rooms, to be changed apart from these."""
+        copied = Rooms()
+        copied.open, copied.mailboxes = dict(self.open), dict(self.mailboxes)
+        copied.names, copied._of = self.names.copy(), dict(self._of)
+        return copied
+
+    def holds(self, record: Record) -> bool:
+        """Tell whether ``put`` would change nothing."""
+        return self.get(record.key) == facts_of(record) and self.names.holds(record)
+
+    def put(self, record: Record) -> None:
+        """Take a room's present version in, be it alive or not."""
+        self.names.put(record)
+        held, facts = self.get(record.key), facts_of(record)
+        if held == facts:
+            return
+        if held is not None:
+            self._drop(held)
+        if facts is not None:
+            self._add(facts)
+
+    def _drop(self, facts: RoomFacts) -> None:
+        if not facts.mailbox:
+            del self.open[facts.key]
+            return
+        del self.mailboxes[facts.key]
+        if facts.owner is not None:
+            self._of[facts.owner] = tuple(other for other in self._of[facts.owner] if other.key != facts.key)
+
+    def _add(self, facts: RoomFacts) -> None:
+        if not facts.mailbox:
+            self.open[facts.key] = facts
+            return
+        self.mailboxes[facts.key] = facts
+        if facts.owner is not None:
+            self._of[facts.owner] = (*self._of.get(facts.owner, ()), facts)
+
+    def get(self, key: str) -> RoomFacts | None:
+        """Return what is known of a room, mailbox or not, or None."""
+        return self.open.get(key) or self.mailboxes.get(key)
+
+    def mailbox_of(self, user_key: str, number: int) -> tuple[RoomFacts, ...]:
+        """Return the rooms of one user's mailbox."""
+        return self._of.get((_place(user_key), f"{number:010d}"), ())
+
+
+def facts_of(record: Record) -> RoomFacts | None:
+    """Return what matters of a room that is in use, else None."""
+    values = values_of(record) if not record.dead else {}
+    flags = number_of(values, "QRflags")
+    if not flags & ROOM_IN_USE:
+        return None
+    return RoomFacts(record.key, str(values.get(NAME_FIELDS["rooms"], "")), flags, number_of(values, "QRdefaultview"))
+
+
+def _place(key: str) -> str:
+    return key.rpartition(":")[0]
