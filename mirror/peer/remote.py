@@ -11,6 +11,7 @@ import msgspec
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.draft import Draft
+from mirror.model.errors import MirrorError
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import INLINE_LIMIT, Record
@@ -39,6 +40,9 @@ from mirror.wire.codec import MSGPACK, ContentRequest, Cursor, Range, read_typed
 from mirror.wire.errors import ChangedThere, ProtocolError, Refused
 from mirror.wire.lines import Code, format_line
 from mirror.wire.values import DRAFTS_BASE, Answer, ContentPart, Offered, Page, ServerInfo, SharedRoom, State
+
+DECODED_HERE = 16 * 1024
+"""Bytes of a batch of records up to which decoding it does not hold up other green threads."""
 
 
 class ChannelRemote:
@@ -213,7 +217,18 @@ def _overwriting(draft: Draft) -> Record:
 
 
 def decode_page(batch: Batch) -> Page:
-    """Decode and check a batch of records, outside the hub when it is large.  Raises ProtocolError."""
-    large = len(batch.payload) > 16 * 1024
-    page: Page = gevent.get_hub().threadpool.apply(parse_page, (batch,)) if large else parse_page(batch)
-    return page
+    """Decode and check a batch of records, outside the hub when it is large.  Raises ProtocolError or BadRecord."""
+    if len(batch.payload) <= DECODED_HERE:
+        return parse_page(batch)
+    outcome: Page | MirrorError = gevent.get_hub().threadpool.apply(_parsed, (batch,))
+    if isinstance(outcome, MirrorError):
+        raise outcome
+    return outcome
+
+
+def _parsed(batch: Batch) -> Page | MirrorError:
+    """Return the page or what is wrong with it: a pool prints a traceback for whatever is raised in it."""
+    try:
+        return parse_page(batch)
+    except MirrorError as error:
+        return error

@@ -1,11 +1,13 @@
 """Records and drafts as JSON objects, one a line: for people, and for clients in other languages.
 
-Heads are maps, bodies text (or base64 where they are none), contents and CRCs hexadecimal.
+Heads are maps, bodies text (or base64 where they are none), contents and CRCs hexadecimal.  A head that JSON cannot
+say, or would say so that another one is read again, stands in ``head_base64`` too, and that counts.
 """
 
 import base64
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mirror.model.draft import Base, Draft
@@ -16,6 +18,7 @@ from mirror.model.stamp import format_stamp
 
 _WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 """What taking wrong values apart raises."""
+HEAD_BASE64 = "head_base64"
 
 
 # -- records ------------------------------------------------------------------------------------------
@@ -36,7 +39,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
     if record.past:
         view["past"] = dict(record.past)
     if record.head:
-        view["head"] = unpack_head(record.head)
+        view.update(_readable_head(record.head, "head"))
     if record.body:
         view.update(_text_or_base64(record.body))
     if record.content:
@@ -51,15 +54,15 @@ def record_from_json(line: bytes) -> Record:
         return Record(
             collection=_text(view["collection"]),
             key=_text(view["key"]),
-            stamp=int(view.get("stamp", 0)),
+            stamp=_number(view.get("stamp", 0)),
             origin=_text(view.get("origin", "")),
-            born=int(view.get("born", view.get("stamp", 0))),
+            born=_number(view.get("born", view.get("stamp", 0))),
             dead=view.get("dead", False) is True,
             past=_vector(view.get("past", {})),
-            head=pack_head(dict(view.get("head", {}))),
+            head=_head_bytes(view, lambda: dict(view.get("head", {}))),
             body=_body(view),
             content=bytes.fromhex(view.get("content", "")),
-            size=int(view.get("size", 0)),
+            size=_number(view.get("size", 0)),
         )
     except _WRONG as error:
         raise BadRecord(f"a JSON record cannot be read ({type(error).__name__}: {error})") from None
@@ -79,7 +82,7 @@ def draft_as_json(draft: Draft) -> dict[str, Any]:
     if draft.dead:
         view["dead"] = True
     if draft.head:
-        view[_head_name(draft.collection)] = unpack_head(draft.head)
+        view.update(_readable_head(draft.head, _head_name(draft.collection)))
     if draft.body:
         view.update(_text_or_base64(draft.body))
     if draft.content:
@@ -102,10 +105,10 @@ def draft_from_json(line: bytes) -> Draft:
             key=_text(view["key"]),
             base=None if base is None else _base(base),
             dead=view.get("dead", False) is True,
-            head=pack_head(_head(view, collection)),
+            head=_head_bytes(view, lambda: _head(view, collection)),
             body=_body(view),
             content=bytes.fromhex(view.get("content", "")),
-            size=int(view.get("size", 0)),
+            size=_number(view.get("size", 0)),
             changed=tuple(_text(name) for name in view.get("changed", ())),
             only_if=None if only_if is None else _crc(only_if),
         )
@@ -127,7 +130,7 @@ def _head(view: dict[str, Any], collection: str) -> dict[str, Any]:
 
 
 def _base(view: dict[str, Any]) -> Base:
-    return Base(int(view["stamp"]), _text(view["origin"]), _vector(view.get("past", {})))
+    return Base(_number(view["stamp"]), _text(view["origin"]), _vector(view.get("past", {})))
 
 
 def _crc(value: Any) -> int:
@@ -149,8 +152,34 @@ def lines_of(payload: bytes) -> list[bytes]:
     return [line for line in payload.splitlines() if line.strip()]
 
 
+def _readable_head(head: bytes, name: str) -> dict[str, Any]:
+    """Return a head under its name where JSON can say it, and as base64 where that would not be read as the same."""
+    try:
+        values = unpack_head(head)
+        said = {name: values} if _can_be_said(values) else {}
+        same = bool(said) and pack_head(values) == head
+    except (BadRecord, *_WRONG):
+        said, same = {}, False
+    return said if same else {**said, HEAD_BASE64: base64.b64encode(head).decode()}
+
+
+def _can_be_said(value: Any) -> bool:
+    """Tell whether JSON has a value, and reads it as the same again.  Raises RecursionError."""
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _can_be_said(inside) for name, inside in value.items())
+    if isinstance(value, list):
+        return all(map(_can_be_said, value))
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _head_bytes(view: dict[str, Any], values: Callable[[], dict[str, Any]]) -> bytes:
+    if HEAD_BASE64 in view:
+        return base64.b64decode(view[HEAD_BASE64], validate=True)
+    return pack_head(values())
+
+
 def _vector(view: dict[str, Any]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted((_text(name), int(stamp)) for name, stamp in view.items()))
+    return tuple(sorted((_text(name), _number(stamp)) for name, stamp in view.items()))
 
 
 def _body(view: dict[str, Any]) -> bytes:
@@ -162,6 +191,13 @@ def _text_or_base64(body: bytes) -> dict[str, str]:
         return {"text": body.decode("utf-8")}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(body).decode()}
+
+
+def _number(value: Any) -> int:
+    number = int(value)
+    if not -(1 << 63) <= number < 1 << 64:
+        raise OverflowError(f"{str(number)[:40]} has more than 64 bits")
+    return number
 
 
 def _text(value: Any) -> str:
