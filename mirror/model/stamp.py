@@ -37,6 +37,10 @@ def format_stamp(stamp: int) -> str:
     return f"{text}+{counter}" if counter else text
 
 
+def _believed() -> None:
+    """Raise nothing: nobody doubts the clock."""
+
+
 class HybridClock:
     """Issues stamps that never go back and always lie after every stamp observed.
 
@@ -49,6 +53,8 @@ class HybridClock:
         self._last = last
         self._lock = threading.Lock()
         self.max_ahead_ms = max_ahead_ms
+        self.check: Callable[[], None] = _believed
+        """Called before anything is written; raises what forbids it while nobody knows what time it is."""
 
     @property
     def last(self) -> int:

@@ -37,6 +37,9 @@ PULL = "pull"
 PUSH = "push"
 """Directions of a peer's cursors: how far we have read its feed, how far it has been given ours."""
 
+COMMITTED = "committed"
+"""Under this name the store keeps when it was last written, in Unix milliseconds by this machine's clock."""
+
 Place = tuple[int, str]
 """Where a record stands in its collection's order: stamp and key."""
 
@@ -281,6 +284,10 @@ class Reader(Protocol):
 
     def count_ahead(self, limit: int) -> dict[str, int]:
         """Return, by collection, how many records have stamps beyond a limit; those with none are left out."""
+        ...
+
+    def committed_ms(self) -> int:
+        """Return when the store was last written, in Unix milliseconds by this machine's clock; 0 if it never was."""
         ...
 
     def meta_text(self, name: str, default: str = "") -> str:

@@ -6,7 +6,8 @@ from typing import Protocol
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Heard, Horizon, horizon_of, vector_held
 from mirror.model.record import Record
-from mirror.store.base import Reader, RootState
+from mirror.model.stamp import stamp_ms
+from mirror.store.base import COMMITTED, Reader, RootState
 
 
 class Questions(Reader, Protocol):
@@ -23,6 +24,10 @@ class Questions(Reader, Protocol):
     def horizon(self) -> int:
         """Return the stamp before which tombstones were dropped here; 0 when none were."""
         return self.meta_number("horizon")
+
+    def committed_ms(self) -> int:
+        """Return when the store was last written; where an older version wrote it, the time of its newest stamp."""
+        return self.meta_number(COMMITTED) or stamp_ms(self.meta_number("clock"))
 
     def trimmed(self) -> int:
         """Return the last place in the feed that held a tombstone which was dropped."""

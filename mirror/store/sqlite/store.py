@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
-from mirror.store.base import Reader, StoreError, StoreExists, Writer
+from mirror.store.base import COMMITTED, Reader, StoreError, StoreExists, Writer
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.store.sqlite.schema import migrate
@@ -169,9 +169,11 @@ class SqliteStore:
     def write_group(self, jobs: Sequence[Callable[[Writer], Any]]) -> list[Any]:
         """Run jobs in one transaction, each undone alone if it fails.
 
-        Returns each one's result or its exception, in order, once all that succeeded is durable.
+        Returns each one's result or its exception, in order, once all that succeeded is durable.  Raises what the clock
+        does while it is doubted, and then nothing is written at all.
         """
         with self._write_lock:
+            self.clock.check()
             try:
                 results = self._run_group(jobs)
             except sqlite3.Error as error:
@@ -201,6 +203,7 @@ class SqliteStore:
                 results.append(error)
             connection.execute("RELEASE job")
         self._writer.set_meta("clock", self.clock.last)
+        self._writer.set_meta(COMMITTED, self.clock.now_ms())
         connection.execute("COMMIT")
         return results
 
