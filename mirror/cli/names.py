@@ -5,13 +5,15 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import cli
-from mirror.cli.local import local_node
+from mirror.cli.local import local_node, record_at
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError
 from mirror.formats.names import NAME_FIELDS, shown_names
-from mirror.model.fields import values_of
-from mirror.model.record import Record, pack_head
+from mirror.model.drafting import draft_over
+from mirror.model.record import pack_head
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
 
 MAX_NAME = 127
 """Bytes in a room's or user's name, as Citadel stores it."""
@@ -22,16 +24,14 @@ def find_named(remote: ChannelRemote, kind: str, name: str) -> tuple[str, str]:
 
     A mailbox room is found by its stored name or its key.  Raises ConfigError naming similar ones.
     """
-    records = [record for page in remote.getall(kind) for record in page.records if not record.dead]
-    names = {record.key: str(values_of(record).get(NAME_FIELDS[kind], "")) for record in records} | shown_names(records)
-    wanted = name.casefold()
-    for key, known in names.items():
-        if wanted in (known.casefold(), key):
-            return key, known
-    similar = sorted(known for known in names.values() if wanted in known.casefold())[:5]
-    raise ConfigError(
-        f"there is no {kind[:-1]} {name!r}" + (f"; did you mean {', '.join(map(repr, similar))}?" if similar else "")
-    )
+    try:
+        found = remote.channel.ask(f"SYNC {kind}|find|{name}")
+    except Refused as error:
+        if error.code == Code.NOT_FOUND:
+            raise ConfigError(error.text) from None
+        raise
+    key, _, shown = found.text.partition("|")
+    return key, shown
 
 
 @cli.group()
@@ -90,5 +90,5 @@ def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:
     with local_node(directory) as remote:
         key, old = find_named(remote, kind, name)
         head = pack_head({NAME_FIELDS[kind]: new_name})
-        remote.overwrite([Record(kind, key, 1, "draft", 1, head=head)])
+        remote.draft([draft_over(record_at(remote, kind, key), kind, key, head=head)])
     click.echo(f"The {word} {old} is now {new_name}.")

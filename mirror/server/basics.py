@@ -7,9 +7,9 @@ from mirror.server.session import Session
 from mirror.wire.answers import format_server_info, format_server_time
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import DRAFTS_BASE, PROTOCOL, ServerInfo, ServerTime
+from mirror.wire.values import DRAFTS_BASE, FIND, PROTOCOL, ServerInfo, ServerTime
 
-CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges", DRAFTS_BASE)
+CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges", DRAFTS_BASE, FIND)
 MAX_AGENT = 200
 """Characters of what a client calls itself."""
 

@@ -28,6 +28,7 @@ from mirror.server.basics import (
     tell_info,
     tell_time,
 )
+from mirror.server.finding import find
 from mirror.server.login import log_out, log_peer_in, log_user_in, name_user
 from mirror.server.offers import take_offer
 from mirror.server.queries import (
@@ -133,6 +134,7 @@ ACTIONS = {
         (number("number", 1, MAX_NEWEST, default=FEW),),
         LOGGED_IN,
     ),
+    "find": Handler(find, "the key and name of a room or user, by either", (rest("name"),), LOGGED_IN),
     "since": Handler(send_since, "what changed after a cursor", _CURSOR, LOGGED_IN),
     "tail": Handler(send_tail, "the same, then every change as it is committed", _CURSOR, LOGGED_IN),
     "offer": Handler(take_offer, "takes records, contents or drafts that you send", permission=LOGGED_IN),

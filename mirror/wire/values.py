@@ -11,6 +11,8 @@ from mirror.model.judge import Unfit
 from mirror.model.record import Record
 from mirror.wire.codec import Cursor, Listed, Range
 
+FIND = "find"
+"""Capability: rooms and users are found by name."""
 DRAFTS_BASE = "drafts-base"
 """The capability of a node to which drafts may name the version that they were made from."""
 

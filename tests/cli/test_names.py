@@ -1,0 +1,37 @@
+"""Rooms and users by name: found by the node, and renamed by a draft that names what it was made from."""
+
+import pytest
+from local import LocalNode
+
+from mirror.cli.names import find_named
+from mirror.config import ConfigError
+
+
+@pytest.mark.parametrize("name", ["Lobby", "lobby", "alpha:1"])
+def test_a_room_is_found_by_name_and_key(node: LocalNode, name: str) -> None:
+    with node.ask() as remote:
+        assert find_named(remote, "rooms", name) == ("alpha:1", "Lobby")
+
+
+def test_a_mailbox_is_found_by_its_stored_name(node: LocalNode) -> None:
+    with node.ask() as remote:
+        key, name = find_named(remote, "rooms", "0000000002.Mail")
+    assert (key.partition(":")[0], name) == ("alpha", "0000000002.Mail")
+
+
+def test_who_is_not_found_is_told_of_similar_names(node: LocalNode) -> None:
+    with (
+        node.ask() as remote,
+        pytest.raises(ConfigError, match="there is no room 'team'; did you mean 'Team Calendar'"),
+    ):
+        find_named(remote, "rooms", "team")
+    with node.ask() as remote, pytest.raises(ConfigError, match=r"there is no user 'nobody at all'$"):
+        find_named(remote, "users", "nobody at all")
+
+
+def test_a_room_is_renamed_and_what_somebody_else_changed_stays(node: LocalNode) -> None:
+    node.run("room", "rename", "Lobby", "Hall")
+    with node.ask() as remote:
+        assert find_named(remote, "rooms", "Hall")[0] == "alpha:1"
+    assert node.json("conflicts", "list") == []
+    assert "cannot name a room" in node.run("room", "rename", "Hall", "a|b", code=3).output
