@@ -84,7 +84,10 @@ def sort_out(data: bytes) -> Record | Unfit:
         collection, key, stamp = _told(data)
         return Unfit(collection, key, stamp, crc64(data), data, f"it cannot be read: {error}")
     wrong = finding(record)
-    return Unfit(record.collection, record.key, record.stamp, crc64(data), data, wrong) if wrong else record
+    if not wrong:
+        return record
+    _check_told(record.collection, record.key, record.stamp)
+    return Unfit(record.collection, record.key, record.stamp, crc64(data), data, wrong)
 
 
 def _told(data: bytes) -> tuple[str, str, int]:
@@ -96,7 +99,12 @@ def _told(data: bytes) -> tuple[str, str, int]:
         raise BadRecord(f"a record cannot be read at all: {error}") from None
     if not isinstance(collection, str) or not isinstance(key, str) or not isinstance(stamp, int):
         raise BadRecord("a record names neither its collection nor its key")
+    _check_told(collection, key, stamp)
+    return collection, key, stamp
+
+
+def _check_told(collection: str, key: str, stamp: int) -> None:
+    """Raise BadRecord unless a record could stand in a collection's order, whatever else is wrong with it."""
     check_collection(collection)
     if not 0 < len(key.encode()) <= MAX_KEY or not 0 < stamp < 1 << 63:
         raise BadRecord("a record's key or stamp is out of range")
-    return collection, key, stamp

@@ -283,6 +283,22 @@ def test_what_names_neither_collection_nor_key_breaks_the_batch(make_store: Make
             sort_out(data)
 
 
+def test_what_could_stand_in_no_collections_order_breaks_the_batch() -> None:
+    """It was a traceback: there is no room for such a stamp where records are set aside."""
+    right = Record("pictures", "k", 9, "a", 1)
+    wrong = (
+        {"stamp": 1 << 63},
+        {"stamp": 0},
+        {"stamp": -1},
+        {"key": ""},
+        {"key": "x" * 1025},
+        {"collection": "users/x"},
+    )
+    for change in wrong:
+        with pytest.raises(BadRecord):
+            sort_out(record_bytes(msgspec.structs.replace(right, **change)))
+
+
 def test_what_a_share_partner_sends_is_set_aside_where_it_may_write_and_refused_elsewhere(make_store: Make) -> None:
     b = node(make_store, "b")
     scope = ShareScope({"r": read_rules(b"mirror_share|partner|pull|what=messages,files\n")[0]})
