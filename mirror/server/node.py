@@ -60,6 +60,7 @@ class Node:
     def configure(self, config: Config, secrets: dict[str, str]) -> None:
         """Take a new configuration over."""
         self.config = config
+        self.store.clock.max_ahead_ms = config.max_ahead_ms
         self.secrets = secrets
         mechanism = ScramMechanism(MECHANISM)
         self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}

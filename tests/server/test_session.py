@@ -1,5 +1,6 @@
 """Sessions as a person would type them, against a real store, over a socket pair."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config, ReplicationSettings
+from mirror.model.errors import StampAhead
 from mirror.model.record import Record
+from mirror.model.stamp import make_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.dial import NotAuthenticated, authenticate
 from mirror.peer.remote import ChannelRemote
@@ -240,6 +243,14 @@ def test_a_peer_of_another_protocol_is_told_what_to_do(
         authenticate(channel, "beta", SECRET)
     assert refused.value.code == 577
     assert say(channel, "SYNC all|info").startswith("520")
+
+
+def test_a_new_configuration_says_how_far_ahead_stamps_may_be(node: Node) -> None:
+    far = make_stamp(int(time.time() * 1000) + 120_000)
+    with pytest.raises(StampAhead):
+        node.store.clock.observe(far)
+    node.configure(Config(node.config.directory, "m", replication=ReplicationSettings(max_clock_ahead_s=300)), {})
+    node.store.clock.observe(far)
 
 
 def test_a_cursor_of_another_life_is_refused(talk: Callable[..., Channel]) -> None:
