@@ -15,6 +15,7 @@ import msgspec
 from gevent.event import Event
 
 from mirror.config import Config, Peer
+from mirror.faults import Faults
 from mirror.model.errors import StampAhead
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
@@ -50,8 +51,12 @@ class Link:
         recent: Recent,
         wait_open: Callable[[], None],
         exchange: Exchange[ChannelRemote],
+        faults: Faults | None = None,
     ) -> None:
-        """``wait_open`` blocks while this node takes nothing in (single-user mode)."""
+        """``wait_open`` blocks while this node takes nothing in (single-user mode).
+
+        ``faults`` knows what the log was told of this link before.
+        """
         self.exchange = exchange
         self._store = store
         self._config = config
@@ -65,7 +70,7 @@ class Link:
         self._reconciled = 0.0
         self._last_change = 0.0
         pauses = Pauses(config.replication.retry_min_s, config.replication.retry_max_s)
-        self._supervisor = Supervisor(f"link to {peer.name}", pauses)
+        self._supervisor = Supervisor(f"link to {peer.name}", pauses, faults=faults)
 
     @property
     def status(self) -> LinkStatus:
@@ -120,8 +125,7 @@ class Link:
             wait=self._wait,
         )
         self._prepare(work, commands, greeting)
-        log.info("link to %s is up%s", self._peer.name, ", pushing too" if pushing else "")
-        self._supervisor.succeeded()
+        self._supervisor.succeeded(", pushing too" if pushing else "")
         self._supervisor.enter(LIVE)
         workers = [partial(self._pull, work, commands), partial(self._reconcile_on_schedule, work)]
         if pushing:

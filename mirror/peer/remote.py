@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import gevent
@@ -11,11 +12,11 @@ import msgspec
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.draft import Draft
-from mirror.model.errors import MirrorError
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import INLINE_LIMIT, Record
 from mirror.peer.channel import Channel
+from mirror.store.green import run_in
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import PART_BYTES
 from mirror.wire.answers import (
@@ -91,8 +92,8 @@ class ChannelRemote:
     def _pages(self, command: str) -> Iterator[Page]:
         with _told_stale():
             self.channel.ask(command, 1)
-        for batch in self.channel.read_batches():
-            yield decode_page(batch)
+            for batch in self.channel.read_batches():
+                yield decode_page(batch)
 
     def getall(self, selector: str) -> Iterator[Page]:
         """Yield all records of a type."""
@@ -220,15 +221,4 @@ def decode_page(batch: Batch) -> Page:
     """Decode and check a batch of records, outside the hub when it is large.  Raises ProtocolError or BadRecord."""
     if len(batch.payload) <= DECODED_HERE:
         return parse_page(batch)
-    outcome: Page | MirrorError = gevent.get_hub().threadpool.apply(_parsed, (batch,))
-    if isinstance(outcome, MirrorError):
-        raise outcome
-    return outcome
-
-
-def _parsed(batch: Batch) -> Page | MirrorError:
-    """Return the page or what is wrong with it: a pool prints a traceback for whatever is raised in it."""
-    try:
-        return parse_page(batch)
-    except MirrorError as error:
-        return error
+    return run_in(gevent.get_hub().threadpool, partial(parse_page, batch))

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import gevent
 import msgspec
-from gevent.event import Event
+from gevent.event import AsyncResult
 from gevent.pool import Group
 
+from mirror.faults import Faults
 from mirror.model.errors import MirrorError
 
 WAITING = "waiting"
@@ -58,8 +59,9 @@ class Supervisor:
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = gevent.sleep,
         chance: random.Random | None = None,
+        faults: Faults | None = None,
     ) -> None:
-        """``name`` is what messages call the work.
+        """``name`` is what messages call the work; ``faults`` knows what the log was told of it before.
 
         ``clock`` returns seconds that only go forward, ``now`` Unix seconds; ``sleep`` takes seconds.
         """
@@ -70,6 +72,8 @@ class Supervisor:
         self._now = now
         self._sleep = sleep
         self._chance = chance or random.Random()
+        self._faults = faults or Faults(clock)
+        self._telling = True  # whether the log is told when the work succeeds: it does not know that it does
 
     def run(self, work: Callable[[], None]) -> None:
         """Begin the work, and again after a pause when it ended, until killed."""
@@ -85,14 +89,14 @@ class Supervisor:
             work()
         except MirrorError as error:
             log.debug("%s was lost", self._name, exc_info=True)
+            self._telling |= self._faults.tell(log, self._name, str(error))
             self._failed(str(error))
         except Exception as error:  # whatever it is, the work must go on; it is told in full
-            log.exception("%s: unexpected %s", self._name, type(error).__name__)
-            self._failed(f"{type(error).__name__}: {error}")
+            kind = type(error).__name__
+            self._telling |= self._faults.tell(log, self._name, f"unexpected {kind}: {error}", logging.ERROR, error)
+            self._failed(f"{kind}: {error}")
 
     def _failed(self, error: str) -> None:
-        if error != self.health.error:
-            log.warning("%s: %s", self._name, error)
         self.health.error = error
         self.health.failures += 1
         self.enter(WAITING)
@@ -103,9 +107,15 @@ class Supervisor:
             self.health.phase = phase
             self.health.since = self._now()
 
-    def succeeded(self) -> None:
-        """Note that the work got to where it goes on by itself: what failed before no longer counts."""
+    def succeeded(self, how: str) -> None:
+        """Note that the work got to where it goes on by itself: what failed before no longer counts.
+
+        The log is told ``how`` the first time, and after each fault that it was told of.
+        """
         self.health.error, self.health.failures = "", 0
+        if self._telling:
+            log.info("%s is up%s", self._name, how)
+        self._telling = False
 
     def pause(self) -> float:
         """Return how many seconds to wait before the next try."""
@@ -115,14 +125,21 @@ class Supervisor:
 def run_together(workers: Sequence[Callable[[], None]]) -> None:
     """Run workers side by side in greenlets; when the first ends, all end.  Raises what ended it."""
     group = Group()
-    ended = Event()
-    greenlets = [group.spawn(worker) for worker in workers]
-    for greenlet in greenlets:
-        greenlet.link(lambda _greenlet: ended.set())
+    ended: AsyncResult = AsyncResult()
+    for worker in workers:
+        group.spawn(_run_until_end, worker, ended)
     try:
-        ended.wait()
-        for greenlet in greenlets:
-            if greenlet.ready():
-                greenlet.get()
+        ended.get()
     finally:
         group.kill()
+
+
+def _run_until_end(worker: Callable[[], None], ended: AsyncResult) -> None:
+    """Run a worker, and hand on how it ended: a greenlet that fails by itself would print that."""
+    try:
+        worker()
+    except Exception as error:
+        if not ended.ready():
+            ended.set_exception(error)
+    else:
+        ended.set(None)

@@ -94,7 +94,9 @@ class Daemon:
             return
         node = self.node
         exchange = self._exchange_with(peer)
-        link = Link(node.store, config, peer, secret, node.recent[peer.name], node.single_user.wait_open, exchange)
+        link = Link(
+            node.store, config, peer, secret, node.recent[peer.name], node.single_user.wait_open, exchange, node.faults
+        )
         self.node.links[peer.name] = link
         self._greenlets[peer.name] = gevent.spawn(link.run)
 
@@ -143,7 +145,10 @@ class Daemon:
             log.warning("another store is opened at the next start")
         logging.getLogger().setLevel(config.log.level.upper())
         self._stop_links()
-        self.node.configure(config, secrets)
+        try:
+            self.node.configure(config, secrets)
+        except MirrorError as error:
+            log.error("not reloaded in full: %s", error)
         for session in list(self.node.sessions):
             party = session.party
             if (

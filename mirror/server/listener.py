@@ -74,26 +74,27 @@ class Listener:
         self._accept(connection, address, secure=True)
 
     def _accept(self, connection: Any, address: Any, secure: bool = False) -> None:
-        host = str(address[0])
+        try:
+            self._greet(connection, str(address[0]), int(address[1]), secure)
+        except (MirrorError, OSError) as error:  # it was lost before anybody could be told of anything
+            log.debug("%s: %s", address[0], error)
+            connection.close()
+
+    def _greet(self, connection: Any, host: str, port: int, secure: bool) -> None:
         if len(self._node.sessions) >= self._node.config.listen.max_sessions:
             connection.settimeout(5)
-            try:
-                connection.sendall(format_reply(Code.TOO_MANY, "too many connections; try again later"))
-            except OSError as error:
-                log.debug("%s was refused and gone: %s", host, error)
+            self._node.faults.tell(
+                log, "listener", f"{len(self._node.sessions)} connections are open: {host} was refused"
+            )
+            connection.sendall(format_reply(Code.TOO_MANY, "too many connections; try again later"))
             connection.close()
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         local = Address(host, 0).loopback or host.startswith("::ffff:127.")
-        channel = Channel(connection, f"{host}:{address[1]}", TLS_TIMEOUT_S)
+        channel = Channel(connection, f"{host}:{port}", TLS_TIMEOUT_S)
         session = Session(self._node, channel, TABLE, local=local)
         if secure:
-            try:
-                session.begin_tls()
-            except ConnectionLost as error:
-                log.debug("%s", error)
-                connection.close()
-                return
+            session.begin_tls()
         self._serve(session)
 
     def _accept_admin(self, connection: Any, _address: Any) -> None:
@@ -105,6 +106,9 @@ class Listener:
             session.run()
         except ConnectionLost as error:
             log.debug("%s", error)
+        except Exception as error:  # nobody else is told of how a session ends
+            what = f"a session ended with an unexpected {type(error).__name__}: {error}"
+            self._node.faults.tell(log, "listener", what, logging.ERROR, error)
 
     def close(self) -> None:
         """Stop listening and end all sessions."""

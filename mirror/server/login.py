@@ -8,7 +8,7 @@ import gevent
 from scramp import ScramException, ScramMechanism
 
 from mirror.peer.dial import MECHANISM, describe_difference
-from mirror.server.session import Session
+from mirror.server.session import STRANGER, Session
 from mirror.service.directory import password_matches
 from mirror.service.party import Party
 from mirror.service.rights import Rights
@@ -23,6 +23,8 @@ log = logging.getLogger("mirror.login")
 MAX_FAILURES = 3
 """Failed log-ins after which a connection is closed."""
 FAILURE_PAUSE_S = 1.0
+MAX_SHOWN = 60
+"""Characters of a name that nobody knows which the log is told."""
 
 
 def name_user(session: Session, name: str) -> None:
@@ -40,7 +42,7 @@ def log_user_in(session: Session, password: str) -> None:
     node = session.node
     user = node.store.read(lambda reader: node.directory.find_user(reader, session.user_name))
     if user is None or not password_matches(user, password):
-        _failed(session)
+        _failed(session, f"user {session.user_name[:MAX_SHOWN]!r}")
         raise Refused(Code.PASSWORD, "Wrong user name or password.")
     rights = Rights(user.key, node.directory.rooms)
     scope = node.store.read(rights.at)
@@ -59,7 +61,7 @@ def log_peer_in(session: Session, words: list[str]) -> None:
             raise Refused(Code.ILLEGAL, f"AUTH {MECHANISM}|node|client-first, then AUTH client-final, in base64")
     except (ScramException, binascii.Error, UnicodeDecodeError, ValueError):
         session.scram = None
-        _failed(session)
+        _failed(session, f"peer {session.scram_name[:MAX_SHOWN]!r}")
         raise Refused(Code.PASSWORD, "Unknown node or wrong secret.") from None
 
 
@@ -101,13 +103,14 @@ def _require_protocol(session: Session, name: str) -> None:
     """Raise Refused unless a peer merges by the same rules as this node."""
     spoken = parse_agent(session.agent)
     if spoken != PROTOCOL:
-        log.warning("refused: %s", describe_difference(name, spoken))
+        session.node.faults.tell(log, f"peer {name}", f"refused: {describe_difference(name, spoken)}")
         raise Refused(Code.OTHER_PROTOCOL, describe_difference(name, spoken))
 
 
-def _failed(session: Session) -> None:
+def _failed(session: Session, who: str) -> None:
     """Make guessing slow: a pause for each failure, and after a few of them the connection is closed."""
     session.failures += 1
+    session.node.faults.tell(log, STRANGER, f"failed to log in as {who} from {session.channel.peer}")
     gevent.sleep(FAILURE_PAUSE_S)
     session.closing = session.failures >= MAX_FAILURES
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from scramp import ScramMechanism
 
 from mirror.config import Config
+from mirror.faults import Faults
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
 from mirror.server.pages import SharedPages, changes_of
@@ -52,6 +53,7 @@ class Node:
         self.sums = Sums()
         self.directory = Directory()
         self.changes = changes_of(store)
+        self.faults = Faults()
         self.started = time.time()
         self.addresses: list[str] = []
         self.tls: Any = None

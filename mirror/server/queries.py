@@ -72,13 +72,7 @@ def unpin(session: Session, _asked: Asked) -> None:
 
 
 def _send_pages(session: Session, pages: Iterable[Page]) -> None:
-    """Send a listing of batches.  What cannot be answered is told before the listing begins."""
-    iterator = iter(pages)
-    first = next(iterator, None)
-    session.reply(Code.LISTING, "records follow")
-    if first is not None:
-        session.channel.send_batch(format_page(first, session.encoding))
-    session.channel.send_batches(format_page(page, session.encoding) for page in iterator)
+    session.send_batches("records follow", (format_page(page, session.encoding) for page in pages))
 
 
 def send_since(session: Session, asked: Asked, cursor: Cursor) -> None:
@@ -128,8 +122,7 @@ def compare_ranges(session: Session, asked: Asked) -> None:
     """ranges: of those that differ, either their parts or all that is in them."""
     ranges = _receive(session, "ranges", Range)
     answers = session.responder().ranges(asked.type, ranges)
-    session.reply(Code.LISTING, "ranges follow")
-    session.channel.send_batches(format_answers(answers))
+    session.send_batches("ranges follow", format_answers(answers))
 
 
 # -- contents -----------------------------------------------------------------------------------------
@@ -141,16 +134,10 @@ def send_contents(session: Session, _asked: Asked, content: bytes | None, offset
         requests = [ContentRequest(content, offset)]
     else:
         requests = _receive(session, "contents", ContentRequest)
-    parts = session.responder().body(requests)
-    first = next(parts, None)
-    session.reply(Code.LISTING, "contents follow")
-    if first is not None:
-        session.channel.send_batch(format_part(first))
-    session.channel.send_batches(format_part(part) for part in parts)
+    session.send_batches("contents follow", map(format_part, session.responder().body(requests)))
 
 
 def tell_lacking(session: Session, _asked: Asked) -> None:
     """lacks: of contents that the other side has, those that are wanted, from where."""
     wanted = session.responder().lacks(_receive(session, "contents", ContentRequest))
-    session.reply(Code.LISTING, "contents wanted")
-    session.channel.send_batches([typed_batch("contents", wanted)])
+    session.send_batches("contents wanted", [typed_batch("contents", wanted)])

@@ -5,8 +5,9 @@ gets one line that says what; a traceback goes to the log only.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,6 +22,7 @@ from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
 from mirror.sync.uploads import Uploads
 from mirror.wire.arguments import parse_arguments
+from mirror.wire.batch import Batch
 from mirror.wire.codec import JSON
 from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code, Command, format_line, format_reply, parse_command
@@ -31,15 +33,27 @@ log = logging.getLogger("mirror.session")
 LOGIN_TIMEOUT_S = 30
 """Seconds a connection may stay without anybody logged in."""
 
-_CODES: tuple[tuple[type[MirrorError], int], ...] = (
-    (StaleCursor, Code.STALE_CURSOR),
-    (Denied, Code.NOT_FOUND),
-    (StampAhead, Code.ILLEGAL),
-    (BadRecord, Code.ILLEGAL),
-    (MissingContent, Code.NOT_FOUND),
-    (BoundReached, Code.TOO_MANY),
-    (StoreError, Code.INTERNAL),
+STRANGER = "who is not logged in"
+"""What the log calls all parties that nobody knows: their addresses could be thousands."""
+
+
+class _Answer(NamedTuple):
+    """The reply code of an error, and how much it concerns this node's administrator if a peer made it."""
+
+    code: int
+    level: int
+
+
+_ANSWERS: tuple[tuple[type[MirrorError], _Answer], ...] = (
+    (StaleCursor, _Answer(Code.STALE_CURSOR, logging.INFO)),
+    (Denied, _Answer(Code.NOT_FOUND, logging.INFO)),
+    (StampAhead, _Answer(Code.ILLEGAL, logging.WARNING)),
+    (BadRecord, _Answer(Code.ILLEGAL, logging.WARNING)),
+    (MissingContent, _Answer(Code.NOT_FOUND, logging.INFO)),
+    (BoundReached, _Answer(Code.TOO_MANY, logging.WARNING)),
+    (StoreError, _Answer(Code.INTERNAL, logging.ERROR)),
 )
+_UNKNOWN = _Answer(Code.INTERNAL, logging.ERROR)
 
 
 class Session:
@@ -106,19 +120,31 @@ class Session:
             if self.party is not None:
                 self.node.single_user.heard(self.party.label)
             self._dispatch(parse_command(line))
-        except Refused as error:
-            self.reply(error.code, error.text)
-        except ProtocolError as error:
-            self.reply(Code.ILLEGAL, f"{error}; closing")
-            self.closing = True
         except ConnectionLost:
             raise
-        except MirrorError as error:
-            self.reply(code_of(error), str(error))
-        except Exception:
-            log.exception("a command failed")
-            self.reply(Code.INTERNAL, "internal error, see this node's log; closing")
+        except Exception as error:
+            self.reply(*self._account_for(error))
+
+    def _account_for(self, error: Exception) -> tuple[int, str]:
+        """Return the code and the text that the other side gets for an error, and tell the log what concerns it."""
+        if isinstance(error, Refused):
+            return error.code, error.text
+        if isinstance(error, ProtocolError):
             self.closing = True
+            self._tell_log(str(error), logging.WARNING)
+            return Code.ILLEGAL, f"{error}; closing"
+        if isinstance(error, MirrorError):
+            code, level = answer_to(error)
+            if level >= logging.ERROR or self.party_kind in ("peer", "share"):
+                self._tell_log(str(error), level)
+            return code, str(error)
+        self.closing = True
+        self._tell_log(f"unexpected {type(error).__name__}: {error}", logging.ERROR, error)
+        return Code.INTERNAL, "internal error, see this node's log; closing"
+
+    def _tell_log(self, what: str, level: int, error: Exception | None = None) -> None:
+        who = self.party.label if self.party is not None else STRANGER
+        self.node.faults.tell(log, who, what, level, error)
 
     def _dispatch(self, command: Command) -> None:
         verb, parameters = command
@@ -151,9 +177,35 @@ class Session:
         self.channel.send(b"".join(lines) + format_reply(code, text))
 
     def send_listing(self, text: str, lines: list[str]) -> None:
-        """Reply with a listing of lines of text."""
+        """Reply with a listing of lines of text.
+
+        All of it is at hand before it begins: any line may be text, so none could say that it cannot go on.
+        """
+        listed = b"".join(format_line(line) for line in lines)
         self.reply(Code.LISTING, text)
-        self.channel.send(b"".join(format_line(line) for line in lines))
+        self.channel.send(listed)
+        self.channel.end_listing()
+
+    def send_batches(self, text: str, batches: Iterable[Batch]) -> None:
+        """Reply with a listing of batches.  What fails before the first of them is told instead of the listing."""
+        iterator = iter(batches)
+        first = next(iterator, None)
+        self.reply(Code.LISTING, text)
+        with self.in_listing():
+            if first is not None:
+                self.channel.send_batch(first)
+            for batch in iterator:
+                self.channel.send_batch(batch)
+
+    @contextmanager
+    def in_listing(self) -> Iterator[None]:
+        """End a listing of batches that was begun, also when it cannot go on: then after a line that says why."""
+        try:
+            yield
+        except ConnectionLost:
+            raise
+        except Exception as error:
+            self.channel.send(format_reply(*self._account_for(error)))
         self.channel.end_listing()
 
     def send_json(self, values: Iterable[msgspec.Struct]) -> None:
@@ -251,6 +303,6 @@ class Session:
             self.pinned = None
 
 
-def code_of(error: MirrorError) -> int:
-    """Return the reply code for an error."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), Code.INTERNAL)
+def answer_to(error: MirrorError) -> _Answer:
+    """Return how an error is answered."""
+    return next((answer for kind, answer in _ANSWERS if isinstance(error, kind)), _UNKNOWN)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import gevent
 from gevent.event import Event
 
+from mirror.faults import Faults
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import parse_collection
 from mirror.store.base import Reader, Store
@@ -22,6 +23,7 @@ class Sharing:
         self._shares: dict[str, Shares] = {}
         self._sequence = 0
         self._peers: list[str] = []
+        self._faults = Faults()
         self.problems: list[str] = []
 
     def configure(self, peers: Sequence[str]) -> None:
@@ -57,10 +59,16 @@ class Sharing:
                 try:
                     self._look(changed)
                 except MirrorError as error:
-                    log.error("the rules of shared rooms cannot be read: %s; trying again at the next change", error)
+                    self._tell(str(error), None)
+                except Exception as error:  # whatever it is, the next change may be good
+                    self._tell(f"unexpected {type(error).__name__}: {error}", error)
                 gevent.idle()
         finally:
             stop_watching()
+
+    def _tell(self, what: str, error: Exception | None) -> None:
+        what = f"cannot be read: {what}; trying again at the next change"
+        self._faults.tell(log, "the rules of shared rooms", what, logging.ERROR, error)
 
     def _look(self, changed: Callable[[list[str]], None]) -> None:
         peers = self._refresh() if self._store.read(self._concerned) and self._peers else []

@@ -11,10 +11,10 @@ from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.service.rights import UserScope
-from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import check_page
 from mirror.wire.bulk import format_page
 from mirror.wire.codec import MSGPACK, Cursor
+from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import Code
 from mirror.wire.values import Page
 
@@ -25,27 +25,39 @@ def send_tail(session: Session, asked: Asked, cursor: Cursor) -> None:
     """Send what changes as it is committed, until the other side sends anything or goes away."""
     trimmed = session.responder().check_cursor(cursor)
     session.reply(Code.LISTING, "changes follow; any line ends them")
+    with session.in_listing():
+        _tail(session, asked, cursor.sequence, trimmed)
+
+
+def _tail(session: Session, asked: Asked, after: int, trimmed: int) -> None:
+    """Do so.  Raises StaleCursor, and ProtocolError for a line that is none."""
     changed, stopped = Event(), Event()
     stop_watching = session.node.store.watch(changed.set)
     listener = gevent.spawn(_wait_for_input, session, changed, stopped)
     try:
-        _send_changes(session, asked, cursor.sequence, trimmed, changed, stopped)
+        _send_changes(session, asked, after, trimmed, changed, stopped)
     finally:
         stop_watching()
         listener.kill()
-    session.channel.end_listing()
+    if isinstance(listener.value, ProtocolError):
+        raise listener.value
 
 
-def _wait_for_input(session: Session, changed: Event, stopped: Event) -> None:
+def _wait_for_input(session: Session, changed: Event, stopped: Event) -> ProtocolError | None:
+    """Wait for a line, or the end of the connection.  Returns what was wrong with the line."""
     try:
         if not session.channel.pending:
             wait_read(session.channel.socket.fileno())
         session.closing = session.channel.read_line() is None
-    except (MirrorError, OSError) as error:
+    except ProtocolError as error:
+        return error
+    except (MirrorError, OSError, ValueError) as error:  # the last: a socket that was closed here
         log.debug("a tail ends: %s", error)
         session.closing = True
-    stopped.set()
-    changed.set()
+    finally:
+        stopped.set()
+        changed.set()
+    return None
 
 
 def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, changed: Event, stopped: Event) -> None:
@@ -55,12 +67,7 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, chan
     while not stopped.is_set():
         changed.clear()
         shared = _next_page(session, asked, after, caught_up)
-        try:
-            check_page(shared.page, after, trimmed)
-        except StaleCursor as error:
-            log.info("a tail of %s ends: %s", session.require_party().label, error)
-            session.closing = True  # inside a listing nothing can be said; its cursor is refused when it comes back
-            return
+        check_page(shared.page, after, trimmed)
         page = recent.without(shared.page)
         if page is shared.page and page.records and shared.wire:
             session.channel.send(shared.wire)

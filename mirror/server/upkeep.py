@@ -53,6 +53,8 @@ class Upkeep:
             step()
         except MirrorError as error:
             log.error("upkeep: %s; trying again in an hour", error)
+        except Exception:  # whatever it is, the next hour has its own work
+            log.exception("upkeep: an unexpected error; trying again in an hour")
 
     def _keep_up(self) -> None:
         horizon = keep_up(self._store, int(time.time() * 1000), self._keeping)

@@ -13,7 +13,6 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
-from mirror.model.errors import MirrorError
 from mirror.store.base import Backend, Pinned, Reader, Writer
 from mirror.store.open import DEFAULT_URL, DEFAULTS, Options, open_store
 
@@ -43,12 +42,10 @@ class GreenStore:
         return self._store.epoch
 
     def read(self, job: Callable[[Reader], T]) -> T:
-        result: T = self._read_pool.spawn(_outcome(lambda: self._store.read(job))).get()()
-        return result
+        return run_in(self._read_pool, lambda: self._store.read(job))
 
     def pin(self) -> "GreenPinned":
-        pinned: Pinned = self._read_pool.apply(self._store.pin)
-        return GreenPinned(pinned, self._read_pool)
+        return GreenPinned(run_in(self._read_pool, self._store.pin), self._read_pool)
 
     def write(self, job: Callable[[Writer], T]) -> T:
         """Run ``job`` in the next group; returns once it is durable."""
@@ -64,8 +61,8 @@ class GreenStore:
             group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
             jobs = [job for job, _ in group]
             try:
-                outcomes = self._write_pool.spawn(_outcome(partial(self._store.write_group, jobs))).get()()
-            except MirrorError as error:
+                outcomes = run_in(self._write_pool, partial(self._store.write_group, jobs))
+            except Exception as error:  # whatever it is, who waits for it is told
                 outcomes = [error] * len(group)
             for (_, result), outcome in zip(group, outcomes, strict=True):
                 if isinstance(outcome, BaseException):
@@ -84,8 +81,7 @@ class GreenStore:
 
     def run(self, job: Callable[[Backend], T]) -> T:
         """Run something long on the wrapped store in a reading thread: a backup, a check."""
-        result: T = self._read_pool.spawn(_outcome(lambda: job(self._store))).get()()
-        return result
+        return run_in(self._read_pool, lambda: job(self._store))
 
     def backup(self, destination: Path) -> None:
         """Copy the store to one new file, consistent while others write."""
@@ -111,29 +107,26 @@ class GreenPinned:
         self._pool = pool
 
     def read(self, job: Callable[[Reader], T]) -> T:
-        result: T = self._pool.spawn(_outcome(lambda: self._pinned.read(job))).get()()
-        return result
+        return run_in(self._pool, lambda: self._pinned.read(job))
 
     def close(self) -> None:
-        self._pool.apply(self._pinned.close)
+        run_in(self._pool, self._pinned.close)
 
 
-def _outcome(job: Callable[[], Any]) -> Callable[[], Callable[[], Any]]:
-    """Make a job that returns its outcome as a function, so a pool does not print its exception."""
+def run_in(pool: ThreadPool, job: Callable[[], T]) -> T:
+    """Run a job in a pool of threads, and return or raise its outcome; the pool itself would print what is raised."""
+    value, error = pool.spawn(_outcome, job).get()
+    if error is not None:
+        raise error
+    result: T = value
+    return result
 
-    def run() -> Callable[[], Any]:
-        try:
-            value = job()
-        except Exception as error:
-            failure = error
 
-            def fail() -> Any:
-                raise failure
-
-            return fail
-        return lambda: value
-
-    return run
+def _outcome(job: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return job(), None
+    except Exception as error:
+        return None, error
 
 
 def open_green(

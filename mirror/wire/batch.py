@@ -12,16 +12,18 @@
     <2344 bytes>
     END
 
-A listing of batches ends with the line ``000``.  This module frames payloads and knows nothing of what
+A listing of batches ends with the line ``000``.  One that cannot go on has a line ``5xx text`` in the place of a
+batch, and ends after it.  This module frames payloads and knows nothing of what
 is in them; mirror.wire.codec does.
 """
 
 import enum
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mirror.wire.errors import ProtocolError
-from mirror.wire.lines import END_OF_LISTING, decode_line
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import END_OF_LISTING, decode_line, parse_reply
 from mirror.wire.receiver import Receiver
 
 WINDOW = 65_535
@@ -30,6 +32,7 @@ MAX_BATCH = 16 * 1024 * 1024
 """Bytes of payload in one batch at most."""
 MAX_HEADERS = 32
 END = b"END"
+_breaks_off = re.compile(rb"5\d\d(?: |$)").match
 
 
 class Batch(NamedTuple):
@@ -66,6 +69,7 @@ class BatchReader:
     def __init__(self, receiver: Receiver, max_batch: int = MAX_BATCH) -> None:
         self._receiver = receiver
         self._max_batch = max_batch
+        self._broken_off: Refused | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -76,7 +80,10 @@ class BatchReader:
         self._pending = 0
 
     def next(self) -> Batch | Marker:
-        """Return the next batch, or a marker.  Raises ProtocolError."""
+        """Return the next batch, or a marker.
+
+        Raises ProtocolError, and where a listing that was broken off ends Refused.
+        """
         while True:
             if self._pending:
                 block = self._receiver.take(self._pending)
@@ -89,13 +96,22 @@ class BatchReader:
             if line is None:
                 return Marker.NEED_DATA
             if line == END_OF_LISTING and not self._header:
-                return Marker.END_OF_LISTING
+                return self._end()
+            if self._broken_off is not None:
+                raise ProtocolError(f"{decode_line(line)[:60]!r} where a listing that was broken off should have ended")
             if line == END:
                 return self._finish()
             self._take_header(line)
 
+    def _end(self) -> Marker:
+        if self._broken_off is not None:
+            raise self._broken_off
+        return Marker.END_OF_LISTING
+
     def _take_header(self, line: bytes) -> None:
-        if line.startswith(b"DATA CHUNK ") and not self._blocks:
+        if _breaks_off(line) and not self._header:
+            self._broken_off = Refused(*parse_reply(line))
+        elif line.startswith(b"DATA CHUNK ") and not self._blocks:
             self._begin()
             self._expect(line[11:])
         elif line.startswith(b"CHUNK ") and self._blocks:

@@ -95,7 +95,7 @@ def test_health_tells_what_failed_and_since_when() -> None:
         watch.seconds += 5
         if not watch.slept:
             raise MirrorError("lost")
-        supervisor.succeeded()
+        supervisor.succeeded("")
         assert (supervisor.health.error, supervisor.health.failures) == ("", 0)
         raise ValueError("odd")
 
@@ -111,13 +111,33 @@ def test_an_unexpected_error_is_told_in_full_and_work_goes_on(caplog: pytest.Log
         raise ZeroDivisionError("really")
 
     supervised(breaks, tries=2)
-    told = [record for record in caplog.records if record.exc_info]
-    assert len(told) == 2 and "unexpected ZeroDivisionError" in told[0].message
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert told.levelname == "ERROR" and told.message == "work: unexpected ZeroDivisionError: really"
 
 
-def test_the_same_error_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    supervised(fails, tries=5)
-    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == ["work: no"]
+def test_the_same_error_is_told_once_an_hour_with_how_often_it_came(caplog: pytest.LogCaptureFixture) -> None:
+    supervised(fails, tries=70)
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["work: no", "work: no (63 more times since this was told last)"]
+
+
+def test_two_errors_that_take_turns_are_told_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    def alternates(_supervisor: Supervisor, watch: Watch) -> None:
+        raise MirrorError("odd" if len(watch.slept) % 2 else "even")
+
+    supervised(alternates, tries=20)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == ["work: even", "work: odd"]
+
+
+def test_success_is_told_at_first_and_after_what_was_told(caplog: pytest.LogCaptureFixture) -> None:
+    def flaps(supervisor: Supervisor, watch: Watch) -> None:
+        supervisor.succeeded(", pushing too")
+        raise MirrorError("lost" if len(watch.slept) < 5 else "lost in another way")
+
+    caplog.set_level("INFO")
+    supervised(flaps, tries=10)
+    up = "work is up, pushing too"
+    assert [record.message for record in caplog.records] == [up, "work: lost", up, "work: lost in another way", up]
 
 
 def test_the_first_worker_that_ends_ends_all() -> None:
@@ -155,6 +175,15 @@ def test_workers_die_with_who_runs_them() -> None:
     begun.wait()
     owner.kill()
     assert sorted(ended) == [1, 2]
+
+
+def test_a_worker_that_fails_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        raise MirrorError("no")
+
+    with pytest.raises(MirrorError, match="no"):
+        run_together([fails, fails])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_worker_that_just_returns_ends_all_without_an_error() -> None:

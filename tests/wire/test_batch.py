@@ -18,7 +18,7 @@ from mirror.wire.codec import (
     records_batch,
     typed_batch,
 )
-from mirror.wire.errors import ProtocolError
+from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.receiver import Receiver
 
 RECORDS = [
@@ -128,3 +128,33 @@ def test_typed_batches_are_checked() -> None:
 def test_cursors_that_are_none(text: str) -> None:
     with pytest.raises(ProtocolError):
         parse_cursor(text)
+
+
+@given(st.lists(st.integers(1, 40), max_size=20))
+def test_a_listing_that_cannot_go_on_says_why_and_ends(sizes: list[int]) -> None:
+    whole = b"".join(frame(records_batch(RECORDS, [record_crc(record) for record in RECORDS], None)))
+    with pytest.raises(Refused) as refused:
+        read_all(whole + b"510 the disk is gone, x=y\r\n000\n", sizes)
+    assert (refused.value.code, refused.value.text) == (510, "the disk is gone, x=y")
+
+
+def test_a_listing_can_be_broken_off_before_its_first_batch() -> None:
+    with pytest.raises(Refused, match="576 reconcile"):
+        read_all(b"576 reconcile\n000\n", [])
+
+
+@pytest.mark.parametrize("rest", [b"Type=x\n", b"510 again\n", b"END\n", b"\n"])
+def test_nothing_comes_after_the_line_that_breaks_a_listing_off(rest: bytes) -> None:
+    with pytest.raises(ProtocolError, match="should have ended"):
+        read_all(b"510 no\n" + rest + b"000\n", [])
+
+
+@pytest.mark.parametrize("line", [b"5100 x", b"51 x", b"200 ok", b"510x"])
+def test_only_an_error_breaks_a_listing_off(line: bytes) -> None:
+    with pytest.raises(ProtocolError, match="was expected"):
+        read_all(line + b"\n000\n", [])
+
+
+def test_an_error_in_the_middle_of_a_batch_is_none() -> None:
+    with pytest.raises(ProtocolError, match="was expected"):
+        read_all(b"Type=x\n510 no\n000\n", [])
