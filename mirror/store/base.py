@@ -198,11 +198,11 @@ class Listing(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A record as it is stored, and whether the CRC stored with it is its own."""
+    """A record as it is stored, None where it cannot be read, and a line for everything that is wrong with that."""
 
     sequence: int
-    record: Record
-    right: bool
+    record: Record | None
+    problems: tuple[str, ...] = ()
 
 
 Allows = Callable[[str], bool]
@@ -340,7 +340,11 @@ class Reader(Protocol):
         ...
 
     def check_records(self, after: int, limit: int = PAGE_RECORDS) -> list[Checked]:
-        """Return the records behind a place of the feed, each with the proof of its CRC."""
+        """Return the records behind a place of the feed, each proved against the CRC that is stored with it."""
+        ...
+
+    def damage(self) -> list[str]:
+        """Return a line for everything that the backend itself finds wrong with what it keeps; reads all of it."""
         ...
 
     # -- contents ---------------------------------------------------------------------------------

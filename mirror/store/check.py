@@ -8,7 +8,7 @@ import msgspec
 from mirror.model.digest import MASK, Digest
 from mirror.model.judge import finding
 from mirror.model.record import record_crc
-from mirror.store.base import PART_BYTES, Reader, Reading
+from mirror.store.base import PART_BYTES, Reader, Reading, StoreError
 
 MAX_PROBLEMS = 1000
 
@@ -22,23 +22,31 @@ class CheckReport(msgspec.Struct):
 
 
 def check_store(store: Reading) -> CheckReport:
-    """Check one consistent state of a store."""
-    return store.read(_check)
-
-
-def _check(reader: Reader) -> CheckReport:
+    """Check one consistent state of a store, after what its backend finds wrong with what it keeps."""
     report = CheckReport()
+    try:
+        for line in store.read(lambda reader: reader.damage()):
+            _found(report, line)
+        store.read(lambda reader: _check(reader, report))
+    except StoreError as error:
+        _found(report, str(error))  # so damaged that it cannot be read to its end
+    return report
+
+
+def _check(reader: Reader, report: CheckReport) -> None:
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     after = 0
     while True:
         checked = reader.check_records(after)
-        for sequence, record, right in checked:
+        for sequence, record, problems in checked:
             after = sequence
             report.records += 1
+            for problem in problems:
+                _found(report, problem)
+            if record is None:
+                continue
             sum_ = sums[record.collection]
             sum_[0], sum_[1], sum_[2] = sum_[0] + 1, max(sum_[1], record.stamp), (sum_[2] + record_crc(record)) & MASK
-            if not right:
-                _found(report, f"{record.collection} {record.key!r} (sequence {sequence}): its CRC is wrong")
             if wrong := finding(record):
                 _found(report, f"sequence {sequence}: {wrong}")
             if record.content and not reader.content_complete(record.content):
@@ -48,7 +56,6 @@ def _check(reader: Reader) -> CheckReport:
     _check_digests(reader, sums, report)
     _check_blocks(reader, report)
     _check_contents(reader, report)
-    return report
 
 
 def _found(report: CheckReport, problem: str) -> None:

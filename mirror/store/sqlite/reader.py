@@ -33,6 +33,8 @@ from mirror.store.sqlite.blocks import read_blocks, read_entries
 
 COLUMNS = "collection, key, stamp, origin, born, dead, past, head, body, content, size, crc"
 _RECORD_COLUMNS = ", ".join(f"record.{name}" for name in COLUMNS.split(", "))
+MAX_DAMAGE = 100
+"""Lines about a damaged file at most."""
 _decode_past = msgspec.msgpack.Decoder(tuple[tuple[str, int], ...]).decode
 _decode_record = msgspec.msgpack.Decoder(Record).decode
 
@@ -57,7 +59,10 @@ class Names:
         """Return a name by its number; names written since ``load`` are read as they are met."""
         if number not in self.name_of:
             self.load(connection)
-        return self.name_of[number]
+        name = self.name_of.get(number)
+        if name is None:
+            raise StoreDamaged(f"it names {self._table} {number}, which is not there ('ctdlmirror check' lists such)")
+        return name
 
     def find(self, connection: sqlite3.Connection, name: str) -> int | None:
         """Return a number by its name, or None."""
@@ -243,11 +248,21 @@ class SqliteReader(Questions):
         rows = self.connection.execute(
             f"SELECT sequence, {COLUMNS} FROM record WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
         ).fetchall()
-        checked = []
-        for row in rows:
+        return [self._checked(row) for row in rows]
+
+    def _checked(self, row: tuple[Any, ...]) -> Checked:
+        sequence, where = row[0], f"{row[2]!r} (sequence {row[0]})"
+        try:
             record = self.record_of(row[1:])
-            checked.append(Checked(row[0], record, record_crc(record) == unsigned(row[12])))
-        return checked
+            right = record_crc(record) == unsigned(row[12])
+        except (StoreDamaged, msgspec.DecodeError, TypeError, UnicodeDecodeError) as error:
+            return Checked(sequence, None, (f"record {where} cannot be read: {error}",))
+        return Checked(sequence, record, () if right else (f"{record.collection} {where}: its CRC is wrong",))
+
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with its file: pages, indexes, types."""
+        rows = self.connection.execute(f"PRAGMA integrity_check({MAX_DAMAGE})").fetchall()
+        return [f"the store's file: {line}" for (line,) in rows if line != "ok"]
 
     # -- contents ---------------------------------------------------------------------------------
 
