@@ -1,6 +1,7 @@
-"""A link in this process, to a node on which something is always written: it is not dialled again for that."""
+"""A link in this process, to a node on which something is always written, and to one that sends what is wrong."""
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer.channel import Channel
 from mirror.peer.link import Link
+from mirror.server import pages, tail
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
@@ -26,12 +28,16 @@ from mirror.sync.recent import Recent
 from mirror.sync.scope import EVERYTHING
 from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.rules import Shares
-from mirror.wire.values import Greeting
+from mirror.wire.batch import Batch
+from mirror.wire.bulk import format_page
+from mirror.wire.codec import MSGPACK
+from mirror.wire.values import Greeting, Page
 
 KEEPALIVE_S = 1
 PATIENCE_S = 20.0
 KEEPALIVES = 5
 """More than the three after which a silent peer counts as lost."""
+DIALS = 20
 
 
 class Hub:
@@ -99,7 +105,8 @@ def link(hub: Hub, spoke: GreenStore, tmp_path: Path, monkeypatch: pytest.Monkey
             if kind == "mirror"
             else ShareExchange(spoke, "hub", Shares().scope, Shares().rooms)
         )
-        config = Config(tmp_path, "spoke", replication=ReplicationSettings(keepalive_s=KEEPALIVE_S))
+        settings = ReplicationSettings(keepalive_s=KEEPALIVE_S, retry_min_s=0.01, retry_max_s=0.02)
+        config = Config(tmp_path, "spoke", replication=settings)
         made = Link(spoke, config, Peer("hub", kind=kind), "secret", Recent(), lambda: None, exchange)
         running.append(gevent.spawn(made.run))
         return made
@@ -148,3 +155,26 @@ def test_the_connection_for_bodies_lives_on_while_nothing_but_small_records_come
     assert wait_until(spoke, lambda: spoke.read(lambda reader: reader.get("pictures", "k")) is not None)
     assert spoke.read(lambda reader: reader.content_complete(written.content))
     assert (len(hub.dials), made.status.error, commands.closing) == (2, "", False)
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_peers_bad_pages_are_one_line_in_the_log_and_print_nothing(
+    hub: Hub,
+    link: Callable[..., Link],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    size: int,
+) -> None:
+    """The larger ones are decoded in a thread."""
+
+    def spoilt(page: Page, encoding: str = MSGPACK) -> Batch:
+        return Batch(format_page(page, encoding).header, b"\xc1" * size)
+
+    monkeypatch.setattr(tail, "format_page", spoilt)
+    monkeypatch.setattr(pages, "format_page", spoilt)
+    link("mirror", Party("peer", "spoke", EVERYTHING))
+    assert wait_until(hub.store, lambda: len(hub.dials) >= DIALS), hub.dials
+    told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 1 and told[0].startswith("link to hub: "), told
+    assert capfd.readouterr().err == ""
