@@ -110,6 +110,7 @@ class Session:
         try:
             return self.channel.read_line()
         except ProtocolError as error:
+            self._tell_log(str(error), logging.WARNING)
             self.reply(Code.TOO_BIG, f"{error}; closing")
             return None
         finally:
@@ -143,8 +144,10 @@ class Session:
         return Code.INTERNAL, "internal error, see this node's log; closing"
 
     def _tell_log(self, what: str, level: int, error: Exception | None = None) -> None:
-        who = self.party.label if self.party is not None else STRANGER
-        self.node.faults.tell(log, who, what, level, error)
+        if self.party is None:
+            self.node.faults.tell(log, STRANGER, f"{what} (from {self.channel.peer})", level, error)
+        else:
+            self.node.faults.tell(log, self.party.label, what, level, error)
 
     def _dispatch(self, command: Command) -> None:
         verb, parameters = command

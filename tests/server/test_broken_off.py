@@ -11,7 +11,7 @@ from mirror.config import Config, ReplicationSettings
 from mirror.model.record import Record, record_crc
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server import tail
+from mirror.server import login, tail
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
@@ -29,7 +29,7 @@ from mirror.wire.values import ContentPart, Page
 
 PEER = Party("peer", "beta", EVERYTHING)
 GOOD = Record("users", "m:1", 65536, "m", 1)
-Talk = Callable[[Party], Channel]
+Talk = Callable[[Party | None], Channel]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def talk(node: Node) -> Iterator[Talk]:
     channels: list[Channel] = []
     sessions: list[gevent.Greenlet] = []
 
-    def start(party: Party) -> Channel:
+    def start(party: Party | None) -> Channel:
         ours, theirs = socket.socketpair()
         sessions.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
         channels.append(Channel(ours, "node", 20))
@@ -148,6 +148,31 @@ def test_who_breaks_an_offer_off_is_answered_and_goes_on(talk: Talk, node: Node)
     with pytest.raises(Refused, match="510 my disk is gone"):
         channel.read_reply()
     assert still_here(channel)
+
+
+def test_a_thousand_broken_lines_are_one_line_in_the_log(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    for data, answer in ((b"\xff\n", b"512 "), (b"x" * 5000, b"511 ")) * 20:
+        channel = talk(PEER)
+        channel.send(data)
+        assert channel.require_line().startswith(answer)
+    assert [record.message for record in caplog.records] == [
+        "peer beta: a line is not UTF-8",
+        "peer beta: a line is longer than 4096 bytes",
+    ]
+
+
+def test_failed_log_ins_are_one_line_in_the_log(
+    talk: Talk, node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(login, "FAILURE_PAUSE_S", 0.0)
+    for _ in range(3):
+        channel = talk(None)
+        for _ in range(2):
+            channel.ask("USER nobody", 3)
+            with pytest.raises(Refused, match="540"):
+                channel.ask("PASS x")
+    (told,) = caplog.records
+    assert told.message == "who is not logged in: failed to log in as user 'nobody' from client"
 
 
 def test_a_listing_of_text_fails_before_it_begins(talk: Talk, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
