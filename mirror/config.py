@@ -84,6 +84,9 @@ Addresses = Annotated[list[Address], msgspec.Meta(description='a list of "host:p
 Count = Annotated[int, msgspec.Meta(gt=0, lt=1 << 53, description="a whole number greater than 0")]
 Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1 << 53, description="a number greater than 0")]
 PeerKind = Literal["mirror", "share"]
+MIRROR: PeerKind = "mirror"
+SHARE: PeerKind = "share"
+"""Kinds of peers: a complete duplicate, and one that single rooms are shared with."""
 Push = Literal["auto", "yes", "no"]
 PEER_KINDS: tuple[str, ...] = get_args(PeerKind)
 PUSHES: tuple[str, ...] = get_args(Push)
@@ -363,7 +366,7 @@ def save_peer(directory: Path, peer: Peer) -> None:
     if peer.address is not None:
         table["address"] = str(peer.address)
     table["trust"] = peer.trust
-    if peer.kind != "mirror":
+    if peer.kind != MIRROR:
         table["kind"] = peer.kind
     table["push"] = peer.push
     tables.append(table)

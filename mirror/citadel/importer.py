@@ -33,6 +33,7 @@ from mirror.formats.sequence_set import SequenceSet
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
 from mirror.model.judge import finding
+from mirror.model.kinds import Collection
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.store.base import Store, Writer
@@ -225,7 +226,9 @@ class Importer:
             self._refuse("config", line, f"{key}: {error}")
             return
         # A proposal: what it shares is in force once an administrator has confirmed it.
-        self._draft(f"netconf/{self._key(room)}", "netconf", self._created, pack_head({"proposed": True}), body)
+        self._draft(
+            str(Collection("netconf", self._key(room))), "netconf", self._created, pack_head({"proposed": True}), body
+        )
         if b"ignet_push_share|" in body or b"mirror_share|" in body:
             self._notice(f"line {line}: room #{room} shares with other nodes: see 'ctdlmirror netconf import'")
 
@@ -284,11 +287,11 @@ class Importer:
         generation = fields.get("v_roomgen", "0")
         if room is None or room.generation != generation:
             # Void on the server too (a room forgotten or gone), but kept: the generation may be set back.
-            self._fields(f"visits/{self._key(number)}", f"{key}@{generation}", fields, stamp)
+            self._fields(str(Collection("visits", self._key(number))), f"{key}@{generation}", fields, stamp)
             return
         for name in ("v_seen", "v_answered"):
             SequenceSet(fields.get(name, ""))  # a set that cannot be read is refused with its element
-        self._fields(f"visits/{self._key(number)}", key, fields, stamp)
+        self._fields(str(Collection("visits", self._key(number))), key, fields, stamp)
         row = (number, user, fields.get("v_seen", ""), fields.get("v_answered", ""), stamp)
         self._scratch.execute("INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?)", row)
 
@@ -317,7 +320,7 @@ class Importer:
         key = message_key(message, self.report.node, number)
         where = f"line {element.line}: <message>: the id of message {number}"
         stamp = self._in_time(where, message_stamp(message, known.stamp), known.stamp)
-        self._draft(f"messages/{room_key}", key, stamp, head, data)
+        self._draft(str(Collection("messages", room_key)), key, stamp, head, data)
         for marks in self._marks_of(room):
             found = {}
             if number in marks.seen:
@@ -325,7 +328,7 @@ class Importer:
             if number in marks.answered:
                 found["answered"] = True
             if found:
-                self._fields(f"visits/{room_key}", f"{marks.user} {key}", found, marks.stamp)
+                self._fields(str(Collection("visits", room_key)), f"{marks.user} {key}", found, marks.stamp)
 
     def _place_referenced(self, number: int, message: Message, data: bytes) -> bool:
         """Store what users, rooms and settings refer to by this number; tells whether anything did."""

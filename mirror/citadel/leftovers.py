@@ -9,6 +9,7 @@ from mirror.formats.errors import CitadelError
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp, stamp_in_time
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, values_of
+from mirror.model.kinds import Collection
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.store.base import Reader, Store, Writer
@@ -38,7 +39,7 @@ def fetch_leftovers(
     for room in store.read(_rooms_with_files):
         name, password = str(room["QRname"]), str(room.get("QRpasswd", ""))
         tell(f"files of {name}")
-        collection = f"files/{node}:{room['QRnumber']}"
+        collection = str(Collection("files", f"{node}:{room['QRnumber']}"))
         try:
             client.enter_room(name, password)
             files = client.list_files()

@@ -30,6 +30,7 @@ from mirror.cli.watch import Watch, watching
 from mirror.formats.compose import compose_event, compose_post
 from mirror.model.digest import Digest
 from mirror.model.errors import MirrorError
+from mirror.model.kinds import Collection
 from mirror.model.record import Record, Version
 from mirror.peer.remote import ChannelRemote
 
@@ -209,7 +210,7 @@ class Demo:
                 yield f"{here}: deleted {key} {self._arrival(ends[there], collection, key, lambda r: r.dead)}"
             elif kind == "edit":
                 key = self._put_event(ends[here].remote, here, rooms[CALENDAR], f"Meeting no. {number}", number)
-                collection = f"messages/{rooms[CALENDAR]}"
+                collection = str(Collection("messages", rooms[CALENDAR]))
                 (page,) = ends[here].remote.get(collection, [key])
                 version = page.records[0].version
                 arrived = self._arrival(ends[there], collection, key, partial(_is_since, version))
@@ -221,7 +222,7 @@ class Demo:
 
     def _post(self, ends: dict[str, End], here: str, there: str, room: str, number: int) -> str:
         made = compose_post(here, "Demo", "Lobby", f"Post {number}", f"Written at {here}.", int(time.time()))
-        collection = f"messages/{room}"
+        collection = str(Collection("messages", room))
         write(ends[here].remote, collection, made.key, made.body)
         self._posted.append((collection, made.key, here))
         return f"{here}: posted 'Post {number}' {self._arrival(ends[there], collection, made.key)}"
@@ -229,7 +230,7 @@ class Demo:
     def _put_event(self, remote: ChannelRemote, node: str, room: str, summary: str, sequence: int) -> str:
         text = EVENT.format(summary=summary, sequence=sequence).encode()
         (item,) = compose_event(node, "Demo", CALENDAR, text, int(time.time()))
-        write(remote, f"messages/{room}", item.key, item.body)
+        write(remote, str(Collection("messages", room)), item.key, item.body)
         return item.key
 
     def _arrival(

@@ -12,7 +12,7 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.compare import show_nodes, show_shares
 from mirror.cli.local import ask_values, local_node
 from mirror.cli.output import json_option, print_json, print_table
-from mirror.config import ConfigError, load_config, load_secrets
+from mirror.config import SHARE, ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
@@ -79,7 +79,7 @@ def verify(directory: Path, peer_name: str, as_json: bool) -> None:
         raise ConfigError(f"{peer_name} is no peer with an address and a secret; 'ctdlmirror peer list' shows them")
     channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S)
     theirs = ChannelRemote(channel)
-    show = show_shares if peer.kind == "share" else show_nodes
+    show = show_shares if peer.kind == SHARE else show_nodes
     with local_node(directory) as ours:
         equal = show(ours, theirs, peer_name, as_json)
     channel.close()

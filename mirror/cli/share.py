@@ -10,7 +10,7 @@ import click
 from mirror.cli.local import body_of, local_node, read_values, record_at, sharing_status
 from mirror.cli.names import find_named, list_named, room
 from mirror.cli.output import json_option, print_json, print_table
-from mirror.config import ConfigError, load_config
+from mirror.config import SHARE, ConfigError, load_config
 from mirror.model.drafting import draft_over, only_over
 from mirror.model.errors import MirrorError
 from mirror.model.fields import values_of
@@ -161,7 +161,7 @@ def _require_share_peer(directory: Path, name: str) -> None:
     peer = load_config(directory).peer(name)
     if peer is None:
         raise ConfigError(f"there is no peer {name}: run 'ctdlmirror peer add {name} --kind share' first")
-    if peer.kind != "share":
+    if peer.kind != SHARE:
         raise ConfigError(f"{name} is a mirror and gets everything; rooms are shared with peers of kind share")
 
 

@@ -14,7 +14,7 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.output import json_option, print_json
 from mirror.cli.progress import Meters
 from mirror.cli.setup import read_secret_file
-from mirror.config import DEFAULT_PORT, Address, Config, ConfigError, Peer, load_config, load_secrets
+from mirror.config import DEFAULT_PORT, SHARE, Address, Config, ConfigError, Peer, load_config, load_secrets
 from mirror.peer.bootstrap import SINGLE_USER_WAIT_S, Bootstrapped, NodeStage, copy_node
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
@@ -177,7 +177,7 @@ def _from_citadel(
 def _find_peer(config: Config, address: Address) -> Peer:
     for peer in config.peers:
         if peer.address == address:
-            if peer.kind == "share":
+            if peer.kind == SHARE:
                 raise ConfigError(f"peer {peer.name} just shares rooms: 'ctdlmirror room share' copies their history")
             return peer
     raise ConfigError(f"no peer has the address {address}: run 'ctdlmirror peer add NAME --address {address}' first")

@@ -24,7 +24,7 @@ from mirror.peer.remote import ChannelRemote
 from mirror.peer.supervision import Pauses, Supervisor, run_together
 from mirror.store.base import Store
 from mirror.sync.recent import Recent
-from mirror.sync.reconcile import Outcome
+from mirror.sync.reconcile import Reconciled
 from mirror.sync.round import Counts, Exchange, Round
 from mirror.wire.status import LinkStatus
 from mirror.wire.values import Greeting
@@ -147,7 +147,7 @@ class Link:
                 log.warning("share with %s: %s", self._peer.name, note)
         self._notes = self.exchange.notes
 
-    def _compared(self, outcome: Outcome) -> None:
+    def _compared(self, outcome: Reconciled) -> None:
         self._reconciled = time.time()
         self._supervisor.enter(LIVE)
         if outcome.differing:
@@ -199,7 +199,7 @@ class Link:
             channel.ask("NOOP")
 
 
-def describe_absence(node: str, peer: str, outcome: Outcome) -> str:
+def describe_absence(node: str, peer: str, outcome: Reconciled) -> str:
     """Return what an administrator should know of a node that was away for longer than tombstones are kept."""
     ours = outcome.absence.there.since
     away, since = (node, ours) if ours else (peer, outcome.absence.here.since)

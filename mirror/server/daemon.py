@@ -9,7 +9,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from mirror.config import STATE_FILE, Config, Peer, load_config, load_secrets
+from mirror.config import SHARE, STATE_FILE, Config, Peer, load_config, load_secrets
 from mirror.model.errors import MirrorError
 from mirror.peer.link import Link
 from mirror.peer.remote import ChannelRemote
@@ -17,6 +17,7 @@ from mirror.peer.tls import server_context
 from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.upkeep import Upkeep
+from mirror.service.party import PartyKind
 from mirror.store.green import GreenStore, open_green
 from mirror.store.open import Options
 from mirror.sync.exchange import MirrorExchange
@@ -101,7 +102,7 @@ class Daemon:
         self._greenlets[peer.name] = gevent.spawn(link.run)
 
     def _exchange_with(self, peer: Peer) -> Exchange[ChannelRemote]:
-        if peer.kind != "share":
+        if peer.kind != SHARE:
             return MirrorExchange(self.node.store, peer.name)
         shares = self.node.sharing.of(peer.name)
         return ShareExchange(self.node.store, peer.name, shares.scope, shares.rooms, self.node.sums)
@@ -153,8 +154,8 @@ class Daemon:
             party = session.party
             if (
                 party is not None
-                and party.kind in ("peer", "share")
-                and (party.name not in secrets or party.kind == "share" or _kind(config, party.name) == "share")
+                and party.is_node
+                and (party.name not in secrets or party.kind == PartyKind.SHARE or _kind(config, party.name) == SHARE)
             ):
                 session.hang_up()  # no longer a peer
         self._start_links(config)

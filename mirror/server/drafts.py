@@ -15,7 +15,7 @@ from mirror.model.kinds import NODES, check_collection, parse_collection
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.server.session import Session
 from mirror.service.rights import UserScope, scope_in_room
-from mirror.store.base import Acting, BoundReached, MissingContent, Outcome, Reader, Writer
+from mirror.store.base import Acting, BoundReached, DraftResult, MissingContent, Reader, Writer
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
 from mirror.sync.scope import Scope
@@ -28,7 +28,7 @@ from mirror.wire.lines import Code
 from mirror.wire.values import Held
 from netconf.lines import MAX_BYTES
 
-Write = Callable[[Writer], Outcome]
+Write = Callable[[Writer], DraftResult]
 
 MAX_CONFLICTS_USER = 1000
 """Conflicts that a user may make before some are resolved."""
@@ -77,7 +77,7 @@ def _as_record(draft: Draft) -> Record:
 
 
 def _writing(draft: Draft) -> Write:
-    def write(writer: Writer) -> Outcome:
+    def write(writer: Writer) -> DraftResult:
         if len(draft.body) <= INLINE_LIMIT:
             return writer.write(draft)
         kept = writer.store_body(_as_record(draft), draft.body)
@@ -87,7 +87,7 @@ def _writing(draft: Draft) -> Write:
 
 
 def _overwriting(record: Record) -> Write:
-    def write(writer: Writer) -> Outcome:
+    def write(writer: Writer) -> DraftResult:
         outcome = writer.overwrite(writer.store_body(record, record.body) if record.body else record)
         if outcome.record is None:
             raise Denied(f"{record.collection} {record.key!r} is not here")
@@ -106,7 +106,7 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
     def job(writer: Writer) -> Applied:
         for record in records:
             _check_rights(writer, scope, record)
-        if party.kind == "user":
+        if party.is_user:
             writer.act_for(Acting(party.label, MAX_CONFLICTS_USER))
             _check_room(writer, records)
         responder.check_contents(writer, records)

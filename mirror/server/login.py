@@ -7,10 +7,11 @@ import logging
 import gevent
 from scramp import ScramException, ScramMechanism
 
+from mirror.config import SHARE
 from mirror.peer.dial import MECHANISM, describe_difference
 from mirror.server.session import STRANGER, Session
 from mirror.service.directory import password_matches
-from mirror.service.party import Party
+from mirror.service.party import Party, PartyKind
 from mirror.service.rights import Rights
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.answers import format_greeting, format_logged_in, parse_agent
@@ -46,7 +47,7 @@ def log_user_in(session: Session, password: str) -> None:
         raise Refused(Code.PASSWORD, "Wrong user name or password.")
     rights = Rights(user.key, node.directory.rooms)
     scope = node.store.read(rights.at)
-    session.party = Party("user", session.user_name, scope, user.key, rights)
+    session.party = Party(PartyKind.USER, session.user_name, scope, user.key, rights)
     session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, len(scope.rooms))))
 
 
@@ -91,10 +92,10 @@ def _scram_final(session: Session, message: str) -> None:
     node.single_user.check_open(f"peer {name}")
     peer = node.config.peer(name)
     kind = peer.kind if peer is not None else "mirror"
-    if kind == "share":
-        session.party = Party("share", name, node.sharing.of(name).scope)
+    if kind == SHARE:
+        session.party = Party(PartyKind.SHARE, name, node.sharing.of(name).scope)
     else:
-        session.party = Party("peer", name, EVERYTHING)
+        session.party = Party(PartyKind.PEER, name, EVERYTHING)
     greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind)
     session.reply(Code.OK, format_greeting(proof, greeting))
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from scramp import ScramMechanism
 
-from mirror.config import Config
+from mirror.config import SHARE, Config
 from mirror.faults import Faults
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
@@ -67,7 +67,7 @@ class Node:
         mechanism = ScramMechanism(MECHANISM)
         self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
 
-        self.sharing.configure([peer.name for peer in config.peers if peer.kind == "share"])
+        self.sharing.configure([peer.name for peer in config.peers if peer.kind == SHARE])
 
     def pages_for(self, scope: Scope) -> SharedPages:
         """Return the pages that all parties of equal rights share."""
@@ -81,11 +81,11 @@ class Node:
     def users_online(self) -> int:
         """How many Citadel users are logged in, the holder of single-user mode not counted."""
         parties = (session.party for session in self.sessions if session.party is not None)
-        return sum(1 for party in parties if party.kind == "user" and party.label != self.single_user.holder)
+        return sum(1 for party in parties if party.is_user and party.label != self.single_user.holder)
 
     def notify_users(self, text: str) -> None:
         """Tell all logged-in users something."""
         for session in list(self.sessions):
             party = session.party
-            if party is not None and party.kind == "user" and party.label != self.single_user.holder:
+            if party is not None and party.is_user and party.label != self.single_user.holder:
                 session.notify(text)

@@ -55,7 +55,7 @@ def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
     kind, party = batch.header.get("Type"), session.require_party()
     if kind == "content":
         return _take_part(party, responder, parse_part(batch))
-    if party.kind in ("peer", "share"):
+    if party.is_node:
         if kind == DRAFTS:
             raise ProtocolError("drafts are for users and administrators; peers send records")
         page = decode_page(batch)
@@ -69,6 +69,6 @@ def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
 
 def _take_part(party: Party, responder: Responder, part: ContentPart) -> Applied:
     """Store a part of a content; the responder notes whose own bytes it was."""
-    if party.kind == "user" and part.size > MAX_USER_CONTENT:
+    if party.is_user and part.size > MAX_USER_CONTENT:
         raise Refused(Code.TOO_BIG, f"{part.size} bytes: a body from a user has at most {MAX_USER_CONTENT}")
     return responder.offer([part])

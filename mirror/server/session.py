@@ -15,7 +15,7 @@ from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
-from mirror.service.party import Party
+from mirror.service.party import Party, PartyKind
 from mirror.service.rights import Rights
 from mirror.store.base import BoundReached, MissingContent, StoreError
 from mirror.sync.remote import Denied, StaleCursor
@@ -236,11 +236,11 @@ class Session:
             self._require_stranger()
             return
         party = self.require_party()
-        if permission is Permission.USER and party.kind != "user":
+        if permission is Permission.USER and not party.is_user:
             raise Refused(Code.USER_REQUIRED, "this is for users: log in with USER and PASS")
         if permission is Permission.PEER_OR_ADMIN and not self._as_of_now(party).administers:
             raise Refused(Code.ACCESS, "this action is for peers and administrators")
-        if permission is Permission.ADMIN and party.kind != "admin":
+        if permission is Permission.ADMIN and party.kind != PartyKind.ADMIN:
             raise Refused(Code.ACCESS, "this action is for administrators on this machine")
 
     def require_party(self) -> Party:
@@ -257,11 +257,11 @@ class Session:
             raise Refused(Code.ALREADY_LOGGED_IN, "Already logged in.")
 
     @property
-    def party_kind(self) -> str:
-        return self.party.kind if self.party is not None else ""
+    def party_kind(self) -> PartyKind | None:
+        return self.party.kind if self.party is not None else None
 
     def log_out(self) -> None:
-        was_user = self.party_kind == "user"
+        was_user = self.party is not None and self.party.is_user
         self.party = None
         self.room = ""
         self._uploads = Uploads()
@@ -283,8 +283,8 @@ class Session:
 
     def _new_responder(self, party: Party) -> Responder:
         node, reading = self.node, self.pinned or self.node.store
-        if party.kind != "user":
-            peer = party.name if party.kind in ("peer", "share") else ""
+        if not party.is_user:
+            peer = party.name if party.is_node else ""
             return Responder(node.store, party.scope, reading, sums=node.sums, peer=peer)
         # What is pinned is shown within the rights of that state, which others have left behind.
         live = party.rights if self.pinned is None else None

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from mirror.config import SHARE
 from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.server.room_commands import read_lines
 from mirror.server.session import Session
 from mirror.server.table import Asked
+from mirror.service.party import PartyKind
 from mirror.store.base import Reader
 from mirror.sync.derived import text_from
 from mirror.sync.share.exchange import ShareExchange
@@ -23,7 +25,7 @@ from netconf.rules import Rule, check, read_rules, write_rule
 
 def list_shares(session: Session, _asked: Asked) -> None:
     """shares|info: tell a peer which of our rooms are shared with it."""
-    rooms = session.node.sharing.of(session.require_party().name).rooms if session.party_kind == "share" else []
+    rooms = session.node.sharing.of(session.require_party().name).rooms if session.party_kind == PartyKind.SHARE else []
     session.send_listing(
         "key|name|remote name|push, pull|what|rule|whole", [format_shared_room(room) for room in rooms]
     )
@@ -36,7 +38,7 @@ def tell_sharing(session: Session, _asked: Asked) -> None:
     notes = {
         peer.name: node.links[peer.name].exchange.notes if peer.name in node.links else []
         for peer in node.config.peers
-        if peer.kind == "share"
+        if peer.kind == SHARE
     }
     exchanges = {name: node.links[name].exchange for name in notes if name in node.links}
     bound = {

@@ -90,7 +90,7 @@ def _wait(changed: Event, seconds: float) -> bool:
 def _next_page(session: Session, asked: Asked, after: int, caught_up: bool) -> SharedPage:
     """Return the next page: the one that all mirrors share, or one for this party's rights and type alone."""
     party = session.require_party()
-    if session.pinned is None and party.kind == "user":
+    if session.pinned is None and party.is_user:
         return (_nothing_new(session, after) if caught_up else None) or _page_alone(session, asked, after)
     if session.pinned is None and asked.type == "all":
         shared = session.node.pages_for(party.scope).read(after)

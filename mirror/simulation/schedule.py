@@ -20,7 +20,7 @@ from mirror.store.base import Reader, StoreError, Writer
 from mirror.store.check import check_store
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
-from mirror.sync.reconcile import Outcome as Compared
+from mirror.sync.reconcile import Reconciled as Compared
 from mirror.sync.remote import StaleCursor
 from mirror.sync.round import Round
 

@@ -149,7 +149,7 @@ class Conflict(NamedTuple):
     """Of an item, the names of the parts that were lost; none where a store of 0.1.0 kept the conflict."""
 
 
-class Outcome(NamedTuple):
+class DraftResult(NamedTuple):
     """What became of a draft: the version that is here now, if any, and what that took (numbers of records)."""
 
     record: Record | None
@@ -467,7 +467,7 @@ class Writer(Reader, Protocol):
         """
         ...
 
-    def write(self, draft: Draft) -> Outcome:
+    def write(self, draft: Draft) -> DraftResult:
         """Write a draft as this node's next version.
 
         Where its base does not cover what is held it is a concurrent edit: whatever one of the two loses to the other
@@ -476,7 +476,7 @@ class Writer(Reader, Protocol):
         """
         ...
 
-    def overwrite(self, record: Record) -> Outcome:
+    def overwrite(self, record: Record) -> DraftResult:
         """Write a draft that names no base, as clients of 0.1.0 do: it replaces what is here.
 
         Its stamps count for nothing; of fields, ``head`` maps those to set to their values.  What it overwrites that

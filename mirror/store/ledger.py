@@ -44,9 +44,9 @@ from mirror.store.base import (
     Aside,
     BoundReached,
     Conflict,
+    DraftResult,
     MissingContent,
     NoConflict,
-    Outcome,
     Reader,
     Source,
     StoredCursor,
@@ -598,29 +598,29 @@ class Ledger(Tables):
 
     # -- edits made here --------------------------------------------------------------------------
 
-    def write(self, draft: Draft) -> Outcome:
+    def write(self, draft: Draft) -> DraftResult:
         """Write a draft as this node's next version, or as an edit beside what its author had not seen."""
         check_draft(draft)
         current = self.get(draft.collection, draft.key)
         if draft.only_if is not None and draft.only_if != (NOTHING if current is None else record_crc(current)):
             raise Changed(draft, current)
         if draft.dead and (current is None or current.dead):
-            return Outcome(current, Applied(already_held=1))
+            return DraftResult(current, Applied(already_held=1))
         if draft.base is not None:
             self.clock.observe(max(draft.base.vector.values()))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
         if made.record is not current:
             self._put(made.record)
         conflicts = self._log_conflicts(made.losers, made.record)
-        return Outcome(made.record, Applied(int(made.record is not current), 0, conflicts))
+        return DraftResult(made.record, Applied(int(made.record is not current), 0, conflicts))
 
-    def overwrite(self, record: Record) -> Outcome:
+    def overwrite(self, record: Record) -> DraftResult:
         """Write a draft that names no base, as clients of 0.1.0 do: it replaces what is here."""
         check_collection(record.collection)
         current = self.get(record.collection, record.key)
         if record.dead:
             if current is None or current.dead:
-                return Outcome(None, Applied())
+                return DraftResult(None, Applied())
             made = tombstone(current, self.clock.tick(), self._origin)
         elif _is_fields(record):
             values = unpack_head(record.head)
@@ -633,7 +633,7 @@ class Ledger(Tables):
             past = tuple(seen for seen in made.past if seen[0] != losers[0].record.origin)
             made = msgspec.structs.replace(made, past=past)
         self._put(made)
-        return Outcome(made, Applied(1, 0, self._log_conflicts(losers, made)))
+        return DraftResult(made, Applied(1, 0, self._log_conflicts(losers, made)))
 
     def put(self, draft: Record) -> Record:
         """Write a draft, made from what is here now, as this node's next version of its record; returns that."""

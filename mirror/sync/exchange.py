@@ -11,7 +11,7 @@ from mirror.store.base import Store, StoredCursor, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
 from mirror.sync.pull import PULL, PUSH, apply_page
 from mirror.sync.push import push_page
-from mirror.sync.reconcile import Outcome, reconcile
+from mirror.sync.reconcile import Reconciled, reconcile
 from mirror.sync.remote import Remote, StaleCursor
 from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import EVERYTHING, Scope
@@ -90,7 +90,7 @@ class MirrorExchange(Cursors):
         self._horizon = None if absence else absence.horizon
         return bool(absence)
 
-    def reconcile(self, remote: Remote, pushing: bool) -> Outcome:
+    def reconcile(self, remote: Remote, pushing: bool) -> Reconciled:
         """Compare everything shared and exchange what differs."""
         self._horizon = None
         while True:

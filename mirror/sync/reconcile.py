@@ -29,7 +29,7 @@ from mirror.sync.scope import EVERYTHING, Scope
 from mirror.wire.values import Page, State
 
 
-class Outcome(msgspec.Struct):
+class Reconciled(msgspec.Struct):
     """What a reconciliation found and did (numbers of records, of round trips)."""
 
     state: State
@@ -60,7 +60,7 @@ def reconcile(
     push: bool = False,
     scope: Scope = EVERYTHING,
     progress: Progress | None = None,
-) -> Outcome:
+) -> Reconciled:
     """Make a store hold all that the other side has, and with ``push`` the other way round too.
 
     Afterwards the cursors stand where the two states that were compared ended, so tailing goes on there.
@@ -75,7 +75,7 @@ def reconcile(
         peer,
         push,
         find_absence(store, remote, state),
-        Outcome(state),
+        Reconciled(state),
         progress,
         before.sequence,
         set(),
@@ -112,7 +112,7 @@ class _Work(NamedTuple):
     peer: str
     push: bool
     absence: Absence
-    outcome: Outcome
+    outcome: Reconciled
     progress: Progress | None
     after: int
     """Where our feed ended before the comparison began."""

@@ -14,7 +14,7 @@ from mirror.model.errors import StampAhead
 from mirror.store.base import StoredCursor
 from mirror.sync.pull import PUSH
 from mirror.sync.recent import Recent
-from mirror.sync.reconcile import Outcome
+from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote, StaleCursor
 from mirror.wire.codec import Cursor
 from mirror.wire.values import Page
@@ -41,7 +41,7 @@ class Exchange(Protocol[AskedT]):
         """Tell whether the cursors that are kept are no good, so that all has to be compared first."""
         ...
 
-    def reconcile(self, remote: AskedT, pushing: bool) -> Outcome:
+    def reconcile(self, remote: AskedT, pushing: bool) -> Reconciled:
         """Compare what is shared, and exchange what differs."""
         ...
 
@@ -118,12 +118,12 @@ class Round(Generic[RemoteT]):
         self._wait = wait
         self._after: int | None = None  # how far our feed was offered on this connection
 
-    def prepare(self, remote: RemoteT, epoch: str) -> Outcome | None:
+    def prepare(self, remote: RemoteT, epoch: str) -> Reconciled | None:
         """Find out whether the cursors are good, and compare all if they are not."""
         must = self.exchange.must_reconcile(remote, epoch, self.pushing)
         return self.reconcile(remote) if must else None
 
-    def reconcile(self, remote: RemoteT) -> Outcome:
+    def reconcile(self, remote: RemoteT) -> Reconciled:
         """Compare all, whatever the cursors say."""
         self._reconciling()
         self._wait_open()
@@ -179,7 +179,7 @@ class Round(Generic[RemoteT]):
         return more
 
 
-def exchange_all(round_: Round[RemoteT], remote: RemoteT, epoch: str) -> Outcome | None:
+def exchange_all(round_: Round[RemoteT], remote: RemoteT, epoch: str) -> Reconciled | None:
     """Do once all that a connection does, until both sides have what there is now."""
     outcome = round_.prepare(remote, epoch)
     for _ in round_.pull(remote.since, remote, epoch):

@@ -11,7 +11,7 @@ from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
-from mirror.sync.reconcile import Outcome
+from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all
@@ -46,7 +46,7 @@ def pass_time(milliseconds: int, *stores: SqliteStore) -> None:
                     meet(store, other)
 
 
-def meet(store: SqliteStore, other: SqliteStore) -> Outcome | None:
+def meet(store: SqliteStore, other: SqliteStore) -> Reconciled | None:
     """Do what a link does once, and begin again where that is told."""
     work = Round(MirrorExchange(store, other.node), pushing=True)
     try:

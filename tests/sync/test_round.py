@@ -9,7 +9,7 @@ from mirror.model.digest import Digest
 from mirror.model.record import Record
 from mirror.store.base import StoredCursor
 from mirror.sync.recent import Recent
-from mirror.sync.reconcile import Outcome
+from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote, StaleCursor
 from mirror.sync.round import Round, exchange_all
 from mirror.wire.codec import Cursor
@@ -34,9 +34,9 @@ class Scripted:
         self.steps.append("must?")
         return self.must
 
-    def reconcile(self, remote: object, pushing: bool) -> Outcome:
+    def reconcile(self, remote: object, pushing: bool) -> Reconciled:
         self.steps.append("reconcile")
-        return Outcome(State("b", "e", 1, Digest(), None), pulled=Applied(3, 0, 1), pushed=Applied(2), refused=4)
+        return Reconciled(State("b", "e", 1, Digest(), None), pulled=Applied(3, 0, 1), pushed=Applied(2), refused=4)
 
     def pull_cursor(self, epoch: str) -> Cursor:
         return Cursor(epoch, 0)

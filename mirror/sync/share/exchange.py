@@ -11,7 +11,7 @@ from mirror.sync.derived import Sums
 from mirror.sync.exchange import Cursors
 from mirror.sync.pull import PULL, PUSH
 from mirror.sync.push import push_page
-from mirror.sync.reconcile import Outcome
+from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import Scope
@@ -96,7 +96,7 @@ class ShareExchange(Cursors):
         """Return the state of a pair when it was last compared, or an empty string."""
         return self.cursor(_join(pair.here.key)).epoch
 
-    def reconcile(self, remote: ShareRemote, pushing: bool) -> Outcome:
+    def reconcile(self, remote: ShareRemote, pushing: bool) -> Reconciled:
         """Compare the shared rooms, all or just the new ones, and exchange what differs."""
         own = Responder(self._store, self._scope)
         before = self._store.read(lambda reader: reader.last_sequence())
@@ -104,7 +104,16 @@ class ShareExchange(Cursors):
         stale = self.stale(state.epoch, pushing)
         only_new, self._only_new = self._only_new and not stale, False
         work = Settling(
-            self._store, self._peer, remote, self._scope, own, state, pushing, Outcome(state), self._sums, self._tried
+            self._store,
+            self._peer,
+            remote,
+            self._scope,
+            own,
+            state,
+            pushing,
+            Reconciled(state),
+            self._sums,
+            self._tried,
         )
         for pair in self._pairs:
             known = self._known(pair)

@@ -15,7 +15,7 @@ from mirror.sync.index import RangeIndex
 from mirror.sync.listing import Difference, Versions, find_difference
 from mirror.sync.pull import contents_of, fetch_contents, store_parts
 from mirror.sync.push import push_page
-from mirror.sync.reconcile import Outcome
+from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder, take_in
 from mirror.sync.scope import Scope, Text
@@ -89,7 +89,7 @@ class Settling(NamedTuple):
     own: Responder
     state: State
     pushing: bool
-    outcome: Outcome
+    outcome: Reconciled
     sums: Sums
     tried: Tried
 

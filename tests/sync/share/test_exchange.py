@@ -15,7 +15,7 @@ from mirror.store.base import Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.derived import Sums
-from mirror.sync.reconcile import Outcome
+from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Denied
 from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.settling import Tried
@@ -333,7 +333,7 @@ def test_a_share_costs_what_is_shared(make_store: Make) -> None:
     assert told == own  # the store's own, kept with every commit: nothing is computed
 
 
-def compare(exchange: ShareExchange, remote: End) -> Outcome:
+def compare(exchange: ShareExchange, remote: End) -> Reconciled:
     """Do what a link does on its schedule, and compare all pairs, whatever is known of them."""
     if exchange.must_reconcile(remote, remote.store.epoch, True):
         exchange.reconcile(remote, True)
