@@ -94,8 +94,9 @@ class GreenStore:
     def close(self) -> None:
         if self._writing is not None:
             self._writing.join()
-        self._read_pool.join()
-        self._write_pool.join()
+        for pool in (self._read_pool, self._write_pool):
+            pool.join()
+            pool.kill()  # else its threads wait for ever
         self._store.close()
 
 

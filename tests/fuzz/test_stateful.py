@@ -1,0 +1,69 @@
+"""A short run of the fuzzer that keeps state; contrib/fuzz/ctdlmirror-fuzz runs it for as long as you like.
+
+And that it finds something: with a mend taken out it fails within few steps.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hostile import PARTIES, Step
+from stateful import Failure, InProcess, fuzz, live, loaded, minimise, replay, saved, shown
+
+from mirror.server.commands import TABLE
+from mirror.server.table import Permission
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nobody_jams_a_node(seed: int) -> None:
+    _, failure = fuzz(InProcess, 400, seed)
+    assert failure is None, "\n".join([failure.problem, *map(shown, failure.steps)])
+
+
+def take_nothing(_record: object) -> None:
+    """Judge nothing."""
+
+
+MENDS: dict[str, tuple[str, Callable[..., object], str]] = {
+    "the judge of peers' pages": ("mirror.wire.codec.judge", take_nothing, ""),
+    "the judge of what is written": ("mirror.store.ledger.judge", take_nothing, ""),
+    "heads that JSON cannot say": ("mirror.wire.readable._can_be_said", lambda _value: True, "JSON serializable"),
+    "numbers of more than 64 bits": ("mirror.wire.readable._number", int, "answered with 510"),
+}
+
+
+@pytest.mark.parametrize("mend", sorted(MENDS))
+def test_without_a_mend_it_fails(monkeypatch: pytest.MonkeyPatch, mend: str) -> None:
+    place, instead, problem = MENDS[mend]
+    monkeypatch.setattr(place, instead)
+    found = (live(InProcess, f"mend {part}", 300) for part in (2, *range(3, 30)))
+    failure = next((one for one in found if one is not None), None)
+    assert failure is not None
+    assert problem in failure.problem
+
+
+def test_what_fails_is_told_in_few_steps() -> None:
+    steps = [Step("admin", f"step {number}".encode()) for number in range(50)]
+
+    def still(tried: list[Step]) -> str:
+        return "it fails so" if {b"step 7", b"step 31"} <= {step.line for step in tried} else ""
+
+    found = minimise(Failure("it fails so", steps), still)
+    assert [step.line for step in found.steps] == [b"step 7", b"step 31"]
+    assert loaded(saved(found)) == found.steps
+
+
+def test_steps_are_taken_again() -> None:
+    offer = Step("admin", b"SYNC all|offer", b"nonsense\n")
+    assert replay(InProcess, [Step("nobody", b"NOOP"), offer, Step("user", b"SYNC all|tail")]) == ""
+
+
+def test_every_permission_has_a_party() -> None:
+    """Whoever adds one has to say who it is here."""
+    assert {handler.permission for handler in TABLE.commands.values()} <= set(Permission)
+    assert len(Permission) == 6
+    assert len(PARTIES) == 6
