@@ -27,7 +27,7 @@ def aside() -> None:
 
 def _find(directory: Path, peer: str) -> list[AsideStatus]:
     with local_node(directory) as remote:
-        return ask_values(remote, f"SYNC all|aside|{peer}", AsideStatus)
+        return ask_values(remote, "SYNC all|aside" + (f"|{peer}" if peer else ""), AsideStatus)
 
 
 @aside.command("list")
