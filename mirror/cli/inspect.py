@@ -16,6 +16,7 @@ from mirror.config import SHARE, ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.answers import parse_check
 from mirror.wire.status import ConflictStatus, NodeStatus, WinnerStatus
 
 TIMEOUT_S = 90.0
@@ -216,18 +217,27 @@ def _resolve(directory: Path, action: str, done: str, numbers: tuple[int, ...], 
 
 
 @cli.command()
+@click.option("--mend", is_flag=True, help="First write records anew that an older version let in and no node takes.")
 @json_option
 @click.pass_obj
-def check(directory: Path, as_json: bool) -> None:
-    """Recompute every CRC, digest and content of the store and name what is wrong."""
+def check(directory: Path, mend: bool, as_json: bool) -> None:
+    """Recompute every CRC, digest and content of the store and name what is wrong.
+
+    What --mend replaces is kept in the conflict log.  Each node has to mend its own.
+    """
     with local_node(directory) as remote:
-        reply = remote.channel.ask("SYNC all|check", 1)
-        problems = list(remote.channel.read_listing())
-    records, contents = reply.parameters[:2]
+        reply = remote.channel.ask("SYNC all|check" + "|mend" * mend, 1)
+        found = parse_check(reply.text, remote.channel.read_listing())
+    problems = found.problems
     if as_json:
-        print_json({"records": int(records), "contents": int(contents), "problems": problems})
+        print_json({
+            "records": found.records, "contents": found.contents,
+            "problems": list(problems), "mended": list(found.mended),
+        })  # fmt: skip
     else:
-        for problem in problems:
-            click.echo(problem)
-        click.echo(f"{records} records and {contents} large bodies checked: {len(problems) or 'no'} problems.")
+        for line in (*found.mended, *problems):
+            click.echo(line)
+        click.echo(
+            f"{found.records} records and {found.contents} large bodies checked: {len(problems) or 'no'} problems."
+        )
     sys.exit(EXIT_DIFFERENT if problems else 0)

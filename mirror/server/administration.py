@@ -11,6 +11,7 @@ from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.store.base import Aside, Conflict, Listing, Reader, Reading
 from mirror.store.check import check_store
+from mirror.store.mend import mend_store
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, clean
@@ -145,10 +146,17 @@ def keep_both(session: Session, _asked: Asked, number: int) -> None:
     session.reply(Code.OK, format_place(record.collection, record.key))
 
 
-def check(session: Session, _asked: Asked) -> None:
-    """check: compute every CRC, digest and content again."""
+MEND = "mend"
+"""Asks for what can be mended to be mended before."""
+
+
+def check(session: Session, _asked: Asked, mend: str | None) -> None:
+    """check: compute every CRC, digest and content again, after what no node takes was written anew if so asked."""
+    if mend is not None:
+        session.node.single_user.check_open()
+    mended = mend_store(session.node.store) if mend is not None else []
     report = session.node.store.run(check_store)
-    found = CheckResult(report.records, report.contents, tuple(report.problems))
+    found = CheckResult(report.records, report.contents, tuple(report.problems), tuple(mended))
     session.send_listing(*format_check(found))
 
 

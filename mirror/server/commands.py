@@ -6,6 +6,7 @@ Dispatch, ``HELP`` and SYNC's listings come from it, and docs/protocol.md is che
 from mirror.peer.dial import MECHANISM
 from mirror.server.administration import (
     ALL,
+    MEND,
     back_up,
     check,
     dismiss,
@@ -60,6 +61,7 @@ from mirror.wire.arguments import (
     hexadecimal,
     number,
     number_or,
+    one_of,
     rest,
     sha_256,
     text,
@@ -180,7 +182,12 @@ ACTIONS = {
     "backup": Handler(
         back_up, "writes the whole store to a new file (administrators)", (absolute_path("file"),), ADMIN
     ),
-    "check": Handler(check, "recomputes every CRC and digest (administrators)", permission=ADMIN),
+    "check": Handler(
+        check,
+        "recomputes every CRC and digest; mend writes anew what no node takes (administrators)",
+        (one_of(MEND, (MEND,), default=None),),
+        ADMIN,
+    ),
 }
 
 SHARE_ACTIONS = {

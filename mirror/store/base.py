@@ -484,6 +484,13 @@ class Writer(Reader, Protocol):
         """
         ...
 
+    def mend(self, sequence: int) -> Record:
+        """Write the record at a place of the feed anew, which no node takes as it is, with what can be kept of it.
+
+        The old one goes to the conflict log.  Raises BadRecord where nothing can be made of it.
+        """
+        ...
+
     def dismiss(self, number: int) -> Record | None:
         """Resolve a conflict as it stands, everywhere.  Raises NoConflict."""
         ...

@@ -23,6 +23,7 @@ from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import Value, order, pack_fields, unpack_fields
 from mirror.model.judge import Unfit, cannot, judge, sort_out
 from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, kind_of
+from mirror.model.mending import mended
 from mirror.model.merge import is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.parts import without_written
@@ -653,6 +654,20 @@ class Ledger(Tables):
         if current is None or current.dead:
             return None
         return self._put(tombstone(current, self.clock.tick(), self._origin))
+
+    def mend(self, sequence: int) -> Record:
+        """Write the record at a place of the feed anew, which no node takes as it is, with what can be kept of it.
+
+        The old one goes to the conflict log; it is not merged, since it cannot be read.  Raises BadRecord.
+        """
+        old = self.at(sequence)
+        made = mended(old, self.clock.tick(), self._origin, self.store_body)
+        crc = self.held(old.collection, [old.key])[old.key].crc
+        self.replace(old.collection, [(made, record_crc(made))], [Row(sequence, old, crc)])
+        self.note_newest(_newest_by_origin([made]))
+        if old.collection != NODES:
+            self._log_conflicts([Loser(old)], made)
+        return made
 
     def _put(self, record: Record) -> Record:
         judge(record)

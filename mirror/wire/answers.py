@@ -302,12 +302,15 @@ def parse_place(text: str) -> tuple[str, str]:
 
 
 def format_check(result: CheckResult) -> tuple[str, list[str]]:
-    """Return the reply to ``check``, and the lines of its listing."""
+    """Return the reply to ``check``, and the lines of its listing: first those of what was mended."""
     text = f"{result.records}|{result.contents}|{len(result.problems)}|records, contents, problems"
-    return text, list(result.problems)
+    told = f"{text}, mended|{len(result.mended)}" if result.mended else text
+    return told, [*result.mended, *result.problems]
 
 
 def parse_check(text: str, lines: Iterable[str]) -> CheckResult:
     """Read the reply to ``check`` and its listing."""
-    records, contents = _fields(text, 2, "the answer to check")[:2]
-    return CheckResult(_number(records, text), _number(contents, text), tuple(lines))
+    fields = _fields(text, 2, "the answer to check")
+    mended = _number(fields[4], text) if len(fields) > 4 else 0
+    told = tuple(lines)
+    return CheckResult(_number(fields[0], text), _number(fields[1], text), told[mended:], told[:mended])

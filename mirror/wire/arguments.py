@@ -99,7 +99,7 @@ def cursor(name: str, default: Cursor) -> Argument:
     return Argument(name, parse_cursor, "epoch:sequence", default)
 
 
-def one_of(name: str, choices: Collection[str]) -> Argument:
+def one_of(name: str, choices: Collection[str], default: Any = REQUIRED) -> Argument:
     """One of some words."""
 
     def parse(given: str) -> str:
@@ -107,7 +107,7 @@ def one_of(name: str, choices: Collection[str]) -> Argument:
             raise ValueError
         return given
 
-    return Argument(name, parse, " or ".join(choices))
+    return Argument(name, parse, " or ".join(choices), default)
 
 
 def absolute_path(name: str) -> Argument:

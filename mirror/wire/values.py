@@ -166,3 +166,5 @@ class CheckResult(NamedTuple):
     records: int
     contents: int
     problems: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
+    """A line for every record that was written anew before."""

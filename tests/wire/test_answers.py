@@ -128,7 +128,7 @@ def test_place(collection: str, key: str) -> None:
     assert answers.parse_place(over_the_wire(answers.format_place(collection, key))[0]) == (collection, key)
 
 
-@given(st.builds(CheckResult, NUMBERS, NUMBERS, st.lists(NAMES).map(tuple)))
+@given(st.builds(CheckResult, NUMBERS, NUMBERS, st.lists(NAMES).map(tuple), st.lists(NAMES).map(tuple)))
 def test_check(result: CheckResult) -> None:
     text, lines = over_the_wire(*answers.format_check(result))
     assert answers.parse_check(text, lines or []) == result
