@@ -49,6 +49,7 @@ COMMANDS: dict[str, Lazy] = {
         "mirror.cli.netconf",
         {"netconf": "Rooms' network configurations: what is shared with whom.  See docs/netconf.md."},
     ),
+    **placed("mirror.cli.clock", {"clock": "This machine's clock, who confirms it, and what to do once it was wrong."}),
     **placed("mirror.cli.aside", {"aside": "Records of peers that cannot be taken: they stop nothing, and are kept."}),
     **placed("mirror.cli.demo", {"demo": "Run two nodes on this machine and keep them equal before your eyes."}),
 }

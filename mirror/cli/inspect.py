@@ -54,6 +54,8 @@ def status(directory: Path, as_json: bool) -> None:
     for link in state.links:
         for note in link.notes:
             click.echo(f"  share with {link.peer}: {note}")
+    for note in state.clock:
+        click.echo(f"  clock: {note}")
     for session in state.sessions:
         click.echo(f"  connected: {session.kind} {session.name}")
 

@@ -9,10 +9,14 @@ from typing import Any, TypeVar
 import gevent
 from gevent import socket
 
-from mirror.config import ADMIN_SOCKET, load_config, load_secrets
+from mirror.config import ADMIN_SOCKET, MIRROR, Config, load_config, load_secrets
+from mirror.model.errors import MirrorError
 from mirror.model.record import Record
 from mirror.peer.channel import MAX_JSON_LINE, Channel, ConnectionLost, connect_unix
+from mirror.peer.clocks import SYSTEM
 from mirror.peer.remote import ChannelRemote
+from mirror.store.base import Store
+from mirror.sync.clock import ClockGuard, Heard
 from mirror.wire.codec import ContentRequest
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import format_line
@@ -20,6 +24,8 @@ from mirror.wire.status import SharingStatus, parse_json
 
 T = TypeVar("T")
 
+ASK_TIMEOUT_S = 10.0
+"""Seconds that a mirror gets to say what time it is."""
 SESSION_TIMEOUT_S = 3600.0
 """A check of a large store may be silent for long."""
 
@@ -71,6 +77,33 @@ def _node_of_our_own(directory: Path) -> Iterator[ChannelRemote]:
         channel.close()
         session.join()
         store.close()
+
+
+def ask_peers(config: Config) -> dict[str, Heard]:
+    """Return, by name, what the clocks of those mirrors say that can be dialled and answer."""
+    from mirror.peer.dial import ask_time
+
+    heard: dict[str, Heard] = {}
+    for peer in config.peers:
+        if peer.kind == MIRROR and peer.address is not None:
+            try:
+                theirs_ms = ask_time(peer.address, peer.trust, ASK_TIMEOUT_S)
+            except MirrorError:
+                continue  # it cannot confirm anything, and who asks says that nobody did
+            heard[peer.name] = Heard(theirs_ms, SYSTEM.now_ms())
+    return heard
+
+
+def guard_clock(store: Store, config: Config) -> ClockGuard:
+    """Have nothing written to a store while this machine's clock is doubted; the mirrors are asked if it is."""
+    has_mirrors = any(peer.kind == MIRROR for peer in config.peers)
+    last_ms = store.read(lambda reader: reader.committed_ms())
+    guard = ClockGuard(store.clock, SYSTEM.elapsed_ms, last_ms, lambda: has_mirrors)
+    if guard.doubt():
+        for name, heard in ask_peers(config).items():
+            guard.hear(name, *heard)
+    store.clock.check = guard.check
+    return guard
 
 
 def greeted(channel: Channel) -> ChannelRemote:

@@ -11,6 +11,7 @@ from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_l
 from mirror.citadel.importer import Importer, Report, import_file, read_blocks
 from mirror.citadel.leftovers import Fetched
 from mirror.cli.app import EXIT_DIFFERENT, cli
+from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json
 from mirror.cli.progress import Meters
 from mirror.cli.setup import read_secret_file
@@ -40,6 +41,7 @@ def import_command(directory: Path, file: Path, node: str, as_json: bool) -> Non
     config = load_config(directory)
     store = open_store(directory, config.node, config.store.url, Options("ctdlmirror import"))
     try:
+        guard_clock(store, config)
         report = _import(store, file, node.lower(), as_json)
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
@@ -157,6 +159,7 @@ def _from_citadel(
     titles = {ServerStage.EXPORT: f"export of {address}", ServerStage.FILES: "room files"}
     store = open_store(config.directory, config.node, config.store.url, Options("ctdlmirror bootstrap"))
     try:
+        guard_clock(store, config)
         with Meters(as_json) as meters:
             taken = copy_server(
                 store,
@@ -199,6 +202,7 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
         Options("ctdlmirror bootstrap", max_ahead_ms=config.max_ahead_ms),
     )
     try:
+        guard_clock(store, config)
         with Meters(as_json) as meters:
 
             def progress(stage: NodeStage, done: int, total: int | None) -> None:

@@ -2,14 +2,17 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 
 from scramp import ScramClient, ScramException
 
 import mirror
-from mirror.config import Address, Peer
+from mirror.config import SHARE, Address, Peer
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, connect
+from mirror.peer.clocks import SYSTEM
 from mirror.peer.tls import secure
+from mirror.sync.clock import ClockGuard
 from mirror.wire.answers import format_agent, parse_greeting, parse_server_info
 from mirror.wire.errors import ProtocolError
 from mirror.wire.values import OLDEST_PROTOCOL, PROTOCOL, Greeting
@@ -54,12 +57,12 @@ def dial(address: Address, trust: str, timeout: float) -> Channel:
     return channel
 
 
-def authenticate(channel: Channel, own_name: str, secret: str) -> Greeting:
-    """Say which protocol we speak and log in as a peer; both sides prove that they know the secret.
+def authenticate(channel: Channel, own_name: str, secret: str, now_ms: Callable[[], int] = SYSTEM.now_ms) -> Greeting:
+    """Say which protocol we speak, and our time, and log in as a peer; both sides prove that they know the secret.
 
     Raises NotAuthenticated.
     """
-    channel.ask(f"IDEN {format_agent(mirror.__version__, own_name)}")
+    channel.ask(f"IDEN {format_agent(mirror.__version__, own_name, now_ms())}")
     client = ScramClient([MECHANISM], own_name, secret)
     first = base64.b64encode(client.get_client_first().encode()).decode()
     reply = channel.ask(f"AUTH {MECHANISM}|{own_name}|{first}", 3)
@@ -74,22 +77,36 @@ def authenticate(channel: Channel, own_name: str, secret: str) -> Greeting:
     return greeting
 
 
-def _agree(channel: Channel, peer: str) -> None:
-    """Ask which protocol the other side speaks.  Raises ProtocolsDiffer unless it is ours."""
+def _agree(channel: Channel, peer: str) -> int:
+    """Ask which protocol the other side speaks, and return its time.  Raises ProtocolsDiffer unless it is ours."""
     channel.ask("INFO", 1)
     info = parse_server_info(channel.read_listing())
     if info.protocol != PROTOCOL:
         raise ProtocolsDiffer(describe_difference(peer, info.protocol or OLDEST_PROTOCOL))
+    return info.time_ms
 
 
-def dial_peer(peer: Peer, own_name: str, secret: str, timeout: float) -> tuple[Channel, Greeting]:
-    """Return a connection to a configured peer, both sides proved."""
+def ask_time(address: Address, trust: str, timeout: float) -> int:
+    """Return what the clock of a node says (Unix milliseconds)."""
+    channel = dial(address, trust, timeout)
+    try:
+        channel.ask("INFO", 1)
+        return parse_server_info(channel.read_listing()).time_ms
+    finally:
+        channel.close()
+
+
+def dial_peer(
+    peer: Peer, own_name: str, secret: str, timeout: float, guard: ClockGuard | None = None
+) -> tuple[Channel, Greeting]:
+    """Return a connection to a configured peer, both sides proved; ``guard`` hears what its clock says."""
     if peer.address is None:
         raise ProtocolError(f"peer {peer.name} has no address")
     channel = dial(peer.address, peer.trust, timeout)
     try:
-        _agree(channel, peer.name)
-        greeting = authenticate(channel, own_name, secret)
+        now_ms = guard.now_ms if guard is not None else SYSTEM.now_ms
+        theirs_ms, ours_ms = _agree(channel, peer.name), now_ms()
+        greeting = authenticate(channel, own_name, secret, now_ms)
         if greeting.node != peer.name:
             raise NotAuthenticated(f"{channel.peer} is node {greeting.node!r}, expected was {peer.name!r}")
         if greeting.kind != peer.kind:
@@ -97,6 +114,8 @@ def dial_peer(peer: Peer, own_name: str, secret: str, timeout: float) -> tuple[C
                 f"{peer.name} has us as a peer of kind {greeting.kind}, here it is one of kind {peer.kind}: "
                 "both have to say the same with 'ctdlmirror peer add NAME --kind KIND'"
             )
+        if guard is not None:
+            guard.hear(peer.name, theirs_ms, ours_ms, peer.kind != SHARE)
     except BaseException:
         channel.close()
         raise

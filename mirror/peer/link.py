@@ -23,6 +23,7 @@ from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
 from mirror.peer.supervision import Pauses, Supervisor, run_together
 from mirror.store.base import Store
+from mirror.sync.clock import ClockGuard
 from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.round import Counts, Exchange, Round
@@ -52,10 +53,11 @@ class Link:
         wait_open: Callable[[], None],
         exchange: Exchange[ChannelRemote],
         faults: Faults | None = None,
+        guard: ClockGuard | None = None,
     ) -> None:
         """``wait_open`` blocks while this node takes nothing in (single-user mode).
 
-        ``faults`` knows what the log was told of this link before.
+        ``faults`` knows what the log was told of this link before, ``guard`` whether this node's clock is doubted.
         """
         self.exchange = exchange
         self._store = store
@@ -64,15 +66,14 @@ class Link:
         self._secret = secret
         self._recent = recent
         self._wait_open = wait_open
+        self._guard = guard
         self._channels: list[Channel] = []
         self._counts = Counts()
         self._notes: list[str] = []
         self._reconciled = 0.0
         self._last_change = 0.0
         pauses = Pauses(config.replication.retry_min_s, config.replication.retry_max_s)
-        self._name = f"link to {peer.name}"
-        self._faults = faults or Faults()
-        self._supervisor = Supervisor(self._name, pauses, faults=self._faults)
+        self._supervisor = Supervisor(f"link to {peer.name}", pauses, faults=faults)
 
     @property
     def status(self) -> LinkStatus:
@@ -96,7 +97,7 @@ class Link:
 
     def _dial(self) -> tuple[ChannelRemote, Greeting]:
         timeout = self._config.replication.keepalive_s * 3.0
-        channel, greeting = dial_peer(self._peer, self._config.node, self._secret, timeout)
+        channel, greeting = dial_peer(self._peer, self._config.node, self._secret, timeout, self._guard)
         self._channels.append(channel)
         return ChannelRemote(channel), greeting
 
@@ -116,6 +117,8 @@ class Link:
     def _exchange(self) -> None:
         self._supervisor.enter(CONNECTING)
         commands, greeting = self._dial()
+        if self._guard is not None:
+            self._guard.check()
         pushing = self._peer.push == "yes" or (self._peer.push == "auto" and not greeting.dials)
         work = Round(
             self.exchange,
@@ -137,7 +140,7 @@ class Link:
     def _wait(self, error: StampAhead) -> None:
         """Wait until a stamp may be taken that is a little ahead of this node's clock."""
         if error.wait_ms > NOTICED_WAIT_MS:
-            self._faults.tell(log, self._name, f"waits {error.wait_ms // 1000} s: {error}")
+            log.warning("link to %s waits %d s: %s", self._peer.name, error.wait_ms // 1000, error)
         gevent.sleep(error.wait_ms / 1000)
 
     def _prepare(self, work: Round[ChannelRemote], remote: ChannelRemote, greeting: Greeting) -> None:

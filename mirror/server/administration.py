@@ -12,10 +12,11 @@ from mirror.server.table import Asked
 from mirror.store.base import Aside, Conflict, Listing, Reader, Reading
 from mirror.store.check import check_store
 from mirror.store.mend import mend_store
+from mirror.sync.clock import format_ms
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, clean
-from mirror.wire.status import AsideStatus, ConflictStatus, NodeStatus, SessionStatus
+from mirror.wire.status import AsideStatus, ClockStatus, ConflictStatus, NodeStatus, PeerClock, SessionStatus
 from mirror.wire.values import CheckResult
 
 
@@ -41,6 +42,7 @@ def tell_status(session: Session, _asked: Asked) -> None:
         sessions=[SessionStatus(party.kind, party.name) for party in parties],
         links=[link.status for link in node.links.values()],
         aside=aside,
+        clock=node.clock.notes(),
     )
     session.send_json([status])
 
@@ -164,3 +166,20 @@ def back_up(session: Session, _asked: Asked, destination: Path) -> None:
     """backup: write the whole store to a new file."""
     session.node.store.run(lambda store: store.backup(destination))
     session.reply(Code.OK, clean(str(destination)))
+
+
+def tell_clock(session: Session, _asked: Asked) -> None:
+    """clock: what this machine's clock says, what its witnesses say, and what is ahead of it."""
+    guard, clock = session.node.clock, session.node.store.clock
+    limit = clock.limit()
+    committed_ms, ahead = session.node.store.read(lambda reader: (reader.committed_ms(), reader.count_ahead(limit)))
+    peers = [PeerClock(peer, heard.theirs_ms, heard.ours_ms) for peer, heard in sorted(guard.heard.items())]
+    doubt = guard.doubt()
+    session.send_json([ClockStatus(clock.now_ms(), committed_ms, clock.last, limit, doubt, peers, ahead)])
+
+
+def accept_clock(session: Session, _asked: Asked) -> None:
+    """accept-clock: believe this machine's clock, whatever its witnesses say."""
+    session.node.clock.accept()
+    session.node.store.write(lambda writer: None)  # so that the last commit is of a time that is believed
+    session.reply(Code.OK, format_ms(session.node.clock.now_ms()))

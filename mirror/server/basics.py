@@ -24,7 +24,7 @@ def tell_info(session: Session) -> None:
         capabilities=CAPABILITIES,
         tls=session.secure,
         mode=node.single_user.mode.value,
-        time_ms=int(time.time() * 1000),
+        time_ms=node.store.clock.now_ms(),
         epoch=node.store.read(lambda reader: reader.root()).epoch if session.party is not None else "",
     )
     session.send_listing("Server info:", format_server_info(info))
@@ -43,6 +43,7 @@ def tell_help(session: Session, verb: str) -> None:
 def note_agent(session: Session, agent: str) -> None:
     """IDEN: what the client is."""
     session.agent = agent[:MAX_AGENT]
+    session.agent_ms = session.node.store.clock.now_ms()
     session.reply(Code.OK, "Ok")
 
 

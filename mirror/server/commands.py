@@ -7,6 +7,7 @@ from mirror.peer.dial import MECHANISM
 from mirror.server.administration import (
     ALL,
     MEND,
+    accept_clock,
     back_up,
     check,
     dismiss,
@@ -15,6 +16,7 @@ from mirror.server.administration import (
     restore,
     retry_aside,
     tell_aside,
+    tell_clock,
     tell_conflicts,
     tell_status,
 )
@@ -187,6 +189,10 @@ ACTIONS = {
         "recomputes every CRC and digest; mend writes anew what no node takes (administrators)",
         (one_of(MEND, (MEND,), default=None),),
         ADMIN,
+    ),
+    "clock": Handler(tell_clock, "this machine's clock, and what confirms it (administrators)", permission=ADMIN),
+    "accept-clock": Handler(
+        accept_clock, "believes this machine's clock, whatever its witnesses say (administrators)", permission=ADMIN
     ),
 }
 

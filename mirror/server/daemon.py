@@ -11,6 +11,7 @@ from gevent.event import Event
 
 from mirror.config import SHARE, STATE_FILE, Config, Peer, load_config, load_secrets
 from mirror.model.errors import MirrorError
+from mirror.peer.clocks import SYSTEM, Clocks
 from mirror.peer.link import Link
 from mirror.peer.remote import ChannelRemote
 from mirror.peer.tls import server_context
@@ -26,6 +27,8 @@ from mirror.sync.share.exchange import ShareExchange
 
 log = logging.getLogger("mirror.daemon")
 
+WATCH_S = 60.0
+"""Seconds between two looks at the clock; every write looks as well."""
 STOP_TIMEOUT_S = 4.0
 """Seconds that links and sessions get to end."""
 
@@ -38,7 +41,7 @@ def _kind(config: Config, name: str) -> str:
 class Daemon:
     """Owns the node, the listener and one greenlet per link."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clocks: Clocks = SYSTEM) -> None:
         """Raises ConfigError, StoreError or ListenError."""
         self._directory = directory
         config, secrets = load_config(directory), load_secrets(directory)
@@ -46,12 +49,13 @@ class Daemon:
             directory,
             config.node,
             config.store.url,
-            Options("ctdlmirror daemon", max_ahead_ms=config.max_ahead_ms),
+            Options("ctdlmirror daemon", clocks.now_ms, max_ahead_ms=config.max_ahead_ms),
         )
-        self.node = Node(config, secrets, store)
+        self.node = Node(config, secrets, store, clocks.elapsed_ms)
         self._listener = Listener(self.node)
         self._greenlets: dict[str, gevent.Greenlet] = {}
         self._stop = Event()
+        self._clock_believed = Event()
         try:
             self.node.tls = server_context(directory)
             self._listener.open()
@@ -66,8 +70,13 @@ class Daemon:
         gevent.signal_handler(signal.SIGINT, self._stop.set)
         gevent.signal_handler(signal.SIGHUP, self.reload)
         upkeep = Upkeep(self.node.store, self.node.config)
+        self.node.clock.believed = self._clock_believed.set
         upkeep.keep_up()  # before any peer compares what both of us have heard
-        keeping = [gevent.spawn(upkeep.run), gevent.spawn(self.node.sharing.run, self._rules_changed)]
+        keeping = [
+            gevent.spawn(upkeep.run),
+            gevent.spawn(self.node.sharing.run, self._rules_changed),
+            gevent.spawn(self._watch_clock, upkeep),
+        ]
         self._start_links(self.node.config)
         self._write_state()
         log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
@@ -76,6 +85,16 @@ class Daemon:
         finally:
             gevent.killall(keeping)
             self._close()
+
+    def _watch_clock(self, upkeep: Upkeep) -> None:
+        """Say what is wrong with the clock when that is noticed, and do what waited for it, until killed."""
+        for note in self.node.clock.stamps_ahead():
+            log.warning("%s", note)
+        while True:
+            self.node.clock.watch()
+            if self._clock_believed.wait(WATCH_S):
+                self._clock_believed.clear()
+                upkeep.keep_up()
 
     def _write_state(self) -> None:
         state = {"pid": os.getpid(), "node": self.node.config.node, "addresses": self.node.addresses}
@@ -96,7 +115,15 @@ class Daemon:
         node = self.node
         exchange = self._exchange_with(peer)
         link = Link(
-            node.store, config, peer, secret, node.recent[peer.name], node.single_user.wait_open, exchange, node.faults
+            node.store,
+            config,
+            peer,
+            secret,
+            node.recent[peer.name],
+            node.single_user.wait_open,
+            exchange,
+            node.faults,
+            node.clock,
         )
         self.node.links[peer.name] = link
         self._greenlets[peer.name] = gevent.spawn(link.run)

@@ -14,7 +14,7 @@ from mirror.service.directory import password_matches
 from mirror.service.party import Party, PartyKind
 from mirror.service.rights import Rights
 from mirror.sync.scope import EVERYTHING
-from mirror.wire.answers import format_greeting, format_logged_in, parse_agent
+from mirror.wire.answers import format_greeting, format_logged_in, parse_agent, parse_agent_time
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
 from mirror.wire.values import PROTOCOL, Greeting, LoggedIn
@@ -96,6 +96,7 @@ def _scram_final(session: Session, message: str) -> None:
         session.party = Party(PartyKind.SHARE, name, node.sharing.of(name).scope)
     else:
         session.party = Party(PartyKind.PEER, name, EVERYTHING)
+    node.clock.hear(name, parse_agent_time(session.agent), session.agent_ms, kind != SHARE)
     greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind)
     session.reply(Code.OK, format_greeting(proof, greeting))
 

@@ -2,13 +2,14 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from scramp import ScramMechanism
 
-from mirror.config import SHARE, Config
+from mirror.config import MIRROR, SHARE, Config
 from mirror.faults import Faults
+from mirror.peer.clocks import SYSTEM
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
 from mirror.server.pages import SharedPages, changes_of
@@ -17,6 +18,7 @@ from mirror.server.single_user import SingleUser
 from mirror.service.directory import Directory
 from mirror.service.party import Party
 from mirror.store.green import GreenStore
+from mirror.sync.clock import ClockGuard
 from mirror.sync.derived import Sums
 from mirror.sync.recent import Recent
 from mirror.sync.scope import Scope
@@ -42,8 +44,18 @@ class Connected(Protocol):
 class Node:
     """The store, the configuration, who is connected, and the links."""
 
-    def __init__(self, config: Config, secrets: dict[str, str], store: GreenStore) -> None:
+    def __init__(
+        self,
+        config: Config,
+        secrets: dict[str, str],
+        store: GreenStore,
+        elapsed_ms: Callable[[], int] = SYSTEM.elapsed_ms,
+    ) -> None:
+        """``elapsed_ms`` returns milliseconds that only go forward; from now on the store's clock may be doubted."""
         self.store = store
+        last_ms = store.read(lambda reader: reader.committed_ms())
+        self.clock = ClockGuard(store.clock, elapsed_ms, last_ms, self._has_mirrors)
+        store.clock.check = self.clock.check
         self.sessions: set[Connected] = set()
         self.links: dict[str, Link] = {}
         self.recent: defaultdict[str, Recent] = defaultdict(Recent)
@@ -68,6 +80,9 @@ class Node:
         self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
 
         self.sharing.configure([peer.name for peer in config.peers if peer.kind == SHARE])
+
+    def _has_mirrors(self) -> bool:
+        return any(peer.kind == MIRROR for peer in self.config.peers)
 
     def pages_for(self, scope: Scope) -> SharedPages:
         """Return the pages that all parties of equal rights share."""

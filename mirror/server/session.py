@@ -18,6 +18,7 @@ from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
 from mirror.service.rights import Rights
 from mirror.store.base import BoundReached, MissingContent, StoreError
+from mirror.sync.clock import ClockDoubted
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
 from mirror.sync.uploads import Uploads
@@ -51,6 +52,7 @@ _ANSWERS: tuple[tuple[type[MirrorError], _Answer], ...] = (
     (BadRecord, _Answer(Code.ILLEGAL, logging.WARNING)),
     (MissingContent, _Answer(Code.NOT_FOUND, logging.INFO)),
     (BoundReached, _Answer(Code.TOO_MANY, logging.WARNING)),
+    (ClockDoubted, _Answer(Code.BUSY, logging.WARNING)),
     (StoreError, _Answer(Code.INTERNAL, logging.ERROR)),
 )
 _UNKNOWN = _Answer(Code.INTERNAL, logging.ERROR)
@@ -74,6 +76,7 @@ class Session:
         self.scram: Any = None
         self.scram_name = ""
         self.agent = ""
+        self.agent_ms = 0  # our time when that was said
         self.room = ""
         self.pinned: Any = None
         self._notices: list[str] = []

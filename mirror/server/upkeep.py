@@ -1,7 +1,6 @@
 """What a running node does now and then: a sign of life, dropping old tombstones, sweeping unused contents."""
 
 import logging
-import time
 from collections.abc import Callable
 
 import gevent
@@ -12,6 +11,7 @@ from mirror.model.applied import Applied
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.store.base import Store, Writer
+from mirror.sync.clock import ClockDoubted
 from mirror.sync.horizon import Keeping, keep_up
 
 log = logging.getLogger("mirror.upkeep")
@@ -51,13 +51,15 @@ class Upkeep:
     def _attempt(self, step: Callable[[], None]) -> None:
         try:
             step()
+        except ClockDoubted as error:
+            log.debug("upkeep: %s", error)  # who watches the clock has said so, and calls when it is believed
         except MirrorError as error:
             log.error("upkeep: %s; trying again in an hour", error)
         except Exception:  # whatever it is, the next hour has its own work
             log.exception("upkeep: an unexpected error; trying again in an hour")
 
     def _keep_up(self) -> None:
-        horizon = keep_up(self._store, int(time.time() * 1000), self._keeping)
+        horizon = keep_up(self._store, self._store.clock.now_ms(), self._keeping)
         if horizon:
             log.info("tombstones from before %s are dropped: all nodes have them", format_stamp(horizon))
 
@@ -77,7 +79,7 @@ class Upkeep:
 
     def _drop_conflicts(self) -> None:
         """Forget the conflicts that were resolved long ago; nothing unresolved is ever thrown away."""
-        before = int(time.time() * 1000) - self._conflict_days * DAY_MS
+        before = self._store.clock.now_ms() - self._conflict_days * DAY_MS
         dropped = self._store.write(lambda writer: writer.drop_conflicts(before))
         if dropped:
             log.info("%d conflicts that were resolved over %d days ago are forgotten", dropped, self._conflict_days)

@@ -21,12 +21,6 @@ def system_now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def system_elapsed_ms() -> int:
-    """Milliseconds that only go forward, those in suspend included where the system counts them."""
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime_ns(clock) // 1_000_000
-
-
 class Options(NamedTuple):
     """How a store is opened, whatever keeps it.
 

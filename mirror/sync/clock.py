@@ -116,19 +116,23 @@ class ClockGuard:
 
     def notes(self) -> list[str]:
         """Return what an administrator should know of this node's clock and its peers', a line each."""
-        found = [self.doubt()]
-        if self._clock.last > self._clock.limit():
-            found.append(
-                f"the newest stamp here, {format_stamp(self._clock.last)}, is ahead of this machine's clock, "
-                f"{format_ms(self.now_ms())}: no other node takes it; if the clock is right by now, stop the daemon "
-                "and run 'ctdlmirror clock repair'"
-            )
+        found = [self.doubt(), *self.stamps_ahead()]
         for peer, heard in sorted(self.heard.items()):
             if heard.apart_ms > self._clock.max_ahead_ms:
                 found.append(
                     f"the clock of {peer} said {format_ms(heard.theirs_ms)} when ours said {format_ms(heard.ours_ms)}"
                 )
         return [note for note in found if note]
+
+    def stamps_ahead(self) -> list[str]:
+        """Return a line that says so where stamps of this store are ahead of the clock."""
+        if self._clock.last <= self._clock.limit():
+            return []
+        return [
+            f"the newest stamp here, {format_stamp(self._clock.last)}, is ahead of this machine's clock, "
+            f"{format_ms(self.now_ms())}: no other node takes it; if the clock is right by now, stop the daemon "
+            "and run 'ctdlmirror clock repair'"
+        ]
 
     def _believe(self, now_ms: int) -> None:
         self._known_ms, self._known_at, self._since = now_ms, self._elapsed_ms(), ""

@@ -81,9 +81,18 @@ def format_server_info(info: ServerInfo) -> list[str]:
 _PROTOCOL = re.compile(r"protocol=(\d{1,9})", re.ASCII)
 
 
-def format_agent(software: str, node: str) -> str:
-    """Return what a node says of itself with IDEN: developer, client, version, description, host."""
-    return f"citadel-mirror|{software}|protocol={PROTOCOL}|mirror node|{node}"
+_TIME = re.compile(r"time=(\d{1,15})", re.ASCII)
+
+
+def format_agent(software: str, node: str, time_ms: int) -> str:
+    """Return what a node says of itself with IDEN: developer, client, version, description, host, and its clock."""
+    return f"citadel-mirror|{software}|protocol={PROTOCOL}|mirror node|{node}|time={time_ms}"
+
+
+def parse_agent_time(text: str) -> int:
+    """Return the Unix milliseconds of a client's clock, if it said them with IDEN, or 0."""
+    found = next((found for parameter in text.split("|") if (found := _TIME.fullmatch(parameter.strip()))), None)
+    return int(found[1]) if found else 0
 
 
 def parse_agent(text: str) -> int:

@@ -55,6 +55,31 @@ class NodeStatus(msgspec.Struct):
     links: list[LinkStatus]
     aside: dict[str, int] = {}
     """By peer, how many of its records were set aside."""
+    clock: list[str] = []
+    """What is wrong with this node's clock or a peer's, a line each."""
+
+
+class PeerClock(msgspec.Struct):
+    """What a peer's clock said, and what this node's said then (Unix milliseconds)."""
+
+    peer: str
+    theirs_ms: int
+    ours_ms: int
+
+
+class ClockStatus(msgspec.Struct):
+    """This machine's clock and its witnesses: when the store was last written, the peers.
+
+    ``doubt`` says why nothing is written.  Stamps beyond ``limit`` lie ahead; by collection, how many records do.
+    """
+
+    now_ms: int
+    committed_ms: int
+    newest: int
+    limit: int
+    doubt: str
+    peers: list[PeerClock]
+    ahead: dict[str, int]
 
 
 class AsideStatus(msgspec.Struct):

@@ -238,7 +238,7 @@ def test_a_peer_of_another_protocol_is_told_what_to_do(
     channel = talk()
     if agent:
         assert say(channel, agent).startswith("200")
-    monkeypatch.setattr("mirror.peer.dial.format_agent", lambda _software, _node: agent.removeprefix("IDEN ") or "x")
+    monkeypatch.setattr("mirror.peer.dial.format_agent", lambda *_: agent.removeprefix("IDEN ") or "x")
     with pytest.raises(Refused, match=said) as refused:
         authenticate(channel, "beta", SECRET)
     assert refused.value.code == 577

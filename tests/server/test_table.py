@@ -129,6 +129,8 @@ def test_nothing_of_the_administrators_is_open_to_others() -> None:
         "preview",
         "backup",
         "check",
+        "clock",
+        "accept-clock",
         "shares status",
     }
     peers = {name for name, handler in HANDLERS.items() if handler.permission is Permission.PEER_OR_ADMIN}

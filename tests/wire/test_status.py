@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import decode_line, format_line
 from mirror.wire.status import (
+    ClockStatus,
     ConflictStatus,
     LinkStatus,
     NodeStatus,
@@ -48,7 +49,7 @@ def _field(type_: object) -> st.SearchStrategy[object]:
     return st.one_of(*(st.none() if one is type(None) else _field(one) for one in arguments))
 
 
-@pytest.mark.parametrize("type_", [NodeStatus, ConflictStatus, SharingStatus, PreviewCount])
+@pytest.mark.parametrize("type_", [NodeStatus, ClockStatus, ConflictStatus, SharingStatus, PreviewCount])
 @given(data=st.data())
 def test_what_is_parsed_is_what_was_formatted(type_: type[msgspec.Struct], data: st.DataObject) -> None:
     value = data.draw(_values(type_))
@@ -64,7 +65,7 @@ def test_the_bytes_are_those_of_version_1() -> None:
         '{"node": "a", "epoch": "c3", "sequence": 1, "records": 2, "newest": 3, "digest": "0f", "mode": "multi-user", '
         '"holder": "", "uptime_s": 4, "addresses": ["h:1"], "conflicts": 0, "sessions": [], "links": [{"peer": "b", '
         '"address": "h:2", "phase": "waiting", "since": 0.0, "error": "", "failures": 0, "pulled": 0, "pushed": 0, '
-        '"conflicts": 0, "reconciled": 0.0, "last_change": 0.0, "notes": []}], "aside": {}}'
+        '"conflicts": 0, "reconciled": 0.0, "last_change": 0.0, "notes": []}], "aside": {}, "clock": []}'
     )
     conflict = ConflictStatus(1, "é", 2, 3, WinnerStatus(4, "a"), {"key": "k"}, None, None)
     assert format_json(conflict) == (
