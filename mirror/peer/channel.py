@@ -97,6 +97,16 @@ class Channel:
         except OSError:
             return  # it is gone already, which is what was wanted
 
+    def hang_up(self) -> None:
+        """End the connection under whoever uses it: both sides read its end at once, and the user closes it.
+
+        A socket that is closed while another greenlet waits for it to become readable wakes neither.
+        """
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except (OSError, ValueError):
+            return  # it is gone already, which is what was wanted
+
     @property
     def pending(self) -> bool:
         """Whether bytes have arrived that were not taken yet."""

@@ -219,8 +219,8 @@ class Session:
         self.send_listing("JSON lines follow", [format_json(value) for value in values])
 
     def hang_up(self) -> None:
-        """End the connection at once."""
-        self.channel.close()
+        """End the connection at once, whatever the session waits for; it gives back then what it holds."""
+        self.channel.hang_up()
 
     def notify(self, text: str) -> None:
         """Tell the other side something out of turn: now if it is idle, else before the next reply."""

@@ -11,7 +11,7 @@ from gevent import socket
 
 from mirror.config import Config, ReplicationSettings
 from mirror.model.record import Record
-from mirror.peer.channel import Channel
+from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.remote import ChannelRemote
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
@@ -103,3 +103,19 @@ def test_a_peer_that_gave_all_of_what_is_written_hears_a_keepalive_in_time(talk:
     with always_writing(node):
         pages = list(itertools.islice(remote.tail(begun), 2))
     assert [begun.sequence, *sequences(pages)] == sorted({begun.sequence, *sequences(pages)})
+
+
+def test_a_tail_that_is_hung_up_on_ends_at_once_not_at_its_next_keepalive(talk: Talk, node: Node) -> None:
+    node.configure(Config(node.config.directory, "m", replication=ReplicationSettings(keepalive_s=3600)), {})
+    remote = ChannelRemote(talk(ADMIN))
+    tail = remote.tail(remote.info().cursor)
+    node.store.write(lambda writer: writer.put(Record("config", "c", 1, "x", 1)))
+    assert next(tail).records
+    (session,) = node.sessions
+    gevent.idle()  # it waits for the next change now
+    session.hang_up()
+    with pytest.raises(ConnectionLost, match="closed the connection"):
+        next(tail)
+    with gevent.Timeout(SILENCE_S):
+        while node.sessions:
+            gevent.sleep(0)
