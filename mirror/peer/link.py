@@ -73,7 +73,9 @@ class Link:
         self._reconciled = 0.0
         self._last_change = 0.0
         pauses = Pauses(config.replication.retry_min_s, config.replication.retry_max_s)
-        self._supervisor = Supervisor(f"link to {peer.name}", pauses, faults=faults)
+        self._name = f"link to {peer.name}"
+        self._faults = faults or Faults()
+        self._supervisor = Supervisor(self._name, pauses, faults=self._faults)
 
     @property
     def status(self) -> LinkStatus:
@@ -140,7 +142,7 @@ class Link:
     def _wait(self, error: StampAhead) -> None:
         """Wait until a stamp may be taken that is a little ahead of this node's clock."""
         if error.wait_ms > NOTICED_WAIT_MS:
-            log.warning("link to %s waits %d s: %s", self._peer.name, error.wait_ms // 1000, error)
+            self._faults.tell(log, self._name, f"waits {error.wait_ms // 1000} s: {error}")
         gevent.sleep(error.wait_ms / 1000)
 
     def _prepare(self, work: Round[ChannelRemote], remote: ChannelRemote, greeting: Greeting) -> None:
