@@ -73,6 +73,10 @@ class Wrong(Exception):
     """What must not happen; says what did."""
 
 
+class Closed(Wrong):
+    """The node closed a connection without a line.  It may do so to a share peer, when what is shared has changed."""
+
+
 class Place(Protocol):
     """A node under test."""
 
@@ -300,7 +304,7 @@ class Talk:
         first = True
         while (line := self._line()) != END_OF_LISTING:
             if line is None:
-                raise Wrong("a listing ended without its line 000")
+                raise Closed("a listing ended without its line 000")
             batches = batches or (first and not text and line.startswith(b"Type="))
             first = False
             if batches and b"CHUNK " in line[:11]:
@@ -346,6 +350,10 @@ class Run:
         """Take one step.  Raises Wrong."""
         try:
             self._take(step)
+        except Closed:
+            if step.party != "share":
+                raise
+            self._talks.pop("share").channel.close()
         except ConnectionLost as error:
             raise Wrong(f"the connection was lost: {error}") from None
         self.place.step()
@@ -357,8 +365,8 @@ class Run:
         if talk is not None:
             refused = talk.refused
             reply = self._say(talk, step)
-            if reply is None and not refused and step.party != "share":  # of whom the rules may have changed
-                raise Wrong("the node closed the connection without a line")
+            if reply is None and not refused:
+                raise Closed("the node closed the connection without a line")
         if reply is None:
             try:
                 talk = self._talks[step.party] = Talk(self.place.connect(step.party))
@@ -367,7 +375,7 @@ class Run:
             reply = self._say(talk, step)
         assert talk is not None
         if reply is None:
-            raise Wrong("the node closed the connection without a line")
+            raise Closed("the node closed the connection without a line")
         self._go_on(talk, step, reply)
 
     def _say(self, talk: Talk, step: Step) -> Reply | None:
@@ -409,7 +417,7 @@ class Run:
             talk.channel.close()
             del self._talks[step.party]
         elif reply is None:
-            raise Wrong("what was sent got no answer")
+            raise Closed("what was sent got no answer")
         elif reply.kind == 1:
             talk.listing(text=False)
 
