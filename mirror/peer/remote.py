@@ -16,7 +16,7 @@ from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import INLINE_LIMIT, Record
 from mirror.peer.channel import Channel
-from mirror.store.green import run_in
+from mirror.store.threads import run_in
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import PART_BYTES
 from mirror.wire.answers import (

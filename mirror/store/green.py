@@ -15,6 +15,7 @@ from gevent.threadpool import ThreadPool
 
 from mirror.store.base import Backend, Pinned, Reader, Writer
 from mirror.store.open import DEFAULT_URL, DEFAULTS, Options, open_store
+from mirror.store.threads import run_in
 
 T = TypeVar("T")
 
@@ -112,22 +113,6 @@ class GreenPinned:
 
     def close(self) -> None:
         run_in(self._pool, self._pinned.close)
-
-
-def run_in(pool: ThreadPool, job: Callable[[], T]) -> T:
-    """Run a job in a pool of threads, and return or raise its outcome; the pool itself would print what is raised."""
-    value, error = pool.spawn(_outcome, job).get()
-    if error is not None:
-        raise error
-    result: T = value
-    return result
-
-
-def _outcome(job: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    try:
-        return job(), None
-    except Exception as error:
-        return None, error
 
 
 def open_green(
