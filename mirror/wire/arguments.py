@@ -115,7 +115,7 @@ def absolute_path(name: str) -> Argument:
 
     def parse(given: str) -> Path:
         path = Path(given)
-        if not path.is_absolute():
+        if not path.is_absolute() or "\0" in given:
             raise ValueError
         return path
 

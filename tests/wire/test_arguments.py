@@ -74,6 +74,8 @@ def test_what_arguments_are_read_as(argument: Argument, given: list[str], value:
         (one_of("encoding", ("json", "msgpack")), ["morse"], "encoding is json or msgpack, not 'morse'"),
         (absolute_path("file"), ["a"], "file is an absolute path, not 'a'"),
         (absolute_path("file"), [], "file is an absolute path, not ''"),
+        (absolute_path("file"), ["/a\0b"], "file is an absolute path, not '/a\\x00b'"),
+        (one_of("mend", ("mend",), default=None), ["x"], "mend is mend, not 'x'"),
     ],
 )
 def test_what_was_expected_is_said(argument: Argument, given: list[str], expected: str) -> None:
