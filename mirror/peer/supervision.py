@@ -65,7 +65,8 @@ class Supervisor:
 
         ``clock`` returns seconds that only go forward, ``now`` Unix seconds; ``sleep`` takes seconds.
         """
-        self.health = Health()
+        self._health = Health()
+        self._began = clock()
         self._name = name
         self._pauses = pauses
         self._clock = clock
@@ -75,14 +76,24 @@ class Supervisor:
         self._faults = faults or Faults(clock)
         self._telling = True  # whether the log is told when the work succeeds: it does not know that it does
 
+    @property
+    def health(self) -> Health:
+        """How the work is now."""
+        if self._health.phase != WAITING:
+            self._forgive()
+        return self._health
+
     def run(self, work: Callable[[], None]) -> None:
         """Begin the work, and again after a pause when it ended, until killed."""
         while True:
-            started = self._clock()
+            self._began = self._clock()
             self._try(work)
-            if self._clock() - started > self._pauses.greatest_s:
-                self.health.failures = 1  # it did well for a while
             self._sleep(self.pause())
+
+    def _forgive(self) -> None:
+        """Forget earlier failures once the work has gone on for longer than the longest pause: it does well."""
+        if self._clock() - self._began > self._pauses.greatest_s:
+            self._health.failures = 0
 
     def _try(self, work: Callable[[], None]) -> None:
         try:
@@ -97,29 +108,32 @@ class Supervisor:
             self._failed(f"{kind}: {error}")
 
     def _failed(self, error: str) -> None:
-        self.health.error = error
-        self.health.failures += 1
+        self._forgive()
+        self._health.error = error
+        self._health.failures += 1
         self.enter(WAITING)
 
     def enter(self, phase: str) -> None:
         """Note that the work has come to a phase."""
-        if phase != self.health.phase:
-            self.health.phase = phase
-            self.health.since = self._now()
+        if phase != self._health.phase:
+            self._health.phase = phase
+            self._health.since = self._now()
 
     def succeeded(self, how: str) -> None:
-        """Note that the work got to where it goes on by itself: what failed before no longer counts.
+        """Note that the work got to where it goes on by itself.
 
-        The log is told ``how`` the first time, and after each fault that it was told of.
+        How often it failed still counts, until it has gone on for longer than the longest pause: what always fails
+        right after this would be begun again at once for ever.  The log is told ``how`` the first time, and after each
+        fault that it was told of.
         """
-        self.health.error, self.health.failures = "", 0
+        self._health.error = ""
         if self._telling:
             log.info("%s is up%s", self._name, how)
         self._telling = False
 
     def pause(self) -> float:
         """Return how many seconds to wait before the next try."""
-        return self._pauses.limit(self.health.failures) * self._chance.uniform(0.5, 1.0)
+        return self._pauses.limit(self._health.failures) * self._chance.uniform(0.5, 1.0)
 
 
 def run_together(workers: Sequence[Callable[[], None]]) -> None:

@@ -88,6 +88,33 @@ def test_work_that_went_well_for_long_is_soon_begun_again() -> None:
     assert watch.slept == [2, 4, 8, 16, 32, 2, 4]
 
 
+def test_work_that_fails_soon_after_each_success_is_begun_ever_more_rarely() -> None:
+    def fails_once_up(supervisor: Supervisor, _watch: Watch) -> None:
+        supervisor.enter("live")
+        supervisor.succeeded("")
+        raise MirrorError("a bad page")
+
+    _, watch = supervised(fails_once_up, tries=8)
+    assert watch.slept == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_failures_are_forgotten_once_the_work_has_gone_on_for_longer_than_a_pause() -> None:
+    counted: list[int] = []
+
+    def goes_on(supervisor: Supervisor, watch: Watch) -> None:
+        supervisor.enter("live")
+        supervisor.succeeded("")
+        watch.seconds += 60
+        counted.append(supervisor.health.failures)
+        watch.seconds += 1 if len(watch.slept) == 3 else 0
+        counted.append(supervisor.health.failures)
+        raise MirrorError("lost")
+
+    _, watch = supervised(goes_on, tries=5)
+    assert counted == [0, 0, 1, 1, 2, 2, 3, 0, 1, 1]
+    assert watch.slept == [2, 4, 8, 2, 4]
+
+
 def test_health_tells_what_failed_and_since_when() -> None:
     def once_up(supervisor: Supervisor, watch: Watch) -> None:
         supervisor.enter("live")
@@ -96,14 +123,14 @@ def test_health_tells_what_failed_and_since_when() -> None:
         if not watch.slept:
             raise MirrorError("lost")
         supervisor.succeeded("")
-        assert (supervisor.health.error, supervisor.health.failures) == ("", 0)
+        assert (supervisor.health.error, supervisor.health.failures) == ("", 1)
         raise ValueError("odd")
 
     supervisor, _ = supervised(once_up)
     health = supervisor.health
     assert (health.phase, health.since, health.error, health.failures) == (WAITING, 1005.0, "lost", 1)
     supervisor, _ = supervised(once_up, tries=2)
-    assert supervisor.health.error == "ValueError: odd"
+    assert (supervisor.health.error, supervisor.health.failures) == ("ValueError: odd", 2)
 
 
 def test_an_unexpected_error_is_told_in_full_and_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
