@@ -53,7 +53,7 @@ _ANSWERS: tuple[tuple[type[MirrorError], _Answer], ...] = (
     (MissingContent, _Answer(Code.NOT_FOUND, logging.INFO)),
     (BoundReached, _Answer(Code.TOO_MANY, logging.WARNING)),
     (ClockDoubted, _Answer(Code.BUSY, logging.WARNING)),
-    (StoreError, _Answer(Code.INTERNAL, logging.ERROR)),
+    (StoreError, _Answer(Code.INTERNAL, logging.WARNING)),
 )
 _UNKNOWN = _Answer(Code.INTERNAL, logging.ERROR)
 
@@ -139,7 +139,8 @@ class Session:
             return Code.ILLEGAL, f"{error}; closing"
         if isinstance(error, MirrorError):
             code, level = answer_to(error)
-            if level >= logging.ERROR or self.party_kind in ("peer", "share"):
+            ours = isinstance(error, StoreError)  # a full disk concerns whoever runs this node, whoever met it
+            if ours or level >= logging.ERROR or self.party_kind in ("peer", "share"):
                 self._tell_log(str(error), level)
             return code, str(error)
         self.closing = True

@@ -49,6 +49,7 @@ def test_a_full_disk_stops_writing_and_nothing_else(node: Make, secret: Path, ex
     resource.prlimit(beta.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_equal(alpha, beta)
     assert "no problems" in beta.run("check").stdout
+    assert sum("WARNING mirror.session: admin local: the store" in line for line in beta.log) == 1
     assert not any(" ERROR " in line for line in beta.log)
 
 
