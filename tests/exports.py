@@ -56,3 +56,41 @@ def make_export(messages: int, size: int = 2048, rooms: int = 5, users: int = 3,
             b"<msg_text>%s</msg_text>\n</message>\n" % (number, body)
         )
     yield b"</citadel_migrate_data>\n000\n"
+
+
+SMALL = """<?xml version="1.0" encoding="UTF-8" ?>
+<citadel_migrate_data>
+<version>980</version>
+<config key="c_nodename">alpha</config>
+<config key="c_config_created_or_migrated">1690000000</config>
+<user>
+<u_axlevel>4</u_axlevel><u_usernum>2</u_usernum><u_lastcall>1690000100</u_lastcall>{user}<u_fullname>Ann</u_fullname>
+</user>
+<room>
+<QRname>Lobby</QRname><QRgen>1</QRgen><QRflags>2</QRflags><QRnumber>1</QRnumber><QRmtime>1690000200</QRmtime>
+</room>
+<room_messages>
+<FRname>Lobby</FRname>
+<FRmsglist>{lobby}</FRmsglist>
+</room_messages>
+{visit}{messages}<progress>100</progress>
+</citadel_migrate_data>
+"""
+VISIT = """<visit>
+<v_roomnum>1</v_roomnum><v_roomgen>1</v_roomgen><v_usernum>2</v_usernum><v_seen>{seen}</v_seen><v_flags>4</v_flags>
+</visit>
+"""
+
+
+def small_export(lobby: str = "10,11", user: str = "", seen: str | None = None, count: int = 2) -> bytes:
+    """Return an export of one user, Ann, and one room, Lobby, with ``count`` messages from number 10 on.
+
+    ``lobby`` is the room's list of messages, ``user`` more elements of Ann, ``seen`` what she has read there.
+    """
+    messages = ""
+    for number in range(10, 10 + count):
+        data = b"\xffA\x04I%d@example\0T1690000300\0AAnn\0OLobby\0Us\0Mtext %d\0" % (number, number)
+        text = base64.b64encode(data).decode()
+        messages += f"<message>\n<msg_msgnum>{number}</msg_msgnum>\n<msg_text>{text}</msg_text>\n</message>\n"
+    visit = "" if seen is None else VISIT.format(seen=seen)
+    return SMALL.format(lobby=lobby, user=user, visit=visit, messages=messages).encode()

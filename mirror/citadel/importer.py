@@ -29,7 +29,8 @@ from mirror.formats.keys import (
 )
 from mirror.formats.message import Message, parse_message
 from mirror.formats.migr import Broken, Element, Skipped, read_elements
-from mirror.formats.sequence_set import SequenceSet
+from mirror.formats.numbers import parse_number, split_numbers
+from mirror.formats.sequence_set import SequenceSet, readable_set
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
 from mirror.model.judge import finding
@@ -83,6 +84,21 @@ class Report(msgspec.Struct):
     notices: list[str] = []
     refused: list[str] = []
     notices_left_out: int = 0
+    lost: int = 0
+    """Whole elements that were refused."""
+    first_lost: str = ""
+    truncated: bool = False
+    """Whether the export ended before its end tag."""
+
+    @property
+    def why_incomplete(self) -> str:
+        """Why what was imported is not all that the server has; nothing where it is."""
+        reasons = []
+        if self.truncated:
+            reasons.append("the export ends before its end tag")
+        if self.lost:
+            reasons.append(f"{self.lost} of its elements were refused, the first in {self.first_lost}")
+        return "; ".join(reasons)
 
 
 MAX_NOTICES = 1000
@@ -141,7 +157,7 @@ class Importer:
             if isinstance(item, Skipped):
                 self._arrived(item.number)
             elif isinstance(item, Broken):
-                self._refuse(item.name, item.line, item.reason)
+                self._take_broken(item)
             else:
                 self._take(item)
             if len(self._drafts) >= BATCH_RECORDS or self._draft_bytes >= BATCH_BYTES:
@@ -161,7 +177,21 @@ class Importer:
         self._remember(self.report.notices, text)
 
     def _refuse(self, element: str, line: int, reason: str) -> None:
+        """Name what is left out of an element of which the rest is taken over."""
         self._remember(self.report.refused, f"line {line}: <{element}>: {reason}")
+
+    def _lose(self, text: str) -> None:
+        """Name an element, or a record of it, that is left out as a whole."""
+        self._remember(self.report.refused, text)
+        self.report.lost += 1
+        self.report.first_lost = self.report.first_lost or text
+
+    def _take_broken(self, item: Broken) -> None:
+        if item.truncated:
+            self.report.truncated = True
+            self._refuse(item.name, item.line, item.reason)
+        else:
+            self._lose(f"line {item.line}: <{item.name}>: {item.reason}")
 
     def _remember(self, where: list[str], text: str) -> None:
         if len(where) < MAX_NOTICES:
@@ -182,7 +212,7 @@ class Importer:
             try:
                 _HANDLERS[element.name](self, element)
             except (CitadelError, ValueError) as error:
-                self._refuse(element.name, element.line, str(error))
+                self._lose(f"line {element.line}: <{element.name}>: {error}")
                 return
         elif element.name not in ("version", "progress"):
             self._notice(f"line {element.line}: <{element.name}> is no element this version knows; left out")
@@ -213,17 +243,17 @@ class Importer:
         if key.startswith(NETCONF_KEY):
             self._netconf(key, text, line)
             return
-        if key.startswith(CONTENT_TYPE_KEY) and text.strip().isdigit():
-            self._refer(text, "config", key, self._created, line, field="text")
+        if key.startswith(CONTENT_TYPE_KEY) and (number := _digits(text)):
+            self._refer_to(number, "config", key, self._created, line, field="text")
         if key:
             self._fields("config", key, {"value": text}, self._created)
 
     def _netconf(self, key: str, text: str, line: int) -> None:
         try:
-            room = int(key[len(NETCONF_KEY) :])
+            room = parse_number(key[len(NETCONF_KEY) :], "its room")
             body = base64.b64decode("".join(text.split()), validate=True)
         except (ValueError, binascii.Error) as error:
-            self._refuse("config", line, f"{key}: {error}")
+            self._lose(f"line {line}: <config>: {key}: {error}")
             return
         # A proposal: what it shares is in force once an administrator has confirmed it.
         self._draft(
@@ -242,9 +272,9 @@ class Importer:
         self._lastcall[number] = stamp
         key = self._key(number)
         self._fields("users", key, fields, stamp)
-        self._refer(fields.get("u_msgnum_bio", ""), "bios", key, stamp, element.line)
-        self._refer(fields.get("u_msgnum_pic", ""), "pictures", f"user {key}", stamp, element.line)
-        self._refer(fields.get("u_msgnum_inboxrules", ""), "inbox-rules", key, stamp, element.line)
+        self._refer(element, "u_msgnum_bio", "bios", key, stamp)
+        self._refer(element, "u_msgnum_pic", "pictures", f"user {key}", stamp)
+        self._refer(element, "u_msgnum_inboxrules", "inbox-rules", key, stamp)
 
     def _take_room(self, element: Element) -> None:
         fields = element.children
@@ -258,21 +288,18 @@ class Importer:
         self._room_numbers[name] = number
         key = self._key(number)
         self._fields("rooms", key, fields, stamp)
-        self._refer(fields.get("msgnum_info", ""), "room-info", key, stamp, element.line)
-        self._refer(fields.get("msgnum_pic", ""), "pictures", f"room {key}", stamp, element.line)
+        self._refer(element, "msgnum_info", "room-info", key, stamp)
+        self._refer(element, "msgnum_pic", "pictures", f"room {key}", stamp)
 
     def _take_room_messages(self, element: Element) -> None:
         name = element.children.get("FRname", "")
         if name not in self._room_numbers:
             raise ValueError(f"room {name!r} is not in the export")
         room = self._room_numbers[name]
-        numbers = [part.strip() for part in element.children.get("FRmsglist", "").split(",") if part.strip()]
-        for part in numbers:
-            if not part.isdigit():
-                self._refuse(
-                    element.name, element.line, f"room {name!r} lists {part[:40]!r}, which is no message number"
-                )
-        rows = [(int(part), room, element.line) for part in numbers if part.isdigit()]
+        numbers, odd = split_numbers(element.children.get("FRmsglist", ""))
+        for piece in odd:
+            self._refuse(element.name, element.line, f"room {name!r} lists {piece[:40]!r}, which is no message number")
+        rows = [(number, room, element.line) for number in numbers]
         self._scratch.executemany("INSERT OR IGNORE INTO member VALUES (?,?,?)", rows)
 
     def _take_floor(self, element: Element) -> None:
@@ -289,11 +316,17 @@ class Importer:
             # Void on the server too (a room forgotten or gone), but kept: the generation may be set back.
             self._fields(str(Collection("visits", self._key(number))), f"{key}@{generation}", fields, stamp)
             return
-        for name in ("v_seen", "v_answered"):
-            SequenceSet(fields.get(name, ""))  # a set that cannot be read is refused with its element
         self._fields(str(Collection("visits", self._key(number))), key, fields, stamp)
-        row = (number, user, fields.get("v_seen", ""), fields.get("v_answered", ""), stamp)
+        row = (number, user, self._readable(element, "v_seen"), self._readable(element, "v_answered"), stamp)
         self._scratch.execute("INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?)", row)
+
+    def _readable(self, element: Element, name: str) -> str:
+        """Return what can be read of a visit's set of messages; what cannot is named and takes nothing along."""
+        text, left_out = readable_set(element.children.get(name, ""))
+        for reason in left_out:
+            room, user = element.children["v_roomnum"].strip(), element.children["v_usernum"].strip()
+            self._refuse(element.name, element.line, f"{name} of user {user} in room {room}: {reason}")
+        return text
 
     def _take_message(self, element: Element) -> None:
         number = _number(element.children, "msg_msgnum")
@@ -366,15 +399,25 @@ class Importer:
 
     def _add(self, record: Record, body: bytes) -> None:
         if wrong := finding(record):
-            self._remember(self.report.refused, wrong)
+            self._lose(wrong)
             return
         self._drafts.append((record, body))
         self._draft_bytes += len(body)
 
-    def _refer(self, number: str, collection: str, key: str, stamp: int, line: int, field: str = "") -> None:
-        if number.strip().isdigit() and int(number) > 0:
-            row = (int(number), collection, key, stamp, field, line)
-            self._scratch.execute("INSERT INTO reference VALUES (?,?,?,?,?,?)", row)
+    def _refer(self, element: Element, name: str, collection: str, key: str, stamp: int) -> None:
+        """Remember which message holds what an element names by its number; 0 and nothing name none."""
+        text = element.children.get(name, "").strip()
+        try:
+            number = parse_number(text, name) if text else 0
+        except ValueError as error:
+            self._refuse(element.name, element.line, f"{key}: {error}")
+            return
+        if number:
+            self._refer_to(number, collection, key, stamp, element.line)
+
+    def _refer_to(self, number: int, collection: str, key: str, stamp: int, line: int, field: str = "") -> None:
+        row = (number, collection, key, stamp, field, line)
+        self._scratch.execute("INSERT INTO reference VALUES (?,?,?,?,?,?)", row)
 
     def _arrived(self, number: int) -> None:
         self._scratch.execute("INSERT OR IGNORE INTO arrived VALUES (?)", (number,))
@@ -429,7 +472,12 @@ _HANDLERS: dict[str, Callable[[Importer, Element], None]] = {
 
 
 def _number(fields: dict[str, str], name: str) -> int:
-    text = fields.get(name, "").strip()
-    if not text.isdigit() or len(text) > 18:
-        raise ValueError(f"{name} is {text[:40]!r}, which is no number")
-    return int(text)
+    return parse_number(fields.get(name, ""), name)
+
+
+def _digits(text: str) -> int:
+    """Return the number that a text is, or 0."""
+    try:
+        return parse_number(text, "")
+    except ValueError:
+        return 0

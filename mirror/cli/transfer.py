@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
+from mirror.citadel.bootstrap import ServerStage, Taken, copy_server, require_private_line
 from mirror.citadel.importer import Importer, Report, import_file, read_blocks
 from mirror.citadel.leftovers import Fetched
 from mirror.cli.app import EXIT_DIFFERENT, cli
@@ -16,6 +16,7 @@ from mirror.cli.output import json_option, print_json
 from mirror.cli.progress import Meters
 from mirror.cli.setup import read_secret_file
 from mirror.config import DEFAULT_PORT, SHARE, Address, Config, ConfigError, Peer, load_config, load_secrets
+from mirror.formats.errors import CitadelError
 from mirror.peer.bootstrap import SINGLE_USER_WAIT_S, Bootstrapped, NodeStage, copy_node
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
@@ -27,13 +28,18 @@ TIMEOUT_S = 90.0
 SHOWN_NOTICES = 20
 CITADEL_PORT = 504
 
+accept_incomplete_option = click.option(
+    "--accept-incomplete", is_flag=True, help="End with 0 even where elements were refused, or the export was cut."
+)
+
 
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("--node", default="", help="The server's node name, where the export doesn't tell it.")
+@accept_incomplete_option
 @json_option
 @click.pass_obj
-def import_command(directory: Path, file: Path, node: str, as_json: bool) -> None:
+def import_command(directory: Path, file: Path, node: str, accept_incomplete: bool, as_json: bool) -> None:
     """Take over a MIGR export (FILE, or - for standard input), plain or as the server sent it.
 
     Stop and repeat it as you like: it goes on where it was, and what is there already stays as it is.
@@ -48,6 +54,7 @@ def import_command(directory: Path, file: Path, node: str, as_json: bool) -> Non
     finally:
         store.close()
     _show_report(report, None, as_json)
+    _end_incomplete(report.why_incomplete, accept_incomplete)
 
 
 def _import(store: Store, file: Path, node: str, quiet: bool) -> Report:
@@ -70,7 +77,8 @@ def _import(store: Store, file: Path, node: str, quiet: bool) -> Report:
 
 def _show_report(report: Report, fetched: Fetched | None, as_json: bool) -> None:
     if as_json:
-        print_json({"import": report} if fetched is None else {"import": report, "fetched": fetched})
+        told = {"import": report, "incomplete": report.why_incomplete}
+        print_json(told if fetched is None else {**told, "fetched": fetched})
         return
     counts = report.elements
     click.echo(
@@ -95,6 +103,14 @@ def _show_report(report: Report, fetched: Fetched | None, as_json: bool) -> None
                 click.echo(f"  ... and {len(lines) - SHOWN_NOTICES} more; --json lists them all")
 
 
+def _end_incomplete(why: str, accepted: bool) -> None:
+    """Say as the last line why what is here is not all that the server has, and end so unless that is accepted."""
+    if why:
+        click.echo(f"INCOMPLETE: {why}", err=True)
+        if not accepted:
+            sys.exit(CitadelError.exit_code)
+
+
 @cli.command()
 @click.argument("url")
 @click.option(
@@ -104,11 +120,19 @@ def _show_report(report: Report, fetched: Fetched | None, as_json: bool) -> None
 )
 @click.option("--online", is_flag=True, help="mirror://: don't ask for single-user mode.")
 @click.option("--merge", is_flag=True, help="Merge into a store that holds something already.")
+@accept_incomplete_option
 @click.option("--wait", default=SINGLE_USER_WAIT_S, show_default=True, help="Seconds that users get to finish.")
 @json_option
 @click.pass_obj
 def bootstrap(
-    directory: Path, url: str, password_file: Path | None, online: bool, merge: bool, wait: int, as_json: bool
+    directory: Path,
+    url: str,
+    password_file: Path | None,
+    online: bool,
+    merge: bool,
+    accept_incomplete: bool,
+    wait: int,
+    as_json: bool,
 ) -> None:
     """Make the first copy: from a live server (citadel://ADMIN@HOST:504) or a node (mirror://HOST:PORT).
 
@@ -123,14 +147,11 @@ def bootstrap(
     if parts.password:
         raise ConfigError("a password in a URL is seen by others: use --password-file, $CITADEL_PASSWORD or the prompt")
     if parts.scheme == "citadel" and parts.hostname:
-        _from_citadel(
-            config,
-            Address(parts.hostname, port or CITADEL_PORT),
-            unquote(parts.username or "admin"),
-            password_file,
-            merge,
-            as_json,
-        )
+        address = Address(parts.hostname, port or CITADEL_PORT)
+        user = unquote(parts.username or "admin")
+        taken = _from_citadel(config, address, user, password_file, merge, as_json)
+        _show_report(taken.report, taken.fetched, as_json)
+        _end_incomplete(taken.report.why_incomplete, accept_incomplete)
     elif parts.scheme == "mirror" and parts.hostname:
         peer = _find_peer(config, Address(parts.hostname, port or DEFAULT_PORT))
         _from_mirror(config, peer, online, merge, wait, as_json)
@@ -153,7 +174,7 @@ def _password(user: str, file: Path | None) -> str:
 
 def _from_citadel(
     config: Config, address: Address, user: str, password_file: Path | None, merge: bool, as_json: bool
-) -> None:
+) -> Taken:
     require_private_line(config, address)
     password = _password(user, password_file)
     titles = {ServerStage.EXPORT: f"export of {address}", ServerStage.FILES: "room files"}
@@ -161,7 +182,7 @@ def _from_citadel(
     try:
         guard_clock(store, config)
         with Meters(as_json) as meters:
-            taken = copy_server(
+            return copy_server(
                 store,
                 address,
                 user,
@@ -171,7 +192,6 @@ def _from_citadel(
             )
     finally:
         store.close()
-    _show_report(taken.report, taken.fetched, as_json)
 
 
 # -- from another node --------------------------------------------------------------------------------

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from mirror.formats.numbers import MAX_DIGITS
+
 ELEMENTS = ("version", "progress", "config", "user", "room", "room_messages", "floor", "visit", "message")
 ROOT = b"citadel_migrate_data"
 MAX_ELEMENT = 512 * 1024 * 1024
 """Bytes of one element (a message in base64) at most."""
 
 _START = re.compile(rb"<(/?)([A-Za-z_][A-Za-z0-9_]*)([\s>/])")
-_NUMBER = re.compile(rb"<msg_msgnum>\s*(\d{1,19})\s*</msg_msgnum>")
+_NUMBER = re.compile(rb"<msg_msgnum>\s*(\d{1,%d})\s*</msg_msgnum>" % MAX_DIGITS)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -49,6 +51,11 @@ class Broken(NamedTuple):
     reason: str
     line: int
     end: int
+
+    @property
+    def truncated(self) -> bool:
+        """Whether it is the whole export that ends too early."""
+        return self.name == ROOT.decode()
 
 
 def read_elements(blocks: Iterable[bytes], resume: int = 0) -> Iterator[Element | Broken | Skipped]:

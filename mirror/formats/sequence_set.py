@@ -4,10 +4,14 @@
 """
 
 from bisect import bisect_right
+from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
+from mirror.formats.numbers import parse_number
 
 HIGHEST = (1 << 63) - 1
+CUT_BYTES = 4095
+"""Bytes of a set that a server keeps: of one that is as long the last number may be cut in two."""
 
 
 class SequenceSet:
@@ -31,12 +35,39 @@ class SequenceSet:
         return any(upper > 0 for upper in self._upper)
 
 
+class Readable(NamedTuple):
+    """What of a set can be read, as a set's text, and what is left out of it, with why."""
+
+    text: str
+    left_out: list[str]
+
+
+def readable_set(text: str) -> Readable:
+    """Return what of a set can be relied on: a bad entry, or one that was cut, takes no other along."""
+    parts = [part for part in text.split(",") if part.strip()]
+    left_out: list[str] = []
+    if parts and len(text.encode()) >= CUT_BYTES:
+        left_out.append(f"{parts.pop()[:40]!r} may be cut: the server keeps {CUT_BYTES} bytes of a set")
+    kept: list[str] = []
+    for part in parts:
+        try:
+            _parse_range(part)
+        except CitadelError as error:
+            left_out.append(str(error))
+        else:
+            kept.append(part)
+    return Readable(",".join(kept), left_out)
+
+
 def _parse_range(part: str) -> tuple[int, int]:
     lower, colon, upper = part.strip().partition(":")
     try:
-        first = 0 if lower == "*" else int(lower)
+        first = 0 if lower == "*" else parse_number(lower, "its beginning")
         if not colon:
             return (HIGHEST, HIGHEST) if lower == "*" else (first, first)
-        return first, HIGHEST if upper == "*" else int(upper)
+        last = HIGHEST if upper == "*" else parse_number(upper, "its end")
     except ValueError:
         raise CitadelError(f"{part[:40]!r} is no range of message numbers") from None
+    if last < first:
+        raise CitadelError(f"{part[:40]!r} is no range of message numbers: it ends before it begins")
+    return first, last

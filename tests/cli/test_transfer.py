@@ -1,0 +1,61 @@
+"""What an import says at its end, and with which code it ends."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports import small_export
+from local import LocalNode
+
+from mirror.config import CONFIG_FILE, Config, template
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> LocalNode:
+    """A node that holds nothing."""
+    directory = tmp_path / "empty"
+    directory.mkdir()
+    (directory / CONFIG_FILE).write_text(template(Config(directory, "alpha")))
+    return LocalNode(directory)
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[bytes], str]:
+    def write(data: bytes) -> str:
+        file = tmp_path / "export.xml"
+        file.write_bytes(data)
+        return str(file)
+
+    return write
+
+
+def test_one_bad_entry_in_a_list_is_a_refused_line_and_ends_with_0(
+    empty: LocalNode, save: Callable[[bytes], str]
+) -> None:
+    result = empty.run("import", save(small_export("10,11,²")))
+    assert "Refused (1):\n  line 12: <room_messages>: room 'Lobby' lists '²'" in result.stdout
+    assert "INCOMPLETE" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (
+            b"<u_usernum>2<",
+            b"<u_usernum>two<",
+            "1 of its elements were refused, the first in line 6: <user>: u_usernum",
+        ),
+        (b"</citadel_migrate_data>", b"", "the export ends before its end tag"),
+    ],
+)
+def test_an_element_refused_or_an_export_cut_ends_with_9_unless_that_is_accepted(
+    empty: LocalNode, save: Callable[[bytes], str], old: bytes, new: bytes, why: str
+) -> None:
+    file = save(small_export().replace(old, new))
+    result = empty.run("import", file, code=9)
+    assert result.stderr.splitlines()[-1].startswith(f"INCOMPLETE: {why}")
+    told = empty.run("import", file, "--json", code=9)
+    assert json.loads(told.stdout)["incomplete"].startswith(why)
+    accepted = empty.run("import", file, "--accept-incomplete")
+    assert accepted.stderr.splitlines()[-1].startswith(f"INCOMPLETE: {why}")
