@@ -13,7 +13,7 @@ from mirror.model.errors import BadRecord
 from mirror.model.kinds import NODES, check_collection
 from mirror.model.merge import check_head
 from mirror.model.nodes import horizon_of, newest_seen, vector_seen
-from mirror.model.record import MAX_KEY, Record, validate
+from mirror.model.record import MAX_KEY, MAX_ORIGIN, Record, past_of, record_bytes, validate, vector_in
 
 
 class Unfit(NamedTuple):
@@ -84,10 +84,21 @@ def sort_out(data: bytes) -> Record | Unfit:
         collection, key, stamp = _told(data)
         return Unfit(collection, key, stamp, crc64(data), data, f"it cannot be read: {error}")
     wrong = finding(record)
+    if wrong and record.dead and not finding(cut := _with_less_past(record)):
+        return cut
+    if not wrong and record_bytes(record) != data:
+        wrong = "it has more in it, or is written otherwise, than records of this protocol"
     if not wrong:
         return record
     _check_told(record.collection, record.key, record.stamp)
     return Unfit(record.collection, record.key, record.stamp, crc64(data), data, wrong)
+
+
+def _with_less_past(dead: Record) -> Record:
+    """Return a tombstone with as much of its past as every node takes: a deletion is never set aside for that."""
+    past = [(name, stamp) for name, stamp in dead.past if len(name) <= MAX_ORIGIN and 0 < stamp <= dead.stamp]
+    least = min((stamp for _, stamp in past), default=dead.stamp)
+    return msgspec.structs.replace(dead, past=past_of(vector_in(tuple(past)), dead.version, least))
 
 
 def _told(data: bytes) -> tuple[str, str, int]:

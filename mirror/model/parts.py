@@ -54,8 +54,6 @@ _CLASSES = {
     "identity": IDENTITIES,
     **dict.fromkeys(("PHOTO", "LOGO", "SOUND", "KEY", "ATTACH"), PICTURES),
     **dict.fromkeys(("DESCRIPTION", "NOTE", "COMMENT", "X-ALT-DESC"), TEXTS),
-    MESSAGE: AROUND,
-    SUBJECT: AROUND,
 }
 _ALARMS = "within"
 """The components inside an event; the name sorts behind all properties, where they have to be."""
@@ -173,6 +171,8 @@ def class_of(name: str) -> Class:
     """Return which class of parts a name is of; it follows from the name alone."""
     if name.startswith(SETTLED):
         return MARKS
+    if name in (MESSAGE, SUBJECT):  # no other name is of their class, so nothing ever drives the message out
+        return AROUND
     _, separator, own = name.rpartition(_SEPARATOR)
     if separator and not own:
         return ZONES
@@ -379,7 +379,10 @@ def _item_lines(parts: Parts) -> Iterator[str]:
 
 
 def lost_names(version: Parts, merged: Parts, seen: Mapping[str, int]) -> list[str]:
-    """Return what of a version is gone from the merged one, by someone who had ``seen`` just that much."""
+    """Return what of a version is gone from the merged one, by someone who had ``seen`` just that much.
+
+    What there is no room for is gone whoever had seen it: nobody meant that.
+    """
     whole = not version.kind or version.kind != merged.kind
     return [
         name
@@ -387,8 +390,15 @@ def lost_names(version: Parts, merged: Parts, seen: Mapping[str, int]) -> list[s
         # What changes with every edit is nobody's work; but of what is no item there is nothing else.
         if whole or is_noticed(name)
         if version.kind != merged.kind or merged.get(name).holds != part.holds
-        if seen.get(part.edit.origin, 0) < part.edit.stamp or merged.get(name).edit == part.edit
+        if seen.get(part.edit.origin, 0) < part.edit.stamp
+        or merged.get(name).edit == part.edit
+        or (not whole and _is_cut(name, part, merged))
     ]
+
+
+def _is_cut(name: str, part: Part, merged: Parts) -> bool:
+    """Tell whether there was no room for a part: it is later than what its being left out would say."""
+    return name not in merged.named and part.order > Part(merged.base, None).order
 
 
 def is_noticed(name: str) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mirror.model.edit import successor, with_fields
 from mirror.model.errors import BadRecord
 from mirror.model.fields import MARK, Field, check_fields, pack_fields, unpack_fields
+from mirror.model.judge import Unfit, judge, sort_out
 from mirror.model.limits import FIELDS, MARKS, MAX_INT, MAX_NAME, PICTURES, PROPERTIES
 from mirror.model.merge import Merged, check_head, merge
 from mirror.model.parts import class_of, read_parts
@@ -102,6 +103,54 @@ def test_what_there_is_no_room_for_is_in_the_conflict_log() -> None:
     for version in (left, right):
         for name, field in unpack_fields(version).items():
             assert name.startswith(MARK) or kept.get(name) == field or name in lost
+
+
+def crowded_parts(prefix: str, stamp: int, origin: str, before: Record | None = None) -> Record:
+    lines = "".join(f"X-{prefix}{at}:1\n" for at in range(PROPERTIES.count))
+    body = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\n{lines}END:VEVENT\nEND:VCALENDAR\n".encode()
+    return successor(before, Record("messages/r", "euid:u", 1, "x", 1, body=body), stamp, origin)
+
+
+def test_parts_that_there_is_no_room_for_are_in_the_conflict_log_though_the_other_one_had_seen_them() -> None:
+    """Each node that held them has a copy, not just the one that merged."""
+    body = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\nEND:VEVENT\nEND:VCALENDAR\n"
+    first = successor(None, Record("messages/r", "euid:u", 1, "x", 1, body=body), 5, "c")
+    left = crowded_parts("L", 10, "a", first)
+    merged = merge(left, crowded_parts("R", 20, "b", first)).record
+    at_another = merge(left, merged)
+    assert at_another.record == merged
+    assert at_another.losers == (left,)
+    cut = {name for name in read_parts(left, left.body).named if name not in read_parts(merged, merged.body).named}
+    assert len(cut) == PROPERTIES.count
+    assert cut == set(at_another.parts[0])
+
+
+def test_what_was_taken_out_by_someone_who_had_seen_it_is_no_conflict() -> None:
+    first = crowded_parts("L", 10, "a")
+    body = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\nX-L1:1\nEND:VEVENT\nEND:VCALENDAR\n"
+    second = successor(first, Record("messages/r", "euid:u", 1, "x", 1, body=body), 20, "b")
+    assert merge(first, second) == Merged(second)
+
+
+@pytest.mark.parametrize("kind", ["too many", "too long", "later than itself", "in another order", "of its own"])
+def test_a_tombstone_is_cut_and_never_refused_for_its_past(kind: str) -> None:
+    dead = Record("rooms", "r", 5000, "a", 9, dead=True)
+    past = {
+        "too many": tuple((f"o{at:05}", at + 1) for at in range(MAX_PAST + 7)),
+        "too long": (("b" * 256, 4), ("c", 3)),
+        "later than itself": (("b", 5001), ("c", 3)),
+        "in another order": (("c", 3), ("b", 4)),
+        "of its own": (("a", 4), ("b", 4)),
+    }[kind]
+    found = sort_out(record_bytes(msgspec.structs.replace(dead, past=past)))
+    assert isinstance(found, Record)
+    judge(found)
+    assert msgspec.structs.replace(found, past=()) == dead
+    vector = vector_of(found)
+    assert len(vector) == min(len(past), MAX_PAST) + 1 - (kind in ("too long", "later than itself", "of its own"))
+    assert all(vector[name] == stamp for name, stamp in past if name in vector and name != "a")
+    alive = sort_out(record_bytes(msgspec.structs.replace(dead, dead=False, past=past)))
+    assert isinstance(alive, Unfit)  # of a living version it would change what it says it has seen
 
 
 def crowded_item(number: int, chance: random.Random, count: int) -> Record:

@@ -1,17 +1,20 @@
 """Framing: whatever way the bytes arrive, the same batches; whatever is wrong is named."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror.model.checksum import crc64
 from mirror.model.errors import MirrorError
-from mirror.model.record import Record, record_crc
+from mirror.model.record import Record, record_bytes, record_crc
 from mirror.wire.batch import WINDOW, Batch, BatchReader, Marker, frame
 from mirror.wire.codec import (
     ENCODINGS,
     Bound,
     Cursor,
     Range,
+    checksum,
     parse_cursor,
     read_records,
     read_typed,
@@ -158,3 +161,16 @@ def test_only_an_error_breaks_a_listing_off(line: bytes) -> None:
 def test_an_error_in_the_middle_of_a_batch_is_none() -> None:
     with pytest.raises(ProtocolError, match="was expected"):
         read_all(b"Type=x\n510 no\n000\n", [])
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_record_in_other_bytes_is_set_aside_and_stops_no_other(more: bool) -> None:
+    """A later version's record may have more in it; what is written otherwise would have another CRC here."""
+    good = [Record("files/r", key, 5, "a", 5, body=b"x") for key in ("one", "two")]
+    told = msgspec.msgpack.decode(record_bytes(good[0]))
+    strange = msgspec.msgpack.encode([*told, "more"]) if more else b"\xdc\x00\x0b" + record_bytes(good[0])[1:]
+    data = [strange, record_bytes(good[1])]
+    header = {"Type": "records", "Count": "2", "Encoding": "msgpack", "Crc": checksum(map(crc64, data))}
+    checked = read_records(Batch(header, b"\x92" + b"".join(data)))
+    assert checked.records == good[1:]
+    assert [(one.key, one.data, one.crc) for one in checked.unfit] == [("one", strange, crc64(strange))]
