@@ -49,6 +49,8 @@ def status(directory: Path, as_json: bool) -> None:
              _duration(now - link.last_change) + " ago" if link.last_change else "", link.error]
             for link in state.links
         ])  # fmt: skip
+    for source in state.copying:
+        click.echo(f"  copying from {source} is not at its end: only a part of what it holds is here")
     for peer, count in sorted(state.aside.items()):
         click.echo(f"  {count} records of {peer} cannot be taken and are set aside: 'ctdlmirror aside list {peer}'")
     for link in state.links:

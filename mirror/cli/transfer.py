@@ -237,6 +237,13 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
     _show_copied(result, merge, as_json)
     if result.unequal:
         click.echo(f"NOT EQUAL: {', '.join(result.unequal)}; run 'ctdlmirror verify {peer.name}'", err=True)
+    if result.partial:
+        click.echo(
+            f"INCOMPLETE: {peer.name} itself holds only a part of the data of {', '.join(result.partial)}, since its "
+            "own copy is not at its end: let it come to that ('ctdlmirror status' there), then repeat this",
+            err=True,
+        )
+    if result.unequal or result.partial:
         sys.exit(EXIT_DIFFERENT)
 
 

@@ -12,6 +12,7 @@ from mirror.peer.prefetch import prefetch
 from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Store
 from mirror.sync.bootstrap import copy_all, mark_begun, refuse_full
+from mirror.sync.copying import CopyKind
 from mirror.wire.codec import ContentRequest, Cursor
 from mirror.wire.values import ContentPart, Page, State
 
@@ -35,7 +36,8 @@ Progress = Callable[[NodeStage, int, int | None], None]
 class Bootstrapped(msgspec.Struct):
     """What a first copy did; ``unequal`` names the collections that differ afterwards, which should be none.
 
-    ``collections`` and ``records`` are what the other node holds.
+    ``collections`` and ``records`` are what the other node holds.  ``partial`` names the nodes of whose data that one
+    holds a part alone, since it is a copy itself that is not at its end.
     """
 
     peer: str
@@ -47,6 +49,7 @@ class Bootstrapped(msgspec.Struct):
     records: int
     unequal: list[str]
     received_bytes: int
+    partial: list[str]
 
 
 def copy_node(
@@ -101,7 +104,8 @@ def _copy(
     progress: Progress,
 ) -> Bootstrapped:
     empty = store.read(lambda reader: reader.is_empty())
-    mark_begun(store, peer)
+    merging = merge and not empty
+    mark_begun(store, peer, CopyKind.MERGED if merging else CopyKind.PLAIN)
     total, done = state.digest.count if empty else None, 0
     progress(NodeStage.RECORDS, done, total)
 
@@ -110,7 +114,7 @@ def _copy(
         done += records
         progress(NodeStage.RECORDS, done, total)
 
-    copied = copy_all(store, ReadAhead(bulk, bodies), state, merging=merge and not empty, progress=stored)
+    copied = copy_all(store, ReadAhead(bulk, bodies), state, merging=merging, progress=stored)
     return Bootstrapped(
         peer=peer,
         resumed=copied.resumed,
@@ -121,6 +125,7 @@ def _copy(
         records=state.digest.count,
         unequal=copied.unequal,
         received_bytes=bulk.channel.received + bodies.channel.received,
+        partial=state.partial.split(),
     )
 
 

@@ -13,6 +13,7 @@ from mirror.store.base import Aside, Conflict, Listing, Reader, Reading
 from mirror.store.check import check_store
 from mirror.store.mend import mend_store
 from mirror.sync.clock import format_ms
+from mirror.sync.copying import unfinished
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, clean
@@ -23,8 +24,8 @@ from mirror.wire.values import CheckResult
 def tell_status(session: Session, _asked: Asked) -> None:
     """status: the node, who is connected, and its links."""
     node = session.node
-    root, conflicts, aside = node.store.read(
-        lambda reader: (reader.root(), reader.conflict_count(), reader.aside_counts())
+    root, conflicts, aside, copies = node.store.read(
+        lambda reader: (reader.root(), reader.conflict_count(), reader.aside_counts(), unfinished(reader))
     )
     parties = [other.party for other in node.sessions if other.party is not None and other is not session]
     status = NodeStatus(
@@ -43,6 +44,7 @@ def tell_status(session: Session, _asked: Asked) -> None:
         links=[link.status for link in node.links.values()],
         aside=aside,
         clock=node.clock.notes(),
+        copying=sorted(copies),
     )
     session.send_json([status])
 

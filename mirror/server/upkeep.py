@@ -12,6 +12,7 @@ from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.store.base import Store, Writer
 from mirror.sync.clock import ClockDoubted
+from mirror.sync.copying import forget_copies, unfinished
 from mirror.sync.horizon import Keeping, keep_up
 
 log = logging.getLogger("mirror.upkeep")
@@ -33,6 +34,7 @@ class Upkeep:
         keep_ms = config.replication.tombstone_days * DAY_MS
         self._keeping = Keeping(keep_ms, max(1, keep_ms // STEPS), EVERY_MS)
         self._conflict_days = config.replication.conflict_days
+        self._sources = {peer.name for peer in config.peers}
         self._suspects: dict[bytes, int] = {}
 
     def run(self) -> None:
@@ -41,6 +43,7 @@ class Upkeep:
             self._attempt(self._sweep)
             self._attempt(self._retry_aside)
             self._attempt(self._drop_conflicts)
+            self._attempt(self._forget_copies)
             gevent.sleep(INTERVAL_S)
             self.keep_up()
 
@@ -83,6 +86,12 @@ class Upkeep:
         dropped = self._store.write(lambda writer: writer.drop_conflicts(before))
         if dropped:
             log.info("%d conflicts that were resolved over %d days ago are forgotten", dropped, self._conflict_days)
+
+    def _forget_copies(self) -> None:
+        """Wait no more for the rest of a copy from who is no peer by now."""
+        gone = self._store.read(unfinished).keys() - self._sources
+        if gone:
+            self._store.write(lambda writer: forget_copies(writer, gone))
 
     def _sweep(self) -> None:
         self._suspects = self._store.write(lambda writer: writer.sweep_contents(self._suspects))

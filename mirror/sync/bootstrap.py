@@ -5,6 +5,7 @@ import msgspec
 from mirror.model.applied import Applied
 from mirror.model.kinds import NODES
 from mirror.store.base import Reader, Store, StoredCursor, StoreError, Writer
+from mirror.sync.copying import CopyKind, begin_copy, end_copy, unfinished
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile
 from mirror.sync.remote import Remote, StaleCursor
@@ -14,7 +15,10 @@ from mirror.wire.values import State
 
 
 class Copied(msgspec.Struct):
-    """What a bootstrap did; ``unequal`` names the collections that are not equal afterwards."""
+    """What a bootstrap did; ``unequal`` names the collections that are not equal afterwards.
+
+    ``state.partial`` says what the source itself lacks.
+    """
 
     source: State
     applied: Applied = Applied()
@@ -25,17 +29,25 @@ class Copied(msgspec.Struct):
 def refuse_full(store: Store, source: str) -> None:
     """Raise StoreError for a store that holds something, unless it is the beginning of a copy from this very source."""
 
-    def job(reader: Reader) -> bool:
+    def job(reader: Reader) -> tuple[bool, bool]:
         begun = reader.cursor(source, PULL).sequence or reader.meta_number(_begun(source))
-        return bool(reader.is_empty() or begun)
+        return bool(reader.is_empty() or begun), unfinished(reader).get(source) is CopyKind.MERGED
 
-    if not store.read(job):
+    fits, merging = store.read(job)
+    if merging:
+        raise StoreError(f"merging what {source} holds was begun with --merge and is not at its end: repeat it so")
+    if not fits:
         raise StoreError("the store holds something already; --merge adds the other's data to it")
 
 
-def mark_begun(store: Store, source: str) -> None:
-    """Have ``refuse_full`` know from now on that what the store holds is the beginning of a copy from a source."""
-    store.write(lambda writer: writer.set_meta(_begun(source), 1))
+def mark_begun(store: Store, source: str, kind: CopyKind = CopyKind.PLAIN) -> None:
+    """Have ``refuse_full``, and who copies from here, know from now on that a copy from a source was begun."""
+
+    def job(writer: Writer) -> None:
+        writer.set_meta(_begun(source), 1)
+        begin_copy(writer, source, kind)
+
+    store.write(job)
 
 
 def _begun(source: str) -> str:
@@ -57,25 +69,34 @@ def copy_all(
         copied.applied = reconcile(store, remote, state.node, progress=progress).pulled
         again = reconcile(store, remote, state.node, progress=progress)
         copied.unequal = again.differing if again.wanted > again.pulled.already_held else []
-        return copied
+        return copied  # and what the comparing proved, it has noted itself
     cursor = Cursor(state.epoch, stored.sequence if resumed else 0)
     try:
         for page in remote.since(cursor):
             copied.applied += apply_page(store, remote, page, state.node, complete=False, progress=progress)
     except StaleCursor:
         copied.applied += reconcile(store, remote, state.node, progress=progress).pulled
-    _finish(store, state)
-    ours = Responder(store).info().collections or {}
+    unequal = _finish(store, state)
     # Signs of life aside: this node may have given some of its own.
-    copied.unequal = [name for name in differing(ours, state.collections or {}) if name != NODES]
+    copied.unequal = [name for name in unequal if name != NODES]
     return copied
 
 
-def _finish(store: Store, state: State) -> None:
-    """Mark the copy as complete; what was copied need not be pushed back."""
+def _finish(store: Store, state: State) -> list[str]:
+    """Note that all of the source's feed is here; returns the collections that differ all the same.
+
+    Where none does, the source is proved to hold all that is here, so that need not be given to it.  Otherwise what it
+    was given stays as it was known: what was written here meanwhile it may lack.
+    """
+    ours = Responder(store).info()
+    unequal = differing(ours.collections or {}, state.collections or {})
 
     def job(writer: Writer) -> None:
         writer.set_cursor(state.node, PULL, StoredCursor(state.epoch, state.sequence, True))
-        writer.set_cursor(state.node, PUSH, StoredCursor(state.epoch, writer.last_sequence(), True))
+        if not unequal:
+            writer.set_cursor(state.node, PUSH, StoredCursor(state.epoch, ours.sequence, True))
+        if not state.partial:
+            end_copy(writer, state.node)
 
     store.write(job)
+    return unequal

@@ -4,11 +4,14 @@ Satisfies mirror.sync.round.Exchange, where the order stands in which things are
 that rooms are shared with (mirror.sync.share.exchange).
 """
 
+from functools import partial
+
 from mirror.model.applied import Applied
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import horizon_of
 from mirror.store.base import Store, StoredCursor, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
+from mirror.sync.copying import CopyKind, begin_copy, end_copy, unfinished
 from mirror.sync.pull import PULL, PUSH, apply_page
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled, reconcile
@@ -68,20 +71,41 @@ class MirrorExchange(Cursors):
         self._scope = scope
         self._horizon: int | None = None  # ours, when the peer was last found not to have been away for too long
         self._told: Remote | None = None  # the connection on which it was asked for its horizon before pushing
+        self._whole_at: Cursor | None = None  # the place in the peer's feed at which a copy that goes on is at its end
 
     def must_reconcile(self, remote: Remote, epoch: str, pushing: bool) -> bool:
         """Tell whether the cursors are not good for the peer's present epoch, or one side was away too long."""
         if self.cursor(PULL).epoch != epoch and self._store.read(lambda reader: reader.is_empty()):
-            # An empty store just takes the whole feed; it cannot hold anything that was deleted.
-            markers = [record for page in remote.get(NODES, [HORIZON_KEY]) for record in page.records]
+            self._begin(remote, epoch)
+        elif self.stale(epoch, pushing) or self._away(remote):
+            return True
+        self._whole_at = self._end_of_copy(remote)
+        return False
 
-            def begin(writer: Writer) -> None:
-                writer.apply(markers)
-                writer.set_cursor(self._peer, PULL, StoredCursor(epoch, 0))
+    def _begin(self, remote: Remote, epoch: str) -> None:
+        """Begin the first copy: an empty store just takes the whole feed; it cannot hold anything that was deleted."""
+        markers = [record for page in remote.get(NODES, [HORIZON_KEY]) for record in page.records]
 
-            self._store.write(begin)
-            return False
-        return self.stale(epoch, pushing) or self._away(remote)
+        def begin(writer: Writer) -> None:
+            writer.apply(markers)
+            writer.set_cursor(self._peer, PULL, StoredCursor(epoch, 0))
+            begin_copy(writer, self._peer, CopyKind.PLAIN)
+
+        self._store.write(begin)
+
+    def _end_of_copy(self, remote: Remote) -> Cursor | None:
+        """Return where in the peer's feed a copy that goes on will be at its end, if one does and that is known."""
+        root, copies = self._store.read(lambda reader: (reader.root(), unfinished(reader)))
+        if copies.get(self._peer) is not CopyKind.PLAIN:
+            return None  # one that is merged is at its end when all was compared
+        state = remote.info(root.digest)
+        if state.partial:
+            return None
+        pull = self.cursor(PULL)
+        if pull.epoch != state.epoch or pull.sequence < state.sequence:
+            return state.cursor
+        self._store.write(lambda writer: end_copy(writer, self._peer))
+        return None
 
     def _away(self, remote: Remote) -> bool:
         """Tell whether one of the two was away for longer than tombstones are kept."""
@@ -112,13 +136,24 @@ class MirrorExchange(Cursors):
             if self._horizon is None and self._away(bodies):
                 raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
             try:
-                return apply_page(self._store, bodies, page, self._peer, guard=self._check_horizon)
+                applied = apply_page(self._store, bodies, page, self._peer, guard=partial(self._reach, page.cursor))
             except HorizonMoved:
                 self._horizon = None
+                continue
+            if self._completes(page.cursor):
+                self._whole_at = None
+            return applied
 
-    def _check_horizon(self, writer: Writer) -> None:
+    def _reach(self, cursor: Cursor | None, writer: Writer) -> None:
+        """Note what is so once a page up to a place of the peer's feed is taken in.  Raises HorizonMoved."""
         if self._horizon is not None:
             check_horizon(writer, self._horizon)
+        if self._completes(cursor):
+            end_copy(writer, self._peer)
+
+    def _completes(self, cursor: Cursor | None) -> bool:
+        """Tell whether a copy that goes on is at its end with a page up to a place of the peer's feed."""
+        return self._whole_at is not None and cursor is not None and cursor.sequence >= self._whole_at.sequence
 
     def next_push(self, after: int) -> tuple[Page, bool]:
         """Return the page of our feed after a place, and whether more is there.  Raises StaleCursor."""

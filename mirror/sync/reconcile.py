@@ -20,6 +20,7 @@ from mirror.sync.absence import (
     find_absence,
     marker_of,
 )
+from mirror.sync.copying import end_copy
 from mirror.sync.listing import Difference, find_difference
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
 from mirror.sync.push import push_page
@@ -98,6 +99,8 @@ def reconcile(
         if push or not outcome.surplus:
             # What we pulled just now comes after ``before`` and is offered again at most once.
             writer.set_cursor(peer, PUSH, StoredCursor(state.epoch, before.sequence, True))
+        if not state.partial:
+            end_copy(writer, peer)
 
     store.write(job)
     return outcome

@@ -9,8 +9,9 @@ from mirror.model.errors import BadRecord
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
-from mirror.store.base import PAGE_RECORDS, FeedPage, Reader, Reading, Source, Store, Writer
+from mirror.store.base import PAGE_RECORDS, FeedPage, Reader, Reading, RootState, Source, Store, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
+from mirror.sync.copying import unfinished
 from mirror.sync.derived import Sums, text_from
 from mirror.sync.index import RangeIndex
 from mirror.sync.pull import lacking, store_parts
@@ -117,7 +118,7 @@ class Responder:
             self._told, self._after, self._comparing = root.horizon, root.sequence, False
             self._compared.clear()
             if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
-                return State(self._store.node, root.epoch, root.sequence, root.digest, None, root.horizon)
+                return _state(reader, self._store.node, root, root.digest, None, self.scope)
 
             def reads(name: str) -> bool:
                 return self.scope.reads(name) and (not allows or allows(name))
@@ -126,7 +127,7 @@ class Responder:
             whole = add_digests(collections.values())
             equal = known is not None and known.same(whole)
             shown = None if equal else collections
-            return State(self._store.node, root.epoch, root.sequence, whole, shown, root.horizon)
+            return _state(reader, self._store.node, root, whole, shown, self.scope)
 
         return self._read(job)
 
@@ -337,6 +338,14 @@ class Responder:
     def _require(self, collection: str) -> None:
         if not self.scope.reads(collection):
             raise Denied(f"{collection} is not here")
+
+
+def _state(
+    reader: Reader, node: str, root: RootState, digest: Digest, collections: dict[str, Digest] | None, scope: Scope
+) -> State:
+    """Return what is told of a store; only who sees all of it hears what is still on its way here."""
+    partial = " ".join(sorted(unfinished(reader))) if scope.trusted else ""
+    return State(node, root.epoch, root.sequence, digest, collections, root.horizon, partial)
 
 
 def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int, peer: str = "") -> Applied:

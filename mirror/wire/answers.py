@@ -207,7 +207,8 @@ def parse_known(count: str, total: str) -> Digest:
 def format_state(state: State) -> str:
     """Return the reply to ``info``; its collections are listed line by line."""
     place = f"{state.node}|{state.epoch}|{state.sequence}"
-    return f"{place}|{format_digest(state.digest)}|{state.horizon:x}"
+    told = f"{place}|{format_digest(state.digest)}|{state.horizon:x}"
+    return f"{told}|{state.partial}" if state.partial else told
 
 
 def parse_state(text: str, lines: Iterable[str] | None) -> State:
@@ -222,6 +223,7 @@ def parse_state(text: str, lines: Iterable[str] | None) -> State:
         parse_digest(digest[:3], text),
         collections,
         _hexadecimal(horizon, text, MAX_STAMP),
+        digest[4] if len(digest) > 4 else "",
     )
 
 

@@ -57,6 +57,8 @@ class NodeStatus(msgspec.Struct):
     """By peer, how many of its records were set aside."""
     clock: list[str] = []
     """What is wrong with this node's clock or a peer's, a line each."""
+    copying: list[str] = []
+    """The nodes of whose data a part alone is here, since the copy of it is not at its end."""
 
 
 class PeerClock(msgspec.Struct):

@@ -93,6 +93,8 @@ class State(NamedTuple):
     collections: dict[str, Digest] | None
     horizon: int = 0
     """The stamp before which it has dropped its tombstones."""
+    partial: str = ""
+    """Whose data it holds a part of alone, since copying that is not at its end: names with blanks between."""
 
     @property
     def cursor(self) -> Cursor:

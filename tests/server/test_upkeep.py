@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import gevent
 import pytest
+from gevent.event import Event
 
-from mirror.config import Config
+from mirror.config import Config, Peer
 from mirror.server import upkeep as upkeep_module
 from mirror.server.upkeep import Upkeep
 from mirror.store.base import StoreError
 from mirror.store.green import open_green
+from mirror.sync.bootstrap import mark_begun
+from mirror.sync.copying import unfinished
 
 
 @pytest.mark.parametrize(
@@ -32,4 +36,20 @@ def test_what_fails_is_told_and_tried_again(
     assert [record.message for record in caplog.records] == [said]
     upkeep.keep_up()
     assert store.read(lambda reader: reader.get("nodes", "m")) is not None
+    store.close()
+
+
+def test_the_rest_of_a_copy_is_waited_for_as_long_as_its_source_is_a_peer(tmp_path: Path) -> None:
+    store = open_green(tmp_path, "m")
+    for source in ("left", "stays"):
+        mark_begun(store, source)
+    config = Config(tmp_path, "m", peers=(Peer("stays"),))
+    upkeep = gevent.spawn(Upkeep(store, config).run)
+    changed = Event()
+    store.watch(changed.set)
+    with gevent.Timeout(10):
+        while set(store.read(unfinished)) != {"stays"}:
+            changed.wait()
+            changed.clear()
+    upkeep.kill()
     store.close()

@@ -18,6 +18,9 @@ import pytest
 from exports import make_export
 from nodes import IMPORTED, NodeProcess, ctdlmirror, wait_equal
 
+from mirror.store.open import open_store
+from mirror.sync.bootstrap import mark_begun
+
 Make = Callable[[str], NodeProcess]
 EVENT = """BEGIN:VCALENDAR
 VERSION:2.0
@@ -56,8 +59,13 @@ def test_bootstrap_then_changes_on_either_side_reach_the_other(
     assert alpha.digest() == beta.digest()
     again = beta.json("bootstrap", f"mirror://{alpha.address}")
     assert (again["written"], again["already_held"], again["resumed"]) == (0, 0, True)
+    beta.run("post", "Lobby", "while alpha was down")
+    differs = beta.run("bootstrap", f"mirror://{alpha.address}", check=False)
+    assert (differs.returncode, differs.stderr.count("NOT EQUAL: messages/")) == (1, 1)
     beta.start()
     beta.wait_log("link to alpha is up, pushing too")
+    wait_equal(alpha, beta)
+    assert not any("reconciled" in line for line in beta.log)
 
     key = alpha.run("post", "Lobby", "from alpha", "--subject", "A").stdout.strip()
     beta.run("post", "Lobby", "from beta", "--subject", "B")
@@ -157,6 +165,7 @@ def test_kill_9_of_either_side_during_bootstrap_loses_nothing(node: Make, secret
     reached = until_stored(process, beta, 0)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+    assert "copying from alpha is not at its end" in beta.run("status").stdout
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
     until_stored(process, beta, reached)
     alpha.kill()
@@ -169,6 +178,7 @@ def test_kill_9_of_either_side_during_bootstrap_loses_nothing(node: Make, secret
     assert result["unequal"] == []
     assert result["resumed"]
     assert result["written"] < 20_010
+    assert beta.json("status")["copying"] == result["partial"] == []
     assert alpha.digest() == beta.digest()
     assert "no problems" in beta.run("check").stdout
 
@@ -233,6 +243,20 @@ def test_a_node_that_ran_empty_can_still_be_bootstrapped(node: Make, secret: Pat
     beta.stop()
     result = beta.json("bootstrap", f"mirror://{alpha.address}", "--online")
     assert (result["unequal"], result["records"]) == ([], IMPORTED + 1)
+
+
+def test_a_copy_from_a_node_that_is_half_a_copy_itself_ends_incomplete(node: Make, secret: Path, export: Path) -> None:
+    alpha, beta = pair(node, secret, export)
+    alpha.stop()
+    alpha.knows(node("main"), secret, dial=False)
+    store = open_store(alpha.directory, "alpha")
+    mark_begun(store, "main")
+    store.close()
+    alpha.start()
+    failed = beta.run("bootstrap", f"mirror://{alpha.address}", check=False)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith("INCOMPLETE: alpha itself holds only a part of the data of main")
+    assert beta.json("status")["copying"] == ["alpha"]
 
 
 def test_a_peer_that_was_removed_is_cut_off(node: Make, secret: Path, export: Path) -> None:

@@ -36,7 +36,14 @@ COLLECTIONS = st.builds(lambda kind, room: f"{kind}/{room}" if room else kind, W
 EPOCHS = st.text("0af", max_size=16)
 INFOS = st.builds(ServerInfo, WORDS, NAMES, NUMBERS, st.lists(WORDS).map(tuple), st.booleans(), WORDS, NUMBERS, EPOCHS)
 STATES = st.builds(
-    State, WORDS, WORDS, NUMBERS, DIGESTS, st.one_of(st.none(), st.dictionaries(COLLECTIONS, DIGESTS)), NUMBERS
+    State,
+    WORDS,
+    WORDS,
+    NUMBERS,
+    DIGESTS,
+    st.one_of(st.none(), st.dictionaries(COLLECTIONS, DIGESTS)),
+    NUMBERS,
+    st.lists(WORDS).map(" ".join),
 )
 ROOMS = st.builds(
     SharedRoom, WORDS, NAMES, NAMES, st.booleans(), st.booleans(), st.frozensets(WORDS), WORDS, st.booleans()
@@ -140,6 +147,10 @@ def test_check(result: CheckResult) -> None:
         (
             answers.format_state(State("a", "c3ab", 336, Digest(10, 0x1A20, 0x9D), None, 255)),
             b"200 a|c3ab|336|10|1a20|000000000000009d|ff\n",
+        ),
+        (
+            answers.format_state(State("a", "c3ab", 336, Digest(10, 0x1A20, 0x9D), None, 255, "main other")),
+            b"200 a|c3ab|336|10|1a20|000000000000009d|ff|main other\n",
         ),
         (
             answers.format_digest_line(DigestLine("messages/a:1", Digest(10, 255, 1), "Lobby\n")),
