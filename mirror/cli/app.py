@@ -52,6 +52,9 @@ class Group(LazyGroup):
         except MirrorError as error:
             click.echo(f"ctdlmirror: {error}", err=True)
             sys.exit(error.exit_code)
+        except UnicodeEncodeError as error:  # an argument's bytes, or a file's name
+            click.echo(f"ctdlmirror: {error.object[:100]!a} is not UTF-8", err=True)
+            sys.exit(click.UsageError.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(MirrorError.exit_code)

@@ -1,6 +1,7 @@
 """Small tools that read and change data by hand, through the same protocol as everybody."""
 
 import mimetypes
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,8 @@ from mirror.cli.local import body_of, local_node, record_at
 from mirror.cli.names import find_named
 from mirror.cli.output import json_option, print_json
 from mirror.config import load_config
-from mirror.formats.compose import compose_event, compose_post
+from mirror.formats.calendar_file import parse_calendar_file
+from mirror.formats.compose import compose_item, compose_post
 from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.message import parse_message
 from mirror.model.draft import Draft
@@ -53,7 +55,7 @@ def write(
 def post(directory: Path, room: str, text: str | None, subject: str, author: str) -> None:
     """Post TEXT (or standard input) into ROOM."""
     config = load_config(directory)
-    body = text if text is not None else sys.stdin.read()
+    body = os.fsencode(text) if text is not None else sys.stdin.buffer.read()
     with local_node(directory) as remote:
         key, name = find_named(remote, "rooms", room)
         made = compose_post(config.node, author, name, subject, body, int(time.time()))
@@ -126,9 +128,12 @@ def calendar_add(directory: Path, file: Path, room: str, author: str) -> None:
     with local_node(directory) as remote:
         key, name = find_named(remote, "rooms", room)
         try:
-            items = compose_event(config.node, author, name, file.read_bytes(), int(time.time()))
+            parsed = parse_calendar_file(file.read_bytes())
+            items = [compose_item(config.node, author, name, item, int(time.time())) for item in parsed.items]
         except CitadelError as error:
             raise CitadelError(f"{file}: {error}") from None
+        for what in parsed.left_out:
+            click.echo(f"{file}: left out: {what}, which is no event, task or journal entry", err=True)
         for item in items:
             write(remote, str(Collection("messages", key)), item.key, item.body)
             click.echo(item.key)
@@ -147,10 +152,15 @@ def file_group() -> None:
 @click.pass_obj
 def file_put(directory: Path, room: str, file: Path, name: str | None, comment: str) -> None:
     """Put FILE into ROOM."""
+    name = name or file.name
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise click.UsageError(f"the name {name!a} is not UTF-8; give the file another one with --name") from None
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     body = file.read_bytes()
-    head = pack_head({"name": name or file.name, "type": kind, "comment": comment, "bytes": len(body)})
+    head = pack_head({"name": name, "type": kind, "comment": comment, "bytes": len(body)})
     with local_node(directory) as remote:
         key, room_name = find_named(remote, "rooms", room)
-        write(remote, str(Collection("files", key)), name or file.name, body, head)
-    click.echo(f"{name or file.name}: {len(body):,} bytes in {room_name}.")
+        write(remote, str(Collection("files", key)), name, body, head)
+    click.echo(f"{name}: {len(body):,} bytes in {room_name}.")

@@ -27,7 +27,8 @@ from mirror.cli.local import ask_json
 from mirror.cli.names import find_named
 from mirror.cli.processes import NodeProcess, stop_all, wait_until
 from mirror.cli.watch import Watch, watching
-from mirror.formats.compose import compose_event, compose_post
+from mirror.formats.calendar_file import parse_calendar_file
+from mirror.formats.compose import compose_item, compose_post
 from mirror.model.digest import Digest
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import Collection
@@ -229,7 +230,7 @@ class Demo:
 
     def _put_event(self, remote: ChannelRemote, node: str, room: str, summary: str, sequence: int) -> str:
         text = EVENT.format(summary=summary, sequence=sequence).encode()
-        (item,) = compose_event(node, "Demo", CALENDAR, text, int(time.time()))
+        item = compose_item(node, "Demo", CALENDAR, parse_calendar_file(text).items[0], int(time.time()))
         write(remote, str(Collection("messages", room)), item.key, item.body)
         return item.key
 

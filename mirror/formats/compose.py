@@ -1,10 +1,12 @@
 """Making new messages and items the way Citadel's server would have stored them."""
 
 import secrets
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from mirror.formats.errors import CitadelError
-from mirror.formats.message import FLOWING, MIME, serialize_message
+from mirror.formats.calendar_file import CalendarItem, is_utf8
+from mirror.formats.keys import message_key
+from mirror.formats.message import FLOWING, MIME, NORMAL, Message, serialize_message
 
 
 class Composed(NamedTuple):
@@ -14,51 +16,34 @@ class Composed(NamedTuple):
     body: bytes
 
 
-def compose_post(node: str, author: str, room: str, subject: str, text: str, seconds: int) -> Composed:
-    """Return a plain post.  ``seconds`` is Unix time."""
+def compose_post(node: str, author: str, room: str, subject: str, text: str | bytes, seconds: int) -> Composed:
+    """Return a plain post.  ``seconds`` is Unix time.  Raises BadMessage for what holds a NUL byte."""
     message_id = _message_id(node, seconds)
     fields = [("I", message_id), ("T", str(seconds)), ("A", author), ("O", room), ("U", subject), ("M", text)]
-    return Composed(f"id:{message_id}", _serialize(fields, FLOWING))
+    return _composed(node, fields, FLOWING)
 
 
-def compose_event(node: str, author: str, room: str, calendar: bytes, seconds: int) -> list[Composed]:
-    """Return one message per UID in an iCalendar file.  Raises CitadelError."""
-    from icalendar import Calendar
-
-    try:
-        parsed = Calendar.from_ical(calendar)
-    except (ValueError, KeyError, IndexError) as error:
-        raise CitadelError(f"it is no iCalendar file: {error}") from None
-    by_uid: dict[str, list[object]] = {}
-    zones = [part for part in parsed.subcomponents if part.name == "VTIMEZONE"]
-    for part in parsed.subcomponents:
-        if part.name in ("VEVENT", "VTODO", "VJOURNAL"):
-            if not part.get("UID"):
-                raise CitadelError(f"a {part.name} in it has no UID")
-            by_uid.setdefault(str(part["UID"]), []).append(part)
-    if not by_uid:
-        raise CitadelError("it has no event, task or journal entry")
-    return [_item(node, author, room, uid, zones, parts, seconds) for uid, parts in by_uid.items()]
-
-
-def _item(node: str, author: str, room: str, uid: str, zones: list, parts: list, seconds: int) -> Composed:  # type: ignore[type-arg]
-    from icalendar import Calendar
-
-    whole = Calendar()
-    whole.add("PRODID", "-//citadel-mirror//EN")
-    whole.add("VERSION", "2.0")
-    for part in [*zones, *parts]:
-        whole.add_component(part)
-    text = "Content-type: text/calendar; charset=UTF-8\r\n\r\n" + whole.to_ical().decode("utf-8")
-    subject = str(parts[0].get("SUMMARY", ""))
-    fields = [("I", _message_id(node, seconds)), ("T", str(seconds)), ("A", author), ("O", room), ("U", subject),
-              ("E", uid), ("M", text)]  # fmt: skip
-    return Composed(f"euid:{uid}", _serialize(fields, MIME))
+def compose_item(node: str, author: str, room: str, item: CalendarItem, seconds: int) -> Composed:
+    """Return a calendar item as a message.  ``seconds`` is Unix time.  Raises BadMessage."""
+    charset = "; charset=UTF-8" if is_utf8(item.data) else ""
+    text = b"Content-type: text/calendar" + charset.encode() + b"\r\n\r\n" + item.data
+    fields: list[tuple[str, str | bytes]] = [
+        ("I", _message_id(node, seconds)), ("T", str(seconds)), ("A", author), ("O", room), ("U", item.summary),
+        ("E", item.uid), ("M", text),
+    ]  # fmt: skip
+    return _composed(node, fields, MIME)
 
 
 def _message_id(node: str, seconds: int) -> str:
     return f"{seconds:08X}-{secrets.randbits(32):08X}@{node}"
 
 
-def _serialize(fields: list[tuple[str, str]], format: int) -> bytes:
-    return serialize_message([(letter, value.encode()) for letter, value in fields if value], format)
+def _composed(node: str, fields: Sequence[tuple[str, str | bytes]], format: int) -> Composed:
+    """Return a message of fields; surrogates in text are the bytes that ``surrogateescape`` made them from."""
+    values = [(letter, _bytes(value)) for letter, value in fields if value]
+    body = serialize_message(values, format)
+    return Composed(message_key(Message(NORMAL, format, values), node, 0), body)
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value

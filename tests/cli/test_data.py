@@ -112,3 +112,32 @@ def test_what_is_written_in_between_is_merged_and_not_overwritten(
     node.run("calendar", "add", str(file), "--room", CALENDAR)
     shown = node.run("read", CALENDAR).stdout
     assert "SUMMARY:Brunch" in shown and "LOCATION:Garden" in shown
+
+
+def test_a_calendar_file_is_told_of_what_is_left_out_and_refused_by_its_line(
+    node: LocalNode, sent: list[Draft], tmp_path: Path
+) -> None:
+    file = tmp_path / "event.ics"
+    file.write_text(EVENT.replace("END:VCALENDAR\n", "BEGIN:VFREEBUSY\nEND:VFREEBUSY\nEND:VCALENDAR\n"))
+    added = node.run("calendar", "add", str(file), "--room", CALENDAR)
+    assert added.stdout == "euid:meeting\n"
+    assert "left out: the VFREEBUSY that begins at line 8" in added.stderr
+    file.write_text(EVENT.replace("SUMMARY:", "SUMMARY="))
+    refused = node.run("calendar", "add", str(file), "--room", CALENDAR, code=9)
+    assert f"{file}: line 6: 'SUMMARY=Lunch' is no property" in refused.stderr
+    assert len(sent) == 1
+
+
+def test_a_text_that_is_not_utf8_is_posted_as_it_is(node: LocalNode, sent: list[Draft]) -> None:
+    node.run("post", "Lobby", "caf\udce9")
+    assert sent[0].body.endswith(b"Mcaf\xe9\0")
+    assert "café" in node.run("read", "Lobby").stdout
+
+
+def test_names_that_are_not_utf8_are_refused_in_one_line(node: LocalNode, tmp_path: Path) -> None:
+    file = tmp_path / "caf\udce9.txt"
+    file.write_bytes(b"caf\xe9")
+    assert "the name 'caf\\udce9.txt' is not UTF-8" in node.run("file", "put", "Lobby", str(file), code=2).stderr
+    node.run("file", "put", "Lobby", str(file), "--name", "coffee")
+    refused = node.run("room", "rename", "Lobby", "caf\udce9", code=2).stderr
+    assert refused == "ctdlmirror: 'caf\\udce9' is not UTF-8\n"

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.formats.compose import compose_event, compose_post
-from mirror.formats.errors import BadMessage, CitadelError
+from mirror.formats.calendar_file import CalendarItem
+from mirror.formats.compose import compose_item, compose_post
+from mirror.formats.errors import BadMessage
 from mirror.formats.message import parse_message, serialize_message
 from mirror.formats.sequence_set import SequenceSet
 
@@ -60,17 +61,26 @@ def test_a_post_has_what_citadel_shows() -> None:
     assert made.key == "id:" + message.text("I")
 
 
-def test_an_event_is_keyed_by_its_uid() -> None:
-    text = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:u-1\r\nSUMMARY:Lunch\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-    (made,) = compose_event("alpha", "Ann", "Calendar", text, 1700000000)
-    assert made.key == "euid:u-1"
-    assert "SUMMARY:Lunch" in parse_message(made.body).text("M")
+def test_an_item_is_keyed_by_its_uid_and_holds_its_file_as_it_is() -> None:
+    item = CalendarItem("u-1", "Lunch", b"BEGIN:VCALENDAR\nX-ODD:1\nEND:VCALENDAR\n")
+    made = compose_item("alpha", "Ann", "Calendar", item, 1700000000)
+    message = parse_message(made.body)
+    assert (made.key, message.text("U")) == ("euid:u-1", "Lunch")
+    assert message.get("M") == b"Content-type: text/calendar; charset=UTF-8\r\n\r\n" + item.data
 
 
-@pytest.mark.parametrize(
-    "text",
-    [b"", b"hello", b"BEGIN:VCALENDAR\nEND:VCALENDAR\n", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR\n"],
-)
-def test_files_that_hold_no_item_are_refused(text: bytes) -> None:
-    with pytest.raises(CitadelError):
-        compose_event("alpha", "Ann", "Calendar", text, 1700000000)
+def test_an_item_of_other_bytes_than_utf8_does_not_say_that_it_is_utf8() -> None:
+    item = CalendarItem("u-1", "caf\udce9", b"SUMMARY:caf\xe9\r\n")
+    message = parse_message(compose_item("alpha", "Ann", "Calendar", item, 1700000000).body)
+    assert message.get("M") == b"Content-type: text/calendar\r\n\r\nSUMMARY:caf\xe9\r\n"
+    assert message.get("U") == b"caf\xe9"
+
+
+def test_a_post_is_bytes() -> None:
+    made = compose_post("alpha", "Ann", "Lobby", "Hi", b"caf\xe9", 1700000000)
+    assert parse_message(made.body).get("M") == b"caf\xe9"
+
+
+def test_a_post_with_a_nul_is_refused() -> None:
+    with pytest.raises(BadMessage, match="field M of a message contains a NUL byte"):
+        compose_post("alpha", "Ann", "Lobby", "Hi", b"a\0b", 1700000000)
