@@ -21,6 +21,7 @@ from mirror.model.judge import Unfit
 from mirror.model.nodes import Heard, Horizon
 from mirror.model.record import Record, Version
 from mirror.model.stamp import HybridClock
+from mirror.model.status import Status
 
 T = TypeVar("T")
 
@@ -395,6 +396,22 @@ class Reader(Protocol):
         """Return what stands for what when comparing with a peer."""
         ...
 
+    def statuses(self, place: str, collection: str, foreign: Iterable[str]) -> list[Status]:
+        """Return what a foreign place said last of those things that it names so, where it said anything."""
+        ...
+
+    def statuses_of(self, place: str, collection: str, keys: Iterable[str]) -> list[Status]:
+        """Return what a place said last of the things with these keys, in the order in which it names them."""
+        ...
+
+    def scan_statuses(self, place: str, collection: str, after: str = "", limit: int = PAGE_RECORDS) -> list[Status]:
+        """Return the next of what a place said last of a collection, in the order in which it names things."""
+        ...
+
+    def status_counts(self, place: str) -> dict[str, int]:
+        """Return, by collection, of how many things a place said something; those with none are left out."""
+        ...
+
     def cursor(self, peer: str, direction: str) -> StoredCursor:
         """Return how far an exchange has come; an empty cursor before it began."""
         ...
@@ -535,6 +552,17 @@ class Writer(Reader, Protocol):
 
         ``progress`` is told how many records were.  Meant for ``Store.renew_epoch``, which gives a new origin first.
         """
+        ...
+
+    def put_statuses(self, place: str, statuses: Iterable[Status]) -> None:
+        """Remember what a foreign place says now, in the place of what it said of the same things before.
+
+        Meant for the transaction of the records that it speaks of.
+        """
+        ...
+
+    def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None:
+        """Forget what a place said of things that it has no more."""
         ...
 
     def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:

@@ -39,6 +39,7 @@ from mirror.model.record import (
 )
 from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
+from mirror.model.status import Status
 from mirror.store.base import (
     PULL,
     Acting,
@@ -200,6 +201,14 @@ class Tables(Reader, Protocol):
 
     def signs_aside(self, peer: str) -> list[Aside]:
         """Return the signs of life that were set aside of a peer."""
+        ...
+
+    def put_statuses(self, place: str, statuses: Iterable[Status]) -> None:
+        """Remember what a place says now, in the place of what it said of the same things before."""
+        ...
+
+    def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None:
+        """Forget what a place said of things that it has no more."""
         ...
 
     def content_state(self, content: bytes) -> ContentState | None:

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.formats.beside import NoCopy
-from mirror.model.draft import NOTHING, Changed, Draft, base_of
+from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import values_of
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.model.stamp import make_stamp
+from mirror.model.status import Status
 from mirror.store.base import Backend, MissingContent, NoConflict, StoredCursor
 from mirror.store.check import check_store
 from mirror.store.open import open_store
@@ -410,3 +411,45 @@ def test_of_a_room_there_are_no_two(make_store: Make) -> None:
     with pytest.raises(NoCopy, match="restore the version that lost, or dismiss"):
         store.write(lambda writer: writer.keep_both(writer.conflicts()[0].number))
     assert store.read(lambda reader: reader.conflict_count()) == 1
+
+
+def told(foreign: str, key: str, collection: str = "rooms", tag: str = "") -> Status:
+    return Status(
+        collection, foreign, key, tag, Base(7, "citadel:x", (("m", 5),)), (1 << 64) - 1, {"name": b"12345678"}
+    )
+
+
+def test_what_a_place_said_is_kept_by_its_own_names_and_found_by_keys(make_store: Make) -> None:
+    store = make_store("a")
+    rows = [told("10", "k"), told("9", "k"), told("1", "other"), told("1", "k", "users")]
+    store.write(lambda writer: writer.put_statuses("citadel:x", rows))
+
+    def job(reader) -> None:
+        assert reader.statuses("citadel:x", "rooms", ["9", "gone"]) == [rows[1]]
+        assert reader.statuses_of("citadel:x", "rooms", ["k"]) == [rows[0], rows[1]]
+        assert reader.statuses("citadel:other", "rooms", ["9"]) == []
+        assert reader.status_counts("citadel:x") == {"rooms": 3, "users": 1}
+        assert reader.status_counts("citadel:other") == {}
+        pages = [reader.scan_statuses("citadel:x", "rooms", after, 2) for after in ("", "10", "9")]
+        assert pages == [[rows[2], rows[0]], [rows[1]], []]
+
+    store.read(job)
+    store.write(lambda writer: writer.put_statuses("citadel:x", [told("9", "k", tag="new")]))
+    store.write(lambda writer: writer.drop_statuses("citadel:x", "rooms", ["10", "gone"]))
+    assert store.read(lambda reader: reader.scan_statuses("citadel:x", "rooms")) == [rows[2], told("9", "k", tag="new")]
+    assert store.read(lambda reader: reader.root()).digest.count == 0
+
+
+def test_what_a_place_said_is_kept_with_the_record_or_not_at_all(make_store: Make) -> None:
+    store = make_store("a")
+
+    def job(writer) -> None:
+        writer.put_statuses("citadel:x", [told("1", "k")])
+        writer.apply([record("k")])
+        raise BadRecord("no")
+
+    with pytest.raises(BadRecord):
+        store.write(job)
+    assert store.read(lambda reader: reader.status_counts("citadel:x")) == {}
+    store.write(lambda writer: writer.put_statuses("citadel:x", [told("1", "k")]))
+    assert store.read(lambda reader: reader.status_counts("citadel:x")) == {"rooms": 1}

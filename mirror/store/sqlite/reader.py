@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from mirror.model.digest import Digest, unsigned
+from mirror.model.draft import Base
 from mirror.model.judge import Unfit
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
+from mirror.model.status import Status
 from mirror.store.base import (
     PAGE_BYTES,
     PAGE_RECORDS,
@@ -37,6 +39,8 @@ MAX_DAMAGE = 100
 """Lines about a damaged file at most."""
 _decode_past = msgspec.msgpack.Decoder(tuple[tuple[str, int], ...]).decode
 _decode_record = msgspec.msgpack.Decoder(Record).decode
+_decode_base = msgspec.msgpack.Decoder(Base).decode
+_decode_said = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
 class Names:
@@ -84,6 +88,7 @@ class SqliteReader(Questions):
         self.epoch = epoch
         self.origins = Names("origin")
         self.names = Names("collection")
+        self.places = Names("place")
 
     # -- state ------------------------------------------------------------------------------------
 
@@ -347,6 +352,43 @@ class SqliteReader(Questions):
                 Listing(stamp, key, unsigned(crc)),
             )
             for collection, key, stamp, crc, own_stamp, own_crc in rows.fetchall()
+        ]
+
+    # -- foreign places ---------------------------------------------------------------------------
+
+    def statuses(self, place: str, collection: str, foreign: Iterable[str]) -> list[Status]:
+        """Return what a place said last of those things that it names so, where it said anything."""
+        return self._statuses(
+            place, collection, "foreign_id IN (SELECT value FROM json_each(?))", json.dumps([*foreign])
+        )
+
+    def statuses_of(self, place: str, collection: str, keys: Iterable[str]) -> list[Status]:
+        """Return what a place said last of the things with these keys, in the order in which it names them."""
+        where = "key IN (SELECT value FROM json_each(?)) ORDER BY foreign_id"
+        return self._statuses(place, collection, where, json.dumps([*keys]))
+
+    def scan_statuses(self, place: str, collection: str, after: str = "", limit: int = PAGE_RECORDS) -> list[Status]:
+        """Return the next of what a place said last of a collection, in the order in which it names things."""
+        return self._statuses(place, collection, "foreign_id > ? ORDER BY foreign_id LIMIT ?", after, limit)
+
+    def status_counts(self, place: str) -> dict[str, int]:
+        """Return, by collection, of how many things a place said something; those with none are left out."""
+        rows = self.connection.execute(
+            "SELECT name, (SELECT count(*) FROM status WHERE place = ? AND collection = collection.id) AS told "
+            "FROM collection ORDER BY name",
+            (self.places.find(self.connection, place) or -1,),
+        )
+        return {name: told for name, told in rows if told}
+
+    def _statuses(self, place: str, collection: str, where: str, *arguments: object) -> list[Status]:
+        numbers = self.places.find(self.connection, place), self.names.find(self.connection, collection)
+        rows = self.connection.execute(
+            f"SELECT foreign_id, key, tag, base, crc, said FROM status WHERE place = ? AND collection = ? AND {where}",
+            (*numbers, *arguments),
+        )
+        return [
+            Status(collection, foreign, key, tag, _decode_base(base), unsigned(crc), _decode_said(said))
+            for foreign, key, tag, base, crc, said in rows.fetchall()
         ]
 
     # -- exchange ---------------------------------------------------------------------------------

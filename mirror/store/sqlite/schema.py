@@ -128,7 +128,23 @@ CREATE INDEX conflict_party ON conflict (party) WHERE restored = 0;
 ALTER TABLE origin ADD COLUMN party TEXT NOT NULL DEFAULT '';       -- who told of it, where that is no mirror
 """
 
-MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6]
+_VERSION_7 = """
+CREATE TABLE place (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE status (
+    place INTEGER NOT NULL,
+    collection INTEGER NOT NULL,
+    foreign_id TEXT NOT NULL,       -- how the place names it
+    key TEXT NOT NULL,
+    tag TEXT NOT NULL,              -- what tells the place's versions apart
+    base BLOB NOT NULL,             -- MessagePack: the version on which both sides last agreed
+    crc INTEGER NOT NULL,           -- of the record that was held then, as a signed number
+    said BLOB NOT NULL,             -- MessagePack: fingerprints by field or part
+    PRIMARY KEY (place, collection, foreign_id)
+) WITHOUT ROWID;
+CREATE INDEX status_key ON status (place, collection, key);
+"""
+
+MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7]
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""
 
 

@@ -12,6 +12,7 @@ from mirror.model.edit import Loser
 from mirror.model.kinds import NODES
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
+from mirror.model.status import Status
 from mirror.store.base import PART_BYTES, Aside, Conflict, StoredCursor
 from mirror.store.ledger import Added, ContentState, Held, Row
 from mirror.store.repairing import Repairing
@@ -21,7 +22,7 @@ from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
 T = TypeVar("T")
 _INSERT = f"INSERT INTO record ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _INSERT_AT = f"INSERT INTO record (sequence, {COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_encode_past = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class SqliteWriter(SqliteReader, Repairing):
@@ -36,6 +37,7 @@ class SqliteWriter(SqliteReader, Repairing):
         """Forget what may have been rolled back."""
         self.origins = Names("origin")
         self.names = Names("collection")
+        self.places = Names("place")
         self._blocks.reset()
         self.roll_back_ledger()
 
@@ -116,7 +118,7 @@ class SqliteWriter(SqliteReader, Repairing):
             self._origin_id(record.origin),
             record.born,
             record.dead,
-            _encode_past(record.past) if record.past else None,
+            _encode(record.past) if record.past else None,
             record.head,
             record.body,
             record.content or None,
@@ -167,7 +169,7 @@ class SqliteWriter(SqliteReader, Repairing):
                 record.content or None,
                 winner.stamp,
                 winner.origin,
-                _encode_past(winner.past) if winner.past else None,
+                _encode(winner.past) if winner.past else None,
                 json.dumps(loser.parts) if loser.parts else None,
                 party,
             ),
@@ -225,7 +227,7 @@ class SqliteWriter(SqliteReader, Repairing):
                 record_bytes(conflict.loser),
                 signed(record_crc(conflict.loser)),
                 *conflict.winner,
-                _encode_past(conflict.winner_past) if conflict.winner_past else None,
+                _encode(conflict.winner_past) if conflict.winner_past else None,
                 conflict.resolved_ms,
                 conflict.number,
             ),
@@ -282,6 +284,30 @@ class SqliteWriter(SqliteReader, Repairing):
     def forget_aside(self, peer: str) -> int:
         """Forget what was set aside of a peer; returns how many records that were."""
         return self.connection.execute("DELETE FROM aside WHERE peer = ?", (peer,)).rowcount
+
+    # -- foreign places ---------------------------------------------------------------------------
+
+    def put_statuses(self, place: str, statuses: Iterable[Status]) -> None:
+        """Remember what a place says now, in the place of what it said of the same things before."""
+        number = self._id("place", self.places, place)
+        rows = [
+            (number, self._collection_id(one.collection), one.foreign, one.key, one.tag, _encode(one.base),
+             signed(one.crc), _encode(one.said))
+            for one in statuses
+        ]  # fmt: skip
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO status (place, collection, foreign_id, key, tag, base, crc, said) "
+            "VALUES (?,?,?,?,?,?,?,?)",
+            rows,
+        )
+
+    def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None:
+        """Forget what a place said of things that it has no more."""
+        numbers = self.places.find(self.connection, place), self.names.find(self.connection, collection)
+        self.connection.executemany(
+            "DELETE FROM status WHERE place = ? AND collection = ? AND foreign_id = ?",
+            [(*numbers, one) for one in foreign],
+        )
 
     # -- contents ---------------------------------------------------------------------------------
 
@@ -373,10 +399,14 @@ class SqliteWriter(SqliteReader, Repairing):
         return number
 
     def _origin_id(self, name: str) -> int:
-        number = self.origins.id_of.get(name)
+        return self._id("origin", self.origins, name)
+
+    def _id(self, table: str, names: Names, name: str) -> int:
+        """Return the number of a name, which it is given here if it has none."""
+        number = names.id_of.get(name)
         if number is None:
-            self.connection.execute("INSERT INTO origin (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
-            row = self.connection.execute("SELECT id FROM origin WHERE name = ?", (name,)).fetchone()
+            self.connection.execute(f"INSERT INTO {table} (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+            row = self.connection.execute(f"SELECT id FROM {table} WHERE name = ?", (name,)).fetchone()
             number = int(row[0])
-            self.origins.remember(number, name)
+            names.remember(number, name)
         return number

@@ -134,7 +134,7 @@ def test_a_store_of_the_second_version_learns_what_it_has_seen(tmp_path: Path) -
         "ALTER TABLE conflict DROP COLUMN parts;"
         "DROP INDEX record_feed; DROP INDEX collection_changed; ALTER TABLE collection DROP COLUMN changed;"
         "DROP TABLE aside; DROP INDEX conflict_party; ALTER TABLE conflict DROP COLUMN party;"
-        "ALTER TABLE origin DROP COLUMN party; PRAGMA user_version = 2;"
+        "ALTER TABLE origin DROP COLUMN party; DROP TABLE status; DROP TABLE place; PRAGMA user_version = 2;"
     )
     connection.close()
     store = SqliteStore(tmp_path, "a")

@@ -1,0 +1,88 @@
+"""What a place that speaks no SYNC said last of each thing: its status.
+
+A live Citadel, a tree of files and their like keep no versions.  What such a place holds now is an edit only where it
+differs from what it said last, field by field or part by part; of that just fingerprints are kept.  Knows neither where
+statuses are kept nor what is done about them (mirror.sync.foreign).
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from mirror.model.draft import Base
+from mirror.model.fields import values_of
+from mirror.model.kinds import MergeRule, kind_of
+from mirror.model.merge import Body, inline_body, is_item
+from mirror.model.parts import is_noticed, read_parts
+from mirror.model.record import INLINE_LIMIT, Record, pack_head
+
+FINGERPRINT_BYTES = 8
+RISES = b""
+"""In the place of a fingerprint: of this field the greatest counts, so it never differs (the last log-in, say)."""
+WHOLE = ""
+"""The name of what is fingerprinted as a whole: a file, a text that is no item."""
+
+Fingerprints = Mapping[str, bytes]
+"""By field or part, FINGERPRINT_BYTES of a hash of what it holds."""
+
+
+class Status(msgspec.Struct, array_like=True, frozen=True):
+    """What a place said last of one thing, and what the two agreed on.
+
+    ``foreign`` is how the place names it within its collection, ``tag`` whatever tells the place's versions apart.
+    ``base`` is the version vector here when both sides last said the same, ``crc`` the CRC-64 of the record that was
+    held when this was written, ``said`` the fingerprints of what the place said.
+    """
+
+    collection: str
+    foreign: str
+    key: str
+    tag: str
+    base: Base
+    crc: int
+    said: Fingerprints = {}
+
+
+def fingerprint(data: bytes) -> bytes:
+    """Return what stands for some bytes."""
+    return hashlib.blake2b(data, digest_size=FINGERPRINT_BYTES).digest()
+
+
+def fingerprints(record: Record, body: Body = inline_body) -> dict[str, bytes]:
+    """Return the fingerprints of all that a version says, by field or part; none where it is a tombstone.
+
+    A message without an exclusive id has none: it never changes, so it is there or not.  Raises BadRecord.
+    """
+    if record.dead:
+        return {}
+    rule = kind_of(record.collection).rule
+    if rule is MergeRule.FIELDS:
+        return {name: fingerprint(pack_head({"": value})) for name, value in values_of(record).items()}
+    if rule is MergeRule.MESSAGES and not is_item(record):
+        return {}
+    if is_item(record):
+        parts = read_parts(record, body(record))
+        if parts.kind:
+            held = {name: part.holds for name, part in parts.named.items() if is_noticed(name)}
+            return {name: fingerprint(holds) for name, holds in held.items() if holds is not None}
+        return {WHOLE: _body_fingerprint(record)}  # its head says what one server knows of it, its number there
+    return {WHOLE: fingerprint(record.head + _body_fingerprint(record))}
+
+
+def _body_fingerprint(record: Record) -> bytes:
+    """Return the same for a body inside and one apart, without reading the latter."""
+    return fingerprint(record.content or hashlib.sha256(record.body).digest())
+
+
+def naming(record: Record, body: bytes) -> Record:
+    """Return a record with a body that is yet to be stored: inside, or named, whichever its size asks for."""
+    if len(body) <= INLINE_LIMIT:
+        return msgspec.structs.replace(record, body=body, content=b"", size=0)
+    return msgspec.structs.replace(record, body=b"", content=hashlib.sha256(body).digest(), size=len(body))
+
+
+def differing(one: Fingerprints, other: Fingerprints) -> set[str]:
+    """Return the names of the fields or parts that are not the same in both."""
+    pairs = {name: (one.get(name), other.get(name)) for name in one.keys() | other.keys()}
+    return {name for name, (mine, its) in pairs.items() if mine != its and RISES not in (mine, its)}

@@ -1,0 +1,186 @@
+"""Doing what the plan says, in one transaction with what is remembered of the place.
+
+``Here`` is what is asked of whatever keeps the records; a store's Writer does all of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from mirror.model.applied import Applied
+from mirror.model.draft import Base, Draft, base_of
+from mirror.model.record import Record, record_crc
+from mirror.model.stamp import HybridClock
+from mirror.model.status import Status, differing, fingerprints
+from mirror.sync.foreign.plan import Step, There, plan, plan_gone
+
+
+class Looking(Protocol):
+    """What is asked where nothing is written."""
+
+    def get_many(self, collection: str, keys: Iterable[str]) -> list[Record]: ...
+    def body(self, record: Record) -> bytes: ...
+    def statuses(self, place: str, collection: str, foreign: Iterable[str]) -> list[Status]: ...
+    def statuses_of(self, place: str, collection: str, keys: Iterable[str]) -> list[Status]: ...
+
+
+class Result(Protocol):
+    """What became of a draft: the version that is here now, if any."""
+
+    @property
+    def record(self) -> Record | None: ...
+    @property
+    def applied(self) -> Applied: ...
+
+
+class Here(Looking, Protocol):
+    """What is asked of a transaction; each as in mirror.store.base."""
+
+    clock: HybridClock
+
+    def apply(self, records: Sequence[Record], crcs: Sequence[int] | None = None) -> Applied: ...
+    def adopt(self, record: Record) -> Applied: ...
+    def write(self, draft: Draft) -> Result: ...
+    def store_body(self, record: Record, body: bytes) -> Record: ...
+    def put_statuses(self, place: str, statuses: Iterable[Status]) -> None: ...
+    def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None: ...
+
+
+Known = dict[tuple[str, str], Status]
+"""By collection and the place's name, what the place said last."""
+
+
+def news(here: Looking, place: str, found: Sequence[There]) -> list[There]:
+    """Return what is not just as the place said last, and so needs a transaction."""
+    known, held = _known(here, place, found), _held(here, [one for one in found if one.rising])
+    return [
+        one
+        for one in found
+        if (status := known.get(_name(one))) is None or plan(status, held.get(_where(one)), one, looked=True) != Step()
+    ]
+
+
+def take(here: Here, place: str, found: Sequence[There], *, looked: bool) -> Applied:
+    """Take over what a place has, and remember that it said so.
+
+    ``looked`` tells whether the place was looked at as a whole before.  Raises StampAhead, BadRecord, BoundReached.
+    """
+    applied = Applied()
+    for group in _apart(found):
+        applied += _take_group(here, place, group, looked)
+    return applied
+
+
+def take_gone(here: Here, place: str, missing: Sequence[Status]) -> Applied:
+    """Delete what a place has no more, unless it has it under another name too, and forget that it said so."""
+    applied = Applied()
+    for status in missing:
+        here.drop_statuses(place, status.collection, [status.foreign])
+        if here.statuses_of(place, status.collection, [status.key]):
+            continue
+        held = next(iter(here.get_many(status.collection, [status.key])), None)
+        draft = plan_gone(status, held, here.body)
+        if draft is not None:
+            applied += here.write(_timely(here, draft)).applied
+    return applied
+
+
+def _apart(found: Sequence[There]) -> Iterable[list[There]]:
+    """Yield all in order, in groups within which no record is named twice."""
+    group: list[There] = []
+    seen: set[tuple[str, str]] = set()
+    for one in found:
+        if _where(one) in seen:
+            yield group
+            group, seen = [], set()
+        group.append(one)
+        seen.add(_where(one))
+    if group:
+        yield group
+
+
+def _name(one: There) -> tuple[str, str]:
+    return one.record.collection, one.foreign
+
+
+def _where(one: There) -> tuple[str, str]:
+    return one.record.collection, one.record.key
+
+
+def _known(here: Looking, place: str, found: Sequence[There]) -> Known:
+    """Return what the place said last of these, by its own names, or else of what has the same key here."""
+    known: Known = {}
+    for collection, group in _by_collection(found).items():
+        by_name = {
+            status.foreign: status for status in here.statuses(place, collection, [one.foreign for one in group])
+        }
+        keys = [one.record.key for one in group if one.foreign not in by_name]
+        by_key = {status.key: status for status in here.statuses_of(place, collection, keys)}
+        for one in group:
+            status = by_name.get(one.foreign) or by_key.get(one.record.key)
+            if status is not None:
+                known[collection, one.foreign] = status
+    return known
+
+
+def _held(here: Looking, found: Sequence[There]) -> dict[tuple[str, str], Record]:
+    return {
+        (collection, record.key): record
+        for collection, group in _by_collection(found).items()
+        for record in here.get_many(collection, [one.record.key for one in group])
+    }
+
+
+def _by_collection(found: Sequence[There]) -> dict[str, list[There]]:
+    groups: dict[str, list[There]] = defaultdict(list)
+    for one in found:
+        groups[one.record.collection].append(one)
+    return groups
+
+
+def _take_group(here: Here, place: str, group: list[There], looked: bool) -> Applied:
+    known, held = _known(here, place, group), _held(here, group)
+    steps = [
+        (one, plan(known.get(_name(one)), held.get(_where(one)), one, looked=looked, body=here.body)) for one in group
+    ]
+    applied = _merge_new(here, [(one, step) for one, step in steps if step.merge is not None])
+    for one, step in steps:
+        if step.draft is not None:
+            here.store_body(one.record, one.body)
+            applied += here.write(_timely(here, step.draft)).applied
+        if step.rise is not None:
+            applied += here.adopt(step.rise)
+    here.put_statuses(place, _remembered(here, held.keys(), steps))
+    return applied
+
+
+def _remembered(here: Here, held: Collection[tuple[str, str]], steps: Sequence[tuple[There, Step]]) -> list[Status]:
+    """Return the statuses to be kept, each with the record that is here now."""
+    told = [(one, step) for one, step in steps if step.status is not None]
+    # What was not here before is here now just as it came.
+    new = {_where(one): one.record for one, step in told if step.merge is not None and _where(one) not in held}
+    now = {**new, **_held(here, [one for one, _ in told if _where(one) not in new])}
+    return [_agreed(step.status, now.get(_where(one)), one, here.body) for one, step in told if step.status is not None]
+
+
+def _merge_new(here: Here, steps: Sequence[tuple[There, Step]]) -> Applied:
+    return here.apply([here.store_body(one.record, one.body) for one, _ in steps])
+
+
+def _agreed(status: Status, held: Record | None, one: There, body: Callable[[Record], bytes]) -> Status:
+    """Return a status with the record that is here now, and as its base where both say the same."""
+    if held is None:
+        return status
+    same = held is one.record or (not held.dead and not differing(status.said, fingerprints(held, body)))
+    return msgspec.structs.replace(status, base=base_of(held) if same else status.base, crc=record_crc(held))
+
+
+def _timely(here: Here, draft: Draft) -> Draft:
+    """Return a draft whose base is none from the future: the clock may have been set back since that was agreed on."""
+    base, limit = draft.base, here.clock.limit()
+    if base is None or max(base.vector.values()) <= limit:
+        return draft
+    past = tuple((name, stamp) for name, stamp in base.past if stamp <= limit)
+    return msgspec.structs.replace(draft, base=Base(min(base.stamp, limit), base.origin, past))
