@@ -15,6 +15,8 @@ MAX_BYTES = 64 * 1024
 NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 IGNET_SHARE = "ignet_push_share"
 MIRROR_SHARE = "mirror_share"
+LAST_SENT = "lastsent"
+"""How far a server has sent a room's messages, by its own numbers."""
 
 
 class Line(NamedTuple):
@@ -87,7 +89,7 @@ def _nothing(_line: Line) -> None:
 
 
 CHECKS: dict[str, Callable[[Line], None]] = {
-    "lastsent": _number,
+    LAST_SENT: _number,
     "listrecp": _address,
     "digestrecp": _address,
     "participate": _address,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from netconf.errors import NetconfError
-from netconf.lines import CHECKS, IGNET_SHARE, MAX_BYTES, MIRROR_SHARE, NODE_NAME, Line, parse_lines
+from netconf.lines import CHECKS, IGNET_SHARE, LAST_SENT, MAX_BYTES, MIRROR_SHARE, NODE_NAME, Line, parse_lines
 from netconf.selection import Selection
 
 MESSAGES, DELETIONS, MARKS, FILES, SETTINGS = "messages", "deletions", "marks", "files", "settings"
@@ -79,10 +79,14 @@ def _refuse_second(known: dict[str, int], node: str, number: int) -> None:
         )
 
 
+def read_last_sent(lines: Sequence[Line]) -> int:
+    """Return the number that ``lastsent`` says, or 0."""
+    numbers = [line.field(1) for line in lines if line.kind == LAST_SENT]
+    return max((int(number) for number in numbers if re.fullmatch(r"\d{1,18}", number, re.ASCII)), default=0)
+
+
 def _rules(lines: Sequence[Line]) -> Iterator[tuple[int, Rule]]:
-    last_sent = max(
-        (int(line.field(1)) for line in lines if line.kind == "lastsent" and line.field(1).isdigit()), default=0
-    )
+    last_sent = read_last_sent(lines)
     known: dict[str, int] = {}
     for line in lines:
         if line.kind not in (IGNET_SHARE, MIRROR_SHARE):

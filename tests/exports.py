@@ -4,6 +4,8 @@ import base64
 import random
 from collections.abc import Iterator
 
+IMPORTED = 296
+"""Records in the sample export, mirror/data/alpha-980.xml."""
 HEADER = """100 Exporting all Citadel databases.
 <?xml version="1.0" encoding="UTF-8" ?>
 <citadel_migrate_data>

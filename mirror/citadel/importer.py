@@ -6,7 +6,6 @@ Every batch is one transaction together with the place reached, so an import tha
 where it was, and repeating one changes nothing.
 """
 
-import base64
 import binascii
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, read_proposal
 from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -31,6 +31,7 @@ from mirror.formats.message import Message, parse_message
 from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.numbers import parse_number, split_numbers
 from mirror.formats.sequence_set import SequenceSet, readable_set
+from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
 from mirror.model.judge import finding
@@ -38,13 +39,16 @@ from mirror.model.kinds import Collection
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.store.base import Store, Writer
+from mirror.sync.share.rules import NETCONF, NETCONF_KEY
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
-NETCONF_KEY = "c_netconfig_"
+USER_SETTINGS = "user-settings"
+NOWHERE = ""
+"""As collection of a reference: the message is known by it, and is not taken over."""
 CREATED_KEY = "c_config_created_or_migrated"
 """The setting that says when the server was set up: the time of everything that has none of its own."""
 
@@ -64,6 +68,17 @@ class Room(NamedTuple):
     name: str
     generation: str
     stamp: int
+    use: Use
+
+
+class Posted(NamedTuple):
+    """A message of the export: its number, the line it is on, what it says, its bytes, and the head of its record."""
+
+    number: int
+    line: int
+    message: Message
+    data: bytes
+    head: bytes
 
 
 class Marks(NamedTuple):
@@ -87,6 +102,8 @@ class Report(msgspec.Struct):
     lost: int = 0
     """Whole elements that were refused."""
     first_lost: str = ""
+    passed_over: int = 0
+    """Messages in nothing but queues and killed rooms, which are not taken over."""
     truncated: bool = False
     """Whether the export ended before its end tag."""
 
@@ -140,6 +157,7 @@ class Importer:
         self._scratch.execute("PRAGMA journal_mode=OFF")
         self._scratch.executescript(_SCRATCH + "BEGIN;")
         self._config: list[tuple[str, str, int]] = []
+        self._proposals: dict[int, Proposal] = {}
         self._created = 1
         self._rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
@@ -166,6 +184,7 @@ class Importer:
         self._finish_config()
         self._flush(end)
         self._name_absent()
+        self._name_passed_over()
         self._store.write(lambda writer: writer.set_meta(self._place_name(), 0))
         self._scratch.close()
         return self.report
@@ -240,38 +259,45 @@ class Importer:
         self._config = []
 
     def _settle(self, key: str, text: str, line: int) -> None:
-        if key.startswith(NETCONF_KEY):
-            self._netconf(key, text, line)
-            return
-        if key.startswith(CONTENT_TYPE_KEY) and (number := _digits(text)):
+        if key.startswith(NETCONF_SETTING):
+            self._propose(key, text, line)
+        elif key.startswith(CONTENT_TYPE_KEY) and (number := _digits(text)):
             self._refer_to(number, "config", key, self._created, line, field="text")
-        if key:
+        elif key and not is_own_setting(key):
             self._fields("config", key, {"value": text}, self._created)
 
-    def _netconf(self, key: str, text: str, line: int) -> None:
+    def _propose(self, key: str, text: str, line: int) -> None:
         try:
-            room = parse_number(key[len(NETCONF_KEY) :], "its room")
-            body = base64.b64decode("".join(text.split()), validate=True)
-        except (ValueError, binascii.Error) as error:
-            self._lose(f"line {line}: <config>: {key}: {error}")
+            proposal = read_proposal(key, text, line)
+        except CitadelError as error:
+            self._lose(f"line {line}: <config>: {error}")
+        else:
+            self._proposals[proposal.room] = proposal
+
+    def _take_proposal(self, room: int) -> None:
+        """Write what a room's lines say, once it is known to be a room of ours."""
+        proposal = self._proposals.pop(room, None)
+        if proposal is None:
             return
-        # A proposal: what it shares is in force once an administrator has confirmed it.
-        self._draft(
-            str(Collection("netconf", self._key(room))), "netconf", self._created, pack_head({"proposed": True}), body
-        )
-        if b"ignet_push_share|" in body or b"mirror_share|" in body:
-            self._notice(f"line {line}: room #{room} shares with other nodes: see 'ctdlmirror netconf import'")
+        collection = str(Collection(NETCONF, self._key(room)))
+        if proposal.shares:
+            where = f"line {proposal.line}: room #{room} shares with other nodes"
+            self._notice(f"{where}: see 'ctdlmirror netconf import'")
+        head = self._store.read(lambda reader: head_of_proposal(reader, collection, proposal))
+        self._draft(collection, NETCONF_KEY, self._created, head, proposal.body)
 
     def _take_user(self, element: Element) -> None:
         fields = element.children
         number = _number(fields, "u_usernum")
+        if not number and not fields.get("u_fullname"):
+            return  # 902 has one without a name beside SYS_Citadel, the server itself, and both have number 0
         called = self._in_time(
             f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get("u_lastcall", ""))
         )
         stamp = max(self._created, called)
         self._lastcall[number] = stamp
         key = self._key(number)
-        self._fields("users", key, fields, stamp)
+        self._fields("users", key, replicated(element.name, fields), stamp)
         self._refer(element, "u_msgnum_bio", "bios", key, stamp)
         self._refer(element, "u_msgnum_pic", "pictures", f"user {key}", stamp)
         self._refer(element, "u_msgnum_inboxrules", "inbox-rules", key, stamp)
@@ -284,12 +310,16 @@ class Importer:
         )
         stamp = max(self._created, changed)
         name = fields.get("QRname", "")
-        self._rooms[number] = Room(name, fields.get("QRgen", "0"), stamp)
+        room = Room(name, fields.get("QRgen", "0"), stamp, use_of_room(name, fields.get("QRdefaultview", "")))
+        self._rooms[number] = room
         self._room_numbers[name] = number
         key = self._key(number)
-        self._fields("rooms", key, fields, stamp)
-        self._refer(element, "msgnum_info", "room-info", key, stamp)
-        self._refer(element, "msgnum_pic", "pictures", f"room {key}", stamp)
+        if room.use is Use.PEOPLE:
+            self._fields("rooms", key, replicated(element.name, fields), stamp)
+            self._take_proposal(number)
+        info, picture = ("room-info", "pictures") if room.use is Use.PEOPLE else (NOWHERE, NOWHERE)
+        self._refer(element, "msgnum_info", info, key, stamp)
+        self._refer(element, "msgnum_pic", picture, f"room {key}", stamp)
 
     def _take_room_messages(self, element: Element) -> None:
         name = element.children.get("FRname", "")
@@ -304,13 +334,15 @@ class Importer:
 
     def _take_floor(self, element: Element) -> None:
         number = _number(element.children, "f_num")
-        self._fields("floors", str(number), element.children, self._created)
+        self._fields("floors", str(number), replicated(element.name, element.children), self._created)
 
     def _take_visit(self, element: Element) -> None:
         fields = element.children
         number, user = _number(fields, "v_roomnum"), _number(fields, "v_usernum")
         stamp = self._lastcall.get(user, self._created)
         room, key = self._rooms.get(number), self._key(user)
+        if room is not None and room.use is not Use.PEOPLE:
+            return
         generation = fields.get("v_roomgen", "0")
         if room is None or room.generation != generation:
             # Void on the server too (a room forgotten or gone), but kept: the generation may be set back.
@@ -331,6 +363,20 @@ class Importer:
     def _take_message(self, element: Element) -> None:
         number = _number(element.children, "msg_msgnum")
         self._arrived(number)
+        posted = self._read_message(number, element)
+        rooms = self._scratch.execute("SELECT room FROM member WHERE number = ?", (number,)).fetchall()
+        referenced = self._place_referenced(posted)
+        placed = [self._place_in_room(room, posted, referenced) for (room,) in rooms]
+        if referenced or any(placed):
+            return
+        if any(self._rooms[room].use in (Use.QUEUE, Use.KILLED) for (room,) in rooms):
+            self.report.passed_over += 1
+            return
+        self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
+        key = f"id:{message_id(posted.message, self.report.node, number)}"
+        self._draft("orphans", key, self._created, posted.head, posted.data)
+
+    def _read_message(self, number: int, element: Element) -> Posted:
         try:
             data = binascii.a2b_base64("".join(element.children.get("msg_text", "").split()), strict_mode=True)
         except binascii.Error as error:
@@ -339,40 +385,62 @@ class Importer:
             message = parse_message(data)
         except BadMessage as error:
             raise BadMessage(f"message {number}: {error}") from None
-        rooms = self._scratch.execute("SELECT room FROM member WHERE number = ?", (number,)).fetchall()
-        head = pack_head({name: value for name, value in element.children.items() if name != "msg_text"})
-        for (room,) in rooms:
-            self._file_message(room, element, message, data, head)
-        if not self._place_referenced(number, message, data) and not rooms:
-            self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
-            self._draft("orphans", f"id:{message_id(message, self.report.node, number)}", self._created, head, data)
+        head = pack_head(replicated(element.name, element.children))
+        return Posted(number, element.line, message, data, head)
 
-    def _file_message(self, room: int, element: Element, message: Message, data: bytes, head: bytes) -> None:
-        known, room_key = self._rooms[room], self._key(room)
-        number = _number(element.children, "msg_msgnum")
-        key = message_key(message, self.report.node, number)
-        where = f"line {element.line}: <message>: the id of message {number}"
-        stamp = self._in_time(where, message_stamp(message, known.stamp), known.stamp)
-        self._draft(str(Collection("messages", room_key)), key, stamp, head, data)
+    def _place_in_room(self, room: int, posted: Posted, referenced: bool) -> bool:
+        """Keep a message that a room lists as what the room is for; tells whether it is kept."""
+        use = self._rooms[room].use
+        if use is Use.PEOPLE:
+            self._file_message(room, posted)
+        elif use is Use.USER_CONFIGURATION and not referenced:
+            self._file_user_setting(room, posted)
+        elif use is Use.CONFIGURATION and not referenced:
+            return self._take_setting(room, posted)
+        return use in (Use.PEOPLE, Use.USER_CONFIGURATION)
+
+    def _file_message(self, room: int, posted: Posted) -> None:
+        room_key = self._key(room)
+        key = message_key(posted.message, self.report.node, posted.number)
+        stamp = self._posted_at(room, posted)
+        self._draft(str(Collection("messages", room_key)), key, stamp, posted.head, posted.data)
         for marks in self._marks_of(room):
             found = {}
-            if number in marks.seen:
+            if posted.number in marks.seen:
                 found["seen"] = True
-            if number in marks.answered:
+            if posted.number in marks.answered:
                 found["answered"] = True
             if found:
                 self._fields(str(Collection("visits", room_key)), f"{marks.user} {key}", found, marks.stamp)
 
-    def _place_referenced(self, number: int, message: Message, data: bytes) -> bool:
+    def _file_user_setting(self, room: int, posted: Posted) -> None:
+        user = self._key(user_of_room(self._rooms[room].name))
+        key = f"{user} {message_key(posted.message, self.report.node, posted.number)}"
+        self._draft(USER_SETTINGS, key, self._posted_at(room, posted), posted.head, posted.data)
+
+    def _take_setting(self, room: int, posted: Posted) -> bool:
+        """Take a setting as 902 keeps it: the last message of its type; tells whether a message is one."""
+        text = posted.message.text("M")
+        kind = setting_type(text)
+        if kind:
+            self._fields("config", kind, {"text": text}, self._posted_at(room, posted))
+        return bool(kind)
+
+    def _posted_at(self, room: int, posted: Posted) -> int:
+        known = self._rooms[room].stamp
+        where = f"line {posted.line}: <message>: the id of message {posted.number}"
+        return self._in_time(where, message_stamp(posted.message, known), known)
+
+    def _place_referenced(self, posted: Posted) -> bool:
         """Store what users, rooms and settings refer to by this number; tells whether anything did."""
         rows = self._scratch.execute(
-            "SELECT collection, key, stamp, field FROM reference WHERE number = ?", (number,)
+            "SELECT collection, key, stamp, field FROM reference WHERE number = ?", (posted.number,)
         ).fetchall()
         for collection, key, stamp, field in rows:
             if field:
-                self._fields(collection, key, {field: message.text("M")}, stamp)
-            else:
-                self._draft(collection, key, stamp, body=data)
+                self._fields(collection, key, {field: posted.message.text("M")}, stamp)
+            elif collection != NOWHERE:
+                self._draft(collection, key, stamp, body=posted.data)
         return bool(rows)
 
     # -- records ----------------------------------------------------------------------------------
@@ -444,6 +512,15 @@ class Importer:
 
         self.report.applied += self._store.write(job)
 
+    def _name_passed_over(self) -> None:
+        for room, proposal in self._proposals.items():
+            if room not in self._rooms:
+                self._notice(
+                    f"line {proposal.line}: <config>: room #{room} is not in the export; its lines are left out"
+                )
+        if self.report.passed_over:
+            self._notice(f"{self.report.passed_over} messages of queues and of killed rooms are left out")
+
     def _name_absent(self) -> None:
         rows = self._scratch.execute(
             "SELECT number, room, line FROM member WHERE NOT EXISTS "
@@ -455,7 +532,8 @@ class Importer:
             )
         rows = self._scratch.execute(
             "SELECT number, collection, key, line FROM reference WHERE NOT EXISTS "
-            "(SELECT 1 FROM arrived WHERE arrived.number = reference.number) ORDER BY line, number"
+            "(SELECT 1 FROM arrived WHERE arrived.number = reference.number) AND collection <> ? ORDER BY line, number",
+            (NOWHERE,),
         )
         for number, collection, key, line in rows:
             self._refuse(collection, line, f"{key!r} refers to message {number}, which is absent")

@@ -17,7 +17,7 @@ from mirror.model.fields import values_of
 from mirror.model.kinds import Collection
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
-from mirror.sync.share.rules import NETCONF_KEY, is_proposed, may_share
+from mirror.sync.share.rules import NETCONF_KEY, is_proposed, lines_to_confirm, may_share
 from mirror.wire.answers import parse_changed
 from mirror.wire.errors import ChangedThere
 from mirror.wire.status import PreviewCount, RoomStatus, RuleStatus, SharingStatus
@@ -52,7 +52,7 @@ class Lines:
             raise ConfigError(f"{self.name} is somebody's mailbox, or not in use: it is not shared")
         self._held = record_at(remote, self._collection, NETCONF_KEY)
         self.record = self._held if self._held is not None and not self._held.dead else None
-        self.body = body_of(remote, self.record) if self.record is not None else b""
+        self.body = lines_to_confirm(self.record, body_of(remote, self.record)) if self.record is not None else b""
 
     @property
     def _collection(self) -> str:

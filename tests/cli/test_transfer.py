@@ -1,5 +1,6 @@
 """What an import says at its end, and with which code it ends."""
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -59,3 +60,13 @@ def test_an_element_refused_or_an_export_cut_ends_with_9_unless_that_is_accepted
     assert json.loads(told.stdout)["incomplete"].startswith(why)
     accepted = empty.run("import", file, "--accept-incomplete")
     assert accepted.stderr.splitlines()[-1].startswith(f"INCOMPLETE: {why}")
+
+
+def test_confirmed_lines_of_ignet_begin_where_their_server_had_got_to(
+    empty: LocalNode, save: Callable[[bytes], str]
+) -> None:
+    text = base64.b64encode(b"lastsent|10\nignet_push_share|bravo\n")
+    setting = b'<config key="c_netconfig_0000000001">' + text + b"</config>\n<user>"
+    empty.run("import", save(small_export().replace(b"<user>", setting, 1)))
+    empty.run("netconf", "import", "--confirm")
+    assert empty.run("netconf", "show", "Lobby").stdout == "lastsent|10\nignet_push_share|bravo\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from exports import IMPORTED
 from gevent import socket
 
 from mirror.citadel.importer import Importer
@@ -23,7 +24,6 @@ from mirror.store.green import GreenStore, open_green
 from mirror.sync.scope import EVERYTHING
 
 Dial = Callable[[], ChannelRemote]
-IMPORTED = 334
 
 
 @pytest.fixture

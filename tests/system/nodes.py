@@ -9,14 +9,13 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from command_server import CommandServer
+from exports import IMPORTED as IMPORTED
 
 from mirror.cli import processes
 from mirror.cli.processes import PROGRAM, ProcessFailed, checked, wait_until
 
 TIMEOUT_S = 180.0
 """Whatever takes longer has failed; long enough for a machine that does other things beside the tests."""
-IMPORTED = 334
-"""Records in the sample export."""
 
 
 @cache

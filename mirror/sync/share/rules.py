@@ -17,7 +17,7 @@ from mirror.store.base import Reader
 from mirror.sync.share.policy import ShareScope, mark_of, shows_whole
 from mirror.wire.values import SharedRoom
 from netconf.errors import NetconfError
-from netconf.lines import MAX_BYTES
+from netconf.lines import LAST_SENT, MAX_BYTES
 from netconf.rules import Rule, check, read_rules
 
 NETCONF = "netconf"
@@ -26,6 +26,8 @@ NETCONF_KEY = "netconf"
 """Key, in a room's collection ``netconf/R``, of the record that holds its lines."""
 PROPOSED = "proposed"
 """In the head of such a record: it came from an export and was not confirmed."""
+LAST_SENT_HEAD = "last_sent"
+"""In the head of a proposal with IGNET's lines: up to which number its server had sent the room when it was asked."""
 
 
 class Shares(msgspec.Struct):
@@ -49,6 +51,12 @@ def check_netconf(body: bytes) -> None:
 def is_proposed(record: Record) -> bool:
     """Tell whether a room's lines were imported and never confirmed."""
     return record.origin.startswith("citadel:") or bool(unpack_head(record.head).get(PROPOSED))
+
+
+def lines_to_confirm(record: Record, body: bytes) -> bytes:
+    """Return a record's lines as they are put in force: of a proposal, IGNET's begin where its server had got to."""
+    last_sent = number_of(unpack_head(record.head), LAST_SENT_HEAD) if is_proposed(record) else 0
+    return b"%s|%d\n%s" % (LAST_SENT.encode(), last_sent, body) if last_sent > 0 else body
 
 
 def may_share(values: dict[str, Value]) -> bool:

@@ -1,0 +1,56 @@
+"""Rooms' network configurations in an export, which become proposals: what they share is in force once confirmed.
+
+They come before the rooms, and how far the server has sent a room (``lastsent``) is its own affair.
+"""
+
+import base64
+import binascii
+from typing import NamedTuple
+
+from mirror.formats.errors import CitadelError
+from mirror.formats.numbers import parse_number
+from mirror.model.record import pack_head
+from mirror.store.base import Reader
+from mirror.sync.share.rules import LAST_SENT_HEAD, NETCONF_KEY, PROPOSED, is_proposed
+from netconf.lines import IGNET_SHARE, LAST_SENT, MIRROR_SHARE, parse_lines, replace_lines
+from netconf.rules import read_last_sent
+
+NETCONF_SETTING = "c_netconfig_"
+"""Settings that begin so hold the configuration of the room whose number follows."""
+
+
+class Proposal(NamedTuple):
+    """One room's lines, without what is the server's own, and the line of the export that says them."""
+
+    room: int
+    head: bytes
+    body: bytes
+    line: int
+    shares: bool
+    """Whether they share the room with other nodes."""
+
+
+def read_proposal(key: str, text: str, line: int) -> Proposal:
+    """Read the setting that holds a room's lines.  Raises CitadelError."""
+    try:
+        room = parse_number(key.removeprefix(NETCONF_SETTING), "its room")
+        body = base64.b64decode("".join(text.split()), validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise CitadelError(f"{key}: {error}") from None
+    lines = parse_lines(body)
+    kinds = {one.kind for one in lines}
+    last_sent = read_last_sent(lines) if IGNET_SHARE in kinds else 0
+    head = {PROPOSED: True, LAST_SENT_HEAD: last_sent} if last_sent else {PROPOSED: True}
+    kept = replace_lines(body, lambda one: one.kind == LAST_SENT)
+    return Proposal(room, pack_head(head), kept, line, bool(kinds & {IGNET_SHARE, MIRROR_SHARE}))
+
+
+def head_of_proposal(reader: Reader, collection: str, proposal: Proposal) -> bytes:
+    """Return the head under which a proposal is written.
+
+    Where nothing but how far the server has sent the room is new, the head that is held stays.
+    """
+    held = reader.get(collection, NETCONF_KEY)
+    if held is None or not is_proposed(held) or reader.body(held) != proposal.body:
+        return proposal.head
+    return held.head
