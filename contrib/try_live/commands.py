@@ -1,0 +1,187 @@
+"""The commands: one a trial.  Parse, run, print."""
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mirror.model.errors import MirrorError
+from mirror.model.kinds import parse_collection
+from try_live.changing import Done, Sizes
+from try_live.comparing import EXPECTED, LEFT_OUT, Difference
+from try_live.errors import Refused, TrialFailed
+from try_live.isolation import isolate
+from try_live.operations import KINDS
+from try_live.server import require_server
+from try_live.trial import DOORS, TCP, Findings, Plan, run_trial
+
+FAILED = 3
+"""The exit code of a trial that could not be carried out."""
+SHOWN = 40
+"""Differences that are printed; --json has all."""
+
+
+@click.group()
+def cli() -> None:
+    """Try a mirror against a real Citadel server that you provide: see docs/citadel.md.
+
+    \b
+    Exit codes: 0 all is as it should be, 1 something is not, 2 wrong usage,
+    3 the trial could not be carried out.
+    """
+
+
+@cli.command()
+@click.argument("serverdir", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--seed", default=1, show_default=True, help="Decides what is filled in and changed.")
+@click.option("--users", default=8, show_default=True, help="Users that are made.")
+@click.option("--rooms", default=20, show_default=True, help="Rooms that are made.")
+@click.option("--messages", default=200, show_default=True, help="Messages that are written.")
+@click.option("--changes", default=300, show_default=True, help="Changes between the bootstraps.")
+@click.option("--door", type=click.Choice(DOORS), default=TCP, show_default=True, help="How a bootstrap comes in.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave server, nodes and the list of operations here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def bootstrap(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> None:
+    """Is a second bootstrap as right as the first?
+
+    SERVERDIR holds a built Citadel (version 980 was tried): the program citserver, its messages/ and, where it was run
+    before, data/, files/ and keys/.  It is only read: a copy is started on a network of its own that has nothing but
+    loopback (this needs root, or user namespaces), filled by seed, and bootstrapped into a node.  Then it is changed
+    by seed, in every way that a mirror has to notice, and bootstrapped again into the same node and into a fresh one.
+    The two must hold the same, but for what docs/citadel.md lists, and as many rooms, users, messages and files as the
+    server itself lists; and a third bootstrap must write nothing.
+    """
+    with _told_in_one_line():
+        require_server(serverdir)
+        isolate()
+        sizes = Sizes(options["users"], options["rooms"], options["messages"])
+        plan = Plan(serverdir.resolve(), options["seed"], sizes, options["changes"], options["door"])
+        with _directory(keep) as directory:
+            findings = run_trial(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
+    _show(findings, as_json)
+    sys.exit(1 if findings.faults else 0)
+
+
+@cli.command()
+def kinds() -> None:
+    """List the kinds of changes, each with the row of what a mirror has to notice."""
+    for kind in sorted(KINDS.values(), key=lambda kind: (kind.row, kind.name)):
+        click.echo(f"{kind.row:70} {kind.name}")
+
+
+@cli.command()
+def expected() -> None:
+    """List what may differ, and what a mirror leaves out, with the reasons."""
+    for one in EXPECTED:
+        click.echo(f"{one.kind}, {one.field}: {one.why}")
+    for left in LEFT_OUT:
+        click.echo(f"left out: {left.what}: {left.why}")
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except (TrialFailed, Refused, MirrorError) as error:
+        click.echo(f"try-live: {error}", err=True)
+        sys.exit(FAILED)
+
+
+@contextmanager
+def _directory(keep: Path | None) -> Iterator[Path]:
+    """Give an empty directory, which is left where it is wanted and else removed, also at SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    directory = keep.resolve() if keep else Path(tempfile.mkdtemp(prefix="try-live-"))
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise TrialFailed(f"{directory} is not empty: give --keep a new directory")
+    # The server runs as another user and must reach its home; nobody else may look into a copy of real data.
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+# -- what is printed --------------------------------------------------------------------------------------
+
+
+def _show(findings: Findings, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_as_values(findings), ensure_ascii=False, indent=1, default=str))
+        return
+    click.echo(f"{findings.version}, seed {findings.seed}")
+    for title, done in (("Filled", findings.filled), ("Changed", findings.changed)):
+        click.echo(f"{title} ({sum(done.done.values())}): {_counted(done.done)}")
+        for line, count in sorted(done.refused.items()):
+            click.echo(f"  refused {count} times: {line}")
+    for run in findings.bootstraps:
+        click.echo(
+            f"Bootstrap {run.title}: {run.seconds:.1f} s, {run.written} records written, {run.already_held} there "
+            f"already, {run.conflicts} conflicts, {len(run.refused)} refused, {run.notices} notices, "
+            f"exit code {run.exit_code}"
+        )
+        _list(run.refused, SHOWN)
+    for kind, count in Counter(parse_collection(name).kind for name, _ in findings.rewritten).items():
+        click.echo(f"  written though unchanged: {count} of {kind}")
+    click.echo(f"{findings.records} records in the fresh node; {len(findings.between_nodes)} differences:")
+    _list(map(_line, findings.undeclared), SHOWN)
+    for why, count in _declared(findings).items():
+        click.echo(f"  expected, {count}: {why}")
+    for name, found in findings.with_server.items():
+        click.echo(f"The server lists other things than {name} holds ({len(found)}):")
+        _list(map(_line, found), SHOWN)
+    click.echo("EQUAL" if not findings.faults else "NOT AS IT SHOULD BE: " + "; ".join(findings.faults))
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
+def _list(lines: Iterable[str], most: int) -> None:
+    lines = list(lines)
+    for line in lines[:most]:
+        click.echo(f"  {line}")
+    if len(lines) > most:
+        click.echo(f"  ... and {len(lines) - most} more; --json lists them all")
+
+
+def _line(one: Difference) -> str:
+    return f"{one.collection} {one.key!r} {one.field}: {_short(one.left)} | {_short(one.right)}"
+
+
+def _short(value: Any) -> str:
+    return "nothing" if value is None else str(value)[:100]
+
+
+def _declared(findings: Findings) -> Counter[str]:
+    return Counter(one.expected.why for one in findings.between_nodes if one.expected is not None)
+
+
+def _as_values(findings: Findings) -> dict[str, Any]:
+    def done(it: Done) -> dict[str, Any]:
+        return {"done": dict(sorted(it.done.items())), "refused": dict(sorted(it.refused.items()))}
+
+    return {
+        "version": findings.version,
+        "seed": findings.seed,
+        "filled": done(findings.filled),
+        "changed": done(findings.changed),
+        "bootstraps": [run._asdict() for run in findings.bootstraps],
+        "rewritten": findings.rewritten,
+        "records": findings.records,
+        "differences": [one._asdict() for one in findings.undeclared],
+        "expected": _declared(findings),
+        "server": {name: [one._asdict() for one in found] for name, found in findings.with_server.items()},
+        "damage": findings.damage,
+        "faults": findings.faults,
+    }

@@ -1,0 +1,254 @@
+"""What two nodes hold, compared by contents, and what a node holds, compared with what the server itself lists.
+
+Versions are left out: a second bootstrap writes what changed with the node's own clock, a first one with the data's own
+times.  What may differ all the same is declared here, and told by docs/citadel.md.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mirror.model.errors import BadRecord
+from mirror.model.fields import values_of
+from mirror.model.kinds import MergeRule, kind_of, parse_collection
+from mirror.model.parts import HEAD_KEY
+from mirror.model.record import Record, unpack_head
+from mirror.store.base import Reader
+from mirror.store.open import Options, open_store
+from try_live.world import DIRECTORY, KILLED, Account, Room, User, World
+
+WHOLE = "(the record)"
+"""In place of a field's name where a record is there on one side alone."""
+BODY = "(the body)"
+
+
+class Expected(NamedTuple):
+    """A difference that is none: in collections of this kind, in this field (``*`` for all), and why."""
+
+    kind: str
+    field: str
+    why: str
+
+
+EXPECTED = (
+    Expected("nodes", "*", "a node's own sign of life"),
+    Expected(
+        "users",
+        "u_lastcall",
+        "the log-in of the bootstrap itself, where it goes by TCP; written at most once a day",
+    ),
+)
+"""What may differ between a node bootstrapped twice and one bootstrapped afterwards."""
+
+
+class LeftOut(NamedTuple):
+    """Rooms of a server that a mirror does not hold as rooms: which, and why."""
+
+    what: str
+    why: str
+    is_one: Callable[[Room], bool]
+
+
+LEFT_OUT = (
+    LeftOut("killed rooms", "the server forgets them in the night", lambda room: room.name.startswith(KILLED)),
+    LeftOut("queues (view 11)", "their mails would be sent twice", lambda room: room.view == 11),
+    LeftOut("rooms named `__Citadel…`", "the server's own", lambda room: room.name.startswith("__Citadel")),
+    LeftOut(
+        "Local System Configuration, My Citadel Config",
+        "read for what they say: settings, addresses, pictures, texts",
+        lambda room: room.name == "Local System Configuration" or room.name[11:] == "My Citadel Config",
+    ),
+)
+
+
+class Difference(NamedTuple):
+    """One difference: where, and what is on the left and on the right (``None`` where nothing is)."""
+
+    collection: str
+    key: str
+    field: str
+    left: Any
+    right: Any
+
+    @property
+    def expected(self) -> Expected | None:
+        """The declaration that makes it none, if any does."""
+        for one in EXPECTED:
+            if one.kind == parse_collection(self.collection).kind and one.field in ("*", self.field):
+                return one
+        return None
+
+
+Fields = Mapping[str, Any]
+Things = dict[str, Fields]
+"""Things of one sort by name, and what is told of each."""
+Contents = dict[tuple[str, str], Fields]
+"""What a node holds: by collection and key, each field's value."""
+
+
+def read_node(directory: Path) -> Contents:
+    """Return all living records of the node in ``directory``, whose daemon does not run.  Raises MirrorError."""
+    store = open_store(directory, options=Options("try-live"))
+    try:
+        return store.read(_read)
+    finally:
+        store.close()
+
+
+def _read(reader: Reader) -> Contents:
+    return {
+        (collection, record.key): _fields(reader, record)
+        for collection in reader.collections("")
+        for record in reader.scan_all(collection)
+    }
+
+
+def _fields(reader: Reader, record: Record) -> dict[str, Any]:
+    if kind_of(record.collection).rule is MergeRule.FIELDS:
+        return dict(values_of(record))
+    try:
+        fields = unpack_head(record.head)
+    except BadRecord:
+        fields = {"(the head)": record.head.hex()}
+    fields.pop(HEAD_KEY, None)  # which version wrote which part of an item: a version, and no contents
+    body = reader.body(record)
+    return fields | {BODY: f"{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()[:16]}"}
+
+
+def written_since(directory: Path, sequence: int) -> list[tuple[str, str]]:
+    """Return collection and key of all that was written into a node's store after a place in its feed."""
+    store = open_store(directory, options=Options("try-live"))
+    try:
+        return store.read(lambda reader: _feed(reader, sequence))
+    finally:
+        store.close()
+
+
+def _feed(reader: Reader, sequence: int) -> list[tuple[str, str]]:
+    found, more = [], True
+    while more:
+        page = reader.feed(sequence)
+        found += [(record.collection, record.key) for record in page.records]
+        sequence, more = page.sequence, page.more
+    return found
+
+
+def feed_end(directory: Path) -> int:
+    """Return where the feed of a node's store ends."""
+    store = open_store(directory, options=Options("try-live"))
+    try:
+        return store.read(lambda reader: reader.last_sequence())
+    finally:
+        store.close()
+
+
+def differences(left: Contents, right: Contents) -> list[Difference]:
+    """Return all differences of two nodes' contents, declared ones included, in order."""
+    found = []
+    for where in sorted(left.keys() | right.keys()):
+        if where not in left or where not in right:
+            found.append(Difference(*where, WHOLE, _shown(left.get(where)), _shown(right.get(where))))
+            continue
+        one, other = left[where], right[where]
+        for field in sorted(one.keys() | other.keys()):
+            if one.get(field) != other.get(field):
+                found.append(Difference(*where, field, one.get(field), other.get(field)))
+    return found
+
+
+def _shown(fields: Fields | None) -> str | None:
+    if fields is None:
+        return None
+    return ", ".join(f"{name}={str(value)[:40]}" for name, value in list(fields.items())[:6]) or "there"
+
+
+# -- against the server itself ----------------------------------------------------------------------------
+
+
+def compare_with_server(world: World, held: Contents, node: str) -> list[Difference]:
+    """Return where a node holds something else than the server lists; the server is on the left.
+
+    Users, floors, rooms, messages and files are looked for on both sides, and of those that are on both what the
+    server tells of them in a line.  ``node`` is the server's node name.
+    """
+    rooms = [room for room in world.rooms() if not any(left.is_one(room) for left in LEFT_OUT)]
+    found = [
+        *_things("users", _users(world), _by("users", "u_fullname", held)),
+        *_things("floors", _floors(world), _by("floors", "f_name", held)),
+        *_things("rooms", {room.name: _parameters(room) for room in rooms}, _by("rooms", "QRname", held)),
+        *_settings(world, held),
+    ]
+    for room in rooms:
+        found += _room(world, room, held, node)
+    return found
+
+
+def _users(world: World) -> Things:
+    names = [line.split("|")[0] for line in world.witness.lines("LIST")]
+    return {name: _told(world.account(User(name, 0, 0))) for name in names}
+
+
+def _told(account: Account) -> Fields:
+    return {
+        "u_password": account.password,
+        "u_flags": str(account.flags),
+        "u_axlevel": str(account.level),
+        "u_usernum": str(account.number),
+        "u_USuserpurge": str(account.purge),
+    }
+
+
+def _floors(world: World) -> Things:
+    return {name: {"f_num": str(number)} for number, name, _ in world.floors()}
+
+
+def _parameters(room: Room) -> Fields:
+    return {
+        "QRflags": str(room.flags),
+        "QRfloor": str(room.floor),
+        "QRorder": str(room.order),
+        "QRflags2": str(room.flags2),
+        "QRdefaultview": str(room.view),
+    }
+
+
+def _by(collection: str, name: str, held: Contents) -> Things:
+    """Return the records of a collection by a field, without those that no server lists."""
+    records = (fields for where, fields in held.items() if where[0] == collection)
+    return {str(fields.get(name)): fields for fields in records if not _unlisted(fields)}
+
+
+def _unlisted(fields: Fields) -> bool:
+    """Tell whether something is the user of number 0, or a floor that is not in use."""
+    return str(fields.get("u_usernum")) == "0" or not int(str(fields.get("f_flags", "1"))) & 1
+
+
+def _things(collection: str, there: Things, here: Things) -> Iterator[Difference]:
+    for name in sorted(there.keys() | here.keys()):
+        if name not in there or name not in here:
+            yield Difference(collection, name, WHOLE, _shown(there.get(name)), _shown(here.get(name)))
+            continue
+        for field, value in there[name].items():
+            if here[name].get(field) != value:
+                yield Difference(collection, name, field, value, here[name].get(field))
+
+
+def _settings(world: World, held: Contents) -> Iterator[Difference]:
+    """Compare those settings that both have: some are a server's own, and no mirror holds them."""
+    there = dict(line.split("|", 1) for line in world.witness.lines("CONF LISTVAL"))
+    for (collection, key), fields in held.items():
+        if collection == "config" and "value" in fields and key in there and fields["value"] != there[key]:
+            yield Difference(collection, key, "value", there[key], fields["value"])
+
+
+def _room(world: World, room: Room, held: Contents, node: str) -> Iterator[Difference]:
+    world.witness.go(room.name)
+    reply = world.witness.ask("GNET")
+    number = reply.fields[0].partition("#")[2].split(" ")[0]
+    place = f"{node}:{number}"
+    messages: Things = {str(message): {} for message in world.numbers(room)}
+    yield from _things(f"messages/{place}", messages, _by(f"messages/{place}", "msg_msgnum", held))
+    if room.flags & DIRECTORY and not room.mailbox:
+        files: Things = {name: {"bytes": size} for name, size in world.files(room)}
+        yield from _things(f"files/{place}", files, _by(f"files/{place}", "name", held))

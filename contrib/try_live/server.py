@@ -1,0 +1,153 @@
+"""A copy of a real server, on ports of our own, that surely ends with us.
+
+``SERVERDIR`` is a Citadel as it is installed: the program ``citserver``, the directory ``messages/``, and, where it was
+run before, ``data/``, ``files/`` and ``keys/``.  Nothing is ever written there.
+"""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from try_live import keeper
+from try_live.errors import TrialFailed
+from try_live.isolation import real_root
+from try_live.session import Session
+
+PROGRAM = "citserver"
+COPIED = ("messages", "data", "files", "keys")
+"""What is copied of a server's directory, where it is there."""
+ADMIN_SOCKET = "citadel-admin.socket"
+NOBODY = 65534
+"""The numeric user that the server runs as, where we may choose."""
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 2 * keeper.PATIENCE_S
+LOOK_S = 0.05
+FIRST_PORT = 20_000
+"""The first server's Citadel port; IMAP is the next one.  Nobody else uses them: the network is our own."""
+_OFF = (
+    "c_smtp_port", "c_msa_port", "c_smtps_port", "c_pop3_port", "c_pop3s_port", "c_imaps_port", "c_pftcpdict_port",
+    "c_xmpp_c2s_port", "c_xmpp_s2s_port", "c_nntp_port", "c_nntps_port",
+)  # fmt: skip
+
+
+def require_server(directory: Path) -> None:
+    """Raise TrialFailed unless a server can be started from what is in a directory."""
+    for name in (PROGRAM, "messages"):
+        if not (directory / name).exists():
+            raise TrialFailed(f"{directory} has no {name}: give a directory with a built Citadel (see --help)")
+    if _answers(directory / ADMIN_SOCKET):
+        raise TrialFailed(f"a server runs in {directory}: stop it, or give a copy made while it was stopped")
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+class LiveServer:
+    """One running copy.  Use it in a ``with``: that ends it, whatever happens."""
+
+    def __init__(self, source: Path, home: Path, name: str = "alpha", port: int = FIRST_PORT) -> None:
+        """``home`` is where the copy is made; ``name`` is the node name of a server that has no data yet."""
+        self.home, self.name, self.port, self.imap_port = home, name, port, port + 1
+        self._program = source / PROGRAM
+        self._user = NOBODY if real_root() else 0
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._copy(source)
+
+    def __enter__(self) -> "LiveServer":
+        try:
+            fresh = not (self.home / "data").exists()
+            self.start()
+            self._set_ports(fresh)
+            self.stop()
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.home / ADMIN_SOCKET
+
+    @property
+    def user_socket(self) -> Path:
+        return self.home / "citadel.socket"
+
+    @property
+    def lmtp_socket(self) -> Path:
+        return self.home / "lmtp-unfiltered.socket"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers.  Raises TrialFailed."""
+        for left in [*self.home.glob("*.socket"), self.home / "citadel.lock"]:
+            left.unlink(missing_ok=True)
+        self._log = (self.home / "log").open("ab")
+        command = [str(self._program), "-u", str(self._user), "-h", str(self.home), "-x", "6"]
+        self._keeper = subprocess.Popen(
+            [sys.executable, keeper.__file__, *command],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """End the server, if it runs, and wait until it has ended."""
+        if self._keeper is None or self._keeper.stdin is None:
+            return
+        self._keeper.stdin.close()
+        self._keeper.wait(STOP_TIMEOUT_S)
+        self._keeper = None
+        if self._log is not None:
+            self._log.close()
+
+    def version(self) -> str:
+        """Return the server's version, as it says it."""
+        with Session(self.admin_socket) as session:
+            return session.lines("INFO")[4]
+
+    def _copy(self, source: Path) -> None:
+        self.home.mkdir(parents=True, mode=0o700)
+        for name in COPIED:
+            if (source / name).exists():
+                shutil.copytree(source / name, self.home / name, symlinks=True)
+        if self._user:
+            for path in [self.home, *self.home.rglob("*")]:
+                shutil.chown(path, self._user, self._user)
+
+    def _set_ports(self, fresh: bool) -> None:
+        settings = dict.fromkeys(_OFF, "-1")
+        settings |= {"c_port_number": str(self.port), "c_imap_port": str(self.imap_port), "c_ip_addr": "127.0.0.1"}
+        if fresh:
+            settings |= {"c_nodename": self.name, "c_fqdn": f"{self.name}.example.org", "c_humannode": self.name}
+        with Session(self.admin_socket) as session:
+            for name, value in settings.items():
+                session.ask(f"CONF PUTVAL|{name}|{value}")
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._keeper is None or self._keeper.poll() is not None:
+                raise TrialFailed(f"the server did not start: {self._last_words()}")
+            try:
+                Session(self.admin_socket).close()
+                return
+            except OSError:
+                # There is nothing to wait for but the socket itself, whose making the server does not tell.
+                time.sleep(LOOK_S)
+        raise TrialFailed(f"the server does not answer: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = (self.home / "log").read_text("utf-8", "replace").splitlines()
+        return lines[-1][:200] if lines else "it said nothing"

@@ -1,0 +1,183 @@
+"""The trial of the bootstrap: is a node that was bootstrapped twice what one is that was bootstrapped afterwards?
+
+A server is filled and bootstrapped, changed, bootstrapped into the same node again and into a fresh one; then the two
+are compared, and a third bootstrap of the unchanged server must write nothing.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mirror.cli.processes import NodeProcess, ProcessFailed
+from mirror.model.applied import Applied
+from try_live.changing import Done, Sizes, Told, change, fill
+from try_live.comparing import (
+    Difference,
+    compare_with_server,
+    differences,
+    feed_end,
+    read_node,
+    written_since,
+)
+from try_live.errors import TrialFailed
+from try_live.server import LiveServer
+from try_live.world import ADMINISTRATOR, PASSWORD, World
+
+SAME, FRESH = "same", "fresh"
+"""The nodes: one that is bootstrapped again and again, one that is bootstrapped once, afterwards."""
+TCP, SOCKET = "tcp", "socket"
+DOORS = (TCP, SOCKET)
+"""How a bootstrap comes in: logged in by TCP, or by the admin socket without a log-in."""
+
+
+class Bootstrap(NamedTuple):
+    """One bootstrap: what it was for, its seconds, its records by what became of them, its lines, its exit code."""
+
+    title: str
+    seconds: float
+    written: int
+    already_held: int
+    conflicts: int
+    refused: list[str]
+    notices: int
+    exit_code: int
+
+
+class Findings(NamedTuple):
+    """What a trial found out."""
+
+    version: str
+    seed: int
+    filled: Done
+    changed: Done
+    bootstraps: list[Bootstrap]
+    rewritten: list[tuple[str, str]]
+    """Collection and key of what the bootstrap of the unchanged server wrote."""
+    records: int
+    between_nodes: list[Difference]
+    with_server: dict[str, list[Difference]]
+    damage: dict[str, str]
+
+    @property
+    def undeclared(self) -> list[Difference]:
+        return [one for one in self.between_nodes if one.expected is None]
+
+    @property
+    def faults(self) -> list[str]:
+        """What is not as it should be, a line each; nothing where all is well."""
+        failed = [one for one in self.bootstraps if one.exit_code]
+        lines = [f"the bootstrap '{one.title}' ended with exit code {one.exit_code}" for one in failed]
+        if self.undeclared:
+            lines.append(f"{len(self.undeclared)} differences between the two nodes")
+        lines += [f"{len(found)} differences between the server and {name}" for name, found in self.with_server.items()]
+        if self.rewritten:
+            lines.append(f"a bootstrap of an unchanged server wrote {len(self.rewritten)} records")
+        return [*lines, *(f"'check' of {name}: {text}" for name, text in self.damage.items())]
+
+
+class Plan(NamedTuple):
+    """What a trial is asked to do."""
+
+    source: Path
+    seed: int
+    sizes: Sizes
+    changes: int
+    door: str
+
+
+def run_trial(plan: Plan, directory: Path, say: Callable[[str], None]) -> Findings:
+    """Carry a trial out in an empty directory; ``say`` is told of each stage.  Raises TrialFailed, MirrorError."""
+    say("starting a copy of the server")
+    with LiveServer(plan.source, directory / "server") as server, (directory / "operations").open("w") as log:
+        world = World(server, plan.seed, lambda command: print(f"    {command}", file=log, flush=True))
+        try:
+            return _carry_out(plan, directory, world, say, lambda line: print(line, file=log, flush=True))
+        finally:
+            world.close()
+
+
+def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], None], told: Told) -> Findings:
+    same, fresh = (_node(directory, name) for name in (SAME, FRESH))
+    say("filling it")
+    filled = fill(world, plan.sizes, told)
+    runs = [_bootstrap("first", same, world, plan.door, say)]
+    say(f"making {plan.changes} changes")
+    told("-- changes")
+    changed = change(world, plan.changes, told)
+    runs.append(_bootstrap("after the changes", same, world, plan.door, say))
+    runs.append(_bootstrap("into a fresh node", fresh, world, plan.door, say))
+    held, other = read_node(same.directory), read_node(fresh.directory)
+    end = feed_end(same.directory)
+    runs.append(_bootstrap("of the unchanged server", same, world, plan.door, say))
+    rewritten = written_since(same.directory, end)
+    say("comparing")
+    node = world.witness.ask("CONF GETVAL|c_nodename").fields[0].lower()
+    against = {SAME: compare_with_server(world, held, node), FRESH: compare_with_server(world, other, node)}
+    return Findings(
+        world.server.version(),
+        plan.seed,
+        filled,
+        changed,
+        runs,
+        rewritten,
+        len(other),
+        differences(held, other),
+        {name: found for name, found in against.items() if found},
+        {node.name: said for node in (same, fresh) if (said := _damage(node))},
+    )
+
+
+def _node(directory: Path, name: str) -> NodeProcess:
+    environment = os.environ | {"CITADEL_PASSWORD": PASSWORD, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    node = NodeProcess(directory / name, name, environment=environment)
+    node.set_up()
+    return node
+
+
+def _url(world: World, door: str) -> str:
+    if door == SOCKET:
+        return f"citadel://{world.server.home}"
+    return f"citadel://{ADMINISTRATOR.replace(' ', '%20')}@127.0.0.1:{world.server.port}"
+
+
+def _bootstrap(title: str, node: NodeProcess, world: World, door: str, say: Callable[[str], None]) -> Bootstrap:
+    """Bootstrap a node from the server.  Raises TrialFailed where nothing of it can be read."""
+    say(f"bootstrap: {title}")
+    began = time.monotonic()
+    result = node.run("bootstrap", _url(world, door), "--json", check=False)
+    seconds = time.monotonic() - began
+    try:
+        told = json.loads(result.stdout)
+    except json.JSONDecodeError:
+        said = result.stderr.strip().splitlines()[-1:]
+        raise TrialFailed(
+            f"the bootstrap '{title}' ended with exit code {result.returncode}: {''.join(said)}"
+        ) from None
+    return _read_report(title, seconds, told, result.returncode)
+
+
+def _read_report(title: str, seconds: float, told: dict[str, Any], exit_code: int) -> Bootstrap:
+    parts = [told["import"], told["fetched"]]
+    applied = [Applied(*part["applied"]) for part in parts]
+    return Bootstrap(
+        title,
+        round(seconds, 2),
+        sum(one.written for one in applied),
+        sum(one.already_held for one in applied),
+        sum(one.conflicts for one in applied),
+        [line for part in parts for line in part["refused"]],
+        sum(len(part["notices"]) for part in parts),
+        exit_code,
+    )
+
+
+def _damage(node: NodeProcess) -> str:
+    """Return the last line of ``ctdlmirror check`` where it finds something wrong, else nothing."""
+    try:
+        node.run("check")
+    except ProcessFailed as error:
+        return str(error).strip().splitlines()[-1]
+    return ""

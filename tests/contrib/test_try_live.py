@@ -1,0 +1,307 @@
+"""The trial of a bootstrap against a real server, as far as it can be shown without one: what it deals, compares, says.
+
+The server itself is not here: docs/citadel.md says how the whole is run.
+"""
+
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
+
+from try_live import keeper
+from try_live.changing import Done, deal
+from try_live.commands import cli
+from try_live.comparing import (
+    BODY,
+    EXPECTED,
+    LEFT_OUT,
+    WHOLE,
+    Difference,
+    differences,
+    feed_end,
+    read_node,
+    written_since,
+)
+from try_live.errors import Refused, TrialFailed
+from try_live.operations import KINDS
+from try_live.session import Session
+from try_live.trial import Bootstrap, Findings
+
+from mirror.formats.keys import BORN_IMPORTED
+from mirror.model.fields import fields_at
+from mirror.model.record import Record, pack_head
+from mirror.store.open import open_store
+
+CONTRIB = Path(__file__).parents[2] / "contrib"
+DOCS = (Path(__file__).parents[2] / "docs" / "citadel.md").read_text("utf-8")
+MS = 1 << 16
+
+
+# -- the kinds of changes ---------------------------------------------------------------------------------
+
+
+def test_every_kind_is_dealt_before_any_is_dealt_twice() -> None:
+    dealt = [kind.name for kind in deal(len(KINDS) + 50, random.Random(1))]
+    assert set(dealt[: len(KINDS)]) == set(KINDS)
+    assert len(dealt) == len(KINDS) + 50
+
+
+def test_a_seed_deals_the_same_again_and_another_one_something_else() -> None:
+    first, again, other = ([kind.name for kind in deal(200, random.Random(seed))] for seed in (7, 7, 8))
+    assert first == again != other
+
+
+def test_the_page_names_every_kind_of_change_in_its_row() -> None:
+    table = re.findall(r"^\| (.+?) \| (.+?) \|$", DOCS.partition("### What is changed")[2].partition("\n#")[0], re.M)
+    told = {row: set(kinds.split(", ")) for row, kinds in table[2:]}
+    rows: dict[str, set[str]] = {}
+    for kind in KINDS.values():
+        rows.setdefault(kind.row, set()).add(kind.name)
+    assert told == rows
+
+
+# -- comparing ----------------------------------------------------------------------------------------------
+
+
+def node_with(directory: Path, *records: Record) -> Path:
+    directory.mkdir(exist_ok=True)
+    store = open_store(directory, "node")
+    store.write(lambda writer: writer.absorb(list(records)))
+    store.close()
+    return directory
+
+
+def user(stamp: int, **values: str) -> Record:
+    head = fields_at({"u_fullname": "Ann"} | values, stamp, "citadel:alpha")
+    return Record("users", "alpha:2", stamp, "citadel:alpha", BORN_IMPORTED, head=head)
+
+
+def message(stamp: int, key: str, body: bytes) -> Record:
+    head = pack_head({"msg_msgnum": "7"})
+    return Record("messages/alpha:1", key, stamp, "citadel:alpha", BORN_IMPORTED, head=head, body=body)
+
+
+def test_the_same_contents_in_other_versions_are_no_difference(tmp_path: Path) -> None:
+    dead = Record("users", "alpha:9", 9 * MS, "citadel:alpha", BORN_IMPORTED, dead=True)
+    left = node_with(tmp_path / "left", user(5 * MS), message(5 * MS, "id:1", b"text"), dead)
+    right = node_with(tmp_path / "right", user(6 * MS), message(6 * MS, "id:1", b"text"))
+    assert differences(read_node(left), read_node(right)) == []
+
+
+def test_a_difference_names_record_field_and_both_sides(tmp_path: Path) -> None:
+    left = node_with(tmp_path / "left", user(5 * MS, u_axlevel="4"), message(5 * MS, "id:1", b"text"))
+    right = node_with(
+        tmp_path / "right", user(5 * MS, u_axlevel="5"), message(5 * MS, "id:1", b"other"), message(5 * MS, "id:2", b"")
+    )
+    body, record, level = differences(read_node(left), read_node(right))
+    assert body[:3] == ("messages/alpha:1", "id:1", BODY) and body.left != body.right
+    assert record[:3] == ("messages/alpha:1", "id:2", WHOLE) and record.left is None
+    assert level == ("users", "alpha:2", "u_axlevel", "4", "5")
+    assert not any(one.expected for one in (body, record, level))
+
+
+def test_only_what_is_declared_is_expected() -> None:
+    declared = Difference("users", "alpha:2", "u_lastcall", "1", "2")
+    assert declared.expected in EXPECTED
+    assert Difference("users", "alpha:2", "u_flags", "1", "2").expected is None
+    assert Difference("rooms", "alpha:2", "u_lastcall", "1", "2").expected is None
+
+
+def test_what_a_bootstrap_writes_is_told_by_its_place_in_the_feed(tmp_path: Path) -> None:
+    node = node_with(tmp_path / "node", user(5 * MS))
+    end = feed_end(node)
+    assert written_since(node, end) == []
+    node_with(node, message(5 * MS, "id:1", b"text"))
+    assert written_since(node, end) == [("messages/alpha:1", "id:1")]
+
+
+def test_the_page_lists_what_may_differ_and_what_is_left_out() -> None:
+    for one in EXPECTED:
+        assert f"| `{one.kind}` | `{one.field}` | {one.why} |" in DOCS
+    for left in LEFT_OUT:
+        assert f"| {left.what} | {left.why} |" in DOCS
+
+
+# -- what is found ------------------------------------------------------------------------------------------
+
+
+def findings(*undeclared: Difference, code: int = 0, rewritten: int = 0, damage: str = "") -> Findings:
+    done = Done(Counter(), Counter())
+    runs = [Bootstrap("first", 1.0, 5, 0, 0, [], 0, code)]
+    wrote = [("users", str(number)) for number in range(rewritten)]
+    return Findings("", 1, done, done, runs, wrote, 5, list(undeclared), {}, {"same": damage} if damage else {})
+
+
+def test_nothing_is_at_fault_where_only_declared_differences_are() -> None:
+    assert findings(Difference("users", "alpha:2", "u_lastcall", "1", "2")).faults == []
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (findings(Difference("users", "a", WHOLE, None, "x")), "1 differences between the two nodes"),
+        (findings(code=9), "the bootstrap 'first' ended with exit code 9"),
+        (findings(rewritten=3), "a bootstrap of an unchanged server wrote 3 records"),
+        (findings(damage="a digest is wrong"), "'check' of same: a digest is wrong"),
+    ],
+)
+def test_each_thing_that_is_wrong_is_a_line(found: Findings, line: str) -> None:
+    assert found.faults == [line]
+
+
+# -- the command --------------------------------------------------------------------------------------------
+
+
+def test_a_directory_without_a_server_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["bootstrap", str(tmp_path)])
+    assert result.exit_code == 3
+    assert (
+        result.output == f"try-live: {tmp_path} has no citserver: give a directory with a built Citadel (see --help)\n"
+    )
+
+
+def test_a_server_that_runs_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "messages").mkdir()
+    (tmp_path / "citserver").touch()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "citadel-admin.socket"))
+        listening.listen()
+        result = CliRunner().invoke(cli, ["bootstrap", str(tmp_path)])
+    assert result.exit_code == 3
+    assert "a server runs in" in result.output
+
+
+def test_help_says_what_the_directory_must_hold() -> None:
+    told = CliRunner().invoke(cli, ["bootstrap", "--help"]).output
+    for word in ("SERVERDIR", "citserver", "messages/", "data/", "loopback", "docs/citadel.md"):
+        assert word in told
+
+
+# -- its own network, and the server's end ------------------------------------------------------------------
+
+
+def test_a_trial_has_a_network_with_nothing_but_loopback(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"import socket, sys; sys.path.insert(0, {str(CONTRIB)!r})\n"
+        "from try_live.isolation import isolate; isolate()\n"
+        "listening = socket.create_server(('127.0.0.1', 0)); socket.create_connection(listening.getsockname())\n"
+        "print([name for _, name in socket.if_nameindex()])"
+    )
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
+    if "no network of its own" in done.stderr:
+        pytest.skip("neither root nor user namespaces here")
+    assert done.stdout == "['lo']\n", done.stderr
+
+
+SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)"
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
+
+
+def test_a_kept_program_ends_when_its_parent_is_killed() -> None:
+    parent = (
+        "import subprocess, sys, time\n"
+        f"kept = subprocess.Popen([sys.executable, {keeper.__file__!r}, sys.executable, '-c', {SLEEPER!r}],"
+        " stdin=subprocess.PIPE)\n"
+        "time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(signal.SIGKILL)
+        # The pipe ends once nobody holds its other end: the program and its keeper are gone.
+        assert process.stdout.read() == b""
+
+
+def test_a_kept_program_that_does_not_end_by_itself_is_killed() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(CONTRIB)!r})\n"
+        "from try_live import keeper; keeper.PATIENCE_S = 0.1\n"
+        f"sys.exit(keeper.keep([sys.executable, '-c', {STUBBORN!r}]) + 100)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as kept:
+        assert kept.stdin is not None and kept.stdout is not None
+        assert kept.stdout.readline() == b"up\n"
+        kept.stdin.close()
+        assert kept.wait(30) == 100 - signal.SIGKILL
+
+
+def test_a_kept_programs_exit_code_is_passed_on() -> None:
+    command = [sys.executable, keeper.__file__, sys.executable, "-c", "raise SystemExit(7)"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as kept:
+        assert kept.wait(30) == 7
+
+
+# -- its own client -----------------------------------------------------------------------------------------
+
+
+Served = tuple[Path, dict[bytes, bytes], list[bytes]]
+HANG_UP = b""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A Unix socket whose server answers each line from a table, as 980 was recorded to; and the lines it got."""
+    path, answers, got = tmp_path / "socket", dict[bytes, bytes](), list[bytes]()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection, connection.makefile("rwb") as stream:
+                stream.write(b"200 ready\n")
+                stream.flush()
+                for line in stream:
+                    got.append(line)
+                    answer = answers.get(line.rstrip(b"\n"))
+                    if answer == HANG_UP:
+                        return
+                    stream.write(answer or b"")
+                    stream.flush()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield path, answers, got
+        thread.join(10)
+
+
+def test_a_session_reads_lines_listings_and_bytes_and_sends_what_is_wanted(
+    served: Served,
+) -> None:
+    path, answers, got = served
+    answers |= {
+        b"LFLR": b"100 Known floors:\n0|Main Floor|31\r\n000\n",
+        b"READ 0|4": b"600 4\n0\n0\n",
+        b"ENT0 1||0|0|s||1": b"800 send message\n",
+        b"000": b"81\nMessage accepted.\n\n000\n",
+        b"GOTO nowhere||1": b"572 no such room\n",
+        b"QUIT": b"200 Goodbye.\n",
+    }
+    told: list[str] = []
+    with Session(path, told.append) as session:
+        assert session.lines("LFLR") == ["0|Main Floor|31\r"]
+        assert session.ask("READ 0|4").data == b"0\n0\n"
+        assert session.ask("ENT0 1||0|0|s||1", ["line"]).lines[0] == "81"
+        with pytest.raises(Refused, match="572 no such room"):
+            session.go("nowhere")
+    assert got[2:5] == [b"ENT0 1||0|0|s||1\n", b"line\n", b"000\n"]
+    assert told == ["LFLR", "READ 0|4", "ENT0 1||0|0|s||1", "GOTO nowhere||1"]
+
+
+def test_a_server_that_hangs_up_is_told_in_one_line(served: Served) -> None:
+    path, answers, _ = served
+    answers[b"NOOP"] = HANG_UP
+    with Session(path) as session, pytest.raises(TrialFailed, match="the server closed a connection"):
+        session.ask("NOOP")
