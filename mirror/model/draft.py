@@ -19,12 +19,14 @@ class Base(msgspec.Struct, array_like=True, frozen=True):
     """The version vector of the record that a draft was made from.
 
     ``stamp`` and ``origin`` alone do not tell what its author saw: a merged record bears the greater version of
-    those it was made of, and ``past`` names the others.
+    those it was made of, and ``past`` names the others.  ``born`` is the stamp at which its incarnation began, 0 where
+    that is not told: a draft may be sent to a node to which the thing itself has not come yet.
     """
 
     stamp: int
     origin: str
     past: Past = ()
+    born: int = 0
 
     @property
     def vector(self) -> dict[str, int]:
@@ -38,10 +40,14 @@ class Base(msgspec.Struct, array_like=True, frozen=True):
         seen = self.vector
         return all(seen.get(origin, 0) >= stamp for origin, stamp in vector_of(record).items())
 
+    def begins_after(self, held: Record | None) -> bool:
+        """Tell whether it is of a later incarnation than what is held, which so has not come here yet."""
+        return self.born > 0 and (held is None or (self.born, False) > held.era)
+
 
 def base_of(record: Record) -> Base:
     """Return the base of a draft that is made from a version."""
-    return Base(record.stamp, record.origin, record.past)
+    return Base(record.stamp, record.origin, record.past, 0 if record.dead else record.born)
 
 
 def joint_base(one: Base, other: Base) -> Base:
@@ -104,3 +110,5 @@ def check_draft(draft: Draft) -> None:
         raise BadRecord(f"{where}: {draft.only_if} is no CRC-64")
     if draft.base is not None and not (0 < draft.base.stamp < 1 << 63 and draft.base.origin):
         raise BadRecord(f"{where}: its base is no version")
+    if draft.base is not None and not 0 <= draft.base.born <= draft.base.stamp:
+        raise BadRecord(f"{where}: its base was born at {draft.base.born}, later than it was written")

@@ -123,6 +123,8 @@ def written(
     with what is held, and whatever one of the two loses to the other is handed back.
     """
     seen = draft.base.vector if draft.base is not None else {}
+    if draft.base is not None and (draft.base.begins_after(current) or (draft.dead and current is None)):
+        return _in_its_incarnation(current, draft, draft.base, stamp, origin)
     if current is None or (draft.base is not None and draft.base.covers(current)):
         return Written(_knowing(current, draft, seen, stamp, origin, body))
     if current.dead and draft.base is not None:
@@ -138,6 +140,35 @@ def written(
         return _stale_item(current, draft, seen, stamp, origin, body, keep)
     made = _record(draft, stamp, origin, current.born, past_of(seen, Version(stamp, origin)), draft.head)
     return Written(made, () if same_content(made, current) else (Loser(current),))
+
+
+def _in_its_incarnation(current: Record | None, draft: Draft, base: Base, stamp: int, origin: str) -> Written:
+    """Write a draft of what has not come here yet beside its base: where the two meet they merge.
+
+    What is held is of an earlier incarnation, and lost where the author had not seen it.
+    """
+    if draft.dead:
+        made = forgotten_deletion(draft, base, stamp, origin)
+    else:
+        head = draft.head
+        if kind_of(draft.collection).rule is MergeRule.FIELDS:
+            head = pack_fields({name: Field(value, stamp, origin) for name, value in unpack_head(head).items()})
+        past = past_of(base.vector, Version(stamp, origin), least_of(_version_of(draft, base)))
+        made = _record(draft, stamp, origin, base.born, past, head)
+        if is_item(made):
+            made = msgspec.structs.replace(made, head=without_written(head))
+    lost = current is not None and not current.dead and not base.covers(current) and not same_content(made, current)
+    return Written(made, (Loser(current),) if lost and current is not None else ())
+
+
+def forgotten_deletion(draft: Draft, base: Base, stamp: int, origin: str) -> Record:
+    """Return the version that deletes a draft's base, of which nothing is here."""
+    return tombstone(_version_of(draft, base), stamp, origin)
+
+
+def _version_of(draft: Draft, base: Base) -> Record:
+    """Return what can be told of the version that a draft was made from."""
+    return Record(draft.collection, draft.key, base.stamp, base.origin, base.born or base.stamp, past=base.past)
 
 
 def _record(draft: Draft, stamp: int, origin: str, born: int, past: Past, head: bytes) -> Record:
@@ -161,8 +192,9 @@ def _knowing(current: Record | None, draft: Draft, seen: Vector, stamp: int, ori
         held = current or _record(draft, stamp, origin, stamp, (), b"")
         return _having_seen(tombstone(held, stamp, origin), seen)
     if kind_of(draft.collection).rule is MergeRule.FIELDS:
-        values = unpack_head(draft.head)
-        return _having_seen(with_fields(current, draft.collection, draft.key, values, stamp, origin), seen)
+        made = with_fields(current, draft.collection, draft.key, unpack_head(draft.head), stamp, origin)
+        # With none of its other fields here it takes those away that its author had seen: so it has not seen them.
+        return _having_seen(made, seen) if current is not None and not current.dead else made
     made = successor(current, _record(draft, stamp, origin, stamp, (), draft.head), stamp, origin, body)
     return _having_seen(made, seen)
 

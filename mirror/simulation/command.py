@@ -7,7 +7,8 @@ import time
 
 import click
 
-from mirror.simulation.schedule import Outcome, run_seed
+from mirror.simulation.schedule import run_seed
+from mirror.simulation.stage import COUNTED, Outcome
 
 
 @click.command()
@@ -23,11 +24,11 @@ def main(seeds: int, first: int, jobs: int, as_json: bool) -> None:
     """
     started = time.monotonic()
     failed: list[Outcome] = []
-    totals = {"schedules": 0, "writes": 0, "crashes": 0, "conflicts": 0, "absences": 0, "trimmed": 0}
+    totals = {"schedules": 0, **dict.fromkeys(COUNTED, 0)}
     with multiprocessing.Pool(jobs) as pool:
         for done, outcome in enumerate(pool.imap(run_seed, range(first, first + seeds)), 1):
             totals["schedules"] += 1
-            for name in ("writes", "crashes", "conflicts", "absences", "trimmed"):
+            for name in COUNTED:
                 totals[name] += getattr(outcome, name)
             if outcome.problems:
                 failed.append(outcome)

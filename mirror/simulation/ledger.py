@@ -4,14 +4,41 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mirror.model.fields import Field, unpack_fields
+from mirror.model.draft import Draft
+from mirror.model.fields import MARK, Field, unpack_fields
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import is_item
+from mirror.model.nodes import Vector
 from mirror.model.parts import Edit, Part, is_noticed, read_parts
-from mirror.model.record import Record, covers
+from mirror.model.record import Record, Version, covers, unpack_head
 
 Thing = tuple[str, str]
 """Collection and key."""
+
+
+class Said(NamedTuple):
+    """What a draft said, with its body wherever it was sent."""
+
+    draft: Draft
+    body: bytes
+
+
+class Deed(NamedTuple):
+    """What one write of a user made.
+
+    ``record`` is the version that it made, None where it lost at once; ``seen`` is what its author had seen, None for
+    all that the version has.
+    """
+
+    record: Record | None
+    seen: Vector | None = None
+    said: Said | None = None
+
+    def saw(self, record: Record) -> bool:
+        """Tell whether its author had seen a version."""
+        if self.seen is not None:
+            return self.seen.get(record.origin, 0) >= record.stamp
+        return self.record is not None and covers(self.record, record)
 
 
 class Write(NamedTuple):
@@ -19,11 +46,7 @@ class Write(NamedTuple):
 
     node: str
     at: int
-    record: Record
-
-    @property
-    def thing(self) -> Thing:
-        return self.record.collection, self.record.key
+    deed: Deed
 
 
 class Ledger:
@@ -33,21 +56,27 @@ class Ledger:
         self.writes: list[Write] = []
         self._known: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._written: defaultdict[Thing, list[Record]] = defaultdict(list)
+        self._authors: defaultdict[Version, list[Deed]] = defaultdict(list)
         self._logged: defaultdict[Thing, list[Record]] = defaultdict(list)
+        self._logged_at: defaultdict[str, list[Record]] = defaultdict(list)
         self._restored: list[tuple[str, int]] = []
 
-    def acknowledged(self, node: str, at: int, record: Record) -> None:
-        self.writes.append(Write(node, at, record))
-        self.happened(record)
+    def acknowledged(self, node: str, at: int, deed: Deed) -> None:
+        self.writes.append(Write(node, at, deed))
+        self.happened(deed)
 
-    def happened(self, record: Record) -> None:
-        """Note a version that exists, though its writer may never have heard so."""
-        self._known[record.collection, record.key].append(record)
-        self._written[record.collection, record.key].append(record)
+    def happened(self, deed: Deed) -> None:
+        """Note what was written, though its writer may never have heard so."""
+        record = deed.record
+        if record is not None:
+            self._known[record.collection, record.key].append(record)
+            self._written[record.collection, record.key].append(record)
+            self._authors[record.version].append(deed)
 
-    def logged(self, loser: Record) -> None:
-        """Note what a conflict log holds."""
+    def logged(self, node: str, loser: Record) -> None:
+        """Note what a node's conflict log holds."""
         self._logged[loser.collection, loser.key].append(loser)
+        self._logged_at[node].append(loser)
 
     def restored(self, node: str, backup_taken: int) -> None:
         """Note that a node went back to a backup: what it alone had written since may be gone."""
@@ -55,16 +84,57 @@ class Ledger:
 
     def problems(self, final: dict[Thing, Record]) -> Iterator[str]:
         """Yield what is missing or came back, given what all nodes hold in the end."""
-        for thing, record in final.items():
-            self._known[thing].append(record)
+        for thing, held in final.items():
+            self._known[thing].append(held)
         for write in self.writes:
-            if write.record.dead:
-                yield from self._revived(write, final)
-            elif not self._accounted(write.record, final) and not self._excused(write):
-                yield f"acknowledged at {write.node} and missing: {_name(write.record)}"
+            if write.deed.said is not None:
+                yield from self._unsaid(write, write.deed.said, final)
+            record = write.deed.record
+            if record is None:
+                continue
+            if record.dead:
+                yield from self._revived(write, record, final)
+            elif not self._accounted(record, final) and not self._excused(write):
+                yield f"acknowledged at {write.node} and missing: {_name(record)}"
 
     def _excused(self, write: Write) -> bool:
         return any(node == write.node and write.at >= taken for node, taken in self._restored)
+
+    # -- what drafts said -------------------------------------------------------------------------
+
+    def _unsaid(self, write: Write, said: Said, final: dict[Thing, Record]) -> Iterator[str]:
+        """Yield what an acknowledged draft said that is neither in the version it made nor in that node's log."""
+        draft, made = said.draft, write.deed.record
+        if draft.dead:
+            held, base = final.get((draft.collection, draft.key)), draft.base
+            there = held is not None and not held.dead and base is not None and base.covers(held)
+            if there and held is not None and not self._excused(write):
+                yield f"a draft deleted at {write.node}, and it is there still: {_name(held)}"
+            return
+        logged = [
+            loser
+            for loser in self._logged_at[write.node]
+            if (loser.collection, loser.key) == (draft.collection, draft.key) and not loser.dead
+        ]
+        shown = [*([made] if made is not None and not made.dead else []), *logged]
+        if kind_of(draft.collection).rule is MergeRule.FIELDS:
+            values = unpack_head(draft.head)
+            lost = [name for name in values if not any(_says(one, name, values[name]) for one in shown)]
+        elif draft.key.startswith("euid:"):
+            alone = Record(draft.collection, draft.key, 1, "x", 1, head=draft.head, body=said.body)
+            names = draft.changed or read_parts(alone, said.body).named
+            lost = [
+                name
+                for name in names
+                if is_noticed(name) and not any(_part(one, name).holds == _part(alone, name).holds for one in shown)
+            ]
+        else:
+            same = any(one.body == draft.body and (not draft.content or one.content) for one in shown)
+            lost = [] if same else ["its text"]
+        for name in lost:
+            yield f"a draft was acknowledged at {write.node}, and of it is missing {name!r}: {draft}"
+
+    # -- what versions say ------------------------------------------------------------------------
 
     def _accounted(self, record: Record, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
@@ -72,7 +142,7 @@ class Ledger:
             return all(
                 self._field_accounted(record, name, field, final)
                 for name, field in unpack_fields(record).items()
-                if (field.stamp, field.origin) == record.version
+                if (field.stamp, field.origin) == record.version and not name.startswith(MARK)
             )
         if is_item(record):
             return all(
@@ -84,7 +154,14 @@ class Ledger:
             return True
         if any(other != record and covers(other, record) for other in self._known[thing]):
             return True
-        return any((loser.body, loser.content) == (record.body, record.content) for loser in self._logged[thing])
+        text = (record.body, record.content)
+        if any((loser.body, loser.content) == text for loser in self._logged[thing]):
+            return True
+        # Nothing is lost where somebody else's later version says the same; that one is checked too.
+        return any(
+            not other.dead and (other.body, other.content) == text and other.version > record.version
+            for other in self._known[thing]
+        )
 
     def _field_accounted(self, record: Record, name: str, field: Field, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
@@ -94,8 +171,10 @@ class Ledger:
         if self._said_again(thing, name, field):
             return True  # nothing is lost where somebody else's later version says the same; that one is checked too
         for other in self._known[thing]:
-            replaced = other.dead or unpack_fields(other).get(name, field).stamp > field.stamp
-            if other.version != record.version and replaced and self._saw(other, name, record):
+            later = field if other.dead else unpack_fields(other).get(name, field)
+            if other.version == record.version or not (other.dead or later.stamp > field.stamp):
+                continue
+            if covers(other, record) if other.dead else self._knew(Version(later.stamp, later.origin), record):
                 return True
         return any(unpack_fields(loser).get(name) == field for loser in self._logged[thing] if not loser.dead)
 
@@ -114,7 +193,7 @@ class Ledger:
             if other.era > record.era:
                 knowingly = covers(other, record)
             else:
-                knowingly = later is not None and later.edit > part.edit and self._wrote(later.edit, record)
+                knowingly = later is not None and later.edit > part.edit and self._knew(_version(later.edit), record)
             # Who says the same again, later, takes nothing away either; that version is looked for as well.
             again = (
                 later is not None and (other.era, later.edit) > (record.era, part.edit) and later.holds == part.holds
@@ -123,37 +202,36 @@ class Ledger:
                 return True
         return False
 
-    def _wrote(self, edit: Edit, record: Record) -> bool:
-        """Tell whether who made an edit had seen ``record``."""
-        writers = [one.record for one in self.writes if one.record.version == (edit.stamp, edit.origin)]
-        return any(covers(writer, record) for writer in writers) or not writers
+    def _knew(self, version: Version, record: Record) -> bool:
+        """Tell whether who wrote a version had seen ``record``; of whom nothing is known, that is taken for granted."""
+        authors = self._authors.get(version, [])
+        return any(deed.saw(record) for deed in authors) or not authors
 
     def _said_again(self, thing: Thing, name: str, field: Field) -> bool:
         later = (unpack_fields(other).get(name) for other in self._known[thing] if not other.dead)
         return any(same is not None and same.value == field.value and same[1:] > field[1:] for same in later)
 
-    def _saw(self, other: Record, name: str, record: Record) -> bool:
-        """Tell whether who wrote that field in ``other`` had seen ``record``."""
-        if other.dead:
-            return covers(other, record)
-        field = unpack_fields(other)[name]
-        writers = [
-            write.record
-            for write in self.writes
-            if (write.record.stamp, write.record.origin) == (field.stamp, field.origin)
-        ]
-        return any(covers(writer, record) for writer in writers) or not writers
+    # -- what was deleted -------------------------------------------------------------------------
 
-    def _revived(self, write: Write, final: dict[Thing, Record]) -> Iterator[str]:
-        dead = write.record
-        held = final.get((dead.collection, dead.key))
+    def _revived(self, write: Write, dead: Record, final: dict[Thing, Record]) -> Iterator[str]:
+        thing = (dead.collection, dead.key)
+        held = final.get(thing)
         if held is None or held.dead or self._excused(write):
             return
-        if held.born == 1 and any(not other.dead and other.stamp > dead.stamp for other in self._known[write.thing]):
+        if held.born == 1 and any(not other.dead and other.stamp > dead.stamp for other in self._known[thing]):
             return  # filed anew by someone who knew of no deletion: one incarnation, in which SEQUENCE decides
-        deleted = [other for other in self._known[held.collection, held.key] if not other.dead and covers(dead, other)]
+        deleted = [other for other in self._known[thing] if not other.dead and covers(dead, other)]
         if held in deleted or (held.born > 1 and any(other.born == held.born for other in deleted)):
             yield f"deleted at {write.node} and back: {_name(held)} (deleted at stamp {dead.stamp})"
+
+
+def _says(record: Record, name: str, value: object) -> bool:
+    field = unpack_fields(record).get(name)
+    return field is not None and field.value == value
+
+
+def _version(edit: Edit) -> Version:
+    return Version(edit.stamp, edit.origin)
 
 
 def _part(record: Record, name: str) -> Part:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from mirror.simulation.world import World
 from mirror.store.base import Backend, Pinned, Reader, Writer
-from mirror.store.open import Options, open_store, put_back
+from mirror.store.open import Memory, Options, open_in_memory
 from mirror.sync.recent import Recent
 from mirror.sync.remote import SyncError
 
@@ -91,11 +91,10 @@ class FaultyStore:
 class SimulatedNode:
     """One node: up or down; ``life`` counts how often it came up."""
 
-    def __init__(self, world: World, directory: Path, name: str) -> None:
+    def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
-        self.directory = directory / name
-        self.directory.mkdir()
+        self.memory = Memory()
         self.offset = 0
         self.life = 0
         self.up = False
@@ -120,10 +119,9 @@ class SimulatedNode:
         options = Options(
             now_ms=lambda: self.world.now + self.offset,
             max_ahead_ms=MAX_AHEAD_MS,
-            durable=False,
             new_epoch=self._new_epoch,
         )
-        return open_store(self.directory, self.name, options=options)
+        return open_in_memory(self.memory, self.name, options)
 
     def dies(self) -> bool:
         """Tell whether this is the moment of a crash."""
@@ -136,19 +134,13 @@ class SimulatedNode:
 
     def back_up(self) -> None:
         """Keep a copy of the store as it is."""
-        copy = self.directory / "backup"
-        copy.unlink(missing_ok=True)
-        self.store.backup(copy)
+        self.memory.back_up()
         self.backup_taken = self.world.now
 
     def put_back(self) -> None:
         """Go back to the copy, as an administrator with a broken disk does."""
         self.crash()
-        backup = self.directory / "backup"
-        for lost in self.directory.iterdir():
-            if lost != backup:
-                lost.unlink()
-        put_back(self.directory, backup)
+        self.memory.put_back()
         store = self._opened()
         store.renew_epoch()
         store.close()

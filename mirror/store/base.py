@@ -488,7 +488,8 @@ class Writer(Reader, Protocol):
         """Write a draft as this node's next version.
 
         Where its base does not cover what is held it is a concurrent edit: whatever one of the two loses to the other
-        goes to the conflict log.  Deleting what is gone changes nothing.  Raises Changed, StampAhead, BadRecord,
+        goes to the conflict log.  Deleting what is gone changes nothing; what has not come here yet is deleted for
+        when it does.  Raises Changed, StampAhead, BadRecord,
         MissingContent.
         """
         ...

@@ -18,7 +18,16 @@ import msgspec
 from mirror.formats.beside import beside
 from mirror.model.applied import Applied
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
-from mirror.model.edit import Loser, overwritten, restoring, successor, tombstone, with_fields, written
+from mirror.model.edit import (
+    Loser,
+    forgotten_deletion,
+    overwritten,
+    restoring,
+    successor,
+    tombstone,
+    with_fields,
+    written,
+)
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import Value, order, pack_fields, unpack_fields
 from mirror.model.judge import Unfit, cannot, judge, sort_out
@@ -523,9 +532,9 @@ class Ledger(Tables):
     def beat(self) -> Record:
         """Write this node's sign of life."""
         sign = self.put(sign_record(self._origin, self.heard()))
-        places = [*self._sign_places(), (sign.stamp, self.last_sequence())]
+        places, horizon = [*self._sign_places(), (sign.stamp, self.last_sequence())], self.horizon()
         # One from before the horizon is enough.
-        kept = [place for place, after in pairwise(places) if after[0] > self.horizon()] + places[-1:]
+        kept = [place for place, after in pairwise(places) if after[0] > horizon] + places[-1:]
         self.set_meta("signs", json.dumps(kept))
         return sign
 
@@ -614,15 +623,26 @@ class Ledger(Tables):
         current = self.get(draft.collection, draft.key)
         if draft.only_if is not None and draft.only_if != (NOTHING if current is None else record_crc(current)):
             raise Changed(draft, current)
-        if draft.dead and (current is None or current.dead):
+        if draft.dead and self._is_gone(current, draft.base):
             return DraftResult(current, Applied(already_held=1))
         if draft.base is not None:
             self.clock.observe(max(draft.base.vector.values()))
+            if current is None and draft.base.stamp < self.horizon():
+                current = self._put(forgotten_deletion(draft, draft.base, self.clock.tick(), self._origin))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
         if made.record is not current:
             self._put(made.record)
         conflicts = self._log_conflicts(made.losers, made.record)
         return DraftResult(made.record, Applied(int(made.record is not current), 0, conflicts))
+
+    def _is_gone(self, current: Record | None, base: Base | None) -> bool:
+        """Tell whether there is nothing left to delete of a base: it may have come to other nodes and not here yet.
+
+        What is older than the horizon came to all nodes, and was deleted since if it is not here.
+        """
+        if current is None:
+            return base is None or base.stamp < self.horizon()
+        return current.dead and not (base is not None and base.begins_after(current))
 
     def overwrite(self, record: Record) -> DraftResult:
         """Write a draft that names no base, as clients of 0.1.0 do: it replaces what is here."""

@@ -1,6 +1,6 @@
 """Opening a store by its URL: which backend keeps it is decided here, and known to nobody above.
 
-``sqlite:`` is a file in the node's directory, and the default.
+``sqlite:`` is a file in the node's directory, and the default.  Stores in memory are for simulations, and have no URL.
 """
 
 import secrets
@@ -11,7 +11,22 @@ from typing import NamedTuple
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS
 from mirror.store.base import Backend, StoreError
+from mirror.store.sqlite.memory import FULL, IO_ERROR, DiskFault, Memory, MemoryStore
 from mirror.store.sqlite.store import SqliteStore, put_back_file
+
+__all__ = [
+    "DEFAULTS",
+    "DEFAULT_URL",
+    "FULL",
+    "IO_ERROR",
+    "DiskFault",
+    "Memory",
+    "Options",
+    "open_in_memory",
+    "open_store",
+    "put_back",
+    "system_now_ms",
+]
 
 DEFAULT_URL = "sqlite:"
 
@@ -47,6 +62,13 @@ def open_store(
     """
     _check_url(url)
     return SqliteStore(directory, node, **options._asdict())
+
+
+def open_in_memory(memory: Memory, node: str, options: Options) -> Backend:
+    """Open the store in a memory, for simulations; an empty one becomes the store of ``node``.  Raises StoreError."""
+    return MemoryStore(
+        memory, node, now_ms=options.now_ms, max_ahead_ms=options.max_ahead_ms, new_epoch=options.new_epoch
+    )
 
 
 def put_back(directory: Path, backup: Path, url: str = DEFAULT_URL) -> None:

@@ -79,6 +79,8 @@ def draft_as_json(draft: Draft) -> dict[str, Any]:
     view: dict[str, Any] = {"collection": draft.collection, "key": draft.key}
     if draft.base is not None:
         view["base"] = {"stamp": draft.base.stamp, "origin": draft.base.origin, "past": dict(draft.base.past)}
+        if draft.base.born:
+            view["base"]["born"] = draft.base.born
     if draft.dead:
         view["dead"] = True
     if draft.head:
@@ -130,7 +132,8 @@ def _head(view: dict[str, Any], collection: str) -> dict[str, Any]:
 
 
 def _base(view: dict[str, Any]) -> Base:
-    return Base(_number(view["stamp"]), _text(view["origin"]), _vector(view.get("past", {})))
+    past, born = _vector(view.get("past", {})), _number(view.get("born", 0))
+    return Base(_number(view["stamp"]), _text(view["origin"]), past, born)
 
 
 def _crc(value: Any) -> int:

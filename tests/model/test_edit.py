@@ -160,6 +160,49 @@ def test_what_a_stale_item_makes_stays_when_the_other_version_comes_again() -> N
     assert merge(v2, made).record == made
 
 
+@pytest.mark.parametrize("deleted_before", [False, True])
+def test_a_draft_sent_to_where_its_base_has_not_come_yet_takes_nothing_away(deleted_before: bool) -> None:
+    held = tombstone(with_fields(None, *ROOM, {"name": "Old"}, 5, "b"), 7, "b") if deleted_before else None
+    v1 = with_fields(held, *ROOM, {"name": "Lobby", "order": "1"}, 10, "a")
+    made = write(held, fields(v1, 20, name="Hall"), 20, "c").record
+    met = merge(made, v1)
+    assert met.losers == ()
+    assert values_of(met.record) == {"name": "Hall", "order": "1"}
+    if held is not None:
+        assert merge(made, held).record == made
+
+
+def test_an_item_drafted_where_its_base_has_not_come_yet_is_merged_with_what_others_made_of_it() -> None:
+    v1 = successor(None, Record(*ITEM, 1, "x", 1, body=event()), 10, "a")
+    made = write(None, item(v1, event(summary="two")), 30, "c").record
+    v2 = written(v1, item(v1, event(location="there"), place("LOCATION")), 20, "b").record
+    met = merge(made, v2)
+    assert b"SUMMARY:two" in met.record.body
+    assert [loser.body for loser in met.losers] == [event(location="there")]
+
+
+def test_where_a_birth_is_not_told_a_draft_has_not_seen_what_it_takes_away() -> None:
+    v1 = first_room()
+    draft = fields(v1, 20, name="Hall")
+    draft.base = Base(v1.stamp, v1.origin)
+    met = merge(write(None, draft, 20, "c").record, v1)
+    assert [values_of(loser) for loser in met.losers] == [{"name": "Lobby", "order": "1"}]
+
+
+def test_a_deletion_sent_to_where_its_base_has_not_come_yet_holds_when_it_comes() -> None:
+    v1 = first_room()
+    made = write(None, Draft(*ROOM, base_of(v1), dead=True), 20, "c").record
+    assert made.born == v1.stamp
+    assert merge(made, v1) == (made, (), ())
+
+
+def test_a_draft_of_a_later_incarnation_hands_back_what_it_had_not_seen() -> None:
+    held = with_fields(None, *ROOM, {"name": "Unseen"}, 8, "b")
+    v1 = with_fields(None, *ROOM, {"name": "Lobby"}, 10, "a")
+    made = write(held, fields(v1, 20, name="Hall"), 20, "c")
+    assert [values_of(loser.record) for loser in made.losers] == [{"name": "Unseen"}]
+
+
 def test_a_draft_without_a_base_gives_up_what_another_origin_wrote() -> None:
     v1 = with_fields(None, *ROOM, {"name": "Lobby", "order": "1"}, 10, "b")
     own = with_fields(v1, *ROOM, {"order": "2"}, 20, "a")
@@ -175,6 +218,7 @@ def test_a_draft_without_a_base_gives_up_what_another_origin_wrote() -> None:
         Draft("rooms", "k", dead=True, head=b"x"),
         Draft("rooms", "k", only_if=-1),
         Draft("rooms", "k", Base(0, "a")),
+        Draft("rooms", "k", Base(5, "a", (), 6)),
         Draft("files/r", "k", body=b"x", content=b"y"),
     ],
 )

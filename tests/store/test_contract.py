@@ -15,6 +15,7 @@ from mirror.formats.beside import NoCopy
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import values_of
+from mirror.model.nodes import Horizon
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.model.status import Status
@@ -259,6 +260,45 @@ def test_deleting_what_is_gone_changes_nothing(make_store: Make) -> None:
     gone = Draft("rooms", "r", base_of(first), dead=True)
     assert store.write(lambda writer: writer.write(gone)).applied.written == 1
     assert store.write(lambda writer: writer.write(gone)).applied == (0, 1, 0)
+
+
+def test_what_has_not_come_here_yet_is_deleted_for_when_it_does(make_store: Make) -> None:
+    here, there = make_store("a"), make_store("b")
+    first = put_name(there, "one")
+    gone = Draft("rooms", "r", base_of(first), dead=True)
+    assert here.write(lambda writer: writer.write(gone)).applied.written == 1
+    here.write(lambda writer: writer.apply([first]))
+    assert here.read(lambda reader: reader.get("rooms", "r")).dead
+
+
+def test_what_is_deleted_was_made_anew_elsewhere_and_is_deleted_again(make_store: Make) -> None:
+    here, there = make_store("a"), make_store("b")
+    first = put_name(there, "one")
+    dead = there.write(lambda writer: writer.delete("rooms", "r"))
+    here.write(lambda writer: writer.apply([first, dead]))
+    anew = put_name(there, "two")
+    gone = Draft("rooms", "r", base_of(anew), dead=True)
+    assert here.write(lambda writer: writer.write(gone)).applied.written == 1
+    here.write(lambda writer: writer.apply([anew]))
+    assert here.read(lambda reader: reader.get("rooms", "r")).dead
+
+
+def test_what_came_to_all_nodes_and_is_not_here_was_deleted_before(make_store: Make) -> None:
+    store = make_store("a")
+    first = put_name(make_store("b"), "one")
+    store.write(lambda writer: writer.advance_horizon(Horizon(first.stamp + 1, ("a", "b"))))
+    gone = Draft("rooms", "r", base_of(first), dead=True)
+    assert store.write(lambda writer: writer.write(gone)).applied == (0, 1, 0)
+
+
+def test_an_edit_of_what_was_deleted_so_long_ago_that_it_is_forgotten_brings_nothing_back(make_store: Make) -> None:
+    store = make_store("a")
+    first = put_name(make_store("b"), "one")
+    store.write(lambda writer: writer.advance_horizon(Horizon(first.stamp + 1, ("a", "b"))))
+    outcome = store.write(lambda writer: writer.write(name_draft(first, "late")))
+    assert outcome.record is not None and outcome.record.dead
+    (conflict,) = store.read(lambda reader: reader.conflicts())
+    assert values_of(conflict.loser) == {"name": "late"}
 
 
 def test_a_draft_without_a_base_keeps_what_it_overwrote_of_another_origin(make_store: Make) -> None:

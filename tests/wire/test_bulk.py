@@ -90,7 +90,7 @@ def test_a_part_is_named_by_a_sha_256(content: str) -> None:
 # -- drafts -------------------------------------------------------------------------------------------
 
 VECTORS = st.dictionaries(WORDS, STAMPS, max_size=3).map(lambda vector: tuple(sorted(vector.items())))
-BASES = st.one_of(st.none(), st.builds(Base, STAMPS, WORDS, VECTORS))
+BASES = st.one_of(st.none(), st.builds(Base, STAMPS, WORDS, VECTORS), st.builds(Base, STAMPS, WORDS, VECTORS, STAMPS))
 HEADS = st.dictionaries(
     st.text(max_size=8), st.one_of(st.text(max_size=8), st.integers(0, 1 << 62), st.booleans()), max_size=3
 ).map(pack_head)

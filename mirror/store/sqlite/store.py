@@ -92,12 +92,18 @@ class SqliteStore:
             raise
 
     def _open(self, node: str | None, now_ms: Callable[[], int], max_ahead_ms: int) -> None:
-        created = not self._path.exists()
-        self._connection = _connect(self._path, self._durable)
+        connection = _connect(self._path, self._durable)
         os.chmod(self._path, 0o600)
-        migrate(self._connection)
-        known = SqliteReader(self._connection, node or "", "")
-        if created or not known.meta_text("epoch"):
+        self._begin(connection, node, now_ms, max_ahead_ms)
+
+    def _begin(
+        self, connection: sqlite3.Connection, node: str | None, now_ms: Callable[[], int], max_ahead_ms: int
+    ) -> None:
+        """Get ready to write by a connection, whatever its database is kept in."""
+        self._connection = connection
+        migrate(connection)
+        known = SqliteReader(connection, node or "", "")
+        if not known.meta_text("epoch"):
             if node is None:
                 raise StoreError(f"the store {self._path} is empty and no node name was given")
             self._initialise(node)

@@ -1,0 +1,83 @@
+"""What a mirror's link does with its peer, and a node's upkeep, in a schedule's time."""
+
+from collections.abc import Callable
+from functools import partial
+
+from mirror.model.errors import StampAhead
+from mirror.simulation.network import SimulatedRemote
+from mirror.simulation.node import Lost, SimulatedNode
+from mirror.simulation.stage import Stage
+from mirror.sync.exchange import MirrorExchange
+from mirror.sync.horizon import Keeping, keep_up
+from mirror.sync.reconcile import Reconciled
+from mirror.sync.remote import StaleCursor
+from mirror.sync.round import Exchange, Round
+
+COMPARE_MS = 60_000
+"""The longest time between two comparisons of everything over one connection, whatever the cursors say."""
+ENDS = (StaleCursor, Lost, StampAhead)
+"""What may end a connection."""
+
+
+class MirrorLink:
+    """One node's link to one mirror; ``pushing`` where the mirror does not dial back."""
+
+    def __init__(self, stage: Stage, node: SimulatedNode, peer: SimulatedNode, pushing: bool) -> None:
+        self._stage = stage
+        self._node = node
+        self._peer = peer
+        self._pushing = pushing
+
+    def run(self, alive: Callable[[], bool]) -> None:
+        """Dial, exchange, lose the connection, dial again, for one life of the node."""
+        exchange: Exchange[SimulatedRemote] = MirrorExchange(self._node.store, self._peer.name)
+        while True:
+            self._stage.world.sleep(self._stage.chance.randint(50, 1500))
+            work = Round(exchange, self._pushing, recent=self._node.recent[self._peer.name])
+            try:
+                self._connected(work, alive)
+            except ENDS:
+                continue
+
+    def _connected(self, work: Round[SimulatedRemote], alive: Callable[[], bool]) -> None:
+        """What mirror.peer.link does with a connection."""
+        commands = self._dial()
+        epoch = commands.info().epoch
+        self._compared(work.prepare(commands, epoch))
+        workers: list[Callable[[], None]] = [partial(self._pull, work, commands, epoch), partial(self._compare, work)]
+        if work.pushing:
+            workers.append(partial(self._push, work, epoch))
+        self._stage.world.together(workers, alive, ENDS)
+
+    def _dial(self) -> SimulatedRemote:
+        return self._stage.network.connect(self._node, self._peer)
+
+    def _pull(self, work: Round[SimulatedRemote], commands: SimulatedRemote, epoch: str) -> None:
+        for _ in work.pull(self._dial().tail, commands, epoch):
+            pass
+
+    def _push(self, work: Round[SimulatedRemote], epoch: str) -> None:
+        remote = self._dial()
+        while True:
+            if not work.push(remote, epoch):
+                self._stage.world.sleep(self._stage.chance.randint(20, 800))
+
+    def _compare(self, work: Round[SimulatedRemote]) -> None:
+        while True:
+            self._stage.world.sleep(self._stage.chance.randint(1, COMPARE_MS))
+            self._compared(work.reconcile(self._dial()))
+
+    def _compared(self, outcome: Reconciled | None) -> None:
+        self._stage.outcome.absences += outcome is not None and bool(outcome.absence)
+
+
+def keep_node(stage: Stage, node: SimulatedNode, keeping: Keeping) -> None:
+    """Do what the daemon's upkeep does, for one life of a node."""
+
+    def keep() -> None:
+        if keep_up(node.store, stage.world.now + node.offset, keeping):
+            stage.outcome.trimmed += 1
+
+    while True:
+        stage.attempt(keep)
+        stage.world.sleep(keeping.every_ms // 2)
