@@ -35,6 +35,7 @@ from mirror.formats.server_own import Use, is_own_setting, replicated, setting_t
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
 from mirror.model.judge import finding
+from mirror.model.keys import MESSAGE_PREFIX, key_of_id
 from mirror.model.kinds import Collection
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.model.stamp import format_stamp
@@ -373,7 +374,7 @@ class Importer:
             self.report.passed_over += 1
             return
         self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
-        key = f"id:{message_id(posted.message, self.report.node, number)}"
+        key = key_of_id(MESSAGE_PREFIX, message_id(posted.message, self.report.node, number))
         self._draft("orphans", key, self._created, posted.head, posted.data)
 
     def _read_message(self, number: int, element: Element) -> Posted:

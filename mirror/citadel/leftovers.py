@@ -9,6 +9,7 @@ from mirror.formats.errors import CitadelError
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp, stamp_in_time
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, values_of
+from mirror.model.keys import kept_key
 from mirror.model.kinds import Collection
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.model.stamp import format_stamp
@@ -75,8 +76,9 @@ def _fetch_file(
     if stamp != dated:
         said = f"file {file.name!r} in {collection} is of {format_stamp(dated)}, which has not come yet"
         fetched.notices.append(f"{said}: kept without a time")
+    key = kept_key(collection, file.name)
     head = pack_head({"name": file.name, "type": file.type, "comment": file.comment, "bytes": opened.size})
-    held = store.read(lambda reader: reader.get(collection, file.name))
+    held = store.read(lambda reader: reader.get(collection, key))
     if held is not None and held.stamp == stamp and held.head == head:
         client.close_file()
         fetched.unchanged += 1
@@ -84,7 +86,7 @@ def _fetch_file(
     body = client.read_file(opened.size)
     fetched.files += 1
     fetched.bytes += len(body)
-    draft = Record(collection, file.name, stamp, imported_origin(node), BORN_IMPORTED, head=head)
+    draft = Record(collection, key, stamp, imported_origin(node), BORN_IMPORTED, head=head)
     fetched.applied += absorb_body(store, draft, body)
 
 

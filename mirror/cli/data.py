@@ -19,6 +19,7 @@ from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.message import parse_message
 from mirror.model.draft import Draft
 from mirror.model.drafting import deletion_of, draft_over
+from mirror.model.keys import kept_key
 from mirror.model.kinds import Collection
 from mirror.model.merge import is_item
 from mirror.model.record import pack_head
@@ -36,6 +37,7 @@ def write(
 
     Raises Refused when there is nothing to delete.
     """
+    key = kept_key(collection, key)
     held = record_at(remote, collection, key)
     if dead:
         draft = Draft(collection, key, dead=True) if held is None else deletion_of(held)

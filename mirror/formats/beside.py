@@ -8,12 +8,10 @@ from mirror.formats.errors import BadMessage
 from mirror.formats.message import Message, parse_message, serialize_message
 from mirror.model.content_lines import Component, fold, name_of, value_of
 from mirror.model.item import find_item
+from mirror.model.keys import MESSAGE_PREFIX
 from mirror.model.kinds import ITEM_PREFIX, parse_collection
 from mirror.model.parts import without_written
 from mirror.model.record import Record, pack_head, record_crc, unpack_head
-
-MESSAGE_PREFIX = "id:"
-"""Keys of messages without an exclusive id begin with this."""
 
 
 class NoCopy(BadMessage):

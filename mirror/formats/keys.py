@@ -6,7 +6,9 @@ import the same server agree at once.
 
 import re
 
-from mirror.formats.message import Message
+from mirror.formats.errors import BadMessage
+from mirror.formats.message import Message, parse_message
+from mirror.model.keys import MESSAGE_PREFIX, bounded, key_of_id, was_key_of
 from mirror.model.kinds import ITEM_PREFIX
 from mirror.model.stamp import make_stamp
 
@@ -39,11 +41,26 @@ def message_id(message: Message, node: str, number: int) -> str:
 def message_key(message: Message, node: str, number: int) -> str:
     """Return a message's key in a room: its exclusive id if it has one, else its message id."""
     exclusive = message.text("E")
-    return _short(f"{ITEM_PREFIX}{exclusive}" if exclusive else f"id:{message_id(message, node, number)}")
+    if exclusive:
+        return key_of_id(ITEM_PREFIX, exclusive)
+    return key_of_id(MESSAGE_PREFIX, message_id(message, node, number))
 
 
-def _short(key: str) -> str:
-    return key if len(key.encode()) <= 900 else key[:400]
+def key_today(key: str, body: bytes) -> str:
+    """Return the key that a message or item has which 0.1.0 kept under this one; mostly that is the same.
+
+    0.1.0 cut the keys of what was imported and no others, so what does not bear an id that it can have been cut from
+    stays where it is.
+    """
+    try:
+        message = parse_message(body)
+    except BadMessage:
+        return bounded(key)
+    for letter, prefix in (("E", ITEM_PREFIX), ("I", MESSAGE_PREFIX)):
+        name = message.text(letter)
+        if name and was_key_of(key, prefix, name):
+            return key_of_id(prefix, name)
+    return bounded(key)
 
 
 def seconds_stamp(text: str) -> int:

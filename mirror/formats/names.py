@@ -9,6 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from mirror.model.fields import Value, values_of
+from mirror.model.keys import compared
 from mirror.model.record import Record
 
 ROOM_IN_USE, ROOM_MAILBOX = 2, 16384
@@ -74,7 +75,7 @@ class Names:
     def _join(self, named: _Named) -> None:
         _, key, name = named
         self._named[key] = named
-        insort(self._same.setdefault(name.casefold(), []), named)
+        insort(self._same.setdefault(compared(name), []), named)
         if _OPENING in key:
             self._odd.add(key)
 
@@ -82,10 +83,10 @@ class Names:
         _, key, name = named
         del self._named[key]
         self._odd.discard(key)
-        group = self._same[name.casefold()]
+        group = self._same[compared(name)]
         del group[bisect_left(group, named)]
         if not group:
-            del self._same[name.casefold()]
+            del self._same[compared(name)]
 
     def shown(self) -> dict[str, str]:
         """Return all shown names by their keys."""
@@ -101,19 +102,19 @@ class Names:
         named = self._named.get(key)
         if named is None:
             return ""
-        group = self._same[named[2].casefold()]
+        group = self._same[compared(named[2])]
         return named[2] if group[0] is named else self._shown_of(group)[key]
 
     def find(self, name: str) -> str | None:
         """Return the key of the user or room that is shown under a name (case doesn't matter), or None."""
-        wanted = name.casefold()
+        wanted = compared(name)
         plain = self._same.get(wanted)
         if plain is not None:
             return plain[0][1]
         for at in range(len(wanted)):
             if wanted.startswith(_OPENING, at) and wanted[:at] in self._same:
                 for key, shown in self._shown_of(self._same[wanted[:at]]).items():
-                    if shown.casefold() == wanted:
+                    if compared(shown) == wanted:
                         return key
         return None
 
@@ -121,15 +122,15 @@ class Names:
         return self.shown() if self._odd else self._told_apart(group, set())
 
     def _told_apart(self, group: list[_Named], used: set[str]) -> dict[str, str]:
-        """Return the shown names of those that have one name; ``used`` are shown names of others, and grows."""
+        """Return the shown names of those that have one name; ``used`` are others' names, as compared."""
         (_, first, name), *others = group
         shown = {first: name}
-        used.add(name)
+        used.add(compared(name))
         for _, key, other in others:
             candidate = f"{other}{_OPENING}{key.partition(':')[0]})"
-            taken = candidate.casefold() in self._same or candidate in used
+            taken = compared(candidate) in self._same or compared(candidate) in used
             shown[key] = f"{other}{_OPENING}{key})" if taken else candidate
-            used.add(shown[key])
+            used.add(compared(shown[key]))
         return shown
 
 

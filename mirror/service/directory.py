@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mirror.formats.names import Names
 from mirror.model.fields import values_of
+from mirror.model.keys import compared
 from mirror.model.record import Record
 from mirror.service.kept import Kept
 from mirror.service.rooms import Rooms
@@ -42,8 +43,8 @@ class Directory:
         found = _named(rooms.names, name)
         if found is not None:
             return found
-        wanted = name.casefold()
-        mailboxes = (room for room in rooms.mailboxes.values() if wanted == room.stored.casefold())
+        wanted = compared(name)
+        mailboxes = (room for room in rooms.mailboxes.values() if wanted == compared(room.stored))
         stored = rooms.get(name) or min(mailboxes, default=None)
         return Found(stored.key, stored.stored) if stored is not None else None
 
@@ -55,7 +56,7 @@ class Directory:
 
 def similar_names(names: Iterable[str], name: str) -> list[str]:
     """Return the first few of the names that have a text in them (case doesn't matter), in order."""
-    return sorted(known for known in names if name.casefold() in known.casefold())[:SIMILAR]
+    return sorted(known for known in names if compared(name) in compared(known))[:SIMILAR]
 
 
 def _named(names: Names, name: str) -> Found | None:

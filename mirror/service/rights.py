@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mirror.formats.names import number_of
 from mirror.model.fields import values_of
+from mirror.model.keys import compared
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
 from mirror.service.kept import Kept
@@ -63,8 +64,8 @@ class UserScope:
 
     def find(self, name: str) -> str | None:
         """Return the key of the room that is shown to the user under a name (case doesn't matter), or None."""
-        wanted = name.casefold()
-        own = [room.key for room in self.rooms.values() if room.own and self.name_of(room.key).casefold() == wanted]
+        wanted = compared(name)
+        own = [room.key for room in self.rooms.values() if room.own and compared(self.name_of(room.key)) == wanted]
         public = self._known.names.find(name)
         if public is not None and public in self.rooms:
             own.append(public)

@@ -9,13 +9,14 @@ Knows no database, no threads, no wire.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise, repeat
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from mirror.formats.beside import beside
+from mirror.formats.keys import key_today
 from mirror.model.applied import Applied
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import (
@@ -30,8 +31,10 @@ from mirror.model.edit import (
 )
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import Value, order, pack_fields, unpack_fields
+from mirror.model.item import MAX_PARSED
 from mirror.model.judge import Unfit, cannot, judge, sort_out
-from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, check_collection, kind_of
+from mirror.model.keys import kept_key, old_cut
+from mirror.model.kinds import HORIZON_KEY, NODES, Collection, MergeRule, check_collection, kind_of, room_of
 from mirror.model.mending import mended
 from mirror.model.merge import is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
@@ -74,6 +77,9 @@ MAX_ORIGINS_SHARE = 256
 MAX_WAIT_MS = 120_000
 """For how long a stamp that is ahead makes a link wait (milliseconds); what is further ahead is set aside."""
 _SIGNS = "what nodes say of themselves waits while other records of this peer are set aside"
+MESSAGES = "messages"
+KEYS_MOVED = "keys-moved"
+"""Under this name a store keeps that what 0.1.0 kept under other keys was moved."""
 MAX_HASHERS = 64
 """Contents under way whose hash is kept in memory; of more the stored parts are read again."""
 
@@ -138,6 +144,14 @@ class Tables(Reader, Protocol):
 
     def living_after(self, sequence: int) -> Iterator[Record]:
         """Yield what came after a place of the feed and is alive."""
+        ...
+
+    def oddly_keyed(self) -> list[int]:
+        """Return the places in the feed of messages, items and files whose keys 0.1.0 may have made otherwise."""
+        ...
+
+    def keyed_behind(self, collection: str, ending: str) -> list[int]:
+        """Return the places in the feed of a collection's records whose keys end so."""
         ...
 
     def rows_ahead(self, collection: str, limit: int, until: int, count: int) -> list[Row]:
@@ -384,7 +398,7 @@ class Ledger(Tables):
             )
         return logged
 
-    def _settle(self, collection: str, keys: Collection[str]) -> None:
+    def _settle(self, collection: str, keys: Iterable[str]) -> None:
         """Mark the conflicts that versions which were just written resolve."""
         found = self.open_conflicts(collection, keys)
         if not found:
@@ -620,6 +634,7 @@ class Ledger(Tables):
     def write(self, draft: Draft) -> DraftResult:
         """Write a draft as this node's next version, or as an edit beside what its author had not seen."""
         check_draft(draft)
+        draft = msgspec.structs.replace(draft, key=kept_key(draft.collection, draft.key))
         current = self.get(draft.collection, draft.key)
         if draft.only_if is not None and draft.only_if != (NOTHING if current is None else record_crc(current)):
             raise Changed(draft, current)
@@ -647,6 +662,7 @@ class Ledger(Tables):
     def overwrite(self, record: Record) -> DraftResult:
         """Write a draft that names no base, as clients of 0.1.0 do: it replaces what is here."""
         check_collection(record.collection)
+        record = msgspec.structs.replace(record, key=kept_key(record.collection, record.key))
         current = self.get(record.collection, record.key)
         if record.dead:
             if current is None or current.dead:
@@ -749,6 +765,9 @@ class Ledger(Tables):
             held = {record.key: record for record in self.get_many(collection, [record.key for record in group])}
             fresh = []
             for record in group:
+                if record.key not in held and self._deleted_when_cut(record):
+                    result += Applied(already_held=1)
+                    continue
                 edit = self._silent_change(held.get(record.key), record)
                 if edit is None:
                     fresh.append(record)
@@ -758,6 +777,12 @@ class Ledger(Tables):
         for write in edits:
             write()
         return result + Applied(written=len(edits))
+
+    def _deleted_when_cut(self, record: Record) -> bool:
+        """Tell whether 0.1.0 deleted this under its cut key, which tells nothing that a new key follows from."""
+        cut = old_cut(record.key)
+        held = self.get(record.collection, cut) if cut != record.key else None
+        return held is not None and held.dead
 
     def _silent_change(self, current: Record | None, record: Record) -> Callable[[], Record] | None:
         if current is None or current.dead or current == record:
@@ -837,6 +862,38 @@ class Ledger(Tables):
             return draft
         kept = self.store_body(Record(draft.collection, draft.key, 1, "x", 1), draft.body)
         return msgspec.structs.replace(draft, body=b"", content=kept.content, size=kept.size)
+
+    def move_keys(self) -> None:
+        """Move what 0.1.0 kept under other keys than this version does, once for a store.
+
+        The new key is a function of the record alone and nothing else of it changes, so every node moves it alike.
+        """
+        for sequence in self.oddly_keyed():
+            old = self.at(sequence)
+            key = self._key_today(old)
+            if key != old.key:
+                self._move(sequence, old, key)
+                if old.collection.startswith(f"{MESSAGES}/"):
+                    self._move_marks(room_of(old.collection), old.key, key)
+        self.set_meta(KEYS_MOVED, 1)
+
+    def _key_today(self, record: Record) -> str:
+        if not record.collection.startswith(f"{MESSAGES}/"):
+            return kept_key(record.collection, record.key)
+        return key_today(record.key, b"" if record.size > MAX_PARSED else self.body(record))
+
+    def _move(self, sequence: int, old: Record, key: str) -> None:
+        crc = self.held(old.collection, [old.key])[old.key].crc
+        self.replace(old.collection, (), [Row(sequence, old, crc)])
+        moved = msgspec.structs.replace(old, key=key)
+        self._merge_in([moved], [record_crc(moved)])
+
+    def _move_marks(self, room: str, old_key: str, key: str) -> None:
+        """Have what users have read and answered go with a message: marks are kept under user, blank and its key."""
+        collection = str(Collection("visits", room))
+        for sequence in self.keyed_behind(collection, f" {old_key}"):
+            mark = self.at(sequence)
+            self._move(sequence, mark, mark.key.removesuffix(old_key) + key)
 
     def rename_origin(self, origin: str) -> None:
         """Write under another name from now on."""

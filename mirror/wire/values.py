@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mirror.model.digest import Digest
 from mirror.model.judge import Unfit
+from mirror.model.keys import compared
 from mirror.model.record import Record
 from mirror.wire.codec import Cursor, Listed, Range
 
@@ -151,7 +152,7 @@ class SharedRoom(NamedTuple):
     whole: bool = True
 
     def points_at(self, other: "SharedRoom") -> bool:
-        return self.remote.casefold() == other.name.casefold()
+        return compared(self.remote) == compared(other.name)
 
 
 class Held(NamedTuple):

@@ -11,6 +11,7 @@ from exports import make_export
 from mirror.citadel.importer import Importer, Report
 from mirror.formats.message import parse_message
 from mirror.model.fields import values_of
+from mirror.model.record import Record
 from mirror.model.stamp import stamp_ms
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
@@ -240,3 +241,42 @@ def test_where_the_room_was_changed_in_the_future_as_well_the_servers_creation_s
     assert _stamps(store, "rooms") == _stamps(store, "users") == [1690000000_000]
     run(other, _export_ahead(FUTURE, FUTURE))
     assert len({one.read(lambda reader: reader.root()).digest for one in (store, other)}) == 1
+
+
+def small_export(*messages: bytes, room: str = "Lobby") -> bytes:
+    """Return an export of one room with these messages, numbered from 10."""
+    numbered = list(enumerate(messages, 10))
+    listed = ",".join(str(number) for number, _ in numbered)
+    told = "".join(
+        f"<message><msg_msgnum>{number}</msg_msgnum><msg_text>{base64.b64encode(body).decode()}</msg_text></message>\n"
+        for number, body in numbered
+    )
+    return f"""<?xml version="1.0" encoding="UTF-8" ?>
+<citadel_migrate_data>
+<version>980</version>
+<config key="c_nodename">alpha</config>
+<config key="c_config_created_or_migrated">1690000000</config>
+<room><QRname>{room}</QRname><QRgen>1</QRgen><QRflags>2</QRflags><QRnumber>1</QRnumber><QRmtime>1690000200</QRmtime></room>
+<room_messages><FRname>{room}</FRname><FRmsglist>{listed}</FRmsglist></room_messages>
+{told}</citadel_migrate_data>
+""".encode()
+
+
+@pytest.mark.parametrize("letter", [b"E", b"I"])
+def test_two_long_ids_of_one_beginning_are_two_records(make_store: Make, letter: bytes) -> None:
+    store = make_store("m")
+    bodies = [b"\xffA\x04" + letter + b"p" * 950 + end + b"\0T1690000000\0Mtext " + end + b"\0" for end in (b"1", b"2")]
+    assert run(store, small_export(*bodies)).refused == []
+    held = store.read(lambda reader: list(reader.scan_all("messages/alpha:1")))
+    assert sorted(record.body for record in held) == bodies
+    assert store.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_what_was_deleted_under_a_cut_key_is_not_imported_again(make_store: Make) -> None:
+    store = make_store("m")
+    uid = b"p" * 950
+    cut = Record("messages/alpha:1", ("euid:" + uid.decode())[:400], 10, "citadel:alpha", 1, body=b"text")
+    store.write(lambda writer: writer.apply([cut]))
+    store.write(lambda writer: writer.delete(cut.collection, cut.key))
+    run(store, small_export(b"\xffA\x04E" + uid + b"\0T1690000000\0Mtext\0"))
+    assert store.read(lambda reader: list(reader.scan_all("messages/alpha:1"))) == []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mirror.formats.names import Names, shown_names, stored_name
 from mirror.model.edit import with_fields
+from mirror.model.keys import compared
 from mirror.model.record import Record
 
 
@@ -24,6 +25,15 @@ def user(key: str, name: str, level: int = 4) -> Record:
 def test_the_older_one_keeps_the_plain_name() -> None:
     records = [room("b:1", "Lobby", 10), room("a:1", "lobby", 20), room("a:2", "Other", 20)]
     assert shown_names(records) == {"b:1": "Lobby", "a:1": "lobby (a)", "a:2": "Other"}
+
+
+def test_names_that_look_the_same_are_told_apart_and_found_however_they_are_written() -> None:
+    shown = shown_names([room("a:1", "Caf\u00e9"), room("b:1", "Cafe\u0301"), room("b:2", "CAF\u00c9")])
+    assert shown == {"a:1": "Caf\u00e9", "b:1": "Cafe\u0301 (b)", "b:2": "CAF\u00c9 (b:2)"}
+    names = Names()
+    for record in (room("a:1", "Caf\u00e9"), room("b:1", "Cafe\u0301")):
+        names.put(record)
+    assert (names.find("Cafe\u0301"), names.find("caf\u00e9 (B)")) == ("a:1", "b:1")
 
 
 def test_the_order_of_records_does_not_matter() -> None:
@@ -57,19 +67,32 @@ def plainly(records: Iterable[Record]) -> dict[str, str]:
     for record in records:
         name = stored_name(record)
         if name:
-            same[name.casefold()].append((record.born, record.key, name))
+            same[compared(name)].append((record.born, record.key, name))
     shown: dict[str, str] = {}
     for group in same.values():
         (_, first, name), *others = sorted(group)
         shown[first] = name
         for _, key, other in others:
             candidate = f"{other} ({key.partition(':')[0]})"
-            told_apart = candidate.casefold() not in same and candidate not in shown.values()
+            told_apart = compared(candidate) not in same and compared(candidate) not in map(compared, shown.values())
             shown[key] = candidate if told_apart else f"{other} ({key})"
     return shown
 
 
-NAMES = ["Lobby", "lobby", "LOBBY", "Lobby (a)", "lobby (B)", "Lobby (a) (b)", "Lobby (a:1)", "Straße", "STRASSE", ""]
+NAMES = [
+    "Lobby",
+    "lobby",
+    "LOBBY",
+    "Lobby (a)",
+    "lobby (B)",
+    "Lobby (a) (b)",
+    "Lobby (a:1)",
+    "Straße",
+    "STRASSE",
+    "Caf\u00e9",
+    "Cafe\u0301",
+    "",
+]
 KEYS = [f"{node}:{number}" for node in ("a", "b", "c", "A", "a) (b") for number in range(3)]
 ROOMS = st.lists(
     st.builds(room, st.sampled_from(KEYS), st.sampled_from(NAMES), st.integers(1, 3), st.sampled_from([0, 2, 6])),
@@ -103,7 +126,7 @@ def test_whoever_is_found_by_a_name_is_shown_under_it(records: list[Record]) -> 
     shown = names.shown()
     for wanted in {*NAMES, *shown.values(), "nobody", "Lobby (c)"}:
         found = names.find(wanted)
-        holders = [key for key, name in shown.items() if name.casefold() == wanted.casefold()]
+        holders = [key for key, name in shown.items() if compared(name) == compared(wanted)]
         assert found in holders if holders else found is None
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
 from mirror.store.base import COMMITTED, Reader, StoreError, StoreExists, Writer
+from mirror.store.ledger import KEYS_MOVED
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.store.sqlite.schema import migrate
@@ -114,6 +115,8 @@ class SqliteStore:
         newest = max(known.meta_number("clock"), known.digest("").newest)
         self.clock = HybridClock(now_ms, newest, max_ahead_ms)
         self._writer = SqliteWriter(self._connection, self.node, self.epoch, self.clock)
+        if not known.meta_number(KEYS_MOVED):
+            self._move_keys()
         self._write_lock = threading.Lock()
         self._idle: list[SqliteReader] = []
         self._readers: list[SqliteReader] = []
@@ -124,8 +127,16 @@ class SqliteStore:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(
-                "INSERT INTO meta (name, value) VALUES (?, ?)", [("node", node), ("epoch", self._new_epoch())]
+                "INSERT INTO meta (name, value) VALUES (?, ?)",
+                [("node", node), ("epoch", self._new_epoch()), (KEYS_MOVED, 1)],
             )
+
+    def _move_keys(self) -> None:
+        """Bring an older store's keys up to date; no commit of its node, which would tell what its clock says."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._writer.begin_job()
+            self._writer.move_keys()
 
     # -- reading ----------------------------------------------------------------------------------
 

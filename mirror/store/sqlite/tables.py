@@ -9,6 +9,7 @@ import msgspec
 
 from mirror.model.digest import MASK, signed, unsigned
 from mirror.model.edit import Loser
+from mirror.model.keys import OLD_CUT_KEY, OLD_MAX_KEY
 from mirror.model.kinds import NODES
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
@@ -65,6 +66,25 @@ class SqliteWriter(SqliteReader, Repairing):
     def tombstones(self, before: int) -> list[Row]:
         """Return all tombstones with stamps below ``before``."""
         return self._rows("dead = 1 AND stamp < ?", before)
+
+    def oddly_keyed(self) -> list[int]:
+        """Return the places in the feed of messages, items and files whose keys 0.1.0 may have made otherwise."""
+        message = f"length(key) = {OLD_CUT_KEY} OR length(CAST(key AS BLOB)) > {OLD_MAX_KEY} OR key GLOB ?"
+        found = self.connection.execute(
+            "SELECT sequence FROM record JOIN collection ON collection.id = record.collection "
+            f"WHERE (name GLOB 'messages/*' AND ({message})) "
+            "OR (name GLOB 'files/*' AND length(key) <> length(CAST(key AS BLOB))) ORDER BY sequence",
+            ("id:*#" + "[0-9a-f]" * 16,),
+        )
+        return [sequence for (sequence,) in found]
+
+    def keyed_behind(self, collection: str, ending: str) -> list[int]:
+        """Return the places in the feed of a collection's records whose keys end so."""
+        found = self.connection.execute(
+            "SELECT sequence FROM record WHERE collection = ? AND substr(key, ?) = ?",
+            (self.names.find(self.connection, collection), -len(ending), ending),
+        )
+        return [sequence for (sequence,) in found]
 
     def rows_ahead(self, collection: str, limit: int, until: int, count: int) -> list[Row]:
         """Return some records with stamps beyond a limit, the earliest first, up to a place of the feed."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mirror.model.judge import Unfit, in_collection
+from mirror.model.keys import compared
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record, record_crc
 from mirror.sync.share.names import room_of_record, translate, what_of
@@ -66,7 +67,7 @@ def _belong(here: SharedRoom, there: SharedRoom) -> bool:
         return here.points_at(there) and there.points_at(here)
     if here.remote or there.remote:
         return here.points_at(there) if here.remote else there.points_at(here)
-    return here.name.casefold() == there.name.casefold()
+    return compared(here.name) == compared(there.name)
 
 
 def flows(record: Record, what: frozenset[str]) -> bool:

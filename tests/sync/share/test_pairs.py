@@ -16,6 +16,8 @@ def shared(key: str, name: str, remote: str = "", **how: Any) -> SharedRoom:
     ("here", "there", "belong"),
     [
         (shared("a", "Lobby"), shared("b", "lobby"), True),
+        (shared("a", "Caf\u00e9"), shared("b", "Cafe\u0301"), True),
+        (shared("a", "Lobby", "Caf\u00e9"), shared("b", "Cafe\u0301"), True),
         (shared("a", "Lobby"), shared("b", "Foyer"), False),
         (shared("a", "Lobby", "Foyer"), shared("b", "Foyer"), True),
         (shared("a", "Lobby"), shared("b", "Foyer", "Lobby"), True),
