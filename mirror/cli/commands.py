@@ -44,7 +44,7 @@ COMMANDS: dict[str, Lazy] = {
         },
     ),
     **placed("mirror.cli.names", {"room": "Rooms by name, and with whom they are shared."}, "mirror.cli.share"),
-    **placed("mirror.cli.names", {"user": "Users, by name."}),
+    **placed("mirror.cli.names", {"user": "Users, by name."}, "mirror.cli.killed"),
     **placed(
         "mirror.cli.netconf",
         {"netconf": "Rooms' network configurations: what is shared with whom.  See docs/netconf.md."},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mirror.cli.killed import list_killed
 from mirror.cli.local import body_of, local_node, read_values, record_at, sharing_status
 from mirror.cli.names import find_named, list_named, room
 from mirror.cli.output import json_option, print_json, print_table
@@ -234,10 +235,14 @@ def _state(rule: RuleStatus, lines: Lines, told: SharingStatus) -> str:
 
 
 @room.command("list")
+@click.option("--deleted", is_flag=True, help="List deleted rooms, and how much came into them meanwhile.")
 @json_option
 @click.pass_obj
-def room_list(directory: Path, as_json: bool) -> None:
+def room_list(directory: Path, deleted: bool, as_json: bool) -> None:
     """List public and private rooms, and with whom each is shared."""
+    if deleted:
+        _show_killed(directory, as_json)
+        return
     with local_node(directory) as node:
         rows = list_named(node, "rooms")
         told = sharing_status(node)
@@ -248,6 +253,18 @@ def room_list(directory: Path, as_json: bool) -> None:
         click.echo("No rooms.")
     else:
         print_table("", ["name", "key", "shared with"], [[name, key, shared.get(key, "")] for key, name in rows])
+
+
+def _show_killed(directory: Path, as_json: bool) -> None:
+    with local_node(directory) as node:
+        rows = list_killed(node)
+    if as_json:
+        print_json([row._asdict() for row in rows])
+    elif not rows:
+        click.echo("No deleted rooms.")
+    else:
+        columns = ["name", "key", "deleted", "by", "alive in it"]
+        print_table("", columns, [[row.name, row.key, row.deleted, row.by, str(row.alive)] for row in rows])
 
 
 def _shared(one: RoomStatus) -> str:

@@ -53,6 +53,7 @@ KINDS = {
         Kind("floors", False, MergeRule.FIELDS, "floors"),
         Kind("users", False, MergeRule.FIELDS, "users with their passwords as the server holds them"),
         Kind("rooms", False, MergeRule.FIELDS, "rooms and mailboxes"),
+        Kind("killed-rooms", False, MergeRule.FIELDS, "what deleted rooms were, so that they can be restored"),
         Kind("pictures", False, MergeRule.NEWEST, "pictures of users and rooms"),
         Kind("bios", False, MergeRule.NEWEST, "users' texts about themselves"),
         Kind("room-info", False, MergeRule.NEWEST, "rooms' descriptions"),

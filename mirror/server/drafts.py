@@ -15,6 +15,7 @@ from mirror.model.kinds import NODES, check_collection, parse_collection
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.server.session import Session
 from mirror.service.rights import UserScope, scope_in_room
+from mirror.service.rooms import mailbox_of
 from mirror.store.base import Acting, BoundReached, DraftResult, MissingContent, Reader, Writer
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
@@ -114,8 +115,12 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
         for record, write in writes:
             _check_content(writer, record)
             _check_lines(writer, record)
+            mailbox = mailbox_of(writer, record.key) if record.dead and record.collection == "users" else []
             outcome = write(writer)
             applied += outcome.applied
+            if outcome.record is not None and outcome.record.dead:
+                for room in mailbox:
+                    writer.delete("rooms", room)
         return applied
 
     return session.node.store.write(job)

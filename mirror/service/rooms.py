@@ -5,6 +5,7 @@ from typing import NamedTuple
 from mirror.formats.names import NAME_FIELDS, ROOM_IN_USE, ROOM_MAILBOX, Names, number_of
 from mirror.model.fields import values_of
 from mirror.model.record import Record
+from mirror.store.base import Reader
 
 ROOM_PRIVATE, ROOM_READ_ONLY = 4, 8192
 
@@ -98,6 +99,17 @@ class Rooms:
     def mailbox_of(self, user_key: str, number: int) -> tuple[RoomFacts, ...]:
         """Return the rooms of one user's mailbox."""
         return self._of.get((_place(user_key), f"{number:010d}"), ())
+
+
+def mailbox_of(reader: Reader, user_key: str) -> list[str]:
+    """Return the keys of the rooms of a user's mailbox as they are in a state of the store; reads all rooms."""
+    user = reader.get("users", user_key)
+    if user is None or user.dead:
+        return []
+    rooms = Rooms()
+    for record in reader.scan_all("rooms"):
+        rooms.put(record)
+    return [room.key for room in rooms.mailbox_of(user_key, number_of(values_of(user), "u_usernum"))]
 
 
 def facts_of(record: Record) -> RoomFacts | None:

@@ -529,7 +529,10 @@ class Writer(Reader, Protocol):
         ...
 
     def delete(self, collection: str, key: str) -> Record | None:
-        """Delete a record everywhere; returns its tombstone, or None when there was nothing alive."""
+        """Delete a record everywhere; returns its tombstone, or None when there was nothing alive.
+
+        With a room or user goes what belongs to it, as ``write`` says.
+        """
         ...
 
     def restore(self, number: int) -> Record:

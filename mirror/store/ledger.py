@@ -18,6 +18,7 @@ import msgspec
 from mirror.formats.beside import beside
 from mirror.formats.keys import key_today
 from mirror.model.applied import Applied
+from mirror.model.containers import KILLED, collections_in, is_container, records_of
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import (
     Loser,
@@ -30,7 +31,7 @@ from mirror.model.edit import (
     written,
 )
 from mirror.model.errors import BadRecord, StampAhead
-from mirror.model.fields import Value, order, pack_fields, unpack_fields
+from mirror.model.fields import Value, order, pack_fields, unpack_fields, values_of
 from mirror.model.item import MAX_PARSED
 from mirror.model.judge import Unfit, cannot, judge, sort_out
 from mirror.model.keys import kept_key, old_cut
@@ -53,6 +54,7 @@ from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
 from mirror.model.status import Status
 from mirror.store.base import (
+    PAGE_RECORDS,
     PULL,
     Acting,
     Aside,
@@ -82,6 +84,8 @@ KEYS_MOVED = "keys-moved"
 """Under this name a store keeps that what 0.1.0 kept under other keys was moved."""
 MAX_HASHERS = 64
 """Contents under way whose hash is kept in memory; of more the stored parts are read again."""
+PAGE_BURIED = PAGE_RECORDS
+"""Records of a deleted room that are read at once while it is emptied."""
 
 
 T = TypeVar("T")
@@ -646,6 +650,8 @@ class Ledger(Tables):
                 current = self._put(forgotten_deletion(draft, draft.base, self.clock.tick(), self._origin))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
         if made.record is not current:
+            if made.record.dead and current is not None:
+                self._delete_belongings(current)
             self._put(made.record)
         conflicts = self._log_conflicts(made.losers, made.record)
         return DraftResult(made.record, Applied(int(made.record is not current), 0, conflicts))
@@ -667,6 +673,7 @@ class Ledger(Tables):
         if record.dead:
             if current is None or current.dead:
                 return DraftResult(None, Applied())
+            self._delete_belongings(current)
             made = tombstone(current, self.clock.tick(), self._origin)
         elif _is_fields(record):
             values = unpack_head(record.head)
@@ -698,7 +705,32 @@ class Ledger(Tables):
         current = self.get(collection, key)
         if current is None or current.dead:
             return None
+        self._delete_belongings(current)
         return self._put(tombstone(current, self.clock.tick(), self._origin))
+
+    def _delete_belongings(self, current: Record) -> None:
+        """Delete what belongs to a room or user that is about to be deleted, and remember what a room was."""
+        collection, key = current.collection, current.key
+        if current.dead or not is_container(collection):
+            return
+        for name in collections_in(collection, key):
+            self._delete_all(name)
+        for name, belonging in records_of(collection, key):
+            self.delete(name, belonging)
+        if collection == "rooms":
+            self.set_fields(KILLED, key, values_of(current))
+
+    def _delete_all(self, collection: str) -> None:
+        after = ""
+        while page := self.scan(collection, after, limit=PAGE_BURIED):
+            after = page[-1].key
+            living = [record for record in page if not record.dead]
+            dead = [tombstone(record, self.clock.tick(), self._origin) for record in living]
+            held = self.held(collection, [record.key for record in living])
+            rows = [Row(held[record.key].sequence, record, held[record.key].crc) for record in living]
+            self.replace(collection, [(record, record_crc(record)) for record in dead], rows)
+            self.note_newest(_newest_by_origin(dead))
+            self._settle(collection, held)
 
     def mend(self, sequence: int) -> Record:
         """Write the record at a place of the feed anew, which no node takes as it is, with what can be kept of it.

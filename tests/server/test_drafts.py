@@ -12,6 +12,7 @@ from mirror.citadel.importer import Importer
 from mirror.config import Config
 from mirror.model.draft import Base, Draft, base_of
 from mirror.model.fields import values_of
+from mirror.model.kinds import parse_collection
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
@@ -20,6 +21,7 @@ from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.service.party import ADMIN, Party
+from mirror.service.rooms import mailbox_of
 from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.answers import parse_changed
@@ -363,3 +365,15 @@ def test_a_draft_that_cannot_be_decoded(talk: Callable[..., ChannelRemote]) -> N
     batch.header["Base"] = "named"
     channel.send_batches([batch])
     assert channel.require_line().startswith(b"512 a batch's payload cannot be decoded")
+
+
+def test_a_user_goes_with_the_mailbox_and_what_is_in_it(talk: Callable[..., ChannelRemote], node: Node) -> None:
+    mailbox = node.store.read(lambda reader: mailbox_of(reader, "alpha:2"))
+    mail = own_room(talk("Alice Liddell"))
+    assert parse_collection(mail).room in mailbox
+    assert node.store.read(lambda reader: reader.newest(mail, 1)) != []
+    before = node.store.read(lambda reader: {room.key for room in reader.scan_all("rooms") if not room.dead})
+    talk(ADMIN).draft([Draft("users", "alpha:2", base_of(held(node, "users", "alpha:2")), dead=True)])
+    after = node.store.read(lambda reader: {room.key for room in reader.scan_all("rooms") if not room.dead})
+    assert before - after == set(mailbox)
+    assert node.store.read(lambda reader: reader.newest(mail, 1)) == []

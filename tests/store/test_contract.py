@@ -493,3 +493,78 @@ def test_what_a_place_said_is_kept_with_the_record_or_not_at_all(make_store: Mak
     assert store.read(lambda reader: reader.status_counts("citadel:x")) == {}
     store.write(lambda writer: writer.put_statuses("citadel:x", [told("1", "k")]))
     assert store.read(lambda reader: reader.status_counts("citadel:x")) == {"rooms": 1}
+
+
+# -- rooms and users, and what belongs to them --------------------------------------------------------
+
+
+def a_room(store: Backend) -> Record:
+    """Fill the room a:1, and a:2 beside it; returns the room."""
+    store.write(lambda writer: writer.set_fields("rooms", "a:2", {"QRname": "Other"}))
+    for collection, key in (
+        *(("messages/a:1", f"id:{number}") for number in range(5)),
+        ("messages/a:2", "id:other"), ("files/a:1", "notes"), ("netconf/a:1", "lines"), ("room-info", "a:1"),
+        ("room-info", "a:2"), ("pictures", "room a:1"), ("pictures", "user a:1"),
+    ):  # fmt: skip
+        store.write(lambda writer, c=collection, k=key: writer.put(Record(c, k, 1, "x", 1, body=b"text")))
+    store.write(lambda writer: writer.set_fields("visits/a:1", "a:7", {"v_flags": "3"}))
+    return store.write(lambda writer: writer.set_fields("rooms", "a:1", {"QRname": "Doomed", "QRfloor": "1"}))
+
+
+@pytest.mark.parametrize("how", ["delete", "overwrite", "write"])
+def test_a_room_goes_with_what_is_in_it(make_store: Make, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    store = make_store("a")
+    monkeypatch.setattr("mirror.store.ledger.PAGE_BURIED", 2)
+    room = a_room(store)
+    before = store.read(lambda reader: reader.last_sequence())
+    if how == "delete":
+        store.write(lambda writer: writer.delete("rooms", "a:1"))
+    elif how == "overwrite":
+        store.write(lambda writer: writer.overwrite(Record("rooms", "a:1", 1, "x", 1, dead=True)))
+    else:
+        store.write(lambda writer: writer.write(Draft("rooms", "a:1", base_of(room), dead=True)))
+    page = store.read(lambda reader: reader.feed(before))
+    assert page.records[0].collection == "netconf/a:1"  # whom it was shared with hears nothing of the rest
+    dead = {(record.collection, record.key) for record in page.records if record.dead}
+    assert dead == {
+        *(("messages/a:1", f"id:{number}") for number in range(5)), ("files/a:1", "notes"), ("netconf/a:1", "lines"),
+        ("room-info", "a:1"), ("pictures", "room a:1"), ("visits/a:1", "a:7"), ("rooms", "a:1"),
+    }  # fmt: skip
+    (was,) = [record for record in page.records if not record.dead]
+    assert (was.collection, was.key) == ("killed-rooms", "a:1")
+    assert values_of(was) == {"QRname": "Doomed", "QRfloor": "1"}
+    assert check_store(store).problems == []
+
+
+def test_deleting_a_room_that_is_gone_takes_nothing_with_it(make_store: Make) -> None:
+    store = make_store("a")
+    a_room(store)
+    store.write(lambda writer: writer.delete("rooms", "a:1"))
+    now = store.read(lambda reader: reader.digest("rooms").newest)
+    late = Record("messages/a:1", "id:late", now + 1, "b", now + 1)
+    store.write(lambda writer: writer.apply([late]))
+    held = store.read(lambda reader: reader.get("rooms", "a:1"))
+    assert held is not None
+    store.write(lambda writer: writer.delete("rooms", "a:1"))
+    store.write(lambda writer: writer.write(Draft("rooms", "a:1", base_of(held), dead=True)))
+    assert store.read(lambda reader: reader.newest("messages/a:1", 9)) == [late]
+
+
+def test_a_peers_deletion_of_a_room_takes_only_what_it_says(make_store: Make) -> None:
+    """What came into the room meanwhile was not seen by who deleted it, and is alive wherever it is held."""
+    store = make_store("a")
+    room = a_room(store)
+    dead = Record("rooms", "a:1", room.stamp + 1, "b", room.stamp, dead=True, past=((room.origin, room.stamp),))
+    store.write(lambda writer: writer.apply([dead]))
+    assert len(store.read(lambda reader: reader.newest("messages/a:1", 9))) == 5
+
+
+def test_a_user_goes_with_bio_rules_and_picture(make_store: Make) -> None:
+    store = make_store("a")
+    store.write(lambda writer: writer.set_fields("users", "a:1", {"u_fullname": "Ann"}))
+    for collection, key in (("bios", "a:1"), ("bios", "a:2"), ("inbox-rules", "a:1"), ("pictures", "user a:1")):
+        store.write(lambda writer, c=collection, k=key: writer.put(Record(c, k, 1, "x", 1, body=b"text")))
+    store.write(lambda writer: writer.delete("users", "a:1"))
+    left = store.read(lambda reader: [name for name in reader.digests() if reader.newest(name, 1)])
+    assert left == ["bios"]
+    assert [record.key for record in store.read(lambda reader: reader.newest("bios", 9))] == ["a:2"]

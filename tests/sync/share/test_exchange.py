@@ -487,3 +487,24 @@ def test_fields_of_a_room_are_adopted_without_its_birth(make_store: Make) -> Non
     held = a.read(lambda reader: reader.get("rooms", "a:1"))
     assert held.born == before.born
     assert values_of(held) == {**values_of(before), "QRdefaultview": "3"}
+
+
+def test_a_deleted_room_is_one_that_is_not_shared_any_more_also_through_a_relaying_mirror(make_store: Make) -> None:
+    a, relay, b = make_store("a"), make_store("relay"), make_store("b")
+    room(a, "a:1", "Lobby", "mirror_share|b|Foyer")
+    room(b, "b:9", "Foyer", "mirror_share|relay|Lobby")
+    for key in ("one", "two", "three"):
+        post(a, "a:1", key)
+    relay.write(lambda writer: writer.apply(a.read(lambda reader: reader.feed(0)).records))
+    dial(b, relay)
+    assert keys(b, "b:9") == {"one", "two", "three"}
+    at = a.read(lambda reader: reader.last_sequence())
+    a.write(lambda writer: writer.delete("rooms", "a:1"))
+    deleted = a.read(lambda reader: reader.feed(at)).records
+    assert len([record for record in deleted if record.collection == "messages/a:1"]) == 3
+    for record in deleted:
+        relay.write(lambda writer, one=record: writer.apply([one]))
+        dial(b, relay)  # at whatever moment
+    living = b.read(lambda reader: reader.newest("messages/b:9", 9))
+    assert {record.key for record in living} == {"id:one", "id:two", "id:three"}
+    assert shares_of(relay, "b").rooms == []

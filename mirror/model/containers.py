@@ -1,0 +1,41 @@
+"""What belongs to a room or a user, and is deleted when that is.
+
+A container is deleted as what its deleter had seen of it: each record in it gets a tombstone.  What others write into
+it meanwhile is in none of them, so it stays alive, in a room that is not there any more, until someone looks.
+"""
+
+from collections.abc import Iterator
+
+from mirror.model.kinds import KINDS, Collection
+
+KILLED = "killed-rooms"
+"""The kind that remembers what deleted rooms were: a tombstone holds nothing."""
+_ROOMS, _USERS, _NETCONF = "rooms", "users", "netconf"
+
+
+def is_container(collection: str) -> bool:
+    """Tell whether records of a collection are what others belong to."""
+    return collection in (_ROOMS, _USERS)
+
+
+def collections_in(collection: str, key: str) -> list[str]:
+    """Return the collections that are a room's, in the order in which they are to be emptied.
+
+    The network configuration comes first: without it the room is shared with nobody, so those it was shared with
+    hear that it is not any more, and nothing of what is deleted next.
+    """
+    if collection != _ROOMS:
+        return []
+    kinds = [kind.name for kind in KINDS.values() if kind.per_room]
+    return [str(Collection(kind, key)) for kind in sorted(kinds, key=lambda kind: kind != _NETCONF)]
+
+
+def records_of(collection: str, key: str) -> Iterator[tuple[str, str]]:
+    """Yield collection and key of what is told of a room or user in other places than its own collections."""
+    if collection == _ROOMS:
+        yield "room-info", key
+        yield "pictures", f"room {key}"
+    elif collection == _USERS:
+        yield "bios", key
+        yield "inbox-rules", key
+        yield "pictures", f"user {key}"
