@@ -138,7 +138,7 @@ def written(
         return _stale_fields(current, draft, seen, stamp, origin)
     if draft.key == current.key and is_item(current):
         return _stale_item(current, draft, seen, stamp, origin, body, keep)
-    made = _record(draft, stamp, origin, current.born, past_of(seen, Version(stamp, origin)), draft.head)
+    made = _record(draft, stamp, origin, current.born, past_beside(current, Version(stamp, origin), seen), draft.head)
     return Written(made, () if same_content(made, current) else (Loser(current),))
 
 
@@ -262,6 +262,17 @@ def _stale_item(
 def _same_texts(one: Parts, other: Parts) -> bool:
     names = one.named.keys() | other.named.keys()
     return one.kind == other.kind and all(one.get(name).holds == other.get(name).holds for name in names)
+
+
+def past_beside(current: Record, version: Version, seen: Vector) -> Past:
+    """Return the past of a version that replaces what its author had not seen: all that is older, but not that.
+
+    Its incarnation is that of ``current``, so it has to tell of whom it is: or nobody could tell that it was deleted.
+    """
+    vector = vector_of(current)
+    vector[current.origin] = current.stamp - 1
+    joint = {origin: max(vector.get(origin, 0), seen.get(origin, 0)) for origin in vector.keys() | seen.keys()}
+    return past_of({origin: known for origin, known in joint.items() if known}, version, least_of(current))
 
 
 def overwritten(current: Record, made: Record, origin: str, body: Body = inline_body) -> tuple[Loser, ...]:

@@ -24,6 +24,7 @@ from mirror.model.edit import (
     Loser,
     forgotten_deletion,
     overwritten,
+    past_beside,
     restoring,
     successor,
     tombstone,
@@ -683,8 +684,7 @@ class Ledger(Tables):
         losers = overwritten(current, made, self._origin, self.body) if current is not None else ()
         if losers and not (_is_fields(made) or is_item(made)):
             # It does not know what it replaces: so nobody takes it for having seen that, and all keep what lost.
-            past = tuple(seen for seen in made.past if seen[0] != losers[0].record.origin)
-            made = msgspec.structs.replace(made, past=past)
+            made = msgspec.structs.replace(made, past=past_beside(losers[0].record, made.version, {}))
         self._put(made)
         return DraftResult(made, Applied(1, 0, self._log_conflicts(losers, made)))
 

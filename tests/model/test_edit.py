@@ -10,8 +10,9 @@ from mirror.model.edit import Written, overwritten, successor, tombstone, with_f
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of
 from mirror.model.merge import merge
-from mirror.model.record import Record, pack_head, record_bytes, record_crc, validate, vector_of
+from mirror.model.record import Record, covers, pack_head, record_bytes, record_crc, validate, vector_of
 from mirror.model.settled import resolves, settling
+from mirror.sync.absence import Side
 
 ROOM = ("rooms", "r")
 ITEM = ("messages/r", "euid:one")
@@ -201,6 +202,15 @@ def test_a_draft_of_a_later_incarnation_hands_back_what_it_had_not_seen() -> Non
     v1 = with_fields(None, *ROOM, {"name": "Lobby"}, 10, "a")
     made = write(held, fields(v1, 20, name="Hall"), 20, "c")
     assert [values_of(loser.record) for loser in made.losers] == [{"name": "Unseen"}]
+
+
+def test_who_replaces_a_text_unseen_tells_all_the_same_that_its_incarnation_is_old() -> None:
+    v1 = successor(None, Record(*FILE, 1, "x", 1, body=b"one"), 10, "a")
+    v2 = successor(v1, Record(*FILE, 1, "x", 1, body=b"two"), 20, "b")
+    made = write(v2, Draft(*FILE, body=b"unknowing"), 30, "c").record
+    assert not covers(made, v2)
+    assert covers(made, v1)
+    assert Side(True, 0, {"a": 15, "b": 25}).deleted([made]) == [made]
 
 
 def test_a_draft_without_a_base_gives_up_what_another_origin_wrote() -> None:
