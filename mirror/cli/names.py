@@ -1,6 +1,8 @@
 """Users and rooms by name: listing them, finding one, giving one another name."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -8,7 +10,7 @@ from mirror.cli.app import cli
 from mirror.cli.local import local_node, record_at
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import ConfigError
-from mirror.formats.names import NAME_FIELDS, shown_names
+from mirror.formats.names import NAME_FIELDS, Names
 from mirror.model.drafting import draft_over
 from mirror.model.record import pack_head
 from mirror.peer.remote import ChannelRemote
@@ -52,11 +54,12 @@ def user_list(directory: Path, as_json: bool) -> None:
     with local_node(directory) as remote:
         rows = list_named(remote, "users")
     if as_json:
-        print_json([{"key": key, "name": name} for key, name in rows])
+        print_json([{"key": one.key, "name": one.name, "alike": list(one.alike)} for one in rows])
     elif not rows:
         click.echo("No users.")
     else:
-        print_table("", ["name", "key"], [[name, key] for key, name in rows])
+        print_table("", ["name", "key"], [[one.name, one.key] for one in rows])
+        tell_alike("user", rows)
 
 
 @room.command("rename")
@@ -77,10 +80,32 @@ def user_rename(directory: Path, name: str, new_name: str) -> None:
     _rename(directory, "users", name, new_name)
 
 
-def list_named(remote: ChannelRemote, kind: str) -> list[tuple[str, str]]:
-    """Return keys and shown names of all users, or of all rooms that are no mailboxes, ordered by name."""
-    names = shown_names(record for page in remote.getall(kind) for record in page.records)
-    return sorted(names.items(), key=lambda pair: pair[1].casefold())
+class Named(NamedTuple):
+    """A user or room as it is listed; ``alike`` are the keys of others whose names differ in case or form at most."""
+
+    key: str
+    name: str
+    alike: tuple[str, ...] = ()
+
+
+def list_named(remote: ChannelRemote, kind: str) -> list[Named]:
+    """Return all users, or all rooms that are no mailboxes, ordered by the names they are shown under."""
+    names = Names()
+    for page in remote.getall(kind):
+        for record in page.records:
+            names.put(record)
+    others = {key: tuple(one for one in group if one != key) for group in names.alike() for key in group}
+    rows = [Named(key, name, others.get(key, ())) for key, name in names.shown().items()]
+    return sorted(rows, key=lambda one: one.name.casefold())
+
+
+def tell_alike(word: str, rows: Sequence[Named]) -> None:
+    """Say which of those listed have names that look alike."""
+    shown = {one.key: one.name for one in rows}
+    for one in rows:
+        if one.alike and one.key < min(one.alike):
+            names = ", ".join([one.name, *(shown[key] for key in one.alike)])
+            click.echo(f"These names look alike: {names}.  'ctdlmirror {word} rename' tells them apart.")
 
 
 def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:

@@ -57,7 +57,7 @@ def netconf_check(directory: Path, file: Path | None, as_json: bool) -> None:
         problems = [f"{file}: {problem}" for problem in check(_read_file(file))]
     else:
         with local_node(directory) as node:
-            names = dict(list_named(node, "rooms"))
+            names = {one.key: one.name for one in list_named(node, "rooms")}
             rooms = sharing_status(node).rooms
         problems = [f"room {names.get(one.key, one.key)!r}, {text}" for one in rooms for text in one.problems]
     if as_json:
@@ -189,7 +189,7 @@ def netconf_import(
 def _proposals(node: ChannelRemote) -> list[Lines]:
     """Return the rooms whose lines were imported and share something."""
     rooms = sharing_status(node).rooms
-    names = dict(list_named(node, "rooms"))
+    names = {one.key: one.name for one in list_named(node, "rooms")}
     found = [Lines(node, one.key) for one in rooms if one.proposed and one.key in names]
     return [lines for lines in found if any(True for _ in _sharing(lines))]
 

@@ -9,7 +9,7 @@ import click
 
 from mirror.cli.killed import list_killed
 from mirror.cli.local import body_of, local_node, read_values, record_at, sharing_status
-from mirror.cli.names import find_named, list_named, room
+from mirror.cli.names import find_named, list_named, room, tell_alike
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import SHARE, ConfigError, load_config
 from mirror.model.drafting import draft_over, only_over
@@ -248,11 +248,17 @@ def room_list(directory: Path, deleted: bool, as_json: bool) -> None:
         told = sharing_status(node)
     shared = {one.key: _shared(one) for one in told.rooms}
     if as_json:
-        print_json([{"key": key, "name": name, "shared": shared.get(key, "")} for key, name in rows])
+        print_json(
+            [
+                {"key": one.key, "name": one.name, "shared": shared.get(one.key, ""), "alike": list(one.alike)}
+                for one in rows
+            ]
+        )
     elif not rows:
         click.echo("No rooms.")
     else:
-        print_table("", ["name", "key", "shared with"], [[name, key, shared.get(key, "")] for key, name in rows])
+        print_table("", ["name", "key", "shared with"], [[one.name, one.key, shared.get(one.key, "")] for one in rows])
+        tell_alike("room", rows)
 
 
 def _show_killed(directory: Path, as_json: bool) -> None:

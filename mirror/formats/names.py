@@ -97,6 +97,10 @@ class Names:
             shown |= self._told_apart(group, used)
         return shown
 
+    def alike(self) -> list[list[str]]:
+        """Return, by groups, the keys of those whose names look alike: equal but for case and normal form."""
+        return [[key for _, key, _ in group] for group in self._same.values() if len(group) > 1]
+
     def of(self, key: str) -> str:
         """Return under which name a user or room is shown; an empty text for one that has none."""
         named = self._named.get(key)

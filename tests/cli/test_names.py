@@ -35,3 +35,19 @@ def test_a_room_is_renamed_and_what_somebody_else_changed_stays(node: LocalNode)
         assert find_named(remote, "rooms", "Hall")[0] == "alpha:1"
     assert node.json("conflicts", "list") == []
     assert "cannot name a room" in node.run("room", "rename", "Hall", "a|b", code=3).output
+
+
+def test_names_that_look_alike_are_named(node: LocalNode) -> None:
+    assert "look alike" not in node.run("room", "list").stdout
+    node.run("room", "rename", "Team Calendar", "LOBBY")
+    listed = node.run("room", "list").stdout
+    assert "These names look alike: Lobby, LOBBY (alpha).  'ctdlmirror room rename' tells them apart." in listed
+    alike = {row["key"]: row["alike"] for row in node.json("room", "list") if row["alike"]}
+    assert len(alike) == 2
+    assert alike["alpha:1"] == [key for key in alike if key != "alpha:1"]
+
+
+def test_users_that_look_alike_are_named(node: LocalNode) -> None:
+    first, second = [row["name"] for row in node.json("user", "list")][:2]
+    node.run("user", "rename", second, first.upper())
+    assert "These names look alike: " in node.run("user", "list").stdout

@@ -50,15 +50,26 @@ def find_pairs(
     notes: list[str] = []
     free = {room.key: room for room in theirs}
     for room in sorted(ours, key=lambda room: room.key not in bound):
-        there = free.get(bound.get(room.key, "")) or next((one for one in free.values() if _belong(room, one)), None)
+        fitting = [one for one in free.values() if _belong(room, one)]
+        there = free.get(bound.get(room.key, "")) or next(iter(fitting), None)
         if there is None:
-            notes.append(f"{room.name}: not shared from there yet" + (f" as {room.remote}" if room.remote else ""))
+            notes.append(f"{room.name}: {_why_alone(room, pairs)}")
             continue
+        if room.key not in bound and len(fitting) > 1:
+            others = ", ".join(one.name for one in fitting if one.key != there.key)
+            notes.append(f"{room.name}: shared with {there.name} there ({there.key}); {others} would fit as well")
         del free[there.key]
         pairs.append(Pair(room, there))
         if not pairs[-1].pulled and not pairs[-1].pushed:
             notes.append(f"{room.name}: the rules of both sides leave nothing that flows")
     return pairs, notes
+
+
+def _why_alone(room: SharedRoom, pairs: Sequence[Pair]) -> str:
+    taken = next((pair for pair in pairs if _belong(room, pair.there)), None)
+    if taken is not None:
+        return f"the room there is shared with {taken.here.name} ({taken.here.key}) already, which fits as well"
+    return "not shared from there yet" + (f" as {room.remote}" if room.remote else "")
 
 
 def _belong(here: SharedRoom, there: SharedRoom) -> bool:

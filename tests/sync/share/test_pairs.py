@@ -40,3 +40,10 @@ def test_what_was_found_to_belong_together_survives_any_names() -> None:
 def test_no_room_is_given_to_two_of_ours() -> None:
     pairs, notes = find_pairs([shared("a", "Lobby"), shared("c", "Bar", "Lobby")], [shared("b", "Lobby")], {})
     assert len(pairs) == len(notes) == 1
+
+
+def test_where_several_fit_the_notes_say_which_one_it_is() -> None:
+    _, notes = find_pairs([shared("a", "Caf\u00e9"), shared("c", "CAFE\u0301")], [shared("b", "Cafe\u0301")], {})
+    assert notes == ["CAFE\u0301: the room there is shared with Caf\u00e9 (a) already, which fits as well"]
+    _, notes = find_pairs([shared("a", "Lobby")], [shared("b", "X", "Lobby"), shared("d", "Y", "lobby")], {})
+    assert notes == ["Lobby: shared with X there (b); Y would fit as well"]
