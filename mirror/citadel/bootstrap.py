@@ -1,22 +1,29 @@
-"""The first copy from a live Citadel server: log in, take its export over, fetch what an export leaves out.
+"""The first copy from a live Citadel server: take its export over, fetch what an export leaves out.
 
+By its administrator's socket on the same machine, which asks for no log-in, or over TCP with one.
 Tells its progress to whoever wants to show it, and returns what it did; asks nobody anything.
 """
 
 import enum
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.importer import Importer, Report
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
 from mirror.config import CONFIG_FILE, Address, Config, ConfigError
-from mirror.peer.channel import connect
+from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix
 from mirror.store.base import Store
 from mirror.sync.bootstrap import mark_begun, refuse_full
 
 TIMEOUT_S = 90.0
 """Seconds for which the server may be silent."""
+ADMIN_SOCKET = "citadel-admin.socket"
+"""In a server's directory, the socket on which whoever may connect is its administrator."""
+
+Place = Address | Path
+"""Where a server is asked: an address, or the directory of one on this machine that has its administrator's socket."""
 
 
 class ServerStage(enum.Enum):
@@ -31,10 +38,16 @@ Progress = Callable[[ServerStage, int], None]
 
 
 class Taken(NamedTuple):
-    """What a first copy did: the export's part and that of the rest."""
+    """What was taken over of a server: its export, and what an export leaves out where the server itself was asked."""
 
     report: Report
-    fetched: Fetched
+    fetched: Fetched | None = None
+
+    @property
+    def why_incomplete(self) -> str:
+        """Why what is here is not all that the server has; nothing where it is."""
+        fetched = self.fetched.why_incomplete if self.fetched is not None else ""
+        return "; ".join(why for why in (self.report.why_incomplete, fetched) if why)
 
 
 def require_private_line(config: Config, address: Address) -> None:
@@ -48,26 +61,29 @@ def require_private_line(config: Config, address: Address) -> None:
 
 def copy_server(
     store: Store,
-    address: Address,
-    user: str,
-    password: str,
+    place: Place,
+    user: str = "",
+    password: str = "",
     *,
     merge: bool = False,
+    directory: Path | None = None,
     progress: Progress | None = None,
 ) -> Taken:
-    """Take over all that a server has, as its administrator ``user``.  Repeated after an interruption, it goes on.
+    """Take over all that a server has.  Repeated after an interruption, it goes on.
 
-    Without ``merge`` a store that holds something else is refused with StoreError.  Raises ConnectionLost,
-    LoginFailed, CitadelError; what was committed stays.
+    ``user`` is an administrator of it; without one nobody logs in, which works at a Path alone.  ``directory`` is the
+    server's own on this machine, where that is known.  Without ``merge`` a store that holds something else is refused
+    with StoreError.  Raises ConnectionLost, LoginFailed, CitadelError; what was committed stays.
     """
     tell = progress or (lambda _stage, _done: None)
-    source = f"citadel:{address}"
+    source = f"citadel:{place}"
     if not merge:
         refuse_full(store, source)
-    channel = connect(address.host, address.port, TIMEOUT_S)
+    channel = _connect(place)
     try:
         client = CitadelClient(channel)
-        client.log_in(user, password)
+        if user:
+            client.log_in(user, password)
         mark_begun(store, source)
         # A new export need not have its elements where the last one had them: never resume by offset.
         store.write(lambda writer: writer.set_meta(f"import:{source}", 0))
@@ -75,9 +91,21 @@ def copy_server(
         importer = Importer(store, source, progress=lambda done: tell(ServerStage.EXPORT, done))
         report = importer.run(client.export())
         tell(ServerStage.FILES, 0)
-        fetched = fetch_leftovers(client, store, report.node)
+        fetched = fetch_leftovers(client, store, report.node, directory)
         tell(ServerStage.FILES, fetched.bytes)
         client.quit()
     finally:
         channel.close()
     return Taken(report, fetched)
+
+
+def _connect(place: Place) -> Channel:
+    if isinstance(place, Address):
+        return connect(place.host, place.port, TIMEOUT_S)
+    socket = place / ADMIN_SOCKET
+    try:
+        return connect_unix(str(socket), TIMEOUT_S)
+    except ConnectionLost as error:
+        raise ConnectionLost(
+            f"{error}: give the directory where a running server has its sockets, and be who started it, root as a rule"
+        ) from None

@@ -10,11 +10,6 @@ from mirror.wire.errors import Refused
 
 READ_BYTES = 65_536
 """Bytes asked for at once; the server may send fewer."""
-BANNERS = (
-    "hello", "goodbye", "newuser", "register", "changepw", "roomaccess", "unlisted", "entermsg", "entopts",
-    "mainmenu", "aideopt", "aide", "help", "roomaide", "nologin",
-)  # fmt: skip
-"""The system messages that a server may hold."""
 
 
 class LoginFailed(CitadelError):
@@ -44,6 +39,7 @@ class CitadelClient:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.logged_in = False
         channel.read_reply()
         channel.ask("IDEN 0|8|100|citadel-mirror|")
 
@@ -59,6 +55,7 @@ class CitadelClient:
             raise LoginFailed(
                 f"{user!r} is no administrator at {self.channel.peer} (access level {level}, 6 is needed)"
             )
+        self.logged_in = True
 
     def export(self) -> Iterator[bytes]:
         """Yield the server's whole export in blocks, its last line included."""
@@ -69,17 +66,19 @@ class CitadelClient:
         return self.channel.iterate_blocks()
 
     def enter_room(self, name: str, password: str = "") -> None:
-        """Go to a room.  Raises Refused."""
-        self.channel.ask(f"GOTO {name}|{password}")
+        """Go to a room, as a passing visitor: without the last field an administrator has access to it for good.
+
+        Raises Refused.
+        """
+        self.channel.ask(f"GOTO {name}|{password}|1")
 
     def list_files(self) -> list[RoomFile]:
-        """Return the files of the present room.  Raises Refused where it has no directory."""
+        """Return the files of the present room.  Raises Refused where it has no directory.
+
+        What is not UTF-8 in a line has U+FFFD in its place; a file whose name has it cannot be opened.
+        """
         self.channel.ask("RDIR", 1)
-        files = []
-        for line in self.channel.read_listing():
-            name, size, kind, comment = (line.split("|", 3) + [""] * 3)[:4]
-            files.append(RoomFile(name, int(size) if size.isdigit() else 0, kind, comment.removeprefix(" ")))
-        return files
+        return [_room_file(line) for line in self.channel.read_bytes_listing()]
 
     def open_file(self, name: str) -> OpenFile:
         """Open a file of the present room for reading.  Raises Refused."""
@@ -105,13 +104,27 @@ class CitadelClient:
     def close_file(self) -> None:
         self.channel.ask("CLOS")
 
-    def banner(self, name: str) -> str | None:
+    def directories(self) -> dict[str, str]:
+        """Return the server's directories by what they are for, as it names them: from its own directory on."""
+        try:
+            self.channel.ask("MIGR listdirs", 1)
+        except Refused:
+            return {}
+        return dict(_halves(line.decode("utf-8", "replace")) for line in self.channel.read_bytes_listing())
+
+    def banner_names(self) -> list[str]:
+        """Return the names of the system messages that there are.  Raises Refused."""
+        self.channel.ask("MESG ?", 1)
+        lines = [line.decode("utf-8", "replace") for line in self.channel.read_bytes_listing()]
+        return [name for line in lines if (name := line.strip())]
+
+    def banner(self, name: str) -> bytes | None:
         """Return a system message, or None where the server has none of that name."""
         try:
             self.channel.ask(f"MESG {name}", 1)
         except Refused:
             return None
-        return "".join(line + "\n" for line in self.channel.read_listing())
+        return b"".join(line + b"\n" for line in self.channel.read_bytes_listing())
 
     def quit(self) -> None:
         """Say goodbye; a server that is gone already is no error."""
@@ -121,3 +134,13 @@ class CitadelClient:
             return
         finally:
             self.channel.close()
+
+
+def _room_file(line: bytes) -> RoomFile:
+    name, size, kind, comment = (line.decode("utf-8", "replace").split("|", 3) + [""] * 3)[:4]
+    return RoomFile(name, int(size) if size.isdecimal() else 0, kind, comment.removeprefix(" "))
+
+
+def _halves(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("|")
+    return name, value

@@ -1,12 +1,14 @@
 """What an export leaves out and a bootstrap fetches after it: files in rooms, system messages."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
-from mirror.citadel.client import BANNERS, CitadelClient, RoomFile
-from mirror.formats.errors import CitadelError
+from mirror.citadel.banners import read_banners
+from mirror.citadel.client import CitadelClient, RoomFile
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp, stamp_in_time
+from mirror.formats.told_text import tells
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, values_of
 from mirror.model.keys import kept_key
@@ -16,7 +18,8 @@ from mirror.model.stamp import format_stamp
 from mirror.store.base import Reader, Store, Writer
 from mirror.wire.errors import Refused
 
-ROOM_DIRECTORY, ROOM_MAILBOX = 32, 16384
+ROOM_DIRECTORY, ROOM_VISIBLE_DIRECTORY, ROOM_MAILBOX = 32, 256, 16384
+NO_ACCESS = 550
 
 
 class Fetched(msgspec.Struct):
@@ -30,11 +33,25 @@ class Fetched(msgspec.Struct):
     refused: list[str] = []
     notices: list[str] = []
 
+    @property
+    def why_incomplete(self) -> str:
+        """Why what was fetched is not all that the server has; nothing where it is."""
+        if not self.refused:
+            return ""
+        return f"{len(self.refused)} room files, directories or system messages could not be had"
+
 
 def fetch_leftovers(
-    client: CitadelClient, store: Store, node: str, progress: Callable[[str], None] | None = None
+    client: CitadelClient,
+    store: Store,
+    node: str,
+    directory: Path | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Fetched:
-    """Fetch room files and banners that are new or changed.  What one room refuses stops nothing else."""
+    """Fetch room files and banners that are new or changed.  What one room refuses stops nothing else.
+
+    ``directory`` is the server's own on this machine, where that is known.
+    """
     fetched = Fetched()
     tell = progress or (lambda _text: None)
     for room in store.read(_rooms_with_files):
@@ -43,7 +60,7 @@ def fetch_leftovers(
         collection = str(Collection("files", f"{node}:{room['QRnumber']}"))
         try:
             client.enter_room(name, password)
-            files = client.list_files()
+            files = _list_files(client, room)
         except Refused as error:
             fetched.refused.append(f"room {name!r}: {error}")
             continue
@@ -53,8 +70,22 @@ def fetch_leftovers(
             except Refused as error:
                 fetched.refused.append(f"room {name!r}, file {file.name!r}: {error}")
     tell("system messages")
-    _fetch_banners(client, store, node, fetched)
+    _fetch_banners(client, store, node, directory, fetched)
     return fetched
+
+
+def _list_files(client: CitadelClient, room: dict[str, Value]) -> list[RoomFile]:
+    """Return the files of the room the client is in; none where the server has made no directory for them yet."""
+    try:
+        return client.list_files()
+    except Refused as error:
+        if error.code != NO_ACCESS:
+            raise
+        # The server says this as well where there is no directory, which is made for the first file.
+        if client.logged_in or _flags(room) & ROOM_VISIBLE_DIRECTORY:
+            return []
+        text = f"{error.text} Its directory is shown to who is logged in: name an administrator in the URL"
+        raise Refused(error.code, text) from None
 
 
 def _rooms_with_files(reader: Reader) -> list[dict[str, Value]]:
@@ -90,17 +121,30 @@ def _fetch_file(
     fetched.applied += absorb_body(store, draft, body)
 
 
-def _fetch_banners(client: CitadelClient, store: Store, node: str, fetched: Fetched) -> None:
-    for name in BANNERS:
-        try:
-            text = client.banner(name)
-        except CitadelError as error:
-            fetched.refused.append(f"system message {name}: {error}")
-            continue
-        if text is not None:
-            fetched.banners += 1
-            draft = Record("system-messages", name, BORN_IMPORTED, imported_origin(node), BORN_IMPORTED)
-            fetched.applied += absorb_body(store, draft, text.encode())
+def _fetch_banners(client: CitadelClient, store: Store, node: str, directory: Path | None, fetched: Fetched) -> None:
+    try:
+        banners = read_banners(client, directory)
+    except Refused as error:
+        fetched.refused.append(f"system messages: {error}")
+        return
+    fetched.refused += banners.refused
+    fetched.notices += banners.notices
+    fetched.banners = len(banners.texts)
+    for name, text in banners.texts.items():
+        draft = Record("system-messages", name, BORN_IMPORTED, imported_origin(node), BORN_IMPORTED)
+        written = _as_written(store, name, text) if banners.told else text
+        fetched.applied += absorb_body(store, draft, written)
+
+
+def _as_written(store: Store, name: str, told: bytes) -> bytes:
+    """Return what is held of a system message where the server's telling says the same, else what it tells."""
+
+    def job(reader: Reader) -> bytes:
+        record = reader.get("system-messages", name)
+        return b"" if record is None or record.dead else reader.body(record)
+
+    held = store.read(job)
+    return held if tells(told, held) else told
 
 
 def absorb_body(store: Store, draft: Record, body: bytes) -> Applied:

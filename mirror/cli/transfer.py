@@ -3,13 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import click
 
-from mirror.citadel.bootstrap import ServerStage, Taken, copy_server, require_private_line
+from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, require_private_line
 from mirror.citadel.importer import Importer, Report, import_file, read_blocks
-from mirror.citadel.leftovers import Fetched
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json
@@ -53,7 +53,7 @@ def import_command(directory: Path, file: Path, node: str, accept_incomplete: bo
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
     finally:
         store.close()
-    _show_report(report, None, as_json)
+    _show_taken(Taken(report), as_json)
     _end_incomplete(report.why_incomplete, accept_incomplete)
 
 
@@ -75,9 +75,10 @@ def _import(store: Store, file: Path, node: str, quiet: bool) -> Report:
     return report
 
 
-def _show_report(report: Report, fetched: Fetched | None, as_json: bool) -> None:
+def _show_taken(taken: Taken, as_json: bool) -> None:
+    report, fetched = taken
     if as_json:
-        told = {"import": report, "incomplete": report.why_incomplete}
+        told = {"import": report, "incomplete": taken.why_incomplete}
         print_json(told if fetched is None else {**told, "fetched": fetched})
         return
     counts = report.elements
@@ -118,6 +119,11 @@ def _end_incomplete(why: str, accepted: bool) -> None:
     type=click.Path(path_type=Path),
     help="citadel://: file with the password (else $CITADEL_PASSWORD or a prompt).",
 )
+@click.option(
+    "--server-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="citadel://: the server's directory on this machine, for its system messages as they were written.",
+)
 @click.option("--online", is_flag=True, help="mirror://: don't ask for single-user mode.")
 @click.option("--merge", is_flag=True, help="Merge into a store that holds something already.")
 @accept_incomplete_option
@@ -128,6 +134,7 @@ def bootstrap(
     directory: Path,
     url: str,
     password_file: Path | None,
+    server_dir: Path | None,
     online: bool,
     merge: bool,
     accept_incomplete: bool,
@@ -135,6 +142,9 @@ def bootstrap(
     as_json: bool,
 ) -> None:
     """Make the first copy: from a live server (citadel://ADMIN@HOST:504) or a node (mirror://HOST:PORT).
+
+    citadel:///run/citadel, with the directory of a server on this machine, asks its administrator's socket: there is
+    no password, and nothing changes on the server.  citadel://ADMIN@/run/citadel logs in there.
 
     The same command resumes after an interruption.  mirror:// needs the node in 'ctdlmirror peer add'.
     """
@@ -146,17 +156,16 @@ def bootstrap(
         raise ConfigError(f"{url!r}: the port is no number from 1 to 65535") from None
     if parts.password:
         raise ConfigError("a password in a URL is seen by others: use --password-file, $CITADEL_PASSWORD or the prompt")
-    if parts.scheme == "citadel" and parts.hostname:
-        address = Address(parts.hostname, port or CITADEL_PORT)
-        user = unquote(parts.username or "admin")
-        taken = _from_citadel(config, address, user, password_file, merge, as_json)
-        _show_report(taken.report, taken.fetched, as_json)
-        _end_incomplete(taken.report.why_incomplete, accept_incomplete)
+    if parts.scheme == "citadel" and (parts.hostname or len(parts.path) > 1):
+        door = _door(config, parts, port, password_file, server_dir)
+        taken = _from_citadel(config, door, merge, as_json)
+        _show_taken(taken, as_json)
+        _end_incomplete(taken.why_incomplete, accept_incomplete)
     elif parts.scheme == "mirror" and parts.hostname:
         peer = _find_peer(config, Address(parts.hostname, port or DEFAULT_PORT))
         _from_mirror(config, peer, online, merge, wait, as_json)
     else:
-        raise ConfigError(f"{url!r} is no citadel://ADMIN@HOST:PORT nor mirror://HOST:PORT")
+        raise ConfigError(f"{url!r} is no citadel://ADMIN@HOST:PORT, citadel:///DIRECTORY nor mirror://HOST:PORT")
 
 
 # -- from a real Citadel server -----------------------------------------------------------------------
@@ -172,22 +181,40 @@ def _password(user: str, file: Path | None) -> str:
     return str(click.prompt(f"Password of {user}", hide_input=True))
 
 
-def _from_citadel(
-    config: Config, address: Address, user: str, password_file: Path | None, merge: bool, as_json: bool
-) -> Taken:
-    require_private_line(config, address)
-    password = _password(user, password_file)
-    titles = {ServerStage.EXPORT: f"export of {address}", ServerStage.FILES: "room files"}
+class Door(NamedTuple):
+    """Where a server is asked and by whom: without a ``user`` nobody logs in; its directory, where that is known."""
+
+    place: Place
+    user: str
+    password: str
+    directory: Path | None
+
+
+def _door(config: Config, url: SplitResult, port: int | None, password_file: Path | None, server: Path | None) -> Door:
+    """Return what a citadel: URL names.  Raises ConfigError."""
+    user = unquote(url.username or "")
+    if url.hostname:
+        address = Address(url.hostname, port or CITADEL_PORT)
+        require_private_line(config, address)
+        user = user or "admin"
+        return Door(address, user, _password(user, password_file), server)
+    directory = Path(unquote(url.path))
+    return Door(directory, user, _password(user, password_file) if user else "", server or directory)
+
+
+def _from_citadel(config: Config, door: Door, merge: bool, as_json: bool) -> Taken:
+    titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
     store = open_store(config.directory, config.node, config.store.url, Options("ctdlmirror bootstrap"))
     try:
         guard_clock(store, config)
         with Meters(as_json) as meters:
             return copy_server(
                 store,
-                address,
-                user,
-                password,
+                door.place,
+                door.user,
+                door.password,
                 merge=merge,
+                directory=door.directory,
                 progress=lambda stage, done: meters.show(titles[stage], done),
             )
     finally:

@@ -163,11 +163,15 @@ class Channel:
 
     def read_listing(self, limit: int = MAX_LINE) -> Iterator[str]:
         """Yield the lines of a text listing, each of at most ``limit`` bytes."""
+        return map(decode_line, self.read_bytes_listing(limit))
+
+    def read_bytes_listing(self, limit: int = MAX_LINE) -> Iterator[bytes]:
+        """Yield the lines of a listing that need not be text, each of at most ``limit`` bytes."""
         for _ in range(MAX_LISTING):
             line = self.require_line(limit)
             if line == END_OF_LISTING:
                 return
-            yield decode_line(line)
+            yield line
         raise ProtocolError(f"{self.peer} sent a listing of over {MAX_LISTING} lines")
 
     def read_json_listing(self) -> list[Any]:

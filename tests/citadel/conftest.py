@@ -1,110 +1,47 @@
-"""A scripted Citadel server that answers with what a real one was recorded to answer."""
+"""A scripted Citadel server, over TCP and at its administrator's socket."""
 
-import base64
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from recorded import Recording, accept_one
 
+from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.config import Address
 from mirror.peer.channel import Channel, connect
 
-RECORDINGS = Path(__file__).parent.parent / "recordings"
 
-
-class Recording:
-    """Answers by (room, open file, command); a READ by its offset, since a server may send less than asked."""
-
-    def __init__(self, export: bytes, *names: str) -> None:
-        self.answers: dict[tuple[str, str, str], bytes] = {("", "", "MIGR export"): export}
-        for name in names:
-            self._read((RECORDINGS / name).read_text("utf-8").splitlines())
-
-    def _read(self, lines: list[str]) -> None:
-        room = opened = ""
-        command, answer = "", b""
-        for line in [*lines, "C: "]:
-            tag, text = line[:3], line[3:]
-            if tag == "C: ":
-                if command:
-                    self.answers[self.place(room, opened, command)] = answer
-                    room, opened = self.after(room, opened, command, answer)
-                command, answer = text, b""
-            elif tag in ("S: ", "s: "):
-                answer += text.encode() + b"\n"
-            elif tag == "s* ":
-                answer += base64.b64decode(text)
-
-    @staticmethod
-    def place(room: str, opened: str, command: str) -> tuple[str, str, str]:
-        verb = command[:4]
-        if verb == "READ":
-            return room, opened, "READ " + command[5:].split("|")[0]
-        if verb in ("RDIR", "OPEN"):
-            return room, "", command
-        return "", "", command.rstrip("|")
-
-    @staticmethod
-    def after(room: str, opened: str, command: str, answer: bytes) -> tuple[str, str]:
-        if answer.startswith(b"2") and command.startswith("GOTO "):
-            return command[5:].rstrip("|"), ""
-        if answer.startswith(b"2") and command.startswith("OPEN "):
-            return room, command[5:]
-        return (room, "") if command == "CLOS" else (room, opened)
-
-    def serve(self, connection: socket.socket, cut_after: int | None) -> None:
-        room = opened = ""
-        sent = 0
-        with connection, connection.makefile("rwb") as stream:
-            stream.write(b"200 alpha.example.org Citadel server ready.\n")
-            stream.flush()
-            for line in stream:
-                command = line.decode().rstrip("\n")
-                answer = self._answer(room, opened, command)
-                room, opened = self.after(room, opened, command, answer)
-                if cut_after is not None and sent + len(answer) > cut_after:
-                    stream.write(answer[: cut_after - sent])
-                    return
-                stream.write(answer)
-                stream.flush()
-                sent += len(answer)
-                if command == "QUIT":
-                    return
-
-    def _answer(self, room: str, opened: str, command: str) -> bytes:
-        if command.startswith("IDEN"):
-            return b"200 Ok\n"
-        known = self.answers.get(self.place(room, opened, command))
-        if known is not None:
-            return known
-        if command.startswith("GOTO "):
-            return b"200 entered\n"
-        if command == "RDIR":
-            return b"100 host|files\n000\n"
-        return b"200 Goodbye.\n" if command == "QUIT" else b"571 not here\n"
+@pytest.fixture
+def recording(export: Path) -> Recording:
+    """What the scripted server answers, and what it was asked."""
+    names = ("17-admin-socket-read.txt", "01-connect-and-login.txt", "07-files-and-pictures.txt")
+    return Recording(export.read_bytes(), *names)
 
 
 @pytest.fixture
-def listen(export: Path) -> Iterator[Callable[..., Address]]:
+def listen(recording: Recording) -> Iterator[Callable[..., Address]]:
     """Has the scripted server wait for one connection, which it cuts after some bytes if told so."""
-    recording = Recording(export.read_bytes(), "01-connect-and-login.txt", "07-files-and-pictures.txt")
     listening = socket.create_server(("127.0.0.1", 0))
 
     def start(cut_after: int | None = None) -> Address:
-        def accept() -> None:
-            connection, _ = listening.accept()
-            try:
-                recording.serve(connection, cut_after)
-            except OSError:
-                return
-
-        threading.Thread(target=accept, daemon=True).start()
+        accept_one(listening, recording, cut_after)
         return Address("127.0.0.1", listening.getsockname()[1])
 
     yield start
     listening.close()
+
+
+@pytest.fixture
+def server_directory(recording: Recording, tmp_path: Path) -> Iterator[Path]:
+    """The directory of the scripted server, which waits at its administrator's socket for one connection."""
+    directory = tmp_path / "citadel"
+    directory.mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(directory / ADMIN_SOCKET))
+        listening.listen(1)
+        accept_one(listening, recording)
+        yield directory
 
 
 @pytest.fixture

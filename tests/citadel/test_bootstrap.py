@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from recorded import Recording
 
+from mirror.citadel.banners import MAX_BANNER
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
 from mirror.citadel.client import LoginFailed
+from mirror.citadel.leftovers import Fetched
 from mirror.config import Address, Config, ConfigError, ListenSettings
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
@@ -49,8 +52,8 @@ def test_what_a_server_dates_in_the_future_is_taken_over_and_named(listen: Liste
     store = make_store("m", now_ms=lambda: 1_700_000_000_000)  # the recorded server is of a later year
     taken = copy_server(store, listen(), "admin", "citadel")
     assert (taken.report.elements["message"], taken.report.refused) == (81, [])
-    assert len(taken.fetched.notices) == taken.fetched.files > 0
-    assert "which has not come yet: kept without a time" in taken.fetched.notices[0]
+    files = [notice for notice in taken.fetched.notices if "which has not come yet: kept without a time" in notice]
+    assert len(files) == taken.fetched.files > 0
     assert store.read(lambda reader: reader.digest("")).newest <= store.clock.limit()
     listen()
     again = copy_server(store, listen(), "admin", "citadel")
@@ -83,3 +86,116 @@ def test_a_password_goes_to_another_machine_only_where_that_is_allowed(tmp_path:
     require_private_line(Config(tmp_path, "m", ListenSettings(plaintext=True)), far)
     with pytest.raises(ConfigError, match=r"plaintext = true in \[listen\] of .*mirror.toml"):
         require_private_line(Config(tmp_path, "m"), far)
+
+
+HELLO = "Welcome to ^humannode!\n"
+
+
+def _banner(store: SqliteStore, name: str) -> bytes:
+    record = store.read(lambda reader: reader.get("system-messages", name))
+    assert record is not None, name
+    return record.body
+
+
+def _write_messages(directory: Path) -> None:
+    messages = directory / "messages"
+    messages.mkdir()
+    (messages / "hello").write_text(HELLO)
+    (messages / "of the site").write_bytes(b"ein Gru\xdf\r\nwithout an end")
+    (messages / ".swp").write_text("an editor's")
+    (messages / "folder").mkdir()
+    (messages / "long").write_bytes(b"x" * (MAX_BANNER + 1))
+
+
+def test_an_administrators_socket_is_asked_without_a_log_in(
+    server_directory: Path, recording: Recording, make_store: Make
+) -> None:
+    store = make_store("m")
+    taken = copy_server(store, server_directory)
+    assert (taken.report.elements["message"], taken.report.refused, taken.fetched.files) == (81, [], 2)
+    assert not [command for command in recording.asked if command[:4] in ("USER", "PASS")]
+
+
+def test_an_administrator_may_log_in_there_too(server_directory: Path, recording: Recording, make_store: Make) -> None:
+    copy_server(make_store("m"), server_directory, "admin", "citadel")
+    assert recording.asked[1:3] == ["USER admin", "PASS citadel"]
+
+
+def test_a_directory_without_a_server_is_named(tmp_path: Path, make_store: Make) -> None:
+    with pytest.raises(ConnectionLost, match=r"citadel-admin.socket cannot be reached: .* where a running server has"):
+        copy_server(make_store("m"), tmp_path)
+
+
+def test_rooms_are_entered_as_a_passing_visitor(listen: Listen, recording: Recording, make_store: Make) -> None:
+    """Without the last field an administrator would have access to rooms with files for good."""
+    copy_server(make_store("m"), listen(), "admin", "citadel")
+    entered = [command for command in recording.asked if command.startswith("GOTO ")]
+    assert entered == ["GOTO Drop Box||1"]
+
+
+def test_system_messages_are_the_files_where_they_can_be_read(
+    server_directory: Path, recording: Recording, make_store: Make
+) -> None:
+    _write_messages(server_directory)
+    store = make_store("m")
+    taken = copy_server(store, server_directory, directory=server_directory)
+    assert _banner(store, "hello") == HELLO.encode()
+    assert _banner(store, "of the site") == b"ein Gru\xdf\r\nwithout an end"
+    assert (taken.fetched.banners, taken.fetched.notices) == (2, [])
+    # Two of the recorded server's four files were never opened in the recording, so it does not give them.
+    assert taken.fetched.refused[2:] == ["system message 'long': it has 1048577 bytes, 1048576 are the most"]
+    assert taken.why_incomplete == "3 room files, directories or system messages could not be had"
+    assert not [command for command in recording.asked if command.startswith("MESG")]
+
+
+def test_the_server_names_the_directory_of_its_system_messages(
+    server_directory: Path, recording: Recording, make_store: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    _write_messages(tmp_path / "etc")
+    recording.answers["", "", "MIGR listdirs"] = f"100 go\nmessages|{tmp_path}/etc/messages\n000\n".encode()
+    store = make_store("m")
+    copy_server(store, server_directory, directory=server_directory)
+    assert _banner(store, "hello") == HELLO.encode()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_elsewhere_all_that_the_server_lists_are_asked_for_and_that_they_are_expanded_is_said(
+    listen: Listen, make_store: Make, tmp_path: Path, named: bool
+) -> None:
+    store = make_store("m")
+    taken = copy_server(store, listen(), "admin", "citadel", directory=tmp_path / "no" if named else None)
+    assert _banner(store, "hello") == b"New here? Read the Lobby.\n"
+    assert taken.fetched.banners == 1  # the recorded server lists seven, and was asked for this one
+    (notice,) = taken.fetched.notices
+    why = "/no/messages cannot be read: No such file or directory" if named else "--server-dir names its directory"
+    assert "with its names in place of ^humannode" in notice
+    assert why in notice
+
+
+def test_what_was_read_from_the_files_stays_when_it_is_told_later(
+    server_directory: Path, recording: Recording, listen: Listen, make_store: Make
+) -> None:
+    (server_directory / "messages").mkdir()
+    (server_directory / "messages" / "hello").write_text("New here? Read the ^humannode.\n")
+    store = make_store("m")
+    copy_server(store, server_directory, directory=server_directory)
+    copy_server(store, listen(), "admin", "citadel", merge=True)
+    assert _banner(store, "hello") == b"New here? Read the ^humannode.\n"
+    recording.answers["", "", "MESG hello"] = b"100 hello\nGr\xfc\xdfe\n000\n"  # no UTF-8 either
+    copy_server(store, listen(), "admin", "citadel", merge=True)
+    assert _banner(store, "hello") == b"Gr\xfc\xdfe\n"
+
+
+@pytest.mark.parametrize(("user", "flags", "refused"), [("", 226, 1), ("", 482, 0), ("admin", 226, 0)])
+def test_a_room_whose_directory_is_shown_to_no_one_asks_for_a_log_in_and_one_without_a_directory_for_nothing(
+    server_directory: Path, recording: Recording, export: Path, make_store: Make, user: str, flags: int, refused: int
+) -> None:
+    data = export.read_bytes()
+    assert data.count(b"<QRflags>482<") == 1
+    recording.answers["", "", "MIGR export"] = data.replace(b"<QRflags>482<", b"<QRflags>%d<" % flags)
+    recording.answers["Drop Box", "", "RDIR"] = b"550 not here.\n"
+    fetched = copy_server(make_store("m"), server_directory, user, "citadel").fetched
+    assert isinstance(fetched, Fetched)
+    assert (fetched.files, len(fetched.refused)) == (0, refused)
+    assert not refused or fetched.refused[0].endswith("name an administrator in the URL")

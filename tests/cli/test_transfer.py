@@ -2,13 +2,16 @@
 
 import base64
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from exports import small_export
 from local import LocalNode
+from recorded import Recording, accept_one
 
+from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.config import CONFIG_FILE, Config, template
 
 
@@ -70,3 +73,23 @@ def test_confirmed_lines_of_ignet_begin_where_their_server_had_got_to(
     empty.run("import", save(small_export().replace(b"<user>", setting, 1)))
     empty.run("netconf", "import", "--confirm")
     assert empty.run("netconf", "show", "Lobby").stdout == "lastsent|10\nignet_push_share|bravo\n"
+
+
+def test_a_server_on_this_machine_is_copied_by_its_directory_and_files_that_it_does_not_give_are_incomplete(
+    empty: LocalNode, tmp_path: Path, export: Path
+) -> None:
+    recording = Recording(export.read_bytes(), "17-admin-socket-read.txt", "07-files-and-pictures.txt")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / ADMIN_SOCKET))
+        listening.listen(1)
+        accept_one(listening, recording)
+        result = empty.run("bootstrap", f"citadel://{tmp_path}", code=9)
+        assert "Server alpha: 81 messages" in result.stdout
+        assert result.stderr.splitlines()[-1].startswith("INCOMPLETE: 2 room files")
+        accept_one(listening, recording)
+        empty.run("bootstrap", f"citadel://{tmp_path}", "--accept-incomplete")
+
+
+def test_a_url_without_host_or_directory_is_refused(empty: LocalNode) -> None:
+    for url in ("citadel://", "citadel:///", "http://x"):
+        assert "is no citadel://ADMIN@HOST:PORT, citadel:///DIRECTORY nor" in empty.run("bootstrap", url, code=3).stderr
