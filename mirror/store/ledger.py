@@ -1,6 +1,6 @@
 """The rules of writing: merging, drafts, tombstones, conflicts, contents, over a few operations on tables.
 
-A backend has the tables (``Tables``) and this class's rules on top of them, so all backends keep the same promises.
+A backend has the tables (mirror.store.tables) and this class's rules on top of them, so all backends keep the same promises.
 Everything that one job changes, digests and conflicts included, is in one transaction; so is a cursor set beside it.
 Bodies over INLINE_LIMIT come first, as contents, and a record that refers to one that is not there yet is refused.
 Knows no database, no threads, no wire.
@@ -9,9 +9,9 @@ Knows no database, no threads, no wire.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import pairwise, repeat
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -53,7 +53,6 @@ from mirror.model.record import (
 )
 from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
-from mirror.model.status import Status
 from mirror.store.base import (
     PAGE_RECORDS,
     PULL,
@@ -64,11 +63,11 @@ from mirror.store.base import (
     DraftResult,
     MissingContent,
     NoConflict,
-    Reader,
     Source,
     StoredCursor,
     TooMuchAside,
 )
+from mirror.store.tables import Added, ContentState, Row, Tables
 
 MAX_ASIDE = 10_000
 """Records of one peer that are set aside; of a peer of which there are more nothing is taken."""
@@ -87,189 +86,6 @@ MAX_HASHERS = 64
 """Contents under way whose hash is kept in memory; of more the stored parts are read again."""
 PAGE_BURIED = PAGE_RECORDS
 """Records of a deleted room that are read at once while it is emptied."""
-
-
-T = TypeVar("T")
-
-
-class Row(NamedTuple):
-    """A record where it stands in the feed, with its CRC."""
-
-    sequence: int
-    record: Record
-    crc: int
-
-
-class Held(NamedTuple):
-    """What is told of a record without reading it: its place in the feed, its CRC."""
-
-    sequence: int
-    crc: int
-
-
-class ContentState(NamedTuple):
-    """How many bytes a content has, and how many of them are stored."""
-
-    size: int
-    have: int
-
-
-Added = tuple[Record, int]
-"""A record to be written, and its CRC."""
-
-
-class Tables(Reader, Protocol):
-    """What a backend can do to its tables inside one transaction.  No call here decides anything.
-
-    Every call may raise StoreError.
-    """
-
-    def held(self, collection: str, keys: Iterable[str]) -> dict[str, Held]:
-        """Return, by key, where those of the records stand that are there."""
-        ...
-
-    def at(self, sequence: int) -> Record:
-        """Return the record at a place of the feed that is taken."""
-        ...
-
-    def replace(self, collection: str, added: Sequence[Added], removed: Sequence[Row]) -> None:
-        """Write records at the end of the feed, in order, and take others out.
-
-        Digests and sums over stretches change with them; a sequence is never given out twice.
-        """
-        ...
-
-    def rows(self, collection: str) -> list[Row]:
-        """Return all of a small collection."""
-        ...
-
-    def tombstones(self, before: int) -> list[Row]:
-        """Return all tombstones with stamps below ``before``."""
-        ...
-
-    def living_after(self, sequence: int) -> Iterator[Record]:
-        """Yield what came after a place of the feed and is alive."""
-        ...
-
-    def oddly_keyed(self) -> list[int]:
-        """Return the places in the feed of messages, items and files whose keys 0.1.0 may have made otherwise."""
-        ...
-
-    def keyed_behind(self, collection: str, ending: str) -> list[int]:
-        """Return the places in the feed of a collection's records whose keys end so."""
-        ...
-
-    def rows_ahead(self, collection: str, limit: int, until: int, count: int) -> list[Row]:
-        """Return some records with stamps beyond a limit, the earliest first, up to a place of the feed."""
-        ...
-
-    def lower_newest(self, limit: int, stamp: int) -> None:
-        """Have every origin whose newest stamp is beyond a limit have that stamp as its newest."""
-        ...
-
-    def note_newest(self, newest: Mapping[str, int]) -> None:
-        """Remember, by origin, the greatest stamp that ever came here."""
-        ...
-
-    def log_conflict(self, noticed_ms: int, loser: Loser, winner: Record, party: str) -> bool:
-        """Keep a losing version; returns whether it was not kept already."""
-        ...
-
-    def conflicts_of(self, party: str) -> int:
-        """Return how many conflicts of a party are not resolved."""
-        ...
-
-    def unknown_origins(self, names: Iterable[str]) -> set[str]:
-        """Return those origins that never came here."""
-        ...
-
-    def origins_of(self, party: str) -> int:
-        """Return how many origins came here through a party that is no mirror."""
-        ...
-
-    def note_origins(self, party: str, names: Iterable[str]) -> None:
-        """Remember through whom origins came that were not known."""
-        ...
-
-    def open_conflicts(self, collection: str, keys: Iterable[str]) -> list[Conflict]:
-        """Return the conflicts about these records that are not resolved."""
-        ...
-
-    def resolve_conflict(self, number: int, resolved_ms: int) -> None:
-        """Mark a conflict as resolved."""
-        ...
-
-    def conflicts_before(self, number: int, limit: int) -> list[Conflict]:
-        """Return the conflicts with numbers below one, the greatest first."""
-        ...
-
-    def rewrite_conflict(self, conflict: Conflict) -> None:
-        """Put a conflict in the place of the one of its number; one that would say the same as another goes."""
-        ...
-
-    def attempt(self, job: Callable[[], T]) -> T:
-        """Run a part of a job; if it fails, what it wrote is undone, and the job may go on."""
-        ...
-
-    def put_aside(self, one: Aside) -> None:
-        """Keep a record of a peer apart, in place of what was kept of its key before."""
-        ...
-
-    def take_aside(self, peer: str, collection: str, keys: Iterable[str]) -> None:
-        """Keep records of a peer apart no more."""
-        ...
-
-    def due_aside(self, now_ms: int | None) -> list[Aside]:
-        """Return what is due by a moment, or all."""
-        ...
-
-    def lacking(self, peer: str) -> bool:
-        """Tell whether anything of a peer is set aside but signs of life."""
-        ...
-
-    def signs_aside(self, peer: str) -> list[Aside]:
-        """Return the signs of life that were set aside of a peer."""
-        ...
-
-    def put_statuses(self, place: str, statuses: Iterable[Status]) -> None:
-        """Remember what a place says now, in the place of what it said of the same things before."""
-        ...
-
-    def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None:
-        """Forget what a place said of things that it has no more."""
-        ...
-
-    def content_state(self, content: bytes) -> ContentState | None:
-        """Return what is stored of a content, or None."""
-        ...
-
-    def begin_content(self, content: bytes, size: int) -> None:
-        """Make room for a content of which nothing is here."""
-        ...
-
-    def append_content(self, content: bytes, have: int, data: bytes) -> None:
-        """Store the bytes of a content behind the ``have`` bytes that are here."""
-        ...
-
-    def content_blocks(self, content: bytes) -> Iterator[bytes]:
-        """Yield what is stored of a content, in order."""
-        ...
-
-    def forget_content(self, content: bytes) -> None:
-        """Drop a content and its parts."""
-        ...
-
-    def unused_contents(self) -> dict[bytes, int]:
-        """Return the contents that neither a record nor a conflict refers to, with the bytes there are of each."""
-        ...
-
-    def set_meta(self, name: str, value: str | int) -> None:
-        """Keep a text or number about the store itself."""
-        ...
-
-    def set_cursor(self, peer: str, direction: str, cursor: StoredCursor) -> None:
-        """Remember how far an exchange has come."""
-        ...
 
 
 class Ledger(Tables):

@@ -12,7 +12,8 @@ from mirror.model.nodes import sign_record
 from mirror.model.record import Version, record_crc
 from mirror.model.stamp import MAX_STAMP, make_stamp, stamp_ms
 from mirror.store.base import Conflict, Repaired
-from mirror.store.ledger import Added, Ledger
+from mirror.store.ledger import Ledger
+from mirror.store.tables import Added
 
 PAGE = 256
 """Records, or conflicts, that are looked at together."""

@@ -10,9 +10,9 @@ from mirror.model.fields import values_of
 from mirror.model.judge import finding
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.store.check import check_store
-from mirror.store.ledger import Row
 from mirror.store.mend import mend_store
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.tables import Row
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all

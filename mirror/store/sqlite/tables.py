@@ -15,10 +15,10 @@ from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status
 from mirror.store.base import PART_BYTES, Aside, Conflict, StoredCursor
-from mirror.store.ledger import Added, ContentState, Held, Row
 from mirror.store.repairing import Repairing
 from mirror.store.sqlite.blocks import Blocks
 from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
+from mirror.store.tables import Added, ContentState, Held, Row
 
 T = TypeVar("T")
 _INSERT = f"INSERT INTO record ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
