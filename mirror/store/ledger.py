@@ -1,6 +1,6 @@
 """The rules of writing: merging, drafts, tombstones, conflicts, contents, over a few operations on tables.
 
-A backend has the tables (mirror.store.tables) and this class's rules on top of them, so all backends keep the same promises.
+A backend has the tables (mirror.store.tables) and this class's rules on top of them, so all keep the same promises.
 Everything that one job changes, digests and conflicts included, is in one transaction; so is a cursor set beside it.
 Bodies over INLINE_LIMIT come first, as contents, and a record that refers to one that is not there yet is refused.
 Knows no database, no threads, no wire.
