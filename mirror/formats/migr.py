@@ -19,6 +19,7 @@ MAX_ELEMENT = 512 * 1024 * 1024
 
 _START = re.compile(rb"<(/?)([A-Za-z_][A-Za-z0-9_]*)([\s>/])")
 _NUMBER = re.compile(rb"<msg_msgnum>\s*(\d{1,%d})\s*</msg_msgnum>" % MAX_DIGITS)
+_BARE_AMPERSAND = re.compile("&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);)")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -167,7 +168,10 @@ def _parse(name: str, fragment: bytes, line: int, end: int) -> Iterator[Element 
 
 
 def _mend(fragment: bytes) -> tuple[str, str]:
-    """Return a fragment with the two things replaced that exports of old servers contain."""
+    """Return a fragment with what exports contain that is no XML replaced, and a notice of it.
+
+    That are bytes of old servers, control characters, and ``&`` in mail addresses, which 980 does not escape.
+    """
     try:
         text, notice = fragment.decode("utf-8"), ""
     except UnicodeDecodeError:
@@ -175,4 +179,7 @@ def _mend(fragment: bytes) -> tuple[str, str]:
     text, count = _NOT_XML.subn("\ufffd", text)
     if count:
         notice = f"{notice}{'; ' if notice else ''}{count} control characters were replaced"
+    text, count = _BARE_AMPERSAND.subn("&amp;", text)
+    if count:
+        notice = f"{notice}{'; ' if notice else ''}{count} times & stands for itself"
     return text, notice

@@ -106,6 +106,14 @@ def test_a_set_just_short_of_that_is_believed_to_its_end(make_store: Make) -> No
     assert len(keys(store, "visits/alpha:1")) == 3
 
 
+def test_mail_addresses_with_an_ampersand_which_the_server_does_not_escape_are_kept(make_store: Make) -> None:
+    store = make_store("m")
+    report = run(store, small_export(user="<u_emailaddrs>r&d@example.org|a&amp;b@example.org</u_emailaddrs>"))
+    assert (report.refused, report.notices) == ([], ["line 6: <user>: 1 times & stands for itself"])
+    user = values_of(store.read(lambda reader: reader.get("users", "alpha:2")))
+    assert user["u_emailaddrs"] == "r&d@example.org|a&b@example.org"
+
+
 def test_whole_elements_that_are_refused_and_a_cut_export_are_told_apart_from_bad_entries(make_store: Make) -> None:
     data = small_export()
     broken = data.replace(b"<msg_msgnum>11</msg_msgnum>", b"<msg_msgnum>x</msg_msgnum>")
