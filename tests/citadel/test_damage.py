@@ -8,6 +8,7 @@ from exports import small_export
 
 from mirror.citadel.importer import Importer, Report
 from mirror.model.fields import values_of
+from mirror.model.stamp import stamp_ms
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
@@ -127,3 +128,14 @@ def test_whole_elements_that_are_refused_and_a_cut_export_are_told_apart_from_ba
     assert report.why_incomplete == "the export ends before its end tag"
     report = run(make_store("o"), data[: data.index(b"</msg_text>") + 3])
     assert (report.lost, report.truncated) == (1, True)
+
+
+@pytest.mark.parametrize("mtime", ["1900000000", "0", "nonsense"])
+def test_a_room_of_which_it_is_not_known_when_it_was_changed_takes_no_message_out_of_its_time(
+    make_store: Make, mtime: str
+) -> None:
+    """Mail from elsewhere has no id that says when it came: its own time does, and the room's change only caps it."""
+    store = make_store("m", now_ms=lambda: 1_764_000_000_000)
+    run(store, small_export().replace(b"<QRmtime>1690000200<", f"<QRmtime>{mtime}<".encode()))
+    stamps = store.read(lambda reader: [stamp_ms(one.stamp) for one in reader.scan_all("messages/alpha:1")])
+    assert stamps == [1690000300_000, 1690000300_000]
