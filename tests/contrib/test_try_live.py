@@ -336,5 +336,5 @@ def test_imap_commands_are_sent_at_once_with_their_literals() -> None:
 
 def test_an_imap_command_that_is_not_taken_is_named() -> None:
     replies = b"* OK ready\r\na0 OK Hello\r\na1 NO no such folder\r\na2 OK ended\r\n"
-    with pytest.raises(Refused, match="SELECT Nowhere.*no such folder"):
+    with pytest.raises(Refused, match=r"SELECT Nowhere.*no such folder"):
         by_imap(replies, b"SELECT Nowhere")
