@@ -1,5 +1,6 @@
 """Exports with something wrong in them: what cannot be read is left out and named, and takes nothing along."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,3 +140,23 @@ def test_a_room_of_which_it_is_not_known_when_it_was_changed_takes_no_message_ou
     run(store, small_export().replace(b"<QRmtime>1690000200<", f"<QRmtime>{mtime}<".encode()))
     stamps = store.read(lambda reader: [stamp_ms(one.stamp) for one in reader.scan_all("messages/alpha:1")])
     assert stamps == [1690000300_000, 1690000300_000]
+
+
+ODD = ("", "²", "-1", "x" * 5000, "9" * 5000, "18446744073709551615", "1900000000", "a\x01b", "&#1;")
+NUMBERS = ("u_axlevel", "u_usernum", "u_lastcall", "QRgen", "QRflags", "QRnumber", "QRmtime", "FRmsglist", "v_roomnum",
+           "v_roomgen", "v_usernum", "v_seen", "v_flags", "msg_msgnum")  # fmt: skip
+
+
+HANGS_ON = {"u": {"user"}, "Q": {"room", "room_messages"}, "F": {"room_messages"}, "v": {"visit"}, "m": {"message"}}
+"""By the first letter of a field, the elements that may be refused where it is not as it should be."""
+
+
+def test_no_value_takes_more_than_what_hangs_on_it_along(make_store: Make) -> None:
+    store, data = make_store("m"), small_export(seen="10").decode()
+    whole = run(store, data.encode()).elements
+    for name in NUMBERS:
+        for odd in ODD:
+            report = run(store, re.sub(f"<{name}>[^<]*<", f"<{name}>{odd}<", data, count=1).encode())
+            less = {element for element, count in whole.items() if report.elements.get(element, 0) < count}
+            assert less <= HANGS_ON[name[0]], (name, odd)
+            assert report.lost or not less, (name, odd)
