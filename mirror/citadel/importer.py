@@ -69,8 +69,6 @@ class Room(NamedTuple):
     name: str
     generation: str
     stamp: int
-    changed: int
-    """When it was last changed, as far as that is known: no message in it is later; else the least stamp there is."""
     use: Use
 
 
@@ -313,8 +311,7 @@ class Importer:
         )
         stamp = max(self._created, changed)
         name = fields.get("QRname", "")
-        use = use_of_room(name, fields.get("QRdefaultview", ""))
-        room = Room(name, fields.get("QRgen", "0"), stamp, changed, use)
+        room = Room(name, fields.get("QRgen", "0"), stamp, use_of_room(name, fields.get("QRdefaultview", "")))
         self._rooms[number] = room
         self._room_numbers[name] = number
         key = self._key(number)
@@ -431,9 +428,9 @@ class Importer:
         return bool(kind)
 
     def _posted_at(self, room: int, posted: Posted) -> int:
-        known = self._rooms[room]
+        known = self._rooms[room].stamp
         where = f"line {posted.line}: <message>: the id of message {posted.number}"
-        return self._in_time(where, message_stamp(posted.message, known.changed), known.stamp)
+        return self._in_time(where, message_stamp(posted.message, known), known)
 
     def _place_referenced(self, posted: Posted) -> bool:
         """Store what users, rooms and settings refer to by this number; tells whether anything did."""

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.compare import show_nodes, show_shares
-from mirror.cli.local import ask_values, local_node
+from mirror.cli.local import ask_values, identity_of, local_node
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import SHARE, ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
@@ -56,6 +57,8 @@ def status(directory: Path, as_json: bool) -> None:
     for link in state.links:
         for note in link.notes:
             click.echo(f"  share with {link.peer}: {note}")
+    for note in state.twins:
+        click.echo(f"  {note}")
     for note in state.clock:
         click.echo(f"  clock: {note}")
     for session in state.sessions:
@@ -82,12 +85,12 @@ def verify(directory: Path, peer_name: str, as_json: bool) -> None:
     secret = load_secrets(directory).get(peer_name)
     if peer is None or peer.address is None or secret is None:
         raise ConfigError(f"{peer_name} is no peer with an address and a secret; 'ctdlmirror peer list' shows them")
-    channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S)
-    theirs = ChannelRemote(channel)
     show = show_shares if peer.kind == SHARE else show_nodes
     with local_node(directory) as ours:
-        equal = show(ours, theirs, peer_name, as_json)
-    channel.close()
+        identify = partial(identity_of, ours)
+        channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S, identify=identify)
+        equal = show(ours, ChannelRemote(channel), peer_name, as_json)
+        channel.close()
     sys.exit(0 if equal else EXIT_DIFFERENT)
 
 

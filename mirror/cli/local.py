@@ -21,6 +21,7 @@ from mirror.wire.codec import ContentRequest
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import format_line
 from mirror.wire.status import SharingStatus, parse_json
+from mirror.wire.values import Identity
 
 T = TypeVar("T")
 
@@ -104,6 +105,11 @@ def guard_clock(store: Store, config: Config) -> ClockGuard:
             guard.hear(name, *heard)
     store.clock.check = guard.check
     return guard
+
+
+def identity_of(remote: ChannelRemote) -> Identity:
+    """Return which one of its name this machine's node is: a command beside a daemon is the same to its peers."""
+    return remote.server_info().identity
 
 
 def greeted(channel: Channel) -> ChannelRemote:

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -23,6 +24,8 @@ from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Store
 from mirror.store.green import open_green
 from mirror.store.open import Options, open_store
+from mirror.sync.twins import read_identity
+from mirror.wire.values import Identity
 
 TIMEOUT_S = 90.0
 SHOWN_NOTICES = 20
@@ -238,16 +241,21 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
     if secret is None:
         raise ConfigError(f"peer {peer.name} has no secret: run 'ctdlmirror peer add' again")
 
-    def dial() -> ChannelRemote:
-        channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S)
-        return ChannelRemote(channel)
-
     store = open_green(
         config.directory,
         config.node,
         config.store.url,
         Options("ctdlmirror bootstrap", max_ahead_ms=config.max_ahead_ms),
     )
+    instance = token_hex(8)  # no daemon runs beside this, whose it could be
+
+    def dial() -> ChannelRemote:
+        channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S, identify=identify)
+        return ChannelRemote(channel)
+
+    def identify() -> Identity:
+        return store.read(lambda reader: read_identity(reader, instance))
+
     try:
         guard_clock(store, config)
         with Meters(as_json) as meters:

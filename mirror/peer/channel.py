@@ -6,11 +6,14 @@ the connection: a peer that never reads costs its own link and nothing else.
 
 import json
 import ssl
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from gevent import socket
+from gevent.event import Event
 
 from mirror.model.errors import MirrorError
 from mirror.wire.batch import Batch, BatchReader, Marker, frame
@@ -22,6 +25,8 @@ BLOCK = 256 * 1024
 """Bytes read from a connection at once."""
 MAX_JSON_LINE = 64 * 1024 * 1024
 """Bytes in a line of JSON that our own node tells its administrator: one may hold all links, or all rooms' rules."""
+_TCP_INFO = struct.Struct("56xI")
+"""What Linux tells of a connection, up to how many milliseconds ago the last acknowledgement came."""
 MAX_LISTING = 1_000_000
 """Lines in a listing of text at most."""
 
@@ -50,6 +55,8 @@ class Channel:
         self.peer = peer
         self.sent = 0
         self.received = 0
+        self.awaited: set[Event] = set()
+        """Set as soon as anything is read."""
         self._clock = clock
         self._spoke = clock()
         self._receiver = Receiver()
@@ -71,6 +78,8 @@ class Channel:
         except (OSError, ValueError) as error:
             raise ConnectionLost(f"the connection to {self.peer} was lost: {error}") from None
         self.received += len(data)
+        for event in self.awaited:
+            event.set()
         self._receiver.feed(data)
         return bool(data)
 
@@ -84,6 +93,22 @@ class Channel:
             raise ConnectionLost(f"the connection to {self.peer} was lost: {error}") from None
         self.sent += len(data)
         self._spoke = self._clock()
+
+    def probe(self, on: bool) -> None:
+        """Have the kernel ask the other machine's each second whether it knows the connection, or no longer."""
+        for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1)) if on else ():
+            with suppress(OSError, ValueError):
+                self.socket.setsockopt(socket.IPPROTO_TCP, option, value)
+        with suppress(OSError, ValueError):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(on))
+
+    def reached_within(self, seconds: float) -> bool:
+        """Tell whether the other machine's kernel has answered ours lately; no, where that cannot be told."""
+        try:
+            told = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        except (OSError, ValueError):
+            return False
+        return len(told) == _TCP_INFO.size and _TCP_INFO.unpack(told)[0] < seconds * 1000
 
     @property
     def quiet_s(self) -> float:

@@ -13,9 +13,11 @@ from mirror.peer.channel import Channel, connect
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.tls import secure
 from mirror.sync.clock import ClockGuard
-from mirror.wire.answers import format_agent, parse_greeting, parse_server_info
-from mirror.wire.errors import ProtocolError
-from mirror.wire.values import OLDEST_PROTOCOL, PROTOCOL, Greeting
+from mirror.sync.twins import TwoOfOneName
+from mirror.wire.answers import format_agent, format_identity, parse_greeting, parse_server_info
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import Code
+from mirror.wire.values import OLDEST_PROTOCOL, PROTOCOL, Greeting, Identity
 
 MECHANISM = "SCRAM-SHA-256"
 
@@ -57,10 +59,17 @@ def dial(address: Address, trust: str, timeout: float) -> Channel:
     return channel
 
 
-def authenticate(channel: Channel, own_name: str, secret: str, now_ms: Callable[[], int] = SYSTEM.now_ms) -> Greeting:
+def authenticate(
+    channel: Channel,
+    own_name: str,
+    secret: str,
+    now_ms: Callable[[], int] = SYSTEM.now_ms,
+    identify: Callable[[], Identity] = Identity,
+) -> Greeting:
     """Say which protocol we speak, and our time, and log in as a peer; both sides prove that they know the secret.
 
-    Raises NotAuthenticated.
+    ``identify`` tells which one we are of those that have our name; it is called once the other side has looked up
+    what it knows of us.  Raises NotAuthenticated, TwoOfOneName.
     """
     channel.ask(f"IDEN {format_agent(mirror.__version__, own_name, now_ms())}")
     client = ScramClient([MECHANISM], own_name, secret)
@@ -69,12 +78,20 @@ def authenticate(channel: Channel, own_name: str, secret: str, now_ms: Callable[
     try:
         client.set_server_first(base64.b64decode(reply.text, validate=True).decode())
         final = base64.b64encode(client.get_client_final().encode()).decode()
-        answer = channel.ask(f"AUTH {final}")
+        answer = channel.ask(f"AUTH {final}{_told(identify())}")
         proof, greeting = parse_greeting(answer.text)
         client.set_server_final(base64.b64decode(proof, validate=True).decode())
     except (ScramException, binascii.Error, UnicodeDecodeError) as error:
         raise NotAuthenticated(f"{channel.peer} does not know the secret we share: {error}") from None
+    except Refused as error:
+        if error.code == Code.TWIN:
+            raise TwoOfOneName(error.text) from None
+        raise
     return greeting
+
+
+def _told(identity: Identity) -> str:
+    return f"|{format_identity(identity)}" if identity.instance else ""
 
 
 def _agree(channel: Channel, peer: str) -> int:
@@ -97,16 +114,24 @@ def ask_time(address: Address, trust: str, timeout: float) -> int:
 
 
 def dial_peer(
-    peer: Peer, own_name: str, secret: str, timeout: float, guard: ClockGuard | None = None
+    peer: Peer,
+    own_name: str,
+    secret: str,
+    timeout: float,
+    guard: ClockGuard | None = None,
+    identify: Callable[[], Identity] = Identity,
 ) -> tuple[Channel, Greeting]:
-    """Return a connection to a configured peer, both sides proved; ``guard`` hears what its clock says."""
+    """Return a connection to a configured peer, both sides proved; ``guard`` hears what its clock says.
+
+    ``identify`` is as ``authenticate`` takes it.
+    """
     if peer.address is None:
         raise ProtocolError(f"peer {peer.name} has no address")
     channel = dial(peer.address, peer.trust, timeout)
     try:
         now_ms = guard.now_ms if guard is not None else SYSTEM.now_ms
         theirs_ms, ours_ms = _agree(channel, peer.name), now_ms()
-        greeting = authenticate(channel, own_name, secret, now_ms)
+        greeting = authenticate(channel, own_name, secret, now_ms, identify)
         if greeting.node != peer.name:
             raise NotAuthenticated(f"{channel.peer} is node {greeting.node!r}, expected was {peer.name!r}")
         if greeting.kind != peer.kind:

@@ -20,6 +20,7 @@ from mirror.model.errors import StampAhead
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.dial import dial_peer
+from mirror.peer.presence import Presence, answers
 from mirror.peer.remote import ChannelRemote
 from mirror.peer.supervision import Pauses, Supervisor, run_together
 from mirror.store.base import Store
@@ -27,8 +28,10 @@ from mirror.sync.clock import ClockGuard
 from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.round import Counts, Exchange, Round
+from mirror.sync.twins import Twins, TwoOfOneName
+from mirror.wire.lines import Code, format_line
 from mirror.wire.status import LinkStatus
-from mirror.wire.values import Greeting
+from mirror.wire.values import Greeting, Identity
 
 log = logging.getLogger("mirror.link")
 
@@ -54,10 +57,14 @@ class Link:
         exchange: Exchange[ChannelRemote],
         faults: Faults | None = None,
         guard: ClockGuard | None = None,
+        twins: Twins[Presence] | None = None,
+        identify: Callable[[], Identity] = Identity,
     ) -> None:
         """``wait_open`` blocks while this node takes nothing in (single-user mode).
 
         ``faults`` knows what the log was told of this link before, ``guard`` whether this node's clock is doubted.
+        ``twins`` knows who of the peer's name is connected, by whichever side; ``identify`` returns which one of its
+        own name this node is.
         """
         self.exchange = exchange
         self._store = store
@@ -67,7 +74,9 @@ class Link:
         self._recent = recent
         self._wait_open = wait_open
         self._guard = guard
-        self._channels: list[Channel] = []
+        self._twins = twins or Twins(store, answers)
+        self._identify = identify
+        self._present: list[Presence] = []
         self._counts = Counts()
         self._notes: list[str] = []
         self._reconciled = 0.0
@@ -97,16 +106,34 @@ class Link:
 
     # -- connections ------------------------------------------------------------------------------
 
-    def _dial(self) -> tuple[ChannelRemote, Greeting]:
+    def _dial(self) -> tuple[ChannelRemote, Greeting, Presence]:
+        """Dial once more.  Raises TwoOfOneName where the other side is not who has its name, or says so of us."""
         timeout = self._config.replication.keepalive_s * 3.0
-        channel, greeting = dial_peer(self._peer, self._config.node, self._secret, timeout, self._guard)
-        self._channels.append(channel)
-        return ChannelRemote(channel), greeting
+        known = self._twins.recall(self._peer.name)
+        try:
+            channel, greeting = dial_peer(
+                self._peer, self._config.node, self._secret, timeout, self._guard, self._identify
+            )
+        except TwoOfOneName as error:
+            self._twins.note(self._peer.name, str(error))
+            raise
+        presence = Presence(greeting.identity.instance, channel)
+        self._present.append(presence)
+        try:
+            self._twins.admit(self._peer.name, greeting.identity, known, presence)
+        except TwoOfOneName as error:
+            channel.send(format_line(f"QUIT {Code.TWIN:d}|{error}"))
+            raise
+        return ChannelRemote(channel), greeting, presence
+
+    def _hang_up(self, presence: Presence) -> None:
+        self._twins.leave(self._peer.name, presence)
+        presence.channel.close()
+        self._present.remove(presence)
 
     def _close(self) -> None:
-        for channel in self._channels:
-            channel.close()
-        self._channels.clear()
+        for presence in list(self._present):
+            self._hang_up(presence)
 
     # -- the work ---------------------------------------------------------------------------------
 
@@ -118,7 +145,7 @@ class Link:
 
     def _exchange(self) -> None:
         self._supervisor.enter(CONNECTING)
-        commands, greeting = self._dial()
+        commands, greeting, _ = self._dial()
         if self._guard is not None:
             self._guard.check()
         pushing = self._peer.push == "yes" or (self._peer.push == "auto" and not greeting.dials)
@@ -171,20 +198,20 @@ class Link:
     def _reconcile_on_schedule(self, work: Round[ChannelRemote]) -> None:
         while True:
             gevent.sleep(self._config.replication.reconcile_s * random.uniform(0.9, 1.1))
-            remote, _ = self._dial()
+            remote, _, presence = self._dial()
             self._compared(work.reconcile(remote))
-            self._channels.remove(remote.channel)
-            remote.channel.close()
+            self._hang_up(presence)
 
     def _pull(self, work: Round[ChannelRemote], bodies: ChannelRemote) -> None:
-        tail, greeting = self._dial()
+        tail, greeting, presence = self._dial()
+        presence.ask = tail.sign_of_life
         for _page, applied in work.pull(tail.tail, bodies, greeting.epoch):
             self._keep_alive(bodies.channel)  # each page may be a keepalive, or long after the last body was asked for
             if applied.written:
                 self._last_change = time.time()
 
     def _push(self, work: Round[ChannelRemote]) -> None:
-        remote, greeting = self._dial()
+        remote, greeting, _ = self._dial()
         changed = Event()
         stop_watching = self._store.watch(changed.set)
         try:

@@ -29,6 +29,7 @@ from mirror.wire.answers import (
 )
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import (
+    asks_for_life,
     format_drafts,
     format_overwrites,
     format_page,
@@ -93,7 +94,13 @@ class ChannelRemote:
         with _told_stale():
             self.channel.ask(command, 1)
             for batch in self.channel.read_batches():
+                if asks_for_life(batch):
+                    self.sign_of_life()
                 yield decode_page(batch)
+
+    def sign_of_life(self) -> None:
+        """Tell the other side that this one lives; of who is being tailed, it asks for the same."""
+        self.channel.send(b"QNOP\n")
 
     def getall(self, selector: str) -> Iterator[Page]:
         """Yield all records of a type."""

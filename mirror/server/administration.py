@@ -14,6 +14,7 @@ from mirror.store.check import check_store
 from mirror.store.mend import mend_store
 from mirror.sync.clock import format_ms
 from mirror.sync.copying import unfinished
+from mirror.sync.twins import written_elsewhere
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, clean
@@ -24,8 +25,14 @@ from mirror.wire.values import CheckResult
 def tell_status(session: Session, _asked: Asked) -> None:
     """status: the node, who is connected, and its links."""
     node = session.node
-    root, conflicts, aside, copies = node.store.read(
-        lambda reader: (reader.root(), reader.conflict_count(), reader.aside_counts(), unfinished(reader))
+    root, conflicts, aside, copies, twin = node.store.read(
+        lambda reader: (
+            reader.root(),
+            reader.conflict_count(),
+            reader.aside_counts(),
+            unfinished(reader),
+            written_elsewhere(reader),
+        )
     )
     parties = [other.party for other in node.sessions if other.party is not None and other is not session]
     status = NodeStatus(
@@ -45,6 +52,7 @@ def tell_status(session: Session, _asked: Asked) -> None:
         aside=aside,
         clock=node.clock.notes(),
         copying=sorted(copies),
+        twins=[*([twin] if twin else []), *node.twins.notes()],
     )
     session.send_json([status])
 

@@ -1,13 +1,17 @@
 """Commands about the node itself and the session: what everybody may ask, logged in or not."""
 
+import logging
 import time
 
 import mirror
 from mirror.server.session import Session
+from mirror.service.party import PartyKind
 from mirror.wire.answers import format_server_info, format_server_time
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import DRAFTS_BASE, FIND, PROTOCOL, ServerInfo, ServerTime
+from mirror.wire.values import DRAFTS_BASE, FIND, PROTOCOL, Identity, ServerInfo, ServerTime
+
+log = logging.getLogger("mirror.session")
 
 CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges", DRAFTS_BASE, FIND)
 MAX_AGENT = 200
@@ -26,6 +30,7 @@ def tell_info(session: Session) -> None:
         mode=node.single_user.mode.value,
         time_ms=node.store.clock.now_ms(),
         epoch=node.store.read(lambda reader: reader.root()).epoch if session.party is not None else "",
+        identity=node.identity() if session.party_kind == PartyKind.ADMIN else Identity(),
     )
     session.send_listing("Server info:", format_server_info(info))
 
@@ -79,7 +84,11 @@ def begin_tls(session: Session) -> None:
     session.begin_tls()
 
 
-def leave(session: Session) -> None:
-    """QUIT: end the session."""
+def leave(session: Session, reason: str) -> None:
+    """QUIT: end the session; a node may say why: that another node has our name."""
     session.closing = True
+    code, _, text = reason.partition("|")
+    if session.party is not None and session.party.is_node and code == str(int(Code.TWIN)):
+        told = session.node.twins.note(session.party.name, text)
+        session.node.faults.tell(log, session.party.label, f"hung up: {told}")
     session.reply(Code.OK, "Goodbye.")

@@ -91,7 +91,7 @@ COMMANDS = {
     "AUTH": Handler(
         log_peer_in,
         "logs a peer in (SCRAM, base64)",
-        (words(f"{MECHANISM}|node|client-first, then: client-final"),),
+        (words(f"{MECHANISM}|node|client-first, then: client-final|identity"),),
         LOGGED_OUT,
     ),
     "USER": Handler(name_user, "names the user who logs in", (text("name"),), LOGGED_OUT),
@@ -113,7 +113,9 @@ COMMANDS = {
         (words("type|action|..."),),
         ANYBODY,
     ),
-    "QUIT": Handler(leave, "ends the session", permission=ANYBODY),
+    "QUIT": Handler(
+        leave, "ends the session; a node may say why, with a code", (rest("code|reason", default=""),), ANYBODY
+    ),
 }
 
 _CURSOR = (cursor("epoch:sequence", BEGINNING),)

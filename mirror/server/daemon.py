@@ -124,6 +124,8 @@ class Daemon:
             exchange,
             node.faults,
             node.clock,
+            node.twins,
+            node.identity,
         )
         self.node.links[peer.name] = link
         self._greenlets[peer.name] = gevent.spawn(link.run)

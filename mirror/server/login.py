@@ -9,15 +9,17 @@ from scramp import ScramException, ScramMechanism
 
 from mirror.config import SHARE
 from mirror.peer.dial import MECHANISM, describe_difference
+from mirror.peer.presence import Presence
 from mirror.server.session import STRANGER, Session
 from mirror.service.directory import password_matches
 from mirror.service.party import Party, PartyKind
 from mirror.service.rights import Rights
 from mirror.sync.scope import EVERYTHING
-from mirror.wire.answers import format_greeting, format_logged_in, parse_agent, parse_agent_time
+from mirror.sync.twins import TwoOfOneName
+from mirror.wire.answers import format_greeting, format_logged_in, parse_agent, parse_agent_time, parse_identity
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import PROTOCOL, Greeting, LoggedIn
+from mirror.wire.values import PROTOCOL, Greeting, Identity, LoggedIn
 
 log = logging.getLogger("mirror.login")
 
@@ -56,10 +58,10 @@ def log_peer_in(session: Session, words: list[str]) -> None:
     try:
         if len(words) == 3:
             _scram_first(session, *words)
-        elif len(words) == 1 and session.scram is not None:
-            _scram_final(session, words[0])
+        elif len(words) in (1, 1 + len(Identity._fields)) and session.scram is not None:
+            _scram_final(session, *words)
         else:
-            raise Refused(Code.ILLEGAL, f"AUTH {MECHANISM}|node|client-first, then AUTH client-final, in base64")
+            raise Refused(Code.ILLEGAL, f"AUTH {MECHANISM}|node|client-first, then AUTH client-final|identity")
     except (ScramException, binascii.Error, UnicodeDecodeError, ValueError):
         session.scram = None
         _failed(session, f"peer {session.scram_name[:MAX_SHOWN]!r}")
@@ -78,11 +80,12 @@ def _scram_first(session: Session, mechanism: str, name: str, message: str) -> N
 
     session.scram = ScramMechanism(MECHANISM).make_server(find)
     session.scram_name = name
+    session.known = session.node.twins.recall(name)
     session.scram.set_client_first(base64.b64decode(message, validate=True).decode())
     session.reply(Code.MORE, base64.b64encode(session.scram.get_server_first().encode()).decode())
 
 
-def _scram_final(session: Session, message: str) -> None:
+def _scram_final(session: Session, message: str, *identity: str) -> None:
     session.scram.set_client_final(base64.b64decode(message, validate=True).decode())
     proof = base64.b64encode(session.scram.get_server_final().encode()).decode()
     name = session.scram_name
@@ -92,13 +95,25 @@ def _scram_final(session: Session, message: str) -> None:
     node.single_user.check_open(f"peer {name}")
     peer = node.config.peer(name)
     kind = peer.kind if peer is not None else "mirror"
+    _admit(session, name, parse_identity(identity))
     if kind == SHARE:
         session.party = Party(PartyKind.SHARE, name, node.sharing.of(name).scope)
     else:
         session.party = Party(PartyKind.PEER, name, EVERYTHING)
     node.clock.hear(name, parse_agent_time(session.agent), session.agent_ms, kind != SHARE)
-    greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind)
+    greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind, node.identity())
     session.reply(Code.OK, format_greeting(proof, greeting))
+
+
+def _admit(session: Session, name: str, told: Identity) -> None:
+    """Let a session in among those of its name.  Raises Refused where another node has that."""
+    presence = Presence(told.instance, session.channel)
+    try:
+        session.node.twins.admit(name, told, session.known, presence)
+    except TwoOfOneName as error:
+        session.node.faults.tell(log, f"peer {name}", f"refused at {session.channel.peer}: {error}")
+        raise Refused(Code.TWIN, str(error)) from None
+    session.presence = presence
 
 
 def _require_protocol(session: Session, name: str) -> None:

@@ -1,5 +1,6 @@
 """A running node: what its sessions and links share."""
 
+import secrets as random_names
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable
@@ -12,6 +13,7 @@ from mirror.faults import Faults
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
+from mirror.peer.presence import Presence, answers
 from mirror.server.pages import SharedPages, changes_of
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
@@ -22,6 +24,8 @@ from mirror.sync.clock import ClockGuard
 from mirror.sync.derived import Sums
 from mirror.sync.recent import Recent
 from mirror.sync.scope import Scope
+from mirror.sync.twins import Twins, read_identity
+from mirror.wire.values import Identity
 
 MAX_SCOPES = 256
 """Different rights for which pages are kept."""
@@ -50,12 +54,18 @@ class Node:
         secrets: dict[str, str],
         store: GreenStore,
         elapsed_ms: Callable[[], int] = SYSTEM.elapsed_ms,
+        instance: str = "",
     ) -> None:
-        """``elapsed_ms`` returns milliseconds that only go forward; from now on the store's clock may be doubted."""
+        """``elapsed_ms`` returns milliseconds that only go forward; from now on the store's clock may be doubted.
+
+        ``instance`` names this run of the node; without one it gets a name that no other run has.
+        """
         self.store = store
         last_ms = store.read(lambda reader: reader.committed_ms())
         self.clock = ClockGuard(store.clock, elapsed_ms, last_ms, self._has_mirrors)
         store.clock.check = self.clock.check
+        self.instance = instance or random_names.token_hex(8)
+        self.twins: Twins[Presence] = Twins(store, answers)
         self.sessions: set[Connected] = set()
         self.links: dict[str, Link] = {}
         self.recent: defaultdict[str, Recent] = defaultdict(Recent)
@@ -80,6 +90,10 @@ class Node:
         self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
 
         self.sharing.configure([peer.name for peer in config.peers if peer.kind == SHARE])
+
+    def identity(self) -> Identity:
+        """Return which one of the nodes of its name this one is."""
+        return self.store.read(lambda reader: read_identity(reader, self.instance))
 
     def _has_mirrors(self) -> bool:
         return any(peer.kind == MIRROR for peer in self.config.peers)

@@ -13,6 +13,7 @@ import msgspec
 
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
+from mirror.peer.presence import Presence
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
@@ -21,6 +22,7 @@ from mirror.store.base import BoundReached, MissingContent, StoreError
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
+from mirror.sync.twins import Known
 from mirror.sync.uploads import Uploads
 from mirror.wire.arguments import parse_arguments
 from mirror.wire.batch import Batch
@@ -75,6 +77,8 @@ class Session:
         self.user_name = ""
         self.scram: Any = None
         self.scram_name = ""
+        self.known = Known()  # what was known of that peer before it said what it is
+        self.presence: Presence | None = None  # among those of its name, once it is let in
         self.agent = ""
         self.agent_ms = 0  # our time when that was said
         self.room = ""
@@ -266,6 +270,9 @@ class Session:
 
     def log_out(self) -> None:
         was_user = self.party is not None and self.party.is_user
+        if self.presence is not None:
+            self.node.twins.leave(self.scram_name, self.presence)
+            self.presence = None
         self.party = None
         self.room = ""
         self._uploads = Uploads()

@@ -7,18 +7,22 @@ from gevent.event import Event
 from gevent.socket import wait_read
 
 from mirror.model.errors import MirrorError
+from mirror.peer.presence import nothing
 from mirror.server.pages import SharedPage
 from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.service.rights import UserScope
 from mirror.sync.responder import check_page
-from mirror.wire.bulk import format_page
+from mirror.wire.bulk import format_keepalive, format_page
 from mirror.wire.codec import MSGPACK, Cursor
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import Code
 from mirror.wire.values import Page
 
 log = logging.getLogger("mirror.session")
+
+_SIGN = b"QNOP"
+"""The line that does not end a tail: a sign of life, answered by a keepalive."""
 
 
 def send_tail(session: Session, asked: Asked, cursor: Cursor) -> None:
@@ -29,43 +33,79 @@ def send_tail(session: Session, asked: Asked, cursor: Cursor) -> None:
         _tail(session, asked, cursor.sequence, trimmed)
 
 
+class _Wakes:
+    """What a tail waits for: ``changed`` wakes it, whatever it was."""
+
+    def __init__(self) -> None:
+        self.changed = Event()
+        self.stopped = False
+        self.wanted = False
+        """Whether a keepalive is wanted now: the other side asks whether this node lives."""
+        self.asks = False
+        """Whether the other side is to be asked the same."""
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.changed.set()
+
+    def want(self) -> None:
+        self.wanted = True
+        self.changed.set()
+
+    def ask(self) -> None:
+        self.asks = True
+        self.want()
+
+
 def _tail(session: Session, asked: Asked, after: int, trimmed: int) -> None:
     """Do so.  Raises StaleCursor, and ProtocolError for a line that is none."""
-    changed, stopped = Event(), Event()
-    stop_watching = session.node.store.watch(changed.set)
-    listener = gevent.spawn(_wait_for_input, session, changed, stopped)
+    wakes = _Wakes()
+    stop_watching = session.node.store.watch(wakes.changed.set)
+    listener = gevent.spawn(_wait_for_input, session, wakes)
+    if session.presence is not None:
+        session.presence.ask = wakes.ask
     try:
-        _send_changes(session, asked, after, trimmed, changed, stopped)
+        _send_changes(session, asked, after, trimmed, wakes)
     finally:
         stop_watching()
         listener.kill()
+        if session.presence is not None:
+            session.presence.ask = nothing
     if isinstance(listener.value, ProtocolError):
         raise listener.value
 
 
-def _wait_for_input(session: Session, changed: Event, stopped: Event) -> ProtocolError | None:
-    """Wait for a line, or the end of the connection.  Returns what was wrong with the line."""
+def _wait_for_input(session: Session, wakes: _Wakes) -> ProtocolError | None:
+    """Wait for a line that ends the tail, or the end of the connection.  Returns what was wrong with the line."""
     try:
-        if not session.channel.pending:
-            wait_read(session.channel.socket.fileno())
-        session.closing = session.channel.read_line() is None
+        while (line := _next_line(session)) is not None:
+            if line.strip().upper() != _SIGN:
+                return None
+            wakes.want()
+        session.closing = True
     except ProtocolError as error:
         return error
     except (MirrorError, OSError, ValueError) as error:  # the last: a socket that was closed here
         log.debug("a tail ends: %s", error)
         session.closing = True
     finally:
-        stopped.set()
-        changed.set()
+        wakes.stop()
     return None
 
 
-def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, changed: Event, stopped: Event) -> None:
+def _next_line(session: Session) -> bytes | None:
+    """Return the next line, waiting for it without the connection's timeout."""
+    if not session.channel.pending:
+        wait_read(session.channel.socket.fileno())
+    return session.channel.read_line()
+
+
+def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, wakes: _Wakes) -> None:
     recent = session.node.recent[session.require_party().name]
     keepalive = session.node.config.replication.keepalive_s
     caught_up = False
-    while not stopped.is_set():
-        changed.clear()
+    while not wakes.stopped:
+        wakes.changed.clear()
         shared = _next_page(session, asked, after, caught_up)
         check_page(shared.page, after, trimmed)
         page = recent.without(shared.page)
@@ -75,8 +115,13 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, chan
             session.channel.send_batch(format_page(page, session.encoding))
         after = page.cursor.sequence if page.cursor is not None else after
         caught_up = not shared.more
-        if caught_up and not _wait(changed, keepalive - session.channel.quiet_s):
-            session.channel.send_batch(format_page(Page([], [], page.cursor), session.encoding))
+        if wakes.wanted or (caught_up and not _wait(wakes.changed, keepalive - session.channel.quiet_s)):
+            _send_keepalive(session, page.cursor, wakes)
+
+
+def _send_keepalive(session: Session, cursor: Cursor | None, wakes: _Wakes) -> None:
+    asks, wakes.wanted, wakes.asks = wakes.asks, False, False
+    session.channel.send_batch(format_keepalive(cursor, session.encoding, asks))
 
 
 def _wait(changed: Event, seconds: float) -> bool:

@@ -22,6 +22,7 @@ from mirror.wire.values import (
     Entered,
     Greeting,
     Held,
+    Identity,
     LoggedIn,
     ServerInfo,
     ServerTime,
@@ -75,7 +76,9 @@ def format_server_info(info: ServerInfo) -> list[str]:
         f"mode={info.mode}",
         f"time={info.time_ms}",
     ]
-    return [*lines, f"epoch={info.epoch}"] if info.epoch else lines
+    if info.epoch:
+        lines.append(f"epoch={info.epoch}")
+    return [*lines, f"identity={format_identity(info.identity)}"] if info.identity.instance else lines
 
 
 _PROTOCOL = re.compile(r"protocol=(\d{1,9})", re.ASCII)
@@ -115,7 +118,31 @@ def parse_server_info(lines: Iterable[str]) -> ServerInfo:
         told.get("mode", ""),
         _number(told.get("time", "0"), "time"),
         told.get("epoch", ""),
+        parse_identity(told.get("identity", "").split("|")),
     )
+
+
+MAX_INSTANCE = 64
+"""Characters in what names an instance, or an epoch."""
+MAX_NAME = 255
+"""Characters in an origin."""
+
+
+def format_identity(identity: Identity) -> str:
+    """Return the fields of a node's identity, as they stand behind others."""
+    told = identity
+    return f"{told.instance}|{told.epoch}|{told.sequence}|{told.origin}|{told.sign:x}"
+
+
+def parse_identity(fields: Sequence[str]) -> Identity:
+    """Read a node's identity; where there is none it is empty.  Raises ProtocolError."""
+    if not any(fields):
+        return Identity()
+    where = "|".join(fields)
+    instance, epoch, sequence, origin, sign = _fields(where, 5, "an identity")[:5]
+    if max(len(instance), len(epoch)) > MAX_INSTANCE or len(origin) > MAX_NAME:
+        raise ProtocolError(f"an identity with longer names than there are: {where[:80]!r}")
+    return Identity(instance, epoch, _number(sequence, where), origin, _hexadecimal(sign, where, MAX_STAMP))
 
 
 def format_server_time(time: ServerTime) -> str:
@@ -131,13 +158,14 @@ def parse_server_time(text: str) -> ServerTime:
 
 def format_greeting(proof: str, greeting: Greeting) -> str:
     """Return the last answer to AUTH; ``proof`` is the server's, in base64."""
-    return f"{proof}|{greeting.node}|{greeting.epoch}|{greeting.dials:d}|{greeting.kind}"
+    told = f"{proof}|{greeting.node}|{greeting.epoch}|{greeting.dials:d}|{greeting.kind}"
+    return f"{told}|{format_identity(greeting.identity)}" if greeting.identity.instance else told
 
 
 def parse_greeting(text: str) -> tuple[str, Greeting]:
     """Read the last answer to AUTH: the server's proof, in base64, and what it says of itself."""
-    proof, node, epoch, dials, kind = (text.split("|") + [""] * 5)[:5]
-    return proof, Greeting(node, epoch, dials == "1", kind or "mirror")
+    proof, node, epoch, dials, kind, *identity = text.split("|") + [""] * 5
+    return proof, Greeting(node, epoch, dials == "1", kind or "mirror", parse_identity(identity))
 
 
 def format_logged_in(user: LoggedIn) -> str:

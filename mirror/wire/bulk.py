@@ -14,6 +14,7 @@ from mirror.wire.codec import (
     JSON,
     MAX_RECORDS,
     MSGPACK,
+    Cursor,
     Listed,
     Range,
     parse_cursor,
@@ -28,6 +29,7 @@ from mirror.wire.errors import ProtocolError
 from mirror.wire.readable import draft_as_json, draft_from_json, json_lines, lines_of
 from mirror.wire.values import Answer, ContentPart, Page
 
+_ASKS = "Asks"
 LISTED_A_BATCH = 256
 """Ranges with all their entries in one batch at most."""
 
@@ -35,6 +37,17 @@ LISTED_A_BATCH = 256
 def format_page(page: Page, encoding: str = MSGPACK) -> Batch:
     """Return the batch of a page of records."""
     return records_batch(page.records, page.crcs, page.cursor, encoding)
+
+
+def format_keepalive(cursor: Cursor | None, encoding: str = MSGPACK, asks: bool = False) -> Batch:
+    """Return the batch that tells how far a feed was read, and that its writer lives; ``asks`` if its reader does."""
+    batch = format_page(Page([], [], cursor), encoding)
+    return batch._replace(header={**batch.header, _ASKS: "QNOP"}) if asks else batch
+
+
+def asks_for_life(batch: Batch) -> bool:
+    """Tell whether the writer of a batch wants to be sent the line QNOP."""
+    return _ASKS in batch.header
 
 
 def parse_page(batch: Batch) -> Page:

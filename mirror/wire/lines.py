@@ -32,6 +32,7 @@ class Code(enum.IntEnum):
     CHANGED = 575
     STALE_CURSOR = 576
     OTHER_PROTOCOL = 577
+    TWIN = 578
 
 
 class Reply(NamedTuple):

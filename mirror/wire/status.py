@@ -59,6 +59,8 @@ class NodeStatus(msgspec.Struct):
     """What is wrong with this node's clock or a peer's, a line each."""
     copying: list[str] = []
     """The nodes of whose data a part alone is here, since the copy of it is not at its end."""
+    twins: list[str] = []
+    """What was noticed lately of nodes that have one name, a line each."""
 
 
 class PeerClock(msgspec.Struct):

@@ -27,10 +27,25 @@ OLDEST_PROTOCOL = 1
 """What a node speaks that tells no number."""
 
 
+class Identity(NamedTuple):
+    """Which one a node is of those that may have its name: what no copy of it says.
+
+    ``instance`` is random, made when its daemon started and never stored.  Then come its store's epoch and the end of
+    its feed, the origin under which it writes, and the stamp of its last sign of life.  Who tells none is all empty.
+    """
+
+    instance: str = ""
+    epoch: str = ""
+    sequence: int = 0
+    origin: str = ""
+    sign: int = 0
+
+
 class ServerInfo(NamedTuple):
     """What a node tells everybody of itself; ``time_ms`` is Unix milliseconds by its clock.
 
-    ``protocol`` is 0 and ``time_ms`` too where it did not say; ``epoch`` is told to those who are logged in.
+    ``protocol`` is 0 and ``time_ms`` too where it did not say; ``epoch`` is told to those who are logged in,
+    ``identity`` to the administrator.
     """
 
     node: str
@@ -41,6 +56,7 @@ class ServerInfo(NamedTuple):
     mode: str = ""
     time_ms: int = 0
     epoch: str = ""
+    identity: Identity = Identity()
 
 
 class Greeting(NamedTuple):
@@ -53,6 +69,7 @@ class Greeting(NamedTuple):
     epoch: str
     dials: bool
     kind: str
+    identity: Identity = Identity()
 
 
 class LoggedIn(NamedTuple):

@@ -157,7 +157,7 @@ def test_what_administrators_are_told_may_be_long(talk: Callable[..., Channel], 
 
 def test_a_peer_proves_itself_with_scram(talk: Callable[..., Channel], node: Node) -> None:
     channel = talk()
-    assert authenticate(channel, "beta", SECRET) == ("m", node.store.epoch, False, "mirror")
+    assert authenticate(channel, "beta", SECRET) == ("m", node.store.epoch, False, "mirror", node.identity())
     assert ChannelRemote(channel).info().digest.count == IMPORTED
 
 

@@ -19,6 +19,7 @@ from mirror.wire.values import (
     Entered,
     Greeting,
     Held,
+    Identity,
     LoggedIn,
     ServerInfo,
     ServerTime,
@@ -34,7 +35,19 @@ CRCS = st.integers(0, (1 << 64) - 1)
 DIGESTS = st.builds(Digest, NUMBERS, NUMBERS, CRCS)
 COLLECTIONS = st.builds(lambda kind, room: f"{kind}/{room}" if room else kind, WORDS, st.one_of(st.just(""), WORDS))
 EPOCHS = st.text("0af", max_size=16)
-INFOS = st.builds(ServerInfo, WORDS, NAMES, NUMBERS, st.lists(WORDS).map(tuple), st.booleans(), WORDS, NUMBERS, EPOCHS)
+IDENTITIES = st.one_of(st.just(Identity()), st.builds(Identity, WORDS, EPOCHS, NUMBERS, WORDS, NUMBERS))
+INFOS = st.builds(
+    ServerInfo,
+    WORDS,
+    NAMES,
+    NUMBERS,
+    st.lists(WORDS).map(tuple),
+    st.booleans(),
+    WORDS,
+    NUMBERS,
+    EPOCHS,
+    IDENTITIES,
+)
 STATES = st.builds(
     State,
     WORDS,
@@ -75,9 +88,17 @@ def test_server_time(time: ServerTime) -> None:
     round_trip(answers.format_server_time, answers.parse_server_time, time)
 
 
-@given(WORDS, st.builds(Greeting, WORDS, WORDS, st.booleans(), st.sampled_from(["mirror", "share"])))
+@given(WORDS, st.builds(Greeting, WORDS, WORDS, st.booleans(), st.sampled_from(["mirror", "share"]), IDENTITIES))
 def test_greeting(proof: str, greeting: Greeting) -> None:
     assert answers.parse_greeting(answers.format_greeting(proof, greeting)) == (proof, greeting)
+
+
+@pytest.mark.parametrize(
+    "told", ["i|e", "i|e|one|o|0", "i|e|1|o|g", f"{'i' * 65}|e|1|o|0", f"i|{'e' * 65}|1|o|0", f"i|e|1|{'o' * 256}|0"]
+)
+def test_what_is_no_identity(told: str) -> None:
+    with pytest.raises(ProtocolError):
+        answers.parse_identity(told.split("|"))
 
 
 @given(st.builds(LoggedIn, NAMES, WORDS, NUMBERS))

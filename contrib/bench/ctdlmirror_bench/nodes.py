@@ -4,8 +4,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from mirror.cli.local import identity_of, local_node
 from mirror.cli.processes import NodeProcess, stop_all
 from mirror.config import load_config, load_secrets
 from mirror.peer.dial import dial_peer
@@ -39,7 +41,9 @@ class Nodes(dict[str, NodeProcess]):
     def dial(self) -> ChannelRemote:
         """Return a connection to alpha, as beta makes it."""
         peer = load_config(self.path("beta")).peers[0]
-        channel, _ = dial_peer(peer, "beta", load_secrets(self.path("beta"))["alpha"], 90)
+        with local_node(self.path("beta")) as beta:
+            secret = load_secrets(self.path("beta"))["alpha"]
+            channel, _ = dial_peer(peer, "beta", secret, 90, identify=partial(identity_of, beta))
         return ChannelRemote(channel)
 
 
