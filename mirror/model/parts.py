@@ -9,12 +9,13 @@ A part is a property with all its lines, an attendee, properties that only make 
 recurrence; a card's names), all alarms of an event, a time zone, the message's subject, or the rest of the message.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
-from mirror.model.content_lines import Component, fold, name_of, value_of
+from mirror.model.content_lines import Component, fold, name_of, parse_component, value_of
 from mirror.model.errors import BadRecord
 from mirror.model.item import ITEM_COMPONENTS, Item, Rank, find_item
 from mirror.model.limits import (
@@ -57,6 +58,8 @@ _CLASSES = {
 }
 _ALARMS = "within"
 """The components inside an event; the name sorts behind all properties, where they have to be."""
+_TOLD_BY = {"identity": "UID", "when": "RECURRENCE-ID", "TZID": "TZID"}
+"""The parts of a component that its place is told by, and which of their properties does."""
 _UNNOTICED = ("revision", MESSAGE)
 SETTLED = "settled "
 """Parts named so, and the CRC-64 of a version that lost, say that the item was written by someone who had seen both.
@@ -64,6 +67,8 @@ SETTLED = "settled "
 They hold nothing: to whoever does not know them they are properties that were taken out."""
 _SEPARATOR = "\n"
 """Between the place of a component and the name of one of its parts: what no content line can hold."""
+_ENDS = re.compile(rb"(?:BEGIN|END):VC(?:ALENDAR|ARD)", re.IGNORECASE)
+"""What an item is found by: a part that holds such a text could make another item of what is merged from it."""
 
 
 class Edit(NamedTuple):
@@ -132,11 +137,25 @@ def read_parts(record: Record, body: bytes) -> Parts:
     own = said.pop("", None)
     rank = item.rank if item is not None else Rank()
     base = own.edit if own is not None else Edit(rank, record.stamp, record.origin)
-    named = {name: Part(said[name].edit if name in said else base, text) for name, text in texts.items()}
-    for name, one in said.items():
-        if name not in named:
-            named[name] = Part(one.edit, None if one.hidden is None else one.hidden.encode())
-    return Parts(kind, base, named)
+    shown = {name: Part(said[name].edit if name in said else base, text) for name, text in texts.items()}
+    parts = Parts(kind, base, shown)
+    if not kind:  # what is no item has no parts but itself
+        said = {name: one for name, one in said.items() if name.startswith(SETTLED)}
+    left = {name: Part(one.edit, _hidden(parts, name, one)) for name, one in said.items() if name not in shown}
+    return _without_base(parts._replace(named={**shown, **left}))
+
+
+def _hidden(shown: Parts, name: str, said: _Said) -> bytes | None:
+    """Return what a part holds that is not in the text: nothing, where the text would show it."""
+    if said.hidden is None or (shown.kind and _is_shown(shown, name)):
+        return None
+    return said.hidden.encode(_encoding(name))
+
+
+def _without_base(parts: Parts) -> Parts:
+    """Return the same parts without those that are named although they are as ``base`` says of all others."""
+    as_base = Part(parts.base, None)
+    return parts._replace(named={name: part for name, part in parts.named.items() if part != as_base})
 
 
 def _written(record: Record, held: Any) -> _Written:
@@ -158,13 +177,62 @@ def check_written(record: Record) -> None:
     for class_, names in by_class(written.keys() - {""}, class_of).items():
         if len(names) > class_.count:
             raise BadRecord(f"{where}: {len(names)} {class_.holds} are over the limit of {class_.count}")
+    first = written.get("")
+    if written and first is None:
+        raise BadRecord(f"{where}: it does not say who wrote the parts that are not named")
     for name, one in written.items():
+        part = f"{where}: its part {name[:40]!r}"
         if not 0 < one.stamp <= record.stamp:
-            raise BadRecord(f"{where}: its part {name[:40]!r} is later than itself")
+            raise BadRecord(f"{part} is later than itself")
         if not 0 < len(one.origin) <= MAX_ORIGIN:
-            raise BadRecord(f"{where}: its part {name[:40]!r} has an origin of {len(one.origin)} characters")
-        if one.hidden is not None and len(one.hidden.encode()) > class_of(name).size:
-            raise BadRecord(f"{where}: its part {name[:40]!r} has more than {class_of(name).size} bytes")
+            raise BadRecord(f"{part} has an origin of {len(one.origin)} characters")
+        if first is not None and one.edit < first.edit:
+            raise BadRecord(f"{part} is earlier than all that is not named")
+        if one.hidden is not None:
+            _check_hidden(name, one.hidden, part)
+
+
+def _check_hidden(name: str, hidden: str, where: str) -> None:
+    """Raise BadRecord unless a part that no text shows would be read as that part where one shows it again."""
+    try:
+        holds = hidden.encode(_encoding(name))
+    except UnicodeEncodeError:
+        raise BadRecord(f"{where} holds what no message can") from None
+    if len(holds) > class_of(name).size:
+        raise BadRecord(f"{where} has more than {class_of(name).size} bytes")
+    if not (_is_subject(holds) if name == SUBJECT else _is_read_as(name, hidden)):
+        raise BadRecord(f"{where} is none that could be hidden")
+
+
+def _is_subject(holds: bytes) -> bool:
+    return bool(holds) and b"\0" not in holds and not _ENDS.search(holds)
+
+
+def _is_read_as(name: str, text: str) -> bool:
+    """Tell whether a text inside the component that a name speaks of is that part, and nothing besides."""
+    place, _, own = name.rpartition(_SEPARATOR)
+    kind, *told = place.split(_SEPARATOR)
+    if kind not in ITEM_COMPONENTS or len(told) != len(_TOLD_BY) or not _is_plain(text.encode()):
+        return False
+    try:
+        component = parse_component(f"BEGIN:{kind}\n{text}\nEND:{kind}")
+    except ValueError:
+        return False
+    found = {part: "\n".join(lines) for part, lines in _properties("", component)}
+    holds = all(
+        component.first(_TOLD_BY[part]) == value for part, value in zip(_TOLD_BY, told, strict=True) if part == own
+    )
+    return holds and found == ({own: text} if text else {}) and (bool(text) or own == "identity")
+
+
+def _is_plain(text: bytes) -> bool:
+    """Tell whether lines stay what they are wherever merging writes them."""
+    return b"\r" not in text and not _ENDS.search(text)
+
+
+def _encoding(name: str) -> str:
+    """Return how a head tells a part that is not shown: a subject may be of any bytes."""
+    return "latin-1" if name == SUBJECT else "utf-8"
 
 
 def class_of(name: str) -> Class:
@@ -197,19 +265,34 @@ def _texts(item: Item | None, body: bytes, rest: bytes) -> tuple[str, dict[str, 
     if item is None:
         return whole
     before, subject = _cut_subject(item.before)
-    texts = {MESSAGE: _encode([rest, before, item.after, item.line_end]), SUBJECT: subject}
+    if _ENDS.search(item.before) or _ENDS.search(item.after):
+        return whole
+    texts = {MESSAGE: _encode([rest, before, item.after, item.line_end])}
+    if subject:
+        texts[SUBJECT] = subject
     for name, lines in _lines(item.component):
         if name in texts:
             return whole  # two components of one name: nothing could tell their properties apart
         texts[name] = "\n".join(lines).encode()
+        if not _is_plain(texts[name]):
+            return whole
     return (item.component.name, texts) if _fits(texts) else whole
 
 
 def _cut_subject(before: bytes) -> tuple[list[bytes], bytes]:
-    """Take the subject, field U of a serialized message, out of what stands before an item."""
-    start = before.find(b"\0U")
-    end = before.find(b"\0", start + 2)
-    return ([before[: start + 2], before[end:]], before[start + 2 : end]) if 0 <= start < end else ([before], b"")
+    """Take the subject, field U of a serialized message, out of what stands before an item.
+
+    Where that is no message, or one with two subjects, it stays in one piece, and none can be put in.
+    """
+    text = before.find(b"\0M")
+    fields = before[: max(text, 0)]
+    start = fields.find(b"\0U")
+    end = fields.find(b"\0", start + 2)
+    end = len(fields) if end < 0 else end
+    rest = fields[:start] + fields[end:] if start >= 0 else fields
+    if text < 0 or b"\0U" in rest:
+        return [before], b""
+    return [rest, before[text:]], fields[start + 2 : end] if start >= 0 else b""
 
 
 def _lines(component: Component) -> Iterator[tuple[str, list[str]]]:
@@ -223,12 +306,11 @@ def _lines(component: Component) -> Iterator[tuple[str, list[str]]]:
 
 
 def _place(component: Component) -> str:
-    told_by = ("UID", "RECURRENCE-ID", "TZID")
-    return _SEPARATOR.join([component.name, *(component.first(name) for name in told_by), ""])
+    return _SEPARATOR.join([component.name, *(component.first(name) for name in _TOLD_BY.values()), ""])
 
 
 def _properties(prefix: str, component: Component) -> Iterator[tuple[str, list[str]]]:
-    groups: dict[str, list[str]] = {"identity": []}  # it is there even if it is empty, as the component is
+    groups: dict[str, list[str]] = {"identity": []} if prefix else {}  # there even if it is empty, as the component is
     for line in component.lines:
         groups.setdefault(_group(line, component.name), []).append(line)
     for name, lines in groups.items():
@@ -257,7 +339,7 @@ def join(left: Parts, right: Parts) -> Parts:
         return max(left, right, key=lambda parts: parts.kind)
     base = max(left.base, right.base)
     named = {name: _later(left.get(name), right.get(name)) for name in left.named.keys() | right.named.keys()}
-    return cut_parts(Parts(left.kind, base, {name: part for name, part in named.items() if part != Part(base, None)}))
+    return cut_parts(_without_base(Parts(left.kind, base, named)))
 
 
 def cut_parts(parts: Parts) -> Parts:
@@ -273,14 +355,17 @@ def edited(current: Parts, draft: Parts, stamp: int, origin: str) -> Parts:
     """Return the parts of a draft that replaces ``current``: what it leaves alone stays written by who wrote it."""
     edit = Edit(draft.base.rank, stamp, origin)
 
-    def part(name: str) -> Part:
+    def part(name: str, crowded: bool) -> Part:
         held, new = current.get(name), draft.get(name).holds
-        return held if name != MESSAGE and held.holds == new else Part(edit, new)
+        return held if name != MESSAGE and held.holds == new and not crowded else Part(edit, new)
 
-    named = {name: part(name) for name in current.named.keys() | draft.named.keys()}
-    return cut_parts(
-        Parts(draft.kind, current.base, {name: one for name, one in named.items() if one != Part(current.base, None)})
-    )
+    def parts(crowded: bool) -> Parts:
+        named = {name: part(name, crowded) for name in current.named.keys() | draft.named.keys()}
+        return _without_base(Parts(draft.kind, current.base, named))
+
+    kept = cut_parts(made := parts(crowded=False))
+    # Where there is no room to tell who left what alone, all is this edit's: so nothing of the draft is what is cut.
+    return kept if kept == made else cut_parts(parts(crowded=True))
 
 
 def stale_edit(held: Parts, draft: Parts, changed: Collection[str], stamp: int, origin: str) -> Parts:
@@ -300,7 +385,7 @@ def stale_edit(held: Parts, draft: Parts, changed: Collection[str], stamp: int, 
 def with_settled(parts: Parts, crcs: Iterable[int], stamp: int, origin: str) -> Parts:
     """Return parts that say, besides, that versions with these CRC-64s were seen."""
     marks = {f"{SETTLED}{crc:016x}": Part(Edit(parts.base.rank, stamp, origin), None) for crc in crcs}
-    return parts._replace(named={**parts.named, **marks})
+    return cut_parts(parts._replace(named={**parts.named, **marks}))
 
 
 # -- writing ------------------------------------------------------------------------------------------
@@ -311,7 +396,8 @@ def write_head(parts: Parts) -> bytes:
     rest: bytes = _message(parts)[0]
     written = {"": _said(parts.base)}
     for name, part in sorted(parts.named.items()):
-        hidden = part.holds.decode() if part.holds is not None and not _is_shown(parts, name) else None
+        holds = None if _is_shown(parts, name) else part.holds
+        hidden = None if holds is None else holds.decode(_encoding(name))
         if part.edit != parts.base or hidden is not None:
             written[name] = _said(part.edit, hidden)
     return pack_head({**unpack_head(rest), HEAD_KEY: written})
@@ -335,11 +421,15 @@ def _message(parts: Parts) -> list[Any]:
 
 
 def _is_shown(parts: Parts, name: str) -> bool:
-    """Tell whether the text shows a part: not those of an event that was taken out."""
+    """Tell whether the text shows a part: not those of an event that was taken out, nor a subject in no message."""
+    if name == SUBJECT:
+        return len(_message(parts)[1]) == 2
     place, separator, _ = name.rpartition(_SEPARATOR)
-    if place.partition(_SEPARATOR)[0] not in ITEM_COMPONENTS:
+    kind, *told = place.split(_SEPARATOR)
+    if kind not in ITEM_COMPONENTS:
         return True
-    return parts.get(place + separator + "identity").holds is not None
+    needed = ["identity", *(part for part, value in zip(_TOLD_BY, told, strict=False) if value)]
+    return all(parts.get(place + separator + part).holds is not None for part in needed)
 
 
 def write_body(parts: Parts) -> bytes:
@@ -348,9 +438,10 @@ def write_body(parts: Parts) -> bytes:
         whole: bytes = _message(parts)[1]
         return whole
     _, before, after, line_end = _message(parts)
-    subject = parts.get(SUBJECT).holds or b""
+    subject = parts.get(SUBJECT).holds
     lines = [written for line in _item_lines(parts) for written in fold(line)]
-    body: bytes = subject.join(before) + line_end.join(lines).encode() + after
+    field = b"" if subject is None else b"\0U" + subject
+    body: bytes = field.join(before) + line_end.join(lines).encode() + after
     return body
 
 

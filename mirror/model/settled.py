@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mirror.model.fields import MARK, Field, pack_fields, unpack_fields
+from mirror.model.fields import MARK, Field, cut_fields, pack_fields, unpack_fields
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
 from mirror.model.parts import SETTLED, read_parts, with_settled, write_head
@@ -26,7 +26,7 @@ def settling(record: Record, crcs: Iterable[int], body: Body = inline_body) -> R
     """Return a living version, about to be written, that resolves the conflicts with losers of these CRC-64s."""
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         marks = {f"{MARK}{crc:016x}": Field(True, record.stamp, record.origin) for crc in crcs}
-        return msgspec.structs.replace(record, head=pack_fields({**unpack_fields(record), **marks}))
+        return msgspec.structs.replace(record, head=pack_fields(cut_fields({**unpack_fields(record), **marks})))
     if is_item(record):
         parts = with_settled(read_parts(record, body(record)), crcs, record.stamp, record.origin)
         return msgspec.structs.replace(record, head=write_head(parts))

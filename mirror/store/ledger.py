@@ -38,7 +38,7 @@ from mirror.model.judge import Unfit, cannot, judge, sort_out
 from mirror.model.keys import kept_key, old_cut
 from mirror.model.kinds import HORIZON_KEY, NODES, Collection, MergeRule, check_collection, kind_of, room_of
 from mirror.model.mending import mended
-from mirror.model.merge import is_item, merge
+from mirror.model.merge import Merged, is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
 from mirror.model.parts import without_written
 from mirror.model.record import (
@@ -189,7 +189,7 @@ class Ledger(Tables):
                 already += 1
                 continue
             current = self.at(sequence)
-            merged = merge(current, record, self.body, self.store_body)
+            merged = self._merged(current, record)
             if collection != NODES:  # of what nodes say of themselves just the newest counts, and none is put back
                 conflicts += self._log_conflicts(map(Loser, merged.losers, merged.parts or repeat(())), merged.record)
             if merged.record is current:
@@ -204,6 +204,18 @@ class Ledger(Tables):
         if replaced:
             self._settle(collection, {row.record.key for row in replaced})
         return Applied(len(added), already, conflicts)
+
+    def _merged(self, current: Record, record: Record) -> Merged:
+        """Merge two versions.  Raises BadRecord where no node would take what comes of it, or it cannot be told."""
+        try:
+            merged = merge(current, record, self.body, self.store_body)
+        except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
+            # Whatever is wrong with this one, by a mistake of ours or its writer's, it stops no other.
+            what = f"record {record.collection} {record.key[:80]!r}"
+            raise BadRecord(f"{what} cannot be merged: {type(error).__name__}: {str(error)[:200]}") from error
+        if merged.record is not current and merged.record is not record:
+            judge(merged.record)
+        return merged
 
     def _dead_again(self, record: Record) -> Added:
         dead = tombstone(record, self.clock.tick(), self._origin)

@@ -27,6 +27,7 @@ from mirror.model.record import (
     validate,
     vector_of,
 )
+from mirror.model.settled import resolves, settling
 
 
 def fold(versions: list[Record]) -> Record:
@@ -36,10 +37,10 @@ def fold(versions: list[Record]) -> Record:
     return merged
 
 
-def groupings(versions: list[Record]) -> list[Record]:
-    """Return what four versions become in all orders, one after the other and by pairs."""
+def groupings(versions: list[Record], step: int = 1) -> list[Record]:
+    """Return what four versions become in all orders (or each so many-th), one after the other and by pairs."""
     made = []
-    for order in itertools.permutations(versions):
+    for order in itertools.islice(itertools.permutations(versions), 0, None, step):
         made.append(fold(list(order)))
         made.append(merge(fold(list(order[:2])), fold(list(order[2:]))).record)
     return made
@@ -65,7 +66,7 @@ def crowded_past(number: int, chance: random.Random) -> Record:
     return Record("rooms", "r", stamp, origin, 1, past=past_of(vector, Version(stamp, origin), chance.randint(1, 9)))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_four_full_pasts(seed: int) -> None:
     chance = random.Random(seed)
     versions = [crowded_past(number, chance) for number in range(4)]
@@ -120,7 +121,7 @@ def test_parts_that_there_is_no_room_for_are_in_the_conflict_log_though_the_othe
     at_another = merge(left, merged)
     assert at_another.record == merged
     assert at_another.losers == (left,)
-    cut = {name for name in read_parts(left, left.body).named if name not in read_parts(merged, merged.body).named}
+    cut = read_parts(left, left.body).named.keys() - read_parts(merged, merged.body).named.keys()
     assert len(cut) == PROPERTIES.count
     assert cut == set(at_another.parts[0])
 
@@ -153,6 +154,18 @@ def test_a_tombstone_is_cut_and_never_refused_for_its_past(kind: str) -> None:
     assert isinstance(alive, Unfit)  # of a living version it would change what it says it has seen
 
 
+@pytest.mark.parametrize("collection", ["rooms", "messages/r", "files/r"])
+def test_any_number_of_conflicts_of_one_thing_can_be_resolved(collection: str) -> None:
+    body = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\nEND:VEVENT\nEND:VCALENDAR\n"
+    draft = Record(collection, "euid:u", 1, "x", 1, body=b"" if collection == "rooms" else body)
+    held = successor(None, draft, 5, "a")
+    for crc in range(3 * MARKS.count):
+        loser = msgspec.structs.replace(held, stamp=3, origin="b")
+        held = settling(successor(held, msgspec.structs.replace(draft, head=held.head), 10 + crc, "a"), [crc])
+        judge(held)
+        assert resolves(held, loser, crc)
+
+
 def crowded_item(number: int, chance: random.Random, count: int) -> Record:
     names = chance.sample(range(2 * count), count - 4)
     lines = [f"X-P{at}:{chance.random()}" for at in names]
@@ -165,11 +178,11 @@ def crowded_item(number: int, chance: random.Random, count: int) -> Record:
     return successor(first, msgspec.structs.replace(draft, body=text), 100 + chance.randint(1, 50), f"writer-{number}")
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_four_items_full_of_properties(seed: int) -> None:
     chance = random.Random(seed)
     versions = [crowded_item(number, chance, PROPERTIES.count) for number in range(4)]
-    made = groupings(versions)
+    made = groupings(versions, step=5)
     assert len({record_bytes(one) for one in made}) == 1
     check_head(made[0])
     parts = read_parts(made[0], made[0].body)

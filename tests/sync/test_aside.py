@@ -1,14 +1,17 @@
 """What cannot be taken is set aside, and stops nothing: the others go on, and comparing costs nothing more."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
 from mirror.model.checksum import crc64
 from mirror.model.errors import BadRecord, StampAhead
+from mirror.model.fields import values_of
 from mirror.model.judge import Unfit, sort_out
 from mirror.model.kinds import NODES
+from mirror.model.merge import Merged, merge
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.store.base import Backend, Source, StoredCursor, TooMuchAside
@@ -175,6 +178,52 @@ def test_no_sign_of_life_is_taken_from_a_peer_of_which_something_is_lacking(make
     assert b.read(lambda reader: reader.heard()).signs == {}
     assert {one.unfit.collection for one in b.read(lambda reader: reader.aside("a"))} == {"rooms", NODES}
     assert reconcile(b, remote(a, "b"), "a").differing == []
+
+
+def broken(error: type[Exception]) -> Callable[..., Merged]:
+    """Return a way of merging that has a mistake in it, which one key shows."""
+
+    def merged(current: Record, record: Record, *more: Any) -> Merged:
+        if record.key == "bad":
+            raise error("a mistake")
+        return merge(current, record, *more)
+
+    return merged
+
+
+@pytest.mark.parametrize("error", [KeyError, UnicodeError, IndexError, RecursionError, msgspec.ValidationError])
+def test_a_mistake_in_merging_stops_no_other_record(
+    make_store: Make, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    a, b = node(make_store, "a"), node(make_store, "b")
+    for key in ("before", "bad", "after"):
+        put(a, key, b"from a")
+        put(b, key, b"from b")
+    monkeypatch.setattr("mirror.store.ledger.merge", broken(error))
+    exchange(b, a)
+    held = b.read(lambda reader: {record.key: record.body for record in reader.scan_all("files/r")})
+    assert held == {"before": b"from b", "bad": b"from b", "after": b"from b"}
+    (one,) = b.read(lambda reader: reader.aside("a"))
+    assert one.unfit.key == "bad"
+    assert error.__name__ in one.unfit.reason
+    monkeypatch.undo()
+    assert b.write(lambda writer: writer.retry_aside(everything=True)).already_held == 1  # the mistake was mended
+    assert b.read(lambda reader: reader.aside()) == []
+
+
+def test_what_merging_makes_passes_the_same_judge(make_store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def merged(current: Record, record: Record, *more: Any) -> Merged:
+        made = merge(current, record, *more)
+        return made._replace(record=msgspec.structs.replace(made.record, head=b"\xc1"))
+
+    a, b = node(make_store, "a"), node(make_store, "b")
+    for store in (a, b):
+        store.write(lambda writer: writer.set_fields("rooms", "r", {writer.origin(): "x"}))
+    monkeypatch.setattr("mirror.store.ledger.merge", merged)
+    exchange(b, a)
+    (one,) = b.read(lambda reader: reader.aside("a"))
+    assert "fields cannot be read" in one.unfit.reason
+    assert b.read(lambda reader: values_of(reader.get("rooms", "r"))) == {"b": "x"}
 
 
 def test_what_is_mended_there_takes_the_place_of_what_was_set_aside(make_store: Make) -> None:
