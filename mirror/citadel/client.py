@@ -8,6 +8,7 @@ from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel
 from mirror.wire.errors import Refused
 
+NO_SUCH_FILE = 571
 READ_BYTES = 65_536
 """Bytes asked for at once; the server may send fewer."""
 
@@ -88,18 +89,27 @@ class CitadelClient:
         return OpenFile(int(size), int(mtime))
 
     def read_file(self, size: int) -> bytes:
-        """Return the open file's bytes and close it.  Raises CitadelError when it ends too early."""
+        """Return the open file's bytes and close it.  Raises Refused when it ends too early or cannot be read."""
         blocks: list[bytes] = []
         offset = 0
-        while offset < size:
-            reply = self.channel.ask(f"READ {offset}|{min(READ_BYTES, size - offset)}", 6)
-            count = int(reply.parameters[0]) if reply.parameters[0].isdigit() else 0
-            if not 0 < count <= size - offset:
-                raise CitadelError(f"{self.channel.peer} sent {count} bytes at {offset} of a file of {size}")
-            blocks.append(self.channel.require(count))
-            offset += count
+        try:
+            while offset < size:
+                blocks.append(self._read_block(offset, size))
+                offset += len(blocks[-1])
+        except Refused:
+            self.close_file()  # only one file can be open
+            raise
         self.close_file()
         return b"".join(blocks)
+
+    def _read_block(self, offset: int, size: int) -> bytes:
+        reply = self.channel.ask(f"READ {offset}|{min(READ_BYTES, size - offset)}", 6)
+        count = int(reply.parameters[0]) if reply.parameters[0].isdecimal() else 0
+        if count > size - offset:
+            raise CitadelError(f"{self.channel.peer} sent {count} bytes at {offset} of a file of {size}")
+        if not count:
+            raise Refused(NO_SUCH_FILE, f"it ended at {offset} of {size} bytes, so it was changed meanwhile")
+        return self.channel.require(count)
 
     def close_file(self) -> None:
         self.channel.ask("CLOS")

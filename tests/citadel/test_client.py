@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from recorded import Recording
 
 from mirror.citadel.client import CitadelClient, LoginFailed
 from mirror.citadel.importer import Importer
@@ -11,6 +12,7 @@ from mirror.citadel.leftovers import fetch_leftovers
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
+from mirror.wire.errors import Refused
 
 Make = Callable[..., SqliteStore]
 
@@ -34,6 +36,20 @@ def test_a_whole_server_is_taken_over(server: Callable[..., Channel], make_store
     again = CitadelClient(server())
     again.log_in("admin", "citadel")
     assert fetch_leftovers(again, store, report.node).files == 0
+
+
+@pytest.mark.parametrize("answer", [b"600 0\n", b"571 not there any more\n"])
+def test_a_file_that_ends_too_early_is_refused_alone(
+    server: Callable[..., Channel], recording: Recording, answer: bytes
+) -> None:
+    recording.answers["Drop Box", "big.bin", "READ 4096"] = answer
+    client = CitadelClient(server())
+    client.enter_room("Drop Box")
+    with pytest.raises(Refused, match="571 "):
+        client.read_file(client.open_file("big.bin").size)
+    assert len(client.read_file(client.open_file("small.bin").size)) == 1000
+    asked = [command for command in recording.asked if command[:4] in ("OPEN", "CLOS")]
+    assert asked == ["OPEN big.bin", "CLOS", "OPEN small.bin", "CLOS"]  # the server keeps one file open, no more
 
 
 def test_a_wrong_password_is_told(server: Callable[..., Channel]) -> None:
