@@ -18,6 +18,8 @@ BULK = 0.6
 """The share of the messages that are plain posts, sent without waiting for each reply."""
 BULK_POSTS = 200
 """Posts of one user in one room."""
+MOST = 1000
+"""What is done one by one when filling is done so often at most; more messages are more plain posts."""
 TABLE = (files, marks, people, places, posting, settings)
 
 Told = Callable[[str], None]
@@ -86,7 +88,8 @@ def _try(world: World, kind: Kind, done: Done, told: Told) -> bool:
 def fill(world: World, sizes: Sizes, told: Told) -> Done:
     """Fill a server with every kind of data, in the given sizes.  Raises TrialFailed."""
     done = Done(Counter(), Counter())
-    _repeat(world, ("user made",), sizes.users, done, told)
+    for _ in range(sizes.users):
+        _try(world, KINDS["user made"], done, told)
     _repeat(world, ("floor made",), min(3, sizes.rooms), done, told)
     _make_rooms(world, sizes.rooms, done)
     _repeat(world, ABOUT_ROOMS, sizes.rooms, done, told)
@@ -116,7 +119,7 @@ SETTINGS = ("setting", "site expiry", "system configuration", "banner", "floor e
 
 def _repeat(world: World, names: Sequence[str], count: int, done: Done, told: Told) -> None:
     """Do the kinds of these names in turn, ``count`` times in all; what cannot be done is left out."""
-    for index in range(count):
+    for index in range(min(count, MOST)):
         _try(world, KINDS[names[index % len(names)]], done, told)
 
 
@@ -129,12 +132,12 @@ def _make_rooms(world: World, count: int, done: Done) -> None:
 
 
 def _fill_messages(world: World, count: int, done: Done, told: Told) -> None:
-    plain = int(count * BULK)
+    plain = max(int(count * BULK), count - MOST)
+    _repeat(world, MESSAGES, count - plain, done, told)
     while plain > 0:
         posted = _post_many(world, min(plain, BULK_POSTS))
         done.done["post"] += posted
         plain -= posted
-    _repeat(world, MESSAGES, count - int(count * BULK), done, told)
 
 
 def _post_many(world: World, count: int) -> int:

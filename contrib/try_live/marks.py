@@ -49,11 +49,9 @@ def own_mail_read(world: World) -> None:
 
 
 def _answer(world: World, change: str) -> None:
-    with world.as_user_by_imap(world.one(world.writers())) as imap:
-        imap.select("INBOX")
-        found = imap.uid("SEARCH", "ALL")[1][0]
-        numbers = found.decode().split() if found else []
-        imap.uid("STORE", world.one(numbers), f"{change}FLAGS.SILENT", "(\\Answered)")
+    user = world.one(world.writers())
+    number = world.one(world.mail_of(user))
+    world.by_imap(user, b"SELECT INBOX", f"UID STORE {number} {change}FLAGS.SILENT (\\Answered)".encode())
 
 
 @kind("answered", ROW, 3)

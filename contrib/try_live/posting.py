@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from try_live.errors import Refused
+from try_live.imap import literal
 from try_live.operations import kind
 from try_live.session import Session
 from try_live.world import (
@@ -131,8 +132,8 @@ def append(world: World) -> None:
         "",
         *(line.encode("ascii", "replace").decode() for line in world.lines(1, 9)),
     ]
-    with world.as_user_by_imap(user) as imap:
-        imap.append("INBOX", None, None, "\r\n".join(lines).encode() + b"\r\n")
+    text = "\r\n".join(lines).encode() + b"\r\n"
+    world.by_imap(user, b"APPEND INBOX " + literal(text))
 
 
 # -- items ------------------------------------------------------------------------------------------------

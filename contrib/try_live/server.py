@@ -62,9 +62,8 @@ class LiveServer:
 
     def __enter__(self) -> "LiveServer":
         try:
-            fresh = not (self.home / "data").exists()
             self.start()
-            self._set_ports(fresh)
+            self._set_ports()
             self.stop()
             self.start()
         except BaseException:
@@ -122,14 +121,23 @@ class LiveServer:
         for name in COPIED:
             if (source / name).exists():
                 shutil.copytree(source / name, self.home / name, symlinks=True)
+        self._fresh = not (self.home / "data").exists()
+        self._hurry()
         if self._user:
             for path in [self.home, *self.home.rglob("*")]:
                 shutil.chown(path, self._user, self._user)
 
-    def _set_ports(self, fresh: bool) -> None:
+    def _hurry(self) -> None:
+        """Have the database not wait for the disk at each change, 25 times as fast: this copy is thrown away."""
+        data = self.home / "data"
+        data.mkdir(mode=0o700, exist_ok=True)
+        with (data / "DB_CONFIG").open("a") as file:
+            file.write("set_flags DB_TXN_NOSYNC\n")
+
+    def _set_ports(self) -> None:
         settings = dict.fromkeys(_OFF, "-1")
         settings |= {"c_port_number": str(self.port), "c_imap_port": str(self.imap_port), "c_ip_addr": "127.0.0.1"}
-        if fresh:
+        if self._fresh:
             settings |= {"c_nodename": self.name, "c_fqdn": f"{self.name}.example.org", "c_humannode": self.name}
         with Session(self.admin_socket) as session:
             for name, value in settings.items():

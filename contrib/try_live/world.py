@@ -4,12 +4,12 @@ Everything is drawn from one generator of random numbers and from listings in th
 copy of the same data give the same operations.
 """
 
-import imaplib
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
+from try_live import imap
 from try_live.errors import NotNow, Refused
 from try_live.server import LiveServer
 from try_live.session import Session
@@ -199,15 +199,19 @@ class World:
             session.log_in(user.name, self.account(user).password)
             yield session
 
-    @contextmanager
-    def as_user_by_imap(self, user: User) -> Iterator[imaplib.IMAP4]:
-        imap = imaplib.IMAP4("127.0.0.1", self.server.imap_port)
+    def by_imap(self, user: User, *commands: bytes) -> None:
+        """Do IMAP commands as a user.  Raises Refused."""
+        for command in commands:
+            self._told(f"IMAP {user.name}: {command[:60]!r}")
+        imap.converse(self.server.imap_port, user.name, self.account(user).password, *commands)
+
+    def mail_of(self, user: User) -> list[int]:
+        """Return the numbers of the messages in a user's inbox, which is there from the first log-in on."""
         try:
-            words = f"\0{user.name}\0{self.account(user).password}".encode()
-            imap.authenticate("PLAIN", lambda _challenge: words)
-            yield imap
-        finally:
-            imap.logout()
+            self.witness.go(f"{user.number:010d}.Mail")
+        except Refused:
+            return []
+        return [int(line) for line in self.witness.lines("MSGS ALL")]
 
     def writers(self) -> list[User]:
         """Return the users that may post and have a password."""

@@ -69,6 +69,8 @@ class Room(NamedTuple):
     name: str
     generation: str
     stamp: int
+    changed: int
+    """When it was last changed, as far as that is known: no message in it is later; else the least stamp there is."""
     use: Use
 
 
@@ -311,7 +313,8 @@ class Importer:
         )
         stamp = max(self._created, changed)
         name = fields.get("QRname", "")
-        room = Room(name, fields.get("QRgen", "0"), stamp, use_of_room(name, fields.get("QRdefaultview", "")))
+        use = use_of_room(name, fields.get("QRdefaultview", ""))
+        room = Room(name, fields.get("QRgen", "0"), stamp, changed, use)
         self._rooms[number] = room
         self._room_numbers[name] = number
         key = self._key(number)
@@ -428,9 +431,9 @@ class Importer:
         return bool(kind)
 
     def _posted_at(self, room: int, posted: Posted) -> int:
-        known = self._rooms[room].stamp
+        known = self._rooms[room]
         where = f"line {posted.line}: <message>: the id of message {posted.number}"
-        return self._in_time(where, message_stamp(posted.message, known), known)
+        return self._in_time(where, message_stamp(posted.message, known.changed), known.stamp)
 
     def _place_referenced(self, posted: Posted) -> bool:
         """Store what users, rooms and settings refer to by this number; tells whether anything did."""

@@ -1,5 +1,6 @@
 """Exports with something wrong in them: what cannot be read is left out and named, and takes nothing along."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from exports import small_export
 
 from mirror.citadel.importer import Importer, Report
 from mirror.model.fields import values_of
+from mirror.model.stamp import stamp_ms
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
@@ -127,3 +129,34 @@ def test_whole_elements_that_are_refused_and_a_cut_export_are_told_apart_from_ba
     assert report.why_incomplete == "the export ends before its end tag"
     report = run(make_store("o"), data[: data.index(b"</msg_text>") + 3])
     assert (report.lost, report.truncated) == (1, True)
+
+
+@pytest.mark.parametrize("mtime", ["1900000000", "0", "nonsense"])
+def test_a_room_of_which_it_is_not_known_when_it_was_changed_takes_no_message_out_of_its_time(
+    make_store: Make, mtime: str
+) -> None:
+    """Mail from elsewhere has no id that says when it came: its own time does, and the room's change only caps it."""
+    store = make_store("m", now_ms=lambda: 1_764_000_000_000)
+    run(store, small_export().replace(b"<QRmtime>1690000200<", f"<QRmtime>{mtime}<".encode()))
+    stamps = store.read(lambda reader: [stamp_ms(one.stamp) for one in reader.scan_all("messages/alpha:1")])
+    assert stamps == [1690000300_000, 1690000300_000]
+
+
+ODD = ("", "²", "-1", "x" * 5000, "9" * 5000, "18446744073709551615", "1900000000", "a\x01b", "&#1;")
+NUMBERS = ("u_axlevel", "u_usernum", "u_lastcall", "QRgen", "QRflags", "QRnumber", "QRmtime", "FRmsglist", "v_roomnum",
+           "v_roomgen", "v_usernum", "v_seen", "v_flags", "msg_msgnum")  # fmt: skip
+
+
+HANGS_ON = {"u": {"user"}, "Q": {"room", "room_messages"}, "F": {"room_messages"}, "v": {"visit"}, "m": {"message"}}
+"""By the first letter of a field, the elements that may be refused where it is not as it should be."""
+
+
+def test_no_value_takes_more_than_what_hangs_on_it_along(make_store: Make) -> None:
+    store, data = make_store("m"), small_export(seen="10").decode()
+    whole = run(store, data.encode()).elements
+    for name in NUMBERS:
+        for odd in ODD:
+            report = run(store, re.sub(f"<{name}>[^<]*<", f"<{name}>{odd}<", data, count=1).encode())
+            less = {element for element, count in whole.items() if report.elements.get(element, 0) < count}
+            assert less <= HANGS_ON[name[0]], (name, odd)
+            assert report.lost or not less, (name, odd)

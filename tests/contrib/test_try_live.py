@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 
-from try_live import keeper
+from try_live import imap, keeper
 from try_live.changing import Done, deal
 from try_live.commands import cli
 from try_live.comparing import (
@@ -305,3 +305,36 @@ def test_a_server_that_hangs_up_is_told_in_one_line(served: Served) -> None:
     answers[b"NOOP"] = HANG_UP
     with Session(path) as session, pytest.raises(TrialFailed, match="the server closed a connection"):
         session.ask("NOOP")
+
+
+def by_imap(replies: bytes, *commands: bytes) -> bytes:
+    """Do IMAP commands with a server that says ``replies``; returns what it was sent."""
+    got: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection, connection.makefile("rb") as stream:
+                while not got or not got[-1].endswith(b"LOGOUT\r\n"):
+                    got.append(stream.readline())
+                connection.sendall(replies)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            imap.converse(listening.getsockname()[1], "Ann", "pw", *commands)
+        finally:
+            thread.join(10)
+    return b"".join(got)
+
+
+def test_imap_commands_are_sent_at_once_with_their_literals() -> None:
+    replies = b"* OK ready\r\na0 OK Hello\r\na1 OK [APPENDUID 1 7] APPEND completed\r\na2 OK ended\r\n"
+    sent = by_imap(replies, b"APPEND INBOX " + imap.literal(b"x\r\n"))
+    assert sent == b'a0 LOGIN "Ann" "pw"\r\na1 APPEND INBOX {3}\r\nx\r\n\r\na2 LOGOUT\r\n'
+
+
+def test_an_imap_command_that_is_not_taken_is_named() -> None:
+    replies = b"* OK ready\r\na0 OK Hello\r\na1 NO no such folder\r\na2 OK ended\r\n"
+    with pytest.raises(Refused, match=r"SELECT Nowhere.*no such folder"):
+        by_imap(replies, b"SELECT Nowhere")
