@@ -18,7 +18,7 @@ BULK = 0.6
 """The share of the messages that are plain posts, sent without waiting for each reply."""
 BULK_POSTS = 200
 """Posts of one user in one room."""
-MOST = 1000
+MOST = 300
 """What is done one by one when filling is done so often at most; more messages are more plain posts."""
 TABLE = (files, marks, people, places, posting, settings)
 

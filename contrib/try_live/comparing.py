@@ -83,8 +83,8 @@ class Difference(NamedTuple):
 Fields = Mapping[str, Any]
 Things = dict[str, Fields]
 """Things of one sort by name, and what is told of each."""
-Contents = dict[tuple[str, str], Fields]
-"""What a node holds: by collection and key, each field's value."""
+Contents = dict[str, Things]
+"""What a node holds: by collection, and there by key, each field's value."""
 
 
 def read_node(directory: Path) -> Contents:
@@ -98,9 +98,8 @@ def read_node(directory: Path) -> Contents:
 
 def _read(reader: Reader) -> Contents:
     return {
-        (collection, record.key): _fields(reader, record)
+        collection: {record.key: _fields(reader, record) for record in reader.scan_all(collection)}
         for collection in reader.collections("")
-        for record in reader.scan_all(collection)
     }
 
 
@@ -145,16 +144,22 @@ def feed_end(directory: Path) -> int:
 
 def differences(left: Contents, right: Contents) -> list[Difference]:
     """Return all differences of two nodes' contents, declared ones included, in order."""
-    found = []
-    for where in sorted(left.keys() | right.keys()):
-        if where not in left or where not in right:
-            found.append(Difference(*where, WHOLE, _shown(left.get(where)), _shown(right.get(where))))
-            continue
-        one, other = left[where], right[where]
-        for field in sorted(one.keys() | other.keys()):
-            if one.get(field) != other.get(field):
-                found.append(Difference(*where, field, one.get(field), other.get(field)))
+    found: list[Difference] = []
+    for name in sorted(left.keys() | right.keys()):
+        found += _compare(name, left.get(name, {}), right.get(name, {}), both=True)
     return found
+
+
+def _compare(collection: str, left: Things, right: Things, *, both: bool = False) -> Iterator[Difference]:
+    """Compare things by name, and their fields: those that are on the left, or with ``both`` all."""
+    for name in sorted(left.keys() | right.keys()):
+        if name not in left or name not in right:
+            yield Difference(collection, name, WHOLE, _shown(left.get(name)), _shown(right.get(name)))
+            continue
+        one, other = left[name], right[name]
+        for field in sorted(one.keys() | other.keys() if both else one.keys()):
+            if one.get(field) != other.get(field):
+                yield Difference(collection, name, field, one.get(field), other.get(field))
 
 
 def _shown(fields: Fields | None) -> str | None:
@@ -174,10 +179,10 @@ def compare_with_server(world: World, held: Contents, node: str) -> list[Differe
     """
     rooms = [room for room in world.rooms() if not any(left.is_one(room) for left in LEFT_OUT)]
     found = [
-        *_things("users", _users(world), _by("users", "u_fullname", held)),
-        *_things("floors", _floors(world), _by("floors", "f_name", held)),
-        *_things("rooms", {room.name: _parameters(room) for room in rooms}, _by("rooms", "QRname", held)),
-        *_settings(world, held),
+        *_compare("users", _users(world), _by("u_fullname", held.get("users", {}))),
+        *_compare("floors", _floors(world), _by("f_name", held.get("floors", {}))),
+        *_compare("rooms", {room.name: _parameters(room) for room in rooms}, _by("QRname", held.get("rooms", {}))),
+        *_settings(world, held.get("config", {})),
     ]
     for room in rooms:
         found += _room(world, room, held, node)
@@ -213,10 +218,9 @@ def _parameters(room: Room) -> Fields:
     }
 
 
-def _by(collection: str, name: str, held: Contents) -> Things:
-    """Return the records of a collection by a field, without those that no server lists."""
-    records = (fields for where, fields in held.items() if where[0] == collection)
-    return {str(fields.get(name)): fields for fields in records if not _unlisted(fields)}
+def _by(name: str, held: Things) -> Things:
+    """Return records by a field, without those that no server lists."""
+    return {str(fields.get(name)): fields for fields in held.values() if not _unlisted(fields)}
 
 
 def _unlisted(fields: Fields) -> bool:
@@ -224,31 +228,20 @@ def _unlisted(fields: Fields) -> bool:
     return str(fields.get("u_usernum")) == "0" or not int(str(fields.get("f_flags", "1"))) & 1
 
 
-def _things(collection: str, there: Things, here: Things) -> Iterator[Difference]:
-    for name in sorted(there.keys() | here.keys()):
-        if name not in there or name not in here:
-            yield Difference(collection, name, WHOLE, _shown(there.get(name)), _shown(here.get(name)))
-            continue
-        for field, value in there[name].items():
-            if here[name].get(field) != value:
-                yield Difference(collection, name, field, value, here[name].get(field))
-
-
-def _settings(world: World, held: Contents) -> Iterator[Difference]:
+def _settings(world: World, held: Things) -> Iterator[Difference]:
     """Compare those settings that both have: some are a server's own, and no mirror holds them."""
     there = dict(line.split("|", 1) for line in world.witness.lines("CONF LISTVAL"))
-    for (collection, key), fields in held.items():
-        if collection == "config" and "value" in fields and key in there and fields["value"] != there[key]:
-            yield Difference(collection, key, "value", there[key], fields["value"])
+    both = {key: {"value": there[key]} for key, fields in held.items() if key in there and "value" in fields}
+    return _compare("config", both, {key: held[key] for key in both})
 
 
 def _room(world: World, room: Room, held: Contents, node: str) -> Iterator[Difference]:
     world.witness.go(room.name)
     reply = world.witness.ask("GNET")
     number = reply.fields[0].partition("#")[2].split(" ")[0]
-    place = f"{node}:{number}"
-    messages: Things = {str(message): {} for message in world.numbers(room)}
-    yield from _things(f"messages/{place}", messages, _by(f"messages/{place}", "msg_msgnum", held))
+    messages, files = f"messages/{node}:{number}", f"files/{node}:{number}"
+    numbers: Things = {str(message): {} for message in world.numbers(room)}
+    yield from _compare(messages, numbers, _by("msg_msgnum", held.get(messages, {})))
     if room.flags & DIRECTORY and not room.mailbox:
-        files: Things = {name: {"bytes": size} for name, size in world.files(room)}
-        yield from _things(f"files/{place}", files, _by(f"files/{place}", "name", held))
+        sizes: Things = {name: {"bytes": size} for name, size in world.files(room)}
+        yield from _compare(files, sizes, _by("name", held.get(files, {})))

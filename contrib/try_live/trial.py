@@ -123,7 +123,7 @@ def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], N
         changed,
         runs,
         rewritten,
-        len(other),
+        sum(map(len, other.values())),
         differences(held, other),
         {name: found for name, found in against.items() if found},
         {node.name: said for node in (same, fresh) if (said := _damage(node))},
