@@ -130,6 +130,8 @@ def _show(findings: Findings, as_json: bool) -> None:
             f"already, {run.conflicts} conflicts, {len(run.refused)} refused, {run.notices} notices, "
             f"exit code {run.exit_code}"
         )
+        if run.held_back:
+            click.echo(f"  held back at first, then accepted: {run.held_back}")
         _list(run.refused, SHOWN)
     for kind, count in Counter(parse_collection(name).kind for name, _ in findings.rewritten).items():
         click.echo(f"  written though unchanged: {count} of {kind}")

@@ -81,7 +81,7 @@ class Difference(NamedTuple):
 
 
 Fields = Mapping[str, Any]
-Things = dict[str, Fields]
+Things = Mapping[str, Fields]
 """Things of one sort by name, and what is told of each."""
 Contents = dict[str, Things]
 """What a node holds: by collection, and there by key, each field's value."""
