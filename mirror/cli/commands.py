@@ -18,6 +18,10 @@ COMMANDS: dict[str, Lazy] = {
         },
     ),
     **placed(
+        "mirror.cli.renew",
+        {"renew": "Begin a new life of this node's store, apart from any other node that has its name."},
+    ),
+    **placed(
         "mirror.cli.transfer",
         {
             "import": "Take over a MIGR export (FILE, or - for standard input), plain or as the server sent it.",

@@ -14,13 +14,13 @@ import gevent
 import msgspec
 from gevent.event import Event
 
-from mirror.config import Config, Peer
+from mirror.config import SHARE, Config, Peer
 from mirror.faults import Faults
 from mirror.model.errors import StampAhead
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.dial import dial_peer
-from mirror.peer.presence import Presence, answers
+from mirror.peer.presence import Presence, ask
 from mirror.peer.remote import ChannelRemote
 from mirror.peer.supervision import Pauses, Supervisor, run_together
 from mirror.store.base import Store
@@ -74,7 +74,7 @@ class Link:
         self._recent = recent
         self._wait_open = wait_open
         self._guard = guard
-        self._twins = twins or Twins(store, answers)
+        self._twins = twins or Twins(store, ask)
         self._identify = identify
         self._present: list[Presence] = []
         self._counts = Counts()
@@ -115,7 +115,8 @@ class Link:
                 self._peer, self._config.node, self._secret, timeout, self._guard, self._identify
             )
         except TwoOfOneName as error:
-            self._twins.note(self._peer.name, str(error))
+            if self._peer.kind != SHARE:
+                self._twins.was_refused(self._peer.name, str(error))
             raise
         presence = Presence(greeting.identity.instance, channel)
         self._present.append(presence)

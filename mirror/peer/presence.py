@@ -12,6 +12,7 @@ from gevent.event import Event
 
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel
+from mirror.sync.twins import Life
 
 ANSWER_S = 3.0
 """Seconds within which who lives answers."""
@@ -40,8 +41,8 @@ class Presence:
         self.channel.hang_up()
 
 
-def answers(asked: Sequence[Presence], clock: Callable[[], float] = time.monotonic) -> bool:
-    """Tell whether who is at the other end of these connections lives; takes up to ANSWER_S seconds."""
+def ask(asked: Sequence[Presence], clock: Callable[[], float] = time.monotonic) -> Life:
+    """Find out whether who is at the other end of these connections lives; takes up to ANSWER_S seconds."""
     heard, began = Event(), clock()
     for one in asked:
         one.channel.awaited.add(heard)
@@ -50,7 +51,7 @@ def answers(asked: Sequence[Presence], clock: Callable[[], float] = time.monoton
         for one in asked:
             _ask(one)
         answered = heard.wait(ANSWER_S)
-        reached = [one for one in asked if one.channel.reached_within(clock() - began)]
+        reached = any(one.channel.reached_within(clock() - began) for one in asked)
     finally:
         for one in asked:
             one.channel.awaited.discard(heard)
@@ -58,7 +59,10 @@ def answers(asked: Sequence[Presence], clock: Callable[[], float] = time.monoton
     could_answer = [one for one in asked if one.ask is not nothing]
     for one in could_answer:
         one.unanswered = None if answered else one.unanswered or began
-    return answered or (bool(reached) and all(began - (one.unanswered or began) < SILENT_S for one in could_answer))
+    if answered:
+        return Life.ANSWERS
+    believed = reached and all(began - (one.unanswered or began) < SILENT_S for one in could_answer)
+    return Life.REACHED if believed else Life.GONE
 
 
 def _ask(one: Presence) -> None:

@@ -88,7 +88,8 @@ def leave(session: Session, reason: str) -> None:
     """QUIT: end the session; a node may say why: that another node has our name."""
     session.closing = True
     code, _, text = reason.partition("|")
-    if session.party is not None and session.party.is_node and code == str(int(Code.TWIN)):
-        told = session.node.twins.note(session.party.name, text)
-        session.node.faults.tell(log, session.party.label, f"hung up: {told}")
+    party = session.party
+    if party is not None and party.kind == PartyKind.PEER and code == str(int(Code.TWIN)):
+        session.node.twins.was_refused(party.name, text)
+        session.node.faults.tell(log, party.label, f"hung up: {text}")
     session.reply(Code.OK, "Goodbye.")

@@ -15,7 +15,7 @@ from mirror.service.directory import password_matches
 from mirror.service.party import Party, PartyKind
 from mirror.service.rights import Rights
 from mirror.sync.scope import EVERYTHING
-from mirror.sync.twins import TwoOfOneName
+from mirror.sync.twins import NotNow, TwoOfOneName
 from mirror.wire.answers import format_greeting, format_logged_in, parse_agent, parse_agent_time, parse_identity
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
@@ -110,9 +110,9 @@ def _admit(session: Session, name: str, told: Identity) -> None:
     presence = Presence(told.instance, session.channel)
     try:
         session.node.twins.admit(name, told, session.known, presence)
-    except TwoOfOneName as error:
+    except (TwoOfOneName, NotNow) as error:
         session.node.faults.tell(log, f"peer {name}", f"refused at {session.channel.peer}: {error}")
-        raise Refused(Code.TWIN, str(error)) from None
+        raise Refused(Code.TWIN if isinstance(error, TwoOfOneName) else Code.BUSY, str(error)) from None
     session.presence = presence
 
 

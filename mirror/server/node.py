@@ -13,7 +13,7 @@ from mirror.faults import Faults
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
-from mirror.peer.presence import Presence, answers
+from mirror.peer.presence import Presence, ask
 from mirror.server.pages import SharedPages, changes_of
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
@@ -65,7 +65,7 @@ class Node:
         self.clock = ClockGuard(store.clock, elapsed_ms, last_ms, self._has_mirrors)
         store.clock.check = self.clock.check
         self.instance = instance or random_names.token_hex(8)
-        self.twins: Twins[Presence] = Twins(store, answers)
+        self.twins: Twins[Presence] = Twins(store, ask)
         self.sessions: set[Connected] = set()
         self.links: dict[str, Link] = {}
         self.recent: defaultdict[str, Recent] = defaultdict(Recent)

@@ -165,6 +165,13 @@ class Repaired(NamedTuple):
     signs: int = 0
 
 
+class Renamed(NamedTuple):
+    """What was said to be another origin's: how many records, and conflicts."""
+
+    records: int = 0
+    conflicts: int = 0
+
+
 class StoredCursor(NamedTuple):
     """How far an exchange with a peer has come: a place in the feed of the store named by ``epoch``."""
 
@@ -567,6 +574,13 @@ class Writer(Reader, Protocol):
 
     def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None:
         """Forget what a place said of things that it has no more."""
+        ...
+
+    def rename_writer(self, old: str, since: int, progress: Callable[[int], None]) -> Renamed:
+        """Say of all that an origin wrote here after a stamp that this store's present one did.
+
+        ``progress`` is told how many records were looked at.  Meant for ``Store.renew_epoch``, as ``write_anew`` is.
+        """
         ...
 
     def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:

@@ -47,7 +47,7 @@ class Repairing(Ledger):
         return Repaired(done, losers, self._signs_anew(present))
 
     def _page_anew(self, collection: str, present: Present, until: int) -> int:
-        rows = self.rows_ahead(collection, present.limit, until, PAGE)
+        rows = self.rows_after(collection, (present.limit + 1, ""), until, PAGE)
         added: list[Added] = []
         for row in rows:
             self.clock.reach(latest_kept(row.record, present))

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from mirror.model.edit import Loser
 from mirror.model.record import Record
 from mirror.model.status import Status
-from mirror.store.base import Aside, Conflict, Reader, StoredCursor
+from mirror.store.base import Aside, Conflict, Place, Reader, StoredCursor
 
 T = TypeVar("T")
 
@@ -81,8 +81,8 @@ class Tables(Reader, Protocol):
         """Return the places in the feed of a collection's records whose keys end so."""
         ...
 
-    def rows_ahead(self, collection: str, limit: int, until: int, count: int) -> list[Row]:
-        """Return some records with stamps beyond a limit, the earliest first, up to a place of the feed."""
+    def rows_after(self, collection: str, place: Place, until: int, count: int) -> list[Row]:
+        """Return some records behind a place in a collection's order, in order, up to a place of the feed."""
         ...
 
     def lower_newest(self, limit: int, stamp: int) -> None:

@@ -4,10 +4,12 @@ A copied machine says of itself all that its files say, so what tells it apart i
 one name only one instance is served at a time.  When another one comes, the older is asked whether it lives; if it does
 not answer it is ended, else the new one is refused.  Refused is also who says less than was known of it before: that
 its store is in an epoch which was replaced, or that its feed or its last sign of life is older than one that came here.
+Who was refused by a mirror exchanges nothing more with anybody before its store has begun a new life.
 
 Knows neither connections nor clocks: both are handed in, so the simulation drives the same.
 """
 
+import enum
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -30,6 +32,18 @@ class TwoOfOneName(MirrorError):
     """Two nodes call themselves by one name, and one of the two was refused."""
 
     exit_code = 3
+
+
+class NotNow(MirrorError):
+    """A connection cannot be let in now, for a reason that is not who it is."""
+
+
+class Life(enum.Enum):
+    """What became of the question whether somebody lives."""
+
+    ANSWERS = "it answers"
+    REACHED = "its machine answers, itself it cannot or does not"
+    GONE = "nothing answers"
 
 
 class Known(NamedTuple):
@@ -110,6 +124,16 @@ def _name(peer: str) -> str:
     return f"peer:{peer}"
 
 
+_REFUSED = "refused"
+"""Under this name a store keeps that its node was refused, and in which epoch."""
+
+
+def read_refusal(reader: Reader) -> str:
+    """Return by whom a node was refused in its present epoch, and why; or nothing."""
+    kept = json.loads(reader.meta_text(_REFUSED, "{}"))
+    return str(kept["text"]) if kept.get("epoch") == reader.epoch else ""
+
+
 class Contact(Protocol):
     """One connection with a node, whoever dialled."""
 
@@ -137,10 +161,12 @@ class _Note(NamedTuple):
 class Twins(Generic[ContactT]):
     """Who is connected to one node under which name, and what that node knows of its peers."""
 
-    def __init__(self, store: Store, answers: Callable[[Sequence[ContactT]], bool]) -> None:
-        """``answers`` tells whether who is at the other end of these connections lives; it may take seconds."""
+    def __init__(self, store: Store, ask: Callable[[Sequence[ContactT]], Life]) -> None:
+        """``ask`` finds out whether who is at the other end of these connections lives; it may take seconds."""
         self._store = store
-        self._answers = answers
+        self._ask = ask
+        self.refused = store.read(read_refusal)
+        """Why this node exchanges nothing: a mirror has refused it; or nothing."""
         self._contacts: dict[str, list[ContactT]] = {}
         self._notes: dict[str, _Note] = {}
         self._told: dict[str, Known] = {}  # what could not be written yet
@@ -158,28 +184,37 @@ class Twins(Generic[ContactT]):
     def admit(self, peer: str, told: Identity, known: Known, contact: ContactT) -> None:
         """Let a connection with a peer in, that tells this of itself, given what was ``known`` of it before.
 
-        Raises TwoOfOneName; may take seconds where another instance is connected.  Who leaves has to be told ``leave``.
+        Raises TwoOfOneName, or NotNow where nobody knows yet, or this node itself was refused; may take seconds where
+        another instance is connected.  When the connection ends, ``leave`` has to be called.
         """
+        if self.refused:
+            raise NotNow(self.refused)
         problem = known.contradiction(told) if told.epoch else ""
-        if not problem and not self._claim(peer, contact):
-            problem = f"another one is connected to {self._store.node} and answers"
         if problem:
-            raise TwoOfOneName(self.note(peer, describe(peer, problem)))
+            raise self._refusal(peer, problem)
+        self._claim(peer, contact)
         if told.epoch:
             self._remember(peer, told)
 
-    def _claim(self, peer: str, contact: ContactT) -> bool:
+    def _claim(self, peer: str, contact: ContactT) -> None:
         """Take the place of a peer for its instance, if nobody else holds it who lives."""
         held = self._contacts.setdefault(peer, [])
         while others := [one for one in held if one.instance != contact.instance]:
-            if self._answers(others):
-                return False
+            life = self._ask(others)
+            if life is Life.ANSWERS:
+                raise self._refusal(peer, f"another one is connected to {self._store.node} and answers")
+            if life is Life.REACHED:
+                raise NotNow(
+                    f"an earlier connection of {peer} to {self._store.node} does not answer, but is open still"
+                )
             log.info("%s is connected anew: its earlier connections do not answer and are ended", peer)
             for one in others:
                 self.leave(peer, one)
                 one.end()
         held.append(contact)
-        return True
+
+    def _refusal(self, peer: str, problem: str) -> TwoOfOneName:
+        return TwoOfOneName(self.note(peer, describe(peer, problem)))
 
     def leave(self, peer: str, contact: ContactT) -> None:
         """Note that a connection has ended; that of who was not let in is none."""
@@ -202,6 +237,18 @@ class Twins(Generic[ContactT]):
         else:
             self._told.pop(peer, None)
 
+    def was_refused(self, by: str, text: str) -> None:
+        """Note that a mirror has refused this node, as one of two: nothing more is exchanged before it is renewed.
+
+        Its store may hold what the other one's does not, under the same origin, and cursors of this epoch mean both.
+        """
+        self.refused = f"{by} has refused this node: {text}"
+        mark = json.dumps({"epoch": self._store.epoch, "text": self.refused})
+        try:
+            self._store.write(lambda writer: writer.set_meta(_REFUSED, mark))
+        except MirrorError as error:
+            log.warning("that it was refused is kept in memory alone: %s", error)
+
     # -- what is told of it -----------------------------------------------------------------------
 
     def note(self, peer: str, text: str) -> str:
@@ -211,12 +258,16 @@ class Twins(Generic[ContactT]):
         return text
 
     def notes(self) -> list[str]:
-        """Return a line for every name that two nodes have, as far as was noticed lately."""
+        """Return why this node was refused, and a line for every name that two nodes have, as was noticed lately."""
         late = self._store.clock.now_ms() - KEPT_MS
         self._notes = {peer: note for peer, note in self._notes.items() if note.last_ms > late}
-        return [f"{note.text} (noticed {note.times} times)" for _, note in sorted(self._notes.items())]
+        told = [f"{note.text} (noticed {note.times} times)" for _, note in sorted(self._notes.items())]
+        return [self.refused, *told] if self.refused else told
 
 
 def describe(name: str, problem: str) -> str:
     """Return what to do about two nodes of one name."""
-    return f"two nodes call themselves {name}: {problem}; stop one of them"
+    return (
+        f"two nodes call themselves {name}: {problem}; stop one of the two: the one that was refused goes on once "
+        "'ctdlmirror renew' was run on it"
+    )

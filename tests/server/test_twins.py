@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gevent
+import msgspec
 import pytest
 from gevent import socket
 from gevent.event import Event
 
-from mirror.config import Config, Peer, ReplicationSettings
+from mirror.config import Config, Peer, PeerKind, ReplicationSettings
 from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer import presence
@@ -69,9 +70,9 @@ class Doors:
         channel.read_reply()
         return channel
 
-    def log_in(self, node: Node, told: Identity, pair: Pair = socket.socketpair) -> ChannelRemote:
+    def log_in(self, node: Node, told: Identity, pair: Pair = socket.socketpair, name: str = "beta") -> ChannelRemote:
         channel = self.connect(node, pair)
-        authenticate(channel, "beta", SECRET, identify=lambda: told)
+        authenticate(channel, name, SECRET, identify=lambda: told)
         return ChannelRemote(channel)
 
     def tail(self, remote: ChannelRemote) -> None:
@@ -171,8 +172,7 @@ def test_on_a_connection_that_cannot_be_asked_its_machine_answers(
 ) -> None:
     monkeypatch.setattr(presence, "ANSWER_S", 1.5)  # a kernel asks after a second
     older = doors.log_in(main, Identity("i1", "e"), over_tcp)
-    gevent.sleep(0)
-    with pytest.raises(TwoOfOneName):
+    with pytest.raises(Refused, match="552 an earlier connection of beta to main does not answer, but is open still"):
         doors.log_in(main, Identity("i2", "e"))
     older.info()
 
@@ -185,7 +185,7 @@ def test_of_a_process_that_hangs_its_machine_answers_for_a_while_only(
     older = doors.log_in(main, Identity("i1", "e"), over_tcp)
     pages = older.tail(Cursor("", 0))
     next(pages)
-    with pytest.raises(TwoOfOneName):
+    with pytest.raises(Refused, match="does not answer, but is open still"):
         doors.log_in(main, Identity("i2", "e"))
     monkeypatch.setattr(presence, "SILENT_S", 1.0)
     doors.log_in(main, Identity("i2", "e"))
@@ -205,7 +205,7 @@ def test_an_identity_that_is_none_is_refused(doors: Doors, main: Node) -> None:
 def link(doors: Doors, main: Node, monkeypatch: pytest.MonkeyPatch) -> Callable[[Node], Link]:
     """Begins the link of main to one of the nodes named beta."""
 
-    def start(other: Node) -> Link:
+    def start(other: Node, kind: PeerKind = "mirror") -> Link:
         def dial(*arguments: object) -> tuple[Channel, Greeting]:
             channel = doors.connect(other)
             identify: Callable[[], Identity] = arguments[-1]  # type: ignore[assignment]
@@ -216,7 +216,7 @@ def link(doors: Doors, main: Node, monkeypatch: pytest.MonkeyPatch) -> Callable[
         made = Link(
             main.store,
             main.config,
-            Peer("beta"),
+            Peer("beta", kind=kind),
             SECRET,
             Recent(),
             lambda: None,
@@ -294,8 +294,31 @@ def test_who_dials_and_meets_another_one_hangs_up_and_says_why(
     assert "two nodes call themselves beta: another one is connected to main and answers" in made.status.error
     said.wait("peer main: hung up: two nodes call themselves beta")
     assert status(doors, beta).twins == beta.twins.notes()
-    assert "another one is connected to main and answers" in beta.twins.notes()[0]
+    assert beta.twins.notes()[0].startswith("main has refused this node: two nodes call themselves beta: another one")
     assert status(doors, main).twins
+
+
+@pytest.mark.parametrize(("kind", "stops"), [("mirror", True), ("share", False)])
+def test_who_is_refused_by_a_mirror_exchanges_nothing_more(
+    doors: Doors, main: Node, link: Callable[..., Link], said: Said, kind: PeerKind, stops: bool
+) -> None:
+    beta = doors.node("beta", "main")
+    doors.tail(doors.log_in(beta, Identity("i1", "e"), name="main"))
+    link(beta, kind)
+    said.wait("link to beta: two nodes call themselves main")
+    assert bool(main.twins.notes()) == stops
+    if stops:
+        with pytest.raises(Refused, match="552 beta has refused this node"):
+            doors.log_in(main, Identity("i3", "e"))
+
+
+@pytest.mark.parametrize(("kind", "stops"), [("mirror", True), ("share", False)])
+def test_who_is_hung_up_on_by_a_mirror_exchanges_nothing_more(
+    doors: Doors, main: Node, kind: PeerKind, stops: bool
+) -> None:
+    main.configure(msgspec.structs.replace(main.config, peers=(Peer("beta", kind=kind),)), main.secrets)
+    doors.log_in(main, Identity("i1", "e")).channel.ask("QUIT 578|two nodes call themselves main")
+    assert main.twins.notes() == (["beta has refused this node: two nodes call themselves main"] if stops else [])
 
 
 @pytest.mark.usefixtures("short")

@@ -6,6 +6,7 @@ import pytest
 
 from mirror.model.record import Record
 from mirror.store.base import PULL, StoredCursor
+from mirror.store.renew import renew
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.reconcile import reconcile
@@ -14,6 +15,8 @@ from mirror.sync.twins import (
     KEPT_MS,
     MAX_REPLACED,
     Known,
+    Life,
+    NotNow,
     Twins,
     TwoOfOneName,
     read_identity,
@@ -37,8 +40,8 @@ class Line:
         self.ended = True
 
 
-def any_lives(lines: Sequence[Line]) -> bool:
-    return any(line.lives for line in lines)
+def ask(lines: Sequence[Line]) -> Life:
+    return Life.ANSWERS if any(line.lives for line in lines) else Life.GONE
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def main(make_store: Make) -> SqliteStore:
 
 @pytest.fixture
 def twins(main: SqliteStore) -> Twins[Line]:
-    return Twins(main, any_lives)
+    return Twins(main, ask)
 
 
 def come(twins: Twins[Line], told: Identity, lives: bool = True, peer: str = "beta") -> Line:
@@ -92,17 +95,40 @@ def test_who_has_left_is_in_nobodys_way_and_neither_is_who_was_refused(twins: Tw
 def test_of_two_that_come_while_the_older_one_is_asked_one_is_let_in(main: SqliteStore) -> None:
     """The second one comes in the middle of asking for the first."""
 
-    def asks(lines: Sequence[Line]) -> bool:
+    def asks(lines: Sequence[Line]) -> Life:
         if lines[0].instance == "i1" and not let_in:
             let_in.append("i3")
             come(twins, Identity("i3", "e"))
-        return any_lives(lines)
+        return ask(lines)
 
     let_in: list[str] = []
     twins: Twins[Line] = Twins(main, asks)
     come(twins, Identity("i1", "e"), lives=False)
     with pytest.raises(TwoOfOneName):
         come(twins, Identity("i2", "e"))
+
+
+def test_where_just_a_machine_answers_nobody_is_refused_for_good(main: SqliteStore) -> None:
+    life = Life.REACHED
+    twins: Twins[Line] = Twins(main, lambda _lines: life)
+    older = come(twins, Identity("i1", "e"))
+    with pytest.raises(NotNow, match="does not answer, but is open still"):
+        come(twins, Identity("i2", "e"))
+    assert twins.notes() == []
+    life = Life.GONE
+    come(twins, Identity("i2", "e"))
+    assert older.ended
+
+
+def test_who_was_refused_exchanges_nothing_before_it_is_renewed(make_store: Make) -> None:
+    beta = make_store("beta")
+    Twins(beta, ask).was_refused("main", "two nodes call themselves beta")
+    twins: Twins[Line] = Twins(beta, ask)  # also after a restart
+    assert twins.notes() == ["main has refused this node: two nodes call themselves beta"]
+    with pytest.raises(NotNow, match="main has refused this node"):
+        come(twins, Identity("i1", "e"), peer="gamma")
+    renew(beta, 0, lambda _done: None)
+    come(Twins(beta, ask), Identity("i1", "e"), peer="gamma")
 
 
 # -- what is remembered -------------------------------------------------------------------------------
@@ -112,7 +138,7 @@ def test_an_epoch_that_was_replaced_is_refused_also_after_a_restart(twins: Twins
     twins.leave("beta", come(twins, Identity("i1", "e1", 7)))
     twins.leave("beta", come(twins, Identity("i2", "e2", 3)))
     with pytest.raises(TwoOfOneName, match="its store is in epoch e1, which e2 has replaced"):
-        come(Twins(main, any_lives), Identity("i3", "e1", 9))
+        come(Twins(main, ask), Identity("i3", "e1", 9))
     come(twins, Identity("i4", "e2", 3))
 
 
@@ -128,7 +154,7 @@ def test_a_feed_that_goes_back_within_one_epoch_is_refused(twins: Twins[Line], m
     twins.leave("beta", come(twins, Identity("i1", "e", 7)))
     for behind in (Identity("i2", "e", 6), Identity("i1", "e", 6)):
         with pytest.raises(TwoOfOneName, match="its feed ends at 6, and had come to 7 in the same epoch"):
-            come(Twins(main, any_lives), behind)
+            come(Twins(main, ask), behind)
     twins.leave("beta", come(twins, Identity("i2", "e", 7)))
     main.write(lambda writer: writer.set_cursor("beta", PULL, StoredCursor("e", 9, True)))
     with pytest.raises(TwoOfOneName, match="had come to 9"):
@@ -183,7 +209,7 @@ def test_who_cannot_be_written_down_is_let_in_and_remembered_all_the_same(
         come(twins, Identity("i3", "e1", 9))
     main.clock.check = lambda: None
     twins.leave("beta", come(twins, Identity("i2", "e2", 7)))
-    assert Twins(main, any_lives).recall("beta") == Known("e2", 7, ("e1",))
+    assert Twins(main, ask).recall("beta") == Known("e2", 7, ("e1",))
 
 
 def test_who_says_nothing_new_is_not_written_down_again(twins: Twins[Line], main: SqliteStore) -> None:
@@ -208,7 +234,7 @@ def test_just_so_many_replaced_epochs_are_remembered() -> None:
 
 def test_what_was_noticed_is_told_for_an_hour_with_how_often(make_store: Make) -> None:
     now = NOW
-    twins: Twins[Line] = Twins(make_store("main", now_ms=lambda: now), any_lives)
+    twins: Twins[Line] = Twins(make_store("main", now_ms=lambda: now), ask)
     come(twins, Identity("i1", "e"))
     for _ in range(2):
         with pytest.raises(TwoOfOneName):

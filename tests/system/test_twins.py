@@ -43,7 +43,7 @@ def copied(tmp_path: Path) -> Iterator[Callable[[NodeProcess], NodeProcess]]:
             one.kill()
 
 
-def test_a_copied_node_is_refused_while_the_one_it_was_copied_from_lives(
+def test_a_copied_node_is_refused_and_goes_on_once_it_is_renewed(
     node: Make, copied: Callable[[NodeProcess], NodeProcess], secret: Path, export: Path
 ) -> None:
     main, beta = node("main"), node("beta")
@@ -62,8 +62,20 @@ def test_a_copied_node_is_refused_while_the_one_it_was_copied_from_lives(
     for one in (main, copy):
         assert REFUSED in one.json("status")["twins"][0]
         assert REFUSED in one.run("status").stdout
-    beta.run("post", "Lobby", "written at the one that was there before")
+    beta.run("post", "Lobby", "at the original")
+    copy.run("post", "Lobby", "at the copy")
     wait_equal(main, beta)
     assert beta.run("verify", "main").returncode == 0  # beside its daemon it is the same
     refused = copy.run("verify", "main", check=False)
     assert (refused.returncode, REFUSED in refused.stderr) == (3, True)
+
+    beta.stop()
+    copy.stop()
+    assert copy.json("renew")["records"] > 0
+    copy.start()
+    wait_equal(main, copy)
+    copy.stop()
+    beta.start()
+    assert "has replaced" in beta.wait_log(f"link to main: {REFUSED}")
+    assert {"at the original", "at the copy"} <= {entry["message"] for entry in main.json("read", "Lobby")}
+    assert copy.json("status")["twins"] == []

@@ -14,7 +14,8 @@ from mirror.model.kinds import NODES
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status
-from mirror.store.base import PART_BYTES, Aside, Conflict, StoredCursor
+from mirror.store.base import PART_BYTES, Aside, Conflict, Place, StoredCursor
+from mirror.store.renewing import Renewing
 from mirror.store.repairing import Repairing
 from mirror.store.sqlite.blocks import Blocks
 from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
@@ -26,7 +27,7 @@ _INSERT_AT = f"INSERT INTO record (sequence, {COLUMNS}) VALUES (?,?,?,?,?,?,?,?,
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class SqliteWriter(SqliteReader, Repairing):
+class SqliteWriter(SqliteReader, Repairing, Renewing):
     """A Reader that may also write; lives inside one call to ``Store.write``."""
 
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str, clock: HybridClock) -> None:
@@ -86,16 +87,16 @@ class SqliteWriter(SqliteReader, Repairing):
         )
         return [sequence for (sequence,) in found]
 
-    def rows_ahead(self, collection: str, limit: int, until: int, count: int) -> list[Row]:
-        """Return some records with stamps beyond a limit, the earliest first, up to a place of the feed."""
-        where = "collection = ? AND stamp > ? AND sequence <= ? ORDER BY stamp, key LIMIT ?"
-        return self._rows(where, self.names.find(self.connection, collection) or -1, limit, until, count)
+    def rows_after(self, collection: str, place: Place, until: int, count: int) -> list[Row]:
+        """Return some records behind a place in a collection's order, in order, up to a place of the feed."""
+        where = "collection = ? AND (stamp, key) > (?, ?) AND sequence <= ? ORDER BY stamp, key LIMIT ?"
+        return self._rows(where, self.names.find(self.connection, collection) or -1, *place, until, count)
 
     def lower_newest(self, limit: int, stamp: int) -> None:
         """Have every origin whose newest stamp is beyond a limit have that stamp as its newest."""
         self.connection.execute("UPDATE origin SET newest = ? WHERE newest > ?", (stamp, limit))
 
-    def _rows(self, where: str, *arguments: int) -> list[Row]:
+    def _rows(self, where: str, *arguments: int | str) -> list[Row]:
         rows = self.connection.execute(f"SELECT sequence, {COLUMNS} FROM record WHERE {where}", arguments).fetchall()
         return [Row(row[0], self.record_of(row[1:]), unsigned(row[-1])) for row in rows]
 

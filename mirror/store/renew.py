@@ -1,0 +1,26 @@
+"""A new life for a store that has a twin, as one call: a new epoch and origin, and what it wrote is of that one."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mirror.store.base import Renamed, Store
+
+
+class Renewed(NamedTuple):
+    """The epoch of the store and the origin under which it writes from now on, and what was renamed."""
+
+    epoch: str
+    origin: str
+    renamed: Renamed
+
+
+def renew(store: Store, since: int, progress: Callable[[int], None]) -> Renewed:
+    """Give a store a new epoch and origin, under which is then what it wrote itself after a stamp.
+
+    Its peers compare all with it.  Nobody else may use it.  ``progress`` is told how many records were looked at.
+    Raises StoreError, and then all is as it was.
+    """
+    old = store.read(lambda reader: reader.origin())
+    found: list[Renamed] = []
+    epoch = store.renew_epoch(lambda writer: found.append(writer.rename_writer(old, since, progress)))
+    return Renewed(epoch, store.read(lambda reader: reader.origin()), found[0])
