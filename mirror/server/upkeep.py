@@ -14,6 +14,7 @@ from mirror.store.base import Store, Writer
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.copying import forget_copies, unfinished
 from mirror.sync.horizon import Keeping, keep_up
+from mirror.sync.twins import written_elsewhere
 
 log = logging.getLogger("mirror.upkeep")
 
@@ -62,6 +63,8 @@ class Upkeep:
             log.exception("upkeep: an unexpected error; trying again in an hour")
 
     def _keep_up(self) -> None:
+        if twin := self._store.read(written_elsewhere):
+            log.warning("%s", twin)
         horizon = keep_up(self._store, self._store.clock.now_ms(), self._keeping)
         if horizon:
             log.info("tombstones from before %s are dropped: all nodes have them", format_stamp(horizon))

@@ -78,6 +78,7 @@ class Doors:
     def tail(self, remote: ChannelRemote) -> None:
         """Have a connection tailed, and all that comes read, from its first page on."""
         pages = remote.tail(Cursor("", 0))
+        remote.sign_of_life()  # answered by a page, also where nothing is shared
         next(pages)
         self.running.append(gevent.spawn(lambda: list(pages)))
 
@@ -130,9 +131,11 @@ def is_ended(remote: ChannelRemote) -> bool:
     return True
 
 
+@pytest.mark.parametrize("kind", ["mirror", "share"])
 def test_who_tails_answers_and_another_one_is_refused_at_once(
-    doors: Doors, main: Node, caplog: pytest.LogCaptureFixture
+    doors: Doors, main: Node, caplog: pytest.LogCaptureFixture, kind: PeerKind
 ) -> None:
+    main.configure(msgspec.structs.replace(main.config, peers=(Peer("beta", kind=kind),)), main.secrets)
     doors.tail(doors.log_in(main, Identity("i1", "e")))
     began = time.monotonic()
     for _ in range(3):

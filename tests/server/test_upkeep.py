@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import gevent
+import msgspec
 import pytest
 from gevent.event import Event
 
@@ -52,4 +53,19 @@ def test_the_rest_of_a_copy_is_waited_for_as_long_as_its_source_is_a_peer(tmp_pa
             changed.wait()
             changed.clear()
     upkeep.kill()
+    store.close()
+
+
+def test_a_sign_of_life_that_was_not_written_here_is_told_each_hour(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_green(tmp_path, "m")
+    upkeep = Upkeep(store, Config(tmp_path, "m"))
+    upkeep.keep_up()
+    assert caplog.records == []
+    held = store.read(lambda reader: reader.own_sign())
+    sign = msgspec.structs.replace(held, stamp=held.stamp + 1)
+    store.write(lambda writer: writer.apply([sign]))
+    upkeep.keep_up()
+    assert "a sign of life of m came here which was not written here" in caplog.records[0].message
     store.close()
