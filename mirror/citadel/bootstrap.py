@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.importer import Importer, Report
+from mirror.citadel.importer import NOTHING_ACCEPTED, Accepted, Importer, Report, forget_place
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
 from mirror.config import CONFIG_FILE, Address, Config, ConfigError
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix
 from mirror.store.base import Store
-from mirror.sync.bootstrap import mark_begun, refuse_full
+from mirror.sync.bootstrap import has_begun, mark_begun, mark_ended, refuse_full
 
 TIMEOUT_S = 90.0
 """Seconds for which the server may be silent."""
@@ -49,6 +49,13 @@ class Taken(NamedTuple):
         fetched = self.fetched.why_incomplete if self.fetched is not None else ""
         return "; ".join(why for why in (self.report.why_incomplete, fetched) if why)
 
+    @property
+    def why_held_back(self) -> str:
+        """What the server has no more and is kept until somebody accepts that it goes; nothing where there is none."""
+        held = self.report.held + (self.fetched.held if self.fetched is not None else [])
+        told = [f"{one.gone} of {one.told} of {one.collection}" for one in held]
+        return f"the server has no more {', '.join(told)}" if told else ""
+
 
 def require_private_line(config: Config, address: Address) -> None:
     """Raise ConfigError when a password would travel in clear to another machine, unless that is allowed."""
@@ -67,6 +74,7 @@ def copy_server(
     *,
     merge: bool = False,
     directory: Path | None = None,
+    accepted: Accepted = NOTHING_ACCEPTED,
     progress: Progress | None = None,
 ) -> Taken:
     """Take over all that a server has.  Repeated after an interruption, it goes on.
@@ -84,19 +92,25 @@ def copy_server(
         client = CitadelClient(channel)
         if user:
             client.log_in(user, password)
-        mark_begun(store, source)
+        if not has_begun(store, source):
+            mark_begun(store, source)
         # A new export need not have its elements where the last one had them: never resume by offset.
-        store.write(lambda writer: writer.set_meta(f"import:{source}", 0))
+        forget_place(store, source)
         tell(ServerStage.EXPORT, 0)
-        importer = Importer(store, source, progress=lambda done: tell(ServerStage.EXPORT, done))
+        importer = Importer(store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted)
         report = importer.run(client.export())
         tell(ServerStage.FILES, 0)
-        fetched = fetch_leftovers(client, store, report.node, directory)
+        fetched = fetch_leftovers(
+            client, store, report.node, importer.file_rooms, directory, accept_deletions=accepted.deletions
+        )
         tell(ServerStage.FILES, fetched.bytes)
         client.quit()
     finally:
         channel.close()
-    return Taken(report, fetched)
+    taken = Taken(report, fetched)
+    if not taken.why_incomplete:
+        mark_ended(store, source)
+    return taken
 
 
 def _connect(place: Place) -> Channel:

@@ -2,20 +2,25 @@
 
 Messages come last in an export and don't say in which rooms they are, so what the earlier elements say of
 them (room lists, seen sets, references) is kept in a scratch database on disk: memory stays flat.
-Every batch is one transaction together with the place reached, so an import that was interrupted goes on
-where it was, and repeating one changes nothing.
+Every batch is one transaction together with what is remembered of it and the place reached, so an import that was
+interrupted goes on where it was.  Of what the server said when it was looked at last (mirror.citadel.look) just what is
+new or was changed is written, and messages that it has still are not even read.
 """
 
 import binascii
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, read_proposal
+from mirror.citadel.leftovers import FileRoom, file_room
+from mirror.citadel.listed import Listed, Reference
+from mirror.citadel.look import HIGHEST_KEY, HeldBack, Identity, Look, pages
+from mirror.citadel.marks import Visits, changes, tag_of
+from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
 from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -30,20 +35,17 @@ from mirror.formats.keys import (
 from mirror.formats.message import Message, parse_message
 from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.numbers import parse_number, split_numbers
-from mirror.formats.sequence_set import SequenceSet, readable_set
+from mirror.formats.sequence_set import readable_set
 from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
 from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
-from mirror.model.judge import finding
 from mirror.model.keys import MESSAGE_PREFIX, key_of_id
-from mirror.model.kinds import Collection
-from mirror.model.record import INLINE_LIMIT, Record, pack_head
+from mirror.model.kinds import ITEM_PREFIX, Collection, parse_collection
+from mirror.model.record import Record, Version, pack_head
 from mirror.model.stamp import format_stamp
-from mirror.store.base import Store, Writer
+from mirror.store.base import Store
+from mirror.sync.foreign.plan import There
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
-
-BATCH_RECORDS = 1000
-BATCH_BYTES = 4 * 1024 * 1024
 
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
@@ -53,14 +55,34 @@ NOWHERE = ""
 CREATED_KEY = "c_config_created_or_migrated"
 """The setting that says when the server was set up: the time of everything that has none of its own."""
 
-_SCRATCH = """
-CREATE TABLE member (number INTEGER, room INTEGER, line INTEGER, PRIMARY KEY (number, room)) WITHOUT ROWID;
-CREATE TABLE arrived (number INTEGER PRIMARY KEY);
-CREATE TABLE visit (room INTEGER, user INTEGER, seen TEXT, answered TEXT, stamp INTEGER, PRIMARY KEY (room, user))
-    WITHOUT ROWID;
-CREATE TABLE reference (number INTEGER, collection TEXT, key TEXT, stamp INTEGER, field TEXT, line INTEGER);
-CREATE INDEX reference_number ON reference (number);
-"""
+LAST_CALL = "u_lastcall"
+RISING = frozenset({LAST_CALL})
+"""Of a user's fields, that of which the greatest counts: a log-in says nothing of the others."""
+
+_KEPT = (Use.PEOPLE, Use.USER_CONFIGURATION)
+"""What rooms are for whose messages are kept."""
+_KINDS_OF: dict[str, tuple[str, ...]] = {
+    "config": ("config", "netconf"),
+    "user": ("users", "bios", "pictures", "inbox-rules"),
+    "room": ("rooms", "room-info", "pictures", "messages", "visits", "netconf", USER_SETTINGS),
+    "room_messages": ("messages", USER_SETTINGS),
+    "floor": ("floors",),
+    "visit": ("visits",),
+    "message": ("orphans",),
+}
+"""By element, the kinds of collections of which something may be missing where such an element was refused."""
+_NEVER_OURS = (Use.CONFIGURATION, Use.USER_CONFIGURATION, Use.QUEUE)
+_KINDS = frozenset(kind for kinds in _KINDS_OF.values() for kind in kinds)
+
+
+class Accepted(NamedTuple):
+    """What is done although it is doubtful: taking an ``older`` export, deleting very much at once."""
+
+    older: bool = False
+    deletions: bool = False
+
+
+NOTHING_ACCEPTED = Accepted()
 
 
 class Room(NamedTuple):
@@ -84,15 +106,6 @@ class Posted(NamedTuple):
     head: bytes
 
 
-class Marks(NamedTuple):
-    """One user's seen and answered sets in a room."""
-
-    user: str
-    stamp: int
-    seen: SequenceSet
-    answered: SequenceSet
-
-
 class Report(msgspec.Struct):
     """What an import did: numbers of elements read and records written, and what was not as it should be."""
 
@@ -109,6 +122,10 @@ class Report(msgspec.Struct):
     """Messages in nothing but queues and killed rooms, which are not taken over."""
     truncated: bool = False
     """Whether the export ended before its end tag."""
+    deleted: int = 0
+    """Records that the server has no more; they are counted as written, too."""
+    held: list[HeldBack] = []
+    """Deletions that wait until somebody accepts them."""
 
     @property
     def why_incomplete(self) -> str:
@@ -126,7 +143,13 @@ BLOCK = 1024 * 1024
 """Bytes read from a file at once."""
 
 
-def import_file(store: Store, file: Path, node: str = "", progress: Callable[[int], None] | None = None) -> Report:
+def import_file(
+    store: Store,
+    file: Path,
+    node: str = "",
+    progress: Callable[[int], None] | None = None,
+    accepted: Accepted = NOTHING_ACCEPTED,
+) -> Report:
     """Take over the export in a file.  Repeated after an interruption, it goes on where it was.
 
     ``node`` is taken when the export doesn't name its own; ``progress`` is told how many bytes were read.  Raises
@@ -136,7 +159,18 @@ def import_file(store: Store, file: Path, node: str = "", progress: Callable[[in
     # Named so that another export, or a changed one, is not taken for the rest of this one.
     source = f"{file.resolve()}:{state.st_size}:{state.st_mtime_ns}"
     with file.open("rb") as stream:
-        return Importer(store, source, node, progress).run(read_blocks(stream))
+        return Importer(store, source, node, progress, accepted).run(read_blocks(stream))
+
+
+def _place_name(source: str) -> str:
+    return f"import:{source}"
+
+
+def forget_place(store: Store, source: str) -> None:
+    """Have the next import of a source begin at its beginning."""
+    name = _place_name(source)
+    if store.read(lambda reader: reader.meta_number(name)):
+        store.write(lambda writer: writer.set_meta(name, 0))
 
 
 def read_blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -149,51 +183,76 @@ class Importer:
     """Turns elements into records of one store; use once."""
 
     def __init__(
-        self, store: Store, source: str, node: str = "", progress: Callable[[int], None] | None = None
+        self,
+        store: Store,
+        source: str,
+        node: str = "",
+        progress: Callable[[int], None] | None = None,
+        accepted: Accepted = NOTHING_ACCEPTED,
     ) -> None:
         """``source`` names the export in messages and for resuming; ``node`` is taken when it doesn't name its own."""
         self.report = Report(node=node)
+        self.file_rooms: list[FileRoom] = []
         self._store = store
         self._source = source
         self._progress = progress or (lambda _done: None)
-        self._scratch = sqlite3.connect("", isolation_level=None)
-        self._scratch.execute("PRAGMA journal_mode=OFF")
-        self._scratch.executescript(_SCRATCH + "BEGIN;")
+        self._accepted = accepted
+        self._listed = Listed()
         self._config: list[tuple[str, str, int]] = []
         self._proposals: dict[int, Proposal] = {}
+        self._settings: dict[str, tuple[int, int, str]] = {}
         self._created = 1
         self._rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
-        self._lastcall: dict[int, int] = {}
-        self._drafts: list[tuple[Record, bytes]] = []
-        self._draft_bytes = 0
-        self._marks_of = lru_cache(maxsize=256)(self._read_marks)
+        self._doubtful: set[str] = set()
+        self._end = 0
+        self._begun = self._compared = False
 
     def run(self, blocks: Iterable[bytes]) -> Report:
         """Import all of an export.  Raises CitadelError or a store's error; what was committed stays."""
-        resume = self._store.read(lambda reader: reader.meta_number(self._place_name()))
-        end = 0
+        resume = self._store.read(lambda reader: reader.meta_number(_place_name(self._source)))
         for item in read_elements(blocks, resume):
-            end = item.end
+            self._end = item.end
             if isinstance(item, Skipped):
-                self._arrived(item.number)
+                self._listed.arrived(item.number)
             elif isinstance(item, Broken):
                 self._take_broken(item)
             else:
                 self._take(item)
-            if len(self._drafts) >= BATCH_RECORDS or self._draft_bytes >= BATCH_BYTES:
-                self._flush(end)
-            self._progress(end)
+            self._progress(self._end)
         self._finish_config()
-        self._flush(end)
-        self._name_absent()
-        self._name_passed_over()
-        self._store.write(lambda writer: writer.set_meta(self._place_name(), 0))
-        self._scratch.close()
+        self._finish()
         return self.report
 
-    def _place_name(self) -> str:
-        return f"import:{self._source}"
+    def _finish(self) -> None:
+        """Take over what had to wait for the end, delete what the server has no more, and remember that it was seen."""
+        self._compare()
+        for kind, (stamp, _, text) in self._settings.items():
+            self._fields("config", kind, {"text": text}, stamp)
+        self._flush()
+        self._name_absent()
+        self._name_passed_over()
+        # A visit's status says which marks are taken over, so it comes behind them.
+        for visit in self._visits.all():
+            self._tell(visit)
+        self._flush()
+        whole = not self.report.truncated
+        if whole:
+            self._delete_missing()
+        self._look.end(whole)
+        self.report.applied, self.report.deleted = self._look.applied, self._look.deleted
+        self.report.held = self._look.held
+        forget_place(self._store, self._source)
+        for scratch in (self._listed, self._visits, self._look):
+            scratch.close()
+
+    def _delete_missing(self) -> None:
+        """Delete what the server has no more, but for what may be missing in the export alone."""
+        if "rooms" not in self._doubtful:
+            self._look.find_rooms(self._accepted.deletions)
+        whole = _KINDS - self._doubtful
+        self._look.delete_missing(lambda name: parse_collection(name).kind in whole, self._accepted.deletions)
+        self._look.delete_rooms()
 
     def _notice(self, text: str) -> None:
         self._remember(self.report.notices, text)
@@ -202,9 +261,10 @@ class Importer:
         """Name what is left out of an element of which the rest is taken over."""
         self._remember(self.report.refused, f"line {line}: <{element}>: {reason}")
 
-    def _lose(self, text: str) -> None:
-        """Name an element, or a record of it, that is left out as a whole."""
+    def _lose(self, text: str, element: str = "") -> None:
+        """Name an element, or a record of it, that is left out as a whole; of an element, its kind."""
         self._remember(self.report.refused, text)
+        self._doubtful.update(_KINDS_OF.get(element, ()))
         self.report.lost += 1
         self.report.first_lost = self.report.first_lost or text
 
@@ -213,7 +273,7 @@ class Importer:
             self.report.truncated = True
             self._refuse(item.name, item.line, item.reason)
         else:
-            self._lose(f"line {item.line}: <{item.name}>: {item.reason}")
+            self._lose(f"line {item.line}: <{item.name}>: {item.reason}", item.name)
 
     def _remember(self, where: list[str], text: str) -> None:
         if len(where) < MAX_NOTICES:
@@ -234,7 +294,7 @@ class Importer:
             try:
                 _HANDLERS[element.name](self, element)
             except (CitadelError, ValueError) as error:
-                self._lose(f"line {element.line}: <{element.name}>: {error}")
+                self._lose(f"line {element.line}: <{element.name}>: {error}", element.name)
                 return
         elif element.name not in ("version", "progress"):
             self._notice(f"line {element.line}: <{element.name}> is no element this version knows; left out")
@@ -246,7 +306,7 @@ class Importer:
 
     def _finish_config(self) -> None:
         """Write the settings, once all are there: they name the node and the time everything else needs."""
-        if not self._config and self.report.node:
+        if self._begun and not self._config:
             return
         settings = {key: text for key, text, _ in self._config}
         self.report.node = settings.get("c_nodename", "").strip().lower() or self.report.node
@@ -255,25 +315,36 @@ class Importer:
                 f"{self._source}: no setting c_nodename before line {self._config[-1][2] if self._config else 1}, "
                 "so it is no MIGR export or a damaged one; give the server's node name with --node"
             )
+        if not self._begun:
+            self._begin_look(settings)
         created = next((setting for setting in self._config if setting[0] == CREATED_KEY), (CREATED_KEY, "", 1))
         self._created = self._in_time(f"line {created[2]}: <config>: {CREATED_KEY}", seconds_stamp(created[1]))
         for key, text, line in self._config:
             self._settle(key, text, line)
         self._config = []
 
+    def _begin_look(self, settings: Mapping[str, str]) -> None:
+        self._begun = True
+        self._look = Look(self._store, self.report.node)
+        self._visits = Visits(self._look.place, self._store)
+        identity = Identity(settings.get(CREATED_KEY, "").strip(), _digits(settings.get(HIGHEST_KEY, "")))
+        self._look.begin(identity, self._accepted.older)
+
     def _settle(self, key: str, text: str, line: int) -> None:
         if key.startswith(NETCONF_SETTING):
             self._propose(key, text, line)
         elif key.startswith(CONTENT_TYPE_KEY) and (number := _digits(text)):
             self._refer_to(number, "config", key, self._created, line, field="text")
-        elif key and not is_own_setting(key):
+        elif is_own_setting(key):
+            self._look.unwant("config", [key])
+        elif key:
             self._fields("config", key, {"value": text}, self._created)
 
     def _propose(self, key: str, text: str, line: int) -> None:
         try:
             proposal = read_proposal(key, text, line)
         except CitadelError as error:
-            self._lose(f"line {line}: <config>: {error}")
+            self._lose(f"line {line}: <config>: {error}", "config")
         else:
             self._proposals[proposal.room] = proposal
 
@@ -286,6 +357,11 @@ class Importer:
         if proposal.shares:
             where = f"line {proposal.line}: room #{room} shares with other nodes"
             self._notice(f"{where}: see 'ctdlmirror netconf import'")
+        if self._store.read(lambda reader: in_force(reader, collection)):
+            self._look.has(
+                collection, [NETCONF_KEY]
+            )  # what an administrator confirmed here is not the server's to change
+            return
         head = self._store.read(lambda reader: head_of_proposal(reader, collection, proposal))
         self._draft(collection, NETCONF_KEY, self._created, head, proposal.body)
 
@@ -294,13 +370,18 @@ class Importer:
         number = _number(fields, "u_usernum")
         if not number and not fields.get("u_fullname"):
             return  # 902 has one without a name beside SYS_Citadel, the server itself, and both have number 0
+        key, origin = self._key(number), imported_origin(self.report.node)
         called = self._in_time(
-            f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get("u_lastcall", ""))
+            f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get(LAST_CALL, ""))
         )
-        stamp = max(self._created, called)
-        self._lastcall[number] = stamp
-        key = self._key(number)
-        self._fields("users", key, replicated(element.name, fields), stamp)
+        said = {
+            name: (value, called if name in RISING else self._created, origin)
+            for name, value in replicated(element.name, fields).items()
+        }
+        stamp = max(self._created, called if LAST_CALL in said else 1)
+        record = Record("users", key, stamp, origin, BORN_IMPORTED, head=pack_head(said))
+        self._tell(There(key, record, rising=RISING))
+        stamp = self._created
         self._refer(element, "u_msgnum_bio", "bios", key, stamp)
         self._refer(element, "u_msgnum_pic", "pictures", f"user {key}", stamp)
         self._refer(element, "u_msgnum_inboxrules", "inbox-rules", key, stamp)
@@ -319,8 +400,11 @@ class Importer:
         self._room_numbers[name] = number
         key = self._key(number)
         if room.use is Use.PEOPLE:
+            self.file_rooms += filter(None, [file_room(fields)])
             self._fields("rooms", key, replicated(element.name, fields), stamp)
             self._take_proposal(number)
+        elif room.use in _NEVER_OURS:
+            self._look.unwant("rooms", [key])
         info, picture = ("room-info", "pictures") if room.use is Use.PEOPLE else (NOWHERE, NOWHERE)
         self._refer(element, "msgnum_info", info, key, stamp)
         self._refer(element, "msgnum_pic", picture, f"room {key}", stamp)
@@ -333,8 +417,10 @@ class Importer:
         numbers, odd = split_numbers(element.children.get("FRmsglist", ""))
         for piece in odd:
             self._refuse(element.name, element.line, f"room {name!r} lists {piece[:40]!r}, which is no message number")
-        rows = [(number, room, element.line) for number in numbers]
-        self._scratch.executemany("INSERT OR IGNORE INTO member VALUES (?,?,?)", rows)
+        use = self._rooms[room].use
+        self._listed.in_room(room, numbers, element.line, use not in (Use.QUEUE, Use.KILLED))
+        if use is Use.PEOPLE:
+            self._look.has(str(Collection("messages", self._key(room))), map(str, numbers))
 
     def _take_floor(self, element: Element) -> None:
         number = _number(element.children, "f_num")
@@ -343,42 +429,46 @@ class Importer:
     def _take_visit(self, element: Element) -> None:
         fields = element.children
         number, user = _number(fields, "v_roomnum"), _number(fields, "v_usernum")
-        stamp = self._lastcall.get(user, self._created)
         room, key = self._rooms.get(number), self._key(user)
         if room is not None and room.use is not Use.PEOPLE:
             return
-        generation = fields.get("v_roomgen", "0")
+        generation, collection = fields.get("v_roomgen", "0"), str(Collection("visits", self._key(number)))
         if room is None or room.generation != generation:
             # Void on the server too (a room forgotten or gone), but kept: the generation may be set back.
-            self._fields(str(Collection("visits", self._key(number))), f"{key}@{generation}", fields, stamp)
+            self._fields(collection, f"{key}@{generation}", fields, self._created)
             return
-        self._fields(str(Collection("visits", self._key(number))), key, fields, stamp)
-        row = (number, user, self._readable(element, "v_seen"), self._readable(element, "v_answered"), stamp)
-        self._scratch.execute("INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?)", row)
+        for name in ("v_seen", "v_answered"):
+            self._name_unreadable(element, name)
+        record = self._record(collection, key, self._created, self._head(fields, self._created))
+        self._visits.put(record, tag_of(fields.get("v_seen", ""), fields.get("v_answered", "")))
 
-    def _readable(self, element: Element, name: str) -> str:
-        """Return what can be read of a visit's set of messages; what cannot is named and takes nothing along."""
-        text, left_out = readable_set(element.children.get(name, ""))
-        for reason in left_out:
+    def _name_unreadable(self, element: Element, name: str) -> None:
+        """Name what cannot be read of a visit's set of messages; it takes nothing along."""
+        for reason in readable_set(element.children.get(name, "")).left_out:
             room, user = element.children["v_roomnum"].strip(), element.children["v_usernum"].strip()
             self._refuse(element.name, element.line, f"{name} of user {user} in room {room}: {reason}")
-        return text
 
     def _take_message(self, element: Element) -> None:
+        self._compare()
         number = _number(element.children, "msg_msgnum")
-        self._arrived(number)
-        posted = self._read_message(number, element)
-        rooms = self._scratch.execute("SELECT room FROM member WHERE number = ?", (number,)).fetchall()
-        referenced = self._place_referenced(posted)
-        placed = [self._place_in_room(room, posted, referenced) for (room,) in rooms]
-        if referenced or any(placed):
+        self._listed.arrived(number)
+        rooms, references = self._listed.rooms_of(number), self._listed.references_of(number)
+        named = [wanted for _, wanted in rooms] + [reference.wanted for reference in references]
+        if named and not any(named):
+            ours = any(self._rooms[room].use in _KEPT for room, _ in rooms)
+            self.report.passed_over += not references and not ours
             return
-        if any(self._rooms[room].use in (Use.QUEUE, Use.KILLED) for (room,) in rooms):
-            self.report.passed_over += 1
+        posted = self._read_message(number, element)
+        self._place_referenced(posted, references)
+        placed = [
+            self._place_in_room(room, posted, bool(references)) if wanted else self._rooms[room].use in _KEPT
+            for room, wanted in rooms
+        ]
+        if references or any(placed):
             return
         self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
         key = key_of_id(MESSAGE_PREFIX, message_id(posted.message, self.report.node, number))
-        self._draft("orphans", key, self._created, posted.head, posted.data)
+        self._draft("orphans", key, self._created, posted.head, posted.data, str(number))
 
     def _read_message(self, number: int, element: Element) -> Posted:
         try:
@@ -404,30 +494,27 @@ class Importer:
         return use in (Use.PEOPLE, Use.USER_CONFIGURATION)
 
     def _file_message(self, room: int, posted: Posted) -> None:
-        room_key = self._key(room)
-        key = message_key(posted.message, self.report.node, posted.number)
-        stamp = self._posted_at(room, posted)
-        self._draft(str(Collection("messages", room_key)), key, stamp, posted.head, posted.data)
-        for marks in self._marks_of(room):
-            found = {}
-            if posted.number in marks.seen:
-                found["seen"] = True
-            if posted.number in marks.answered:
-                found["answered"] = True
-            if found:
-                self._fields(str(Collection("visits", room_key)), f"{marks.user} {key}", found, marks.stamp)
+        room_key, number = self._key(room), posted.number
+        messages, visits = str(Collection("messages", room_key)), str(Collection("visits", room_key))
+        key = message_key(posted.message, self.report.node, number)
+        self._draft(messages, key, self._posted_at(room, posted), posted.head, posted.data, str(number))
+        was = self._look.number_of(messages, key) if key.startswith(ITEM_PREFIX) else 0
+        for visitor in self._visits.visitors(visits):
+            for change in changes(visits, visitor, [(key, was, number)], self._version(self._created)):
+                self._look.change(change)
 
     def _file_user_setting(self, room: int, posted: Posted) -> None:
         user = self._key(user_of_room(self._rooms[room].name))
         key = f"{user} {message_key(posted.message, self.report.node, posted.number)}"
-        self._draft(USER_SETTINGS, key, self._posted_at(room, posted), posted.head, posted.data)
+        self._draft(USER_SETTINGS, key, self._posted_at(room, posted), posted.head, posted.data, str(posted.number))
 
     def _take_setting(self, room: int, posted: Posted) -> bool:
         """Take a setting as 902 keeps it: the last message of its type; tells whether a message is one."""
         text = posted.message.text("M")
         kind = setting_type(text)
         if kind:
-            self._fields("config", kind, {"text": text}, self._posted_at(room, posted))
+            said = (self._posted_at(room, posted), posted.number, text)
+            self._settings[kind] = max(said, self._settings.get(kind, said))
         return bool(kind)
 
     def _posted_at(self, room: int, posted: Posted) -> int:
@@ -435,17 +522,58 @@ class Importer:
         where = f"line {posted.line}: <message>: the id of message {posted.number}"
         return self._in_time(where, message_stamp(posted.message, known.changed), known.stamp)
 
-    def _place_referenced(self, posted: Posted) -> bool:
-        """Store what users, rooms and settings refer to by this number; tells whether anything did."""
-        rows = self._scratch.execute(
-            "SELECT collection, key, stamp, field FROM reference WHERE number = ?", (posted.number,)
-        ).fetchall()
-        for collection, key, stamp, field in rows:
+    def _place_referenced(self, posted: Posted, references: Iterable[Reference]) -> None:
+        """Store what users, rooms and settings refer to by a message's number."""
+        for reference in references:
+            _, collection, key, stamp, field, *_ = reference
+            if not reference.wanted:
+                continue
             if field:
-                self._fields(collection, key, {field: posted.message.text("M")}, stamp)
-            elif collection != NOWHERE:
-                self._draft(collection, key, stamp, body=posted.data)
-        return bool(rows)
+                self._fields(collection, key, {field: posted.message.text("M")}, stamp, str(posted.number))
+            else:
+                self._draft(collection, key, stamp, body=posted.data, tag=str(posted.number))
+
+    # -- what the server said last ----------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Hold what the server lists against what it listed last, once all but the messages was read."""
+        if self._compared:
+            return
+        self._compared = True
+        self._finish_config()
+        self._compare_references()
+        for number, room in self._rooms.items():
+            if room.use is Use.PEOPLE:
+                self._compare_room(number)
+            elif room.use is Use.USER_CONFIGURATION:
+                numbers = self._listed.unreferenced(number)
+                self._look.has(USER_SETTINGS, map(str, numbers))
+                self._listed.known(number, self._look.known_numbers(USER_SETTINGS, numbers))
+
+    def _compare_references(self) -> None:
+        for collection, group in groupby(self._listed.references(), attrgetter("collection")):
+            if collection == NOWHERE:
+                continue
+            for references in pages(group):
+                tags = self._look.tags(collection, [reference.key for reference in references])
+                self._look.has(collection, [reference.key for reference in references])
+                for reference in references:
+                    if tags.get(reference.key) == str(reference.number):
+                        self._listed.known_reference(reference)
+
+    def _compare_room(self, number: int) -> None:
+        key = self._key(number)
+        visits = str(Collection("visits", key))
+        changed = self._visits.changed(visits)
+        for told in pages(self._look.told(str(Collection("messages", key)))):
+            known = self._listed.known(number, [int(status.foreign) for status in told])
+            self._look.unchanged(len(known))
+            messages = [(one.key, int(one.foreign), int(one.foreign)) for one in told if int(one.foreign) in known]
+            for visitor in changed:
+                for change in changes(visits, visitor, messages, self._version(self._created)):
+                    self._look.change(change)
+                if self._look.full:
+                    self._flush()
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -460,21 +588,37 @@ class Importer:
             self._notice(f"{where} says {format_stamp(stamp)}, which has not come yet: {filed}")
         return kept
 
-    def _fields(self, collection: str, key: str, values: Mapping[str, Value], stamp: int) -> None:
-        origin = imported_origin(self.report.node)
-        head = fields_at(values, stamp, origin)
-        self._add(Record(collection, key, stamp, origin, BORN_IMPORTED, head=head), b"")
+    def _version(self, stamp: int) -> Version:
+        return Version(stamp, imported_origin(self.report.node))
 
-    def _draft(self, collection: str, key: str, stamp: int, head: bytes = b"", body: bytes = b"") -> None:
-        origin = imported_origin(self.report.node)
-        self._add(Record(collection, key, stamp, origin, BORN_IMPORTED, head=head), body)
+    def _head(self, values: Mapping[str, Value], stamp: int) -> bytes:
+        return fields_at(values, *self._version(stamp))
 
-    def _add(self, record: Record, body: bytes) -> None:
-        if wrong := finding(record):
+    def _record(self, collection: str, key: str, stamp: int, head: bytes) -> Record:
+        return Record(collection, key, *self._version(stamp), BORN_IMPORTED, head=head)
+
+    def _fields(self, collection: str, key: str, values: Mapping[str, Value], stamp: int, tag: str = "") -> None:
+        self._tell(There(key, self._record(collection, key, stamp, self._head(values, stamp)), tag=tag))
+
+    def _draft(
+        self,
+        collection: str,
+        key: str,
+        stamp: int,
+        head: bytes = b"",
+        body: bytes = b"",
+        foreign: str = "",
+        tag: str = "",
+    ) -> None:
+        """Say what the server has; it names that by its key, unless another name is given."""
+        self._tell(There.of(foreign or key, self._record(collection, key, stamp, head), body, tag))
+
+    def _tell(self, one: There) -> None:
+        """Say what the server has; what no node would take is named."""
+        if wrong := self._look.tell(one):
             self._lose(wrong)
-            return
-        self._drafts.append((record, body))
-        self._draft_bytes += len(body)
+        if self._look.full:
+            self._flush()
 
     def _refer(self, element: Element, name: str, collection: str, key: str, stamp: int) -> None:
         """Remember which message holds what an element names by its number; 0 and nothing name none."""
@@ -488,33 +632,11 @@ class Importer:
             self._refer_to(number, collection, key, stamp, element.line)
 
     def _refer_to(self, number: int, collection: str, key: str, stamp: int, line: int, field: str = "") -> None:
-        row = (number, collection, key, stamp, field, line)
-        self._scratch.execute("INSERT INTO reference VALUES (?,?,?,?,?,?)", row)
+        self._listed.refer(Reference(number, collection, key, stamp, field, line, collection != NOWHERE))
 
-    def _arrived(self, number: int) -> None:
-        self._scratch.execute("INSERT OR IGNORE INTO arrived VALUES (?)", (number,))
-
-    def _read_marks(self, room: int) -> list[Marks]:
-        rows = self._scratch.execute("SELECT user, stamp, seen, answered FROM visit WHERE room = ?", (room,))
-        marks = [Marks(self._key(row[0]), row[1], SequenceSet(row[2]), SequenceSet(row[3])) for row in rows]
-        return [mark for mark in marks if mark.seen or mark.answered]
-
-    def _flush(self, end: int) -> None:
-        drafts, self._drafts, self._draft_bytes = self._drafts, [], 0
-        name = self._place_name()
-
-        def job(writer: Writer) -> Applied:
-            records = [
-                msgspec.structs.replace(record, body=body)
-                if len(body) <= INLINE_LIMIT
-                else writer.store_body(record, body)
-                for record, body in drafts
-            ]
-            applied: Applied = writer.absorb(records)
-            writer.set_meta(name, end)
-            return applied
-
-        self.report.applied += self._store.write(job)
+    def _flush(self) -> None:
+        name, end = _place_name(self._source), self._end
+        self._look.flush(lambda writer: writer.set_meta(name, end))
 
     def _name_passed_over(self) -> None:
         for room, proposal in self._proposals.items():
@@ -526,21 +648,12 @@ class Importer:
             self._notice(f"{self.report.passed_over} messages of queues and of killed rooms are left out")
 
     def _name_absent(self) -> None:
-        rows = self._scratch.execute(
-            "SELECT number, room, line FROM member WHERE NOT EXISTS "
-            "(SELECT 1 FROM arrived WHERE arrived.number = member.number) ORDER BY line, number"
-        )
-        for number, room, line in rows:
-            self._refuse(
-                "room_messages", line, f"room {self._rooms[room].name!r} lists message {number}, which is absent"
-            )
-        rows = self._scratch.execute(
-            "SELECT number, collection, key, line FROM reference WHERE NOT EXISTS "
-            "(SELECT 1 FROM arrived WHERE arrived.number = reference.number) AND collection <> ? ORDER BY line, number",
-            (NOWHERE,),
-        )
-        for number, collection, key, line in rows:
-            self._refuse(collection, line, f"{key!r} refers to message {number}, which is absent")
+        for one in self._listed.absent():
+            if one.key:
+                self._refuse(one.collection, one.line, f"{one.key!r} refers to message {one.number}, which is absent")
+            else:
+                name = self._rooms[one.room].name
+                self._refuse("room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent")
 
 
 _HANDLERS: dict[str, Callable[[Importer, Element], None]] = {

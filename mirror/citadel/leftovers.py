@@ -1,23 +1,27 @@
 """What an export leaves out and a bootstrap fetches after it: files in rooms, system messages."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from mirror.citadel.banners import read_banners
 from mirror.citadel.client import CitadelClient, RoomFile
-from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp, stamp_in_time
+from mirror.citadel.look import HeldBack, Look
+from mirror.formats.keys import BORN_IMPORTED, imported_origin, numbered_key, seconds_stamp, stamp_in_time
 from mirror.formats.told_text import tells
 from mirror.model.applied import Applied
-from mirror.model.fields import Value, values_of
 from mirror.model.keys import kept_key
 from mirror.model.kinds import Collection
-from mirror.model.record import INLINE_LIMIT, Record, pack_head
+from mirror.model.record import Record, pack_head
 from mirror.model.stamp import format_stamp
-from mirror.store.base import Reader, Store, Writer
+from mirror.model.status import fingerprint
+from mirror.store.base import Reader, Store
+from mirror.sync.foreign.plan import There
 from mirror.wire.errors import Refused
 
+BANNERS = "system-messages"
 ROOM_DIRECTORY, ROOM_VISIBLE_DIRECTORY, ROOM_MAILBOX = 32, 256, 16384
 NO_ACCESS = 550
 
@@ -32,6 +36,10 @@ class Fetched(msgspec.Struct):
     applied: Applied = Applied()
     refused: list[str] = []
     notices: list[str] = []
+    deleted: int = 0
+    """Records that the server has no more; they are counted as applied, too."""
+    held: list[HeldBack] = []
+    """Deletions that wait until somebody accepts them."""
 
     @property
     def why_incomplete(self) -> str:
@@ -41,40 +49,78 @@ class Fetched(msgspec.Struct):
         return f"{len(self.refused)} room files, directories or system messages could not be had"
 
 
+class FileRoom(NamedTuple):
+    """A room that may have files, as the server names it."""
+
+    number: int
+    name: str
+    password: str
+    flags: int
+
+
+def file_room(fields: Mapping[str, str]) -> FileRoom | None:
+    """Return the room that an export's fields tell of, or None where it has no directory."""
+    flags, number = _number(fields, "QRflags"), _number(fields, "QRnumber")
+    if not flags & ROOM_DIRECTORY or flags & ROOM_MAILBOX:
+        return None
+    return FileRoom(number, fields.get("QRname", ""), fields.get("QRpasswd", ""), flags)
+
+
+def _number(fields: Mapping[str, str], name: str) -> int:
+    text = fields.get(name, "").strip()
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def fetch_leftovers(
     client: CitadelClient,
     store: Store,
     node: str,
+    rooms: Iterable[FileRoom],
     directory: Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    *,
+    accept_deletions: bool = False,
 ) -> Fetched:
-    """Fetch room files and banners that are new or changed.  What one room refuses stops nothing else.
+    """Fetch files and system messages that are new or changed, and delete those that are gone.
 
-    ``directory`` is the server's own on this machine, where that is known.
+    ``directory`` is the server's own on this machine, where that is known.  What one room refuses stops nothing else.
     """
     fetched = Fetched()
-    tell = progress or (lambda _text: None)
-    for room in store.read(_rooms_with_files):
-        name, password = str(room["QRname"]), str(room.get("QRpasswd", ""))
-        tell(f"files of {name}")
-        collection = str(Collection("files", f"{node}:{room['QRnumber']}"))
-        try:
-            client.enter_room(name, password)
-            files = _list_files(client, room)
-        except Refused as error:
-            fetched.refused.append(f"room {name!r}: {error}")
-            continue
-        for file in files:
-            try:
-                _fetch_file(client, store, node, collection, file, fetched)
-            except Refused as error:
-                fetched.refused.append(f"room {name!r}, file {file.name!r}: {error}")
-    tell("system messages")
-    _fetch_banners(client, store, node, directory, fetched)
+    look = Look(store, node, fetching=True)
+    listed = set()
+    for room in rooms:
+        collection = str(Collection("files", numbered_key(node, room.number)))
+        if _fetch_files(client, store, look, room, collection, fetched):
+            listed.add(collection)
+    if _fetch_banners(client, store, look, directory, fetched):
+        listed.add(BANNERS)
+    look.flush()
+    look.delete_missing(lambda collection: collection in listed, accept_deletions)
+    look.end(not fetched.refused)
+    fetched.applied, fetched.deleted, fetched.held = look.applied, look.deleted, look.held
+    look.close()
     return fetched
 
 
-def _list_files(client: CitadelClient, room: dict[str, Value]) -> list[RoomFile]:
+def _fetch_files(
+    client: CitadelClient, store: Store, look: Look, room: FileRoom, collection: str, fetched: Fetched
+) -> bool:
+    """Fetch a room's files; tells whether all there are were listed."""
+    try:
+        client.enter_room(room.name, room.password)
+        files = _list_files(client, room)
+    except Refused as error:
+        fetched.refused.append(f"room {room.name!r}: {error}")
+        return False
+    look.has(collection, [kept_key(collection, file.name) for file in files])
+    for file in files:
+        try:
+            _fetch_file(client, store, look, collection, file, fetched)
+        except Refused as error:
+            fetched.refused.append(f"room {room.name!r}, file {file.name!r}: {error}")
+    return True
+
+
+def _list_files(client: CitadelClient, room: FileRoom) -> list[RoomFile]:
     """Return the files of the room the client is in; none where the server has made no directory for them yet."""
     try:
         return client.list_files()
@@ -82,24 +128,14 @@ def _list_files(client: CitadelClient, room: dict[str, Value]) -> list[RoomFile]
         if error.code != NO_ACCESS:
             raise
         # The server says this as well where there is no directory, which is made for the first file.
-        if client.logged_in or _flags(room) & ROOM_VISIBLE_DIRECTORY:
+        if client.logged_in or room.flags & ROOM_VISIBLE_DIRECTORY:
             return []
         text = f"{error.text} Its directory is shown to who is logged in: name an administrator in the URL"
         raise Refused(error.code, text) from None
 
 
-def _rooms_with_files(reader: Reader) -> list[dict[str, Value]]:
-    rooms = [values_of(record) for record in reader.scan_all("rooms")]
-    return [room for room in rooms if _flags(room) & ROOM_DIRECTORY and not _flags(room) & ROOM_MAILBOX]
-
-
-def _flags(room: dict[str, Value]) -> int:
-    text = str(room.get("QRflags", ""))
-    return int(text) if text.isdigit() else 0
-
-
 def _fetch_file(
-    client: CitadelClient, store: Store, node: str, collection: str, file: RoomFile, fetched: Fetched
+    client: CitadelClient, store: Store, look: Look, collection: str, file: RoomFile, fetched: Fetched
 ) -> None:
     opened = client.open_file(file.name)
     dated = seconds_stamp(str(opened.mtime))
@@ -107,53 +143,54 @@ def _fetch_file(
     if stamp != dated:
         said = f"file {file.name!r} in {collection} is of {format_stamp(dated)}, which has not come yet"
         fetched.notices.append(f"{said}: kept without a time")
-    key = kept_key(collection, file.name)
+    key, tag = kept_key(collection, file.name), f"{opened.mtime} {opened.size} {file.type} {file.comment}"
     head = pack_head({"name": file.name, "type": file.type, "comment": file.comment, "bytes": opened.size})
-    held = store.read(lambda reader: reader.get(collection, key))
-    if held is not None and held.stamp == stamp and held.head == head:
+    record = Record(collection, key, stamp, imported_origin(look.node), BORN_IMPORTED, head=head)
+    if look.tags(collection, [key]).get(key) == tag or store.read(lambda reader: _is_held(reader, record)):
         client.close_file()
         fetched.unchanged += 1
         return
     body = client.read_file(opened.size)
     fetched.files += 1
     fetched.bytes += len(body)
-    draft = Record(collection, key, stamp, imported_origin(node), BORN_IMPORTED, head=head)
-    fetched.applied += absorb_body(store, draft, body)
+    look.tell(There.of(key, record, body, tag))
+    if look.full:
+        look.flush()
 
 
-def _fetch_banners(client: CitadelClient, store: Store, node: str, directory: Path | None, fetched: Fetched) -> None:
+def _is_held(reader: Reader, record: Record) -> bool:
+    """Tell whether a file is here as the server has it, by its time, size and names."""
+    held = reader.get(record.collection, record.key)
+    return held is not None and (held.version, held.head) == (record.version, record.head)
+
+
+def _fetch_banners(client: CitadelClient, store: Store, look: Look, directory: Path | None, fetched: Fetched) -> bool:
+    """Fetch the system messages; tells whether all there are were listed."""
     try:
         banners = read_banners(client, directory)
     except Refused as error:
         fetched.refused.append(f"system messages: {error}")
-        return
+        return False
     fetched.refused += banners.refused
     fetched.notices += banners.notices
     fetched.banners = len(banners.texts)
     for name, text in banners.texts.items():
-        draft = Record("system-messages", name, BORN_IMPORTED, imported_origin(node), BORN_IMPORTED)
-        written = _as_written(store, name, text) if banners.told else text
-        fetched.applied += absorb_body(store, draft, written)
+        record = Record(BANNERS, name, BORN_IMPORTED, imported_origin(look.node), BORN_IMPORTED)
+        # What the server tells is not what was written, so it is compared with what it told last.
+        tag = fingerprint(text).hex() if banners.told else ""
+        if tag and look.tags(BANNERS, [name]).get(name) == tag:
+            look.has(BANNERS, [name])
+        else:
+            look.tell(There.of(name, record, _as_written(store, name, text) if tag else text, tag))
+    return not banners.refused
 
 
 def _as_written(store: Store, name: str, told: bytes) -> bytes:
     """Return what is held of a system message where the server's telling says the same, else what it tells."""
 
     def job(reader: Reader) -> bytes:
-        record = reader.get("system-messages", name)
+        record = reader.get(BANNERS, name)
         return b"" if record is None or record.dead else reader.body(record)
 
     held = store.read(job)
     return held if tells(told, held) else told
-
-
-def absorb_body(store: Store, draft: Record, body: bytes) -> Applied:
-    """Merge an imported record with its body into a store."""
-
-    def job(writer: Writer) -> Applied:
-        whole = len(body) <= INLINE_LIMIT
-        record = msgspec.structs.replace(draft, body=body) if whole else writer.store_body(draft, body)
-        applied: Applied = writer.absorb([record])
-        return applied
-
-    return store.write(job)

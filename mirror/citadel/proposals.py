@@ -54,3 +54,9 @@ def head_of_proposal(reader: Reader, collection: str, proposal: Proposal) -> byt
     if held is None or not is_proposed(held) or reader.body(held) != proposal.body:
         return proposal.head
     return held.head
+
+
+def in_force(reader: Reader, collection: str) -> bool:
+    """Tell whether an administrator has confirmed what is held, or wrote it here."""
+    held = reader.get(collection, NETCONF_KEY)
+    return held is not None and not held.dead and not is_proposed(held)

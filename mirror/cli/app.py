@@ -19,7 +19,7 @@ EXIT_DIFFERENT = 1
 _EPILOG = """\b
 Exit codes: 0 done, 1 something differs or is damaged, 2 wrong usage, 3 configuration,
 4 store in use, 5 store, 6 no connection, 7 not authenticated or not trusted,
-8 refused by the other side, 9 unusable Citadel data, 10 other."""
+8 refused by the other side, 9 unusable Citadel data, 10 other, 11 deletions held back."""
 
 _FIRST_STEPS = """
 First steps:

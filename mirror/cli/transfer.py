@@ -10,7 +10,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import click
 
 from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, require_private_line
-from mirror.citadel.importer import Importer, Report, import_file, read_blocks
+from mirror.citadel.importer import Accepted, Importer, Report, import_file, read_blocks
+from mirror.citadel.look import DeletionsHeldBack
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json
@@ -34,33 +35,51 @@ CITADEL_PORT = 504
 accept_incomplete_option = click.option(
     "--accept-incomplete", is_flag=True, help="End with 0 even where elements were refused, or the export was cut."
 )
+accept_older_option = click.option(
+    "--accept-older", is_flag=True, help="Take what is older than what was taken last for what the server holds now."
+)
+accept_deletions_option = click.option(
+    "--accept-deletions", is_flag=True, help="Delete what the server has no more, however much that is."
+)
 
 
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("--node", default="", help="The server's node name, where the export doesn't tell it.")
 @accept_incomplete_option
+@accept_older_option
+@accept_deletions_option
 @json_option
 @click.pass_obj
-def import_command(directory: Path, file: Path, node: str, accept_incomplete: bool, as_json: bool) -> None:
+def import_command(
+    directory: Path,
+    file: Path,
+    node: str,
+    accept_incomplete: bool,
+    accept_older: bool,
+    accept_deletions: bool,
+    as_json: bool,
+) -> None:
     """Take over a MIGR export (FILE, or - for standard input), plain or as the server sent it.
 
-    Stop and repeat it as you like: it goes on where it was, and what is there already stays as it is.
+    Stop and repeat it as you like: it goes on where it was.  A later export of the same server brings what was changed
+    there since, and deletes what the server has no more; what was changed here stands.
     """
     config = load_config(directory)
     store = open_store(directory, config.node, config.store.url, Options("ctdlmirror import"))
     try:
         guard_clock(store, config)
-        report = _import(store, file, node.lower(), as_json)
+        report = _import(store, file, node.lower(), Accepted(accept_older, accept_deletions), as_json)
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
     finally:
         store.close()
-    _show_taken(Taken(report), as_json)
-    _end_incomplete(report.why_incomplete, accept_incomplete)
+    taken = Taken(report)
+    _show_taken(taken, as_json)
+    _end(taken, accept_incomplete)
 
 
-def _import(store: Store, file: Path, node: str, quiet: bool) -> Report:
+def _import(store: Store, file: Path, node: str, accepted: Accepted, quiet: bool) -> Report:
     piped = str(file) == "-"
     total = None if piped else file.stat().st_size
     with Meters(quiet) as meters:
@@ -71,9 +90,10 @@ def _import(store: Store, file: Path, node: str, quiet: bool) -> Report:
             meters.show(title, done, total)
 
         if piped:
-            report = Importer(store, f"-{os.getpid()}", node, progress).run(read_blocks(sys.stdin.buffer))
+            blocks = read_blocks(sys.stdin.buffer)
+            report = Importer(store, f"-{os.getpid()}", node, progress, accepted).run(blocks)
         else:
-            report = import_file(store, file, node, progress)
+            report = import_file(store, file, node, progress, accepted)
             progress(file.stat().st_size)
     return report
 
@@ -81,7 +101,7 @@ def _import(store: Store, file: Path, node: str, quiet: bool) -> Report:
 def _show_taken(taken: Taken, as_json: bool) -> None:
     report, fetched = taken
     if as_json:
-        told = {"import": report, "incomplete": taken.why_incomplete}
+        told = {"import": report, "incomplete": taken.why_incomplete, "held_back": taken.why_held_back}
         print_json(told if fetched is None else {**told, "fetched": fetched})
         return
     counts = report.elements
@@ -91,6 +111,9 @@ def _show_taken(taken: Taken, as_json: bool) -> None:
         + f", {counts.get('config', 0)} settings."
     )
     click.echo(f"{report.applied.written} records written, {report.applied.already_held} were there already.")
+    deleted = report.deleted + (fetched.deleted if fetched is not None else 0)
+    if deleted:
+        click.echo(f"{deleted} records deleted, which the server has no more.")
     if fetched is not None:
         click.echo(
             f"{fetched.files} room files ({fetched.bytes:,} bytes) and {fetched.banners} system messages fetched, "
@@ -107,12 +130,16 @@ def _show_taken(taken: Taken, as_json: bool) -> None:
                 click.echo(f"  ... and {len(lines) - SHOWN_NOTICES} more; --json lists them all")
 
 
-def _end_incomplete(why: str, accepted: bool) -> None:
-    """Say as the last line why what is here is not all that the server has, and end so unless that is accepted."""
-    if why:
-        click.echo(f"INCOMPLETE: {why}", err=True)
+def _end(taken: Taken, accepted: bool) -> None:
+    """Say as the last lines in what the store is not as the server is, and end so unless that is accepted."""
+    if taken.why_held_back:
+        click.echo(f"HELD BACK: {taken.why_held_back}: all of it stays until --accept-deletions deletes it", err=True)
+    if taken.why_incomplete:
+        click.echo(f"INCOMPLETE: {taken.why_incomplete}", err=True)
         if not accepted:
             sys.exit(CitadelError.exit_code)
+    if taken.why_held_back:
+        sys.exit(DeletionsHeldBack.exit_code)
 
 
 @cli.command()
@@ -130,6 +157,8 @@ def _end_incomplete(why: str, accepted: bool) -> None:
 @click.option("--online", is_flag=True, help="mirror://: don't ask for single-user mode.")
 @click.option("--merge", is_flag=True, help="Merge into a store that holds something already.")
 @accept_incomplete_option
+@accept_older_option
+@accept_deletions_option
 @click.option("--wait", default=SINGLE_USER_WAIT_S, show_default=True, help="Seconds that users get to finish.")
 @json_option
 @click.pass_obj
@@ -141,6 +170,8 @@ def bootstrap(
     online: bool,
     merge: bool,
     accept_incomplete: bool,
+    accept_older: bool,
+    accept_deletions: bool,
     wait: int,
     as_json: bool,
 ) -> None:
@@ -161,9 +192,9 @@ def bootstrap(
         raise ConfigError("a password in a URL is seen by others: use --password-file, $CITADEL_PASSWORD or the prompt")
     if parts.scheme == "citadel" and (parts.hostname or len(parts.path) > 1):
         door = _door(config, parts, port, password_file, server_dir)
-        taken = _from_citadel(config, door, merge, as_json)
+        taken = _from_citadel(config, door, merge, Accepted(accept_older, accept_deletions), as_json)
         _show_taken(taken, as_json)
-        _end_incomplete(taken.why_incomplete, accept_incomplete)
+        _end(taken, accept_incomplete)
     elif parts.scheme == "mirror" and parts.hostname:
         peer = _find_peer(config, Address(parts.hostname, port or DEFAULT_PORT))
         _from_mirror(config, peer, online, merge, wait, as_json)
@@ -205,7 +236,7 @@ def _door(config: Config, url: SplitResult, port: int | None, password_file: Pat
     return Door(directory, user, _password(user, password_file) if user else "", server or directory)
 
 
-def _from_citadel(config: Config, door: Door, merge: bool, as_json: bool) -> Taken:
+def _from_citadel(config: Config, door: Door, merge: bool, accepted: Accepted, as_json: bool) -> Taken:
     titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
     store = open_store(config.directory, config.node, config.store.url, Options("ctdlmirror bootstrap"))
     try:
@@ -218,6 +249,7 @@ def _from_citadel(config: Config, door: Door, merge: bool, as_json: bool) -> Tak
                 door.password,
                 merge=merge,
                 directory=door.directory,
+                accepted=accepted,
                 progress=lambda stage, done: meters.show(titles[stage], done),
             )
     finally:

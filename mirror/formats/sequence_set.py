@@ -31,6 +31,11 @@ class SequenceSet:
         at = bisect_right(self._lower, number) - 1
         return at >= 0 and number <= self._upper[at]
 
+    @property
+    def highest(self) -> int:
+        """The greatest number of the set, 0 where it is empty."""
+        return max([0, *self._upper[-1:]])
+
     def __bool__(self) -> bool:
         return any(upper > 0 for upper in self._upper)
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mirror.model.draft import Base
-from mirror.model.fields import values_of
+from mirror.model.draft import Base, base_of
+from mirror.model.fields import unpack_fields, values_of
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
 from mirror.model.parts import is_noticed, read_parts
-from mirror.model.record import INLINE_LIMIT, Record, pack_head
+from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_crc
 
 FINGERPRINT_BYTES = 8
 RISES = b""
@@ -68,6 +68,41 @@ def fingerprints(record: Record, body: Body = inline_body) -> dict[str, bytes]:
             return {name: fingerprint(holds) for name, holds in held.items() if holds is not None}
         return {WHOLE: _body_fingerprint(record)}  # its head says what one server knows of it, its number there
     return {WHOLE: fingerprint(record.head + _body_fingerprint(record))}
+
+
+def held_beside(said: Fingerprints, record: Record, body: Body = inline_body) -> dict[str, bytes]:
+    """Return the fingerprints of a version that is compared with what a place said.
+
+    A field that says nothing is none where the place does not name it: it cannot be taken out, just emptied.
+    """
+    held = fingerprints(record, body)
+    if record.dead or kind_of(record.collection).rule is not MergeRule.FIELDS:
+        return held
+    values = values_of(record)
+    return {name: one for name, one in held.items() if values[name] or name in said}
+
+
+def said_by(record: Record, origin: str, body: Body = inline_body) -> dict[str, bytes] | None:
+    """Return the fingerprints of what an origin wrote of a living version; None where it wrote nothing of it."""
+    said = fingerprints(record, body)
+    if kind_of(record.collection).rule is MergeRule.FIELDS:
+        theirs = {name for name, field in unpack_fields(record).items() if field.origin == origin}
+        return {name: one for name, one in said.items() if name in theirs} or None
+    if is_item(record):
+        parts = read_parts(record, body(record))
+        if parts.kind:
+            return {name: one for name, one in said.items() if parts.named[name].edit.origin == origin} or None
+    return said if record.origin == origin else None
+
+
+def implied(record: Record, origin: str, foreign: str, body: Body = inline_body) -> Status | None:
+    """Return what a place said last where nothing of it was remembered: what bears its origin; None if nothing does."""
+    said = said_by(record, origin, body)
+    if said is None:
+        return None
+    stamp = record.stamp if record.origin == origin else dict(record.past).get(origin, 1)
+    base = base_of(record) if said == fingerprints(record, body) else Base(stamp, origin)
+    return Status(record.collection, foreign, record.key, "", base, record_crc(record), said)
 
 
 def _body_fingerprint(record: Record) -> bytes:

@@ -473,7 +473,10 @@ class Writer(Reader, Protocol):
         ...
 
     def absorb(self, records: Sequence[Record]) -> Applied:
-        """Merge records imported from a Citadel server, whose times need not show a change.  Raises as ``apply``."""
+        """Merge records whose versions were derived from what a foreign place has, and that were judged.
+
+        Raises as ``apply``.
+        """
         ...
 
     def adopt(self, record: Record) -> Applied:
@@ -491,13 +494,13 @@ class Writer(Reader, Protocol):
         """
         ...
 
-    def write(self, draft: Draft) -> DraftResult:
+    def write(self, draft: Draft, *, alone: bool = False) -> DraftResult:
         """Write a draft as this node's next version.
 
         Where its base does not cover what is held it is a concurrent edit: whatever one of the two loses to the other
         goes to the conflict log.  Deleting what is gone changes nothing; what has not come here yet is deleted for
-        when it does.  Raises Changed, StampAhead, BadRecord,
-        MissingContent.
+        when it does.  With a room or user goes what belongs to it, unless it is deleted ``alone``, by whoever says so
+        of each thing that belongs to it.  Raises Changed, StampAhead, BadRecord, MissingContent.
         """
         ...
 

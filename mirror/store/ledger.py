@@ -9,7 +9,7 @@ Knows no database, no threads, no wire.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import pairwise, repeat
 from typing import Any
 
@@ -464,7 +464,7 @@ class Ledger(Tables):
 
     # -- edits made here --------------------------------------------------------------------------
 
-    def write(self, draft: Draft) -> DraftResult:
+    def write(self, draft: Draft, *, alone: bool = False) -> DraftResult:
         """Write a draft as this node's next version, or as an edit beside what its author had not seen."""
         check_draft(draft)
         draft = msgspec.structs.replace(draft, key=kept_key(draft.collection, draft.key))
@@ -480,7 +480,7 @@ class Ledger(Tables):
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
         if made.record is not current:
             if made.record.dead and current is not None:
-                self._delete_belongings(current)
+                self._delete_belongings(current, alone)
             self._put(made.record)
         conflicts = self._log_conflicts(made.losers, made.record)
         return DraftResult(made.record, Applied(int(made.record is not current), 0, conflicts))
@@ -536,14 +536,17 @@ class Ledger(Tables):
         self._delete_belongings(current)
         return self._put(tombstone(current, self.clock.tick(), self._origin))
 
-    def _delete_belongings(self, current: Record) -> None:
-        """Delete what belongs to a room or user that is about to be deleted, and remember what a room was."""
+    def _delete_belongings(self, current: Record, alone: bool = False) -> None:
+        """Delete what belongs to a room or user that is about to be deleted, and remember what a room was.
+
+        ``alone``, where whoever deletes it says so of each thing that belongs to it.
+        """
         collection, key = current.collection, current.key
         if current.dead or not is_container(collection):
             return
-        for name in collections_in(collection, key):
+        for name in () if alone else collections_in(collection, key):
             self._delete_all(name)
-        for name, belonging in records_of(collection, key):
+        for name, belonging in () if alone else records_of(collection, key):
             self.delete(name, belonging)
         if collection == "rooms":
             self.set_fields(KILLED, key, values_of(current))
@@ -610,52 +613,20 @@ class Ledger(Tables):
         return Applied(written=1)
 
     def absorb(self, records: Sequence[Record]) -> Applied:
-        """Merge records imported from a Citadel server.
+        """Merge records whose versions were derived from what a foreign place has; whoever derived them judged them.
 
-        Like ``apply``, but where an equal version says something else here, the server was changed
-        without its times showing it, and what it says now is written as this node's edit.
+        Like ``apply``, but what 0.1.0 deleted under a cut key stays deleted.
         """
-        result = Applied()
-        edits: list[Callable[[], Record]] = []
-        by_collection: dict[str, list[Record]] = defaultdict(list)
-        for record in records:
-            judge(record)
-            by_collection[record.collection].append(record)
-        for collection, group in by_collection.items():
-            held = {record.key: record for record in self.get_many(collection, [record.key for record in group])}
-            fresh = []
-            for record in group:
-                if record.key not in held and self._deleted_when_cut(record):
-                    result += Applied(already_held=1)
-                    continue
-                edit = self._silent_change(held.get(record.key), record)
-                if edit is None:
-                    fresh.append(record)
-                else:
-                    edits.append(edit)
-            result += self.apply(fresh)
-        for write in edits:
-            write()
-        return result + Applied(written=len(edits))
+        fresh = [record for record in records if not self._deleted_when_cut(record)]
+        return self.apply(fresh) + Applied(already_held=len(records) - len(fresh))
 
     def _deleted_when_cut(self, record: Record) -> bool:
         """Tell whether 0.1.0 deleted this under its cut key, which tells nothing that a new key follows from."""
         cut = old_cut(record.key)
-        held = self.get(record.collection, cut) if cut != record.key else None
+        if cut == record.key or self.get(record.collection, record.key) is not None:
+            return False
+        held = self.get(record.collection, cut)
         return held is not None and held.dead
-
-    def _silent_change(self, current: Record | None, record: Record) -> Callable[[], Record] | None:
-        if current is None or current.dead or current == record:
-            return None
-        if _is_fields(record):
-            ours = unpack_fields(current)
-            changed = {
-                name: field[0]
-                for name, field in unpack_fields(record).items()
-                if name in ours and ours[name][1:] == field[1:] and ours[name][0] != field[0]
-            }
-            return (lambda: self.set_fields(record.collection, record.key, changed)) if changed else None
-        return (lambda: self.put(record)) if current.version == record.version else None
 
     # -- conflicts --------------------------------------------------------------------------------
 

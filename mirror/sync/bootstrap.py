@@ -50,6 +50,17 @@ def mark_begun(store: Store, source: str, kind: CopyKind = CopyKind.PLAIN) -> No
     store.write(job)
 
 
+def has_begun(store: Store, source: str) -> bool:
+    """Tell whether a copy from a source was begun, whether or not it is at its end."""
+    return bool(store.read(lambda reader: reader.meta_number(_begun(source))))
+
+
+def mark_ended(store: Store, source: str) -> None:
+    """Have who copies from here know from now on that all came that a source holds."""
+    if source in store.read(unfinished):
+        store.write(lambda writer: end_copy(writer, source))
+
+
 def _begun(source: str) -> str:
     return f"bootstrap:{source}"
 

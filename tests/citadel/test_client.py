@@ -21,8 +21,9 @@ def test_a_whole_server_is_taken_over(server: Callable[..., Channel], make_store
     store = make_store("m")
     client = CitadelClient(server())
     client.log_in("admin", "citadel")
-    report = Importer(store, "server").run(client.export())
-    fetched = fetch_leftovers(client, store, report.node)
+    importer = Importer(store, "server")
+    report = importer.run(client.export())
+    fetched = fetch_leftovers(client, store, report.node, importer.file_rooms)
     client.quit()
     assert (report.elements["message"], report.refused) == (81, [])
     files = store.read(lambda reader: {record.key: record for record in reader.scan_all("files/alpha:18")})
@@ -35,7 +36,7 @@ def test_a_whole_server_is_taken_over(server: Callable[..., Channel], make_store
     assert check_store(store).problems == []
     again = CitadelClient(server())
     again.log_in("admin", "citadel")
-    assert fetch_leftovers(again, store, report.node).files == 0
+    assert fetch_leftovers(again, store, report.node, importer.file_rooms).files == 0
 
 
 @pytest.mark.parametrize("answer", [b"600 0\n", b"571 not there any more\n"])

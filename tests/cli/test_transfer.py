@@ -65,6 +65,21 @@ def test_an_element_refused_or_an_export_cut_ends_with_9_unless_that_is_accepted
     assert accepted.stderr.splitlines()[-1].startswith(f"INCOMPLETE: {why}")
 
 
+def test_deletions_that_are_held_back_end_with_11_until_they_are_accepted(
+    empty: LocalNode, save: Callable[[bytes], str]
+) -> None:
+    empty.run("import", save(small_export(",".join(map(str, range(10, 30))), count=20)))
+    file = save(small_export())
+    result = empty.run("import", file, code=11)
+    assert result.stderr.splitlines()[-1].startswith("HELD BACK: the server has no more 18 of 20 of messages/alpha:1: ")
+    told = json.loads(empty.run("import", file, "--json", code=11).stdout)
+    assert told["held_back"] == "the server has no more 18 of 20 of messages/alpha:1"
+    assert told["import"]["held"] == [{"collection": "messages/alpha:1", "gone": 18, "told": 20}]
+    accepted = empty.run("import", file, "--accept-deletions")
+    assert "18 records deleted, which the server has no more.\n" in accepted.stdout
+    assert empty.run("read", "Lobby").stdout.count("text") == 2
+
+
 def test_confirmed_lines_of_ignet_begin_where_their_server_had_got_to(
     empty: LocalNode, save: Callable[[bytes], str]
 ) -> None:

@@ -8,7 +8,7 @@ so that all who look at the place agree at once.  Does no I/O, reads no clock, k
 | status | here | there | what is done |
 | --- | --- | --- | --- |
 | none | nothing | something | its derived version is taken |
-| none | something | something | its derived version is merged with what is here |
+| none | something | something | what bears the place's origin is what it said last; all else here stands |
 | none | deleted | something | before the place was looked at as a whole, nothing; after that it came anew |
 | said | anything | the same | nothing: what was changed or deleted here stands |
 | said | something | changed | a draft of what changed; what was changed here as well goes to the conflict log |
@@ -31,7 +31,7 @@ from mirror.model.merge import Body, inline_body, is_item
 from mirror.model.parts import read_parts
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import make_stamp
-from mirror.model.status import RISES, Fingerprints, Status, differing, fingerprints, naming
+from mirror.model.status import RISES, Fingerprints, Status, differing, fingerprints, held_beside, implied, naming
 
 RISING_STEP = make_stamp(86_400_000)
 """By how much later a field of which the greatest counts has to be for it to be written (a stamp)."""
@@ -90,8 +90,14 @@ def plan(status: Status | None, here: Record | None, there: There, *, looked: bo
     """
     said = there.said
     told = _told(status, there, said)
-    if status is None:
+    if status is None and (here is None or here.dead):
         return _first(told, here, there, looked)
+    if status is None and here is not None:
+        status = implied(here, there.record.origin, there.foreign, body)
+        if status is None and not _is_fields(there.record):
+            return Step(told, merge=there.record)
+        status = status or msgspec.structs.replace(told, said={})
+    assert status is not None
     risen = _risen(here, there)
     changed = differing(status.said, said)
     if not changed:
@@ -100,14 +106,14 @@ def plan(status: Status | None, here: Record | None, there: There, *, looked: bo
         return Step(told, draft=_whole(there, None))
     if here.dead:
         return Step(told, draft=_edit(status, here, there, changed, {}, body))
-    return Step(told, draft=_edit(status, here, there, changed, fingerprints(here, body), body), rise=risen)
+    return Step(told, draft=_edit(status, here, there, changed, held_beside(status.said, here, body), body), rise=risen)
 
 
 def plan_gone(status: Status, here: Record | None, body: Body = inline_body) -> Draft | None:
     """Return the draft that deletes what a place has no more, or None where there is nothing to delete."""
     if here is None or here.dead:
         return None
-    agreed = not differing(status.said, fingerprints(here, body))
+    agreed = not differing(status.said, held_beside(status.said, here, body))
     return Draft(here.collection, here.key, base_of(here) if agreed else status.base, dead=True)
 
 

@@ -5,7 +5,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -13,8 +13,10 @@ from mirror.model.applied import Applied
 from mirror.model.draft import Base, Draft, base_of
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import HybridClock
-from mirror.model.status import Status, differing, fingerprints
-from mirror.sync.foreign.plan import Step, There, plan, plan_gone
+from mirror.model.status import Status, differing, held_beside
+from mirror.sync.foreign.plan import NOTHING_TO_DO, Step, There, plan, plan_gone
+
+T = TypeVar("T")
 
 
 class Looking(Protocol):
@@ -40,9 +42,9 @@ class Here(Looking, Protocol):
 
     clock: HybridClock
 
-    def apply(self, records: Sequence[Record], crcs: Sequence[int] | None = None) -> Applied: ...
+    def absorb(self, records: Sequence[Record]) -> Applied: ...
     def adopt(self, record: Record) -> Applied: ...
-    def write(self, draft: Draft) -> Result: ...
+    def write(self, draft: Draft, *, alone: bool = False) -> Result: ...
     def store_body(self, record: Record, body: bytes) -> Record: ...
     def put_statuses(self, place: str, statuses: Iterable[Status]) -> None: ...
     def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None: ...
@@ -54,11 +56,12 @@ Known = dict[tuple[str, str], Status]
 
 def news(here: Looking, place: str, found: Sequence[There]) -> list[There]:
     """Return what is not just as the place said last, and so needs a transaction."""
-    known, held = _known(here, place, found), _held(here, [one for one in found if one.rising])
+    known, held = _told(here, place, found), _held(here, [one for one in found if one.rising])
     return [
         one
         for one in found
-        if (status := known.get(_name(one))) is None or plan(status, held.get(_where(one)), one, looked=True) != Step()
+        if (status := known.get(_name(one))) is None
+        or plan(status, held.get(_where(one)), one, looked=True) != NOTHING_TO_DO
     ]
 
 
@@ -75,15 +78,42 @@ def take(here: Here, place: str, found: Sequence[There], *, looked: bool) -> App
 
 def take_gone(here: Here, place: str, missing: Sequence[Status]) -> Applied:
     """Delete what a place has no more, unless it has it under another name too, and forget that it said so."""
-    applied = Applied()
+    return delete(here, forget(here, place, missing))
+
+
+def forget(here: Here, place: str, missing: Sequence[Status]) -> list[Status]:
+    """Forget what a place said of things; returns those of which it has nothing under another name either."""
+    alone = []
     for status in missing:
         here.drop_statuses(place, status.collection, [status.foreign])
-        if here.statuses_of(place, status.collection, [status.key]):
-            continue
-        held = next(iter(here.get_many(status.collection, [status.key])), None)
-        draft = plan_gone(status, held, here.body)
-        if draft is not None:
-            applied += here.write(_timely(here, draft)).applied
+        if not here.statuses_of(place, status.collection, [status.key]):
+            alone.append(status)
+    return alone
+
+
+def delete(here: Here, statuses: Sequence[Status]) -> Applied:
+    """Delete what a place said and says no more."""
+    applied = Applied()
+    for collection, group in _grouped(statuses, lambda status: status.collection).items():
+        held = {record.key: record for record in here.get_many(collection, [status.key for status in group])}
+        for status in group:
+            draft = plan_gone(status, held.get(status.key), here.body)
+            if draft is not None:
+                applied += here.write(_timely(here, draft), alone=True).applied
+    return applied
+
+
+def carry_out(here: Here, steps: Sequence[tuple[There, Step]]) -> Applied:
+    """Do what was planned, whatever is to be remembered of it."""
+    for one, step in steps:
+        if one.record.content and (step.merge is not None or step.draft is not None):
+            here.store_body(one.record, one.body)
+    applied = here.absorb([step.merge for _, step in steps if step.merge is not None])
+    for _, step in steps:
+        if step.draft is not None:
+            applied += here.write(_timely(here, step.draft)).applied
+        if step.rise is not None:
+            applied += here.adopt(step.rise)
     return applied
 
 
@@ -109,19 +139,24 @@ def _where(one: There) -> tuple[str, str]:
     return one.record.collection, one.record.key
 
 
-def _known(here: Looking, place: str, found: Sequence[There]) -> Known:
-    """Return what the place said last of these, by its own names, or else of what has the same key here."""
-    known: Known = {}
-    for collection, group in _by_collection(found).items():
-        by_name = {
-            status.foreign: status for status in here.statuses(place, collection, [one.foreign for one in group])
+def _told(here: Looking, place: str, found: Sequence[There]) -> Known:
+    """Return what the place said last of these, by its own names."""
+    return {
+        (collection, status.foreign): status
+        for collection, group in _by_collection(found).items()
+        for status in here.statuses(place, collection, [one.foreign for one in group])
+    }
+
+
+def _known(here: Looking, place: str, found: Sequence[There], held: Collection[tuple[str, str]]) -> Known:
+    """Return what the place said last of these, by its own names or else of what has the same key and is here."""
+    known = _told(here, place, found)
+    renamed = [one for one in found if _name(one) not in known and _where(one) in held]
+    for collection, group in _by_collection(renamed).items():
+        by_key = {
+            status.key: status for status in here.statuses_of(place, collection, [one.record.key for one in group])
         }
-        keys = [one.record.key for one in group if one.foreign not in by_name]
-        by_key = {status.key: status for status in here.statuses_of(place, collection, keys)}
-        for one in group:
-            status = by_name.get(one.foreign) or by_key.get(one.record.key)
-            if status is not None:
-                known[collection, one.foreign] = status
+        known |= {_name(one): by_key[one.record.key] for one in group if one.record.key in by_key}
     return known
 
 
@@ -134,24 +169,24 @@ def _held(here: Looking, found: Sequence[There]) -> dict[tuple[str, str], Record
 
 
 def _by_collection(found: Sequence[There]) -> dict[str, list[There]]:
-    groups: dict[str, list[There]] = defaultdict(list)
-    for one in found:
-        groups[one.record.collection].append(one)
+    return _grouped(found, lambda one: one.record.collection)
+
+
+def _grouped(things: Iterable[T], collection: Callable[[T], str]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = defaultdict(list)
+    for one in things:
+        groups[collection(one)].append(one)
     return groups
 
 
 def _take_group(here: Here, place: str, group: list[There], looked: bool) -> Applied:
-    known, held = _known(here, place, group), _held(here, group)
-    steps = [
+    held = _held(here, group)
+    known = _known(here, place, group, held.keys())
+    planned = [
         (one, plan(known.get(_name(one)), held.get(_where(one)), one, looked=looked, body=here.body)) for one in group
     ]
-    applied = _merge_new(here, [(one, step) for one, step in steps if step.merge is not None])
-    for one, step in steps:
-        if step.draft is not None:
-            here.store_body(one.record, one.body)
-            applied += here.write(_timely(here, step.draft)).applied
-        if step.rise is not None:
-            applied += here.adopt(step.rise)
+    steps = [(one, step) for one, step in planned if step != NOTHING_TO_DO]
+    applied = carry_out(here, steps) + Applied(already_held=len(planned) - len(steps))
     here.put_statuses(place, _remembered(here, held.keys(), steps))
     return applied
 
@@ -165,15 +200,11 @@ def _remembered(here: Here, held: Collection[tuple[str, str]], steps: Sequence[t
     return [_agreed(step.status, now.get(_where(one)), one, here.body) for one, step in told if step.status is not None]
 
 
-def _merge_new(here: Here, steps: Sequence[tuple[There, Step]]) -> Applied:
-    return here.apply([here.store_body(one.record, one.body) for one, _ in steps])
-
-
 def _agreed(status: Status, held: Record | None, one: There, body: Callable[[Record], bytes]) -> Status:
     """Return a status with the record that is here now, and as its base where both say the same."""
     if held is None:
         return status
-    same = held is one.record or (not held.dead and not differing(status.said, fingerprints(held, body)))
+    same = held is one.record or (not held.dead and not differing(status.said, held_beside(status.said, held, body)))
     return msgspec.structs.replace(status, base=base_of(held) if same else status.base, crc=record_crc(held))
 
 

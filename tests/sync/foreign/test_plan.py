@@ -50,9 +50,15 @@ def test_what_is_new_keeps_its_derived_version() -> None:
     assert step.status is not None and step.status.said.keys() == {"name"}
 
 
-def test_what_both_made_is_merged() -> None:
-    here = renamed(user(name="x"), name="Anna")
-    assert plan(None, here, there(user(name="Ann")), looked=True).merge == user(name="Ann")
+def test_of_what_is_here_unremembered_the_places_own_versions_are_what_it_said_last() -> None:
+    here = renamed(user(name="Ann", phone="1"), name="Anna")
+    draft = plan(None, here, there(user(name="Anne", phone="2", mail="a@x")), looked=True).draft
+    assert draft is not None and unpack_head(draft.head) == {"phone": "2", "mail": "a@x"}
+
+
+def test_an_item_that_both_made_is_merged() -> None:
+    here = successor(None, event("Supper", "Kitchen"), 20, "m")
+    assert plan(None, here, there(event("Tea", "Kitchen")), looked=True).merge == event("Tea", "Kitchen")
 
 
 def test_what_is_said_again_changes_nothing_whatever_is_here() -> None:
@@ -94,6 +100,12 @@ def test_a_field_that_is_gone_there_is_emptied() -> None:
     held = user(name="Ann", phone="1", seen=True, none="")
     draft = plan(status(held), held, there(user(name="Ann")), looked=True).draft
     assert draft is not None and unpack_head(draft.head) == {"phone": "", "seen": False}
+
+
+def test_a_field_that_was_emptied_and_is_said_again_is_written() -> None:
+    held = renamed(user(name="Ann", phone="1"), phone="")
+    draft = plan(status(user(name="Ann")), held, there(user(name="Ann", phone="2")), looked=True).draft
+    assert draft is not None and (unpack_head(draft.head), draft.base) == ({"phone": "2"}, base_of(held))
 
 
 def test_the_greatest_of_a_rising_field_is_taken_once_a_day() -> None:

@@ -15,9 +15,7 @@ def test_imported_lines_share_nothing_until_confirmed(pair: Stores) -> None:
     a.write(lambda writer: writer.absorb([lines]))
     assert shares_of(a, "b").rooms == []
     changed = Record("netconf/a:1", NETCONF_KEY, 5, "citadel:a", 1, head=lines.head, body=b"ignet_push_share|b|x\n")
-    a.write(
-        lambda writer: writer.absorb([changed])
-    )  # the server's lines changed, and so a version of our own was written
+    a.write(lambda writer: writer.put(changed))  # the server's lines changed, so a version of our own was written
     assert shares_of(a, "b").rooms == []
     a.write(lambda writer: writer.put(Record("netconf/a:1", NETCONF_KEY, 1, "x", 1, body=b"ignet_push_share|b\n")))
     assert [one.key for one in shares_of(a, "b").rooms] == ["a:1"]

@@ -1,0 +1,391 @@
+"""One look at a server, by an export or over the wire: what it says now is held against what it said last.
+
+What is new or was changed there is taken over in batches, each with what is to be remembered of it in one transaction;
+what the server has no more is deleted at the end, unless that is so much that somebody has to accept it first.  What is
+listed is kept in a scratch database on disk and compared in order, so memory stays flat.  Where nothing changed,
+nothing is written.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from mirror.citadel.marks import Change, delete_marks
+from mirror.citadel.seed import seed
+from mirror.formats.errors import CitadelError
+from mirror.formats.keys import imported_origin
+from mirror.model.applied import Applied
+from mirror.model.fields import values_of
+from mirror.model.judge import finding
+from mirror.model.kinds import parse_collection, room_of
+from mirror.model.record import Record
+from mirror.model.status import Status
+from mirror.store.base import PAGE_RECORDS, Acting, Reader, Store, Writer
+from mirror.sync.foreign.plan import There, gone, held_back, plan
+from mirror.sync.foreign.take import carry_out, delete, forget, news, take
+
+BATCH_RECORDS = 1000
+BATCH_BYTES = 4 * 1024 * 1024
+MAX_CONFLICTS = 100_000
+"""Conflicts that a place may make before some are resolved: as many as a mirror."""
+
+ROOMS, NETCONF, VISITS = "rooms", "netconf", "visits"
+MESSAGES = "messages/"
+HIGHEST_KEY = "MMhighest"
+"""The setting that holds the server's highest message number."""
+
+T = TypeVar("T")
+
+_SCRATCH = """
+CREATE TABLE heap (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE listed (heap INTEGER, name TEXT, PRIMARY KEY (heap, name)) WITHOUT ROWID;
+CREATE TABLE missing (heap INTEGER, name TEXT, PRIMARY KEY (heap, name)) WITHOUT ROWID;
+"""
+
+
+class OtherThanLast(CitadelError):
+    """What a server says is older than what it said last, or it was made anew."""
+
+
+class DeletionsHeldBack(CitadelError):
+    """So much is gone on a server that it is not deleted here before somebody accepts that."""
+
+    exit_code = 11
+
+
+class Identity(NamedTuple):
+    """By what a state of a server is told from others: when it was set up, and its highest message number.
+
+    Nothing and 0 where it does not tell.
+    """
+
+    created: str = ""
+    highest: int = 0
+
+
+class Remembered(msgspec.Struct):
+    """What is remembered of a server besides the statuses; ``looked`` once all of it was looked at."""
+
+    created: str = ""
+    highest: int = 0
+    looked: bool = False
+    fetched: bool = False
+    """Whether all of its files and system messages were looked at."""
+
+
+class HeldBack(msgspec.Struct):
+    """Deletions that wait until somebody accepts them: how many of how many of a collection."""
+
+    collection: str
+    gone: int
+    told: int
+
+
+def place_of(node: str) -> str:
+    """Return under which name what a server of a node name says is remembered."""
+    return imported_origin(node)
+
+
+class Look:
+    """Use once: ``begin``, ``tell`` and ``has``, ``flush`` now and again, ``delete_missing``, ``end``."""
+
+    def __init__(self, store: Store, node: str, *, fetching: bool = False) -> None:
+        """``fetching`` is a look at what no export has."""
+        self.place = place_of(node)
+        self.applied = Applied()
+        self.deleted = 0
+        self.held: list[HeldBack] = []
+        self.node = node
+        self._store = store
+        self._fetching = fetching
+        self._found: list[There] = []
+        self._changes: list[Change] = []
+        self._bytes = 0
+        self._scratch = sqlite3.connect("", isolation_level=None)
+        self._scratch.execute("PRAGMA journal_mode=OFF")
+        self._scratch.executescript(_SCRATCH + "BEGIN;")
+        self._heaps: dict[str, int] = {}
+        self._names: list[tuple[int, str]] = []
+        self._unwanted: set[tuple[str, str]] = set()
+        self._rooms: set[str] = set()
+        self._rooms_held = False
+        self._first = not self._store.read(lambda reader: reader.status_counts(self.place))
+        self.last = self._recall() or Remembered()
+        self.now = msgspec.structs.replace(self.last)
+
+    # -- what is remembered -----------------------------------------------------------------------
+
+    def _recall(self) -> Remembered | None:
+        text = self._store.read(lambda reader: reader.meta_text(self._meta()))
+        return msgspec.json.decode(text, type=Remembered) if text else None
+
+    def _meta(self) -> str:
+        return f"place:{self.place}"
+
+    def _remember(self) -> None:
+        text = msgspec.json.encode(self.now).decode()
+        if self._store.read(lambda reader: reader.meta_text(self._meta())) != text:
+            self._store.write(lambda writer: writer.set_meta(self._meta(), text))
+
+    def begin(self, identity: Identity, accept_older: bool = False) -> None:
+        """Begin, once it is known which state of the server this is.  Raises OtherThanLast."""
+        if self._recall() is None:
+            highest = 0
+            if not self._store.read(lambda reader: reader.is_empty()):
+                highest = max(seed(self._store, self.place, self.node), self._store.read(_highest_of_old))
+                self._first = False
+            self.last = Remembered(identity.created, highest)
+        if not accept_older:
+            self._compare(identity)
+        self.now = msgspec.structs.replace(self.last, created=self.last.created or identity.created)
+        self._remember()
+        self.now.created, self.now.highest = identity.created, identity.highest
+
+    def _compare(self, identity: Identity) -> None:
+        what = f"what was imported of {self.node} last"
+        told = "--accept-older takes it for what the server holds now"
+        if identity.highest and identity.highest < self.last.highest:
+            raise OtherThanLast(
+                f"its highest message number is {identity.highest}, that of {what} was {self.last.highest}: "
+                f"it is older, and what came since would be deleted; {told}"
+            )
+        if identity.created and self.last.created not in ("", identity.created):
+            raise OtherThanLast(
+                f"the server was set up at {identity.created}, that of {what} at {self.last.created} (Unix seconds): "
+                f"it is another one, or was made anew; {told}"
+            )
+
+    def end(self, whole: bool) -> None:
+        """Remember that the server was looked at; ``whole``, where that was all that this look is about."""
+        if self._fetching:
+            self.now.fetched = self.now.fetched or whole
+        else:
+            self.now.looked = self.now.looked or whole
+        self._remember()
+
+    def close(self) -> None:
+        self._scratch.close()
+
+    # -- what is there ----------------------------------------------------------------------------
+
+    def tell(self, one: There) -> str:
+        """Say what the server has now; returns what is wrong with it, if no node would take it.
+
+        It counts as listed; messages were, by their rooms.
+        """
+        if not one.record.collection.startswith(MESSAGES):
+            self.has(one.record.collection, (one.foreign,))
+        wrong = finding(one.record)
+        if not wrong:
+            self._found.append(one)
+            self._bytes += len(one.body)
+        return wrong
+
+    def has(self, collection: str, foreign: Iterable[str]) -> None:
+        """Say of things that the server has them, whatever is in them."""
+        heap = self._heap(collection)
+        self._names += [(heap, one) for one in foreign]
+        if len(self._names) >= BATCH_RECORDS:
+            self._write_names()
+
+    def _write_names(self) -> None:
+        self._scratch.executemany("INSERT OR IGNORE INTO listed VALUES (?,?)", self._names)
+        self._names.clear()
+
+    def unchanged(self, count: int) -> None:
+        """Count records that are as they were, and were not even told."""
+        self.applied += Applied(already_held=count)
+
+    def change(self, change: Change) -> None:
+        """Say how a mark changed of which nothing is remembered by itself."""
+        self._changes.append(change)
+
+    @property
+    def _looked(self) -> bool:
+        """Whether all that this look is about was looked at before."""
+        return self.last.fetched if self._fetching else self.last.looked
+
+    @property
+    def full(self) -> bool:
+        """Whether so much was said that it is time for ``flush``."""
+        return len(self._found) + len(self._changes) >= BATCH_RECORDS or self._bytes >= BATCH_BYTES
+
+    def flush(self, also: Callable[[Writer], None] | None = None) -> None:
+        """Take over what was said; ``also`` is done in the same transaction, if there is anything to do."""
+        found, changes = self._found, self._changes
+        self._found, self._changes, self._bytes = [], [], 0
+        # Most of it is as it was, and needs no transaction: but not where nothing was ever said.
+        new = self._store.read(lambda reader: news(reader, self.place, found)) if self._looked and found else found
+        self.applied += Applied(already_held=len(found) - len(new))
+        if not new and not changes:
+            return
+
+        def job(writer: Writer) -> Applied:
+            self._act(writer)
+            applied = take(writer, self.place, new, looked=self._looked)
+            applied += _take_changes(writer, changes, self._looked)
+            if also is not None:
+                also(writer)
+            return applied
+
+        self.applied += self._store.write(job)
+
+    # -- what is there no more --------------------------------------------------------------------
+
+    def unwant(self, collection: str, foreign: Iterable[str]) -> None:
+        """Say of things that they are none of ours, whether or not the server has them: they may always go."""
+        self._unwanted |= {(collection, one) for one in foreign}
+
+    def find_rooms(self, accept: bool = False) -> None:
+        """Find the rooms that the server has no more; before any deletion."""
+        found = self._find_missing(ROOMS)
+        self._rooms = set(self._missing(ROOMS))
+        told = self._store.read(lambda reader: reader.status_counts(self.place)).get(ROOMS, 0)
+        self._rooms_held = self._hold(HeldBack(ROOMS, found, told), accept)
+
+    def delete_rooms(self) -> None:
+        """Delete the rooms that were found to be gone; what is in them was deleted before."""
+        if not self._rooms_held:
+            self._delete(ROOMS)
+
+    def delete_missing(self, listed: Callable[[str], bool], accept: bool = False) -> None:
+        """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
+
+        Where the room is gone it goes with it, listed or not.  ``accept`` holds nothing back.
+        """
+        if self._first:
+            return
+        counts = self._store.read(lambda reader: reader.status_counts(self.place))
+        for collection in sorted(counts, key=_emptying_order):
+            goes = room_of(collection) in self._rooms
+            if collection == ROOMS or (self._rooms_held if goes else not listed(collection)):
+                continue
+            found = self._find_missing(collection)
+            if goes or not self._hold(HeldBack(collection, found, counts[collection]), accept):
+                self._delete(collection)
+
+    def _hold(self, found: HeldBack, accept: bool) -> bool:
+        held = held_back(found.gone, found.told) and not accept
+        if held:
+            self.held.append(found)
+        return held
+
+    def _find_missing(self, collection: str) -> int:
+        """Note what is not listed of a collection; returns how many living records of ours that would delete."""
+        self._write_names()
+        heap = self._heap(collection)
+        listed = self._scratch.execute("SELECT name FROM listed WHERE heap = ? ORDER BY name", (heap,))
+        missing = gone(self.told(collection), (name for (name,) in listed))
+        count = 0
+        for page in pages(missing):
+            self._scratch.executemany(
+                "INSERT OR IGNORE INTO missing VALUES (?,?)", [(heap, status.foreign) for status in page]
+            )
+            count += self._deletions(page)
+        return count
+
+    def told(self, collection: str) -> Iterator[Status]:
+        """Yield what the server said last of a collection, in the order in which it names things."""
+        after = ""
+        while page := self._store.read(lambda reader, name=after: reader.scan_statuses(self.place, collection, name)):  # type: ignore[misc]
+            yield from page
+            after = page[-1].foreign
+
+    def tags(self, collection: str, foreign: Iterable[str]) -> dict[str, str]:
+        """Return the tags of things as the server said them last."""
+        told = self._store.read(lambda reader: reader.statuses(self.place, collection, foreign))
+        return {status.foreign: status.tag for status in told}
+
+    def known_numbers(self, collection: str, numbers: Iterable[int]) -> list[int]:
+        """Return which messages of a collection were there when the server was looked at last."""
+        told = self._store.read(lambda reader: reader.statuses(self.place, collection, map(str, numbers)))
+        return [int(status.foreign) for status in told]
+
+    def number_of(self, collection: str, key: str) -> int:
+        """Return which number an item had when the server was looked at last, or 0."""
+        told = self._store.read(lambda reader: reader.statuses_of(self.place, collection, [key]))
+        return max((int(status.foreign) for status in told), default=0)
+
+    def _deletions(self, missing: Sequence[Status]) -> int:
+        """Return how many living records are missing under every name that the server has for them."""
+        collection, names = missing[0].collection, {status.foreign for status in missing}
+        keys = {status.key for status in missing if (collection, status.foreign) not in self._unwanted}
+        rows = self._store.read(lambda reader: reader.statuses_of(self.place, collection, keys))
+        kept = {status.key for status in rows if status.foreign not in names and self._is_listed(status)}
+        held = self._store.read(lambda reader: reader.get_many(collection, keys - kept))
+        return sum(not record.dead for record in held)
+
+    def _is_listed(self, status: Status) -> bool:
+        row = (self._heap(status.collection), status.foreign)
+        return self._scratch.execute("SELECT 1 FROM listed WHERE heap = ? AND name = ?", row).fetchone() is not None
+
+    def _missing(self, collection: str) -> Iterator[str]:
+        rows = self._scratch.execute("SELECT name FROM missing WHERE heap = ?", (self._heap(collection),))
+        return (name for (name,) in rows)
+
+    def _delete(self, collection: str) -> None:
+        for names in pages(self._missing(collection)):
+
+            def job(writer: Writer, foreign: Sequence[str] = names) -> Applied:
+                self._act(writer)
+                missing = forget(writer, self.place, writer.statuses(self.place, collection, foreign))
+                return delete_marks(writer, self.place, missing) + delete(writer, missing)
+
+            applied = self._store.write(job)
+            self.applied += applied
+            self.deleted += applied.written
+
+    def _act(self, writer: Writer) -> None:
+        writer.act_for(Acting(f"place {self.place}", MAX_CONFLICTS))
+
+    def _heap(self, collection: str) -> int:
+        number = self._heaps.get(collection)
+        if number is None:
+            self._scratch.execute("INSERT OR IGNORE INTO heap (name) VALUES (?)", (collection,))
+            (number,) = self._scratch.execute("SELECT id FROM heap WHERE name = ?", (collection,)).fetchone()
+            self._heaps[collection] = int(number)
+        return int(number)
+
+
+def _emptying_order(collection: str) -> tuple[bool, bool, str]:
+    """A room's sharing goes first, for the reasons of mirror.model.containers; visits last, for they name the marks."""
+    kind = parse_collection(collection).kind
+    return kind != NETCONF, kind == VISITS, collection
+
+
+def _take_changes(writer: Writer, changes: Sequence[Change], looked: bool) -> Applied:
+    """Take over what changed of marks."""
+    told = [(one.now, one.last) for one in changes if one.now is not None]
+    held = {
+        (record.collection, record.key): record
+        for collection, keys in _keys(one.record for one, _ in told).items()
+        for record in writer.get_many(collection, keys)
+    }
+    steps = [
+        (now, plan(last, held.get((now.record.collection, now.record.key)), now, looked=looked)) for now, last in told
+    ]
+    return carry_out(writer, steps) + delete(writer, [one.last for one in changes if one.now is None and one.last])
+
+
+def _keys(records: Iterable[Record]) -> dict[str, list[str]]:
+    keys: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        keys[record.collection].append(record.key)
+    return keys
+
+
+def _highest_of_old(reader: Reader) -> int:
+    """Return the highest message number that a store of 0.1.0 kept as a setting, or 0."""
+    value = str(values_of(reader.get("config", HIGHEST_KEY)).get("value", ""))
+    return int(value) if value.isascii() and value.isdigit() else 0
+
+
+def pages(things: Iterable[T], size: int = PAGE_RECORDS) -> Iterator[list[T]]:
+    """Yield things in lists of a bounded length."""
+    rest = iter(things)
+    while page := list(islice(rest, size)):
+        yield page
