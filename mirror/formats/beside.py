@@ -6,11 +6,11 @@ an item's exclusive id.  The new ones follow from the version alone, so every no
 
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import Message, parse_message, serialize_message
-from mirror.model.content_lines import Component, fold, name_of, value_of
+from mirror.model.content_lines import Component, Line, raw_line
+from mirror.model.heads import without_edits
 from mirror.model.item import find_item
 from mirror.model.keys import MESSAGE_PREFIX
 from mirror.model.kinds import ITEM_PREFIX, parse_collection
-from mirror.model.parts import without_written
 from mirror.model.record import Record, pack_head, record_crc, unpack_head
 
 
@@ -37,7 +37,7 @@ def beside(loser: Record, body: bytes) -> tuple[Record, bytes]:
 
 
 def _copy(loser: Record, key: str, head: bytes) -> Record:
-    return Record(loser.collection, key, 1, "copy", 1, head=without_written(head))
+    return Record(loser.collection, key, 1, "copy", 1, head=without_edits(head))
 
 
 def _file(loser: Record, mark: str) -> Record:
@@ -66,8 +66,7 @@ def _item(loser: Record, body: bytes, uid: str) -> bytes:
     item = find_item(body)
     if item is None:
         raise NoCopy(f"{loser.collection} {loser.key[:80]!r} holds no item whose id could be another")
-    lines = [part for line in _with_uid(item.component, uid).written() for part in fold(line)]
-    text = item.before + item.line_end.join(lines).encode() + item.after
+    text = item.frame.filled(b"\n".join(_with_uid(item.component, uid).written()))
     try:
         message = parse_message(text)
     except BadMessage:
@@ -76,10 +75,11 @@ def _item(loser: Record, body: bytes, uid: str) -> bytes:
 
 
 def _with_uid(component: Component, uid: str) -> Component:
-    lines = [_renamed(line, uid) if name_of(line) == "UID" else line for line in component.lines]
+    lines = [_renamed(line, uid) if line.name == "UID" else line for line in component.lines]
     inside = [_with_uid(part, uid) if part.name != "VALARM" else part for part in component.inside]
     return Component(component.name, lines, inside)
 
 
-def _renamed(line: str, uid: str) -> str:
-    return line[: len(line) - len(value_of(line))] + uid
+def _renamed(line: Line, uid: str) -> Line:
+    text = line.text[: len(line.text) - len(line.value)] + uid
+    return Line(line.name, raw_line(text), text)

@@ -11,14 +11,11 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.model.fields import Field, pack_fields, unpack_fields
+from mirror.model.heads import ORIGIN, STAMP, edits_in
 from mirror.model.kinds import NODES, MergeRule, kind_of
 from mirror.model.merge import is_item
 from mirror.model.nodes import newest_seen, vector_seen
-from mirror.model.parts import HEAD_KEY
 from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_in, vector_of
-
-STAMP, ORIGIN = 2, 3
-"""Where an edit of a part has them in a head: see mirror.model.parts."""
 
 
 class Present(NamedTuple):
@@ -47,7 +44,7 @@ def _stamps_inside(record: Record) -> Iterator[int]:
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         yield from (field.stamp for field in unpack_fields(record).values())
     elif is_item(record):
-        yield from (said[STAMP] for said in unpack_head(record.head).get(HEAD_KEY, {}).values())
+        yield from (edit[STAMP] for edit in edits_in(unpack_head(record.head)))
 
 
 def written_anew(record: Record, present: Present, version: Version) -> Record:
@@ -87,9 +84,9 @@ def _head_anew(record: Record, present: Present, version: Version) -> bytes:
 
 def _parts_anew(head: bytes, present: Present, version: Version) -> bytes:
     held = unpack_head(head)
-    for said in held.get(HEAD_KEY, {}).values():
-        if present.is_ahead(said[STAMP]):
-            said[STAMP], said[ORIGIN] = version
+    for edit in edits_in(held):
+        if present.is_ahead(edit[STAMP]):
+            edit[STAMP], edit[ORIGIN] = version
     return pack_head(held)
 
 

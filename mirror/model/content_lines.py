@@ -1,7 +1,8 @@
 """Content lines of iCalendar and vCard (RFC 5545 section 3.1, RFC 6350 section 3.2): unfolding, folding, components.
 
 Our own, because merging must give the same bytes on every node: a library's next version may fold or forgive
-differently.  Reads structure only; what a value means is not known here.
+differently.  Reads structure only; what a value means is not known here.  Lines are unfolded as bytes, before anything
+is decoded, since a fold may cut a character in two; what is not UTF-8 is kept as surrogates (``surrogateescape``).
 """
 
 import re
@@ -13,48 +14,90 @@ FOLD_BYTES = 75
 MAX_DEPTH = 8
 """Components inside components; deeper ones are taken for nonsense."""
 
-_FOLDED = re.compile(r"\r?\n[ \t]")
-_NAME = re.compile(r"(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)(?=[;:])")
+_LOGICAL = re.compile(rb"[^\n]+(?:\n[ \t][^\n]*)*")
+_FOLD = re.compile(rb"\n[ \t]")
+_END = re.compile(rb"\r*\n")
+_NAME = re.compile(r"(?:[A-Za-z0-9_-]+\.)?([A-Za-z0-9_-]+)(?=[;:])")
 _VALUE = re.compile(r'[^":]*(?:"[^"]*"[^":]*)*:(.*)', re.DOTALL)
+
+
+class Line(NamedTuple):
+    """A property: its name in capitals without a vCard's group, its bytes, and what it says.
+
+    ``raw`` is the line as it came, folded as it was, with LF between its physical lines and none at the end; ``text``
+    is the same unfolded.
+    """
+
+    name: str
+    raw: bytes
+    text: str
+
+    @property
+    def value(self) -> str:
+        return value_of(self.text)
 
 
 class Component(NamedTuple):
     """``BEGIN:name``, its own lines, the components inside it; all in the order in which they came."""
 
     name: str
-    lines: list[str]
+    lines: list[Line]
     inside: "list[Component]"
 
     def first(self, name: str) -> str:
         """Return the value of the first property of that name, or an empty string."""
-        return next((value_of(line) for line in self.lines if name_of(line) == name), "")
+        return next((line.value for line in self.lines if line.name == name), "")
 
-    def written(self) -> Iterator[str]:
-        """Yield the component's lines, unfolded."""
-        yield f"BEGIN:{self.name}"
-        yield from self.lines
+    def written(self) -> Iterator[bytes]:
+        """Yield the component's lines as they came."""
+        yield f"BEGIN:{self.name}".encode()
+        for line in self.lines:
+            yield line.raw
         for component in self.inside:
             yield from component.written()
-        yield f"END:{self.name}"
+        yield f"END:{self.name}".encode()
 
 
-def unfold(text: str) -> list[str]:
-    """Return the lines of a text, folded ones joined, empty ones left out."""
-    return [line for line in _FOLDED.sub("", text).replace("\r\n", "\n").split("\n") if line]
+def line_end_of(data: bytes) -> bytes:
+    """Return what ends the first line of a text: LF, with any number of CR before it."""
+    found = _END.search(data)
+    return found[0] if found else b"\n"
+
+
+def with_lf(data: bytes) -> bytes:
+    """Return a text with nothing but LF at the ends of its lines."""
+    data = data.replace(b"\r\n", b"\n")
+    return _END.sub(b"\n", data) if b"\r\n" in data else data
+
+
+def read_lines(data: bytes) -> list[Line]:
+    """Return the lines of a text, at whose ends LF stands; empty ones are left out."""
+    lines = (_line(raw) for raw in _LOGICAL.findall(data))
+    return [line for line in lines if line.text]
+
+
+def _line(raw: bytes) -> Line:
+    text = (_FOLD.sub(b"", raw) if b"\n" in raw else raw).decode("utf-8", "surrogateescape")
+    return Line(name_of(text), raw, text)
+
+
+def raw_line(text: str) -> bytes:
+    """Return a line that is written anew as Line.raw has it."""
+    return "\n".join(fold(text)).encode("utf-8", "surrogateescape")
 
 
 def fold(line: str) -> list[str]:
     """Return a line as the lines it is written in; no character is split."""
-    folded, at, room = [], 0, FOLD_BYTES
-    encoded = line.encode()
+    encoded = line.encode("utf-8", "surrogateescape")
+    folded, at, room = list[bytes](), 0, FOLD_BYTES
     while len(encoded) - at > room:
         end = at + room
-        while encoded[end] & 0xC0 == 0x80:  # in the middle of a character
-            end -= 1
-        folded.append(encoded[at:end].decode())
+        # In the middle of a character, which has four bytes at most; what has more of them is no UTF-8.
+        end -= next((back for back in range(4) if encoded[end - back] & 0xC0 != 0x80), 0)
+        folded.append(encoded[at:end])
         at, room = end, FOLD_BYTES - 1  # a folded line begins with a space
-    folded.append(encoded[at:].decode())
-    return [folded[0], *(f" {part}" for part in folded[1:])]
+    folded.append(encoded[at:])
+    return [("" if not number else " ") + part.decode("utf-8", "surrogateescape") for number, part in enumerate(folded)]
 
 
 def name_of(line: str) -> str:
@@ -66,32 +109,33 @@ def name_of(line: str) -> str:
 def value_of(line: str) -> str:
     """Return a property's value as it is written."""
     found = _VALUE.fullmatch(line)
-    return found[1] if found else ""
+    if found:
+        return found[1]
+    return line.partition(":")[2]  # a quote that is never closed
 
 
-def parse_component(text: str) -> Component:
-    """Return the one component that a text consists of.  Raises ValueError."""
-    lines = iter(unfold(text))
-    component = _read(lines, next(lines, ""), 0)
+def parse_component(data: bytes) -> Component:
+    """Return the one component that a text consists of, at whose lines' ends LF stands.  Raises ValueError."""
+    lines = iter(read_lines(data))
+    component = _read(lines, next(lines, Line("", b"", "")), 0)
     if next(lines, None) is not None:
         raise ValueError("something follows the component")
     return component
 
 
-def _read(lines: Iterator[str], begin: str, depth: int) -> Component:
-    if name_of(begin) != "BEGIN" or depth > MAX_DEPTH:
+def _read(lines: Iterator[Line], begin: Line, depth: int) -> Component:
+    if begin.name != "BEGIN" or depth > MAX_DEPTH:
         raise ValueError("no component begins here, or too deep inside others")
-    component = Component(value_of(begin).strip().upper(), [], [])
+    component = Component(begin.value.strip().upper(), [], [])
     for line in lines:
-        name = name_of(line)
-        if name == "BEGIN":
+        if line.name == "BEGIN":
             component.inside.append(_read(lines, line, depth + 1))
-        elif name == "END":
-            if value_of(line).strip().upper() != component.name:
-                raise ValueError(f"{component.name} ends as {value_of(line)[:40]!r}")
+        elif line.name == "END":
+            if line.value.strip().upper() != component.name:
+                raise ValueError(f"{component.name} ends as {line.value[:40]!r}")
             return component
-        elif name:
+        elif line.name:
             component.lines.append(line)
         else:
-            raise ValueError(f"{line[:40]!r} is no property")
+            raise ValueError(f"{line.text[:40]!r} is no property")
     raise ValueError(f"{component.name} does not end")

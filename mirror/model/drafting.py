@@ -5,11 +5,10 @@ What a client does with what it was shown, whether it is the command line, a pag
 
 from mirror.model.draft import NOTHING, Draft, base_of
 from mirror.model.merge import is_item
-from mirror.model.parts import MESSAGE, read_parts
+from mirror.model.naming import MESSAGE, REVISION
+from mirror.model.parts import read_parts
 from mirror.model.record import Record, record_crc
-
-REVISION = "revision"
-"""The part that every edit writes anew, so naming it alone says that nothing else was changed."""
+from mirror.model.wording import same
 
 
 def draft_over(
@@ -38,9 +37,12 @@ def only_over(held: Record | None, draft: Draft) -> Draft:
 
 
 def changed_parts(held: Record, held_body: bytes, draft: Draft) -> tuple[str, ...]:
-    """Return the names of an item's parts that a draft with its body inside changes; never none."""
+    """Return the names of an item's parts that a draft with its body inside changes; never none.
+
+    Every edit writes REVISION anew, so naming that alone says that nothing else was changed.
+    """
     made = Record(draft.collection, draft.key, 1, "draft", 1, head=draft.head, body=draft.body)
     old, new = read_parts(held, held_body), read_parts(made, draft.body)
-    names = old.named.keys() | new.named.keys()
-    changed = {name for name in names if name != MESSAGE and old.get(name).holds != new.get(name).holds}
+    names = (old.texts.keys() | new.texts.keys()) - {MESSAGE}
+    changed = {name for name in names if not same(name, old.texts.get(name), new.texts.get(name))}
     return tuple(sorted(changed | {REVISION}))

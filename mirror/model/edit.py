@@ -1,68 +1,78 @@
 """Local writes: the next version of a record, made from the one that is there or from an earlier one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 
+from mirror.model.composing import composed, shown, write_head
 from mirror.model.draft import Base, Draft
+from mirror.model.edits import Parts
 from mirror.model.fields import Field, Value, pack_fields, unpack_fields
+from mirror.model.heads import without_edits
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, Keep, inline_body, is_item, keep_inline, same_content
+from mirror.model.naming import is_noticed
 from mirror.model.nodes import Vector
-from mirror.model.parts import (
-    Parts,
-    edited,
-    is_noticed,
-    join,
-    lost_names,
-    read_parts,
-    stale_edit,
-    without_written,
-    write_body,
-    write_head,
-)
+from mirror.model.parts import edited, join, lost_names, read_parts, stale_edit
 from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_of
 
 FIRST_BORN = 1
 """The birth of an item that this node has never seen deleted."""
 
 
-def successor(current: Record | None, draft: Record, stamp: int, origin: str, body: Body = inline_body) -> Record:
+def successor(
+    current: Record | None,
+    draft: Record,
+    stamp: int,
+    origin: str,
+    body: Body = inline_body,
+    keep: Keep = keep_inline,
+) -> Record:
     """Return ``draft`` as a new version that replaces ``current`` (if there is one) everywhere.
 
     Whatever the draft's own stamps are, the result carries ``stamp`` and ``origin``.  An item that its own
     standard ranks below the current one (an older SEQUENCE, put back on purpose) becomes a new incarnation.
     """
-    born, vector, least, head = stamp, dict[str, int](), stamp, draft.head
     if is_item(draft):
-        head = without_written(head)
+        return _next_item(current, draft, stamp, origin, body, keep)
+    if current is None:
+        return _version(draft, stamp, origin, stamp)
+    born = stamp if current.dead else current.born
+    return _version(draft, stamp, origin, born, _past_behind(current, stamp, origin))
+
+
+def _next_item(current: Record | None, draft: Record, stamp: int, origin: str, body: Body, keep: Keep) -> Record:
+    draft = msgspec.structs.replace(draft, head=without_edits(draft.head))
+    if current is None:
         # Two nodes that file the same item independently (an invitation that came to both) make one incarnation,
         # so its own standard decides between them; what was created after a known deletion is a new one.
-        born = FIRST_BORN if current is None else stamp
-    if current is not None:
-        vector, least = vector_of(current), least_of(current)
-        if not current.dead and not is_item(draft):
-            born = current.born
-        elif not current.dead:
-            held = read_parts(current, body(current))
-            new = read_parts(msgspec.structs.replace(draft, head=head), body(draft))
-            if not _falls_behind(new, held):
-                born = current.born
-                if new.kind == held.kind != "":
-                    head = write_head(edited(held, new, stamp, origin))
-    return Record(
-        collection=draft.collection,
-        key=draft.key,
-        stamp=stamp,
-        origin=origin,
-        born=born,
-        past=past_of(vector, Version(stamp, origin), least),
-        head=head,
-        body=draft.body,
-        content=draft.content,
-        size=draft.size,
-    )
+        return _version(draft, stamp, origin, FIRST_BORN)
+    past = _past_behind(current, stamp, origin)
+    if current.dead:
+        return _version(draft, stamp, origin, stamp, past)
+    held, new = read_parts(current, body(current)), read_parts(draft, body(draft))
+    if _falls_behind(new, held):
+        return _version(draft, stamp, origin, stamp, past)
+    made = _version(draft, stamp, origin, current.born, past)
+    return _of_parts(made, edited(held, new, stamp, origin), new, held, keep) if new.kind == held.kind != "" else made
+
+
+def _of_parts(made: Record, parts: Parts, draft: Parts, held: Parts, keep: Keep) -> Record:
+    """Return a version of these parts.  Its body is the draft's where that shows them, else what is held changes."""
+    if shown(parts) == draft.texts:
+        return msgspec.structs.replace(made, head=write_head(replace(parts, texts=draft.texts)))
+    parts, text = composed(parts, held.texts)
+    return keep(msgspec.structs.replace(made, head=write_head(parts), body=b"", content=b"", size=0), text)
+
+
+def _version(draft: Record, stamp: int, origin: str, born: int, past: Past = ()) -> Record:
+    return msgspec.structs.replace(draft, stamp=stamp, origin=origin, born=born, dead=False, past=past)
+
+
+def _past_behind(current: Record, stamp: int, origin: str) -> Past:
+    return past_of(vector_of(current), Version(stamp, origin), least_of(current))
 
 
 def _falls_behind(new: Parts, held: Parts) -> bool:
@@ -126,14 +136,14 @@ def written(
     if draft.base is not None and (draft.base.begins_after(current) or (draft.dead and current is None)):
         return _in_its_incarnation(current, draft, draft.base, stamp, origin)
     if current is None or (draft.base is not None and draft.base.covers(current)):
-        return Written(_knowing(current, draft, seen, stamp, origin, body))
+        return Written(_knowing(current, draft, seen, stamp, origin, body, keep))
     if current.dead and draft.base is not None:
         return _after_deletion(current, draft, stamp, origin)
     if draft.dead:
         made = tombstone(current, stamp, origin)
         return Written(msgspec.structs.replace(made, past=past_of(seen, made.version)), (Loser(current),))
     if current.dead:
-        return Written(_knowing(current, draft, seen, stamp, origin, body))
+        return Written(_knowing(current, draft, seen, stamp, origin, body, keep))
     if kind_of(draft.collection).rule is MergeRule.FIELDS:
         return _stale_fields(current, draft, seen, stamp, origin)
     if draft.key == current.key and is_item(current):
@@ -156,7 +166,7 @@ def _in_its_incarnation(current: Record | None, draft: Draft, base: Base, stamp:
         past = past_of(base.vector, Version(stamp, origin), least_of(_version_of(draft, base)))
         made = _record(draft, stamp, origin, base.born, past, head)
         if is_item(made):
-            made = msgspec.structs.replace(made, head=without_written(head))
+            made = msgspec.structs.replace(made, head=without_edits(head))
     lost = current is not None and not current.dead and not base.covers(current) and not same_content(made, current)
     return Written(made, (Loser(current),) if lost and current is not None else ())
 
@@ -186,7 +196,9 @@ def _record(draft: Draft, stamp: int, origin: str, born: int, past: Past, head: 
     )
 
 
-def _knowing(current: Record | None, draft: Draft, seen: Vector, stamp: int, origin: str, body: Body) -> Record:
+def _knowing(
+    current: Record | None, draft: Draft, seen: Vector, stamp: int, origin: str, body: Body, keep: Keep
+) -> Record:
     """Return the version of a draft whose author had seen all that is held."""
     if draft.dead:
         held = current or _record(draft, stamp, origin, stamp, (), b"")
@@ -195,7 +207,7 @@ def _knowing(current: Record | None, draft: Draft, seen: Vector, stamp: int, ori
         made = with_fields(current, draft.collection, draft.key, unpack_head(draft.head), stamp, origin)
         # With none of its other fields here it takes those away that its author had seen: so it has not seen them.
         return _having_seen(made, seen) if current is not None and not current.dead else made
-    made = successor(current, _record(draft, stamp, origin, stamp, (), draft.head), stamp, origin, body)
+    made = successor(current, _record(draft, stamp, origin, stamp, (), draft.head), stamp, origin, body, keep)
     return _having_seen(made, seen)
 
 
@@ -235,19 +247,17 @@ def _stale_item(
     current: Record, draft: Draft, seen: Vector, stamp: int, origin: str, body: Body, keep: Keep
 ) -> Written:
     past = past_of(seen, Version(stamp, origin))
-    alone = _record(draft, stamp, origin, current.born, past, without_written(draft.head))
+    alone = _record(draft, stamp, origin, current.born, past, without_edits(draft.head))
     held, new = read_parts(current, body(current)), read_parts(alone, body(alone))
     ours = stale_edit(held, new, draft.changed, stamp, origin)
     joined = join(held, ours)
-    made = msgspec.structs.replace(
-        alone, past=past_of(vector_of(current), alone.version, least_of(current)), head=write_head(joined)
-    )
+    made = msgspec.structs.replace(alone, past=past_of(vector_of(current), alone.version, least_of(current)))
     if joined == held:
-        made = msgspec.structs.replace(made, body=current.body, content=current.content, size=current.size)
-    elif _same_texts(joined, new):
-        made = msgspec.structs.replace(made, body=draft.body, content=draft.content, size=draft.size)
+        made = msgspec.structs.replace(
+            made, head=write_head(held), body=current.body, content=current.content, size=current.size
+        )
     else:
-        made = keep(made, write_body(joined))
+        made = _of_parts(made, joined, new, held, keep)
     lost = [
         Loser(record, tuple(names))
         for record, names in (
@@ -257,11 +267,6 @@ def _stale_item(
         if names
     ]
     return Written(_having_seen(made, seen), tuple(lost))
-
-
-def _same_texts(one: Parts, other: Parts) -> bool:
-    names = one.named.keys() | other.named.keys()
-    return one.kind == other.kind and all(one.get(name).holds == other.get(name).holds for name in names)
 
 
 def past_beside(current: Record, version: Version, seen: Vector) -> Past:
@@ -307,15 +312,15 @@ def restoring(loser: Record, parts: tuple[str, ...], base: Base, current: Record
         return msgspec.structs.replace(draft, head=pack_head(values), base=_anew(base, current))
     if not is_item(loser):
         return msgspec.structs.replace(draft, head=loser.head, base=_anew(base, current))
-    draft = msgspec.structs.replace(draft, head=without_written(loser.head), base=_anew(base, current))
+    draft = msgspec.structs.replace(draft, head=without_edits(loser.head), base=_anew(base, current))
     if current is None or current.dead:
         return draft
     lost, held = read_parts(loser, body(loser)), read_parts(current, body(current))
     if lost.kind != held.kind or not lost.kind:
         return draft
     names = parts or tuple(_written_by(lost, loser))
-    mixed = held._replace(named={**held.named, **{name: lost.get(name) for name in names}})
-    return msgspec.structs.replace(draft, body=write_body(mixed), content=b"", size=0, changed=names)
+    mixed = replace(held, named={**held.named, **{name: lost.get(name) for name in names}})
+    return msgspec.structs.replace(draft, body=composed(mixed, held.texts)[1], content=b"", size=0, changed=names)
 
 
 def _anew(base: Base, current: Record | None) -> Base | None:

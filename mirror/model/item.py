@@ -9,11 +9,16 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from mirror.model.content_lines import Component, parse_component
+from mirror.model.frame import Frame, find_frame
 
 MAX_PARSED = 8 * 1024 * 1024
-"""Bytes of a message in which an item is looked for; larger ones are compared as a whole.
+"""Bytes of an item that is looked into; larger ones are compared as a whole.
 
 More than the parts that mirror.model.limits allows can make together, so what merging makes is looked into again."""
+MAX_MESSAGE = 64 * 1024 * 1024
+"""Bytes of a message in which an item is looked for: more than MAX_COPIES encoded ones can have."""
+MAX_COPIES = 2
+"""Copies of an item in one message; where there are more of them it is compared as a whole."""
 ITEM_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL")
 
 _MOMENT = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)(?:\.\d*)?)?Z?", re.ASCII)
@@ -27,12 +32,10 @@ class Rank(NamedTuple):
 
 
 class Item(NamedTuple):
-    """An item, and the bytes of the message before and after it."""
+    """An item, and the message around it."""
 
-    before: bytes
+    frame: Frame
     component: Component
-    after: bytes
-    line_end: str
 
     @property
     def rank(self) -> Rank:
@@ -45,25 +48,16 @@ class Item(NamedTuple):
 
 def find_item(message: bytes) -> Item | None:
     """Return the item in a serialized message, or None when there is none that can be read."""
-    place = _place(message) if len(message) <= MAX_PARSED else None
-    if place is None:
+    found = find_frame(message) if len(message) <= MAX_MESSAGE else None
+    if found is None:
         return None
-    start, end = place
+    frame, text = found
+    if len(text) > MAX_PARSED or len(frame.slots) > MAX_COPIES:
+        return None
     try:
-        text = message[start:end].decode("utf-8")
-        component = parse_component(text)
-    except ValueError:  # not UTF-8, or not what it looked like
+        return Item(frame, parse_component(text))
+    except ValueError:  # it is not what it looked like
         return None
-    return Item(message[:start], component, message[end:], "\r\n" if "\r\n" in text else "\n")
-
-
-def _place(message: bytes) -> tuple[int, int] | None:
-    upper = message.upper()
-    for kind in (b"VCALENDAR", b"VCARD"):
-        start, last = upper.find(b"BEGIN:" + kind), upper.rfind(b"END:" + kind)
-        if 0 <= start < last:
-            return start, last + len(b"END:" + kind)
-    return None
 
 
 def item_rank(message: bytes) -> Rank:

@@ -32,6 +32,7 @@ FIELDS = Class("fields", 128, 32 * 1024)
 MARKS = Class("resolved conflicts", 16, 0)
 
 AROUND = Class("the message around an item", 2, 512 * 1024)
+LABELS = Class("how a message labels and encodes an item", 2, 1024)
 IDENTITIES = Class("events, tasks and journal entries of an item", 128, 512)
 REVISIONS = Class("revisions", 128, 512)
 TIMES = Class("times and recurrences", 128, 8 * 1024)
@@ -40,7 +41,7 @@ ZONES = Class("time zones and other components", 16, 32 * 1024)
 PICTURES = Class("pictures, keys and attachments", 4, 256 * 1024)
 TEXTS = Class("long texts", 64, 16 * 1024)
 PROPERTIES = Class("properties", 1024, 1024)
-PART_CLASSES = (AROUND, IDENTITIES, REVISIONS, TIMES, ALARMS, ZONES, PICTURES, TEXTS, PROPERTIES, MARKS)
+PART_CLASSES = (AROUND, LABELS, IDENTITIES, REVISIONS, TIMES, ALARMS, ZONES, PICTURES, TEXTS, PROPERTIES, MARKS)
 
 
 def greatest(

@@ -12,10 +12,10 @@ import msgspec
 
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Field, check_fields, cut_fields, pack_fields
+from mirror.model.heads import without_edits
 from mirror.model.judge import finding, judge
 from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, kind_of
 from mirror.model.merge import check_head, is_item
-from mirror.model.parts import HEAD_KEY
 from mirror.model.record import INLINE_LIMIT, Record, Version, pack_head, past_of, unpack_head
 
 KeepBody = Callable[[Record, bytes], Record]
@@ -80,8 +80,7 @@ def _mended_head(record: Record, made: Record) -> bytes:
         try:
             check_head(whole)
         except BadRecord:
-            values.pop(HEAD_KEY, None)
-            return pack_head(values)
+            return without_edits(record.head)
     return record.head if not finding(msgspec.structs.replace(made, head=record.head)) else b""
 
 

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from mirror.model.composing import composed, write_head
 from mirror.model.fields import MARK, Field, check_fields, cut_fields, order, pack_fields, unpack_fields
+from mirror.model.heads import check_edits
 from mirror.model.kinds import ITEM_PREFIX, MergeRule, kind_of
-from mirror.model.parts import check_written, join, lost_names, read_parts, write_body, write_head
+from mirror.model.parts import join, lost_names, read_parts
 from mirror.model.record import Record, Version, covers, least_of, past_of, record_bytes, unpack_head, vector_of
 
 
@@ -71,7 +73,7 @@ def check_head(record: Record) -> None:
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         check_fields(record)
     elif is_item(record):
-        check_written(record)
+        check_edits(record)
     else:
         unpack_head(record.head)
 
@@ -140,15 +142,17 @@ def _merge_items(left: Record, right: Record, body: Body, keep: Keep) -> Merged:
     versions = [(read_parts(record, text), text, record) for record, text in zip((left, right), texts, strict=True)]
     joined = join(versions[0][0], versions[1][0])
     # Where one side's parts are all the later ones its text stays as it is; else it is written anew.
-    same = [(text, record) for parts, text, record in versions if parts == joined]
-    merged = msgspec.structs.replace(_joint(left, right), head=write_head(joined))
+    same = [version for version in versions if version[0] == joined]
     if same:
-        _, whole = max(same, key=lambda pair: (pair[0], record_bytes(pair[1])))
-        merged = msgspec.structs.replace(merged, body=whole.body, content=whole.content, size=whole.size)
+        parts, _, whole = max(same, key=lambda version: (version[1], record_bytes(version[2])))
+        merged = msgspec.structs.replace(
+            _joint(left, right), head=write_head(parts), body=whole.body, content=whole.content, size=whole.size
+        )
         if (whole.version, whole.past) == (merged.version, merged.past):
             merged = whole
     else:
-        merged = keep(merged, write_body(joined))
+        parts, text = composed(joined)
+        merged = keep(msgspec.structs.replace(_joint(left, right), head=write_head(parts)), text)
     lost = [
         (loser, tuple(names))
         for (parts, _, loser), (_, _, other) in (versions, versions[::-1])

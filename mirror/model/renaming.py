@@ -12,13 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.model.fields import pack_fields, unpack_fields
+from mirror.model.heads import ORIGIN, STAMP, edits_in
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import is_item
-from mirror.model.parts import HEAD_KEY
 from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_in, vector_of
-
-STAMP, ORIGIN = 2, 3
-"""Where an edit of a part has them in a head: see mirror.model.parts."""
 
 
 class Renaming(NamedTuple):
@@ -55,7 +52,7 @@ def _versions_inside(record: Record) -> Iterator[Version]:
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         yield from (Version(field.stamp, field.origin) for field in unpack_fields(record).values())
     elif is_item(record):
-        yield from (Version(said[STAMP], said[ORIGIN]) for said in unpack_head(record.head).get(HEAD_KEY, {}).values())
+        yield from (Version(edit[STAMP], edit[ORIGIN]) for edit in edits_in(unpack_head(record.head)))
 
 
 def renamed(record: Record, renaming: Renaming) -> Record:
@@ -83,8 +80,8 @@ def _head(record: Record, renaming: Renaming) -> bytes:
     if not is_item(record):
         return record.head
     held = unpack_head(record.head)
-    for said in held.get(HEAD_KEY, {}).values():
-        said[ORIGIN] = renaming.version(Version(said[STAMP], said[ORIGIN])).origin
+    for edit in edits_in(held):
+        edit[ORIGIN] = renaming.version(Version(edit[STAMP], edit[ORIGIN])).origin
     return pack_head(held)
 
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 
 import msgspec
 
+from mirror.model.composing import write_head
 from mirror.model.fields import MARK, Field, cut_fields, pack_fields, unpack_fields
+from mirror.model.heads import read_head
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
-from mirror.model.parts import SETTLED, read_parts, with_settled, write_head
+from mirror.model.naming import SETTLED
+from mirror.model.parts import read_parts, with_settled
 from mirror.model.record import Record, pack_head, unpack_head
 
 HEAD_KEY = "settled"
@@ -52,9 +55,8 @@ def _named(record: Record) -> set[str]:
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         return {name.removeprefix(MARK) for name in unpack_fields(record) if name.startswith(MARK)}
     if is_item(record):
-        written = unpack_head(record.head).get("written")
-        names = written if isinstance(written, dict) else {}
-        return {name.removeprefix(SETTLED) for name in names if name.startswith(SETTLED)}
+        _, said = read_head(record)
+        return {name.removeprefix(SETTLED) for name in said if name.startswith(SETTLED)}
     return set(_listed(unpack_head(record.head).get(HEAD_KEY)))
 
 

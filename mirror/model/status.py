@@ -14,8 +14,10 @@ from mirror.model.draft import Base, base_of
 from mirror.model.fields import unpack_fields, values_of
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
-from mirror.model.parts import is_noticed, read_parts
+from mirror.model.naming import is_noticed
+from mirror.model.parts import read_parts
 from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_crc
+from mirror.model.wording import meaning
 
 FINGERPRINT_BYTES = 8
 RISES = b""
@@ -64,8 +66,7 @@ def fingerprints(record: Record, body: Body = inline_body) -> dict[str, bytes]:
     if is_item(record):
         parts = read_parts(record, body(record))
         if parts.kind:
-            held = {name: part.holds for name, part in parts.named.items() if is_noticed(name)}
-            return {name: fingerprint(holds) for name, holds in held.items() if holds is not None}
+            return {name: fingerprint(meaning(text)) for name, text in parts.texts.items() if is_noticed(name)}
         return {WHOLE: _body_fingerprint(record)}  # its head says what one server knows of it, its number there
     return {WHOLE: fingerprint(record.head + _body_fingerprint(record))}
 
@@ -91,7 +92,7 @@ def said_by(record: Record, origin: str, body: Body = inline_body) -> dict[str, 
     if is_item(record):
         parts = read_parts(record, body(record))
         if parts.kind:
-            return {name: one for name, one in said.items() if parts.named[name].edit.origin == origin} or None
+            return {name: one for name, one in said.items() if parts.get(name).edit.origin == origin} or None
     return said if record.origin == origin else None
 
 

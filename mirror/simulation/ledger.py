@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mirror.model.draft import Draft
+from mirror.model.edits import Edit, Part
 from mirror.model.fields import MARK, Field, unpack_fields
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import is_item
+from mirror.model.naming import is_noticed
 from mirror.model.nodes import Vector
-from mirror.model.parts import Edit, Part, is_noticed, read_parts
+from mirror.model.parts import read_parts
 from mirror.model.record import Record, Version, covers, unpack_head
 
 Thing = tuple[str, str]

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.formats.beside import NoCopy
-from mirror.model.content_lines import name_of
 from mirror.model.draft import Base, Changed, Draft, base_of, joint_base
 from mirror.model.drafting import deletion_of, draft_over, only_over
 from mirror.model.errors import StampAhead
@@ -234,8 +233,9 @@ def a_property(chance: random.Random, text: str) -> tuple[str, str]:
 def with_property(held: bytes | None, key: str, name: str, value: str) -> bytes:
     """Return an item with one property changed, or a new one."""
     item = find_item(held) if held is not None else None
-    lines = item.component.inside[0].lines if item is not None else [f"UID:{key}", "SEQUENCE:0", "SUMMARY:new"]
-    kept = [line for line in lines if name_of(line) != name]
+    kept = [f"UID:{key}", "SEQUENCE:0", "SUMMARY:new"]
+    if item is not None:
+        kept = [line.text for line in item.component.inside[0].lines if line.name != name]
     return EVENT.format(lines="\n".join([*kept, f"{name}:{value}"])).encode()
 
 

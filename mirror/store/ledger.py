@@ -31,8 +31,9 @@ from mirror.model.edit import (
     with_fields,
     written,
 )
-from mirror.model.errors import BadContent, BadRecord, StampAhead
+from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import Value, order, pack_fields, unpack_fields, values_of
+from mirror.model.heads import without_edits
 from mirror.model.item import MAX_PARSED
 from mirror.model.judge import Unfit, cannot, judge, sort_out
 from mirror.model.keys import kept_key, old_cut
@@ -40,7 +41,6 @@ from mirror.model.kinds import HORIZON_KEY, NODES, Collection, MergeRule, check_
 from mirror.model.mending import mended
 from mirror.model.merge import Merged, is_item, merge
 from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
-from mirror.model.parts import without_written
 from mirror.model.record import (
     INLINE_LIMIT,
     MAX_CONTENT,
@@ -167,10 +167,6 @@ class Ledger(Tables):
         missing = [(content, size) for content, size in wanted.items() if not self.content_complete(content)]
         if missing:
             raise MissingContent(missing)
-        for record in records:
-            if record.content and (size := self.content_size(record.content)) != record.size:
-                what = f"record {record.collection} {record.key[:80]!r}"
-                raise BadRecord(f"{what}: its content has {size} bytes, not {record.size}")
 
     def _merge_group(self, collection: str, group: dict[str, Added]) -> Applied:
         held = self.held(collection, group)
@@ -512,7 +508,7 @@ class Ledger(Tables):
             values = unpack_head(record.head)
             made = with_fields(current, record.collection, record.key, values, self.clock.tick(), self._origin)
         else:
-            made = successor(current, record, self.clock.tick(), self._origin, self.body)
+            made = successor(current, record, self.clock.tick(), self._origin, self.body, self.store_body)
         losers = overwritten(current, made, self._origin, self.body) if current is not None else ()
         if losers and not (_is_fields(made) or is_item(made)):
             # It does not know what it replaces: so nobody takes it for having seen that, and all keep what lost.
@@ -524,7 +520,7 @@ class Ledger(Tables):
         """Write a draft, made from what is here now, as this node's next version of its record; returns that."""
         check_collection(draft.collection)
         current = self.get(draft.collection, draft.key)
-        return self._put(successor(current, draft, self.clock.tick(), self._origin, self.body))
+        return self._put(successor(current, draft, self.clock.tick(), self._origin, self.body, self.store_body))
 
     def set_fields(self, collection: str, key: str, values: Mapping[str, Value]) -> Record:
         """Set fields of a record, leaving the others, and return the new version."""
@@ -661,7 +657,7 @@ class Ledger(Tables):
         current = self.get(conflict.loser.collection, conflict.loser.key)
         record = None
         if current is not None and not current.dead:
-            made = successor(current, _as_draft(current), self.clock.tick(), self._origin, self.body)
+            made = successor(current, _as_draft(current), self.clock.tick(), self._origin, self.body, self.store_body)
             record = self._put(settling(made, [record_crc(conflict.loser)], self.body))
         self.resolve_conflict(number, stamp_ms(self.clock.last))
         return record
@@ -738,50 +734,34 @@ class Ledger(Tables):
 
     # -- contents ---------------------------------------------------------------------------------
 
-    def add_content(self, content: bytes, size: int, offset: int, data: bytes, party: str = "") -> bool:
+    def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:
         """Store a part of a content; returns True once it is complete and its SHA-256 proved right.
 
-        Parts come in order; one that was stored before is skipped.  What comes from a ``party`` that is not trusted is
-        kept apart until it is proved, and begins anew at offset 0: else it could spoil what others send.
-
-        Raises BadRecord; and BadContent, after which ``drop_content`` has to be called, in a job of its own.
+        Parts come in order; one that was stored before is skipped.  Raises BadRecord when the whole
+        does not have the hash that names it; then all of it is forgotten.
         """
         if not INLINE_LIMIT < size <= MAX_CONTENT:
             raise BadRecord(f"content {content.hex()}: {size} bytes are out of range")
-        if party and self.content_complete(content):
-            return True  # nor does it tell who does not have it that it is here
-        place = _apart(content, party) if party else content
-        state = self.content_state(place)
-        if state is not None and offset == 0 and (place != content or _is_other(state, size)):
-            self.forget_content(place)
-            state = None
+        state = self.content_state(content)
         if state is None:
-            self.begin_content(place, size)
+            self.begin_content(content, size)
             state = ContentState(size, 0)
         if state.size != size or offset > state.have or offset + len(data) > size:
-            here = f"{state.have} of {state.size}"
-            raise BadContent(content, f"has a part at {offset} of {size}, which does not fit {here} here")
+            raise BadRecord(
+                f"content {content.hex()}: part at {offset} of {size} does not fit {state.have} of {state.size}"
+            )
         data = data[state.have - offset :]
         if not data:
             return state.have == size
-        self._hash(place, state.have, data)
-        self.append_content(place, state.have, data)
+        self._hash(content, state.have, data)
+        self.append_content(content, state.have, data)
         if state.have + len(data) < size:
             return False
-        _, hasher = self._hashers.pop(place)
+        _, hasher = self._hashers.pop(content)
         if hasher.digest() != content:
-            raise BadContent(content, "arrived with another SHA-256 and was thrown away")
-        if place != content:
             self.forget_content(content)
-            self.rename_content(place, content)
+            raise BadRecord(f"content {content.hex()} arrived with another SHA-256 and was thrown away")
         return True
-
-    def drop_content(self, content: bytes, party: str = "") -> None:
-        """Drop what there is of a content that is not complete."""
-        place = _apart(content, party) if party else content
-        self._hashers.pop(place, None)
-        if not self.content_complete(place):
-            self.forget_content(place)
 
     def _hash(self, content: bytes, have: int, data: bytes) -> None:
         hashed, hasher = self._hashers.pop(content, (0, hashlib.sha256()))
@@ -817,19 +797,9 @@ class Ledger(Tables):
         return unused
 
 
-def _apart(content: bytes, party: str) -> bytes:
-    """Return under which name a content is kept that a party sends, until it is proved; no content has that name."""
-    return hashlib.sha256(b"under way from " + party.encode() + b"\0" + content).digest()
-
-
-def _is_other(state: ContentState, size: int) -> bool:
-    """Tell whether what is under way was said to be of another size: then one of the two who sent it was wrong."""
-    return state.have < state.size != size
-
-
 def _as_draft(record: Record) -> Record:
     """Return a version as the draft of one that says the same."""
-    return msgspec.structs.replace(record, head=without_written(record.head)) if is_item(record) else record
+    return msgspec.structs.replace(record, head=without_edits(record.head)) if is_item(record) else record
 
 
 def _is_fields(record: Record) -> bool:

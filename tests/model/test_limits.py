@@ -14,7 +14,8 @@ from mirror.model.fields import MARK, Field, check_fields, pack_fields, unpack_f
 from mirror.model.judge import Unfit, judge, sort_out
 from mirror.model.limits import FIELDS, MARKS, MAX_INT, MAX_NAME, PICTURES, PROPERTIES
 from mirror.model.merge import Merged, check_head, merge
-from mirror.model.parts import class_of, read_parts
+from mirror.model.naming import class_of
+from mirror.model.parts import read_parts
 from mirror.model.record import (
     LEAST,
     MAX_HEAD,
@@ -192,7 +193,7 @@ def test_four_items_full_of_properties(seed: int) -> None:
 
 
 def test_an_item_with_more_than_there_is_room_for_is_compared_as_a_whole() -> None:
-    lines = "\n".join(f"X-P{number}:1" for number in range(PROPERTIES.count + 1))
+    lines = "\n".join(f"X-P{number}:{'1' * 900}" for number in range(PROPERTIES.count + 1))
     body = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n".encode()
     assert read_parts(Record("messages/r", "euid:u", 5, "a", 5), body).kind == ""
     picture = f"BEGIN:VCARD\nVERSION:3.0\nPHOTO:{'x' * PICTURES.size}\nEND:VCARD\n".encode()
