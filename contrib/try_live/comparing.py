@@ -34,6 +34,9 @@ class Expected(NamedTuple):
 EXPECTED = (
     Expected("nodes", "*", "a node's own sign of life"),
     Expected(
+        "killed-rooms", "*", "what rooms were that the first node held and the server killed: they can be restored"
+    ),
+    Expected(
         "users",
         "u_lastcall",
         "the log-in of the bootstrap itself, where it goes by TCP; written at most once a day",
