@@ -126,9 +126,9 @@ def _show(findings: Findings, as_json: bool) -> None:
             click.echo(f"  refused {count} times: {line}")
     for run in findings.bootstraps:
         click.echo(
-            f"Bootstrap {run.title}: {run.seconds:.1f} s, {run.written} records written, {run.already_held} there "
-            f"already, {run.conflicts} conflicts, {len(run.refused)} refused, {run.notices} notices, "
-            f"exit code {run.exit_code}"
+            f"Bootstrap {run.title}: {run.seconds:.1f} s ({run.cpu_seconds:.1f} s of CPU), {run.written} records "
+            f"written, {run.already_held} there already, {run.conflicts} conflicts, {len(run.refused)} refused, "
+            f"{run.notices} notices, exit code {run.exit_code}"
         )
         if run.held_back:
             click.echo(f"  held back at first, then accepted: {run.held_back}")

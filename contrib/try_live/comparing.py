@@ -115,7 +115,11 @@ def _fields(reader: Reader, record: Record) -> dict[str, Any]:
         fields = {"(the head)": record.head.hex()}
     fields.pop(EDITS, None)  # which version wrote which part of an item: a version, and no contents
     body = reader.body(record)
-    return fields | {BODY: f"{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()[:16]}"}
+    return fields | {BODY: _digest(body)}
+
+
+def _digest(body: bytes) -> str:
+    return f"{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()[:16]}"
 
 
 def written_since(directory: Path, sequence: int) -> list[tuple[str, str]]:
@@ -174,11 +178,12 @@ def _shown(fields: Fields | None) -> str | None:
 # -- against the server itself ----------------------------------------------------------------------------
 
 
-def compare_with_server(world: World, held: Contents, node: str) -> list[Difference]:
+def compare_with_server(world: World, held: Contents, node: str, as_written: bool) -> list[Difference]:
     """Return where a node holds something else than the server lists; the server is on the left.
 
-    Users, floors, rooms, messages and files are looked for on both sides, and of those that are on both what the
-    server tells of them in a line.  ``node`` is the server's node name.
+    Users, floors, rooms, messages, files and system messages are looked for on both sides, and of those that are on
+    both what the server tells of them in a line.  ``node`` is the server's node name; ``as_written`` tells whether
+    system messages are held as the files are, and not as the server tells them.
     """
     rooms = [room for room in world.rooms() if not any(left.is_one(room) for left in LEFT_OUT)]
     found = [
@@ -186,6 +191,7 @@ def compare_with_server(world: World, held: Contents, node: str) -> list[Differe
         *_compare("floors", _floors(world), _by("f_name", held.get("floors", {}))),
         *_compare("rooms", {room.name: _parameters(room) for room in rooms}, _by("QRname", held.get("rooms", {}))),
         *_settings(world, held.get("config", {})),
+        *_compare("system-messages", _banners(world, as_written), held.get("system-messages", {})),
     ]
     for room in rooms:
         found += _room(world, room, held, node)
@@ -236,6 +242,11 @@ def _settings(world: World, held: Things) -> Iterator[Difference]:
     there = dict(line.split("|", 1) for line in world.witness.lines("CONF LISTVAL"))
     both = {key: {"value": there[key]} for key, fields in held.items() if key in there and "value" in fields}
     return _compare("config", both, {key: held[key] for key in both})
+
+
+def _banners(world: World, as_written: bool) -> Things:
+    files = [file for file in (world.server.home / "messages").iterdir() if not file.name.startswith(".")]
+    return {file.name: {BODY: _digest(file.read_bytes())} if as_written else {} for file in files}
 
 
 def _room(world: World, room: Room, held: Contents, node: str) -> Iterator[Difference]:

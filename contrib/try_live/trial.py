@@ -6,6 +6,7 @@ are compared, and a third bootstrap of the unchanged server must write nothing.
 
 import json
 import os
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from mirror.cli.processes import NodeProcess, ProcessFailed
 from mirror.model.applied import Applied
 from try_live.changing import Done, Sizes, Told, change, fill
 from try_live.comparing import (
+    Contents,
     Difference,
     compare_with_server,
     differences,
@@ -39,6 +41,8 @@ class Bootstrap(NamedTuple):
 
     title: str
     seconds: float
+    cpu_seconds: float
+    """Of the command's own process, without the server's."""
     written: int
     already_held: int
     conflicts: int
@@ -103,7 +107,8 @@ def run_trial(plan: Plan, directory: Path, say: Callable[[str], None]) -> Findin
 
 
 def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], None], told: Told) -> Findings:
-    same, fresh = (_node(directory, name) for name in (SAME, FRESH))
+    nodes = {name: _node(directory, name) for name in (SAME, FRESH)}
+    same, fresh = nodes.values()
     say("filling it")
     filled = fill(world, plan.sizes, told)
     runs = [_bootstrap("first", same, world, plan.door, say)]
@@ -112,25 +117,30 @@ def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], N
     changed = change(world, plan.changes, told)
     runs.append(_bootstrap("after the changes", same, world, plan.door, say))
     runs.append(_bootstrap("into a fresh node", fresh, world, plan.door, say))
-    held, other = read_node(same.directory), read_node(fresh.directory)
+    held = {name: read_node(node.directory) for name, node in nodes.items()}
     end = feed_end(same.directory)
     runs.append(_bootstrap("of the unchanged server", same, world, plan.door, say))
     rewritten = written_since(same.directory, end)
     say("comparing")
-    node = world.witness.ask("CONF GETVAL|c_nodename").fields[0].lower()
-    against = {SAME: compare_with_server(world, held, node), FRESH: compare_with_server(world, other, node)}
     return Findings(
-        world.server.version(),
-        plan.seed,
-        filled,
-        changed,
-        runs,
-        rewritten,
-        sum(map(len, other.values())),
-        differences(held, other),
-        {name: found for name, found in against.items() if found},
-        {node.name: said for node in (same, fresh) if (said := _damage(node))},
+        version=world.server.version(),
+        seed=plan.seed,
+        filled=filled,
+        changed=changed,
+        bootstraps=runs,
+        rewritten=rewritten,
+        records=sum(map(len, held[FRESH].values())),
+        between_nodes=differences(held[SAME], held[FRESH]),
+        with_server=_against_server(world, held, as_written=plan.door == SOCKET),
+        damage={name: said for name, node in nodes.items() if (said := _damage(node))},
     )
+
+
+def _against_server(world: World, held: dict[str, Contents], as_written: bool) -> dict[str, list[Difference]]:
+    """Return, by node, where it holds something else than the server lists; nodes that don't are left out."""
+    server = world.witness.ask("CONF GETVAL|c_nodename").fields[0].lower()
+    found = {name: compare_with_server(world, contents, server, as_written) for name, contents in held.items()}
+    return {name: some for name, some in found.items() if some}
 
 
 def _node(directory: Path, name: str) -> NodeProcess:
@@ -156,6 +166,7 @@ def _bootstrap(title: str, node: NodeProcess, world: World, door: str, say: Call
     again = _run_bootstrap(title, node, _url(world, door), ACCEPT)
     return again._replace(
         seconds=round(first.seconds + again.seconds, 2),
+        cpu_seconds=round(first.cpu_seconds + again.cpu_seconds, 2),
         written=first.written + again.written,
         conflicts=first.conflicts + again.conflicts,
         held_back=first.held_back,
@@ -164,23 +175,30 @@ def _bootstrap(title: str, node: NodeProcess, world: World, door: str, say: Call
 
 def _run_bootstrap(title: str, node: NodeProcess, *arguments: str) -> Bootstrap:
     """Run the command once.  Raises TrialFailed where nothing of it can be read."""
-    began = time.monotonic()
+    began, spent = time.monotonic(), _spent()
     result = node.run("bootstrap", *arguments, "--json", check=False)
-    seconds = time.monotonic() - began
+    seconds, cpu = time.monotonic() - began, _spent() - spent
     try:
         told = json.loads(result.stdout)
     except json.JSONDecodeError:
         said = "".join(result.stderr.strip().splitlines()[-1:])
         raise TrialFailed(f"the bootstrap '{title}' ended with exit code {result.returncode}: {said}") from None
-    return _read_report(title, seconds, told, result.returncode)
+    return _read_report(title, (seconds, cpu), told, result.returncode)
 
 
-def _read_report(title: str, seconds: float, told: dict[str, Any], exit_code: int) -> Bootstrap:
+def _spent() -> float:
+    """Return the CPU seconds of all our commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _read_report(title: str, times: tuple[float, float], told: dict[str, Any], exit_code: int) -> Bootstrap:
     parts = [told["import"], told["fetched"]]
     applied = [Applied(*part["applied"]) for part in parts]
     return Bootstrap(
         title,
-        round(seconds, 2),
+        round(times[0], 2),
+        round(times[1], 2),
         sum(one.written for one in applied),
         sum(one.already_held for one in applied),
         sum(one.conflicts for one in applied),

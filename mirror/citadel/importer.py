@@ -210,6 +210,20 @@ class Importer:
 
     def run(self, blocks: Iterable[bytes]) -> Report:
         """Import all of an export.  Raises CitadelError or a store's error; what was committed stays."""
+        try:
+            self._read(blocks)
+            self._finish()
+        finally:
+            self._close()
+        return self.report
+
+    def _close(self) -> None:
+        self._listed.close()
+        if self._begun:
+            self._visits.close()
+            self._look.close()
+
+    def _read(self, blocks: Iterable[bytes]) -> None:
         resume = self._store.read(lambda reader: reader.meta_number(_place_name(self._source)))
         for item in read_elements(blocks, resume):
             self._end = item.end
@@ -221,8 +235,6 @@ class Importer:
                 self._take(item)
             self._progress(self._end)
         self._finish_config()
-        self._finish()
-        return self.report
 
     def _finish(self) -> None:
         """Take over what had to wait for the end, delete what the server has no more, and remember that it was seen."""
@@ -243,8 +255,6 @@ class Importer:
         self.report.applied, self.report.deleted = self._look.applied, self._look.deleted
         self.report.held = self._look.held
         forget_place(self._store, self._source)
-        for scratch in (self._listed, self._visits, self._look):
-            scratch.close()
 
     def _delete_missing(self) -> None:
         """Delete what the server has no more, but for what may be missing in the export alone."""
@@ -324,9 +334,9 @@ class Importer:
         self._config = []
 
     def _begin_look(self, settings: Mapping[str, str]) -> None:
-        self._begun = True
         self._look = Look(self._store, self.report.node)
         self._visits = Visits(self._look.place, self._store)
+        self._begun = True
         identity = Identity(settings.get(CREATED_KEY, "").strip(), _digits(settings.get(HIGHEST_KEY, "")))
         self._look.begin(identity, self._accepted.older)
 

@@ -352,9 +352,9 @@ class Look:
 
 
 def _emptying_order(collection: str) -> tuple[bool, bool, str]:
-    """A room's sharing goes first, for the reasons of mirror.model.containers; visits last, for they name the marks."""
+    """A room's sharing goes first, for the reasons of mirror.model.containers; visits before the messages they mark."""
     kind = parse_collection(collection).kind
-    return kind != NETCONF, kind == VISITS, collection
+    return kind != NETCONF, kind != VISITS, collection
 
 
 def _take_changes(writer: Writer, changes: Sequence[Change], looked: bool) -> Applied:

@@ -26,3 +26,11 @@ class StampAhead(MirrorError):
 
 class BadRecord(MirrorError):
     """A record that breaks the model's limits or whose body cannot be read."""
+
+
+class BadContent(BadRecord):
+    """Bytes that are not those of the ``content`` (a SHA-256) that they came under."""
+
+    def __init__(self, content: bytes, text: str) -> None:
+        super().__init__(f"content {content.hex()} {text}")
+        self.content = content

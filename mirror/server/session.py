@@ -300,7 +300,7 @@ class Session:
         # What is pinned is shown within the rights of that state, which others have left behind.
         live = party.rights if self.pinned is None else None
         rights = live or Rights(party.user_key, node.directory.rooms)
-        return Responder(node.store, party.scope, reading, uploads=self._uploads, changing=rights)
+        return Responder(node.store, party.scope, reading, uploads=self._uploads, changing=rights, party=party.label)
 
     def _as_of_now(self, party: Party) -> Party:
         return party._replace(scope=self.responder().scope) if party.rights is not None else party

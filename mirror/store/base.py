@@ -586,11 +586,18 @@ class Writer(Reader, Protocol):
         """
         ...
 
-    def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:
+    def add_content(self, content: bytes, size: int, offset: int, data: bytes, party: str = "") -> bool:
         """Store a part of a content; returns True once it is complete and its SHA-256 proved right.
 
-        Parts come in order; one that was stored before is skipped.  Raises BadRecord.
+        Parts come in order; one that was stored before is skipped.  What comes from a ``party`` that is not trusted is
+        kept apart until it is proved, and begins anew at offset 0: else it could spoil what others send.
+
+        Raises BadRecord; and BadContent, after which ``drop_content`` has to be called, in a job of its own.
         """
+        ...
+
+    def drop_content(self, content: bytes, party: str = "") -> None:
+        """Drop what there is of a content that is not complete."""
         ...
 
     def forget_content(self, content: bytes) -> None:

@@ -31,7 +31,7 @@ from mirror.model.edit import (
     with_fields,
     written,
 )
-from mirror.model.errors import BadRecord, StampAhead
+from mirror.model.errors import BadContent, BadRecord, StampAhead
 from mirror.model.fields import Value, order, pack_fields, unpack_fields, values_of
 from mirror.model.heads import without_edits
 from mirror.model.item import MAX_PARSED
@@ -167,6 +167,10 @@ class Ledger(Tables):
         missing = [(content, size) for content, size in wanted.items() if not self.content_complete(content)]
         if missing:
             raise MissingContent(missing)
+        for record in records:
+            if record.content and (size := self.content_size(record.content)) != record.size:
+                what = f"record {record.collection} {record.key[:80]!r}"
+                raise BadRecord(f"{what}: its content has {size} bytes, not {record.size}")
 
     def _merge_group(self, collection: str, group: dict[str, Added]) -> Applied:
         held = self.held(collection, group)
@@ -734,34 +738,50 @@ class Ledger(Tables):
 
     # -- contents ---------------------------------------------------------------------------------
 
-    def add_content(self, content: bytes, size: int, offset: int, data: bytes) -> bool:
+    def add_content(self, content: bytes, size: int, offset: int, data: bytes, party: str = "") -> bool:
         """Store a part of a content; returns True once it is complete and its SHA-256 proved right.
 
-        Parts come in order; one that was stored before is skipped.  Raises BadRecord when the whole
-        does not have the hash that names it; then all of it is forgotten.
+        Parts come in order; one that was stored before is skipped.  What comes from a ``party`` that is not trusted is
+        kept apart until it is proved, and begins anew at offset 0: else it could spoil what others send.
+
+        Raises BadRecord; and BadContent, after which ``drop_content`` has to be called, in a job of its own.
         """
         if not INLINE_LIMIT < size <= MAX_CONTENT:
             raise BadRecord(f"content {content.hex()}: {size} bytes are out of range")
-        state = self.content_state(content)
+        if party and self.content_complete(content):
+            return True  # nor does it tell who does not have it that it is here
+        place = _apart(content, party) if party else content
+        state = self.content_state(place)
+        if state is not None and offset == 0 and (place != content or _is_other(state, size)):
+            self.forget_content(place)
+            state = None
         if state is None:
-            self.begin_content(content, size)
+            self.begin_content(place, size)
             state = ContentState(size, 0)
         if state.size != size or offset > state.have or offset + len(data) > size:
-            raise BadRecord(
-                f"content {content.hex()}: part at {offset} of {size} does not fit {state.have} of {state.size}"
-            )
+            here = f"{state.have} of {state.size}"
+            raise BadContent(content, f"has a part at {offset} of {size}, which does not fit {here} here")
         data = data[state.have - offset :]
         if not data:
             return state.have == size
-        self._hash(content, state.have, data)
-        self.append_content(content, state.have, data)
+        self._hash(place, state.have, data)
+        self.append_content(place, state.have, data)
         if state.have + len(data) < size:
             return False
-        _, hasher = self._hashers.pop(content)
+        _, hasher = self._hashers.pop(place)
         if hasher.digest() != content:
+            raise BadContent(content, "arrived with another SHA-256 and was thrown away")
+        if place != content:
             self.forget_content(content)
-            raise BadRecord(f"content {content.hex()} arrived with another SHA-256 and was thrown away")
+            self.rename_content(place, content)
         return True
+
+    def drop_content(self, content: bytes, party: str = "") -> None:
+        """Drop what there is of a content that is not complete."""
+        place = _apart(content, party) if party else content
+        self._hashers.pop(place, None)
+        if not self.content_complete(place):
+            self.forget_content(place)
 
     def _hash(self, content: bytes, have: int, data: bytes) -> None:
         hashed, hasher = self._hashers.pop(content, (0, hashlib.sha256()))
@@ -795,6 +815,16 @@ class Ledger(Tables):
                 self.forget_content(content)
                 del unused[content]
         return unused
+
+
+def _apart(content: bytes, party: str) -> bytes:
+    """Return under which name a content is kept that a party sends, until it is proved; no content has that name."""
+    return hashlib.sha256(b"under way from " + party.encode() + b"\0" + content).digest()
+
+
+def _is_other(state: ContentState, size: int) -> bool:
+    """Tell whether what is under way was said to be of another size: then one of the two who sent it was wrong."""
+    return state.have < state.size != size
 
 
 def _as_draft(record: Record) -> Record:

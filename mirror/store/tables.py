@@ -181,6 +181,10 @@ class Tables(Reader, Protocol):
         """Drop a content and its parts."""
         ...
 
+    def rename_content(self, content: bytes, name: bytes) -> None:
+        """Keep a content under another name, which is free."""
+        ...
+
     def unused_contents(self) -> dict[bytes, int]:
         """Return the contents that neither a record nor a conflict refers to, with the bytes there are of each."""
         ...

@@ -197,9 +197,9 @@ class _Work(NamedTuple):
         refused = self.absence.here.deleted(_newer_incarnations(page.records, ours))
         if not refused:
             return page
-        fetch_contents(self.store, self.remote, refused)
-        self._refuse(refused)
+        failed = fetch_contents(self.store, self.remote, refused)
         left_out = {record.key for record in refused}
+        self._refuse([record for record in refused if record.content not in failed])
         if self.push:
             for dead in self.own.get(refused[0].collection, sorted(left_out)):
                 self._offer(dead)

@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest, add_digests
-from mirror.model.errors import BadRecord
+from mirror.model.errors import BadContent, BadRecord
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
@@ -14,7 +14,7 @@ from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
 from mirror.sync.copying import unfinished
 from mirror.sync.derived import Sums, text_from
 from mirror.sync.index import RangeIndex
-from mirror.sync.pull import lacking, store_parts
+from mirror.sync.pull import lacking, store_parts, without_contents
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.sync.showing import Showing
@@ -50,9 +50,11 @@ class Responder:
         sums: Sums | None = None,
         uploads: Uploads | None = None,
         changing: ChangingScope | None = None,
+        party: str = "",
     ) -> None:
         """``sums`` are those that all who answer from this store share.
 
+        ``party`` is who asks, as the log calls it, where that is no node.
         ``peer`` is the node that compares and offers, if it is one: what of it was set aside stands for our own then.
         ``uploads`` are what the party has sent so far, where that outlives this responder.
         Where rights are ``changing``, every answer is within those of the state that it is read from.
@@ -69,6 +71,8 @@ class Responder:
         self._comparing = False
         self._compared: set[tuple[str, str]] = set()
         self._uploads = uploads or Uploads()
+        self._party = party or f"peer {peer}"
+        self._failed: dict[bytes, str] = {}  # of contents that a mirror sent from their beginning: what is wrong
         self._sums = sums or Sums()
         self._showing = Showing(scope, self._sums)
         self._changing = changing
@@ -301,14 +305,33 @@ class Responder:
         applied = Applied()
         for item in offered:
             if isinstance(item, ContentPart):
-                if not self.scope.trusted:
-                    self._uploads.add(item)
-                store_parts(self._store, [item])
+                self._store_part(item)
             else:
                 applied += self._take(item)
         return applied
 
+    def _store_part(self, part: ContentPart) -> None:
+        if not self.scope.trusted:
+            if not self._uploads.add(part):  # whether or not it is here already
+                raise BadContent(part.content, "arrived with another SHA-256 and was thrown away")
+            store_parts(self._store, [part], party=self._party)
+            return
+        if part.offset == 0:
+            self._failed[part.content] = ""
+        elif self._failed.get(part.content):
+            return
+        try:
+            store_parts(self._store, [part])
+        except BadContent as error:
+            # What it sent whole is wrong there: the records that refer to it are set aside, and no others.  What only
+            # went on from here may have been wrong here, and is sent anew the next time.
+            if not self._peer or part.content not in self._failed:
+                raise
+            self._failed[part.content] = str(error)
+
     def _take(self, page: Page) -> Applied:
+        page = without_contents(page, {content: text for content, text in self._failed.items() if text})
+
         def job(writer: Writer) -> Applied:
             if self._told is not None:
                 check_horizon(writer, self._told)

@@ -19,8 +19,11 @@ class Uploads:
         self.proved: set[bytes] = set()
         self._open: dict[bytes, tuple[int, _Hash]] = {}
 
-    def add(self, part: ContentPart) -> None:
-        """Take note of a part; the parts of a content count when they come in order from its beginning."""
+    def add(self, part: ContentPart) -> bool:
+        """Take note of a part; the parts of a content count when they come in order from its beginning.
+
+        Returns False where this is the last one, and they are not those of the content.
+        """
         if part.offset == 0:
             self._open.pop(part.content, None)
             if len(self._open) >= MAX_OPEN:
@@ -28,10 +31,12 @@ class Uploads:
             self._open[part.content] = (0, hashlib.sha256())
         at, hasher = self._open.get(part.content, (-1, hashlib.sha256()))
         if at != part.offset:
-            return
+            return True
         hasher.update(part.data)
         self._open[part.content] = (at + len(part.data), hasher)
         if at + len(part.data) == part.size:
             del self._open[part.content]
-            if hasher.digest() == part.content:
-                self.proved.add(part.content)
+            if hasher.digest() != part.content:
+                return False
+            self.proved.add(part.content)
+        return True

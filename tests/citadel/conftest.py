@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from recorded import Recording, accept_one
+from recorded_server import Recording, accept_one
 
 from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.config import Address

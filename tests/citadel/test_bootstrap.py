@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from recorded import Recording
+from recorded_server import Recording
 
 from mirror.citadel.banners import MAX_BANNER
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line

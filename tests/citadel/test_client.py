@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from recorded import Recording
+from recorded_server import Recording
 
 from mirror.citadel.client import CitadelClient, LoginFailed
 from mirror.citadel.importer import Importer

@@ -236,6 +236,18 @@ def test_a_replaced_item_is_unread_again(make_store: Make) -> None:
     assert marks(store) == [{}, {}, {}, {}]
 
 
+def test_marks_of_a_room_that_all_forgot_go_with_the_items_that_were_replaced_meanwhile(make_store: Make) -> None:
+    store, server = make_store("m"), small()
+    number = server.post(1, event("Tea", "Kitchen"), euid="x")
+    server.visit(1, 2, f"1:{number}")
+    take(store, server)
+    assert marks(store) == [{"seen": True}] * 4
+    server.post(1, event("Tea", "Garden"), euid="x")
+    server.room(1, "Lobby", QRgen="2")
+    take(store, server)
+    assert marks(store) == [{}] * 4
+
+
 def test_the_number_at_the_end_of_a_cut_set_is_not_taken_back(make_store: Make) -> None:
     store, server = make_store("m"), small()
     server.visit(1, 2, "1,3")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from exports import small_export
 from local import LocalNode
-from recorded import Recording, accept_one
+from recorded_server import Recording, accept_one
 
 from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.config import CONFIG_FILE, Config, template

@@ -138,7 +138,7 @@ def test_the_page_lists_what_may_differ_and_what_is_left_out() -> None:
 
 def findings(*undeclared: Difference, code: int = 0, rewritten: int = 0, damage: str = "") -> Findings:
     done = Done(Counter(), Counter())
-    runs = [Bootstrap("first", 1.0, 5, 0, 0, [], 0, code)]
+    runs = [Bootstrap("first", 1.0, 0.5, 5, 0, 0, [], 0, code)]
     wrote = [("users", str(number)) for number in range(rewritten)]
     return Findings("", 1, done, done, runs, wrote, 5, list(undeclared), {}, {"same": damage} if damage else {})
 

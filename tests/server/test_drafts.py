@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import gevent
@@ -270,13 +271,17 @@ def test_a_part_of_a_content_is_no_proof(talk: Callable[..., ChannelRemote], nod
     record = node.store.write(lambda writer: writer.put(writer.store_body(draft, secret)))
     remote = talk("Alice Liddell")
     room = own_room(remote)
-    for part in (
-        ContentPart(record.content, 0, len(secret), secret[:20_000]),
-        ContentPart(record.content, 20_000, len(secret), b"x" * (len(secret) - 20_000)),
+    for part, told in (
+        (ContentPart(record.content, 0, len(secret), secret[:20_000]), nullcontext()),
+        (
+            ContentPart(record.content, 20_000, len(secret), b"x" * (len(secret) - 20_000)),
+            pytest.raises(Refused, match=r"512 .* another SHA-256"),  # as if it were not here
+        ),
     ):
         remote.channel.ask("SYNC all|offer", 4)
         remote.channel.send_batches([format_part(part)])
-        remote.channel.read_reply()
+        with told:
+            remote.channel.read_reply()
     with pytest.raises(Refused, match="571"):
         remote.draft([Draft(room, "id:k", content=record.content, size=len(secret))])
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mirror.formats.beside import NoCopy
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of
-from mirror.model.errors import BadRecord, StampAhead
+from mirror.model.errors import BadContent, BadRecord, StampAhead
 from mirror.model.fields import values_of
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record, pack_head, record_crc
@@ -115,6 +115,54 @@ def test_content_with_another_hash_is_forgotten(make_store: Make) -> None:
     with pytest.raises(BadRecord, match="another SHA-256"):
         store.write(lambda writer: writer.add_content(content, 20_000, 0, b"wrong" * 4000))
     assert store.read(lambda reader: reader.content_have(content)) == 0
+
+
+def test_what_a_party_sends_is_kept_apart_until_it_is_proved(make_store: Make) -> None:
+    store, body = make_store("a"), b"right" * 10_000
+    content = hashlib.sha256(body).digest()
+
+    def add(offset: int, data: bytes, party: str = "", size: int = len(body)) -> bool:
+        return store.write(lambda writer: writer.add_content(content, size, offset, data, party))
+
+    def have() -> int:
+        return store.read(lambda reader: reader.content_have(content))
+
+    add(0, b"garbage" * 1000, "user")
+    add(0, b"garbage", "other", size=20_000)
+    assert have() == 0
+    add(0, body[:20_000])
+    add(0, body[:30_000], "user")  # begins anew
+    assert have() == 20_000
+    assert add(30_000, body[30_000:], "user")
+    assert have() == len(body)
+    assert add(20_000, body[20_000:])  # what was under way meanwhile is complete
+    assert add(0, b"whatever" * 100, "other")
+    assert store.read(lambda reader: reader.content_parts(content, 0, len(body))) == body
+    under_way = store.write(lambda writer: writer.sweep_contents({}))
+    assert len(under_way.keys() - {content}) == 1  # the other one's, until it is swept
+    assert store.write(lambda writer: writer.sweep_contents(under_way)) == {}
+
+
+def test_of_another_size_a_content_that_is_under_way_begins_anew(make_store: Make) -> None:
+    store, body = make_store("a"), b"right" * 10_000
+    content = hashlib.sha256(body).digest()
+    store.write(lambda writer: writer.add_content(content, 20_000, 0, b"short"))
+    with pytest.raises(BadContent, match="does not fit"):
+        store.write(lambda writer: writer.add_content(content, len(body), 5, body[5:]))
+    assert store.write(lambda writer: writer.add_content(content, len(body), 0, body))
+    with pytest.raises(BadContent, match="does not fit"):
+        store.write(lambda writer: writer.add_content(content, 20_000, 0, b"short"))
+    store.write(lambda writer: writer.drop_content(content))  # what is complete stays
+    assert store.read(lambda reader: reader.content_have(content)) == len(body)
+
+
+def test_a_record_that_lies_about_the_size_of_its_content_is_refused(make_store: Make) -> None:
+    store, body = make_store("a"), b"right" * 10_000
+    content = hashlib.sha256(body).digest()
+    store.write(lambda writer: writer.add_content(content, len(body), 0, body))
+    lying = Record("pictures", "k", 10, "a", 10, content=content, size=len(body) + 1)
+    with pytest.raises(BadRecord, match="has 50000 bytes, not 50001"):
+        store.write(lambda writer: writer.apply([lying]))
 
 
 def test_a_tombstone_stays_when_the_old_version_returns(make_store: Make) -> None:

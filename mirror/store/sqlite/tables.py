@@ -373,6 +373,10 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
         )
         self.connection.execute("DELETE FROM content WHERE hash = ?", (content,))
 
+    def rename_content(self, content: bytes, name: bytes) -> None:
+        """Keep a content under another name, which is free."""
+        self.connection.execute("UPDATE content SET hash = ? WHERE hash = ?", (name, content))
+
     def unused_contents(self) -> dict[bytes, int]:
         """Return the contents that neither a record nor a conflict refers to, with the bytes there are of each."""
         return dict(

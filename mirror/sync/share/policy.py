@@ -4,6 +4,7 @@ Values in, values out: no store and no clock.  What depends on the time is told 
 """
 
 import hashlib
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from email.parser import BytesHeaderParser
 from email.policy import compat32
@@ -24,6 +25,7 @@ SETTING_FIELDS = ("QRdefaultview", "QRexpire_mode", "QRexpire_value", "QRorder",
 """The fields of a room that are shared as its settings.  Its name, floor, access and numbers are each side's own."""
 _FIELD_OF = {"from": "AF", "to": "R", "cc": "Y", "subject": "U", "message-id": "I", "list-id": "L", "reply-to": "K"}
 """The letters of Citadel's own fields that hold what a header says."""
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 # -- one rule, one record -----------------------------------------------------------------------------
@@ -33,7 +35,7 @@ def facts_of(record: Record, text: bytes) -> Facts:
     """Return what a rule's filters may ask of a message."""
     number = str(unpack_head(record.head).get("msg_msgnum", "0")) if record.head else "0"
     size = record.size or len(record.body)
-    facts = Facts(stamp_ms(record.stamp), size, int(number) if number.isdigit() else 0)
+    facts = Facts(stamp_ms(record.stamp), size, int(number) if _NUMBER.fullmatch(number) else 0)
     try:
         message = parse_message(text)
     except BadMessage:

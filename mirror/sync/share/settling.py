@@ -1,19 +1,21 @@
 """One comparison of shared rooms: what differs is found, taken and offered, as far as the rules let it flow."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
+from mirror.model.errors import BadContent
 from mirror.model.kinds import Collection
 from mirror.model.record import Record, created
 from mirror.store.base import PAGE_RECORDS, Listing, Place, Store, Writer
 from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import Difference, Versions, find_difference
-from mirror.sync.pull import contents_of, fetch_contents, store_parts
+from mirror.sync.pull import contents_of, store_parts
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote
@@ -207,7 +209,7 @@ def apply_proved(
 ) -> Applied:
     """Merge a page from a peer that is not trusted; what it refers to it has to send, unless it may see it here."""
     if any(record.content for record in page.records):
-        page = _with_proved_contents(store, remote, scope, page)
+        page = _with_proved_contents(store, remote, scope, page, peer)
 
     def job(writer: Writer) -> Applied:
         applied = take_in(writer, scope, page, writer.clock.now_ms(), peer)
@@ -217,12 +219,13 @@ def apply_proved(
     return store.write(job)
 
 
-def _with_proved_contents(store: Store, remote: Remote, scope: Scope, page: Page) -> Page:
+def _with_proved_contents(store: Store, remote: Remote, scope: Scope, page: Page, peer: str) -> Page:
+    """Return a page without those records whose contents the peer has not sent, though it may not see them here."""
     own, uploads = Responder(store, scope), Uploads()
     closed = [request for request in contents_of(page.records) if not own.opens(request.content)]
     for part in remote.body(closed) if closed else ():
         uploads.add(part)
-        store_parts(store, [part])
-    fetch_contents(store, remote, page.records)
+        with suppress(BadContent):  # then it is not proved
+            store_parts(store, [part], party=f"peer {peer}")
     refused = {request.content for request in closed} - uploads.proved
     return page.only(lambda record: record.content not in refused)

@@ -8,6 +8,7 @@ import pytest
 from share_ends import IN_USE, End, Stores, both, dial, drop, exchange_with, keys, post, room, shares_of
 
 from mirror.model.applied import Applied
+from mirror.model.errors import BadContent
 from mirror.model.fields import Field, pack_fields, values_of
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record, record_crc
@@ -215,8 +216,10 @@ def test_a_hash_opens_nothing_on_the_side_that_answers(pair: Stores) -> None:
     with pytest.raises(Denied, match="was not sent"):
         end.offer([page])
     forged = ContentPart(hidden.content, 0, hidden.size, b"?" * hidden.size)
-    with pytest.raises(Denied, match="was not sent"):
+    with pytest.raises(BadContent, match="another SHA-256"):  # as if it were not here
         end.offer([forged, page])
+    with pytest.raises(Denied, match="was not sent"):
+        end.offer([page])
     body = a.read(lambda reader: reader.body(hidden))
     end.offer([ContentPart(hidden.content, 0, hidden.size, body), page])  # who has it may refer to it
     assert keys(a, "a:1") == {"claim"}

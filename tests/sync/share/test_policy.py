@@ -1,5 +1,6 @@
 """What one rule lets through, and what all rules for a peer let it see and write."""
 
+import msgspec
 import pytest
 
 from mirror.model.record import Record
@@ -95,3 +96,11 @@ def test_a_scope_reads_what_is_pushed_and_admits_what_is_pulled() -> None:
     other = record("messages/a:2", body=BODY)
     assert scope.admitted(other, text, NOW_MS) == other
     assert scope.shown(other, text, NOW_MS) is None
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 5000, "-1", "", [1], {}, b"5"])
+def test_a_number_that_is_none_stops_no_filter(number: object) -> None:
+    """It was a traceback for the link, whoever had written it: users' drafts hold it too."""
+    one = record("messages/a:1", body=BODY, head=msgspec.msgpack.encode({"msg_msgnum": number}))
+    assert passes("author=Ann*", one)
+    assert not passes("author=Bob*", one)
