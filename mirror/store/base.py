@@ -41,6 +41,9 @@ PUSH = "push"
 COMMITTED = "committed"
 """Under this name the store keeps when it was last written, in Unix milliseconds by this machine's clock."""
 
+REFUSED = "refused"
+"""Under this name the store keeps why a mirror has refused its node, as one of two; empty where none has."""
+
 Place = tuple[int, str]
 """Where a record stands in its collection's order: stamp and key."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mirror.store.base import Renamed, Store
+from mirror.store.base import REFUSED, Renamed, Store, Writer
 
 
 class Renewed(NamedTuple):
@@ -22,5 +22,10 @@ def renew(store: Store, since: int, progress: Callable[[int], None]) -> Renewed:
     """
     old = store.read(lambda reader: reader.origin())
     found: list[Renamed] = []
-    epoch = store.renew_epoch(lambda writer: found.append(writer.rename_writer(old, since, progress)))
+
+    def rename(writer: Writer) -> None:
+        found.append(writer.rename_writer(old, since, progress))
+        writer.set_meta(REFUSED, "")
+
+    epoch = store.renew_epoch(rename)
     return Renewed(epoch, store.read(lambda reader: reader.origin()), found[0])

@@ -17,7 +17,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import NODES
-from mirror.store.base import PULL, Reader, Store
+from mirror.store.base import PULL, REFUSED, Reader, Store
 from mirror.wire.values import Identity
 
 log = logging.getLogger("mirror.twins")
@@ -124,14 +124,9 @@ def _name(peer: str) -> str:
     return f"peer:{peer}"
 
 
-_REFUSED = "refused"
-"""Under this name a store keeps that its node was refused, and in which epoch."""
-
-
 def read_refusal(reader: Reader) -> str:
-    """Return by whom a node was refused in its present epoch, and why; or nothing."""
-    kept = json.loads(reader.meta_text(_REFUSED, "{}"))
-    return str(kept["text"]) if kept.get("epoch") == reader.epoch else ""
+    """Return by whom a node was refused since its store was renewed last, and why; or nothing."""
+    return reader.meta_text(REFUSED)
 
 
 class Contact(Protocol):
@@ -243,9 +238,8 @@ class Twins(Generic[ContactT]):
         Its store may hold what the other one's does not, under the same origin, and cursors of this epoch mean both.
         """
         self.refused = f"{by} has refused this node: {text}"
-        mark = json.dumps({"epoch": self._store.epoch, "text": self.refused})
         try:
-            self._store.write(lambda writer: writer.set_meta(_REFUSED, mark))
+            self._store.write(lambda writer: writer.set_meta(REFUSED, self.refused))
         except MirrorError as error:
             log.warning("that it was refused is kept in memory alone: %s", error)
 

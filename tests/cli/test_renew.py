@@ -11,9 +11,7 @@ from mirror.sync.twins import read_identity, read_refusal
 def test_renew_gives_a_new_epoch_and_says_what_it_renamed(node: LocalNode) -> None:
     store = open_store(node.directory)
     store.write(lambda writer: writer.set_fields("users", "alpha:2", {"u_fullname": "Anna"}))
-    store.write(
-        lambda writer: writer.set_meta("refused", f'{{"epoch": "{store.epoch}", "text": "main has refused it"}}')
-    )
+    store.write(lambda writer: writer.set_meta("refused", "main has refused it"))
     before = store.read(lambda reader: read_identity(reader, ""))
     store.close()
     assert "  main has refused it\n" in node.run("status").stdout
