@@ -15,12 +15,15 @@ from mirror.citadel.leftovers import Fetched, fetch_leftovers
 from mirror.config import CONFIG_FILE, Address, Config, ConfigError
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix
 from mirror.store.base import Store
-from mirror.sync.bootstrap import has_begun, mark_begun, mark_ended, refuse_full
+from mirror.sync.bootstrap import has_begun, mark_begun, mark_ended, note_begun, refuse_full
 
 TIMEOUT_S = 90.0
 """Seconds for which the server may be silent."""
 ADMIN_SOCKET = "citadel-admin.socket"
 """In a server's directory, the socket on which whoever may connect is its administrator."""
+
+ANY_SERVER = "citadel"
+"""In the place of a source: that a copy of some server was begun, whichever door it was asked at."""
 
 Place = Address | Path
 """Where a server is asked: an address, or the directory of one on this machine that has its administrator's socket."""
@@ -84,16 +87,20 @@ def copy_server(
     with StoreError.  Raises ConnectionLost, LoginFailed, CitadelError; what was committed stays.
     """
     tell = progress or (lambda _stage, _done: None)
-    source = f"citadel:{place}"
-    if not merge:
-        refuse_full(store, source)
+    door = f"citadel:{place}"
+    if not (merge or has_begun(store, ANY_SERVER)):
+        refuse_full(store, door)
     channel = _connect(place)
     try:
         client = CitadelClient(channel)
         if user:
             client.log_in(user, password)
+        source = f"citadel:{client.node_name() or place}"
+        if not (merge or has_begun(store, source)):
+            refuse_full(store, door)
         if not has_begun(store, source):
             mark_begun(store, source)
+            note_begun(store, ANY_SERVER)
         # A new export need not have its elements where the last one had them: never resume by offset.
         forget_place(store, source)
         tell(ServerStage.EXPORT, 0)
@@ -108,8 +115,9 @@ def copy_server(
     finally:
         channel.close()
     taken = Taken(report, fetched)
-    if not taken.why_incomplete:
-        mark_ended(store, source)
+    if accepted.incomplete or not taken.why_incomplete:
+        for name in (source, door):
+            mark_ended(store, name)
     return taken
 
 

@@ -58,6 +58,15 @@ class CitadelClient:
             )
         self.logged_in = True
 
+    def node_name(self) -> str:
+        """Return the server's node name; nothing where it does not tell it."""
+        try:
+            self.channel.ask("INFO", 1)
+        except Refused:
+            return ""
+        lines = [line.decode("utf-8", "replace") for line in self.channel.read_bytes_listing()]
+        return lines[1].strip().lower() if len(lines) > 1 else ""
+
     def export(self) -> Iterator[bytes]:
         """Yield the server's whole export in blocks, its last line included."""
         try:

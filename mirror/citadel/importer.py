@@ -76,10 +76,14 @@ _KINDS = frozenset(kind for kinds in _KINDS_OF.values() for kind in kinds)
 
 
 class Accepted(NamedTuple):
-    """What is done although it is doubtful: taking an ``older`` export, deleting very much at once."""
+    """What is done although it is doubtful: taking an ``older`` export, deleting very much at once.
+
+    ``incomplete``: what comes counts as all that there is, whatever is missing.
+    """
 
     older: bool = False
     deletions: bool = False
+    incomplete: bool = False
 
 
 NOTHING_ACCEPTED = Accepted()

@@ -69,7 +69,9 @@ def import_command(
     store = open_store(directory, config.node, config.store.url, Options("ctdlmirror import"))
     try:
         guard_clock(store, config)
-        report = _import(store, file, node.lower(), Accepted(accept_older, accept_deletions), as_json)
+        report = _import(
+            store, file, node.lower(), Accepted(accept_older, accept_deletions, accept_incomplete), as_json
+        )
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
     finally:
@@ -192,7 +194,7 @@ def bootstrap(
         raise ConfigError("a password in a URL is seen by others: use --password-file, $CITADEL_PASSWORD or the prompt")
     if parts.scheme == "citadel" and (parts.hostname or len(parts.path) > 1):
         door = _door(config, parts, port, password_file, server_dir)
-        taken = _from_citadel(config, door, merge, Accepted(accept_older, accept_deletions), as_json)
+        taken = _from_citadel(config, door, merge, Accepted(accept_older, accept_deletions, accept_incomplete), as_json)
         _show_taken(taken, as_json)
         _end(taken, accept_incomplete)
     elif parts.scheme == "mirror" and parts.hostname:

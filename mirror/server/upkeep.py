@@ -91,8 +91,12 @@ class Upkeep:
             log.info("%d conflicts that were resolved over %d days ago are forgotten", dropped, self._conflict_days)
 
     def _forget_copies(self) -> None:
-        """Wait no more for the rest of a copy from who is no peer by now."""
-        gone = self._store.read(unfinished).keys() - self._sources
+        """Wait no more for the rest of a copy from who is no peer by now.
+
+        A Citadel server never is one: of it all has come once a bootstrap says so.
+        """
+        waiting = {source for source in self._store.read(unfinished) if not source.startswith("citadel:")}
+        gone = waiting - self._sources
         if gone:
             self._store.write(lambda writer: forget_copies(writer, gone))
 

@@ -50,6 +50,11 @@ def mark_begun(store: Store, source: str, kind: CopyKind = CopyKind.PLAIN) -> No
     store.write(job)
 
 
+def note_begun(store: Store, source: str) -> None:
+    """Have ``has_begun`` know of a source of which nothing is waited for."""
+    store.write(lambda writer: writer.set_meta(_begun(source), 1))
+
+
 def has_begun(store: Store, source: str) -> bool:
     """Tell whether a copy from a source was begun, whether or not it is at its end."""
     return bool(store.read(lambda reader: reader.meta_number(_begun(source))))

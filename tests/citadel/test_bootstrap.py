@@ -9,6 +9,7 @@ from recorded_server import Recording
 from mirror.citadel.banners import MAX_BANNER
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
 from mirror.citadel.client import LoginFailed
+from mirror.citadel.importer import Accepted
 from mirror.citadel.leftovers import Fetched
 from mirror.config import Address, Config, ConfigError, ListenSettings
 from mirror.model.record import Record
@@ -16,6 +17,7 @@ from mirror.peer.channel import ConnectionLost
 from mirror.store.base import StoreError
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
+from mirror.sync.copying import unfinished
 
 Make = Callable[..., SqliteStore]
 Listen = Callable[..., Address]
@@ -199,3 +201,23 @@ def test_a_room_whose_directory_is_shown_to_no_one_asks_for_a_log_in_and_one_wit
     assert isinstance(fetched, Fetched)
     assert (fetched.files, len(fetched.refused)) == (0, refused)
     assert not refused or fetched.refused[0].endswith("name an administrator in the URL")
+
+
+def test_a_server_is_the_same_by_whichever_door(
+    listen: Listen, server_directory: Path, recording: Recording, make_store: Make
+) -> None:
+    store = make_store("m")
+    copy_server(store, listen(), "admin", "citadel")
+    assert copy_server(store, server_directory).report.applied.written == 0
+    recording.answers["", "", "INFO"] = b"100 Server info:\n1\nbravo\n000\n"
+    with pytest.raises(StoreError, match="--merge"):
+        copy_server(store, listen(), "admin", "citadel")
+
+
+def test_a_copy_that_is_not_whole_is_told_until_it_is_or_is_accepted_so(listen: Listen, make_store: Make) -> None:
+    store = make_store("m")
+    taken = copy_server(store, listen(), "admin", "citadel")
+    assert taken.why_incomplete == "2 room files, directories or system messages could not be had"
+    assert list(store.read(unfinished)) == ["citadel:alpha"]
+    copy_server(store, listen(), "admin", "citadel", accepted=Accepted(incomplete=True))
+    assert list(store.read(unfinished)) == []

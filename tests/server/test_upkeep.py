@@ -42,14 +42,14 @@ def test_what_fails_is_told_and_tried_again(
 
 def test_the_rest_of_a_copy_is_waited_for_as_long_as_its_source_is_a_peer(tmp_path: Path) -> None:
     store = open_green(tmp_path, "m")
-    for source in ("left", "stays"):
+    for source in ("left", "stays", "citadel:alpha"):
         mark_begun(store, source)
     config = Config(tmp_path, "m", peers=(Peer("stays"),))
     upkeep = gevent.spawn(Upkeep(store, config).run)
     changed = Event()
     store.watch(changed.set)
     with gevent.Timeout(10):
-        while set(store.read(unfinished)) != {"stays"}:
+        while set(store.read(unfinished)) != {"stays", "citadel:alpha"}:
             changed.wait()
             changed.clear()
     upkeep.kill()
