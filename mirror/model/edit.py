@@ -240,7 +240,7 @@ def _stale_fields(current: Record, draft: Draft, seen: Vector, stamp: int, origi
         if name in values and values[name] != field.value and seen.get(field.origin, 0) < field.stamp
     }
     losers = (Loser(msgspec.structs.replace(current, head=pack_fields(lost))),) if lost else ()
-    return Written(_having_seen(made, seen), losers)
+    return Written(made, losers)  # of what its author saw elsewhere it takes nothing over, so it has not seen it
 
 
 def _stale_item(
@@ -266,7 +266,7 @@ def _stale_item(
         )
         if names
     ]
-    return Written(_having_seen(made, seen), tuple(lost))
+    return Written(made, tuple(lost))  # of what its author saw elsewhere it takes nothing over, so it has not seen it
 
 
 def past_beside(current: Record, version: Version, seen: Vector) -> Past:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import HORIZON_KEY, NODES
-from mirror.model.record import Record, pack_head, unpack_head
+from mirror.model.record import Record, pack_head, unpack_head, vector_of
 from mirror.model.stamp import make_stamp, stamp_ms
 
 Vector = dict[str, int]
@@ -33,18 +33,37 @@ class Horizon(NamedTuple):
         return all(vector.get(node, 0) >= self.stamp for node in self.nodes)
 
 
+def node_of(origin: str) -> str:
+    """Return which node an origin is, in whichever of its lives: a restored store writes under another name."""
+    return origin.partition("~")[0]
+
+
 class Heard(NamedTuple):
     """What a node has heard of all others: its horizon, the signs of life it holds, and by origin the greatest
-    stamp of all versions that ever came to it.
+    stamp up to which all that this origin wrote came to it, as far as can be told.
     """
 
     horizon: Horizon = Horizon()
     signs: Vector = {}
     newest: Vector = {}
+    shared: frozenset[str] = frozenset()
+    """Origins that came through a shared room first; of these it can be told of some versions, and not of others."""
+
+    def proved(self, mirrors: Iterable[str]) -> "Heard":
+        """Return the same, without what shared rooms alone brought of these nodes: they have more than is shared."""
+        names = {*mirrors}
+        vague = {origin for origin in self.shared if node_of(origin) in names}
+        newest = {origin: stamp for origin, stamp in self.newest.items() if origin not in vague}
+        return self._replace(newest=newest) if vague else self
+
+    @property
+    def mirrors(self) -> set[str]:
+        """The nodes that gave signs of life."""
+        return {node_of(origin) for origin in self.signs}
 
     def sign_of(self, node: str) -> int:
         """Return the newest sign of a node, in whichever of its lives (a restored store writes as another); or 0."""
-        return max((stamp for origin, stamp in self.signs.items() if origin.partition("~")[0] == node), default=0)
+        return max((stamp for origin, stamp in self.signs.items() if node_of(origin) == node), default=0)
 
 
 def sign_record(origin: str, heard: Heard) -> Record:
@@ -53,16 +72,28 @@ def sign_record(origin: str, heard: Heard) -> Record:
     return Record(NODES, origin, 1, origin, 1, head=pack_head({"seen": seen, "newest": newest}))
 
 
+def is_provable(dead: Record, heard: Heard) -> bool:
+    """Tell whether it can be told, once a tombstone is dropped, that what it deleted had come here.
+
+    Else who was away would bring that back as something new: it came over a connection that broke before all did.
+    """
+    return all(
+        dead.born <= heard.newest.get(origin, 0)
+        for origin in vector_of(dead)
+        if origin != dead.origin and origin not in heard.shared
+    )
+
+
 def _of_mirrors(heard: Heard, origin: str) -> Vector:
     """Return what was seen of nodes that gave signs of life, and of Citadel servers.
 
     Those that shared rooms brought are left out: whoever shares one with us could name any number of origins.
     """
-    names = {node.partition("~")[0] for node in (*heard.signs, origin)}
+    names = heard.mirrors | {node_of(origin)}
     return {
         one: stamp
         for one, stamp in heard.newest.items()
-        if one.startswith("citadel:") or one.partition("~")[0] in names
+        if one not in heard.shared and (one.startswith("citadel:") or node_of(one) in names)
     }
 
 
@@ -131,6 +162,24 @@ def vector_seen(sign: Record) -> Vector:
 def newest_seen(sign: Record) -> Vector:
     """Return what the writer of a sign had ever seen, and so has whoever holds the sign.  Raises BadRecord."""
     return {} if sign.key == HORIZON_KEY or sign.dead else _vector(sign, "newest")
+
+
+def newest_by_origin(records: Iterable[Record]) -> Vector:
+    """Return, by origin, the greatest stamp that records tell of.  Raises BadRecord."""
+    newest: Vector = {}
+    for record in records:
+        for vector in (newest_seen(record) if record.collection == NODES else {}, vector_of(record)):
+            for origin, stamp in vector.items():
+                if newest.get(origin, 0) < stamp:
+                    newest[origin] = stamp
+    return newest
+
+
+def newest_in_signs(records: Iterable[Record]) -> Vector:
+    """Return the same of signs of life alone: whoever has one has all that its writer had.  Raises BadRecord."""
+    return newest_by_origin(
+        record for record in records if record.collection == NODES and record.key != HORIZON_KEY and not record.dead
+    )
 
 
 def _vector(sign: Record, name: str) -> Vector:

@@ -25,8 +25,8 @@ def settle(stage: Stage, within_ms: int) -> None:
 
 def holdings(node: SimulatedNode) -> str:
     """Return what a node holds, signs of life aside, which go on for ever."""
-    digests = node.store.read(lambda reader: reader.digests(lambda name: name != NODES))
-    horizon = node.store.read(lambda reader: reader.horizon())
+    digests = node.store.peek(lambda reader: reader.digests(lambda name: name != NODES))
+    horizon = node.store.peek(lambda reader: reader.horizon())
     return f"{horizon} " + " ".join(f"{name}={digest}" for name, digest in digests.items())
 
 

@@ -1,8 +1,10 @@
 """What users were told is written, and the proof afterwards that none of it is missing and nothing came back."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from mirror.model.draft import Draft
 from mirror.model.edits import Edit, Part
@@ -54,7 +56,9 @@ class Write(NamedTuple):
 class Ledger:
     """Collects what was acknowledged, and checks it against where it all ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_of: Callable[[str], str] = str) -> None:
+        """``name_of`` returns under which name a collection is kept here, where servers have names of their own."""
+        self._name_of = name_of
         self.writes: list[Write] = []
         self._known: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._written: defaultdict[Thing, list[Record]] = defaultdict(list)
@@ -64,19 +68,30 @@ class Ledger:
         self._restored: list[tuple[str, int]] = []
 
     def acknowledged(self, node: str, at: int, deed: Deed) -> None:
-        self.writes.append(Write(node, at, deed))
-        self.happened(deed)
+        self.writes.append(Write(node, at, self.happened(deed)))
 
-    def happened(self, deed: Deed) -> None:
-        """Note what was written, though its writer may never have heard so."""
+    def happened(self, deed: Deed) -> Deed:
+        """Note what was written, though its writer may never have heard so; returns it under the names used here."""
+        if deed.record is not None:
+            deed = deed._replace(record=self._named(deed.record))
+        if deed.said is not None:
+            draft = deed.said.draft
+            named = msgspec.structs.replace(draft, collection=self._name_of(draft.collection))
+            deed = deed._replace(said=deed.said._replace(draft=named))
         record = deed.record
         if record is not None:
             self._known[record.collection, record.key].append(record)
             self._written[record.collection, record.key].append(record)
             self._authors[record.version].append(deed)
+        return deed
+
+    def _named(self, record: Record) -> Record:
+        name = self._name_of(record.collection)
+        return record if name == record.collection else msgspec.structs.replace(record, collection=name)
 
     def logged(self, node: str, loser: Record) -> None:
         """Note what a node's conflict log holds."""
+        loser = self._named(loser)
         self._logged[loser.collection, loser.key].append(loser)
         self._logged_at[node].append(loser)
 
@@ -84,20 +99,23 @@ class Ledger:
         """Note that a node went back to a backup: what it alone had written since may be gone."""
         self._restored.append((node, backup_taken))
 
-    def problems(self, final: dict[Thing, Record]) -> Iterator[str]:
-        """Yield what is missing or came back, given what all nodes hold in the end."""
-        for thing, held in final.items():
-            self._known[thing].append(held)
+    def problems(self, held: Mapping[Thing, Record], nodes: Container[str] | None = None) -> Iterator[str]:
+        """Yield what is missing or came back, given what all nodes hold in the end, or just some ``nodes``."""
+        final = {(one.collection, one.key): one for one in map(self._named, held.values())}
+        for thing, record in final.items():
+            self._known[thing].append(record)
         for write in self.writes:
-            if write.deed.said is not None:
-                yield from self._unsaid(write, write.deed.said, final)
-            record = write.deed.record
-            if record is None:
-                continue
-            if record.dead:
-                yield from self._revived(write, record, final)
-            elif not self._accounted(record, final) and not self._excused(write):
-                yield f"acknowledged at {write.node} and missing: {_name(record)}"
+            if nodes is None or write.node in nodes:
+                yield from self._problems_with(write, final)
+
+    def _problems_with(self, write: Write, final: dict[Thing, Record]) -> Iterator[str]:
+        record = write.deed.record
+        if write.deed.said is not None:
+            yield from self._unsaid(write, write.deed.said, final)
+        if record is not None and record.dead:
+            yield from self._revived(write, record, final)
+        elif record is not None and not self._accounted(record, final) and not self._excused(write):
+            yield f"acknowledged at {write.node} and missing: {_name(record)}"
 
     def _excused(self, write: Write) -> bool:
         return any(node == write.node and write.at >= taken for node, taken in self._restored)

@@ -10,27 +10,39 @@ from mirror.simulation.stage import Stage
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
 from mirror.sync.reconcile import Reconciled
-from mirror.sync.remote import StaleCursor
+from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.round import Exchange, Round
 
 COMPARE_MS = 60_000
 """The longest time between two comparisons of everything over one connection, whatever the cursors say."""
-ENDS = (StaleCursor, Lost, StampAhead)
-"""What may end a connection."""
+ENDS = (StaleCursor, Lost, StampAhead, Denied)
+"""What may end a connection; the rules of a shared room may change between two of them."""
 
 
-class MirrorLink:
-    """One node's link to one mirror; ``pushing`` where the mirror does not dial back."""
+class Link:
+    """One node's link to one peer; ``pushing`` where the peer does not dial back."""
 
-    def __init__(self, stage: Stage, node: SimulatedNode, peer: SimulatedNode, pushing: bool) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        node: SimulatedNode,
+        peer: SimulatedNode,
+        pushing: bool,
+        make_exchange: Callable[[], Exchange[SimulatedRemote]] | None = None,
+    ) -> None:
+        """``make_exchange`` is called for each life of the link; without it the peer is a mirror."""
         self._stage = stage
         self._node = node
         self._peer = peer
         self._pushing = pushing
+        self._make_exchange = make_exchange or self._with_a_mirror
+
+    def _with_a_mirror(self) -> Exchange[SimulatedRemote]:
+        return MirrorExchange(self._node.store, self._peer.name)
 
     def run(self, alive: Callable[[], bool]) -> None:
-        """Dial, exchange, lose the connection, dial again, for one life of the node."""
-        exchange: Exchange[SimulatedRemote] = MirrorExchange(self._node.store, self._peer.name)
+        """Dial, exchange, lose the connection, dial again, for as long as the node lives and what is shared stays."""
+        exchange = self._make_exchange()
         while True:
             self._stage.world.sleep(self._stage.chance.randint(50, 1500))
             work = Round(exchange, self._pushing, recent=self._node.recent[self._peer.name])
@@ -74,9 +86,15 @@ class MirrorLink:
 def keep_node(stage: Stage, node: SimulatedNode, keeping: Keeping) -> None:
     """Do what the daemon's upkeep does, for one life of a node."""
 
+    suspects: dict[bytes, int] = {}
+
     def keep() -> None:
+        nonlocal suspects
         if keep_up(node.store, stage.world.now + node.offset, keeping):
             stage.outcome.trimmed += 1
+        if stage.chance.random() < 0.2:
+            node.store.write(lambda writer: writer.retry_aside())
+            suspects = node.store.write(lambda writer: writer.sweep_contents(suspects))
 
     while True:
         stage.attempt(keep)

@@ -1,7 +1,7 @@
 """The simulated network: delay, loss at any step, repetition, partitions; an engine's Remote over it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
@@ -9,13 +9,32 @@ from mirror.model.nodes import Heard
 from mirror.simulation.node import Lost, SimulatedNode
 from mirror.simulation.world import World
 from mirror.sync.remote import StaleCursor
-from mirror.sync.responder import Responder, check_page
-from mirror.wire.codec import ContentRequest, Cursor, Range
-from mirror.wire.values import Answer, ContentPart, Offered, Page, State
+from mirror.sync.responder import check_page
+from mirror.wire.codec import ContentRequest, Cursor, Listed, Range
+from mirror.wire.values import Answer, ContentPart, Offered, Page, SharedRoom, State
 
 T = TypeVar("T")
-PAGE_RECORDS = 3
-"""Small pages, so that there is something to be cut off between."""
+
+
+class Audit(Protocol):
+    """Looks at all that a node shows to another."""
+
+    def shown(
+        self, source: SimulatedNode, target: SimulatedNode, page: Page, asked: bool = False, read_ms: int = 0
+    ) -> None:
+        """``target`` is shown a page of ``source``'s; ``asked`` where it named the keys.
+
+        ``read_ms``: it was read from the store so many milliseconds ago at most.
+        """
+        ...
+
+    def listed(self, source: SimulatedNode, target: SimulatedNode, collection: str, keys: Iterable[str]) -> None:
+        """``target`` is told that these keys are there."""
+        ...
+
+
+PUSHED_MS = 10_000
+"""Milliseconds that a page may have waited for its contents before it is pushed."""
 
 
 class Network:
@@ -26,6 +45,7 @@ class Network:
         self.loss = 0.0
         self.repetition = 0.0
         self.slowest_ms = 20
+        self.audit: Audit | None = None
         self._side: dict[str, int] = {}
 
     def partition(self, sides: dict[str, int]) -> None:
@@ -49,16 +69,16 @@ class Network:
 
 
 class SimulatedRemote:
-    """Implements mirror.sync.remote.Remote on another node's store."""
+    """Implements mirror.sync.remote.Remote on another node's store, and ShareRemote where rooms are shared."""
 
     def __init__(self, network: Network, source: SimulatedNode, target: SimulatedNode) -> None:
         self._network = network
         self._source = source
         self._target = target
-        self._life = target.life
         if not target.up:
             raise Lost(f"{target.name} is down")
-        self._responder = Responder(target.store, page_records=PAGE_RECORDS)
+        self._session = target.open_session(source.name)
+        self._responder = self._session.responder
 
     def travel(self) -> None:
         """Let something be under way, and perhaps be lost."""
@@ -66,8 +86,8 @@ class SimulatedRemote:
         network.world.sleep(chance.randint(1, network.slowest_ms))
         if not network.reaches(self._source.name, self._target.name) or chance.random() < network.loss:
             raise Lost("the network lost a connection")
-        if not self._target.up or self._target.life != self._life:
-            raise Lost(f"{self._target.name} is down")
+        if not self._session.valid():
+            raise Lost(f"{self._target.name} is down, or has ended the session")
 
     def _ask(self, question: Callable[[], T]) -> T:
         """Ask and be answered; if the answer is lost, what it answers has happened all the same."""
@@ -75,6 +95,12 @@ class SimulatedRemote:
         answer = question()
         self.travel()
         return answer
+
+    def _shown(self, pages: Iterator[Page], asked: bool = False) -> Iterator[Page]:
+        for page in pages:
+            if self._network.audit is not None:
+                self._network.audit.shown(self._target, self._source, page, asked)
+            yield page
 
     def _follow(self, items: Callable[[], Iterator[T]]) -> Iterator[T]:
         self.travel()
@@ -91,7 +117,7 @@ class SimulatedRemote:
         return self._ask(lambda: self._responder.heard())
 
     def since(self, cursor: Cursor) -> Iterator[Page]:
-        return self._follow(lambda: self._responder.since(cursor))
+        return self._follow(lambda: self._shown(self._responder.since(cursor)))
 
     def tail(self, cursor: Cursor) -> Iterator[Page]:
         """Yield what changes after a cursor, as the server does, for a while."""
@@ -110,14 +136,24 @@ class SimulatedRemote:
                 after = page.cursor.sequence if page.cursor is not None else after
                 new = recent.without(page)
                 if new.records or more or chance.random() < 0.5:  # what is empty comes later, as a keepalive
-                    yield from self._follow(lambda new=new: iter([new]))  # type: ignore[misc]
+                    yield from self._follow(lambda new=new: self._shown(iter([new])))  # type: ignore[misc]
             network.world.sleep(chance.randint(20, 800))
 
     def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:
-        return self._follow(lambda: self._responder.get(collection, keys))
+        return self._follow(lambda: self._shown(self._responder.get(collection, keys), asked=True))
 
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
-        return self._ask(lambda: self._responder.ranges(collection, ranges))
+        def answered() -> list[Answer]:
+            answers = self._responder.ranges(collection, ranges)
+            if self._network.audit is not None:
+                keys = [entry.key for answer in answers if isinstance(answer, Listed) for entry in answer.entries]
+                self._network.audit.listed(self._target, self._source, collection, keys)
+            return answers
+
+        return self._ask(answered)
+
+    def shares(self) -> list[SharedRoom]:
+        return self._ask(lambda: list(self._session.rooms))
 
     def body(self, requests: Sequence[ContentRequest]) -> Iterator[ContentPart]:
         return self._follow(lambda: self._responder.body(requests))
@@ -128,6 +164,8 @@ class SimulatedRemote:
     def offer(self, offered: Iterable[Offered]) -> Applied:
         def arriving() -> Iterator[Offered]:
             for item in offered:
+                if self._network.audit is not None and isinstance(item, Page):
+                    self._network.audit.shown(self._source, self._target, item, read_ms=PUSHED_MS)
                 self.travel()
                 yield item
                 if self._network.world.random.random() < self._network.repetition:

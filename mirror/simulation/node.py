@@ -3,16 +3,22 @@
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mirror.simulation.world import World
 from mirror.store.base import Backend, Pinned, Reader, Writer
 from mirror.store.open import Memory, Options, open_in_memory
+from mirror.sync.derived import Sums
 from mirror.sync.recent import Recent
 from mirror.sync.remote import SyncError
+from mirror.sync.responder import Responder
+from mirror.sync.share.rules import Shares
+from mirror.wire.values import SharedRoom
 
 T = TypeVar("T")
 MAX_AHEAD_MS = 10_000
+PAGE_RECORDS = 3
+"""Small pages, so that there is something to be cut off between."""
 
 
 class Lost(SyncError):
@@ -69,6 +75,10 @@ class FaultyStore:
             raise Crashed(f"{self.node} crashed after a commit", result)
         return result
 
+    def peek(self, job: Callable[[Reader], T]) -> T:
+        """Read as who looks on from outside: nobody crashes over it.  Raises Lost."""
+        return self._open().read(job)
+
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         return self._open().watch(callback)
 
@@ -88,8 +98,19 @@ class FaultyStore:
             self._store = None
 
 
+class Session(NamedTuple):
+    """What a node has for a peer that is logged in, for as long as it is ``valid``."""
+
+    responder: Responder
+    rooms: list[SharedRoom]
+    valid: Callable[[], bool]
+
+
 class SimulatedNode:
-    """One node: up or down; ``life`` counts how often it came up."""
+    """One node: up or down; ``life`` counts how often it came up.
+
+    ``shares`` is what it shares with peers that are no mirrors, ``rules`` counts how often that changed, by peer.
+    """
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -101,6 +122,9 @@ class SimulatedNode:
         self.crash_chance = 0.0
         self.backup_taken: int | None = None
         self.recent: defaultdict[str, Recent] = defaultdict(Recent)
+        self.shares: dict[str, Shares] = {}
+        self.rules: defaultdict[str, int] = defaultdict(int)
+        self.sums = Sums()
         self._epochs = 0
         self.store: FaultyStore
 
@@ -112,7 +136,8 @@ class SimulatedNode:
         """Open the store again after a crash or a stop."""
         self.life += 1
         self.up = True
-        self.recent.clear()  # it was in memory alone
+        self.recent.clear()  # this was in memory alone
+        self.sums = Sums()
         self.store = FaultyStore(self, self._opened())
 
     def _opened(self) -> Backend:
@@ -122,6 +147,18 @@ class SimulatedNode:
             new_epoch=self._new_epoch,
         )
         return open_in_memory(self.memory, self.name, options)
+
+    def open_session(self, peer: str) -> Session:
+        """Log a peer in."""
+        shares, life, rules = self.shares.get(peer), self.life, self.rules[peer]
+
+        def valid() -> bool:
+            return self.up and self.life == life and self.rules[peer] == rules
+
+        if shares is None:
+            return Session(Responder(self.store, page_records=PAGE_RECORDS, peer=peer), [], valid)
+        answering = Responder(self.store, shares.scope, page_records=PAGE_RECORDS, peer=peer, sums=self.sums)
+        return Session(answering, shares.rooms, valid)
 
     def dies(self) -> bool:
         """Tell whether this is the moment of a crash."""

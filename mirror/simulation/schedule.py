@@ -4,7 +4,7 @@ from functools import partial
 
 from mirror.simulation.ending import judge, note_conflicts, settle
 from mirror.simulation.faults import Faults
-from mirror.simulation.linking import MirrorLink, keep_node
+from mirror.simulation.linking import Link, keep_node
 from mirror.simulation.node import MAX_AHEAD_MS, SimulatedNode
 from mirror.simulation.stage import START_MS, TOPOLOGIES, Outcome, Stage, edges
 from mirror.simulation.users import Users
@@ -71,7 +71,7 @@ class Schedule:
             stage.world.spawn(partial(self.users.work, node), alive)
         for source, target in self.edges:
             if stage.nodes[source] is node:
-                link = MirrorLink(stage, node, stage.nodes[target], (target, source) not in self.edges)
+                link = Link(stage, node, stage.nodes[target], (target, source) not in self.edges)
                 stage.world.spawn(partial(link.run, alive), alive)
 
     def _heal(self) -> None:

@@ -6,7 +6,7 @@ that are stale by the time they are sent, to whichever node the client reaches t
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from mirror.store.base import Conflict, Reader, Writer
 
 KEYS = ("one", "two", "three", "four", "five")
 COLLECTIONS = ("messages/a:1", "messages/a:2", "users", "rooms", "config", "files/a:1", "visits/a:1")
+AUTHORS = ("Ann", "Bob")
 EVENT = """\
 BEGIN:VCALENDAR
 BEGIN:VEVENT
@@ -54,6 +55,21 @@ class Users:
         self._chance = stage.chance
         self._shelves: defaultdict[str, dict[Thing, Shown]] = defaultdict(dict)
         self._unheard: defaultdict[str, list[Job]] = defaultdict(list)
+
+    def collections(self, _node: SimulatedNode) -> Sequence[str]:
+        """Return where a node's user writes."""
+        return COLLECTIONS
+
+    def friends(self, _node: SimulatedNode) -> Sequence[SimulatedNode]:
+        """Return the nodes at which a node's user may have seen what it drafts from."""
+        return self._stage.nodes
+
+    def key(self, collection: str, text: str) -> str:
+        """Return under which key a user writes next; most are written to again and again."""
+        key = self._chance.choice(KEYS)
+        if not collection.startswith("messages/"):
+            return key
+        return f"euid:{key}" if self._chance.random() < 0.5 else f"id:{text}"
 
     def work(self, node: SimulatedNode, least_ms: int = 100, most_ms: int = 4000) -> None:
         """Look and write, for one life of a node."""
@@ -85,7 +101,7 @@ class Users:
 
     def _look(self, node: SimulatedNode) -> None:
         """Have a client see some of what a node holds, deletions included."""
-        shelf, collection = self._shelves[node.name], self._chance.choice(COLLECTIONS)
+        shelf, collection = self._shelves[node.name], self._chance.choice(self.collections(node))
 
         def job(reader: Reader) -> list[Shown]:
             return [Shown(record, reader.body(record)) for record in reader.scan(collection)]
@@ -97,11 +113,10 @@ class Users:
     def _something(self, node: SimulatedNode) -> Job:
         chance = self._chance
         # A client may have seen what it drafts from at another node.
-        shelf = self._shelves[node.name if chance.random() < 0.8 else chance.choice(self._stage.nodes).name]
-        collection, key = chance.choice(COLLECTIONS), chance.choice(KEYS)
+        shelf = self._shelves[node.name if chance.random() < 0.8 else chance.choice(self.friends(node)).name]
+        collection = chance.choice(self.collections(node))
         text = f"{node.name} {self._stage.world.now} {chance.random()}"
-        if collection.startswith("messages/"):
-            key = f"euid:{key}" if chance.random() < 0.5 else f"id:{text}"
+        key = self.key(collection, text)
         what = chance.random()
         if what < 0.1:
             return partial(delete_living, collection, chance.random())
@@ -222,7 +237,13 @@ def text_of(chance: random.Random, key: str, text: str, held: bytes | None) -> b
     """Return what is to be under a key: of an item, the one ``held`` with one property changed."""
     if key.startswith("euid:"):
         return with_property(held, key, *a_property(chance, text))
-    return text.encode() * (400 if chance.random() < 0.1 else 1)
+    text *= 400 if chance.random() < 0.1 else 1
+    return message_of(chance.choice(AUTHORS), key, text) if key.startswith("id:") else text.encode()
+
+
+def message_of(author: str, subject: str, text: str) -> bytes:
+    """Return a message as Citadel keeps it."""
+    return b"\xffA\0" + f"A{author}\0U{subject}\0M{text}\0".encode()
 
 
 def a_property(chance: random.Random, text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ Stamps are those of mirror.model.stamp, sizes and offsets are in bytes, times of
 call may raise StoreError.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -96,10 +96,14 @@ class FeedPage(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Who sent records: a ``peer``, and whether that is a ``mirror``, with which everything is shared."""
+    """Who sent records: a ``peer``, and whether that is a ``mirror``, with which everything is shared.
+
+    ``ordered`` is whether they are the next of its feed, all before them having come.
+    """
 
     peer: str
     mirror: bool = True
+    ordered: bool = False
 
 
 class Aside(NamedTuple):
@@ -624,6 +628,10 @@ class Writer(Reader, Protocol):
 
     def keep_cursors(self, peer: str, directions: Sequence[str]) -> None:
         """Forget the cursors kept with a peer in all other directions."""
+        ...
+
+    def note_newest(self, newest: Mapping[str, int]) -> None:
+        """Remember, by origin, the stamps up to which all that it wrote is here, or was."""
         ...
 
     def set_meta(self, name: str, value: str | int) -> None:

@@ -40,7 +40,17 @@ from mirror.model.keys import kept_key, old_cut
 from mirror.model.kinds import HORIZON_KEY, NODES, Collection, MergeRule, check_collection, kind_of, room_of
 from mirror.model.mending import mended
 from mirror.model.merge import Merged, is_item, merge
-from mirror.model.nodes import Horizon, horizon_of, horizon_record, newest_seen, sign_record
+from mirror.model.nodes import (
+    Horizon,
+    Vector,
+    horizon_of,
+    horizon_record,
+    is_provable,
+    newest_by_origin,
+    newest_in_signs,
+    node_of,
+    sign_record,
+)
 from mirror.model.record import (
     INLINE_LIMIT,
     MAX_CONTENT,
@@ -48,7 +58,6 @@ from mirror.model.record import (
     created,
     record_crc,
     unpack_head,
-    vector_in,
     vector_of,
 )
 from mirror.model.settled import resolves, settling
@@ -126,10 +135,16 @@ class Ledger(Tables):
             return Applied()
         if crcs is None:
             crcs = [record_crc(record) for record in records]
-        self.clock.observe(max(record.stamp for record in records))
-        return self._merge_in(records, crcs)
+        return self._apply(records, crcs, newest_by_origin(records))
 
-    def _merge_in(self, records: Sequence[Record], crcs: Sequence[int]) -> Applied:
+    def _apply(self, records: Sequence[Record], crcs: Sequence[int], newest: Vector) -> Applied:
+        if not records:
+            return Applied()
+        self.clock.observe(max(record.stamp for record in records))
+        return self._merge_in(records, crcs, newest)
+
+    def _merge_in(self, records: Sequence[Record], crcs: Sequence[int], newest: Vector) -> Applied:
+        """Merge records in; ``newest`` says up to where, by origin, all that is older is here as well then."""
         self._require_contents(records)
         by_collection: dict[str, dict[str, Added]] = defaultdict(dict)
         repeated: list[Added] = []
@@ -139,15 +154,18 @@ class Ledger(Tables):
                 repeated.append((record, crc))
             else:
                 group[record.key] = (record, crc)
-        self.note_newest(_newest_by_origin(records))
         nodes = by_collection.pop(NODES, {})
+        if nodes and (shared := self.heard().shared):
+            mirrors = {node_of(key) for key in nodes}
+            self.forget_newest(origin for origin in shared if node_of(origin) in mirrors)
+        self.note_newest(newest)
         result = Applied()
         for collection, group in by_collection.items():
             result += self._merge_group(collection, group)
         if nodes:
             result += self._merge_nodes(nodes)
         for record, crc in repeated:
-            result += self._merge_in([record], [crc])
+            result += self._merge_in([record], [crc], {})
         return result
 
     def _merge_nodes(self, nodes: dict[str, Added]) -> Applied:
@@ -279,13 +297,13 @@ class Ledger(Tables):
     def _admit_fit(self, source: Source, fit: list[Added], aside: list[Aside]) -> Applied:
         """Merge records; those on which merging fails are added to ``aside``."""
         try:
-            applied = self.attempt(lambda: self.apply([record for record, _ in fit], [crc for _, crc in fit]))
+            applied = self.attempt(lambda: self._apply_of(source, fit))
             taken = [record for record, _ in fit]
         except BadRecord:
             applied, taken = Applied(), []
             for record, crc in fit:
                 try:
-                    applied += self.attempt(lambda one=record, its=crc: self.apply([one], [its]))  # type: ignore[misc]
+                    applied += self.attempt(lambda one=(record, crc): self._apply_of(source, [one]))  # type: ignore[misc]
                     taken.append(record)
                 except BadRecord as error:
                     aside.append(self._set(source, cannot(record, str(error))))
@@ -295,6 +313,22 @@ class Ledger(Tables):
         for collection, of_it in keys.items():
             self.take_aside(source.peer, collection, of_it)
         return applied
+
+    def _apply_of(self, source: Source, pairs: Sequence[Added]) -> Applied:
+        records = [record for record, _ in pairs]
+        return self._apply(records, [crc for _, crc in pairs], self._proved_newest(source, records))
+
+    def _proved_newest(self, source: Source, records: Sequence[Record]) -> Vector:
+        """Return, by origin, up to where all that it wrote is here with these records.
+
+        So it is with what a mirror's feed tells in order, and with signs of life.  Of what is compared and exchanged,
+        older records may still be to come when the connection breaks; and a shared room brings some records of our
+        own mirrors, and not the others.
+        """
+        if source.mirror:
+            return newest_by_origin(records) if source.ordered else newest_in_signs(records)
+        mirrors = self.heard().mirrors | {self.node}
+        return {origin: stamp for origin, stamp in newest_by_origin(records).items() if node_of(origin) not in mirrors}
 
     def _sort_origins(self, source: Source, pairs: list[Added], aside: list[Aside]) -> list[Added]:
         """Take out what names more origins than a peer that is no mirror may tell of."""
@@ -368,7 +402,7 @@ class Ledger(Tables):
             try:
                 comes_again = not one.mirror
                 if not comes_again:
-                    applied += self.attempt(lambda record=found: self.apply([record]))  # type: ignore[misc]
+                    applied += self.attempt(lambda one=found: self._apply([one], [record_crc(one)], {}))  # type: ignore[misc]
             except MissingContent:
                 comes_again = True
             except BadRecord:
@@ -406,8 +440,10 @@ class Ledger(Tables):
         self.set_meta("horizon", horizon.stamp)
         dropped: dict[str, list[Row]] = defaultdict(list)
         late: list[Row] = []
+        heard = self.heard()
         for row in self.tombstones(horizon.stamp):
-            if row.sequence > agreed_to and row.record.origin not in horizon.nodes:
+            news = row.sequence > agreed_to and row.record.origin not in horizon.nodes
+            if news or not is_provable(row.record, heard):
                 late.append(row)
             else:
                 dropped[row.record.collection].append(row)
@@ -564,7 +600,7 @@ class Ledger(Tables):
             held = self.held(collection, [record.key for record in living])
             rows = [Row(held[record.key].sequence, record, held[record.key].crc) for record in living]
             self.replace(collection, [(record, record_crc(record)) for record in dead], rows)
-            self.note_newest(_newest_by_origin(dead))
+            self.note_newest({one.origin: one.stamp for one in dead})
             self._settle(collection, held)
 
     def mend(self, sequence: int) -> Record:
@@ -576,7 +612,7 @@ class Ledger(Tables):
         made = mended(old, self.clock.tick(), self._origin, self.store_body)
         crc = self.held(old.collection, [old.key])[old.key].crc
         self.replace(old.collection, [(made, record_crc(made))], [Row(sequence, old, crc)])
-        self.note_newest(_newest_by_origin([made]))
+        self.note_newest(newest_by_origin([made]))
         if old.collection != NODES:
             self._log_conflicts([Loser(old)], made)
         return made
@@ -584,7 +620,8 @@ class Ledger(Tables):
     def _put(self, record: Record) -> Record:
         judge(record)
         # Not observed: its stamp is our own, which a clock that was just set back may call far ahead.
-        self._merge_in([record], [record_crc(record)])
+        # What its author had seen need not have come here, so that tells of nothing but ourselves.
+        self._merge_in([record], [record_crc(record)], {record.origin: record.stamp})
         return record
 
     def adopt(self, record: Record) -> Applied:
@@ -721,7 +758,7 @@ class Ledger(Tables):
         crc = self.held(old.collection, [old.key])[old.key].crc
         self.replace(old.collection, (), [Row(sequence, old, crc)])
         moved = msgspec.structs.replace(old, key=key)
-        self._merge_in([moved], [record_crc(moved)])
+        self._merge_in([moved], [record_crc(moved)], {})
 
     def _move_marks(self, room: str, old_key: str, key: str) -> None:
         """Have what users have read and answered go with a message: marks are kept under user, blank and its key."""
@@ -834,17 +871,3 @@ def _as_draft(record: Record) -> Record:
 
 def _is_fields(record: Record) -> bool:
     return kind_of(record.collection).rule is MergeRule.FIELDS
-
-
-def _newest_by_origin(records: Iterable[Record]) -> dict[str, int]:
-    """Return, by origin, the greatest stamp that records tell of."""
-    newest: dict[str, int] = {}
-    for record in records:
-        if record.collection == NODES:
-            newest |= {name: max(stamp, newest.get(name, 0)) for name, stamp in newest_seen(record).items()}
-        if newest.get(record.origin, 0) < record.stamp:
-            newest[record.origin] = record.stamp
-        for origin, stamp in vector_in(record.past).items():
-            if newest.get(origin, 0) < stamp:
-                newest[origin] = stamp
-    return newest

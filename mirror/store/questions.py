@@ -14,7 +14,11 @@ class Questions(Reader, Protocol):
     """A Reader whose backend has yet to answer what needs its tables."""
 
     def newest_by_origin(self) -> dict[str, int]:
-        """Return, by origin, the greatest stamp that ever came here."""
+        """Return, by origin, the stamps up to which all that it wrote is here, or was."""
+        ...
+
+    def shared_origins(self) -> frozenset[str]:
+        """Return the origins that came through shared rooms, and not from a mirror."""
         ...
 
     def root(self) -> RootState:
@@ -53,7 +57,7 @@ class Questions(Reader, Protocol):
         """Return what this node has heard of all others."""
         signs = self.signs()
         marker = next((record for record in signs if record.key == HORIZON_KEY), None)
-        return Heard(horizon_of(marker), vector_held(signs), self.newest_by_origin())
+        return Heard(horizon_of(marker), vector_held(signs), self.newest_by_origin(), self.shared_origins())
 
     def reaches(self, horizon: Horizon) -> bool:
         """Tell whether every tombstone from before a horizon is here, or was, or what replaced it."""

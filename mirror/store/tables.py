@@ -113,6 +113,10 @@ class Tables(Reader, Protocol):
         """Remember through whom origins came that were not known."""
         ...
 
+    def forget_newest(self, names: Iterable[str]) -> None:
+        """Take all that is known of origins back: what came of them came through no mirror."""
+        ...
+
     def open_conflicts(self, collection: str, keys: Iterable[str]) -> list[Conflict]:
         """Return the conflicts about these records that are not resolved."""
         ...

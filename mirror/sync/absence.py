@@ -92,7 +92,16 @@ def find_absence(store: Store, remote: Remote, state: State) -> Absence:
         theirs = remote.heard()
     except Denied:
         return Absence(horizon=ours.horizon.stamp)
+    ours = ours.proved(ours.mirrors | theirs.mirrors | {state.node, store.node})
     return Absence(_side(ours, theirs, state.node), _side(theirs, ours, store.node), ours.horizon.stamp)
+
+
+def newest_of(remote: Remote) -> Vector:
+    """Return up to where the other side has what each origin wrote: so has who holds all that it holds now."""
+    try:
+        return remote.heard().newest
+    except Denied:
+        return {}
 
 
 def _side(one: Heard, other: Heard, name: str) -> Side:

@@ -159,7 +159,7 @@ def apply_page(
     def job(writer: Writer) -> Applied:
         if guard is not None:
             guard(writer)
-        applied = writer.admit(Source(peer), page.records, page.crcs, page.unfit)
+        applied = writer.admit(Source(peer, ordered=page.cursor is not None), page.records, page.crcs, page.unfit)
         if page.cursor is not None:
             writer.set_cursor(peer, PULL, StoredCursor(page.cursor.epoch, page.cursor.sequence, complete))
         return applied

@@ -8,7 +8,7 @@ import msgspec
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.kinds import HORIZON_KEY, NODES
-from mirror.model.nodes import horizon_of, joined
+from mirror.model.nodes import Vector, horizon_of, joined, newest_by_origin
 from mirror.model.record import Record
 from mirror.store.base import PAGE_RECORDS, Store, StoredCursor, Writer
 from mirror.sync.absence import (
@@ -19,6 +19,7 @@ from mirror.sync.absence import (
     check_marker,
     find_absence,
     marker_of,
+    newest_of,
 )
 from mirror.sync.copying import end_copy
 from mirror.sync.listing import Difference, find_difference
@@ -67,7 +68,7 @@ def reconcile(
     Afterwards the cursors stand where the two states that were compared ended, so tailing goes on there.
     """
     own = Responder(store, scope, peer=peer)
-    before = own.info()
+    before, newest = own.info(), newest_of(remote)
     state = remote.info(before.digest)
     work = _Work(
         store,
@@ -80,6 +81,7 @@ def reconcile(
         progress,
         before.sequence,
         set(),
+        newest,
     )
     outcome = work.outcome
     outcome.absence = work.absence
@@ -96,6 +98,7 @@ def reconcile(
 
     def job(writer: Writer) -> None:
         writer.set_cursor(peer, PULL, StoredCursor(state.epoch, state.sequence, True))
+        writer.note_newest(work.newest)
         if push or not outcome.surplus:
             # What we pulled just now comes after ``before`` and is offered again at most once.
             writer.set_cursor(peer, PUSH, StoredCursor(state.epoch, before.sequence, True))
@@ -121,6 +124,8 @@ class _Work(NamedTuple):
     """Where our feed ended before the comparison began."""
     compared: set[tuple[str, str]]
     """Collections and keys of what came from the other side, when it matters where records came from."""
+    newest: Vector
+    """Up to where the other side has what each origin wrote, and so have we once all was compared, not before."""
 
     def settle(self, collection: str) -> None:
         """Find what differs in a collection and exchange it."""
@@ -183,6 +188,8 @@ class _Work(NamedTuple):
 
     def _take(self, page: Page) -> None:
         self._apply(page, lambda writer: check_horizon(writer, self.absence.horizon))
+        for origin, stamp in newest_by_origin(page.records).items():
+            self.newest[origin] = max(stamp, self.newest.get(origin, 0))
         if self.absence:
             self.compared.update((record.collection, record.key) for record in page.records)
 

@@ -69,6 +69,7 @@ class Responder:
         self._told: int | None = None
         self._after = 0
         self._comparing = False
+        self._by_ranges = False
         self._compared: set[tuple[str, str]] = set()
         self._uploads = uploads or Uploads()
         self._party = party or f"peer {peer}"
@@ -139,7 +140,7 @@ class Responder:
         """Return what this node has heard of all others.  Raises Denied."""
         heard = self._read_open(NODES, lambda reader: reader.heard())
         self._comparing = True
-        return heard
+        return heard.proved(heard.mirrors | {self._peer})
 
     def _digests(self, reader: Reader, reads: Callable[[str], bool]) -> dict[str, Digest]:
         names, whole, now_ms = self.scope.collections(), self.scope.whole, self._now_ms()
@@ -240,6 +241,7 @@ class Responder:
             # In one job, so that a thread does all of it and the hub none, and as of one moment.
             now_ms = self._now_ms()
             index = self._index(reader, collection, now_ms)
+            self._by_ranges = True  # what is offered from now on is what differs, in no order
             return index.answer_all(ranges, self._showing.load(reader, collection, now_ms))
 
         return self._read_open(collection, job)
@@ -337,7 +339,7 @@ class Responder:
                 check_horizon(writer, self._told)
             check_marker(writer, page.records, self._after, self._compared)
             self.check_contents(writer, page.records)
-            applied = take_in(writer, self.scope, page, writer.clock.now_ms(), self._peer)
+            applied = take_in(writer, self.scope, page, writer.clock.now_ms(), self._peer, not self._by_ranges)
             if self._told is not None:
                 self._told = writer.horizon()
             return applied
@@ -371,16 +373,17 @@ def _state(
     return State(node, root.epoch, root.sequence, digest, collections, root.horizon, partial)
 
 
-def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int, peer: str = "") -> Applied:
+def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int, peer: str = "", ordered: bool = False) -> Applied:
     """Merge what a scope admits of a page at a moment into a store; of a ``peer`` what cannot be taken is set aside.
 
+    ``ordered``: the page is the next one of a mirror's feed.
     Raises Denied; then nothing was changed.
     """
     if not peer and page.unfit:
         raise BadRecord(page.unfit[0].reason)
     if scope is EVERYTHING:
         if peer:
-            return writer.admit(Source(peer), page.records, page.crcs, page.unfit)
+            return writer.admit(Source(peer, ordered=ordered), page.records, page.crcs, page.unfit)
         return writer.apply(page.records, page.crcs)
     text = text_from(writer)
     pairs = zip(page.records, page.crcs, strict=True)

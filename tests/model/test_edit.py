@@ -204,6 +204,17 @@ def test_a_draft_of_a_later_incarnation_hands_back_what_it_had_not_seen() -> Non
     assert [values_of(loser.record) for loser in made.losers] == [{"name": "Unseen"}]
 
 
+@pytest.mark.parametrize("later_incarnation", [False, True])
+def test_a_draft_from_what_is_not_here_does_not_hide_what_it_loses_to_what_is(later_incarnation: bool) -> None:
+    elsewhere = with_fields(None, *ROOM, {"name": "Lobby", "order": "1"}, 10, "b")
+    here = with_fields(None, *ROOM, {"order": "2"}, 15, "a")
+    if not later_incarnation:
+        here = msgspec.structs.replace(here, born=elsewhere.born)
+    made = write(here, fields(elsewhere, 20, name="Hall"), 20, "c").record
+    (loser,) = merge(made, elsewhere).losers
+    assert values_of(loser)["order"] == "1"
+
+
 def test_who_replaces_a_text_unseen_tells_all_the_same_that_its_incarnation_is_old() -> None:
     v1 = successor(None, Record(*FILE, 1, "x", 1, body=b"one"), 10, "a")
     v2 = successor(v1, Record(*FILE, 1, "x", 1, body=b"two"), 20, "b")

@@ -74,9 +74,12 @@ def test_a_share_partner_names_as_many_origins_as_it_may_and_its_other_records_g
 
 
 def test_signs_of_life_name_mirrors_alone(store: Backend) -> None:
-    admit(store, record("one", past=(("x1", 5), ("citadel:s", 5))))
+    admit(store, record("one", past=(("x1", 5), ("citadel:t", 5))))
+    imported = Record("files/r", "two", 5, "citadel:s", 1, body=b"x")
+    store.write(lambda writer: writer.absorb([imported]))
     sign = store.write(lambda writer: writer.beat())
     assert b"x1" not in sign.head
+    assert b"citadel:t" not in sign.head
     assert b"citadel:s" in sign.head
     again = store.write(lambda writer: writer.beat())
     assert again.origin.encode() in again.head

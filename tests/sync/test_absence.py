@@ -1,20 +1,23 @@
 """A node that was away for longer than tombstones are kept, on real stores with a clock of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mirror.model.draft import Draft, base_of
 from mirror.model.kinds import NODES
-from mirror.model.record import Record
+from mirror.model.record import Record, record_crc
+from mirror.store.base import Source
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
 from mirror.sync.reconcile import Reconciled
-from mirror.sync.remote import StaleCursor
+from mirror.sync.remote import StaleCursor, SyncError
 from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all
+from mirror.wire.values import Page
 
 KEEPING = Keeping(keep_ms=1000, step_ms=10, every_ms=100)
 Nodes = dict[str, SqliteStore]
@@ -203,3 +206,84 @@ def test_signs_of_life_are_heard(nodes: Nodes, job: Callable[[Any], Any]) -> Non
     heard = store.read(lambda reader: reader.heard())
     assert heard.sign_of("a") == heard.newest.get("a", 0)
     assert heard.sign_of("b") == 0
+
+
+class Breaking(Responder):
+    """A connection that breaks when records of one collection are asked for."""
+
+    def __init__(self, store: SqliteStore, collection: str) -> None:
+        super().__init__(store)
+        self._breaks_at = collection
+
+    def get(self, collection: str, keys: Sequence[str], asked: bool = True) -> Iterator[Page]:
+        if collection == self._breaks_at:
+            raise SyncError("the connection broke")
+        return super().get(collection, keys, asked)
+
+
+def break_off(store: SqliteStore, other: SqliteStore, collection: str) -> None:
+    """Compare two nodes that both hold something, until what is to come of a collection."""
+    with pytest.raises(SyncError):
+        exchange_all(Round(MirrorExchange(store, other.node), pushing=True), Breaking(other, collection), other.epoch)
+
+
+def forget_each_other(*stores: SqliteStore) -> None:
+    """Have each node be without the others for longer than it remembers a deletion."""
+    for store in stores:
+        put(store, "gone")
+        delete(store, "gone")
+        pass_time(3000, store)
+        assert keys(store, dead=True) in ([], ["deleted"])
+
+
+def test_what_had_not_come_when_a_comparison_broke_off_is_not_taken_for_deleted_later(nodes: Nodes) -> None:
+    a, b, _ = nodes.values()
+    a.write(lambda writer: writer.set_fields("rooms", "r", {"QRname": "Lobby"}))
+    put(a, "later than the room")
+    put(b, "so that it is not empty")
+    break_off(b, a, "rooms")
+    assert keys(b) == ["later than the room", "so that it is not empty"]
+    forget_each_other(a, b)
+    meet(b, a)
+    for store in (a, b):
+        assert store.read(lambda reader: reader.get("rooms", "r")).dead is False
+        assert conflicts(store) == []
+
+
+def test_what_came_over_a_comparison_that_broke_off_and_was_deleted_does_not_come_back(nodes: Nodes) -> None:
+    a, b, _ = nodes.values()
+    a.write(lambda writer: writer.set_fields("rooms", "r", {"QRname": "Lobby"}))
+    put(a, "deleted")
+    put(b, "so that it is not empty")
+    break_off(b, a, "rooms")
+    delete(b, "deleted")
+    forget_each_other(a, b)
+    meet(b, a)
+    for store in (a, b):
+        assert keys(store) == ["so that it is not empty"]
+
+
+def test_what_a_shared_room_brought_of_our_own_mirror_tells_nothing_of_what_it_has_besides(nodes: Nodes) -> None:
+    a, b, _ = nodes.values()
+    a.write(lambda writer: writer.set_fields("rooms", "r", {"QRname": "Lobby"}))
+    put(a, "shared")
+    put(b, "so that it is not empty")
+    shared = a.read(lambda reader: reader.scan("files/r"))
+    partner = Source("partner", mirror=False)
+    b.write(lambda writer: writer.admit(partner, shared, [record_crc(record) for record in shared]))
+    forget_each_other(a, b)
+    meet(b, a)
+    for store in (a, b):
+        assert store.read(lambda reader: reader.get("rooms", "r")).dead is False
+    assert b.read(lambda reader: reader.heard()).shared == frozenset()
+
+
+def test_what_a_client_saw_elsewhere_tells_nothing_of_what_is_there_besides(nodes: Nodes) -> None:
+    a, b, _ = nodes.values()
+    a.write(lambda writer: writer.set_fields("rooms", "r", {"QRname": "Lobby"}))
+    put(a, "seen")
+    (seen,) = a.read(lambda reader: reader.scan("files/r"))
+    b.write(lambda writer: writer.write(Draft("files/r", "seen", base_of(seen), body=b"edited")))
+    forget_each_other(a, b)
+    meet(b, a)
+    assert a.read(lambda reader: reader.get("rooms", "r")).dead is False

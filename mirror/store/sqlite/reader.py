@@ -102,8 +102,12 @@ class SqliteReader(Questions):
         return MAX_STAMP if row[0] is None else int(row[0])
 
     def newest_by_origin(self) -> dict[str, int]:
-        """Return, by origin, the greatest stamp that ever came here."""
+        """Return, by origin, the stamps up to which all that it wrote is here, or was."""
         return dict(self.connection.execute("SELECT name, newest FROM origin WHERE newest > 0").fetchall())
+
+    def shared_origins(self) -> frozenset[str]:
+        """Return the origins that came through shared rooms, and not from a mirror."""
+        return frozenset(name for (name,) in self.connection.execute("SELECT name FROM origin WHERE party <> ''"))
 
     def digest(self, collection: str) -> Digest:
         """Return a collection's digest; an empty one when there is no such collection."""

@@ -169,7 +169,7 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
             )
 
     def note_newest(self, newest: Mapping[str, int]) -> None:
-        """Remember, by origin, the greatest stamp that ever came here."""
+        """Remember, by origin, the stamps up to which all that it wrote is here, or was."""
         rows = [(stamp, self._origin_id(origin), stamp) for origin, stamp in newest.items()]
         self.connection.executemany("UPDATE origin SET newest = ? WHERE id = ? AND newest < ?", rows)
 
@@ -223,6 +223,11 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
         """Remember through whom origins came that were not known."""
         rows = [(party, self._origin_id(name)) for name in names]
         self.connection.executemany("UPDATE origin SET party = ? WHERE id = ? AND party = ''", rows)
+
+    def forget_newest(self, names: Iterable[str]) -> None:
+        """Take all that is known of origins back: what came of them came through no mirror."""
+        rows = [(name,) for name in names]
+        self.connection.executemany("UPDATE origin SET newest = 0, party = '' WHERE name = ?", rows)
 
     def open_conflicts(self, collection: str, keys: Iterable[str]) -> list[Conflict]:
         """Return the conflicts about these records that are not resolved."""

@@ -45,6 +45,7 @@ class ShareExchange(Cursors):
         self._unmatched: list[str] = []
         self._withheld: dict[str, int] = {}
         self._only_new = False
+        self._met: dict[str, str] = {}
 
     @property
     def notes(self) -> list[str]:
@@ -61,7 +62,7 @@ class ShareExchange(Cursors):
 
     def must_reconcile(self, remote: ShareRemote, epoch: str, pushing: bool) -> bool:
         """Find out which rooms belong together; tell whether any were not compared under the present rules."""
-        bound = self._store.read(self._bound)
+        self._met = bound = self._store.read(self._bound)
         self._pairs, self._unmatched = find_pairs(self._rooms, remote.shares(), bound)
         self._store.write(lambda writer: self._remember(writer, bound))
         stale = self.stale(epoch, pushing)
@@ -139,9 +140,11 @@ class ShareExchange(Cursors):
     def _forgotten(self, known: str, pair: Pair, state: State, stale: bool) -> Forgotten:
         """Return before which stamps deletions are forgotten that two rooms were to tell each other of, if they were.
 
-        That is so where they were compared before by the rules of now, or are out of touch.
+        That is so where they were compared before by the rules of now, or are out of touch.  A store that was put back
+        has no cursors, but knows which rooms belonged together.
         """
-        met = known.partition("|")[0] == pair.there.key if stale else known == pair.state
+        before = known.partition("|")[0] or self._met.get(pair.here.key)
+        met = before == pair.there.key if stale else known == pair.state
         return Forgotten(self._store.read(lambda reader: reader.horizon()), state.horizon) if met else Forgotten()
 
     def take(self, page: Page, bodies: Remote) -> Applied:

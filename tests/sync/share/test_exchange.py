@@ -291,6 +291,23 @@ def test_a_deletion_forgotten_while_the_share_was_cut_does_not_come_back(pair: S
     assert keys(a, "a:1") == keys(b, "b:9") == {"kept", "deleted on b", "new on a", "new on b"}
 
 
+def test_a_partner_that_was_put_back_does_not_bring_back_what_was_deleted_long_ago(pair: Stores) -> None:
+    a, b = pair
+    both(pair)
+    post(a, "a:1", "deleted")
+    dial(b, a)
+
+    def forget(writer: Writer) -> None:
+        writer.beat()
+        writer.advance_horizon(Horizon(writer.clock.tick(), (writer.origin(),)))
+
+    drop(a, "a:1", "deleted")
+    a.write(forget)
+    b.renew_epoch()
+    assert dial(b, a).notes == ["Foyer: 1 records older than remembered deletions are on one side only, and stay there"]
+    assert keys(a, "a:1") == set()
+
+
 @pytest.mark.parametrize("side", ["dials", "is dialled"])
 def test_sharing_anew_sends_the_history_again(pair: Stores, side: str) -> None:
     a, b = pair
