@@ -26,6 +26,8 @@ MAX_ORIGIN = 255
 """Characters in an origin."""
 MAX_PAST = 1024
 """Origins in a record's past.  Of more the greatest by (stamp, origin) are kept: see mirror.model.limits."""
+DERIVED = "citadel:"
+"""Origins that begin so wrote at the times of the data, so that a later stamp of theirs proves nothing seen."""
 LEAST = ""
 """In a past, no origin: the least stamp of all versions that it was ever joined from, where no other entry tells it."""
 
@@ -145,7 +147,13 @@ def past_of(vector: Mapping[str, int], version: Version, least: int = MAX_STAMP)
 
 
 def covers(newer: Record, older: Record) -> bool:
-    """Tell whether ``newer`` was written by someone who had seen ``older``."""
+    """Tell whether ``newer`` was written by someone who had seen ``older``.
+
+    Of versions that were derived from a place's data that is told of just the one that is named: their stamps are the
+    data's own times, so a later one was not written by someone who had seen the earlier.
+    """
+    if older.origin.startswith(DERIVED):
+        return vector_of(newer).get(older.origin) == older.stamp
     if newer.origin == older.origin and newer.stamp >= older.stamp:
         return True
     return any(origin == older.origin and stamp >= older.stamp for origin, stamp in newer.past)

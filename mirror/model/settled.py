@@ -17,12 +17,10 @@ from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
 from mirror.model.naming import SETTLED
 from mirror.model.parts import read_parts, with_settled
-from mirror.model.record import Record, pack_head, unpack_head
+from mirror.model.record import DERIVED, Record, pack_head, unpack_head
 
 HEAD_KEY = "settled"
 """Under this name a head that is kept as a whole lists the CRC-64s of the losers, as 16 hex digits each."""
-IMPORTED = "citadel:"
-"""Origins that begin so wrote at the times of the data, so that a later stamp of theirs proves nothing seen."""
 
 
 def settling(record: Record, crcs: Iterable[int], body: Body = inline_body) -> Record:
@@ -46,7 +44,7 @@ def resolves(living: Record, loser: Record, loser_crc: int) -> bool:
         return True
     if kind_of(loser.collection).rule is MergeRule.FIELDS or is_item(loser):
         return False
-    if loser.origin == living.origin or loser.origin.startswith(IMPORTED):
+    if loser.origin == living.origin or loser.origin.startswith(DERIVED):
         return False  # one origin's later version may have been made from an earlier one
     return dict(living.past).get(loser.origin, 0) >= loser.stamp
 

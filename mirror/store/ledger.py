@@ -245,7 +245,8 @@ class Ledger(Tables):
 
     def _log_conflicts(self, losers: Iterable[Loser], winner: Record) -> int:
         now, party = stamp_ms(self.clock.last), self._acting.name if self._acting is not None else ""
-        logged = sum(self.log_conflict(now, loser, winner, party) for loser in losers)
+        unseen = [one for one in losers if not resolves(winner, one.record, record_crc(one.record))]
+        logged = sum(self.log_conflict(now, loser, winner, party) for loser in unseen)
         if logged and self._acting is not None and self.conflicts_of(party) > self._acting.conflicts:
             raise BoundReached(
                 f"over {self._acting.conflicts} conflicts made by {party} are not resolved: nothing more is taken "
