@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import HORIZON_KEY, NODES
-from mirror.model.record import Record, pack_head, unpack_head, vector_of
-from mirror.model.stamp import make_stamp, stamp_ms
+from mirror.model.record import MAX_ORIGIN, Record, pack_head, unpack_head, vector_of
+from mirror.model.stamp import MAX_STAMP, make_stamp, stamp_ms
 
 Vector = dict[str, int]
 """By origin, the stamp of the last sign of life that is held."""
@@ -66,9 +66,15 @@ class Heard(NamedTuple):
         return max((stamp for origin, stamp in self.signs.items() if node_of(origin) == node), default=0)
 
 
-def sign_record(origin: str, heard: Heard) -> Record:
-    """Return the draft of a sign of life of a node that has heard all this."""
-    seen, newest = heard.signs, _of_mirrors(heard, origin)
+def sign_record(origin: str, heard: Heard, by: int = MAX_STAMP) -> Record:
+    """Return the draft of a sign of life of a node that has heard all this by a stamp.
+
+    What is later is left out: it was told by a node that was wrong, and would be refused of this one.
+    """
+    seen, newest = (
+        {name: stamp for name, stamp in vector.items() if stamp <= by}
+        for vector in (heard.signs, _of_mirrors(heard, origin))
+    )
     return Record(NODES, origin, 1, origin, 1, head=pack_head({"seen": seen, "newest": newest}))
 
 
@@ -184,8 +190,12 @@ def newest_in_signs(records: Iterable[Record]) -> Vector:
 
 def _vector(sign: Record, name: str) -> Vector:
     vector = unpack_head(sign.head).get(name, {})
-    if not isinstance(vector, dict) or not all(
-        isinstance(stamp, int) and 0 < stamp < 1 << 63 for stamp in vector.values()
-    ):
+    if not isinstance(vector, dict) or not all(map(_is_seen, vector, vector.values())):
         raise BadRecord(f"record nodes {sign.key!r}: its head holds no vector {name!r}")
+    if any(stamp > sign.stamp for stamp in vector.values()):
+        raise BadRecord(f"record nodes {sign.key!r}: it has seen what is later than itself")
     return vector
+
+
+def _is_seen(origin: object, stamp: object) -> bool:
+    return isinstance(origin, str) and 0 < len(origin) <= MAX_ORIGIN and type(stamp) is int and stamp > 0

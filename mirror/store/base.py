@@ -402,8 +402,8 @@ class Reader(Protocol):
         """Return, by peer, how many records are set aside."""
         ...
 
-    def aside_count(self, peer: str) -> int:
-        """Return how many records of a peer are set aside."""
+    def aside_size(self, peer: str) -> tuple[int, int]:
+        """Return how many records of a peer are set aside, and of how many bytes."""
         ...
 
     def substitutes(self, peer: str) -> list[Substitute]:

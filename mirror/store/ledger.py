@@ -80,6 +80,10 @@ from mirror.store.tables import Added, ContentState, Row, Tables
 
 MAX_ASIDE = 10_000
 """Records of one peer that are set aside; of a peer of which there are more nothing is taken."""
+MAX_ASIDE_BYTES = 256 * 1024 * 1024
+"""Bytes of them."""
+MAX_KEYS_SHARE = 1_000_000
+"""Records, tombstones included, in a collection in which a peer that rooms are shared with may make new ones."""
 MAX_CONFLICTS_MIRROR = 100_000
 MAX_CONFLICTS_SHARE = 1000
 """Conflicts that a mirror, or a peer that rooms are shared with, may make before some are resolved."""
@@ -277,6 +281,7 @@ class Ledger(Tables):
         self.act_for(Acting(f"peer {source.peer}", MAX_CONFLICTS_MIRROR if mirror else MAX_CONFLICTS_SHARE))
         fit, aside = self._sort_early(source, list(zip(records, crcs, strict=True)))
         if not mirror:
+            self._check_room(source, fit)
             fit = self._sort_origins(source, fit, aside)
         aside += [self._set(source, one) for one in unfit]
         signs = [pair for pair in fit if source.mirror and pair[0].collection == NODES]
@@ -289,6 +294,20 @@ class Ledger(Tables):
             applied += self._admit_fit(source, self._signs_kept_aside(source) + signs, aside)
         self._set_aside(source, aside)
         return applied
+
+    def _check_room(self, source: Source, pairs: Sequence[Added]) -> None:
+        """Raise BoundReached where a peer makes something new in a collection that holds very much already."""
+        keys: defaultdict[str, list[str]] = defaultdict(list)
+        for record, _ in pairs:
+            keys[record.collection].append(record.key)
+        for collection, of_it in keys.items():
+            if self.digest(collection).count < MAX_KEYS_SHARE:
+                continue
+            if len(self.held(collection, of_it)) < len(set(of_it)):
+                raise BoundReached(
+                    f"{collection} holds {MAX_KEYS_SHARE} records: {source.peer}, which rooms are shared with, "
+                    "makes no new ones there"
+                )
 
     def _signs_kept_aside(self, source: Source) -> list[Added]:
         """Return the signs of life that waited for what was lacking, now that nothing is."""
@@ -381,10 +400,11 @@ class Ledger(Tables):
     def _set_aside(self, source: Source, aside: Sequence[Aside]) -> None:
         if not aside:
             return
-        if self.aside_count(source.peer) + len(aside) > MAX_ASIDE:
+        count, size = self.aside_size(source.peer)
+        if count + len(aside) > MAX_ASIDE or size + sum(len(one.unfit.data) for one in aside) > MAX_ASIDE_BYTES:
             raise TooMuchAside(
-                f"over {MAX_ASIDE} records of {source.peer} cannot be taken ('ctdlmirror aside list' shows them): "
-                f"nothing more is taken from it; first {aside[0].unfit.reason}"
+                f"over {MAX_ASIDE} records, or {MAX_ASIDE_BYTES >> 20} MiB, of {source.peer} cannot be taken "
+                f"('ctdlmirror aside list' shows them): nothing more is taken from it; first {aside[0].unfit.reason}"
             )
         for one in aside:
             self.put_aside(one)
@@ -417,7 +437,7 @@ class Ledger(Tables):
 
     def beat(self) -> Record:
         """Write this node's sign of life."""
-        sign = self.put(sign_record(self._origin, self.heard()))
+        sign = self.put(sign_record(self._origin, self.heard(), self.clock.last))
         places, horizon = [*self._sign_places(), (sign.stamp, self.last_sequence())], self.horizon()
         # One from before the horizon is enough.
         kept = [place for place, after in pairwise(places) if after[0] > horizon] + places[-1:]

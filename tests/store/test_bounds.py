@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from mirror.model.draft import Draft, base_of
+from mirror.model.judge import finding
+from mirror.model.kinds import NODES
+from mirror.model.nodes import newest_seen
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import make_stamp
-from mirror.store.base import Acting, Backend, BoundReached, Source
+from mirror.store.base import Acting, Backend, BoundReached, Source, TooMuchAside
 
 Make = Callable[..., Backend]
 NOW_MS = 1_700_000_000_000
@@ -108,3 +112,44 @@ def test_conflicts_are_read_page_by_page(store: Backend) -> None:
     first = store.read(lambda reader: reader.conflicts(limit=2))
     rest = store.read(lambda reader: reader.conflicts(before=first[-1].number))
     assert [one.number for one in (*first, *rest)] == [5, 4, 3, 2, 1]
+
+
+def test_what_is_set_aside_of_a_party_is_bounded_in_bytes(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.store.ledger.MAX_ASIDE_BYTES", 1000)
+    day = 86_400_000 << 16
+
+    def ahead(key: str) -> Record:
+        one = record(key, body=b"x" * 300)
+        return msgspec.structs.replace(one, stamp=one.stamp + day)
+
+    admit(store, ahead("one"), ahead("two"))
+    with pytest.raises(TooMuchAside, match="nothing more is taken from it"):
+        admit(store, ahead("three"), ahead("four"))
+    assert store.read(lambda reader: reader.aside_counts()) == {"partner": 2}
+
+
+def test_a_share_partner_makes_nothing_new_where_very_much_is(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.store.ledger.MAX_KEYS_SHARE", 2)
+    admit(store, record("one"), record("two"))
+    with pytest.raises(BoundReached, match="files/r holds 2 records: partner"):
+        admit(store, record("three"))
+    admit(store, record("one", body=b"again"))
+    admit(store, record("three"), mirror=True)
+
+
+@pytest.mark.parametrize("newest", [{"x": 1 << 62}, {5: 5}, {"": 5}, {"x" * 256: 5}, {"x": True}, {"x": 0}])
+def test_no_sign_of_life_says_that_its_node_has_seen_the_future(store: Backend, newest: dict[object, int]) -> None:
+    """It would be told on, and an away node's records be taken for seen and deleted."""
+    stamp = make_stamp(NOW_MS - 1000)
+    sign = Record(NODES, "p", stamp, "p", stamp, head=msgspec.msgpack.encode({"newest": newest}))
+    assert finding(sign)
+    right = Record(NODES, "p", stamp, "p", stamp, head=msgspec.msgpack.encode({"newest": {"p": stamp}}))
+    admit(store, right, mirror=True)
+    assert store.read(lambda reader: reader.heard()).newest == {"p": stamp}
+
+
+def test_what_an_older_version_let_in_of_the_future_is_not_told_on(store: Backend) -> None:
+    store.write(lambda writer: writer.note_newest({"p": 1 << 62, "q": 5}))  # type: ignore[attr-defined]
+    admit(store, *(Record(NODES, name, make_stamp(NOW_MS) - 9, name, 1) for name in "pq"), mirror=True)
+    assert "p" not in newest_seen(store.write(lambda writer: writer.beat()))
+    assert "q" in newest_seen(store.write(lambda writer: writer.beat()))

@@ -337,9 +337,11 @@ class SqliteReader(Questions):
         """Return, by peer, how many records are set aside."""
         return dict(self.connection.execute("SELECT peer, count(*) FROM aside GROUP BY peer").fetchall())
 
-    def aside_count(self, peer: str) -> int:
-        """Return how many records of a peer are set aside."""
-        return int(self.connection.execute("SELECT count(*) FROM aside WHERE peer = ?", (peer,)).fetchone()[0])
+    def aside_size(self, peer: str) -> tuple[int, int]:
+        """Return how many records of a peer are set aside, and of how many bytes."""
+        command = "SELECT count(*), ifnull(sum(length(data)), 0) FROM aside WHERE peer = ?"
+        count, size = self.connection.execute(command, (peer,)).fetchone()
+        return int(count), int(size)
 
     def substitutes(self, peer: str) -> list[Substitute]:
         """Return what stands for what when comparing with a peer."""
