@@ -21,7 +21,8 @@ from mirror.formats.keys import imported_origin
 from mirror.model.applied import Applied
 from mirror.model.fields import values_of
 from mirror.model.judge import finding
-from mirror.model.kinds import parse_collection, room_of
+from mirror.model.keys import split_key
+from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import PAGE_RECORDS, Acting, Reader, Store, Writer
@@ -227,7 +228,7 @@ class Look:
         def job(writer: Writer) -> Applied:
             self._act(writer)
             applied = take(writer, self.place, new, looked=self._looked)
-            applied += _take_changes(writer, changes, self._looked)
+            applied += _take_changes(writer, _where_kept(writer, self.place, changes), self._looked)
             if also is not None:
                 also(writer)
             return applied
@@ -355,6 +356,26 @@ def _emptying_order(collection: str) -> tuple[bool, bool, str]:
     """A room's sharing goes first, for the reasons of mirror.model.containers; visits before the messages they mark."""
     kind = parse_collection(collection).kind
     return kind != NETCONF, kind != VISITS, collection
+
+
+def _where_kept(writer: Writer, place: str, changes: Sequence[Change]) -> list[Change]:
+    """Return changes of the marks of messages under the keys that those have now: there may be others of their ids."""
+    numbers: dict[str, set[str]] = defaultdict(set)
+    for one in changes:
+        numbers[_messages_of(one)].add(str(one.number))
+    keys = {
+        (collection, status.foreign): status.key
+        for collection, of_it in numbers.items()
+        for status in writer.statuses(place, collection, of_it)
+        if split_key(status.key)[1]
+    }
+    found = [keys.get((_messages_of(one), str(one.number))) for one in changes] if keys else []
+    return [one.with_message(key) if key else one for one, key in zip(changes, found)] if keys else list(changes)
+
+
+def _messages_of(change: Change) -> str:
+    told = change.now.record.collection if change.now is not None else change.last.collection if change.last else ""
+    return str(Collection("messages", room_of(told)))
 
 
 def _take_changes(writer: Writer, changes: Sequence[Change], looked: bool) -> Applied:

@@ -18,6 +18,7 @@ from mirror.model.applied import Applied
 from mirror.model.draft import Base
 from mirror.model.drafting import deletion_of
 from mirror.model.fields import fields_at
+from mirror.model.keys import split_key
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record, Version, record_bytes
 from mirror.model.status import Status
@@ -130,10 +131,22 @@ class Visits:
 
 
 class Change(NamedTuple):
-    """What a server says now of one user's marks of a message, and what it said last, if anything."""
+    """What a server says now of one user's marks of a message, by its number, and what it said last, if anything."""
 
+    number: int
     now: There | None
     last: Status | None
+
+    def with_message(self, key: str) -> "Change":
+        """Return it as one of the marks of the message under a key, which may be another one by now."""
+        plain = split_key(key)[0]
+        now, last = self.now, self.last
+        if now is not None and now.record.key.endswith(f" {plain}"):
+            record = msgspec.structs.replace(now.record, key=now.record.key.removesuffix(plain) + key)
+            now = now._replace(record=record)
+        if last is not None and last.key.endswith(f" {plain}"):
+            last = msgspec.structs.replace(last, key=last.key.removesuffix(plain) + key)
+        return Change(self.number, now, last)
 
 
 def changes(
@@ -149,6 +162,7 @@ def changes(
         if old != new:
             record = f"{visitor.user} {key}"
             yield Change(
+                number or was,
                 There("", _marks(collection, record, new, version)) if new else None,
                 _status(_marks(collection, record, old, version)) if old else None,
             )

@@ -10,6 +10,7 @@ import msgspec
 from mirror.model.errors import BadRecord, MirrorError
 from mirror.model.kinds import check_collection
 from mirror.model.record import Past, Record, Version, past_of, record_crc, vector_in, vector_of
+from mirror.model.texts import check_deletion
 
 NOTHING = 0
 """As ``only_if`` of a draft: that there is to be nothing yet."""
@@ -102,8 +103,10 @@ def check_draft(draft: Draft) -> None:
     where = f"draft {draft.collection} {draft.key[:80]!r}"
     if not draft.key:
         raise BadRecord(f"a draft for {draft.collection} has no key")
-    if draft.dead and (draft.head or draft.body or draft.content):
-        raise BadRecord(f"{where}: a deletion has neither head nor body")
+    if draft.dead and (draft.body or draft.content):
+        raise BadRecord(f"{where}: a deletion has no body")
+    if draft.dead:
+        check_deletion(Record(draft.collection, draft.key, 1, "draft", 1, True, head=draft.head))
     if draft.content and draft.body:
         raise BadRecord(f"{where}: a body is inside or apart, not both")
     if draft.only_if is not None and not 0 <= draft.only_if < 1 << 64:

@@ -4,10 +4,12 @@ What a client does with what it was shown, whether it is the command line, a pag
 """
 
 from mirror.model.draft import NOTHING, Draft, base_of
+from mirror.model.keys import split_key
 from mirror.model.merge import is_item
 from mirror.model.naming import MESSAGE, REVISION
 from mirror.model.parts import read_parts
 from mirror.model.record import Record, record_crc
+from mirror.model.texts import is_message, naming, own_text, text_of
 from mirror.model.wording import same
 
 
@@ -25,9 +27,16 @@ def draft_over(
     return draft
 
 
-def deletion_of(held: Record) -> Draft:
-    """Return a draft that deletes the version that was looked at, and what came before it."""
-    return Draft(held.collection, held.key, base_of(held), dead=True)
+def deletion_of(held: Record, held_body: bytes | None = None) -> Draft:
+    """Return a draft that deletes the version that was looked at, and what came before it.
+
+    ``held_body`` is its body where that is kept apart; of a message it tells which of those of one id is meant.
+    """
+    draft = Draft(held.collection, held.key, base_of(held), dead=True)
+    body = held.body if not held.content else held_body
+    if is_message(held) and body is not None and not held.dead and not split_key(held.key)[1]:
+        draft.head = naming(b"", text_of(held, lambda record: own_text(record, lambda _: body)))
+    return draft
 
 
 def only_over(held: Record | None, draft: Draft) -> Draft:

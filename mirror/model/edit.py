@@ -17,6 +17,7 @@ from mirror.model.naming import is_noticed
 from mirror.model.nodes import Vector
 from mirror.model.parts import edited, join, lost_names, read_parts, stale_edit
 from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_of
+from mirror.model.texts import is_message, naming, own_text, standing_for, text_of
 
 FIRST_BORN = 1
 """The birth of an item that this node has never seen deleted."""
@@ -37,6 +38,8 @@ def successor(
     """
     if is_item(draft):
         return _next_item(current, draft, stamp, origin, body, keep)
+    if is_message(draft):
+        draft = msgspec.structs.replace(draft, head=_head_of_message(draft, current, body))
     if current is None:
         return _version(draft, stamp, origin, stamp)
     born = stamp if current.dead else current.born
@@ -75,6 +78,16 @@ def _past_behind(current: Record, stamp: int, origin: str) -> Past:
     return past_of(vector_of(current), Version(stamp, origin), least_of(current))
 
 
+def _head_of_message(draft: Record, current: Record | None, body: Body) -> bytes:
+    """Return the head of a version that replaces a message, or what was one, and stands for the same text."""
+
+    def own(record: Record) -> str:
+        return own_text(record, body)
+
+    draft = msgspec.structs.replace(draft, head=naming(draft.head, ""), dead=False)
+    return draft.head if current is None else standing_for(draft, text_of(current, own), own).head
+
+
 def _falls_behind(new: Parts, held: Parts) -> bool:
     """Tell whether merging would take what is held for the newer one, whatever the version says."""
     return new.kind < held.kind or (new.kind == held.kind and new.base.rank < held.latest.rank)
@@ -92,14 +105,22 @@ def with_fields(
     return successor(current, draft, stamp, origin)
 
 
-def tombstone(current: Record, stamp: int, origin: str) -> Record:
+def tombstone(current: Record, stamp: int, origin: str, body: Body = inline_body) -> Record:
     """Return the version that deletes a record, everywhere and in every incarnation so far.
 
-    Its birth says when what it deletes was last written: all that can still be told of that.
+    Its birth says when what it deletes was last written: all that can still be told of that, but for the text of a
+    message, since there may be others of its id.
     """
     past = past_of(vector_of(current), Version(stamp, origin), least_of(current))
     born = current.born if current.dead else current.stamp
-    return Record(current.collection, current.key, stamp, origin, min(born, stamp), dead=True, past=past)
+    dead = Record(current.collection, current.key, stamp, origin, min(born, stamp), dead=True, past=past)
+    if not is_message(current):
+        return dead
+
+    def own(record: Record) -> str:
+        return own_text(record, body)
+
+    return standing_for(dead, text_of(current, own), own)
 
 
 class Loser(NamedTuple):
@@ -140,7 +161,7 @@ def written(
     if current.dead and draft.base is not None:
         return _after_deletion(current, draft, stamp, origin)
     if draft.dead:
-        made = tombstone(current, stamp, origin)
+        made = tombstone(current, stamp, origin, body)
         return Written(msgspec.structs.replace(made, past=past_of(seen, made.version)), (Loser(current),))
     if current.dead:
         return Written(_knowing(current, draft, seen, stamp, origin, body, keep))
@@ -149,7 +170,9 @@ def written(
     if draft.key == current.key and is_item(current):
         return _stale_item(current, draft, seen, stamp, origin, body, keep)
     made = _record(draft, stamp, origin, current.born, past_beside(current, Version(stamp, origin), seen), draft.head)
-    return Written(made, () if same_content(made, current) else (Loser(current),))
+    if is_message(made):
+        made = msgspec.structs.replace(made, head=_head_of_message(made, current, body))
+    return Written(made, () if same_content(made, current, body) else (Loser(current),))
 
 
 def _in_its_incarnation(current: Record | None, draft: Draft, base: Base, stamp: int, origin: str) -> Written:
@@ -172,8 +195,9 @@ def _in_its_incarnation(current: Record | None, draft: Draft, base: Base, stamp:
 
 
 def forgotten_deletion(draft: Draft, base: Base, stamp: int, origin: str) -> Record:
-    """Return the version that deletes a draft's base, of which nothing is here."""
-    return tombstone(_version_of(draft, base), stamp, origin)
+    """Return the version that deletes a draft's base, of which nothing is here; of a message only it knows the text."""
+    dead = tombstone(_version_of(draft, base), stamp, origin)
+    return msgspec.structs.replace(dead, head=draft.head if draft.dead else b"")
 
 
 def _version_of(draft: Draft, base: Base) -> Record:
@@ -202,7 +226,7 @@ def _knowing(
     """Return the version of a draft whose author had seen all that is held."""
     if draft.dead:
         held = current or _record(draft, stamp, origin, stamp, (), b"")
-        return _having_seen(tombstone(held, stamp, origin), seen)
+        return _having_seen(tombstone(held, stamp, origin, body), seen)
     if kind_of(draft.collection).rule is MergeRule.FIELDS:
         made = with_fields(current, draft.collection, draft.key, unpack_head(draft.head), stamp, origin)
         # With none of its other fields here it takes those away that its author had seen: so it has not seen them.
@@ -298,7 +322,7 @@ def overwritten(current: Record, made: Record, origin: str, body: Body = inline_
     if is_item(current):
         names = lost_names(read_parts(current, body(current)), read_parts(made, body(made)), seen)
         return (Loser(current, tuple(names)),) if names else ()
-    return () if current.origin == origin or same_content(current, made) else (Loser(current),)
+    return () if current.origin == origin or same_content(current, made, body) else (Loser(current),)
 
 
 def restoring(loser: Record, parts: tuple[str, ...], base: Base, current: Record | None, body: Body) -> Draft:

@@ -34,10 +34,9 @@ def judge(record: Record) -> None:
     """Raise BadRecord, saying what is wrong, unless every node would take a record."""
     check_collection(record.collection)
     validate(record)
-    if not record.dead:
-        check_head(record)
-        if record.collection == NODES:
-            _judge_sign(record)
+    check_head(record)
+    if record.collection == NODES and not record.dead:
+        _judge_sign(record)
 
 
 def finding(record: Record) -> str:

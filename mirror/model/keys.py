@@ -22,6 +22,7 @@ OLD_MAX_KEY, OLD_CUT_KEY = 900, 400
 """What 0.1.0 did: keys of more bytes than the one were cut to as many characters as the other."""
 
 _FILED = re.compile(r"#[0-9a-f]{16}\Z")
+"""What stands behind a message's key where another message of its id has that: its text (mirror.model.texts)."""
 _CUT = re.compile(r"#[0-9a-f]{64}\Z")
 
 
@@ -34,6 +35,17 @@ def key_of_id(prefix: str, name: str) -> str:
         return prefix + name
     kept = name.encode()[:CUT_ID].decode("utf-8", "ignore")
     return f"{prefix}{kept}#{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Return a message's plain key, and the text that it is filed under or an empty string."""
+    filed = _FILED.search(key) if key.startswith(MESSAGE_PREFIX) else None
+    return (key[: filed.start()], key[filed.start() + 1 :]) if filed else (key, "")
+
+
+def filed_key(plain: str, text: str) -> str:
+    """Return the key of a message whose plain key another message of its id has."""
+    return f"{plain}#{text}"
 
 
 def kept_key(collection: str, key: str) -> str:

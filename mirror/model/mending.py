@@ -41,6 +41,8 @@ def mended(record: Record, stamp: int, origin: str, keep: KeepBody) -> Record:
     )
     if record.dead:
         made = msgspec.structs.replace(made, body=b"", content=b"", size=0)
+        whole = msgspec.structs.replace(made, head=record.head)
+        made = made if finding(whole) else whole
     else:
         made = msgspec.structs.replace(_mended_body(made, keep), head=_mended_head(record, made))
     judge(made)

@@ -16,6 +16,7 @@ from mirror.model.heads import check_edits
 from mirror.model.kinds import ITEM_PREFIX, MergeRule, kind_of
 from mirror.model.parts import join, lost_names, read_parts
 from mirror.model.record import Record, Version, covers, least_of, past_of, record_bytes, unpack_head, vector_of
+from mirror.model.texts import check_deletion, is_message, own_text
 
 
 class Merged(NamedTuple):
@@ -49,13 +50,13 @@ def merge(left: Record, right: Record, body: Body = inline_body, keep: Keep = ke
     """Merge two versions of the record of one collection and key."""
     if left.era != right.era:
         winner, loser = (left, right) if left.era > right.era else (right, left)
-        return Merged(winner, _lost(winner, loser))
+        return Merged(winner, _lost(winner, loser, body))
     if not left.dead and kind_of(left.collection).rule is MergeRule.FIELDS:
         return _merge_fields(left, right)
     if not left.dead and is_item(left):
         return _merge_items(left, right, body, keep)
     winner, loser = (left, right) if _order(left) > _order(right) else (right, left)
-    return Merged(winner, _lost(winner, loser))
+    return Merged(winner, _lost(winner, loser, body))
 
 
 def is_item(record: Record) -> bool:
@@ -68,9 +69,11 @@ def check_head(record: Record) -> None:
 
     Its own stamp is checked against the clock; without this a field's could win for ever (rule 6).
     """
-    if record.dead or not record.head:
+    if record.dead:
+        check_deletion(record)
+    elif not record.head:
         return
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    elif kind_of(record.collection).rule is MergeRule.FIELDS:
         check_fields(record)
     elif is_item(record):
         check_edits(record)
@@ -82,8 +85,8 @@ def _order(record: Record) -> tuple[Any, ...]:
     return (record.stamp, record.origin, record_bytes(record))
 
 
-def _lost(winner: Record, loser: Record) -> tuple[Record, ...]:
-    if loser.dead or same_content(winner, loser):
+def _lost(winner: Record, loser: Record, body: Body) -> tuple[Record, ...]:
+    if loser.dead or same_content(winner, loser, body):
         return ()
     if winner.version != loser.version and _saw_all(winner, loser):
         return ()
@@ -101,10 +104,10 @@ def _saw_all(winner: Record, loser: Record) -> bool:
     return all(seen.get(origin, 0) >= stamp for origin, stamp in vector_of(loser).items())
 
 
-def same_content(left: Record, right: Record) -> bool:
+def same_content(left: Record, right: Record, body: Body = inline_body) -> bool:
     """Tell whether two versions say the same."""
     if (left.dead, left.body, left.content) != (right.dead, right.body, right.content):
-        return False
+        return not left.dead and not right.dead and is_message(left) and own_text(left, body) == own_text(right, body)
     # A message's head holds what one server says of it (its number there); the message is its body.
     return left.head == right.head or kind_of(left.collection).rule is MergeRule.MESSAGES
 

@@ -175,8 +175,8 @@ def validate(record: Record) -> None:
             raise BadRecord(f"{where}: bad reference to content of {record.size} bytes")
     elif record.size:
         raise BadRecord(f"{where}: a size without content")
-    if record.dead and (record.head or record.body or record.content):
-        raise BadRecord(f"{where}: a tombstone has neither head nor body")
+    if record.dead and (record.body or record.content):
+        raise BadRecord(f"{where}: a tombstone has no body")
     if record.past:
         _validate_past(record, where)
 

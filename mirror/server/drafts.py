@@ -13,6 +13,7 @@ from mirror.model.draft import Changed, Draft, check_draft
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import NODES, check_collection, parse_collection
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
+from mirror.model.texts import is_message
 from mirror.server.session import Session
 from mirror.service.rights import UserScope, scope_in_room
 from mirror.service.rooms import mailbox_of
@@ -126,13 +127,13 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
     return session.node.store.write(job)
 
 
-def _check_room(reader: Reader, records: Sequence[Record]) -> None:
+def _check_room(writer: Writer, records: Sequence[Record]) -> None:
     """Raise BoundReached where a user would make something new in a collection that holds very much already."""
     for record in records:
-        if (
-            reader.digest(record.collection).count >= MAX_USER_KEYS
-            and reader.get(record.collection, record.key) is None
-        ):
+        if record.dead or writer.digest(record.collection).count < MAX_USER_KEYS:
+            continue
+        (key,) = writer.kept_under([record]) if is_message(record) else (record.key,)
+        if writer.get(record.collection, key) is None:
             raise BoundReached(f"{record.collection} holds {MAX_USER_KEYS} records: users make no new ones there")
 
 

@@ -486,6 +486,10 @@ class Writer(Reader, Protocol):
         """
         ...
 
+    def kept_under(self, records: Sequence[Record]) -> list[str]:
+        """Return the key under which each of these messages is kept, or would be: others may have its id."""
+        ...
+
     def adopt(self, record: Record) -> Applied:
         """Take over those fields of a record from elsewhere that are later than ours, into ours if there is one."""
         ...

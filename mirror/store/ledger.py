@@ -36,7 +36,7 @@ from mirror.model.fields import Value, order, pack_fields, unpack_fields, values
 from mirror.model.heads import without_edits
 from mirror.model.item import MAX_PARSED
 from mirror.model.judge import Unfit, cannot, judge, sort_out
-from mirror.model.keys import kept_key, old_cut
+from mirror.model.keys import kept_key, old_cut, split_key
 from mirror.model.kinds import HORIZON_KEY, NODES, Collection, MergeRule, check_collection, kind_of, room_of
 from mirror.model.mending import mended
 from mirror.model.merge import Merged, is_item, merge
@@ -62,6 +62,7 @@ from mirror.model.record import (
 )
 from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
+from mirror.model.texts import is_message
 from mirror.store.base import (
     PAGE_RECORDS,
     PULL,
@@ -76,6 +77,7 @@ from mirror.store.base import (
     StoredCursor,
     TooMuchAside,
 )
+from mirror.store.namesakes import Namesakes
 from mirror.store.tables import Added, ContentState, Row, Tables
 
 MAX_ASIDE = 10_000
@@ -108,6 +110,7 @@ class Ledger(Tables):
     _origin: str
     _hashers: dict[bytes, tuple[int, Any]]
     _acting: Acting | None
+    _namesakes: Namesakes
 
     def begin_ledger(self, clock: HybridClock) -> None:
         """Get ready; called once, when the tables can be read."""
@@ -115,6 +118,7 @@ class Ledger(Tables):
         self._origin = self.origin()
         self._hashers = {}
         self._acting = None
+        self._namesakes = Namesakes(self)
 
     def begin_job(self) -> None:
         """Begin a job, which is nobody's in particular until it says so."""
@@ -196,11 +200,14 @@ class Ledger(Tables):
 
     def _merge_group(self, collection: str, group: dict[str, Added]) -> Applied:
         held = self.held(collection, group)
+        apart = self._namesakes.apart(collection, group.values(), held)
         horizon = self.horizon()
         added: list[Added] = []
         replaced: list[Row] = []
         conflicts = already = 0
         for key, (record, crc) in group.items():
+            if key in apart:
+                continue
             too_old = record.dead and record.stamp < horizon
             if key not in held:
                 if not too_old:
@@ -229,7 +236,56 @@ class Ledger(Tables):
         self.replace(collection, added, replaced)
         if replaced:
             self._settle(collection, {row.record.key for row in replaced})
-        return Applied(len(added), already, conflicts)
+        result = Applied(len(added), already, conflicts)
+        for key, (record, _) in group.items():
+            if key in apart:
+                result += self._join_namesakes(record)
+        return result
+
+    def _join_namesakes(self, record: Record) -> Applied:
+        """Merge a message's version where there may be other messages of its id: see mirror.model.namesakes."""
+        renewed = self._renewed(record)
+        if renewed is None:
+            return Applied(already_held=1)
+        joined, rows = self._namesakes.placed(renewed)
+        changed = [key for key, kept in joined.kept.items() if kept != (rows[key].record if key in rows else None)]
+        if changed:
+            added = [kept for key in changed if (kept := joined.kept[key]) is not None]
+            removed = [rows[key] for key in changed if key in rows]
+            self.replace(record.collection, [(one, record_crc(one)) for one in added], removed)
+        if joined.moved:
+            self.move_statuses(record.collection, joined.moved)
+        conflicts = sum(self._log_conflicts([Loser(loss.loser)], loss.winner) for loss in joined.losses)
+        if changed:
+            self._settle(record.collection, changed)
+            self._settle_kept(record, joined.kept.values())
+        return Applied(int(bool(changed)), int(not changed), conflicts)
+
+    def _renewed(self, record: Record) -> Record | None:
+        """Return a version as it is to be joined: a deletion too old for others to see is made again, now.
+
+        None for one that everybody has forgotten, and there is nothing to delete.
+        """
+        if not record.dead or record.stamp >= self.horizon():
+            return record
+        held = self.get(record.collection, self._namesakes.key_of(record))
+        if held is not None and held.era >= record.era:
+            return record
+        if held is None and record.origin in self._agreed():
+            return None
+        return self._dead_again(held or record)[0]
+
+    def _settle_kept(self, record: Record, kept: Iterable[Record | None]) -> None:
+        """Mark the conflicts as resolved in which a message lost that is kept beside its namesakes now, word for word.
+
+        0.1.0 kept one message of an id, and those that it took for other versions in the conflict log.
+        """
+        found = self.open_conflicts(record.collection, [split_key(record.key)[0]])
+        if found:
+            texts = {self._namesakes.own(one) for one in kept if one is not None and not one.dead}
+            for conflict in found:
+                if self._namesakes.own(conflict.loser) in texts:
+                    self.resolve_conflict(conflict.number, stamp_ms(self.clock.last))
 
     def _merged(self, current: Record, record: Record) -> Merged:
         """Merge two versions.  Raises BadRecord where no node would take what comes of it, or it cannot be told."""
@@ -244,8 +300,12 @@ class Ledger(Tables):
         return merged
 
     def _dead_again(self, record: Record) -> Added:
-        dead = tombstone(record, self.clock.tick(), self._origin)
+        dead = self._tombstone(record)
         return dead, record_crc(dead)
+
+    def _tombstone(self, record: Record) -> Record:
+        """Return the version that deletes a record now."""
+        return tombstone(record, self.clock.tick(), self._origin, self.body)
 
     def _log_conflicts(self, losers: Iterable[Loser], winner: Record) -> int:
         now, party = stamp_ms(self.clock.last), self._acting.name if self._acting is not None else ""
@@ -260,16 +320,24 @@ class Ledger(Tables):
 
     def _settle(self, collection: str, keys: Iterable[str]) -> None:
         """Mark the conflicts that versions which were just written resolve."""
-        found = self.open_conflicts(collection, keys)
+        written = set(keys)
+        found = self.open_conflicts(collection, written | {split_key(key)[0] for key in written})
         if not found:
             return
-        living = {
-            record.key: record for record in self.get_many(collection, {conflict.loser.key for conflict in found})
-        }
+        held = self.get_many(collection, written | {conflict.loser.key for conflict in found})
         for conflict in found:
-            held = living.get(conflict.loser.key)
-            if held is not None and resolves(held, conflict.loser, record_crc(conflict.loser)):
+            if any(
+                self._is_of(one, conflict.loser) and resolves(one, conflict.loser, record_crc(conflict.loser))
+                for one in held
+            ):
                 self.resolve_conflict(conflict.number, stamp_ms(self.clock.last))
+
+    def _is_of(self, record: Record, loser: Record) -> bool:
+        """Tell whether a version is of the same thing as one that lost: a message may have got another key since."""
+        if record.key == loser.key or not is_message(record):
+            return record.key == loser.key
+        plain = split_key(record.key)[0]
+        return plain == split_key(loser.key)[0] and self._namesakes.text(record) == self._namesakes.text(loser)
 
     # -- what cannot be taken ---------------------------------------------------------------------
 
@@ -473,7 +541,7 @@ class Ledger(Tables):
         if dropped:
             self.set_meta("trimmed", max(self.trimmed(), *(row.sequence for rows in dropped.values() for row in rows)))
         for row in late:
-            self._put(tombstone(row.record, self.clock.tick(), self._origin))
+            self._put(self._tombstone(row.record))
         self._move_signs()
 
     def _move_signs(self) -> None:
@@ -513,9 +581,9 @@ class Ledger(Tables):
         self._require_contents(records)
         refused = 0
         for record in records:
-            current = self.get(record.collection, record.key)
+            current = self.get(record.collection, self._namesakes.key_of(record))
             if current is None or current.era < record.era or (current == record and not record.dead):
-                dead = tombstone(record, self.clock.tick(), self._origin)
+                dead = self._tombstone(record)
                 # Whatever older incarnation is here dies with it, though who deleted that one had not seen this.
                 older = [current] if current is not None and not current.dead and current != record else []
                 self._log_conflicts(map(Loser, [record, *older]), dead)
@@ -532,6 +600,9 @@ class Ledger(Tables):
         current = self.get(draft.collection, draft.key)
         if draft.only_if is not None and draft.only_if != (NOTHING if current is None else record_crc(current)):
             raise Changed(draft, current)
+        draft = msgspec.structs.replace(draft, key=self._namesakes.aimed(draft, current))
+        if current is None or current.key != draft.key:
+            current = self.get(draft.collection, draft.key)
         if draft.dead and self._is_gone(current, draft.base):
             return DraftResult(current, Applied(already_held=1))
         if draft.base is not None:
@@ -559,12 +630,14 @@ class Ledger(Tables):
         """Write a draft that names no base, as clients of 0.1.0 do: it replaces what is here."""
         check_collection(record.collection)
         record = msgspec.structs.replace(record, key=kept_key(record.collection, record.key))
+        if not record.dead:
+            record = msgspec.structs.replace(record, key=self._namesakes.key_of(record))
         current = self.get(record.collection, record.key)
         if record.dead:
             if current is None or current.dead:
                 return DraftResult(None, Applied())
             self._delete_belongings(current)
-            made = tombstone(current, self.clock.tick(), self._origin)
+            made = self._tombstone(current)
         elif _is_fields(record):
             values = unpack_head(record.head)
             made = with_fields(current, record.collection, record.key, values, self.clock.tick(), self._origin)
@@ -595,7 +668,7 @@ class Ledger(Tables):
         if current is None or current.dead:
             return None
         self._delete_belongings(current)
-        return self._put(tombstone(current, self.clock.tick(), self._origin))
+        return self._put(self._tombstone(current))
 
     def _delete_belongings(self, current: Record, alone: bool = False) -> None:
         """Delete what belongs to a room or user that is about to be deleted, and remember what a room was.
@@ -617,7 +690,7 @@ class Ledger(Tables):
         while page := self.scan(collection, after, limit=PAGE_BURIED):
             after = page[-1].key
             living = [record for record in page if not record.dead]
-            dead = [tombstone(record, self.clock.tick(), self._origin) for record in living]
+            dead = [self._tombstone(record) for record in living]
             held = self.held(collection, [record.key for record in living])
             rows = [Row(held[record.key].sequence, record, held[record.key].crc) for record in living]
             self.replace(collection, [(record, record_crc(record)) for record in dead], rows)
@@ -682,6 +755,10 @@ class Ledger(Tables):
         fresh = [record for record in records if not self._deleted_when_cut(record)]
         return self.apply(fresh) + Applied(already_held=len(records) - len(fresh))
 
+    def kept_under(self, records: Sequence[Record]) -> list[str]:
+        """Return the key under which each of these messages is kept, or would be: others may have its id."""
+        return self._namesakes.keys_of(records)
+
     def _deleted_when_cut(self, record: Record) -> bool:
         """Tell whether 0.1.0 deleted this under its cut key, which tells nothing that a new key follows from."""
         cut = old_cut(record.key)
@@ -700,9 +777,10 @@ class Ledger(Tables):
         """
         conflict = self._conflict(number)
         loser = conflict.loser
-        current = self.get(loser.collection, loser.key)
+        key = self._namesakes.key_of(loser)
+        current = self.get(loser.collection, key)
         draft = restoring(loser, conflict.parts, self._seen_by(conflict, current), current, self.body)
-        draft = self._with_body(draft)
+        draft = self._with_body(msgspec.structs.replace(draft, key=key))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
         record = settling(made.record, [record_crc(loser)], self.body)
         self._put(record)
@@ -716,7 +794,8 @@ class Ledger(Tables):
         Of what was deleted there is nothing to write, so that is resolved here alone.
         """
         conflict = self._conflict(number)
-        current = self.get(conflict.loser.collection, conflict.loser.key)
+        loser = conflict.loser
+        current = self.get(loser.collection, self._namesakes.key_of(loser)) or self.get(loser.collection, loser.key)
         record = None
         if current is not None and not current.dead:
             made = successor(current, _as_draft(current), self.clock.tick(), self._origin, self.body, self.store_body)

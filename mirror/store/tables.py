@@ -73,6 +73,10 @@ class Tables(Reader, Protocol):
         """Yield what came after a place of the feed and is alive."""
         ...
 
+    def crowded(self, collection: str, keys: Iterable[str]) -> set[str]:
+        """Return those of some messages' keys, held or not, behind which ``#`` and something stand in other keys."""
+        ...
+
     def oddly_keyed(self) -> list[int]:
         """Return the places in the feed of messages, items and files whose keys 0.1.0 may have made otherwise."""
         ...
@@ -159,6 +163,10 @@ class Tables(Reader, Protocol):
 
     def put_statuses(self, place: str, statuses: Iterable[Status]) -> None:
         """Remember what a place says now, in the place of what it said of the same things before."""
+        ...
+
+    def move_statuses(self, collection: str, moved: Mapping[str, str]) -> None:
+        """Have what places said of things under some keys be of the same things under others."""
         ...
 
     def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
+from mirror.model.keys import MESSAGE_PREFIX
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Vector, horizon_of, joined, newest_by_origin
 from mirror.model.record import Record
@@ -130,11 +131,18 @@ class _Work(NamedTuple):
     def settle(self, collection: str) -> None:
         """Find what differs in a collection and exchange it."""
         found = self._find(collection)
+        surplus = set(found.surplus)
         for start in range(0, len(found.wanted), PAGE_RECORDS):
-            for page in self._get(collection, found.wanted[start : start + PAGE_RECORDS]):
+            keys = found.wanted[start : start + PAGE_RECORDS]
+            # A message that gives way to another one of its id is kept beside that, and not under its key any more.
+            giving_way = [key for key in keys if self.push and key in surplus and key.startswith(MESSAGE_PREFIX)]
+            ours_before = list(self.own.get(collection, giving_way)) if giving_way else []
+            for page in self._get(collection, keys):
                 ours = self._held(page)
                 self._refuse(self.absence.there.deleted(_newer_incarnations(ours.values(), page.by_key())))
                 self._take(self._without_deleted(page, ours))
+            for page in ours_before:
+                self._offer(page)
         if self.absence.there.away:
             self._forget_deleted(collection, found)
         if self.push:

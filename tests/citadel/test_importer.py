@@ -245,9 +245,9 @@ def test_where_the_room_was_changed_in_the_future_as_well_the_servers_creation_s
     assert len({one.read(lambda reader: reader.root()).digest for one in (store, other)}) == 1
 
 
-def small_export(*messages: bytes, room: str = "Lobby") -> bytes:
-    """Return an export of one room with these messages, numbered from 10."""
-    numbered = list(enumerate(messages, 10))
+def small_export(*messages: bytes, room: str = "Lobby", gone: int = 0) -> bytes:
+    """Return an export of one room with these messages, numbered from 10, but for one that is gone."""
+    numbered = [(number, body) for number, body in enumerate(messages, 10) if number != gone]
     listed = ",".join(str(number) for number, _ in numbered)
     told = "".join(
         f"<message><msg_msgnum>{number}</msg_msgnum><msg_text>{base64.b64encode(body).decode()}</msg_text></message>\n"
@@ -282,3 +282,57 @@ def test_what_was_deleted_under_a_cut_key_is_not_imported_again(make_store: Make
     store.write(lambda writer: writer.delete(cut.collection, cut.key))
     run(store, small_export(b"\xffA\x04E" + uid + b"\0T1690000000\0Mtext\0"))
     assert store.read(lambda reader: list(reader.scan_all("messages/alpha:1"))) == []
+
+
+REPEATED = [
+    b"\xffA\0Idup@example.org\0T1690000300\0AAnn\0M" + text + b"\0" for text in (b"one", b"quite another", b"a third")
+]
+
+
+def test_messages_of_one_message_id_are_all_there_and_importing_again_changes_nothing(make_store: Make) -> None:
+    one, two = make_store("m"), make_store("n")
+    run(one, small_export(*REPEATED))
+    held = one.read(lambda reader: list(reader.scan_all("messages/alpha:1")))
+    assert sorted(record.body for record in held) == sorted(REPEATED)
+    assert one.read(lambda reader: reader.conflict_count()) == 0
+    again = run(one, small_export(*REPEATED), "again")
+    assert (again.applied.written, again.refused, again.notices) == (0, [], [])
+    run(two, small_export(*REPEATED), block=97)
+    assert len({store.read(lambda reader: reader.root()).digest for store in (one, two)}) == 1
+
+
+def test_each_of_them_has_its_own_marks(make_store: Make) -> None:
+    visit = (
+        b"<visit><v_roomnum>1</v_roomnum><v_roomgen>1</v_roomgen><v_usernum>2</v_usernum><v_seen>10,12</v_seen>"
+        b"<v_answered>12</v_answered><v_flags>2</v_flags><v_view>0</v_view></visit>\n"
+    )
+    store = make_store("m")
+    run(store, small_export(*REPEATED).replace(b"<message>", visit + b"<message>", 1))
+    held = store.read(lambda reader: list(reader.scan_all("messages/alpha:1")))
+    number = {record.key: REPEATED.index(record.body) for record in held}
+    marks = store.read(lambda reader: list(reader.scan_all("visits/alpha:1", "alpha:2 ")))
+    assert {number[mark.key.partition(" ")[2]]: values_of(mark) for mark in marks} == {
+        0: {"seen": True},
+        2: {"seen": True, "answered": True},
+    }
+
+
+@pytest.mark.parametrize("gone", [10, 11, 12])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_one_of_them_that_is_gone_on_the_server_is_deleted_alone(make_store: Make, gone: int, mirrored: bool) -> None:
+    """Also where another node's message of that id got the plain key meanwhile."""
+    store = make_store("m")
+    run(store, small_export(*REPEATED))
+    others = [] if not mirrored else [b"first of all by its text 1", b"another one that is there"]
+    for number, text in enumerate(others):
+        other = Record("messages/alpha:1", "id:dup@example.org", 20 + number, "n", 20 + number, body=text)
+        store.write(lambda writer, other=other: writer.apply([other]))
+    before = store.read(lambda reader: reader.get("messages/alpha:1", "id:dup@example.org"))
+    assert before is not None
+    assert mirrored == (before.body in others)
+    assert run(store, small_export(*REPEATED), "same").applied.written == 0
+    run(store, small_export(*REPEATED, gone=gone), "later")
+    held = store.read(lambda reader: list(reader.scan_all("messages/alpha:1")))
+    left = [body for number, body in enumerate(REPEATED, 10) if number != gone]
+    assert sorted(record.body for record in held) == sorted([*left, *others])
+    assert store.read(lambda reader: reader.conflict_count()) == 0

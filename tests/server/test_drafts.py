@@ -344,7 +344,9 @@ def test_users_make_nothing_new_where_very_much_is(
     monkeypatch.setattr(drafts, "MAX_USER_KEYS", 1)
     with pytest.raises(Refused, match=r"551 .* users make no new ones there"):
         remote.draft([Draft(room, "id:l", body=b"two")])
-    assert remote.overwrite([Record(room, "id:k", 1, "x", 1, body=b"again")]).written == 1
+    with pytest.raises(Refused, match=r"551 .* users make no new ones there"):
+        remote.draft([Draft(room, "id:k", body=b"another message of that id")])
+    assert remote.overwrite([Record(room, "id:k", 1, "x", 1, body=b"one")]).written == 1
 
 
 def test_a_large_body_may_stand_in_a_draft(talk: Callable[..., ChannelRemote], node: Node) -> None:

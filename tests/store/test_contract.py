@@ -175,8 +175,8 @@ def test_a_tombstone_stays_when_the_old_version_returns(make_store: Make) -> Non
 
 def test_the_newest_stamp_falls_when_its_record_gives_way(make_store: Make) -> None:
     """A late edit of an old incarnation loses to a new one; nodes that saw both must agree with those that saw one."""
-    winner = Record("messages/r", "id:k", 10, "a", 9, body=b"born after the deletion")
-    loser = Record("messages/r", "id:k", 20, "b", 1, body=b"edited late")
+    winner = Record("files/r", "k", 10, "a", 9, body=b"born after the deletion")
+    loser = Record("files/r", "k", 20, "b", 1, body=b"edited late")
     one, two = make_store("a"), make_store("b")
     one.write(lambda writer: writer.apply([winner]))
     for version in (loser, winner):

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -67,6 +68,15 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
     def tombstones(self, before: int) -> list[Row]:
         """Return all tombstones with stamps below ``before``."""
         return self._rows("dead = 1 AND stamp < ?", before)
+
+    def crowded(self, collection: str, keys: Iterable[str]) -> set[str]:
+        """Return those of some messages' keys, held or not, behind which ``#`` and something stand in other keys."""
+        rows = self.connection.execute(
+            "SELECT value FROM json_each(?) WHERE EXISTS "
+            "(SELECT 1 FROM record WHERE collection = ? AND key > value || '#' AND key < value || '$')",
+            (json.dumps(list(keys)), self.names.find(self.connection, collection)),
+        )
+        return {key for (key,) in rows}
 
     def oddly_keyed(self) -> list[int]:
         """Return the places in the feed of messages, items and files whose keys 0.1.0 may have made otherwise."""
@@ -325,6 +335,15 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
             "INSERT OR REPLACE INTO status (place, collection, foreign_id, key, tag, base, crc, said) "
             "VALUES (?,?,?,?,?,?,?,?)",
             rows,
+        )
+
+    def move_statuses(self, collection: str, moved: Mapping[str, str]) -> None:
+        """Have what places said of things under some keys be of the same things under others."""
+        cases = " ".join("WHEN ? THEN ?" for _ in moved)
+        self.connection.execute(
+            f"UPDATE status SET key = CASE key {cases} END WHERE place IN (SELECT id FROM place) AND collection = ? "
+            f"AND key IN ({', '.join('?' * len(moved))})",
+            (*chain.from_iterable(moved.items()), self._collection_id(collection), *moved),
         )
 
     def drop_statuses(self, place: str, collection: str, foreign: Iterable[str]) -> None:

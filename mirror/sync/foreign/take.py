@@ -14,6 +14,7 @@ from mirror.model.draft import Base, Draft, base_of
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status, differing, held_beside
+from mirror.model.texts import is_message
 from mirror.sync.foreign.plan import NOTHING_TO_DO, Step, There, plan, plan_gone
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Here(Looking, Protocol):
     clock: HybridClock
 
     def absorb(self, records: Sequence[Record]) -> Applied: ...
+    def kept_under(self, records: Sequence[Record]) -> list[str]: ...
     def adopt(self, record: Record) -> Applied: ...
     def write(self, draft: Draft, *, alone: bool = False) -> Result: ...
     def store_body(self, record: Record, body: bytes) -> Record: ...
@@ -59,7 +61,7 @@ def news(here: Looking, place: str, found: Sequence[There]) -> list[There]:
     known, held = _told(here, place, found), _held(here, [one for one in found if one.rising])
     return [
         one
-        for one in found
+        for one in _where_told(found, known)
         if (status := known.get(_name(one))) is None
         or plan(status, held.get(_where(one)), one, looked=True) != NOTHING_TO_DO
     ]
@@ -179,7 +181,30 @@ def _grouped(things: Iterable[T], collection: Callable[[T], str]) -> dict[str, l
     return groups
 
 
+def _where_told(found: Iterable[There], known: Known) -> list[There]:
+    """Return things under the keys that they had when the place said so last: a message may be filed by its text."""
+    keys = {name: status.key for name, status in known.items()}
+    return [_under(one, keys.get(_name(one), one.record.key)) if is_message(one.record) else one for one in found]
+
+
+def _where_kept(here: Here, place: str, found: Sequence[There]) -> list[There]:
+    """Return things under the keys under which they are kept, or will be: there may be others of a message's id."""
+    messages = [one for one in found if is_message(one.record)]
+    if not messages:
+        return list(found)
+    known = _told(here, place, messages)
+    new = [one for one in messages if _name(one) not in known]
+    whole = [msgspec.structs.replace(one.record, body=one.body, content=b"", size=0) for one in new]
+    keys = {_name(one): key for one, key in zip(new, here.kept_under(whole), strict=True)}
+    return [_under(one, keys.get(_name(one), one.record.key)) for one in _where_told(found, known)]
+
+
+def _under(one: There, key: str) -> There:
+    return one if key == one.record.key else one._replace(record=msgspec.structs.replace(one.record, key=key))
+
+
 def _take_group(here: Here, place: str, group: list[There], looked: bool) -> Applied:
+    group = _where_kept(here, place, group)
     held = _held(here, group)
     known = _known(here, place, group, held.keys())
     planned = [

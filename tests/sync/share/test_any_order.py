@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from share_ends import End, drop, exchange_with, keys, post, room
 
+from mirror.model.keys import split_key
+from mirror.model.merge import inline_body
 from mirror.model.record import Record
 from mirror.model.stamp import stamp_ms
+from mirror.model.texts import own_text, text_of
 from mirror.store.base import Reader
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
@@ -124,16 +127,24 @@ class World:
         for source, target in ((here, there), (there, here)):
             after = self.held(target)
             for key, record in after.items():
-                if before[target].get(key) != record and not self._merged(before, source, target, record):
-                    assert self.flows(source, target, before[source][key]), f"{key} came from {source} to {target}"
+                if before[target].get(key) != record and not same_version(before[target], record):
+                    came = same_version(before[source], record)
+                    assert came is not None, f"{key} came from nowhere to {target}"
+                    assert self.flows(source, target, came), f"{key} came from {source} to {target}"
             for key, record in before[source].items():
                 if not record.dead and self.flows(source, target, record):
-                    assert key in after, f"{key} did not come from {source} to {target}"
+                    assert message(record) in map(message, after.values()), f"{key} did not come to {target}"
 
-    def _merged(self, before: dict[str, dict[str, Record]], source: str, target: str, record: Record) -> bool:
-        """Tell whether a record is what was there, but for what it knows of other versions."""
-        old = before[target].get(record.key)
-        return old is not None and (old.version, old.dead) == (record.version, record.dead)
+
+def message(record: Record) -> tuple[str, str]:
+    """Return what tells a message from all others, whatever key it has beside others of its id."""
+    return split_key(record.key)[0], text_of(record, lambda one: own_text(one, inline_body))
+
+
+def same_version(held: dict[str, Record], record: Record) -> Record | None:
+    """Return the version of these that a record is, whatever its key and what it knows of other versions."""
+    found = (one for one in held.values() if (one.version, one.dead) == (record.version, record.dead))
+    return next((one for one in found if message(one) == message(record)), None)
 
 
 def worlds() -> Iterator[World]:
