@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from mirror.cli.local import identity_of, local_node
@@ -12,6 +11,7 @@ from mirror.cli.processes import NodeProcess, stop_all
 from mirror.config import load_config, load_secrets
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.values import Identity
 
 
 class Nodes(dict[str, NodeProcess]):
@@ -20,6 +20,7 @@ class Nodes(dict[str, NodeProcess]):
     def __init__(self, directory: Path, *names: str) -> None:
         super().__init__({name: NodeProcess(directory / name, name) for name in names})
         self.directory = directory
+        self._identity: Identity | None = None
         for node in self.values():
             node.set_up()
 
@@ -41,10 +42,16 @@ class Nodes(dict[str, NodeProcess]):
     def dial(self) -> ChannelRemote:
         """Return a connection to alpha, as beta makes it."""
         peer = load_config(self.path("beta")).peers[0]
-        with local_node(self.path("beta")) as beta:
-            secret = load_secrets(self.path("beta"))["alpha"]
-            channel, _ = dial_peer(peer, "beta", secret, 90, identify=partial(identity_of, beta))
+        secret = load_secrets(self.path("beta"))["alpha"]
+        channel, _ = dial_peer(peer, "beta", secret, 90, identify=self._identify)
         return ChannelRemote(channel)
+
+    def _identify(self) -> Identity:
+        """Return which beta this is: of all connections the same one, as a daemon's are."""
+        if self._identity is None:
+            with local_node(self.path("beta")) as beta:
+                self._identity = identity_of(beta)
+        return self._identity
 
 
 @contextmanager
