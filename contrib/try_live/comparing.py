@@ -5,6 +5,7 @@ times.  What may differ all the same is declared here, and told by docs/citadel.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from mirror.store.base import Reader
 from mirror.store.open import Options, open_store
 from try_live.world import DIRECTORY, KILLED, Account, Room, User, World
 
+KEY = "(the key)"
+"""In place of a field's name where the same contents are under the two keys that a message of one id can have."""
 WHOLE = "(the record)"
 """In place of a field's name where a record is there on one side alone."""
 BODY = "(the body)"
@@ -36,6 +39,8 @@ EXPECTED = (
     Expected(
         "killed-rooms", "*", "what rooms were that the first node held and the server killed: they can be restored"
     ),
+    Expected("messages", KEY, "of two mails of one Message-ID the fresh node never saw the one that is gone"),
+    Expected("visits", KEY, "read and answered marks of such a mail"),
     Expected(
         "users",
         "u_lastcall",
@@ -43,6 +48,9 @@ EXPECTED = (
     ),
 )
 """What may differ between a node bootstrapped twice and one bootstrapped afterwards."""
+
+
+_FILED = re.compile(r"#[0-9a-f]{16}\Z")
 
 
 class LeftOut(NamedTuple):
@@ -153,8 +161,22 @@ def differences(left: Contents, right: Contents) -> list[Difference]:
     """Return all differences of two nodes' contents, declared ones included, in order."""
     found: list[Difference] = []
     for name in sorted(left.keys() | right.keys()):
-        found += _compare(name, left.get(name, {}), right.get(name, {}), both=True)
+        one, other = dict(left.get(name, {})), dict(right.get(name, {}))
+        found += _under_another_key(name, one, other)
+        found += _compare(name, one, other, both=True)
     return found
+
+
+def _under_another_key(collection: str, left: dict[str, Fields], right: dict[str, Fields]) -> Iterator[Difference]:
+    """Take out, and tell of, what is under ``KEY#text`` on one side and, the same, under ``KEY`` on the other."""
+    if parse_collection(collection).kind not in ("messages", "visits"):
+        return
+    plain = {_FILED.sub("", key): key for key in right.keys() - left.keys()}
+    for key in sorted(left.keys() - right.keys()):
+        twin = plain.get(_FILED.sub("", key))
+        if twin is not None and left[key] == right[twin]:
+            del left[key], right[twin]
+            yield Difference(collection, key, KEY, key, twin)
 
 
 def _compare(collection: str, left: Things, right: Things, *, both: bool = False) -> Iterator[Difference]:

@@ -25,6 +25,7 @@ from try_live.commands import cli
 from try_live.comparing import (
     BODY,
     EXPECTED,
+    KEY,
     LEFT_OUT,
     WHOLE,
     Difference,
@@ -109,6 +110,17 @@ def test_a_difference_names_record_field_and_both_sides(tmp_path: Path) -> None:
     assert record[:3] == ("messages/alpha:1", "id:2", WHOLE) and record.left is None
     assert level == ("users", "alpha:2", "u_axlevel", "4", "5")
     assert not any(one.expected for one in (body, record, level))
+
+
+def test_the_same_mail_under_the_key_of_its_text_is_told_as_such(tmp_path: Path) -> None:
+    filed = "id:1#0123456789abcdef"
+    left = node_with(tmp_path / "left", message(5 * MS, filed, b"text"))
+    right = node_with(tmp_path / "right", message(5 * MS, "id:1", b"text"))
+    (found,) = differences(read_node(left), read_node(right))
+    assert found == ("messages/alpha:1", filed, KEY, filed, "id:1")
+    assert found.expected is not None
+    other = node_with(tmp_path / "other", message(5 * MS, "id:1", b"another text"))
+    assert [one.expected for one in differences(read_node(left), read_node(other))] == [None, None]
 
 
 def test_only_what_is_declared_is_expected() -> None:
