@@ -15,7 +15,7 @@ from gevent.threadpool import ThreadPool
 
 from mirror.store.base import Backend, Pinned, Reader, Writer
 from mirror.store.open import DEFAULT_URL, DEFAULTS, Options, open_store
-from mirror.store.threads import run_in
+from mirror.store.threads import Pool, run_in
 
 T = TypeVar("T")
 
@@ -27,12 +27,13 @@ MAX_GROUP = 64
 class GreenStore:
     """The same promises as the store it wraps; calls block the calling greenlet only."""
 
-    def __init__(self, store: Backend) -> None:
+    def __init__(self, store: Backend, make_pool: Callable[[int], Pool] = ThreadPool) -> None:
+        """``make_pool`` makes a pool of so many threads."""
         self._store = store
         self.node = store.node
         self.clock = store.clock
-        self._read_pool = ThreadPool(READ_THREADS)
-        self._write_pool = ThreadPool(1)
+        self._read_pool = make_pool(READ_THREADS)
+        self._write_pool = make_pool(1)
         self._waiting: list[tuple[Callable[[Writer], Any], AsyncResult]] = []
         self._writing: gevent.Greenlet | None = None
         self._watchers: dict[int, Callable[[], None]] = {}
@@ -104,7 +105,7 @@ class GreenStore:
 class GreenPinned:
     """A pinned state, read in the pool."""
 
-    def __init__(self, pinned: Pinned, pool: ThreadPool) -> None:
+    def __init__(self, pinned: Pinned, pool: Pool) -> None:
         self._pinned = pinned
         self._pool = pool
 

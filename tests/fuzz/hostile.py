@@ -124,6 +124,13 @@ def _parses(argument: Argument, token: str) -> bool:
     return True
 
 
+class View(NamedTuple):
+    """What can be read of a record or draft, and its line of JSON."""
+
+    members: dict[str, Any]
+    text: str
+
+
 class Maker:
     """Makes steps, one after another."""
 
@@ -131,6 +138,17 @@ class Maker:
         self.chance = chance
         self.known = known
         self._number = 0
+        self._fitting: dict[str, Sequence[Callable[[], Any]]] = {
+            "offer": (self.records, self.records, self.drafts, self.drafts, self.content),
+            "get": (self.values_asked,),
+            "ranges": (self.values_asked,),
+            "body": (self.values_asked,),
+            "lacks": (self.values_asked,),
+            "preview": (self.lines,),
+            "snet": (self.lines,),
+        }
+        self._small = (self.lines,)  # what is not asked for is hardly ever read
+        self._every = (self.records, self.drafts, self.content, self.values_asked, self.lines)
 
     # -- what all is made of ----------------------------------------------------------------------
 
@@ -138,7 +156,7 @@ class Maker:
         return self.chance.random() < share
 
     def one(self, *values: Any) -> Any:
-        return self.chance.choice(values)
+        return values[int(self.chance.random() * len(values))]
 
     def some(self, values: Sequence[Any]) -> Any:
         return values[int(self.chance.random() * len(values))]
@@ -221,11 +239,10 @@ class Maker:
         """Mostly none or a right one; also full ones of invented origins, unsorted ones, ones that name themselves."""
         if self.often(0.6):
             return ()
-        count = self.one(1, 2, 3, MAX_PAST, MAX_PAST, MAX_PAST + 1) if self.often(0.15) else self.one(1, 2)
-        wide = self.one("", "x" * 240)
-        mark = self.chance.randrange(1000)
-        names = {f"o{mark}-{at}{wide}" for at in range(count)} - {origin}
-        past = sorted((name, max(1, stamp - 1 - self.chance.randrange(1 << 30))) for name in names)
+        count = self.one(3, MAX_PAST, MAX_PAST, MAX_PAST + 1) if self.often(0.04) else self.one(1, 2)
+        wide, mark, apart = self.one("", "x" * 240), self.chance.randrange(1000), self.chance.randrange(1 << 20)
+        names = sorted(f"o{mark}-{at}{wide}" for at in range(count))
+        past = [(name, max(1, stamp - 1 - at * apart)) for at, name in enumerate(names) if name != origin]
         if self.often(0.3):
             wrong = self.one(
                 (LEAST, 1), (origin, stamp), ("z", stamp + 1), ("z", 0), ("a" * 256, 1), ("m", max(1, stamp - 5))
@@ -313,7 +330,7 @@ class Maker:
         )
 
     def _item(self) -> bytes:
-        count = self.one(0, 1, 3) if self.often(0.97) else self.one(1024, 1100)
+        count = self.one(0, 1, 3) if self.often(0.99) else self.one(1024, 1100)
         properties = [
             f"{self.one('SUMMARY', 'LOCATION', 'DESCRIPTION', 'ATTENDEE', 'X-A')}:{self.chance.randrange(9)}"
             for _ in range(count)
@@ -407,7 +424,7 @@ class Maker:
         batch.header["Base"] = "named"
         return batch
 
-    def _json(self, views: Iterator[dict[str, Any]], kind: str, crc: str | None, base: bool) -> Batch:
+    def _json(self, views: Iterator[View], kind: str, crc: str | None, base: bool) -> Batch:
         lines = [self._json_line(view) for view in views]
         payload = b"\n".join(lines) + b"\n"
         header = {"Type": kind, "Count": str(len(lines)), "Encoding": JSON, "Crc": crc or f"{crc64(payload):016x}"}
@@ -415,13 +432,14 @@ class Maker:
             header["Base"] = "named"
         return Batch(header, payload)
 
-    def _json_line(self, view: dict[str, Any]) -> bytes:
+    def _json_line(self, view: View) -> bytes:
         """An object with something in it that JSON can say and nobody wants."""
-        text = json.dumps(view)
+        text = view.text
         if self.often(0.5):
-            name = self.some(list(view))
-            wrong = str(self.some(JSON_VALUES))
-            text = json.dumps({**view, name: "<wrong>"}).replace('"<wrong>"', wrong)
+            wrong = (
+                f"{json.dumps(self.some(list(view.members)))}: {self.some(JSON_VALUES)}"  # of two the last one counts
+            )
+            text = f"{text[:-1]}, {wrong}}}"
         return text.encode() if self.often(0.97) else text.encode()[: self.chance.randrange(len(text))] + b"\xff"
 
     def content(self) -> Batch:
@@ -454,18 +472,8 @@ class Maker:
 
     def payload(self, name: str) -> tuple[bytes, bool]:
         """What is sent where a command asks for it, and whether that leaves the node waiting for more."""
-        fitting: dict[str, Sequence[Callable[[], Any]]] = {
-            "offer": (self.records, self.records, self.drafts, self.drafts, self.content),
-            "get": (self.values_asked,),
-            "ranges": (self.values_asked,),
-            "body": (self.values_asked,),
-            "lacks": (self.values_asked,),
-            "preview": (self.lines,),
-            "snet": (self.lines,),
-        }
-        every = (self.records, self.drafts, self.content, self.values_asked, self.lines)
-        makes = fitting.get(name, every) if self.often(0.95) else every
-        parts = [self.some(makes)() for _ in range(self.one(0, 1, 1, 1, 1, 2))]
+        makes = self._fitting.get(name, self._small) if self.often(0.95) else self._every
+        parts = [self.some(makes)() for _ in range(self.some((0, 1, 1, 1, 1, 2)))]
         sent = b"".join(part if isinstance(part, bytes) else self._framed(part) for part in parts)
         if self.often(0.02):
             at = self.chance.randrange(len(sent) + 1)
@@ -567,28 +575,23 @@ def _payload(kind: str, items: Sequence[Any]) -> Batch:
     )
 
 
-def record_as_json_anyway(record: Record) -> dict[str, Any]:
+def record_as_json_anyway(record: Record) -> View:
     """Return a record's readable form, without its head where that is none."""
     try:
-        view = record_as_json(record)
-        json.dumps(view)
+        return _viewed(record_as_json(record))
     except Exception:  # a head that is no map, or whose values JSON has not: then without
-        return {
-            "collection": record.collection,
-            "key": record.key,
-            "stamp": 1,
-            "origin": record.origin,
-            "head": {"a": 1},
-            "text": "x",
-        }
-    return view
+        place = {"collection": record.collection, "key": record.key, "stamp": 1, "origin": record.origin}
+        return _viewed({**place, "head": {"a": 1}, "text": "x"})
 
 
-def draft_as_json_anyway(draft: Draft) -> dict[str, Any]:
+def draft_as_json_anyway(draft: Draft) -> View:
     """Return a draft's readable form, without its head where that is none."""
     try:
-        view = draft_as_json(draft)
-        json.dumps(view)
+        return _viewed(draft_as_json(draft))
     except Exception:  # as above
-        return {"collection": draft.collection, "key": draft.key, "fields": {"u_fullname": "x"}, "changed": ["a"]}
-    return view
+        place = {"collection": draft.collection, "key": draft.key}
+        return _viewed({**place, "fields": {"u_fullname": "x"}, "changed": ["a"]})
+
+
+def _viewed(members: dict[str, Any]) -> View:
+    return View(members, json.dumps(members))

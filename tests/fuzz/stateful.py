@@ -12,10 +12,12 @@ import json
 import logging
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Any, NamedTuple, Protocol
 
 import gevent
 from gevent import socket
+from gevent.threadpool import ThreadPool
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config, Peer, ReplicationSettings
@@ -36,19 +39,24 @@ from mirror.server import login
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
-from mirror.service.party import ADMIN
-from mirror.store.base import Backend
+from mirror.service.party import ADMIN, Party, PartyKind
+from mirror.store.base import Backend, Reader
 from mirror.store.check import check_store
-from mirror.store.green import open_green
+from mirror.store.green import GreenStore
 from mirror.store.open import Options, open_store, system_now_ms
+from mirror.store.threads import Pool
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.remote import StaleCursor
 from mirror.sync.round import Round
+from mirror.sync.scope import EVERYTHING
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
 from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import END_OF_LISTING, Code, Reply, parse_reply
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+import pipes
+from pipes import NoPool
 
 from hostile import DIRECTORY, EPOCH, PARTIES, Known, Maker, Step
 
@@ -63,8 +71,14 @@ BEGIN_MS = 1_800_000_000_000
 STEP_MS = 10
 SILENCE_S = 10.0
 """Seconds after which a session that says nothing counts as hanging."""
-LOOK_EVERY, STEPS_A_LIFE = 250, 1000
-"""Steps between two looks at everything, and steps after which the node is made anew."""
+STEPS_A_LIFE = 2000
+"""Steps after which everything is looked at, and the node is made anew."""
+KNOW_EVERY = 250
+"""Steps after which what is sent next follows from what the node holds by then."""
+LOGIN_EVERY, SOCKETS_EVERY = 50, 25
+"""Which of a peer's connections logs in, and which seed's nodes are reached over sockets and have threads."""
+INPUTS_A_SEED, SEEDS_A_JOB, TELL_EVERY_S = 10_000, 1_000_000, 10
+CODES = frozenset(int(code) for code in Code)
 ROUNDS = 6
 """Connections of the mirror within which it has to be equal."""
 
@@ -90,6 +104,10 @@ class Place(Protocol):
 
     def now_ms(self) -> int:
         """Return the node's time, in Unix milliseconds."""
+        ...
+
+    def held(self) -> list[Record]:
+        """Return all that is alive."""
         ...
 
     def step(self) -> None:
@@ -139,23 +157,27 @@ class Heard(logging.Handler):
 
 
 class InProcess:
-    """A node in this process, reached over socket pairs; its clock goes by steps."""
+    """A node in this process, reached over pipes in memory; its clock goes by steps.
+
+    Who connects for the first time logs in; later on the node knows who it is, but now and then.
+    """
 
     name = NODE
     _template: Path | None = None
 
-    def __init__(self, workplace: Path) -> None:
+    def __init__(self, workplace: Path, make_pool: Callable[[int], Pool] = NoPool) -> None:
         self.directory = workplace / "node"
         self._now_ms = BEGIN_MS
         shutil.copytree(self._filled(), self.directory)
         options = Options(now_ms=self.now_ms, durable=False)
-        self._store = open_green(self.directory, NODE, options=options)
+        self._store = GreenStore(open_store(self.directory, NODE, options=options), make_pool)
         self.epoch = self._store.epoch
         peers = [Peer(HOSTILE), Peer(GOOD), Peer(SHARE, kind="share")]
         config = Config(self.directory, NODE, replication=ReplicationSettings(keepalive_s=1), peers=peers)
         self._node = Node(config, dict.fromkeys((HOSTILE, GOOD, SHARE), SECRET), self._store)
         self._sharing = gevent.spawn(self._node.sharing.run, self._rules_changed)
         self._sessions: list[gevent.Greenlet] = []
+        self._connections: Counter[str] = Counter()
         self._heard = Heard()
         logging.getLogger("mirror").addHandler(self._heard)
         self._patched = (gevent.get_hub().print_exception, login.FAILURE_PAUSE_S)
@@ -175,16 +197,38 @@ class InProcess:
                 session.hang_up()
 
     def connect(self, party: str) -> Channel:
-        ours, theirs = socket.socketpair()
+        ours, theirs = self._connected()
+        self._connections[party] += 1
+        known = self._known(party) if self._connections[party] % LOGIN_EVERY != 1 else None
         session = Session(
-            self._node, Channel(theirs, party), TABLE, local=True, party=ADMIN if party == "admin" else None
+            self._node, Channel(theirs, party), TABLE, local=True, party=ADMIN if party == "admin" else known
         )
         self._sessions = [one for one in self._sessions if not one.ready()]
         self._sessions.append(gevent.spawn(session.run))
-        return logged_in(Channel(ours, "the node", SILENCE_S), party)
+        channel = Channel(ours, "the node", SILENCE_S)
+        if known is None:
+            return logged_in(channel, party)
+        channel.read_reply()
+        return channel
+
+    def _connected(self) -> tuple[Any, Any]:
+        return pipes.connected()
+
+    def _known(self, party: str) -> Party | None:
+        """Return a peer as the node would know it after a log-in, whose hashing takes longer than a hundred steps."""
+        if party == "share":
+            return Party(PartyKind.SHARE, SHARE, self._node.sharing.of(SHARE).scope)
+        name = {"peer": HOSTILE, "good": GOOD}.get(party)
+        return Party(PartyKind.PEER, name, EVERYTHING) if name is not None else None
 
     def now_ms(self) -> int:
         return self._now_ms
+
+    def held(self) -> list[Record]:
+        def job(reader: Reader) -> list[Record]:
+            return [record for collection in reader.digests() for record in reader.scan_all(collection)]
+
+        return self._store.read(job)
 
     def step(self) -> None:
         self._now_ms += STEP_MS
@@ -200,6 +244,16 @@ class InProcess:
         logging.getLogger("mirror").removeHandler(self._heard)
         gevent.get_hub().print_exception, login.FAILURE_PAUSE_S = self._patched
         self._store.close()
+
+
+class OverSockets(InProcess):
+    """The same over socket pairs, with threads for the store as a daemon has them."""
+
+    def __init__(self, workplace: Path) -> None:
+        super().__init__(workplace, ThreadPool)
+
+    def _connected(self) -> tuple[Any, Any]:
+        return socket.socketpair()
 
 
 class Daemon:
@@ -234,6 +288,13 @@ class Daemon:
     def now_ms(self) -> int:
         return system_now_ms()
 
+    def held(self) -> list[Record]:
+        channel = self.connect("admin")
+        try:
+            return [record for page in ChannelRemote(channel).getall("all") for record in page.records]
+        finally:
+            channel.close()
+
     def step(self) -> None:
         return None
 
@@ -256,6 +317,9 @@ def logged_in(channel: Channel, party: str) -> Channel:
 
 
 # -- steps ------------------------------------------------------------------------------------------
+
+
+_SENT = gevent.spawn(lambda: None)
 
 
 class Talk:
@@ -284,7 +348,7 @@ class Talk:
                 raise Wrong(str(error)) from None
             if "internal error" in reply.text:
                 raise Wrong(f"answered with {reply.code} {reply.text}")
-            if reply.code not in {int(code) for code in Code}:
+            if reply.code not in CODES:
                 raise Wrong(f"answered with the code {reply.code}, which there is not")
             if reply.kind != 9:
                 self.refused = reply.kind == 5 or reply.text.startswith("Goodbye")
@@ -332,9 +396,7 @@ class Run:
 
     def known(self) -> Known:
         """Return what the node holds now."""
-        with self._asking("admin") as remote:
-            records = [record for page in remote.getall("all") for record in page.records]
-        return Known(records, self.place.now_ms(), SPARED)
+        return Known(self.place.held(), self.place.now_ms(), SPARED)
 
     @contextmanager
     def _asking(self, party: str) -> Iterator[ChannelRemote]:
@@ -404,7 +466,7 @@ class Run:
             del self._talks[step.party]
 
     def _send_payload(self, talk: Talk, step: Step) -> None:
-        sending = gevent.spawn(talk.send, step.payload + (b"" if step.broken else END_OF_LISTING + b"\n"))
+        sending = self._sending(talk, step.payload + (b"" if step.broken else END_OF_LISTING + b"\n"))
         if step.broken:
             sending.join(SILENCE_S)
             try:
@@ -420,6 +482,13 @@ class Run:
             raise Closed("what was sent got no answer")
         elif reply.kind == 1:
             talk.listing(text=False)
+
+    def _sending(self, talk: Talk, data: bytes) -> gevent.Greenlet:
+        """Send beside what is read: a node may answer before it has read all, and wait for its answer to be read."""
+        if isinstance(talk.channel.socket, pipes.End):  # where nobody waits
+            talk.send(data)
+            return _SENT
+        return gevent.spawn(talk.send, data)
 
     # -- looks ------------------------------------------------------------------------------------
 
@@ -529,12 +598,10 @@ def live(make: MakePlace, seed: str, inputs: int) -> Failure | None:
         maker = Maker(random.Random(seed), Known((), 0))
         try:
             for number in range(inputs):
-                if number % LOOK_EVERY == 0:
+                if number % KNOW_EVERY == 0:
                     maker.known = run.known()
                 steps.append(maker.step())
                 run.take(steps[-1])
-                if (number + 1) % LOOK_EVERY == 0:
-                    run.look()
             run.look()
         except Wrong as error:
             return Failure(run.described(error), steps)
@@ -610,24 +677,40 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--inputs", type=int, default=100_000, help="how many steps are taken")
     parser.add_argument("--seed", type=int, default=1, help="what all of them follow from")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the work")
     parser.add_argument(
         "--daemon", action="store_true", help="a daemon of its own process, over TCP and the admin socket"
     )
     parser.add_argument("--keep-going", action="store_true", help="after a failure go on with the next seed")
     parser.add_argument("--replay", type=Path, help="take the steps of a file that a failure was written to")
     options = parser.parse_args(arguments)
-    make: MakePlace = Daemon if options.daemon else InProcess
     if options.replay is not None:
-        problem = replay(make, loaded(options.replay.read_text()))
+        problem = replay(Daemon if options.daemon else InProcess, loaded(options.replay.read_text()))
         print(problem or "nothing is wrong")
         return 1 if problem else 0
-    return _run(make, options.inputs, options.seed, options.keep_going)
+    if options.jobs > 1:
+        return _share_out(options)
+    return _run(options.daemon, options.inputs, options.seed, options.keep_going)
 
 
-def _run(make: MakePlace, inputs: int, seed: int, keep_going: bool) -> int:
-    began, done, failures = time.monotonic(), 0, 0
+def _share_out(options: argparse.Namespace) -> int:
+    """Have several processes do it, each with seeds of its own."""
+    flags = ["--daemon"] * options.daemon + ["--keep-going"] * options.keep_going
+    running = [
+        subprocess.Popen([
+            sys.executable, __file__, "--inputs", str(-(-options.inputs // options.jobs)),
+            "--seed", str(options.seed + job * SEEDS_A_JOB), *flags,
+        ])
+        for job in range(options.jobs)
+    ]  # fmt: skip
+    return max([process.wait() for process in running])
+
+
+def _run(daemon: bool, inputs: int, seed: int, keep_going: bool) -> int:
+    began, done, failures, told = time.monotonic(), 0, 0, 0.0
     while done < inputs:
-        taken, failure = fuzz(make, inputs - done if not keep_going else min(10_000, inputs - done), seed)
+        in_process = OverSockets if seed % SOCKETS_EVERY == 0 else InProcess
+        taken, failure = fuzz(Daemon if daemon else in_process, min(INPUTS_A_SEED, inputs - done), seed)
         done += taken
         if failure is not None:
             failures += 1
@@ -636,7 +719,10 @@ def _run(make: MakePlace, inputs: int, seed: int, keep_going: bool) -> int:
                 break
         seed += 1
         spent = time.monotonic() - began
-        print(f"{done} inputs in {spent:.0f} s ({done / spent:.0f} a second), {failures} failures", flush=True)
+        if spent - told >= TELL_EVERY_S or done >= inputs:
+            told = spent
+            rate = f"{done / spent:.0f} a second"
+            print(f"{done} inputs in {spent:.0f} s ({rate}) up to seed {seed - 1}, {failures} failures", flush=True)
     return 1 if failures else 0
 
 
@@ -651,3 +737,6 @@ def report(failure: Failure, seed: int) -> None:
 
 
 assert set(PARTIES) >= {"user", "aide", "share", "peer", "admin"}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

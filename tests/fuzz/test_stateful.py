@@ -12,15 +12,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from hostile import PARTIES, Step
-from stateful import Failure, InProcess, fuzz, live, loaded, minimise, replay, saved, shown
+from stateful import Failure, InProcess, OverSockets, fuzz, live, loaded, minimise, replay, saved, shown
 
 from mirror.server.commands import TABLE
 from mirror.server.table import Permission
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_nobody_jams_a_node(seed: int) -> None:
-    _, failure = fuzz(InProcess, 400, seed)
+@pytest.mark.parametrize(("seed", "make"), [(0, InProcess), (1, InProcess), (2, InProcess), (3, OverSockets)])
+def test_nobody_jams_a_node(seed: int, make: type[InProcess]) -> None:
+    _, failure = fuzz(make, 500, seed)
     assert failure is None, "\n".join([failure.problem, *map(shown, failure.steps)])
 
 
@@ -40,7 +40,7 @@ MENDS: dict[str, tuple[str, Callable[..., object], str]] = {
 def test_without_a_mend_it_fails(monkeypatch: pytest.MonkeyPatch, mend: str) -> None:
     place, instead, problem = MENDS[mend]
     monkeypatch.setattr(place, instead)
-    found = (live(InProcess, f"mend {part}", 300) for part in (2, *range(3, 30)))
+    found = (live(InProcess, f"mend {part}", 300) for part in (14, 12, 15, *range(30)))
     failure = next((one for one in found if one is not None), None)
     assert failure is not None
     assert problem in failure.problem

@@ -51,21 +51,21 @@ class Names:
         self.name_of: dict[int, str] = {}
         self.id_of: dict[str, int] = {}
 
-    def load(self, connection: sqlite3.Connection) -> None:
-        for number, name in connection.execute(f"SELECT id, name FROM {self._table}"):
-            self.remember(number, name)
-
     def remember(self, number: int, name: str) -> None:
         self.name_of[number] = name
         self.id_of[name] = number
 
     def resolve(self, connection: sqlite3.Connection, number: int) -> str:
-        """Return a name by its number; names written since ``load`` are read as they are met."""
-        if number not in self.name_of:
-            self.load(connection)
+        """Return a name by its number; it is read when it is met for the first time."""
         name = self.name_of.get(number)
         if name is None:
-            raise StoreDamaged(f"it names {self._table} {number}, which is not there ('ctdlmirror check' lists such)")
+            row = connection.execute(f"SELECT name FROM {self._table} WHERE id = ?", (number,)).fetchone()
+            if row is None:
+                raise StoreDamaged(
+                    f"it names {self._table} {number}, which is not there ('ctdlmirror check' lists such)"
+                )
+            name = str(row[0])
+            self.remember(number, name)
         return name
 
     def find(self, connection: sqlite3.Connection, name: str) -> int | None:
