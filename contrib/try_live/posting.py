@@ -18,6 +18,7 @@ from try_live.world import (
     ITEM_VIEWS,
     MAIL,
     NOTES,
+    SYSTEM_ROOM,
     TASKS,
     Room,
     User,
@@ -95,7 +96,7 @@ def twin_mail(world: World) -> None:
 
 
 def deliver(world: World, name: str, recipients: list[User]) -> None:
-    """Deliver a mail that comes from another server, as a mail server does, with CR before LF."""
+    """Deliver a mail that comes from another server, as a mail server does, with CR before LF.  Raises Refused."""
     lines = [
         "From: Somebody Else <somebody@other.example.net>",
         f"To: {recipients[0].name} <user@alpha.example.org>",
@@ -110,6 +111,7 @@ def deliver(world: World, name: str, recipients: list[User]) -> None:
         text = "\r\n".join(lines).encode() + b"\r\n"
         domain = world.witness.ask("CONF GETVAL|c_fqdn").fields[0]
         addresses = [f"{user.name.replace(' ', '_')}@{domain}" for user in recipients]
+        world.told(f"LMTP {name} to {', '.join(addresses)}")
         try:
             lmtp.sendmail("bounce@other.example.net", addresses, text)
         except smtplib.SMTPException as error:
@@ -225,8 +227,15 @@ def _calendar_item(world: World, view: int, uid: str, sequence: int) -> list[str
 
 
 def _kept(world: World) -> list[Room]:
-    """Return the rooms whose messages somebody may delete or move."""
-    return [room for room in world.rooms() if not room.flags2 & 1 and not room.name.startswith("__Citadel")]
+    """Return the rooms whose messages somebody may delete or move, but for those that the server writes by itself.
+
+    It does that when it finds the time; drawing there would make a seed's operations others at each run.
+    """
+    return [room for room in world.rooms() if not (room.flags2 & SYSTEM_ROOM or _is_address_book(room))]
+
+
+def _is_address_book(room: Room) -> bool:
+    return room.name == "Global Address Book" or (room.mailbox and room.name[11:] == "Contacts")
 
 
 @kind("message deleted", "delete (oldest too), move, copy", 8)

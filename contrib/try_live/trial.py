@@ -115,6 +115,7 @@ def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], N
     say(f"making {plan.changes} changes")
     told("-- changes")
     changed = change(world, plan.changes, told)
+    world.settle()
     runs.append(_bootstrap("after the changes", same, world, plan.door, say))
     runs.append(_bootstrap("into a fresh node", fresh, world, plan.door, say))
     held = {name: read_node(node.directory) for name, node in nodes.items()}

@@ -99,18 +99,32 @@ class World:
     def __init__(self, server: LiveServer, seed: int, told: Callable[[str], None]) -> None:
         """``told`` is told of each command that is sent."""
         self.server = server
-        self._told = told
+        self.told = told
         self.chance = random.Random(seed)
         self._unique = 0
-        self.witness = Session(server.admin_socket)
-        """Nobody is logged in here: every room is listed by its full name, and nothing leaves a trace."""
-        make_administrator(self.witness)
-        self.admin = Session(server.admin_socket, told)
-        self.admin.log_in(ADMINISTRATOR, PASSWORD)
+        self.witness, self.admin = self._connect()
+
+    def _connect(self) -> tuple[Session, Session]:
+        """Return a session in which nobody is logged in, so that nothing leaves a trace; and the administrator's."""
+        witness = Session(self.server.admin_socket)
+        make_administrator(witness)
+        admin = Session(self.server.admin_socket, self.told)
+        admin.log_in(ADMINISTRATOR, PASSWORD)
+        return witness, admin
 
     def close(self) -> None:
         self.admin.close()
         self.witness.close()
+
+    def settle(self) -> None:
+        """Restart the server, so that it has nothing left to do of its own.
+
+        Once a minute it puts the addresses that users wrote to into their address books; it forgets them when it stops.
+        """
+        self.close()
+        self.server.stop()
+        self.server.start()
+        self.witness, self.admin = self._connect()
 
     # -- what there is ----------------------------------------------------------------------------
 
@@ -195,14 +209,14 @@ class World:
     @contextmanager
     def as_user(self, user: User) -> Iterator[Session]:
         """Give a session of a user, who is logged in with the password that the server tells."""
-        with Session(self.server.user_socket, self._told) as session:
+        with Session(self.server.user_socket, self.told) as session:
             session.log_in(user.name, self.account(user).password)
             yield session
 
     def by_imap(self, user: User, *commands: bytes) -> None:
         """Do IMAP commands as a user.  Raises Refused."""
         for command in commands:
-            self._told(f"IMAP {user.name}: {command[:60]!r}")
+            self.told(f"IMAP {user.name}: {command[:60]!r}")
         imap.converse(self.server.imap_port, user.name, self.account(user).password, *commands)
 
     def mail_of(self, user: User) -> list[int]:
