@@ -116,7 +116,7 @@ def _read(reader: Reader) -> Contents:
 
 def _fields(reader: Reader, record: Record) -> dict[str, Any]:
     if kind_of(record.collection).rule is MergeRule.FIELDS:
-        return dict(values_of(record))
+        return _without_no(record.collection, values_of(record))
     try:
         fields = unpack_head(record.head)
     except BadRecord:
@@ -124,6 +124,12 @@ def _fields(reader: Reader, record: Record) -> dict[str, Any]:
     fields.pop(EDITS, None)  # which version wrote which part of an item: a version, and no contents
     body = reader.body(record)
     return fields | {BODY: _digest(body)}
+
+
+def _without_no(collection: str, values: Fields) -> dict[str, Any]:
+    """Leave out of a visit what says no: a mark that was taken back says so, one that never was is not there."""
+    visits = parse_collection(collection).kind == "visits"
+    return {name: value for name, value in values.items() if not (visits and value in (False, ""))}
 
 
 def _digest(body: bytes) -> str:

@@ -112,6 +112,18 @@ def test_a_difference_names_record_field_and_both_sides(tmp_path: Path) -> None:
     assert not any(one.expected for one in (body, record, level))
 
 
+def test_a_mark_that_was_taken_back_is_one_that_never_was(tmp_path: Path) -> None:
+    def mark(**values: bool) -> Record:
+        head = fields_at(values, 5 * MS, "citadel:alpha")
+        return Record("visits/alpha:1", "alpha:2 id:1", 5 * MS, "citadel:alpha", BORN_IMPORTED, head=head)
+
+    left = node_with(tmp_path / "left", mark(seen=True, answered=False))
+    right = node_with(tmp_path / "right", mark(seen=True))
+    assert differences(read_node(left), read_node(right)) == []
+    other = node_with(tmp_path / "other", mark(seen=True, answered=True))
+    assert [one.field for one in differences(read_node(left), read_node(other))] == ["answered"]
+
+
 def test_the_same_mail_under_the_key_of_its_text_is_told_as_such(tmp_path: Path) -> None:
     filed = "id:1#0123456789abcdef"
     left = node_with(tmp_path / "left", message(5 * MS, filed, b"text"))
