@@ -35,6 +35,7 @@ EDITS = {
     **dict.fromkeys(("an alarm", "an alarm less", "acknowledged"), "the alarms of an event are one part"),
     **dict.fromkeys(("done", "in process"), "the state of a task is three parts"),
     "a birthday": "with other parameters it is another part, so a card gets two",
+    "an occurrence cancelled": "what the other side wrote into the occurrence is hidden, and not told",
     "another zone": "a zone goes with who took it out, though the other side still uses it",
 }
 """By the name of an edit, why nobody does it."""
