@@ -21,6 +21,7 @@ from mirror.model.merge import merge
 from mirror.model.naming import SETTLED
 from mirror.model.parts import join, read_parts
 from mirror.model.record import INLINE_LIMIT, MAX_PAST, Record, Version, pack_head, past_of, record_bytes
+from mirror.model.transfer import Style, encode
 
 NODES = "abcd"
 COLLECTION, KEY = "messages/r", "euid:u"
@@ -34,6 +35,7 @@ BEFORE = [
     b"\xffA\x04I1\0U%s\0Utwice\0M\n",
 ]
 SUBJECTS = [b"", b"Lunch", b"\xff\xe9", b"BEGIN:VCALENDAR", "é".encode()]
+CHARSETS = ["utf-8", "iso-8859-1", "x"]
 AFTER = [b"", b"\r\n\0", b"\nEND:VCARD\0"]
 LINES = [
     "SUMMARY:one",
@@ -81,7 +83,14 @@ def texts(draw: st.DrawFn) -> bytes:
     before = draw(st.sampled_from(BEFORE))
     if b"%s" in before:
         before %= draw(st.sampled_from(SUBJECTS))
-    return before + text.encode() + draw(st.sampled_from(AFTER))
+    told, around = draw(st.sampled_from(["", "", "quoted-printable", "base64"])), draw(st.sampled_from(AFTER))
+    if not told or before.endswith(b"text\n"):
+        return before + text.encode() + around
+    encoded = encode(told, Style(76, b"\n"), text.encode())
+    headers = (
+        f"Content-type: text/calendar; charset={draw(st.sampled_from(CHARSETS))}\nContent-Transfer-Encoding: {told}"
+    )
+    return before.rstrip(b"\r\n") + headers.encode() + b"\n\n" + encoded + around
 
 
 @st.composite
