@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mirror.model.errors import BadRecord
 from mirror.model.fields import Field, pack_fields, unpack_fields
 from mirror.model.heads import ORIGIN, STAMP, edits_in
 from mirror.model.kinds import NODES, MergeRule, kind_of
@@ -39,12 +40,26 @@ def latest_kept(record: Record, present: Present) -> int:
 
 
 def _stamps_inside(record: Record) -> Iterator[int]:
-    if record.dead or not record.head:
+    if not _is_readable(record):
         return
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         yield from (field.stamp for field in unpack_fields(record).values())
     elif is_item(record):
         yield from (edit[STAMP] for edit in edits_in(unpack_head(record.head)))
+
+
+def _is_readable(record: Record) -> bool:
+    """Tell whether a record has a head that can be read.
+
+    Of what lost that need not be so: a version that no node takes is kept where it was mended.
+    """
+    if record.dead or not record.head:
+        return False
+    try:
+        unpack_fields(record) if kind_of(record.collection).rule is MergeRule.FIELDS else unpack_head(record.head)
+    except BadRecord:
+        return False
+    return True
 
 
 def written_anew(record: Record, present: Present, version: Version) -> Record:
@@ -67,7 +82,7 @@ def written_anew(record: Record, present: Present, version: Version) -> Record:
 
 
 def _head_anew(record: Record, present: Present, version: Version) -> bytes:
-    if record.dead or not record.head:
+    if not _is_readable(record):
         return record.head
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         fields = unpack_fields(record)

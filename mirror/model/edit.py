@@ -16,7 +16,7 @@ from mirror.model.merge import Body, Keep, inline_body, is_item, keep_inline, sa
 from mirror.model.naming import is_noticed
 from mirror.model.nodes import Vector
 from mirror.model.parts import edited, join, lost_names, read_parts, stale_edit
-from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_of
+from mirror.model.record import Past, Record, Version, created, least_of, pack_head, past_of, unpack_head, vector_of
 from mirror.model.texts import is_message, naming, own_text, standing_for, text_of
 
 FIRST_BORN = 1
@@ -155,7 +155,7 @@ def written(
     """
     seen = draft.base.vector if draft.base is not None else {}
     if draft.base is not None and (draft.base.begins_after(current) or (draft.dead and current is None)):
-        return _in_its_incarnation(current, draft, draft.base, stamp, origin)
+        return _in_its_incarnation(current, draft, draft.base, stamp, origin, body)
     if current is None or (draft.base is not None and draft.base.covers(current)):
         return Written(_knowing(current, draft, seen, stamp, origin, body, keep))
     if current.dead and draft.base is not None:
@@ -175,7 +175,9 @@ def written(
     return Written(made, () if same_content(made, current, body) else (Loser(current),))
 
 
-def _in_its_incarnation(current: Record | None, draft: Draft, base: Base, stamp: int, origin: str) -> Written:
+def _in_its_incarnation(
+    current: Record | None, draft: Draft, base: Base, stamp: int, origin: str, body: Body
+) -> Written:
     """Write a draft of what has not come here yet beside its base: where the two meet they merge.
 
     What is held is of an earlier incarnation, and lost where the author had not seen it.
@@ -183,15 +185,19 @@ def _in_its_incarnation(current: Record | None, draft: Draft, base: Base, stamp:
     if draft.dead:
         made = forgotten_deletion(draft, base, stamp, origin)
     else:
-        head = draft.head
+        head, past, version = draft.head, base.vector, Version(stamp, origin)
         if kind_of(draft.collection).rule is MergeRule.FIELDS:
             head = pack_fields({name: Field(value, stamp, origin) for name, value in unpack_head(head).items()})
-        past = past_of(base.vector, Version(stamp, origin), least_of(_version_of(draft, base)))
-        made = _record(draft, stamp, origin, base.born, past, head)
+            # Of the base's other fields nothing is here, so it has not seen them, and just tells whose they are.
+            past = dict.fromkeys(past, max(1, created(_version_of(draft, base)) - 1))
+        made = _record(
+            draft, stamp, origin, base.born, past_of(past, version, least_of(_version_of(draft, base))), head
+        )
         if is_item(made):
             made = msgspec.structs.replace(made, head=without_edits(head))
-    lost = current is not None and not current.dead and not base.covers(current) and not same_content(made, current)
-    return Written(made, (Loser(current),) if lost and current is not None else ())
+    if current is None or current.dead or base.covers(current) or same_content(made, current, body):
+        return Written(made)
+    return Written(made, (Loser(current),))
 
 
 def forgotten_deletion(draft: Draft, base: Base, stamp: int, origin: str) -> Record:
@@ -228,9 +234,8 @@ def _knowing(
         held = current or _record(draft, stamp, origin, stamp, (), b"")
         return _having_seen(tombstone(held, stamp, origin, body), seen)
     if kind_of(draft.collection).rule is MergeRule.FIELDS:
-        made = with_fields(current, draft.collection, draft.key, unpack_head(draft.head), stamp, origin)
-        # With none of its other fields here it takes those away that its author had seen: so it has not seen them.
-        return _having_seen(made, seen) if current is not None and not current.dead else made
+        # What its author saw elsewhere of the other fields is not here, so this version has not seen it.
+        return with_fields(current, draft.collection, draft.key, unpack_head(draft.head), stamp, origin)
     made = successor(current, _record(draft, stamp, origin, stamp, (), draft.head), stamp, origin, body, keep)
     return _having_seen(made, seen)
 

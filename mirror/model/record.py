@@ -164,6 +164,8 @@ def validate(record: Record) -> None:
     where = f"record {record.collection} {record.key[:80]!r}"
     if not record.key or len(record.key) > MAX_KEY or len(record.key.encode()) > MAX_KEY:
         raise BadRecord(f"{where}: a key has 1 to {MAX_KEY} bytes")
+    if "\0" in record.key or "\0" in record.origin:
+        raise BadRecord(f"{where}: neither its key nor its origin may hold a NUL")
     if not 0 < record.stamp < 1 << 63 or not 0 <= record.born <= record.stamp:
         raise BadRecord(f"{where}: stamp {record.stamp} born {record.born} is out of range")
     if not record.origin or len(record.origin) > MAX_ORIGIN:
@@ -187,6 +189,8 @@ def _validate_past(record: Record, where: str) -> None:
         raise BadRecord(f"{where}: its past is not a sorted list of other origins")
     if any(not 0 < stamp <= record.stamp for _, stamp in record.past):
         raise BadRecord(f"{where}: its past names a stamp later than its own")
+    if any("\0" in origin for origin in origins):
+        raise BadRecord(f"{where}: an origin in its past holds a NUL")
     if any(len(origin) > MAX_ORIGIN for origin in origins):
         raise BadRecord(f"{where}: an origin in its past has more than {MAX_ORIGIN} characters")
     if origins[0] == LEAST and not record.past[0][1] < min([record.stamp, *(stamp for _, stamp in record.past[1:])]):

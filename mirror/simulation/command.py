@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import signal
 import sys
 import time
 import traceback
@@ -10,12 +11,19 @@ from functools import partial
 
 import click
 
+from mirror.simulation.hostile_schedule import run_hostile_seed
 from mirror.simulation.schedule import run_seed
 from mirror.simulation.share_schedule import run_share_seed
 from mirror.simulation.stage import COUNTED, Outcome
 
 MIRRORS = "mirrors"
-KINDS: dict[str, Callable[[int], Outcome]] = {MIRRORS: run_seed, "shares": run_share_seed}
+KINDS: dict[str, Callable[[int], Outcome]] = {
+    MIRRORS: run_seed,
+    "shares": run_share_seed,
+    "hostile": run_hostile_seed,
+}
+LONGEST_S = 120
+"""Seconds that a schedule may take; most take a fifth of one."""
 CHUNK = 4
 """Schedules that a process is given at a time."""
 
@@ -25,6 +33,7 @@ CHUNK = 4
 @click.option("--first", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to run them in.")
 @click.option("--shares", "kind", flag_value="shares", help="Servers that share rooms, by rules that change.")
+@click.option("--hostile", "kind", flag_value="hostile", help="Parties that are hostile or have bugs; short.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def main(seeds: int, first: int, jobs: int, kind: str | None, as_json: bool) -> None:
     """Simulate networks of nodes under faults, and check that nothing is lost.
@@ -35,7 +44,7 @@ def main(seeds: int, first: int, jobs: int, kind: str | None, as_json: bool) -> 
     started = time.monotonic()
     failed: list[Outcome] = []
     totals = {"schedules": 0, **dict.fromkeys(COUNTED, 0)}
-    with multiprocessing.Pool(jobs) as pool:
+    with multiprocessing.Pool(jobs, _begin_process) as pool:
         for done, outcome in enumerate(
             pool.imap(partial(run_one, kind or MIRRORS), range(first, first + seeds), CHUNK), 1
         ):
@@ -59,11 +68,21 @@ def main(seeds: int, first: int, jobs: int, kind: str | None, as_json: bool) -> 
 
 def run_one(kind: str, seed: int) -> Outcome:
     """Run one schedule of a kind; what nobody foresaw is a problem of that seed, and the others go on."""
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
     try:
         return KINDS[kind](seed)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Outcome(seed, problems=[f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _begin_process() -> None:
+    def hangs(*_: object) -> None:
+        raise TimeoutError(f"it has not come to an end within {LONGEST_S} s")
+
+    signal.signal(signal.SIGALRM, hangs)
 
 
 def _show(outcome: Outcome, option: str) -> None:

@@ -15,9 +15,12 @@ from mirror.model.naming import is_noticed
 from mirror.model.nodes import Vector
 from mirror.model.parts import read_parts
 from mirror.model.record import Record, Version, covers, unpack_head
+from mirror.model.stamp import stamp_ms
 
 Thing = tuple[str, str]
 """Collection and key."""
+REPAIRED_MS = 60_000
+"""A stamp that was so many milliseconds ahead was written anew when the clock was repaired."""
 
 
 class Said(NamedTuple):
@@ -66,6 +69,11 @@ class Ledger:
         self._logged: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._logged_at: defaultdict[str, list[Record]] = defaultdict(list)
         self._restored: list[tuple[str, int]] = []
+        self._repaired: set[str] = set()
+        self.revivals = True
+        """Whether it is a fault that something deleted is back."""
+        self.strangers = False
+        """Whether others write as well, who say themselves what they have seen."""
 
     def acknowledged(self, node: str, at: int, deed: Deed) -> None:
         self.writes.append(Write(node, at, self.happened(deed)))
@@ -99,6 +107,10 @@ class Ledger:
         """Note that a node went back to a backup: what it alone had written since may be gone."""
         self._restored.append((node, backup_taken))
 
+    def repaired(self, node: str) -> None:
+        """Note that a node wrote anew what it had written at a time that had not come."""
+        self._repaired.add(node)
+
     def problems(self, held: Mapping[Thing, Record], nodes: Container[str] | None = None) -> Iterator[str]:
         """Yield what is missing or came back, given what all nodes hold in the end, or just some ``nodes``."""
         final = {(one.collection, one.key): one for one in map(self._named, held.values())}
@@ -110,6 +122,10 @@ class Ledger:
 
     def _problems_with(self, write: Write, final: dict[Thing, Record]) -> Iterator[str]:
         record = write.deed.record
+        if record is not None and write.node in self._repaired and stamp_ms(record.stamp) > write.at + REPAIRED_MS:
+            if not self._says_still(record, final):
+                yield f"written at {write.node} ahead of its time, and missing since: {_name(record)}"
+            return
         if write.deed.said is not None:
             yield from self._unsaid(write, write.deed.said, final)
         if record is not None and record.dead:
@@ -120,6 +136,26 @@ class Ledger:
     def _excused(self, write: Write) -> bool:
         return any(node == write.node and write.at >= taken for node, taken in self._restored)
 
+    def _says_still(self, record: Record, final: dict[Thing, Record]) -> bool:
+        """Tell whether anybody says what a version said, whenever; or that was replaced by who wrote later."""
+        thing = (record.collection, record.key)
+        if record.dead or any(other.stamp > record.stamp for other in self._written[thing]):
+            return True
+        shown = [*([final[thing]] if thing in final else []), *self._logged[thing]]
+        if any(one.dead for one in shown):
+            return True
+        if kind_of(record.collection).rule is MergeRule.FIELDS:
+            own = {name: field for name, field in unpack_fields(record).items() if field.stamp == record.stamp}
+            return all(any(_says(one, name, field.value) for one in shown) for name, field in own.items())
+        if is_item(record):
+            own_parts = read_parts(record, record.body).named.items()
+            return all(
+                any(_part(one, name).holds == part.holds for one in shown)
+                for name, part in own_parts
+                if part.edit.stamp == record.stamp and is_noticed(name)
+            )
+        return any((one.body, one.content) == (record.body, record.content) for one in shown)
+
     # -- what drafts said -------------------------------------------------------------------------
 
     def _unsaid(self, write: Write, said: Said, final: dict[Thing, Record]) -> Iterator[str]:
@@ -127,7 +163,7 @@ class Ledger:
         draft, made = said.draft, write.deed.record
         if draft.dead:
             held, base = final.get((draft.collection, draft.key)), draft.base
-            there = held is not None and not held.dead and base is not None and base.covers(held)
+            there = self.revivals and held is not None and not held.dead and base is not None and base.covers(held)
             if there and held is not None and not self._excused(write):
                 yield f"a draft deleted at {write.node}, and it is there still: {_name(held)}"
             return
@@ -158,6 +194,10 @@ class Ledger:
 
     def _accounted(self, record: Record, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
+        if self.strangers and any(
+            other != record and covers(other, record) for other in [*self._known[thing], *self._logged[thing]]
+        ):
+            return True  # whether that is so is for the stranger to say
         if kind_of(record.collection).rule is MergeRule.FIELDS:
             return all(
                 self._field_accounted(record, name, field, final)
@@ -206,7 +246,7 @@ class Ledger:
             return True
         # A merged version says that it has seen both sides, so only who wrote a version tells who knew of this one.
         deletions = [held] if held is not None and held.dead else []
-        for other in [*self._written[thing], *deletions]:
+        for other in self._known[thing] if self.strangers else [*self._written[thing], *deletions]:
             if other.version == record.version:
                 continue
             later = _part(other, name) if not other.dead else None
@@ -236,10 +276,13 @@ class Ledger:
     def _revived(self, write: Write, dead: Record, final: dict[Thing, Record]) -> Iterator[str]:
         thing = (dead.collection, dead.key)
         held = final.get(thing)
-        if held is None or held.dead or self._excused(write):
+        if held is None or held.dead or self._excused(write) or not self.revivals:
             return
-        if held.born == 1 and any(not other.dead and other.stamp > dead.stamp for other in self._known[thing]):
-            return  # filed anew by someone who knew of no deletion: one incarnation, in which SEQUENCE decides
+        living = [other for other in self._known[thing] if not other.dead]
+        if held.born == 1 and any(
+            other.stamp > dead.stamp or (covers(held, other) and not covers(dead, other)) for other in living
+        ):
+            return  # filed by someone who knew of no deletion: one incarnation, in which SEQUENCE decides
         deleted = [other for other in self._known[thing] if not other.dead and covers(dead, other)]
         if held in deleted or (held.born > 1 and any(other.born == held.born for other in deleted)):
             yield f"deleted at {write.node} and back: {_name(held)} (deleted at stamp {dead.stamp})"

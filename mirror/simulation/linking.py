@@ -7,6 +7,7 @@ from mirror.model.errors import StampAhead
 from mirror.simulation.network import SimulatedRemote
 from mirror.simulation.node import Lost, SimulatedNode
 from mirror.simulation.stage import Stage
+from mirror.sync.clock import ClockDoubted
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
 from mirror.sync.reconcile import Reconciled
@@ -15,7 +16,7 @@ from mirror.sync.round import Exchange, Round
 
 COMPARE_MS = 60_000
 """The longest time between two comparisons of everything over one connection, whatever the cursors say."""
-ENDS = (StaleCursor, Lost, StampAhead, Denied)
+ENDS = (StaleCursor, Lost, StampAhead, Denied, ClockDoubted)
 """What may end a connection; the rules of a shared room may change between two of them."""
 
 
@@ -62,7 +63,10 @@ class Link:
         self._stage.world.together(workers, alive, ENDS)
 
     def _dial(self) -> SimulatedRemote:
-        return self._stage.network.connect(self._node, self._peer)
+        remote = self._stage.network.connect(self._node, self._peer)
+        hear(self._node, self._peer)
+        hear(self._peer, self._node)
+        return remote
 
     def _pull(self, work: Round[SimulatedRemote], commands: SimulatedRemote, epoch: str) -> None:
         for _ in work.pull(self._dial().tail, commands, epoch):
@@ -81,6 +85,13 @@ class Link:
 
     def _compared(self, outcome: Reconciled | None) -> None:
         self._stage.outcome.absences += outcome is not None and bool(outcome.absence)
+
+
+def hear(node: SimulatedNode, peer: SimulatedNode) -> None:
+    """Have a node hear what a peer's clock says, as it is told when they log in."""
+    if node.guard is not None:
+        theirs_ms, ours_ms = (one.world.now + one.offset for one in (peer, node))
+        node.guard.hear(peer.name, theirs_ms, ours_ms, mirror=peer.name not in node.shares)
 
 
 def keep_node(stage: Stage, node: SimulatedNode, keeping: Keeping) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from mirror.simulation.world import World
-from mirror.store.base import Backend, Pinned, Reader, Writer
-from mirror.store.open import Memory, Options, open_in_memory
+from mirror.store.base import Backend, Pinned, Reader, StoreError, Writer
+from mirror.store.open import FULL, IO_ERROR, DiskFault, Memory, Options, open_in_memory
+from mirror.sync.clock import ClockGuard
 from mirror.sync.derived import Sums
 from mirror.sync.recent import Recent
 from mirror.sync.remote import SyncError
@@ -54,7 +55,7 @@ class FaultyStore:
     def read(self, job: Callable[[Reader], T]) -> T:
         if self._node.dies():
             self._node.crash()
-        return self._open().read(job)
+        return self._tried(lambda: self._open().read(job))
 
     def write(self, job: Callable[[Writer], T]) -> T:
         """Run a job; the node may crash before it commits, or after that but before anybody hears of it."""
@@ -66,18 +67,30 @@ class FaultyStore:
                 raise Crashed(f"{self.node} crashed before a commit")
 
             try:
-                return store.write(fails)
+                return self._tried(lambda: store.write(fails))
             finally:
                 self._node.crash()
-        result = store.write(job)
+        result = self._tried(lambda: store.write(job))
         if self._node.dies():
             self._node.crash()
             raise Crashed(f"{self.node} crashed after a commit", result)
         return result
 
     def peek(self, job: Callable[[Reader], T]) -> T:
-        """Read as who looks on from outside: nobody crashes over it.  Raises Lost."""
-        return self._open().read(job)
+        """Read as who looks on from outside: nobody crashes over it, and no disk fails.  Raises Lost."""
+        failing, self._node.disk_chance = self._node.disk_chance, 0.0
+        try:
+            return self._open().read(job)
+        finally:
+            self._node.disk_chance = failing
+
+    def _tried(self, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except StoreError as error:
+            if FULL in str(error) or IO_ERROR in str(error):
+                raise Lost(f"the disk of {self.node} failed") from error
+            raise
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         return self._open().watch(callback)
@@ -112,10 +125,12 @@ class SimulatedNode:
     ``shares`` is what it shares with peers that are no mirrors, ``rules`` counts how often that changed, by peer.
     """
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, failing_disk: bool = False) -> None:
+        """A ``failing_disk`` fails at a statement by ``disk_chance``, once that is set."""
         self.world = world
         self.name = name
-        self.memory = Memory()
+        self.disk_chance = 0.0
+        self.memory = Memory(fault=self._disk_fault if failing_disk else None)
         self.offset = 0
         self.life = 0
         self.up = False
@@ -126,6 +141,9 @@ class SimulatedNode:
         self.rules: defaultdict[str, int] = defaultdict(int)
         self.sums = Sums()
         self._epochs = 0
+        self.guard: ClockGuard | None = None
+        self.guarded = False
+        """Whether it holds its clock against what others saw."""
         self.store: FaultyStore
 
     def _new_epoch(self) -> str:
@@ -138,7 +156,13 @@ class SimulatedNode:
         self.up = True
         self.recent.clear()  # this was in memory alone
         self.sums = Sums()
+        failing, self.disk_chance = self.disk_chance, 0.0
         self.store = FaultyStore(self, self._opened())
+        self.disk_chance = failing
+        if self.guarded:
+            last_ms = self.store.peek(lambda reader: reader.committed_ms())
+            self.guard = ClockGuard(self.store.clock, lambda: self.world.now, last_ms, lambda: True)
+            self.store.clock.check = self.guard.check
 
     def _opened(self) -> Backend:
         options = Options(
@@ -147,6 +171,12 @@ class SimulatedNode:
             new_epoch=self._new_epoch,
         )
         return open_in_memory(self.memory, self.name, options)
+
+    def _disk_fault(self) -> DiskFault | None:
+        chance = self.world.random
+        if not self.disk_chance or chance.random() >= self.disk_chance:
+            return None
+        return DiskFault(chance.choice((FULL, IO_ERROR)), chance.random() < 0.3)
 
     def open_session(self, peer: str) -> Session:
         """Log a peer in."""
@@ -166,8 +196,9 @@ class SimulatedNode:
 
     def crash(self) -> None:
         """Go down; what was not committed is gone."""
-        self.up = False
+        self.up, failing, self.disk_chance = False, self.disk_chance, 0.0
         self.store.close()
+        self.disk_chance = failing
 
     def back_up(self) -> None:
         """Keep a copy of the store as it is."""

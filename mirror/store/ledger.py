@@ -610,6 +610,9 @@ class Ledger(Tables):
             if current is None and draft.base.stamp < self.horizon():
                 current = self._put(forgotten_deletion(draft, draft.base, self.clock.tick(), self._origin))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
+        for loser in made.losers:
+            if loser.record is not current:
+                judge(loser.record)  # a draft that lost at once, and is kept: so that it can be brought back
         if made.record is not current:
             if made.record.dead and current is not None:
                 self._delete_belongings(current, alone)

@@ -38,7 +38,7 @@ class Repairing(Ledger):
         present = Present(self.clock.limit(), make_stamp(self.clock.now_ms()))
         self.clock.set_back(present.now)
         until, done = self.last_sequence(), 0
-        for collection in self.count_ahead(present.limit).keys() - {NODES}:
+        for collection in sorted(self.count_ahead(present.limit).keys() - {NODES}):
             while count := self._page_anew(collection, present, until):
                 done += count
                 progress(done)

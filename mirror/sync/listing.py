@@ -9,12 +9,20 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from mirror.sync.index import RangeIndex
-from mirror.sync.remote import Remote
+from mirror.sync.remote import Remote, SyncError
 from mirror.wire.codec import GREATEST, LEAST, Entry, Listed, Range
 from mirror.wire.values import Answer
 
 RANGES_A_TRIP = 128
 """Ranges asked for in one round trip."""
+MAX_TRIPS = 65_536
+MAX_PENDING = 1 << 20
+"""Round trips of one comparison, and ranges that wait to be asked for: ten million records that all differ need some
+thousand trips.  Who answers with ever new ranges would never come to an end."""
+
+
+class Endless(SyncError):
+    """The other side answers ranges with ever new ranges."""
 
 
 class Difference(msgspec.Struct):
@@ -44,6 +52,8 @@ def find_difference(
     while pending:
         asked, pending = pending[:RANGES_A_TRIP], pending[RANGES_A_TRIP:]
         found.trips += 1
+        if found.trips > MAX_TRIPS or len(pending) > MAX_PENDING:
+            raise Endless(f"after {found.trips} round trips there are {len(pending)} ranges still to be compared")
         for answer in ask(asked):
             if isinstance(answer, Listed):
                 _compare(index, answer, found, versions)

@@ -15,11 +15,12 @@ from mirror.formats.beside import NoCopy
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of
 from mirror.model.errors import BadContent, BadRecord, StampAhead
 from mirror.model.fields import values_of
+from mirror.model.judge import Unfit, sort_out
 from mirror.model.nodes import Horizon
-from mirror.model.record import Record, pack_head, record_crc
+from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.model.status import Status
-from mirror.store.base import Backend, MissingContent, NoConflict, StoredCursor
+from mirror.store.base import Backend, MissingContent, NoConflict, Source, StoredCursor
 from mirror.store.check import check_store
 from mirror.store.open import open_store
 
@@ -300,6 +301,32 @@ def test_a_base_from_the_future_is_refused(make_store: Make) -> None:
     far = Record("rooms", "r", (1 << 62), "b", 1)
     with pytest.raises(StampAhead):
         store.write(lambda writer: writer.write(name_draft(far, "x")))
+
+
+def test_a_draft_that_no_node_takes_is_refused_where_it_would_lose_at_once_as_well(make_store: Make) -> None:
+    store = make_store("a")
+    first = put_name(store, "one")
+    store.write(lambda writer: writer.delete("rooms", "r"))
+    garbage = Draft("rooms", "r", base_of(first), head=pack_head({"name": ["a list"]}))
+    with pytest.raises(BadRecord):
+        store.write(lambda writer: writer.write(garbage))
+    assert store.read(lambda reader: reader.conflict_count()) == 0
+
+
+@pytest.mark.parametrize("place", [("a\0b", "b"), ("k", "b\0"), ("\0", "b")])
+def test_a_nul_in_a_key_or_origin_is_set_aside_and_stops_nothing(make_store: Make, place: tuple[str, str]) -> None:
+    """SQLite's JSON ends a text there, so such a key was not found again and its next version stopped the page."""
+    store = make_store("a")
+    key, origin = place
+    for stamp in (10, 20):
+        garbage = Record("files/r", key, stamp, origin, 5, body=b"x")
+        unfit = sort_out(record_bytes(garbage))
+        assert isinstance(unfit, Unfit)
+        good = record(f"good {stamp}", collection="files/r")
+        store.write(
+            lambda writer, one=unfit, other=good: writer.admit(Source("b"), [other], [record_crc(other)], [one])
+        )
+    assert [one.key for one in store.read(lambda reader: reader.scan("files/r"))] == ["good 10", "good 20"]
 
 
 def test_deleting_what_is_gone_changes_nothing(make_store: Make) -> None:

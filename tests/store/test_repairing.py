@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.model.draft import Draft
+from mirror.model.edit import Loser
 from mirror.model.errors import StampAhead
 from mirror.model.fields import values_of
 from mirror.model.nodes import Horizon
@@ -16,6 +17,7 @@ from mirror.model.record import Record, pack_head
 from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.store.base import Repaired
 from mirror.store.check import check_store
+from mirror.store.repair import repair_clock
 from mirror.store.sqlite.store import SqliteStore
 
 DAY_MS = 86_400_000
@@ -346,3 +348,21 @@ def test_whatever_happened_while_clocks_were_wrong_repaired_nodes_agree(
     for place in (alpha, beta):
         check(place)
         place.store.close()
+
+
+def test_what_lost_and_cannot_be_read_does_not_stop_a_repair(make_place: Make) -> None:
+    place = make_place("a")
+    unreadable = Record("users", "k", place.store.clock.tick(), "b", 1, head=pack_head({"u_fullname": ["a list"]}))
+    winner = place.set("k", u_fullname="Ann")
+
+    def log(writer: Any) -> None:
+        writer.log_conflict(NOW_MS, Loser(unreadable), winner, "")
+
+    place.store.write(log)
+    place.clock.ms = NOW_MS + AHEAD_MS
+    place.set("other", u_fullname="Eve")
+    place.clock.ms = NOW_MS
+    found = repair_clock(place.store, lambda _: None)
+    assert found is not None
+    assert found.repaired.records == 1
+    assert [one.loser for one in place.store.read(lambda reader: reader.conflicts())] == [unreadable]

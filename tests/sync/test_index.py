@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +12,9 @@ from mirror.store.base import BLOCK_RECORDS, Block
 from mirror.store.check import check_store
 from mirror.store.sqlite.blocks import LIMIT
 from mirror.store.sqlite.store import SqliteStore
+from mirror.sync import listing
 from mirror.sync.index import RangeIndex
-from mirror.sync.listing import find_difference
+from mirror.sync.listing import Endless, find_difference
 from mirror.wire.codec import GREATEST, LEAST, Bound, Listed, Range
 
 ENTRY = st.tuples(st.integers(1, 9), st.text("ab", max_size=3), st.integers(0, 2**64 - 1))
@@ -100,3 +102,13 @@ def test_a_store_written_before_there_were_blocks_gets_them(make_store: Callable
     blocks = store.read(lambda reader: reader.blocks("messages/r"))
     assert max(block.count for block in blocks) <= BLOCK_RECORDS + 1
     assert check_store(store).problems == []
+
+
+def test_who_answers_with_ever_new_ranges_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = RangeIndex.of([(5, "k", 7)])
+    monkeypatch.setattr(listing, "MAX_TRIPS", 20)
+    with pytest.raises(Endless, match="after 21 round trips"):
+        find_difference(mine, lambda asked: [Range(LEAST, GREATEST, 5, 1)])
+    monkeypatch.setattr(listing, "MAX_PENDING", 1000)
+    with pytest.raises(Endless, match="ranges still to be compared"):
+        find_difference(mine, lambda asked: [Range(LEAST, GREATEST, 5, 1)] * 2 * len(asked) * 2)

@@ -42,7 +42,8 @@ class _FailingConnection(sqlite3.Connection):
         raise sqlite3.OperationalError(fault.text)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        self._check()
+        if not arguments[0].startswith("ROLLBACK"):  # which takes away, and needs no room
+            self._check()
         return super().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:

@@ -278,6 +278,8 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
         self.connection.execute("SAVEPOINT attempt")
         try:
             result = job()
+        except sqlite3.Error:
+            raise  # the whole transaction is given up, and may be gone already
         except Exception:
             self.connection.execute("ROLLBACK TO attempt")
             self.connection.execute("RELEASE attempt")

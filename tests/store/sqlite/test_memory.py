@@ -84,3 +84,19 @@ def test_whichever_statement_a_disk_fails_at_the_job_is_undone_and_the_store_goe
         assert check_store(store).problems == []
         failed += 1
     assert failed > 15
+
+
+def test_a_disk_that_fails_within_an_attempt_is_what_the_error_names() -> None:
+    """SQLite may roll back by itself; then there is no savepoint to go back to, which is nobody's trouble."""
+    armed = []
+    store = open_it(Memory(fault=lambda: DiskFault(FULL, rolled_back=True) if armed else None))
+
+    def job(writer: Writer) -> None:
+        def part() -> None:
+            armed.append(True)
+            writer.put(RECORD)
+
+        writer.attempt(part)  # type: ignore[attr-defined]  # a table operation
+
+    with pytest.raises(StoreError, match=FULL):
+        store.write(job)

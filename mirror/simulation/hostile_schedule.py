@@ -1,0 +1,393 @@
+"""One short schedule with parties that are hostile or have bugs, and what must hold once they are gone.
+
+Two or three mirrors of one server share a room with an honest partner.  Beside them are, as the seed decides, a mirror
+and a partner that send anything, users whose clients send garbage, a disk that fails, clocks that are wrong from the
+start, and crashes at any moment.  When they are gone all honest nodes become equal and take writes, what honest users
+wrote is there, no bound was broken and no store is damaged.
+"""
+
+from collections.abc import Callable, Container, Iterator
+from functools import partial
+from typing import Any
+
+from mirror.model.errors import MirrorError
+from mirror.model.kinds import NODES
+from mirror.model.record import Record, created
+from mirror.model.stamp import stamp_ms
+from mirror.simulation.ending import everything, holdings, note_conflicts
+from mirror.simulation.garbage import DAY_MS, Garbage
+from mirror.simulation.hostile_party import HostileClient, HostileRemote
+from mirror.simulation.ledger import Deed, Ledger
+from mirror.simulation.linking import Link, keep_node
+from mirror.simulation.network import SimulatedRemote
+from mirror.simulation.node import MAX_AHEAD_MS, Crashed, SimulatedNode
+from mirror.simulation.sharing import (
+    PER_ROOM,
+    RuleKeeper,
+    ShareUsers,
+    make_rooms,
+    name_of,
+    room_key,
+    room_name,
+    server_of,
+    write_lines,
+)
+from mirror.simulation.stage import START_MS, Outcome, Stage
+from mirror.simulation.wording import EVERYTHING
+from mirror.store.base import Acting, Writer
+from mirror.store.check import check_store
+from mirror.store.ledger import MAX_ASIDE, MAX_ORIGINS_SHARE
+from mirror.store.repair import repair_clock
+from mirror.sync.exchange import MirrorExchange
+from mirror.sync.horizon import Keeping
+from mirror.sync.round import Exchange, Round
+from mirror.sync.share.exchange import ShareExchange
+from mirror.wire.values import SharedRoom
+
+TROUBLE_MS = 6_000
+HEALING_MS = 60_000
+"""How long the honest nodes have to become equal once the others are gone (virtual milliseconds)."""
+LOOK_MS = 2_000
+KEEPING = Keeping(100 * TROUBLE_MS, 2_000, 2_000)
+SHARED, TAKEN = "1", "2"
+"""The room that is shared with the honest partner as well, and the one that is shared with the hostile one alone."""
+PARTNER = "b1"
+HOSTILE_MIRROR, HOSTILE_PARTNER = "m", "p"
+MAX_CONFLICTS_USER = 50
+KINDS = ("users", "config", "floors")
+WHAT = frozenset(("messages", "deletions", "marks", "files", "settings"))
+
+
+class HostileSchedule:
+    """Runs one seed.  Use once."""
+
+    def __init__(self, seed: int) -> None:
+        self.stage = stage = Stage(seed)
+        stage.ledger = Ledger(name_of)
+        chance = stage.chance
+        parties = (
+            self._mirror,
+            self._partner,
+            self._garbage_users,
+            self._failing_disk,
+            self._wrong_clock,
+            self._crashes,
+        )
+        self.parties = chance.sample(parties, chance.choice((1, 1, 2, 3)))
+        stage.outcome.faults += [party.__name__.strip("_") for party in self.parties]
+        names = ["a1", "a2", "a3"][: chance.choice((2, 2, 3))]
+        names += [PARTNER] if chance.random() < 0.6 else []
+        failing = chance.choice(names) if self._failing_disk in self.parties else ""
+        stage.nodes += [SimulatedNode(stage.world, name, name == failing) for name in names]
+        stage.outcome.nodes, stage.outcome.topology = len(names), " ".join(names)
+        self.by_name = {node.name: node for node in stage.nodes}
+        self.failing = self.by_name.get(failing)
+        self.users = ShareUsers(stage)
+        self.here = True
+        """Whether the hostile parties are there still."""
+        self.lines = {SHARED: {PARTNER: EVERYTHING, HOSTILE_PARTNER: EVERYTHING}, TAKEN: {HOSTILE_PARTNER: EVERYTHING}}
+
+    def run(self) -> Outcome:
+        """Run it to its end."""
+        self._begin()
+        self.stage.world.run(START_MS + TROUBLE_MS)
+        self._leave()
+        self._settle()
+        self._judge()
+        self.stage.world.end()
+        for node in self.stage.nodes:
+            node.store.close()
+        return self.stage.outcome
+
+    # -- the honest nodes -------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        stage = self.stage
+        stage.network.slowest_ms = stage.chance.choice((5, 50))
+        stage.network.loss = stage.chance.choice((0.0, 0.0, 0.05))
+        for node in stage.nodes:
+            self._bring_up(node)
+        for node in stage.nodes:
+            if node.name.endswith("1"):
+                node.store.write(partial(self._make_rooms, server_of(node.name)))
+        for party in self.parties:
+            party()
+
+    def _make_rooms(self, server: str, writer: Writer) -> None:
+        make_rooms(writer, server)
+        if server == "a":
+            for number, lines in self.lines.items():
+                write_lines(writer, server, number, lines)
+        else:
+            write_lines(writer, server, SHARED, {"a1": EVERYTHING})
+
+    def _bring_up(self, node: SimulatedNode) -> None:
+        node.start()
+        stage, life = self.stage, node.life
+
+        def alive() -> bool:
+            return node.up and node.life == life
+
+        peers = [PARTNER, HOSTILE_PARTNER] if node.name == "a1" else ["a1"] if node.name == PARTNER else []
+        RuleKeeper(stage, node, peers, partial(self._share_link, node, alive)).begin(alive)
+        stage.world.spawn(partial(keep_node, stage, node, KEEPING), alive)
+        if stage.troubled:
+            stage.world.spawn(partial(self.users.work, node, 100, 1500), alive)
+        for other in stage.nodes:
+            if other is not node and server_of(other.name) == server_of(node.name):
+                stage.world.spawn(partial(Link(stage, node, other, pushing=False).run, alive), alive)
+        for peer in peers:
+            self._share_link(node, alive, peer)
+        if self.here and self._mirror in self.parties and node.name == "a1":
+            stage.world.spawn(partial(self._hostile_link, node, HOSTILE_MIRROR), lambda: alive() and self.here)
+
+    def _share_link(self, node: SimulatedNode, alive: Callable[[], bool], peer: str) -> None:
+        """Begin a link to a peer that rooms are shared with, by the rules of now; it ends when they change."""
+        stage, rules = self.stage, node.rules[peer]
+
+        def unchanged() -> bool:
+            return alive() and node.rules[peer] == rules
+
+        if peer == HOSTILE_PARTNER:
+            if self.here and self._partner in self.parties:
+                stage.world.spawn(partial(self._hostile_link, node, peer), lambda: unchanged() and self.here)
+        elif node.name == PARTNER and "a1" in self.by_name:
+            link = Link(stage, node, self.by_name[peer], True, partial(_exchange_with, node, peer))
+            stage.world.spawn(partial(link.run, unchanged), unchanged)
+
+    # -- the others -------------------------------------------------------------------------------
+
+    def _garbage(self, party: str) -> Garbage:
+        rooms = [f"{kind}/{room_key('a', number)}" for kind in PER_ROOM for number in (SHARED, TAKEN)]
+        places = {HOSTILE_PARTNER: rooms, HOSTILE_MIRROR: [*rooms, *KINDS, NODES]}.get(party, [*rooms, *KINDS])
+        return Garbage(self.stage.chance, lambda: self.stage.world.now, places)
+
+    def _mirror(self) -> None:
+        """A mirror that sends anything: it dials one of the nodes, and is dialled by it."""
+        self.stage.ledger.revivals = False  # it may write whatever a mirror may
+        self.stage.ledger.strangers = True
+        self._client(HOSTILE_MIRROR, self.by_name["a1"])
+
+    def _partner(self) -> None:
+        """One that shares rooms and sends anything."""
+        self.stage.ledger.strangers = True
+        self._client(HOSTILE_PARTNER, self.by_name["a1"])
+
+    def _client(self, name: str, node: SimulatedNode) -> None:
+        client = HostileClient(self.stage.world, name, self._garbage(name), node)
+        self.stage.world.spawn(client.run, lambda: self.here)
+
+    def _hostile_link(self, node: SimulatedNode, peer: str) -> None:
+        """What an honest node's link does with a hostile peer: whatever it says is an error of that link alone."""
+        shared = peer == HOSTILE_PARTNER
+        garbage = self._garbage(peer)
+        rooms = [SharedRoom(f"p:{number}", room_name("p", number), "", True, True, WHAT) for number in (SHARED, TAKEN)]
+        exchange: Exchange[Any] = _exchange_with(node, peer) if shared else MirrorExchange(node.store, peer)
+        while True:
+            self.stage.world.sleep(self.stage.chance.randint(20, 300))
+            remote = HostileRemote(self.stage.world, peer, garbage, rooms, lambda: self.here)
+            work = Round(exchange, True, recent=node.recent[peer])
+            try:
+                epoch = remote.info().epoch
+                work.prepare(remote, epoch)
+                for _ in work.pull(remote.tail, remote, epoch):
+                    pass
+                while work.push(remote, epoch):
+                    pass
+            except MirrorError:
+                continue
+
+    def _garbage_users(self) -> None:
+        """Users whose clients send drafts of anything; each node has one."""
+        for node in self.stage.nodes:
+            self.stage.world.spawn(partial(self._send_garbage, node), lambda: self.here)
+
+    def _send_garbage(self, node: SimulatedNode) -> None:
+        garbage = self._garbage("a user")
+        while True:
+            self.stage.world.sleep(self.stage.chance.randint(20, 300))
+            try:
+                if self.stage.chance.random() < 0.3:
+                    garbage.learn(node.store.read(lambda reader: reader.scan(garbage.place()[0], limit=5)))
+                self.stage.ledger.happened(node.store.write(partial(_take_draft, garbage)))
+            except Crashed as error:
+                if isinstance(error.result, Deed):
+                    self.stage.ledger.happened(error.result)
+            except MirrorError:
+                continue
+
+    def _failing_disk(self) -> None:
+        """One node's disk fails now and then, at whichever statement."""
+        if self.failing is not None:
+            self.failing.disk_chance = self.stage.chance.choice((0.0005, 0.005))
+
+    def _wrong_clock(self) -> None:
+        """One node's clock is days off: from its first start, or since it was last down."""
+        chance, stage = self.stage.chance, self.stage
+        node = chance.choice(stage.nodes)
+        node.crash()
+        node.guarded = chance.random() < 0.7
+        node.offset = chance.choice((-3 * DAY_MS, 3 * DAY_MS, 400 * DAY_MS, 600_000, 2 * MAX_AHEAD_MS))
+        self._bring_up(node)
+        if chance.random() < 0.3:
+            stage.world.spawn(partial(self._accept_clock, node), lambda: self.here)
+
+    def _accept_clock(self, node: SimulatedNode) -> None:
+        """An administrator believes a clock that is wrong."""
+        self.stage.world.sleep(self.stage.chance.randint(500, 3000))
+        if node.up and node.guard is not None:
+            node.guard.accept()
+
+    def _crashes(self) -> None:
+        for node in self.stage.nodes:
+            node.crash_chance = self.stage.chance.choice((0.001, 0.01))
+        self.stage.world.spawn(self._restart_now_and_then, lambda: self.here)
+
+    def _restart_now_and_then(self) -> None:
+        while True:
+            self.stage.world.sleep(self.stage.chance.randint(100, 1000))
+            self._restart()
+
+    def _restart(self) -> None:
+        for node in self.stage.nodes:
+            if not node.up:
+                self.stage.outcome.crashes += 1
+                self._bring_up(node)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        """The hostile parties go; administrators set clocks, have disks mended, and remove who was hostile."""
+        stage = self.stage
+        self._check_clocks()
+        self.here = stage.troubled = False
+        stage.network.heal()
+        for node in stage.nodes:
+            node.crash_chance = node.disk_chance = 0.0
+            if node.up:
+                node.crash()
+            node.offset = 0
+        stage.world.run(stage.world.now + 2 * MAX_AHEAD_MS)
+        for node in stage.nodes:
+            node.start()
+            if node.guard is not None:
+                node.guard.accept()  # else the repair itself would not be written
+            if repair_clock(node.store, lambda _done: None) is not None:
+                stage.ledger.repaired(node.name)
+            node.crash()
+        self._restart()
+        for node in stage.nodes:
+            if node.guard is not None:
+                node.guard.accept()
+
+    def _check_clocks(self) -> None:
+        """Where just partners and disks were at fault, no clock was moved: a partner's time never becomes ours."""
+        if {*self.parties} <= {self._partner, self._failing_disk, self._crashes}:
+            for node in self.stage.nodes:
+                if node.up and stamp_ms(node.store.clock.last) > self.stage.world.now:
+                    self.stage.problem(f"{node.name}: its clock was moved ahead")
+
+    def _settle(self) -> None:
+        """Let all exchange until they are equal; in the middle each honest node takes a write."""
+        stage = self.stage
+        deadline = stage.world.now + HEALING_MS
+        written = False
+        while stage.world.now < deadline:
+            stage.world.run(stage.world.now + LOOK_MS)
+            if next(self._unequal(), None) is None:
+                if written:
+                    return
+                written = True
+                for node in stage.nodes:
+                    self._write_something(node)
+        stage.outcome.problems += self._unequal()
+
+    def _write_something(self, node: SimulatedNode) -> None:
+        collection = f"files/{room_key(server_of(node.name), SHARED)}"
+        made = node.store.write(lambda writer: writer.set_fields("config", "probe", {node.name: "here"}))
+        room = node.store.write(lambda writer: writer.store_body(_probe(collection, node.name), b"here"))
+        put = node.store.write(lambda writer: writer.put(room))
+        for record in (made, put):
+            self.stage.ledger.acknowledged(node.name, self.stage.world.now, Deed(record))
+
+    def _unequal(self) -> Iterator[str]:
+        """Yield in what the honest nodes differ."""
+        mirrors = [node for node in self.stage.nodes if server_of(node.name) == "a"]
+        held = {node.name: holdings(node) for node in mirrors}
+        if len({*held.values()}) > 1:
+            yield "not equal once the others are gone: " + "; ".join(f"{name} {what}" for name, what in held.items())
+        if PARTNER in self.by_name:
+            ends = [self.by_name[name] for name in ("a1", PARTNER)]
+            refused = {thing for node in ends for thing in _refused(node)}
+            # What is older than deletions that one of them has forgotten is neither given nor taken.
+            since = max(node.store.peek(lambda reader: reader.horizon()) for node in ends)
+            ours, theirs = (self._in_room(node, refused, since) for node in ends)
+            if ours != theirs:
+                differing = sorted({thing for thing, _ in ours ^ theirs})[:5]
+                yield f"the room that a1 shares with {PARTNER} differs in {differing}"
+
+    def _in_room(
+        self, node: SimulatedNode, refused: Container[tuple[str, str]], since: int
+    ) -> set[tuple[tuple[str, str], tuple[int, str, bool]]]:
+        collections = [f"{kind}/{room_key(server_of(node.name), SHARED)}" for kind in PER_ROOM]
+        found = node.store.peek(lambda reader: [one for name in collections for one in reader.scan(name, limit=9999)])
+        return {
+            ((name_of(one.collection), one.key), (one.stamp, one.origin, one.dead))
+            for one in found
+            if (not one.collection.startswith("visits/") or " " in one.key)
+            and (name_of(one.collection), one.key) not in refused
+            and created(one) >= since
+        }
+
+    def _judge(self) -> None:
+        stage = self.stage
+        finals = {node.name: node.store.peek(everything) for node in stage.nodes}
+        for node in stage.nodes:
+            note_conflicts(stage, node)
+            stage.outcome.problems += [f"{node.name}: {problem}" for problem in check_store(node.store).problems]
+            stage.outcome.problems += self._bounds(node)
+            if server_of(node.name) == "a" and finals[node.name] != finals["a1"]:
+                stage.problem(f"{node.name} has equal digests, but not equal records")
+        for server in sorted({server_of(name) for name in self.by_name}):
+            names = {name for name in self.by_name if server_of(name) == server}
+            stage.outcome.problems += stage.ledger.problems(finals[f"{server}1"], names)
+
+    def _bounds(self, node: SimulatedNode) -> Iterator[str]:
+        """Yield which bounds a party broke at a node, and whether its clock was moved."""
+        for peer, count in node.store.peek(lambda reader: reader.aside_counts()).items():
+            if count > MAX_ASIDE:
+                yield f"{node.name}: {count} records of {peer} are set aside"
+        origins = len(node.store.peek(lambda reader: reader.heard()).newest)
+        if origins > 2 * MAX_ORIGINS_SHARE and self._mirror not in self.parties and node.name == "a1":
+            yield f"{node.name}: {origins} origins came through shared rooms"
+        if node.store.clock.last > node.store.clock.limit():
+            yield f"{node.name}: its clock is ahead"
+
+
+def _refused(node: SimulatedNode) -> Iterator[tuple[str, str]]:
+    """Yield what a node does not take of a partner since it names too many origins: that is its right."""
+    for one in node.store.peek(lambda reader: reader.aside(limit=10_000)):
+        if "origins that may come" in one.unfit.reason:
+            yield name_of(one.unfit.collection), one.unfit.key
+
+
+def _probe(collection: str, key: str) -> Record:
+    return Record(collection, f"probe {key}", 1, "x", 1)
+
+
+def _take_draft(garbage: Garbage, writer: Writer) -> Deed:
+    """What mirror.server.drafts does with a user's draft."""
+    writer.act_for(Acting("user eve", MAX_CONFLICTS_USER))
+    draft = garbage.draft()
+    result = writer.write(draft)
+    return Deed(result.record if result.applied.written else None, draft.base.vector if draft.base is not None else {})
+
+
+def _exchange_with(node: SimulatedNode, peer: str) -> Exchange[SimulatedRemote]:
+    shares = node.shares[peer]
+    return ShareExchange(node.store, peer, shares.scope, shares.rooms, node.sums)
+
+
+def run_hostile_seed(seed: int) -> Outcome:
+    """Run the schedule of one seed."""
+    return HostileSchedule(seed).run()

@@ -1,0 +1,51 @@
+"""Parties that are hostile or have bugs; 'ctdlmirror-sim --hostile --seeds N' runs any number of schedules.
+
+That they find what they are for is tried by taking a mend out.
+"""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from mirror.model import judge as judging
+from mirror.model.record import Record, validate
+from mirror.simulation.command import run_one
+from mirror.store import ledger
+from mirror.store.ledger import Ledger
+
+
+def problems(*seeds: int) -> list[str]:
+    return [problem for seed in seeds for problem in run_one("hostile", seed).problems]
+
+
+@pytest.mark.parametrize("first", range(1, 25, 8))
+def test_nobody_jams_the_honest_nodes(first: int) -> None:
+    for seed in range(first, first + 8):
+        assert problems(seed) == [], f"replay: ctdlmirror-sim --hostile --first {seed} --seeds 1"
+
+
+def test_a_node_that_writes_what_no_other_takes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "judge", lambda _record: None)
+    assert any("cannot be read" in problem for problem in problems(4))
+
+
+def test_a_key_that_is_not_found_again_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def validated(record: Record) -> None:
+        validate(msgspec.structs.replace(record, key=record.key.replace("\0", "x")))
+
+    monkeypatch.setattr(judging, "validate", validated)
+    assert any("UNIQUE constraint failed" in problem for problem in problems(25))
+
+
+def test_a_partner_that_invents_origins_without_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_of_them(_self: Ledger, _source: Any, pairs: Any, _aside: Any) -> Any:
+        return pairs
+
+    monkeypatch.setattr(Ledger, "_sort_origins", all_of_them)
+    assert any("origins came through shared rooms" in problem for problem in problems(22))
+
+
+def test_a_partner_that_moves_our_clock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "_sort_early", lambda _self, _source, pairs: (pairs, []))
+    assert any("its clock was moved ahead" in problem for problem in problems(7))
