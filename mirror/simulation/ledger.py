@@ -9,6 +9,7 @@ import msgspec
 from mirror.model.draft import Draft
 from mirror.model.edits import Edit, Part
 from mirror.model.fields import MARK, Field, unpack_fields
+from mirror.model.keys import split_key
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import is_item
 from mirror.model.naming import is_noticed
@@ -16,6 +17,7 @@ from mirror.model.nodes import Vector
 from mirror.model.parts import read_parts
 from mirror.model.record import Record, Version, covers, unpack_head
 from mirror.model.stamp import stamp_ms
+from mirror.model.texts import is_message
 
 Thing = tuple[str, str]
 """Collection and key."""
@@ -210,7 +212,10 @@ class Ledger:
                 for name, part in read_parts(record, record.body).named.items()
                 if (part.edit.stamp, part.edit.origin) == record.version and is_noticed(name)
             )
-        if final.get(thing) == record:
+        if final.get(thing) == record or any(
+            covers(other, record) or (other.body, other.content) == (record.body, record.content)
+            for other in self._of_one_id(record, final)
+        ):
             return True
         if any(other != record and covers(other, record) for other in self._known[thing]):
             return True
@@ -222,6 +227,15 @@ class Ledger:
             not other.dead and (other.body, other.content) == text and other.version > record.version
             for other in self._known[thing]
         )
+
+    def _of_one_id(self, record: Record, final: dict[Thing, Record]) -> Iterator[Record]:
+        """Yield what is held, or lost, under the other keys of a message's id: where its own has another text."""
+        plain, _ = split_key(record.key)
+        if is_message(record):
+            for (collection, key), held in final.items():
+                if collection == record.collection and key.startswith(plain) and split_key(key)[0] == plain:
+                    yield held
+                    yield from self._logged[collection, key]
 
     def _field_accounted(self, record: Record, name: str, field: Field, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
