@@ -49,12 +49,13 @@ def deal(count: int, chance: random.Random) -> list[Kind]:
     return [*kinds, *more][:count]
 
 
-def change(world: World, count: int, told: Told) -> Done:
-    """Do ``count`` changes, of every kind that something is there for.  Raises TrialFailed."""
-    done = Done(Counter(), Counter())
-    for kind in deal(count, world.chance):
+def change(world: World, kinds: Sequence[Kind], done: Done, told: Told) -> None:
+    """Do a change of each of these kinds, or of another one where there is nothing to do it with.
+
+    What was done is added to ``done``.  Raises TrialFailed.
+    """
+    for kind in kinds:
         _do_one(world, kind, done, told)
-    return done
 
 
 def _do_one(world: World, first: Kind, done: Done, told: Told) -> None:

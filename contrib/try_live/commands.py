@@ -46,6 +46,13 @@ def cli() -> None:
 @click.option("--rooms", default=20, show_default=True, help="Rooms that are made.")
 @click.option("--messages", default=200, show_default=True, help="Messages that are written.")
 @click.option("--changes", default=300, show_default=True, help="Changes between the bootstraps.")
+@click.option(
+    "--rounds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Parts of the changes, each bootstrapped.",
+)
 @click.option("--door", type=click.Choice(DOORS), default=TCP, show_default=True, help="How a bootstrap comes in.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave server, nodes and the list of operations here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -63,7 +70,7 @@ def bootstrap(serverdir: Path, keep: Path | None, as_json: bool, **options: Any)
         require_server(serverdir)
         isolate()
         sizes = Sizes(options["users"], options["rooms"], options["messages"])
-        plan = Plan(serverdir.resolve(), options["seed"], sizes, options["changes"], options["door"])
+        plan = Plan(serverdir.resolve(), options["seed"], sizes, options["changes"], options["rounds"], options["door"])
         with _directory(keep) as directory:
             findings = run_trial(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
     _show(findings, as_json)

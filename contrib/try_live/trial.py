@@ -8,13 +8,14 @@ import json
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mirror.cli.processes import NodeProcess, ProcessFailed
 from mirror.model.applied import Applied
-from try_live.changing import Done, Sizes, Told, change, fill
+from try_live.changing import Done, Sizes, Told, change, deal, fill
 from try_live.comparing import (
     Contents,
     Difference,
@@ -92,6 +93,7 @@ class Plan(NamedTuple):
     seed: int
     sizes: Sizes
     changes: int
+    rounds: int
     door: str
 
 
@@ -112,11 +114,15 @@ def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], N
     say("filling it")
     filled = fill(world, plan.sizes, told)
     runs = [_bootstrap("first", same, world, plan.door, say)]
-    say(f"making {plan.changes} changes")
-    told("-- changes")
-    changed = change(world, plan.changes, told)
-    world.settle()
-    runs.append(_bootstrap("after the changes", same, world, plan.door, say))
+    changed = Done(Counter(), Counter())
+    dealt = deal(plan.changes, world.chance)
+    for number in range(plan.rounds):
+        some = dealt[number * len(dealt) // plan.rounds : (number + 1) * len(dealt) // plan.rounds]
+        say(f"making {len(some)} changes")
+        told(f"-- changes, round {number + 1}")
+        change(world, some, changed, told)
+        world.settle()
+        runs.append(_bootstrap("after the changes", same, world, plan.door, say))
     runs.append(_bootstrap("into a fresh node", fresh, world, plan.door, say))
     held = {name: read_node(node.directory) for name, node in nodes.items()}
     end = feed_end(same.directory)
