@@ -11,21 +11,24 @@ from corpus.edits import MASTERS
 from corpus.lines import Component, Line, read
 from corpus.times import in_utc
 
+TO_BE_DONE = ("STATUS:NEEDS-ACTION",)
+
 Topic = tuple[str, ...]
 """A place (component, UID, occurrence in UTC), the kind of topic, and which one of that kind."""
-WHEN = ("DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RECURRENCE-ID")
+WHEN = ("DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID")
+ONE_THING = {"X-ALT-DESC": "DESCRIPTION", "X-APPLE-STRUCTURED-LOCATION": "LOCATION"}
+"""Properties that say in another way what a property says."""
 STATE = ("STATUS", "COMPLETED", "PERCENT-COMPLETE")
-LISTS = ("EXDATE", "RDATE", "CATEGORIES", "RESOURCES", "MEMBER")
+LISTS = ("EXDATE", "CATEGORIES", "RESOURCES", "MEMBER")
 """Properties whose entries are independent of each other."""
 MANY = ("TEL", "EMAIL", "ADR", "LABEL", "URL", "IMPP", "X-SOCIALPROFILE")
 """Properties of which a card has several, told apart by their parameters."""
 LABELS = ("X-ABLABEL", "X-ABADR")
-REVISION = ("SEQUENCE", "DTSTAMP", "LAST-MODIFIED", "PRODID", "REV")
-"""What says when and by whom an item was written."""
+REVISION = ("SEQUENCE", "DTSTAMP", "LAST-MODIFIED", "PRODID", "REV", "X-MOZ-GENERATION")
+"""What says when and by whom an item was written, and how often."""
 ZONE, ALARM, TIME, TASK, NAME, LABELLED = "zone", "alarm", "when", "state", "name", "labelled"
 TOGETHER = (ALARM, TIME, TASK, NAME, LABELLED)
 """Kinds of topics whose lines must all be of one version."""
-ALARMS_WITHOUT_UID = ""
 
 
 class Said(NamedTuple):
@@ -53,7 +56,8 @@ def is_occurrence(topic: Topic) -> bool:
 def canonical(line: Line) -> str:
     """Return what a line says, without a card's group: the same for all lines that say so."""
     name = line.name.upper()
-    parameters = sorted(f"{key.upper()}={_parameter(key, value)}" for key, value in line.parameters)
+    told = () if name == "RECURRENCE-ID" else line.parameters
+    parameters = sorted(f"{key.upper()}={_parameter(key, value)}" for key, value in told)
     return f"{';'.join([name, *parameters])}:{_value(name, line)}"
 
 
@@ -66,6 +70,8 @@ def _parameter(key: str, value: str) -> str:
 def _value(name: str, line: Line) -> str:
     if name in ("ATTENDEE", "ORGANIZER"):
         return line.value.casefold()
+    if name == "RECURRENCE-ID":
+        return in_utc(line, line.value)
     if name == "RRULE":
         return ";".join(sorted(line.value.upper().split(";")))
     if {key.upper() for key, _ in line.parameters} & {"BASE64", "ENCODING"} and name in ("LOGO", "PHOTO"):
@@ -87,11 +93,13 @@ def meaning_of(item: Component) -> Meaning:
             place = (inside.name, inside.value("UID"), in_utc(named, named.value) if named else "")
             _tell(told, place, inside)
             for alarm in inside.inside:
-                told[(*place, ALARM, alarm.value("UID"))].extend(_whole(alarm))
+                said = _whole(alarm)
+                told[(*place, ALARM, alarm.value("UID") or said[0][0])].extend(said)
         else:
             told[("", "", "", ZONE, inside.value("TZID"))].extend(_whole(inside))
     return {
-        topic: Said(tuple(sorted(text for text, _ in said)), tuple(sorted(raw for _, raw in said)))
+        # Who says the same twice says no more than once.
+        topic: Said(tuple(sorted({text for text, _ in said})), tuple(sorted(raw for _, raw in said)))
         for topic, said in told.items()
     }
 
@@ -136,7 +144,7 @@ def _topic(component: Component, line: Line) -> Topic:
         return (TIME, "")
     if name in STATE and component.name == "VTODO":
         return (TASK, "")
-    return (name, line.value.casefold()) if name == "ATTENDEE" else (name, "")
+    return (name, line.value.casefold()) if name == "ATTENDEE" else (ONE_THING.get(name, name), "")
 
 
 def changed(before: Meaning, after: Meaning) -> set[Topic]:
@@ -157,13 +165,10 @@ def _bears_on(ours: set[Topic], theirs: set[Topic]) -> bool:
     """Tell whether what one side changed makes what the other one changed another thing."""
     # What was said of a time that is another one now: who comes, which occurrences there are, what is done.
     moved = any(kind_of(topic) == TIME and not is_occurrence(topic) for topic in ours)
-    of_a_time = any(is_occurrence(topic) or kind_of(topic) in ("ATTENDEE", "EXDATE", "RDATE", TASK) for topic in theirs)
-    # Alarms without a UID are one topic, with whatever is written among them.
-    blocks = {place_of(topic) for topic in ours if kind_of(topic) == ALARM and topic[4] == ALARMS_WITHOUT_UID}
-    alarms = {place_of(topic) for topic in theirs if kind_of(topic) == ALARM}
+    of_a_time = any(is_occurrence(topic) or kind_of(topic) in ("ATTENDEE", "EXDATE", TASK) for topic in theirs)
     # An occurrence may be taken out, or told for the first time, as a whole.
     occurrences = {place_of(topic) for topic in ours if is_occurrence(topic)}
-    return bool((moved and of_a_time) or blocks & alarms or occurrences & set(map(place_of, theirs)))
+    return bool((moved and of_a_time) or occurrences & set(map(place_of, theirs)))
 
 
 def zones_used(text: bytes) -> set[str]:
