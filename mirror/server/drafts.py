@@ -32,6 +32,8 @@ from netconf.lines import MAX_BYTES
 
 Write = Callable[[Writer], DraftResult]
 
+MAX_ORIGINS_USER = 256
+"""Origins that nobody here knows of, which the bases of one user's drafts may name."""
 MAX_CONFLICTS_USER = 1000
 """Conflicts that a user may make before some are resolved."""
 MAX_USER_KEYS = 1_000_000
@@ -109,7 +111,7 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
         for record in records:
             _check_rights(writer, scope, record)
         if party.is_user:
-            writer.act_for(Acting(party.label, MAX_CONFLICTS_USER))
+            writer.act_for(Acting(party.label, MAX_CONFLICTS_USER, MAX_ORIGINS_USER))
             _check_room(writer, records)
         responder.check_contents(writer, records)
         applied = Applied()

@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from mirror.model.errors import MirrorError
+from mirror.model.keys import split_key
 from mirror.model.kinds import NODES
 from mirror.model.record import Record, created
-from mirror.model.stamp import stamp_ms
+from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.simulation.ending import everything, holdings, note_conflicts
 from mirror.simulation.garbage import DAY_MS, Garbage
 from mirror.simulation.hostile_party import HostileClient, HostileRemote
@@ -21,6 +22,7 @@ from mirror.simulation.ledger import Deed, Ledger
 from mirror.simulation.linking import Link, keep_node
 from mirror.simulation.network import SimulatedRemote
 from mirror.simulation.node import MAX_AHEAD_MS, Crashed, SimulatedNode
+from mirror.simulation.presence import ask_over
 from mirror.simulation.sharing import (
     PER_ROOM,
     RuleKeeper,
@@ -37,6 +39,7 @@ from mirror.simulation.wording import EVERYTHING
 from mirror.store.base import Acting, Writer
 from mirror.store.check import check_store
 from mirror.store.ledger import MAX_ASIDE, MAX_ORIGINS_SHARE
+from mirror.store.renew import renew
 from mirror.store.repair import repair_clock
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping
@@ -45,7 +48,7 @@ from mirror.sync.share.exchange import ShareExchange
 from mirror.wire.values import SharedRoom
 
 TROUBLE_MS = 6_000
-HEALING_MS = 60_000
+HEALING_MS = 150_000
 """How long the honest nodes have to become equal once the others are gone (virtual milliseconds)."""
 LOOK_MS = 2_000
 KEEPING = Keeping(100 * TROUBLE_MS, 2_000, 2_000)
@@ -72,6 +75,8 @@ class HostileSchedule:
             self._failing_disk,
             self._wrong_clock,
             self._crashes,
+            self._twin,
+            self._reverted,
         )
         self.parties = chance.sample(parties, chance.choice((1, 1, 2, 3)))
         stage.outcome.faults += [party.__name__.strip("_") for party in self.parties]
@@ -81,6 +86,12 @@ class HostileSchedule:
         stage.nodes += [SimulatedNode(stage.world, name, name == failing) for name in names]
         stage.outcome.nodes, stage.outcome.topology = len(names), " ".join(names)
         self.by_name = {node.name: node for node in stage.nodes}
+        self.twins: list[SimulatedNode] = []
+        self.parted_ms: dict[str, int] = {}
+        """When a machine was copied, by its name: what it wrote since, under its name another one wrote as well."""
+        if {self._twin, self._reverted} & {*self.parties}:
+            for node in stage.nodes:
+                node.ask = ask_over(stage.network, node)
         self.failing = self.by_name.get(failing)
         self.users = ShareUsers(stage)
         self.here = True
@@ -199,6 +210,7 @@ class HostileSchedule:
 
     def _garbage_users(self) -> None:
         """Users whose clients send drafts of anything; each node has one."""
+        self.stage.ledger.strangers = True
         for node in self.stage.nodes:
             self.stage.world.spawn(partial(self._send_garbage, node), lambda: self.here)
 
@@ -238,6 +250,57 @@ class HostileSchedule:
         if node.up and node.guard is not None:
             node.guard.accept()
 
+    def _twin(self) -> None:
+        """A machine is copied, and the copy runs beside it; sometimes the one that was copied is away for a while."""
+        self.stage.world.spawn(self._copy_a_machine, lambda: self.here)
+
+    def _copy_a_machine(self) -> None:
+        stage, chance = self.stage, self.stage.chance
+        stage.world.sleep(chance.randint(200, 3000))
+        node = chance.choice([one for one in stage.nodes if server_of(one.name) == "a"])
+        twin = SimulatedNode(stage.world, node.name, image=node.memory.image())
+        twin.ask = ask_over(stage.network, twin)
+        self.parted_ms.setdefault(node.name, stage.world.now)
+        self.twins.append(twin)
+        if chance.random() < 0.4:
+            node.crash()
+        twin.start()
+        stage.world.spawn(partial(keep_node, stage, twin, KEEPING), lambda: self.here and twin.up)
+        stage.world.spawn(partial(self._write_as_twin, twin), lambda: self.here and twin.up)
+        for other in stage.nodes:
+            if other.name != node.name and server_of(other.name) == "a":
+                link = Link(stage, twin, other, pushing=chance.random() < 0.5)
+                stage.world.spawn(partial(link.run, lambda: self.here and twin.up), lambda: self.here and twin.up)
+        stage.world.sleep(chance.randint(500, 2000))
+        if not node.up:
+            self._bring_up(node)
+
+    def _write_as_twin(self, twin: SimulatedNode) -> None:
+        """Who uses a copy is not promised anything; but what it writes bears the name of the other one."""
+        while True:
+            self.stage.world.sleep(self.stage.chance.randint(200, 800))
+            text = f"twin {self.stage.world.now}"
+            self.stage.attempt(lambda: twin.store.write(lambda one: one.set_fields("config", "twin", {"text": text})))  # noqa: B023
+
+    def _reverted(self) -> None:
+        """A machine goes back to a snapshot, and its store does not know."""
+        self.stage.world.spawn(self._revert_a_machine, lambda: self.here)
+
+    def _revert_a_machine(self) -> None:
+        stage, chance = self.stage, self.stage.chance
+        stage.world.sleep(chance.randint(200, 2000))
+        node = chance.choice(stage.nodes)
+        if node.up:
+            node.back_up()
+            taken = stage.world.now
+            self.parted_ms.setdefault(node.name, taken)
+            stage.world.sleep(chance.randint(500, 3000))
+            if node.up:
+                note_conflicts(stage, node)
+                stage.ledger.restored(node.name, taken)
+                node.revert()
+                self._bring_up(node)
+
     def _crashes(self) -> None:
         for node in self.stage.nodes:
             node.crash_chance = self.stage.chance.choice((0.001, 0.01))
@@ -262,6 +325,8 @@ class HostileSchedule:
         self._check_clocks()
         self.here = stage.troubled = False
         stage.network.heal()
+        for twin in self.twins:
+            twin.crash()
         for node in stage.nodes:
             node.crash_chance = node.disk_chance = 0.0
             if node.up:
@@ -272,6 +337,7 @@ class HostileSchedule:
             node.start()
             if node.guard is not None:
                 node.guard.accept()  # else the repair itself would not be written
+            self._renew_if_refused(node)
             if repair_clock(node.store, lambda _done: None) is not None:
                 stage.ledger.repaired(node.name)
             node.crash()
@@ -279,6 +345,15 @@ class HostileSchedule:
         for node in stage.nodes:
             if node.guard is not None:
                 node.guard.accept()
+
+    def _renew_if_refused(self, node: SimulatedNode) -> bool:
+        """Begin a new life of a store that was refused, as an administrator does who has read why."""
+        if node.twins is None or not node.twins.refused:
+            return False
+        since_ms = self.parted_ms.get(node.name, 0)
+        renew(node.store, make_stamp(since_ms), lambda _done: None)
+        self.stage.ledger.renamed(node.name, since_ms)
+        return True
 
     def _check_clocks(self) -> None:
         """Where just partners and disks were at fault, no clock was moved: a partner's time never becomes ours."""
@@ -294,6 +369,10 @@ class HostileSchedule:
         written = False
         while stage.world.now < deadline:
             stage.world.run(stage.world.now + LOOK_MS)
+            for node in stage.nodes:
+                if self._renew_if_refused(node):
+                    node.crash()
+                    self._bring_up(node)
             if next(self._unequal(), None) is None:
                 if written:
                     return
@@ -335,7 +414,7 @@ class HostileSchedule:
             ((name_of(one.collection), one.key), (one.stamp, one.origin, one.dead))
             for one in found
             if (not one.collection.startswith("visits/") or " " in one.key)
-            and (name_of(one.collection), one.key) not in refused
+            and (name_of(one.collection), split_key(one.key)[0]) not in refused
             and created(one) >= since
         }
 
@@ -368,7 +447,7 @@ def _refused(node: SimulatedNode) -> Iterator[tuple[str, str]]:
     """Yield what a node does not take of a partner since it names too many origins: that is its right."""
     for one in node.store.peek(lambda reader: reader.aside(limit=10_000)):
         if "origins that may come" in one.unfit.reason:
-            yield name_of(one.unfit.collection), one.unfit.key
+            yield name_of(one.unfit.collection), split_key(one.unfit.key)[0]
 
 
 def _probe(collection: str, key: str) -> Record:
@@ -377,7 +456,7 @@ def _probe(collection: str, key: str) -> Record:
 
 def _take_draft(garbage: Garbage, writer: Writer) -> Deed:
     """What mirror.server.drafts does with a user's draft."""
-    writer.act_for(Acting("user eve", MAX_CONFLICTS_USER))
+    writer.act_for(Acting("user eve", MAX_CONFLICTS_USER, MAX_ORIGINS_SHARE))
     draft = garbage.draft()
     result = writer.write(draft)
     return Deed(result.record if result.applied.written else None, draft.base.vector if draft.base is not None else {})

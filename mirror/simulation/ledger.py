@@ -72,6 +72,7 @@ class Ledger:
         self._logged_at: defaultdict[str, list[Record]] = defaultdict(list)
         self._restored: list[tuple[str, int]] = []
         self._repaired: set[str] = set()
+        self._renamed: dict[str, int] = {}
         self.revivals = True
         """Whether it is a fault that something deleted is back."""
         self.strangers = False
@@ -113,6 +114,15 @@ class Ledger:
         """Note that a node wrote anew what it had written at a time that had not come."""
         self._repaired.add(node)
 
+    def renamed(self, node: str, since_ms: int) -> None:
+        """Note that what a node wrote since a moment bears another name: its machine was copied then, or put back."""
+        self._renamed[node] = since_ms
+
+    def _is_written_anew(self, write: Write, record: Record) -> bool:
+        """Tell whether a version has another stamp or origin now than its writer was told."""
+        repaired = write.node in self._repaired and stamp_ms(record.stamp) > write.at + REPAIRED_MS
+        return repaired or (write.node in self._renamed and write.at >= self._renamed[write.node])
+
     def problems(self, held: Mapping[Thing, Record], nodes: Container[str] | None = None) -> Iterator[str]:
         """Yield what is missing or came back, given what all nodes hold in the end, or just some ``nodes``."""
         final = {(one.collection, one.key): one for one in map(self._named, held.values())}
@@ -124,9 +134,9 @@ class Ledger:
 
     def _problems_with(self, write: Write, final: dict[Thing, Record]) -> Iterator[str]:
         record = write.deed.record
-        if record is not None and write.node in self._repaired and stamp_ms(record.stamp) > write.at + REPAIRED_MS:
-            if not self._says_still(record, final):
-                yield f"written at {write.node} ahead of its time, and missing since: {_name(record)}"
+        if record is not None and self._is_written_anew(write, record):
+            if not self._says_still(record, final) and not self._excused(write):
+                yield f"written anew at {write.node}, and missing since: {_name(record)}"
             return
         if write.deed.said is not None:
             yield from self._unsaid(write, write.deed.said, final)

@@ -6,6 +6,7 @@ from functools import partial
 from mirror.model.errors import StampAhead
 from mirror.simulation.network import SimulatedRemote
 from mirror.simulation.node import Lost, SimulatedNode
+from mirror.simulation.presence import Leave, connect
 from mirror.simulation.stage import Stage
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.exchange import MirrorExchange
@@ -37,6 +38,7 @@ class Link:
         self._peer = peer
         self._pushing = pushing
         self._make_exchange = make_exchange or self._with_a_mirror
+        self._leaving: list[Leave] = []
 
     def _with_a_mirror(self) -> Exchange[SimulatedRemote]:
         return MirrorExchange(self._node.store, self._peer.name)
@@ -51,6 +53,9 @@ class Link:
                 self._connected(work, alive)
             except ENDS:
                 continue
+            finally:
+                while self._leaving:
+                    self._leaving.pop()()
 
     def _connected(self, work: Round[SimulatedRemote], alive: Callable[[], bool]) -> None:
         """What mirror.peer.link does with a connection."""
@@ -63,7 +68,8 @@ class Link:
         self._stage.world.together(workers, alive, ENDS)
 
     def _dial(self) -> SimulatedRemote:
-        remote = self._stage.network.connect(self._node, self._peer)
+        remote, leave = connect(self._stage.network, self._node, self._peer)
+        self._leaving.append(leave)
         hear(self._node, self._peer)
         hear(self._peer, self._node)
         return remote

@@ -79,6 +79,11 @@ class SimulatedRemote:
             raise Lost(f"{target.name} is down")
         self._session = target.open_session(source.name)
         self._responder = self._session.responder
+        self._ended: Callable[[], bool] = lambda: False
+
+    def ends_with(self, ended: Callable[[], bool]) -> None:
+        """Have the connection be broken from when ``ended`` says so."""
+        self._ended = ended
 
     def travel(self) -> None:
         """Let something be under way, and perhaps be lost."""
@@ -86,7 +91,7 @@ class SimulatedRemote:
         network.world.sleep(chance.randint(1, network.slowest_ms))
         if not network.reaches(self._source.name, self._target.name) or chance.random() < network.loss:
             raise Lost("the network lost a connection")
-        if not self._session.valid():
+        if not self._session.valid() or self._ended():
             raise Lost(f"{self._target.name} is down, or has ended the session")
 
     def _ask(self, question: Callable[[], T]) -> T:

@@ -14,6 +14,7 @@ from mirror.sync.recent import Recent
 from mirror.sync.remote import SyncError
 from mirror.sync.responder import Responder
 from mirror.sync.share.rules import Shares
+from mirror.sync.twins import Life, Twins
 from mirror.wire.values import SharedRoom
 
 T = TypeVar("T")
@@ -125,12 +126,12 @@ class SimulatedNode:
     ``shares`` is what it shares with peers that are no mirrors, ``rules`` counts how often that changed, by peer.
     """
 
-    def __init__(self, world: World, name: str, failing_disk: bool = False) -> None:
-        """A ``failing_disk`` fails at a statement by ``disk_chance``, once that is set."""
+    def __init__(self, world: World, name: str, failing_disk: bool = False, image: bytes = b"") -> None:
+        """A ``failing_disk`` fails at a statement by ``disk_chance``, once that is set; ``image`` is its store's."""
         self.world = world
         self.name = name
         self.disk_chance = 0.0
-        self.memory = Memory(fault=self._disk_fault if failing_disk else None)
+        self.memory = Memory(image, fault=self._disk_fault if failing_disk else None)
         self.offset = 0
         self.life = 0
         self.up = False
@@ -141,6 +142,9 @@ class SimulatedNode:
         self.rules: defaultdict[str, int] = defaultdict(int)
         self.sums = Sums()
         self._epochs = 0
+        self.twins: Twins[Any] | None = None
+        self.ask: Callable[[Any], Life] | None = None
+        """Finds out whether who is connected lives; where it is given, two nodes of one name are told apart."""
         self.guard: ClockGuard | None = None
         self.guarded = False
         """Whether it holds its clock against what others saw."""
@@ -150,19 +154,26 @@ class SimulatedNode:
         self._epochs += 1
         return f"{self.name}{self._epochs:07}"
 
+    @property
+    def instance(self) -> str:
+        """Which run of which of its copies a node is."""
+        return f"{id(self)}:{self.life}"
+
     def start(self) -> None:
         """Open the store again after a crash or a stop."""
         self.life += 1
         self.up = True
         self.recent.clear()  # this was in memory alone
         self.sums = Sums()
-        failing, self.disk_chance = self.disk_chance, 0.0
+        failing, dying = self.disk_chance, self.crash_chance
+        self.disk_chance = self.crash_chance = 0.0
         self.store = FaultyStore(self, self._opened())
-        self.disk_chance = failing
+        self.twins = Twins(self.store, self.ask) if self.ask is not None else None
         if self.guarded:
             last_ms = self.store.peek(lambda reader: reader.committed_ms())
             self.guard = ClockGuard(self.store.clock, lambda: self.world.now, last_ms, lambda: True)
             self.store.clock.check = self.guard.check
+        self.disk_chance, self.crash_chance = failing, dying
 
     def _opened(self) -> Backend:
         options = Options(
@@ -204,6 +215,11 @@ class SimulatedNode:
         """Keep a copy of the store as it is."""
         self.memory.back_up()
         self.backup_taken = self.world.now
+
+    def revert(self) -> None:
+        """Go back to the copy as it is, as a machine does whose snapshot is taken up again: nobody tells the store."""
+        self.crash()
+        self.memory.put_back()
 
     def put_back(self) -> None:
         """Go back to the copy, as an administrator with a broken disk does."""

@@ -139,7 +139,7 @@ class Acting(NamedTuple):
     conflicts: int
     """Conflicts that nobody has resolved."""
     origins: int = 0
-    """Origins that no mirror told of; 0 for as many as there are."""
+    """Origins that no mirror told of, which bases of its drafts may name; 0 for as many as there are."""
 
 
 class Conflict(NamedTuple):

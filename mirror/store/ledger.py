@@ -606,6 +606,7 @@ class Ledger(Tables):
         if draft.dead and self._is_gone(current, draft.base):
             return DraftResult(current, Applied(already_held=1))
         if draft.base is not None:
+            self._check_origins(draft.base)
             self.clock.observe(max(draft.base.vector.values()))
             if current is None and draft.base.stamp < self.horizon():
                 current = self._put(forgotten_deletion(draft, draft.base, self.clock.tick(), self._origin))
@@ -619,6 +620,18 @@ class Ledger(Tables):
             self._put(made.record)
         conflicts = self._log_conflicts(made.losers, made.record)
         return DraftResult(made.record, Applied(int(made.record is not current), 0, conflicts))
+
+    def _check_origins(self, base: Base) -> None:
+        """Raise BoundReached where a party names more origins, that nobody here knows of, than it may."""
+        party = self._acting
+        if party is None or not party.origins or not (unknown := self.unknown_origins(base.vector)):
+            return
+        if self.origins_of(party.name) + len(unknown) > party.origins:
+            raise BoundReached(
+                f"drafts of {party.name} name over {party.origins} origins that nobody here has heard of; draft it "
+                "where their base was shown, or when it has come here"
+            )
+        self.note_origins(party.name, unknown)
 
     def _is_gone(self, current: Record | None, base: Base | None) -> bool:
         """Tell whether there is nothing left to delete of a base: it may have come to other nodes and not here yet.

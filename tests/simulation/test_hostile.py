@@ -13,6 +13,7 @@ from mirror.model.record import Record, validate
 from mirror.simulation.command import run_one
 from mirror.store import ledger
 from mirror.store.ledger import Ledger
+from mirror.sync.twins import Twins
 
 
 def is_noticed(what: str, *likely: int) -> bool:
@@ -51,3 +52,8 @@ def test_a_partner_that_invents_origins_without_end_is_noticed(monkeypatch: pyte
 def test_a_partner_that_moves_our_clock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ledger, "_sort_early", lambda _self, _source, pairs: (pairs, []))
     assert is_noticed("its clock was moved ahead", 22)
+
+
+def test_two_nodes_of_one_name_that_are_both_let_in_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Twins, "admit", lambda *_: None)
+    assert is_noticed("not equal once the others are gone", 34, 150, 186, 204)

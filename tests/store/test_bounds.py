@@ -5,13 +5,13 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from mirror.model.draft import Draft, base_of
+from mirror.model.draft import Base, Draft, base_of
 from mirror.model.judge import finding
 from mirror.model.kinds import NODES
 from mirror.model.nodes import newest_seen
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import make_stamp
-from mirror.store.base import Acting, Backend, BoundReached, Source, TooMuchAside
+from mirror.store.base import Acting, Backend, BoundReached, Source, TooMuchAside, Writer
 
 Make = Callable[..., Backend]
 NOW_MS = 1_700_000_000_000
@@ -87,6 +87,26 @@ def test_signs_of_life_name_mirrors_alone(store: Backend) -> None:
     assert b"citadel:s" in sign.head
     again = store.write(lambda writer: writer.beat())
     assert again.origin.encode() in again.head
+
+
+def test_a_client_invents_as_many_origins_for_its_bases_as_it_may_and_no_more(store: Backend) -> None:
+    def draft(key: str, *origins: str, limit: int = 3) -> None:
+        named = tuple((origin, 5) for origin in sorted(origins))
+        one = Draft("files/r", key, Base(9, "m", named), body=key.encode())
+
+        def job(writer: Writer) -> None:
+            writer.act_for(Acting("user eve", 1000, limit))
+            writer.write(one)
+
+        store.write(job)
+
+    draft("one", "x1", "x2")
+    draft("again", "x1", "x2")
+    with pytest.raises(BoundReached, match="name over 3 origins that nobody here has heard of"):
+        draft("two", "y1", "y2")
+    draft("three", "y1")
+    assert store.read(lambda reader: reader.get("files/r", "two")) is None
+    draft("a client that is trusted", *(f"z{number}" for number in range(50)), limit=0)
 
 
 def test_a_mirror_may_name_more(store: Backend) -> None:
