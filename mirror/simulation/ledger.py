@@ -210,6 +210,8 @@ class Ledger:
             other != record and covers(other, record) for other in [*self._known[thing], *self._logged[thing]]
         ):
             return True  # whether that is so is for the stranger to say
+        if self.strangers and any(other.dead and other.born == record.stamp for other in self._known[thing]):
+            return True  # deleted by who had seen it under an origin that a stranger gave it: a birth tells the stamp
         if kind_of(record.collection).rule is MergeRule.FIELDS:
             return all(
                 self._field_accounted(record, name, field, final)
@@ -242,10 +244,11 @@ class Ledger:
         """Yield what is held, or lost, under the other keys of a message's id: where its own has another text."""
         plain, _ = split_key(record.key)
         if is_message(record):
-            for (collection, key), held in final.items():
+            for thing in [*final, *(logged for logged in self._logged if logged not in final)]:
+                collection, key = thing
                 if collection == record.collection and key.startswith(plain) and split_key(key)[0] == plain:
-                    yield held
-                    yield from self._logged[collection, key]
+                    yield from [final[thing]] if thing in final else []
+                    yield from self._logged[thing]
 
     def _field_accounted(self, record: Record, name: str, field: Field, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
