@@ -180,6 +180,18 @@ def test_no_sign_of_life_is_taken_from_a_peer_of_which_something_is_lacking(make
     assert reconcile(b, remote(a, "b"), "a").differing == []
 
 
+def test_a_sign_of_life_that_waited_is_taken_once_nothing_is_lacking(make_store: Make) -> None:
+    a, b = node(make_store, "a"), node(make_store, "b")
+    force(a, strange())
+    sign = a.write(lambda writer: writer.beat())
+    exchange(b, a)
+    assert b.read(lambda reader: reader.signs()) == []
+    a.write(lambda writer: writer.mend(1))
+    exchange(b, a)
+    assert b.read(lambda reader: reader.signs()) == [sign]
+    assert b.read(lambda reader: reader.aside_counts()) == {}
+
+
 def broken(error: type[Exception]) -> Callable[..., Merged]:
     """Return a way of merging that has a mistake in it, which one key shows."""
 
