@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mirror.model.edit import successor, with_fields
 from mirror.model.errors import BadRecord
-from mirror.model.fields import MARK, Field, check_fields, pack_fields, unpack_fields
+from mirror.model.fields import MARK, Field, check_fields, order, pack_fields, unpack_fields
 from mirror.model.judge import Unfit, judge, sort_out
 from mirror.model.limits import FIELDS, MARKS, MAX_INT, MAX_NAME, PICTURES, PROPERTIES
 from mirror.model.merge import Merged, check_head, merge
@@ -41,9 +41,9 @@ def fold(versions: list[Record]) -> Record:
 def groupings(versions: list[Record], step: int = 1) -> list[Record]:
     """Return what four versions become in all orders (or each so many-th), one after the other and by pairs."""
     made = []
-    for order in itertools.islice(itertools.permutations(versions), 0, None, step):
-        made.append(fold(list(order)))
-        made.append(merge(fold(list(order[:2])), fold(list(order[2:]))).record)
+    for one in itertools.islice(itertools.permutations(versions), 0, None, step):
+        made.append(fold(list(one)))
+        made.append(merge(fold(list(one[:2])), fold(list(one[2:]))).record)
     return made
 
 
@@ -105,6 +105,15 @@ def test_what_there_is_no_room_for_is_in_the_conflict_log() -> None:
     for version in (left, right):
         for name, field in unpack_fields(version).items():
             assert name.startswith(MARK) or kept.get(name) == field or name in lost
+    names = {name for version in (left, right) for name in unpack_fields(version) if not name.startswith(MARK)}
+    latest = {
+        name: max(
+            (field for version in (left, right) if (field := unpack_fields(version).get(name)) is not None), key=order
+        )
+        for name in names
+    }
+    gone = [order(latest[name]) for name in names - kept.keys()]
+    assert max(gone) < min(order(kept[name]) for name in names & kept.keys())  # those written last are kept
 
 
 def crowded_parts(prefix: str, stamp: int, origin: str, before: Record | None = None) -> Record:
@@ -123,7 +132,7 @@ def test_parts_that_there_is_no_room_for_are_in_the_conflict_log_though_the_othe
     assert at_another.record == merged
     assert at_another.losers == (left,)
     cut = read_parts(left, left.body).named.keys() - read_parts(merged, merged.body).named.keys()
-    assert len(cut) == PROPERTIES.count
+    assert len(cut) == PROPERTIES.count  # those of the earlier edit
     assert cut == set(at_another.parts[0])
 
 

@@ -1,11 +1,13 @@
 """A record that a node cannot take stops nothing between two daemons, and is taken once it is mended."""
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from nodes import NodeProcess, wait_equal, wait_for
 
-from mirror.model.record import Record, pack_head, record_crc
+from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.store.base import Writer
 from mirror.store.open import open_store
@@ -47,6 +49,9 @@ def test_one_bad_record_stops_nothing(node: Make, secret: Path, export: Path) ->
     (one,) = [one for one in beta.json("aside", "list", "alpha") if one["collection"] == "users"]
     assert (one["key"], int(one["crc"], 16)) == ("alpha:77", record_crc(bad))
     assert "its fields cannot be read" in beta.run("aside", "show", "alpha", "users", "alpha:77").stdout
+    beta.run("aside", "export", str(beta.directory / "aside.jsonl"), "alpha")
+    exported = [json.loads(line) for line in (beta.directory / "aside.jsonl").read_text().splitlines()]
+    assert record_bytes(bad) in [base64.b64decode(line["data"]) for line in exported]
     assert "set aside: 'ctdlmirror aside list alpha'" in beta.run("status").stdout
     assert "collections are equal but for" in beta.run("verify", "alpha").stdout
     assert "fields cannot be read" in alpha.run("check", check=False).stdout
