@@ -624,9 +624,10 @@ class Ledger(Tables):
     def _check_origins(self, base: Base) -> None:
         """Raise BoundReached where a party names more origins, that nobody here knows of, than it may."""
         party = self._acting
-        if party is None or not party.origins or not (unknown := self.unknown_origins(base.vector)):
+        if party is None or not party.origins:
             return
-        if self.origins_of(party.name) + len(unknown) > party.origins:
+        unknown = self.unknown_origins(base.vector) - {self._origin}
+        if unknown and self.origins_of(party.name) + len(unknown) > party.origins:
             raise BoundReached(
                 f"drafts of {party.name} name over {party.origins} origins that nobody here has heard of; draft it "
                 "where their base was shown, or when it has come here"
