@@ -63,6 +63,7 @@ class Server:
             parts.append(_element("room", fields))
             parts.append(_element("room_messages", {"FRname": fields["QRname"], "FRmsglist": listed}))
         parts += [_element("visit", fields) for fields in self.visits.values()]
+        parts.append("<progress>25</progress>\n")
         named = {number for numbers in self.lists.values() for number in numbers} | self._referred()
         parts += [
             _element("message", {"msg_msgnum": str(number), "msg_text": base64.b64encode(data).decode()})

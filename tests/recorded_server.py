@@ -1,6 +1,7 @@
 """A scripted Citadel server that answers with what a real one was recorded to answer."""
 
 import base64
+import contextlib
 import socket
 import threading
 from pathlib import Path
@@ -50,7 +51,8 @@ class Recording:
             return room, command[5:]
         return (room, "") if command == "CLOS" else (room, opened)
 
-    def serve(self, connection: socket.socket, cut_after: int | None) -> None:
+    def serve(self, connection: socket.socket, cut_after: int | None) -> bool:
+        """Answer one client; tells whether that is all, for a client that hangs up in the middle comes again."""
         room = opened = ""
         sent = 0
         with connection, connection.makefile("rwb") as stream:
@@ -63,12 +65,19 @@ class Recording:
                 room, opened = self.after(room, opened, command, answer)
                 if cut_after is not None and sent + len(answer) > cut_after:
                     stream.write(answer[: cut_after - sent])
-                    return
+                    return True
+                if answer.startswith(b"8"):  # the rest of the answer follows on a list from the client
+                    first, _, answer = answer.partition(b"\n")
+                    stream.write(first + b"\n")
+                    stream.flush()
+                    while next(stream) != b"000\n":
+                        pass
                 stream.write(answer)
                 stream.flush()
                 sent += len(answer)
                 if command == "QUIT":
-                    return
+                    return True
+        return False
 
     def _answer(self, room: str, opened: str, command: str) -> bytes:
         if command.startswith("IDEN"):
@@ -84,13 +93,16 @@ class Recording:
 
 
 def accept_one(listening: socket.socket, recording: Recording, cut_after: int | None = None) -> None:
-    """Have the scripted server wait for one connection."""
+    """Have the scripted server wait for one client, who may hang up and connect again."""
 
     def accept() -> None:
-        connection, _ = listening.accept()
-        try:
-            recording.serve(connection, cut_after)
-        except OSError:
-            return
+        done = False
+        while not done:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError):
+                done = recording.serve(connection, cut_after)
 
     threading.Thread(target=accept, daemon=True).start()

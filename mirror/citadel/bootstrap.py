@@ -5,14 +5,16 @@ Tells its progress to whoever wants to show it, and returns what it did; asks no
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.importer import NOTHING_ACCEPTED, Accepted, Importer, Report, forget_place
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
+from mirror.citadel.pieces import Wanted, fetch_messages
 from mirror.config import CONFIG_FILE, Address, Config, ConfigError
+from mirror.formats.migr import Broken, Element
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix
 from mirror.store.base import Store
 from mirror.sync.bootstrap import has_begun, mark_begun, mark_ended, note_begun, refuse_full
@@ -90,11 +92,16 @@ def copy_server(
     door = f"citadel:{place}"
     if not (merge or has_begun(store, ANY_SERVER)):
         refuse_full(store, door)
-    channel = _connect(place)
+    client = _log_in(place, user, password)
+
+    def fetch(wanted: list[Wanted]) -> Iterator[Element | Broken]:
+        """Hang up on the export, and ask for what is wanted."""
+        nonlocal client
+        client.channel.close()
+        client = _log_in(place, user, password)
+        yield from fetch_messages(client, wanted)
+
     try:
-        client = CitadelClient(channel)
-        if user:
-            client.log_in(user, password)
         source = f"citadel:{client.node_name() or place}"
         if not (merge or has_begun(store, source)):
             refuse_full(store, door)
@@ -105,7 +112,7 @@ def copy_server(
         forget_place(store, source)
         tell(ServerStage.EXPORT, 0)
         importer = Importer(store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted)
-        report = importer.run(client.export())
+        report = importer.run(client.export(), fetch)
         tell(ServerStage.FILES, 0)
         fetched = fetch_leftovers(
             client, store, report.node, importer.file_rooms, directory, accept_deletions=accepted.deletions
@@ -113,12 +120,25 @@ def copy_server(
         tell(ServerStage.FILES, fetched.bytes)
         client.quit()
     finally:
-        channel.close()
+        client.channel.close()
     taken = Taken(report, fetched)
     if accepted.incomplete or not taken.why_incomplete:
         for name in (source, door):
             mark_ended(store, name)
     return taken
+
+
+def _log_in(place: Place, user: str, password: str) -> CitadelClient:
+    """Return a client, logged in where there is a user.  Raises ConnectionLost, LoginFailed."""
+    channel = _connect(place)
+    try:
+        client = CitadelClient(channel)
+        if user:
+            client.log_in(user, password)
+    except BaseException:
+        channel.close()
+        raise
+    return client
 
 
 def _connect(place: Place) -> Channel:

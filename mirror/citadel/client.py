@@ -11,6 +11,9 @@ from mirror.wire.errors import Refused
 NO_SUCH_FILE = 571
 READ_BYTES = 65_536
 """Bytes asked for at once; the server may send fewer."""
+MAX_TOLD = 512 * 1024 * 1024
+"""Bytes of a message at most, like an element of an export."""
+END_OF_TOLD = "citadel-mirror end of listing"
 
 
 class LoginFailed(CitadelError):
@@ -74,6 +77,31 @@ class CitadelClient:
         except Refused as error:
             raise CitadelError(f"{self.channel.peer} refused the export: {error}") from None
         return self.channel.iterate_blocks()
+
+    def tell(self, *commands: str) -> list[list[bytes] | None]:
+        """Return the lines that each of some commands lists, None for one that is refused; all are sent at once.
+
+        A line of a message may look like the end of a listing, so what ends it is the answer to another command.
+        """
+        self.channel.send("".join(f"{command}\nECHO {END_OF_TOLD}\n" for command in commands).encode())
+        return [self._read_told() for _ in commands]
+
+    def _read_told(self) -> list[bytes] | None:
+        lines: list[bytes] = []
+        size, end = 0, f"200 {END_OF_TOLD}".encode()
+        while (line := self.channel.require_line(MAX_TOLD)) != end:
+            lines.append(line)
+            size += len(line)
+            if size > MAX_TOLD:
+                raise CitadelError(f"{self.channel.peer} told a message of over {MAX_TOLD} bytes")
+        return lines[1:-1] if lines and lines[0].startswith(b"1") and lines[-1] == b"000" else None
+
+    def author(self, number: int) -> bytes:
+        """Return who wrote a message of the present room, though it is shown as anonymous; nothing where it is gone."""
+        self.channel.ask(f"MSGS GT|{number - 1}|0|8", 8)
+        self.channel.send(b"from\n000\n")
+        names = dict(line.partition(b"|")[::2] for line in self.channel.read_bytes_listing(MAX_TOLD))
+        return names.get(str(number).encode(), b"")
 
     def enter_room(self, name: str, password: str = "") -> None:
         """Go to a room, as a passing visitor: without the last field an administrator has access to it for good.

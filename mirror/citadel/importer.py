@@ -20,6 +20,7 @@ from mirror.citadel.leftovers import FileRoom, file_room
 from mirror.citadel.listed import Listed, Reference
 from mirror.citadel.look import HIGHEST_KEY, HeldBack, Identity, Look, pages
 from mirror.citadel.marks import Visits, changes, tag_of
+from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
 from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.keys import (
@@ -49,7 +50,7 @@ from mirror.sync.share.rules import NETCONF, NETCONF_KEY
 
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
-USER_SETTINGS = "user-settings"
+USER_SETTINGS, ORPHANS = "user-settings", "orphans"
 NOWHERE = ""
 """As collection of a reference: the message is known by it, and is not taken over."""
 CREATED_KEY = "c_config_created_or_migrated"
@@ -58,6 +59,13 @@ CREATED_KEY = "c_config_created_or_migrated"
 LAST_CALL = "u_lastcall"
 RISING = frozenset({LAST_CALL})
 """Of a user's fields, that of which the greatest counts: a log-in says nothing of the others."""
+
+Fetch = Callable[[list[Wanted]], Iterable[Element | Broken]]
+"""Asks a server for single messages; what it returns ends the export that is being read."""
+PROGRESS_BEFORE_MESSAGES = 25
+"""What a server says of its progress when it begins to export messages, in hundredths."""
+FEW_SHARE, FEW_AT_LEAST = 20, 20
+"""Messages are asked for one by one where they are at most one in so many of all, or not more than these."""
 
 _KEPT = (Use.PEOPLE, Use.USER_CONFIGURATION)
 """What rooms are for whose messages are kept."""
@@ -68,7 +76,7 @@ _KINDS_OF: dict[str, tuple[str, ...]] = {
     "room_messages": ("messages", USER_SETTINGS),
     "floor": ("floors",),
     "visit": ("visits",),
-    "message": ("orphans",),
+    "message": (ORPHANS,),
 }
 """By element, the kinds of collections of which something may be missing where such an element was refused."""
 _NEVER_OURS = (Use.CONFIGURATION, Use.USER_CONFIGURATION, Use.QUEUE)
@@ -93,6 +101,7 @@ class Room(NamedTuple):
     """What later elements need to know of a room."""
 
     name: str
+    password: str
     generation: str
     stamp: int
     changed: int
@@ -210,12 +219,16 @@ class Importer:
         self._room_numbers: dict[str, int] = {}
         self._doubtful: set[str] = set()
         self._end = 0
-        self._begun = self._compared = False
+        self._begun = self._compared = self._fetched = False
+        self._version_told = ""
 
-    def run(self, blocks: Iterable[bytes]) -> Report:
-        """Import all of an export.  Raises CitadelError or a store's error; what was committed stays."""
+    def run(self, blocks: Iterable[bytes], fetch: Fetch | None = None) -> Report:
+        """Import all of an export.  Raises CitadelError or a store's error; what was committed stays.
+
+        Where few of its messages are new, ``fetch`` is asked for these, and the rest of the export is not read.
+        """
         try:
-            self._read(blocks)
+            self._read(blocks, fetch)
             self._finish()
         finally:
             self._close()
@@ -227,18 +240,51 @@ class Importer:
             self._visits.close()
             self._look.close()
 
-    def _read(self, blocks: Iterable[bytes]) -> None:
+    def _read(self, blocks: Iterable[bytes], fetch: Fetch | None) -> None:
         resume = self._store.read(lambda reader: reader.meta_number(_place_name(self._source)))
         for item in read_elements(blocks, resume):
             self._end = item.end
-            if isinstance(item, Skipped):
-                self._listed.arrived(item.number)
-            elif isinstance(item, Broken):
-                self._take_broken(item)
-            else:
-                self._take(item)
+            wanted = self._few_wanted(item) if fetch is not None else None
+            if fetch is not None and wanted is not None:
+                self._fetch(fetch, wanted)
+                break
+            self._take_item(item)
             self._progress(self._end)
         self._finish_config()
+
+    def _take_item(self, item: Element | Broken | Skipped) -> None:
+        if isinstance(item, Skipped):
+            self._listed.arrived(item.number)
+        elif isinstance(item, Broken):
+            self._take_broken(item)
+        else:
+            self._take(item)
+
+    def _few_wanted(self, item: Element | Broken | Skipped) -> list[Wanted] | None:
+        """Return which messages are to be asked for one by one, None where it is not yet known or too many are."""
+        if self._compared or not isinstance(item, Element) or not (self._rooms and _ends_rooms(item)):
+            return None
+        self._compare()
+        wanted = self._listed.wanted()
+        if not self._look.last.looked or self._version_told != VERSION:
+            return None
+        if len(wanted) > max(FEW_AT_LEAST, self._listed.count() // FEW_SHARE) or any(
+            room is None for _, room in wanted
+        ):
+            return None
+        rooms = [(number, self._rooms[room]) for number, room in wanted if room is not None]
+        return [Wanted(room.name, room.password, number) for number, room in rooms]
+
+    def _fetch(self, fetch: Fetch, wanted: list[Wanted]) -> None:
+        """Take over just these messages; of those that no room lists an export alone tells."""
+        self._doubtful.add(ORPHANS)
+        for item in fetch(wanted):
+            self._take_item(item)
+        self.report.elements["message"] = self._listed.messages()
+        gone = sum(1 for _ in self._listed.absent())
+        if gone:
+            self._notice(f"{gone} messages were gone before they were read; the next look brings what became of them")
+        self._fetched = True
 
     def _finish(self) -> None:
         """Take over what had to wait for the end, delete what the server has no more, and remember that it was seen."""
@@ -310,7 +356,9 @@ class Importer:
             except (CitadelError, ValueError) as error:
                 self._lose(f"line {element.line}: <{element.name}>: {error}", element.name)
                 return
-        elif element.name not in ("version", "progress"):
+        elif element.name == "version":
+            self._version_told = element.text.strip()
+        elif element.name != "progress":
             self._notice(f"line {element.line}: <{element.name}> is no element this version knows; left out")
             return
         counts[element.name] = counts.get(element.name, 0) + 1
@@ -409,7 +457,7 @@ class Importer:
         stamp = max(self._created, changed)
         name = fields.get("QRname", "")
         use = use_of_room(name, fields.get("QRdefaultview", ""))
-        room = Room(name, fields.get("QRgen", "0"), stamp, changed, use)
+        room = Room(name, fields.get("QRpasswd", ""), fields.get("QRgen", "0"), stamp, changed, use)
         self._rooms[number] = room
         self._room_numbers[name] = number
         key = self._key(number)
@@ -482,7 +530,7 @@ class Importer:
             return
         self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
         key = key_of_id(MESSAGE_PREFIX, message_id(posted.message, self.report.node, number))
-        self._draft("orphans", key, self._created, posted.head, posted.data, str(number))
+        self._draft(ORPHANS, key, self._created, posted.head, posted.data, str(number))
 
     def _read_message(self, number: int, element: Element) -> Posted:
         try:
@@ -559,10 +607,18 @@ class Importer:
         for number, room in self._rooms.items():
             if room.use is Use.PEOPLE:
                 self._compare_room(number)
-            elif room.use is Use.USER_CONFIGURATION:
-                numbers = self._listed.unreferenced(number)
-                self._look.has(USER_SETTINGS, map(str, numbers))
-                self._listed.known(number, self._look.known_numbers(USER_SETTINGS, numbers))
+            elif room.use in (Use.USER_CONFIGURATION, Use.CONFIGURATION):
+                self._compare_configuration(number, room.use)
+
+    def _compare_configuration(self, number: int, use: Use) -> None:
+        self._listed.hold_what_is_named(number)
+        numbers = self._listed.unreferenced(number)
+        if use is Use.USER_CONFIGURATION:
+            self._look.has(USER_SETTINGS, map(str, numbers))
+        kept = USER_SETTINGS if use is Use.USER_CONFIGURATION else ORPHANS
+        known = self._look.known_numbers(kept, numbers)
+        self._look.has(kept, map(str, known))
+        self._listed.known(number, known)
 
     def _compare_references(self) -> None:
         for collection, group in groupby(self._listed.references(), attrgetter("collection")):
@@ -662,12 +718,22 @@ class Importer:
             self._notice(f"{self.report.passed_over} messages of queues and of killed rooms are left out")
 
     def _name_absent(self) -> None:
+        if self._fetched:
+            return
         for one in self._listed.absent():
             if one.key:
                 self._refuse(one.collection, one.line, f"{one.key!r} refers to message {one.number}, which is absent")
             else:
                 name = self._rooms[one.room].name
                 self._refuse("room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent")
+
+
+def _ends_rooms(element: Element) -> bool:
+    """Tell whether an export has told all of rooms and visits: the messages are next."""
+    if element.name == "progress":
+        text = element.text.strip()
+        return text.isascii() and text.isdigit() and int(text) >= PROGRESS_BEFORE_MESSAGES
+    return element.name == "message"
 
 
 _HANDLERS: dict[str, Callable[[Importer, Element], None]] = {

@@ -97,6 +97,12 @@ class Listed:
         )
         return {number for (number,) in rows.fetchall()}
 
+    def hold_what_is_named(self, room: int) -> None:
+        """Have messages of a room not be wanted for its sake that hold what others name."""
+        self._scratch.execute(
+            "UPDATE member SET wanted = 0 WHERE room = ? AND number IN (SELECT number FROM reference)", (room,)
+        )
+
     def known_reference(self, reference: Reference) -> None:
         """Have what a reference names not be wanted."""
         self._scratch.execute(
@@ -128,12 +134,24 @@ class Listed:
         """Yield all that messages hold, collection by collection."""
         return (Reference(*row) for row in self._scratch.execute("SELECT * FROM reference ORDER BY collection, key"))
 
-    def wanted(self) -> list[int]:
-        """Return the numbers of all messages that have to be read, in order."""
+    def count(self) -> int:
+        """Return how many messages rooms list, each as often as it is listed."""
+        (count,) = self._scratch.execute("SELECT count(*) FROM member").fetchone()
+        return int(count)
+
+    def messages(self) -> int:
+        """Return how many messages are named in all."""
+        rows = "SELECT number FROM member UNION SELECT number FROM reference"
+        (count,) = self._scratch.execute(f"SELECT count(*) FROM ({rows})").fetchone()
+        return int(count)
+
+    def wanted(self) -> list[tuple[int, int | None]]:
+        """Return all messages that have to be read, each with a room that lists it, None where none does."""
         rows = self._scratch.execute(
-            "SELECT number FROM member WHERE wanted UNION SELECT number FROM reference WHERE wanted ORDER BY 1"
+            "SELECT number, (SELECT min(room) FROM member WHERE member.number = named.number) FROM "
+            "(SELECT number FROM member WHERE wanted UNION SELECT number FROM reference WHERE wanted) AS named"
         )
-        return [number for (number,) in rows.fetchall()]
+        return [(number, room) for number, room in rows.fetchall()]
 
     def absent(self) -> Iterator[Absent]:
         """Yield what was named and did not come, first by rooms."""

@@ -16,9 +16,9 @@ OWN_FIELDS: dict[str, frozenset[str]] = {
     ),
     # When the server last wrote the room, and the highest number in it; messages that are taken over.
     "room": frozenset({"QRmtime", "QRhighest", "msgnum_info", "msgnum_pic"}),
-    # How many rooms there are on it, and in how many rooms a message is.
+    # How many rooms there are on it; in how many rooms a message is, and what the server has worked out of its text.
     "floor": frozenset({"f_ref_count"}),
-    "message": frozenset({"msg_meta_refcount", "msg_text"}),
+    "message": frozenset({"msg_meta_refcount", "msg_meta_rfc822_length", "msg_meta_content_type", "msg_text"}),
 }
 """By element, the fields that are the server's own; a message's text is kept apart from its other fields."""
 

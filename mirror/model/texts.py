@@ -28,7 +28,7 @@ MAX_COMPARED = MAX_PARSED
 TextOf = Callable[[Record], str]
 """Returns the text of a living version's own body, in 16 hex digits."""
 
-_MAGIC, _MIME = 0xFF, 4
+_MAGIC, _FLOWING, _MIME = 0xFF, 0, 4
 _TRACE_FIELDS = frozenset(b"CDGHJNOPV1")
 """Letters of the fields that say which way a message came: room, node, path, envelope."""
 _TRACE_NAMES = (
@@ -62,9 +62,17 @@ def canonical_text(body: bytes) -> bytes:
     if len(body) < 3 or body[0] != _MAGIC:
         return body
     fields = [field for field in body[3:].split(b"\0") if field and field[0] not in _TRACE_FIELDS]
-    if body[2] == _MIME:
-        fields = [_without_trace(field) if field[:1] == b"M" else field for field in fields]
-    return b"\0".join(sorted(fields))
+    return b"\0".join(sorted(_compared(field, body[2]) if field[:1] == b"M" else field for field in fields))
+
+
+def _compared(field: bytes, form: int) -> bytes:
+    """Return the field that holds a message's text as it is compared.
+
+    In flowing text the server breaks lines at blanks when it tells it, so there a newline is one.
+    """
+    if form == _FLOWING:
+        return b" ".join(field.split())
+    return (_without_trace(field) if form == _MIME else field).rstrip(b"\n")
 
 
 def _without_trace(field: bytes) -> bytes:

@@ -36,7 +36,9 @@ def test_all_of_a_server_is_taken_over_and_told(listen: Listen, make_store: Make
     assert told[-1] == (ServerStage.FILES, taken.fetched.bytes)
 
 
-def test_an_interrupted_copy_goes_on_and_a_complete_one_changes_nothing(listen: Listen, make_store: Make) -> None:
+def test_an_interrupted_copy_goes_on_and_a_complete_one_changes_nothing(
+    listen: Listen, make_store: Make, recording: Recording
+) -> None:
     store = make_store("m")
     address = listen(200_000)
     with pytest.raises(ConnectionLost):
@@ -48,6 +50,10 @@ def test_an_interrupted_copy_goes_on_and_a_complete_one_changes_nothing(listen: 
     again = copy_server(store, address, "admin", "citadel")
     assert (again.report.applied.written, again.fetched.files) == (0, 0)
     assert store.read(lambda reader: reader.root()).digest == digest
+    commands = [command.partition(" ")[0] for command in recording.asked]
+    last = len(commands) - 1 - commands[::-1].index("MIGR")
+    assert commands[last + 1] == "IDEN", "the export was read to its end, though nothing was new"
+    assert "MSG0" not in commands
 
 
 def test_what_a_server_dates_in_the_future_is_taken_over_and_named(listen: Listen, make_store: Make) -> None:

@@ -94,3 +94,14 @@ def test_of_a_deletion_a_head_says_nothing_but_the_text(record: Record, fits: bo
     else:
         with pytest.raises(BadRecord, match="a tombstone has neither head nor body"):
             judge(record)
+
+
+def test_a_flowing_text_is_the_same_wherever_its_lines_are_broken_and_a_fixed_one_is_not() -> None:
+    def message(form: int, text: bytes) -> bytes:
+        return b"\xffA" + bytes([form]) + b"Ix\0M" + text + b"\0"
+
+    assert canonical_text(message(0, b"one two\nthree\n")) == canonical_text(message(0, b"one two three"))
+    assert canonical_text(message(0, b"onetwo")) != canonical_text(message(0, b"one two"))
+    for form in (1, 4):
+        assert canonical_text(message(form, b"one two\n")) == canonical_text(message(form, b"one two"))
+        assert canonical_text(message(form, b"one two\n")) != canonical_text(message(form, b"one\ntwo\n"))
