@@ -163,7 +163,7 @@ class Ledger(Tables):
             else:
                 group[record.key] = (record, crc)
         nodes = by_collection.pop(NODES, {})
-        if nodes and (shared := self.heard().shared):
+        if nodes and (shared := self.shared_origins()):
             mirrors = {node_of(key) for key in nodes}
             self.forget_newest(origin for origin in shared if node_of(origin) in mirrors)
         self.note_newest(newest)
@@ -415,7 +415,7 @@ class Ledger(Tables):
         """
         if source.mirror:
             return newest_by_origin(records) if source.ordered else newest_in_signs(records)
-        mirrors = self.heard().mirrors | {self.node}
+        mirrors = {self.node, *(node_of(sign.key) for sign in self.signs())}
         return {origin: stamp for origin, stamp in newest_by_origin(records).items() if node_of(origin) not in mirrors}
 
     def _sort_origins(self, source: Source, pairs: list[Added], aside: list[Aside]) -> list[Added]:

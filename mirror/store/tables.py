@@ -117,6 +117,10 @@ class Tables(Reader, Protocol):
         """Remember through whom origins came that were not known."""
         ...
 
+    def shared_origins(self) -> frozenset[str]:
+        """Return the origins that came through shared rooms, and not from a mirror."""
+        ...
+
     def forget_newest(self, names: Iterable[str]) -> None:
         """Take all that is known of origins back: what came of them came through no mirror."""
         ...
