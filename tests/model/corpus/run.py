@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
 from corpus.checks import check_draft, check_join, check_pair
 from corpus.messages import names
 from corpus.strategies import histories, pairs
-from hypothesis import HealthCheck, given, seed, settings
-from hypothesis import strategies as st
 
 PROPERTIES: dict[str, tuple[Callable[..., None], Callable[[], st.SearchStrategy[Any]]]] = {
     "pair": (check_pair, pairs),

@@ -1,11 +1,12 @@
 """Items, edits and programs of the corpus as hypothesis draws them."""
 
+from hypothesis import strategies as st
+
 from corpus import not_yet
 from corpus.checks import Step, Way
 from corpus.edits import CALENDAR, CARD
 from corpus.manners import SIGNS, WORDS, Editor
 from corpus.messages import names, source
-from hypothesis import strategies as st
 
 NODES = ("left", "right", "third")
 NAMES = st.sampled_from([name for name in names() if name not in not_yet.ITEMS])

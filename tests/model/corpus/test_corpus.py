@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+
 from corpus import not_yet
 from corpus.checks import Step, Way, check_draft, check_join, check_pair, first_of
 from corpus.lines import read, write
@@ -14,8 +16,6 @@ from corpus.manners import Editor
 from corpus.messages import names, source, text_in
 from corpus.readers import readers_of
 from corpus.strategies import histories, pairs
-from hypothesis import given, settings
-
 from mirror.model.item import find_item
 from mirror.model.merge import Merged, merge
 from mirror.model.record import Record
