@@ -6,6 +6,7 @@ is decoded, since a fold may cut a character in two; what is not UTF-8 is kept a
 """
 
 import re
+import string
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ FOLD_BYTES = 75
 MAX_DEPTH = 8
 """Components inside components; deeper ones are taken for nonsense."""
 
+_CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_BLANKS = " \t\r"
 _LOGICAL = re.compile(rb"[^\n]+(?:\n[ \t][^\n]*)*")
 _FOLD = re.compile(rb"\n[ \t]")
 _END = re.compile(rb"\r*\n")
@@ -106,6 +110,19 @@ def name_of(line: str) -> str:
     return found[1].upper() if found else ""
 
 
+def in_capitals(text: str) -> str:
+    """Return text with the letters a to z in capitals, and no others.
+
+    Which others have a counterpart hangs on the version of Unicode, and so on that of Python: nodes would differ.
+    """
+    return text.translate(_CAPITALS)
+
+
+def in_small(text: str) -> str:
+    """Return text with the letters A to Z in small ones, and no others."""
+    return text.translate(_SMALL)
+
+
 def value_of(line: str) -> str:
     """Return a property's value as it is written."""
     found = _VALUE.fullmatch(line)
@@ -126,12 +143,14 @@ def parse_component(data: bytes) -> Component:
 def _read(lines: Iterator[Line], begin: Line, depth: int) -> Component:
     if begin.name != "BEGIN" or depth > MAX_DEPTH:
         raise ValueError("no component begins here, or too deep inside others")
-    component = Component(begin.value.strip().upper(), [], [])
+    component = Component(in_capitals(begin.value.strip(_BLANKS)), [], [])
+    if not component.name.isascii():
+        raise ValueError("a component's name is of ASCII letters")
     for line in lines:
         if line.name == "BEGIN":
             component.inside.append(_read(lines, line, depth + 1))
         elif line.name == "END":
-            if line.value.strip().upper() != component.name:
+            if in_capitals(line.value.strip(_BLANKS)) != component.name:
                 raise ValueError(f"{component.name} ends as {line.value[:40]!r}")
             return component
         elif line.name:

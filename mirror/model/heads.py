@@ -15,7 +15,7 @@ from mirror.model.edits import Edit, Part
 from mirror.model.errors import BadRecord
 from mirror.model.item import Rank
 from mirror.model.limits import by_class, check_names
-from mirror.model.naming import AROUND_ITEM, FEW_SHARES, MANY_SHARES, MESSAGE, SUBJECT, class_of, is_read_as
+from mirror.model.naming import AROUND_ITEM, ENCODING, FEW_SHARES, MANY_SHARES, MESSAGE, SUBJECT, class_of, is_read_as
 from mirror.model.record import MAX_ORIGIN, Record, pack_head, unpack_head
 
 EDITS = "edits"
@@ -149,10 +149,11 @@ def _check_hidden(name: str, one: Said, where: str) -> None:
         raise BadRecord(f"{where} holds what no message can") from None
     if len(text) > class_of(name).size:
         raise BadRecord(f"{where} has more than {class_of(name).size} bytes")
-    if (
-        name == MESSAGE
-        or b"\0" in text
-        or b"\r\n" in text + b"\n"
-        or (name not in AROUND_ITEM and not is_read_as(name, text))
-    ):
+    if name == MESSAGE or not (name == ENCODING or _could_be_shown(name, text)):
         raise BadRecord(f"{where} is none that could be hidden")
+
+
+def _could_be_shown(name: str, text: bytes) -> bool:
+    if b"\0" in text or b"\r\n" in text + b"\n":
+        return False
+    return name in AROUND_ITEM or is_read_as(name, text)

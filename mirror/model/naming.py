@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mirror.model.checksum import crc64
-from mirror.model.content_lines import Component, Line, name_of, parse_component
+from mirror.model.content_lines import Component, Line, in_capitals, in_small, name_of, parse_component
 from mirror.model.frame import Frame, Slot
 from mirror.model.item import ITEM_COMPONENTS, Item
 from mirror.model.limits import (
@@ -241,9 +241,9 @@ def _group(line: Line, component: str) -> str:
     if name in _GROUP_OF:
         return _GROUP_OF[name]
     if name == "ATTENDEE":
-        return f"{name}:{_plain(line.value).casefold()}"
+        return f"{name}:{in_small(_plain(line.value))}"
     if component == "VCARD":  # a card has several numbers and addresses, told apart by their parameters
-        return _plain(line.text[: len(line.text) - len(line.value)]).upper()
+        return in_capitals(_plain(line.text[: len(line.text) - len(line.value)]))
     return name
 
 

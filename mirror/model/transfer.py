@@ -87,16 +87,24 @@ def _in_one_run(style: Style, text: bytes) -> Iterator[bytes]:
 
 def _in_lines(style: Style, text: bytes) -> Iterator[bytes]:
     column, tokens = 0, _TOKENS.findall(text)
+    # Line breaks around the text would be taken for what parts it from others, so these are encoded.
+    inside = [number for number, token in enumerate(tokens) if not token.endswith(b"\n")]
+    breaks = set(range(inside[0], inside[-1])) - set(inside) if inside else set()
     for number, token in enumerate(tokens):
-        if token.endswith(b"\n"):
+        if number in breaks:
             yield token
             column = 0
             continue
-        last = number + 1 == len(tokens) or tokens[number + 1].endswith(b"\n")
-        plain = (33 <= token[0] <= 126 and token != b"=") or (token in (b"\t", b" ") and not last)
-        written = token if plain else b"=%02X" % token[0]
+        last = number + 1 == len(tokens) or number + 1 in breaks
+        plain = len(token) == 1 and _is_plain(token[0], last)
+        written = token if plain else b"".join(b"=%02X" % byte for byte in token)
         if column + len(written) > style.width - (not last):
             yield b"=" + style.end
             column = 0
         yield written
         column += len(written)
+
+
+def _is_plain(byte: int, last: bool) -> bool:
+    """Tell whether a byte may stand as it is; blanks may not where they are the ``last`` of a line."""
+    return (33 <= byte <= 126 and byte != 61) or (byte in (9, 32) and not last)

@@ -60,12 +60,13 @@ LINES = [
     "DESCRIPTION:BEGIN:VCARD",
 ]
 IDENTITIES = ["", "UID:u", "UID;X=1:u", "UID:u\nRECURRENCE-ID:20260108", "UID:u\nRECURRENCE-ID;X=1:20260108"]
+ODD = ["BEGIN:É\nX:1\nEND:é", "BEGIN:ß\nEND:ß", "ATTENDEE:mailto:É@x", "ATTENDEE:mailto:é@X", "ATTENDEE:mailto:ſ@x"]
 OTHERS = ["BEGIN:VTIMEZONE\nTZID:Z\nEND:VTIMEZONE", "BEGIN:VTIMEZONE\nTZID:Z\nX:1\nEND:VTIMEZONE", "BEGIN:X\nEND:X"]
 
 
 @st.composite
 def events(draw: st.DrawFn) -> str:
-    lines = draw(st.lists(st.sampled_from(LINES), max_size=4))
+    lines = draw(st.lists(st.sampled_from(LINES + ODD), max_size=4))
     return "\n".join(["BEGIN:VEVENT", draw(st.sampled_from(IDENTITIES)), *lines, "END:VEVENT"])
 
 
@@ -80,13 +81,14 @@ def texts(draw: st.DrawFn) -> bytes:
         text = text.replace("\n\n", "\n")
     if draw(st.booleans()):
         text = text.replace("\n", "\r\n")
+    data = text.encode() if draw(st.integers(0, 4)) else text.encode("latin-1", "replace")
     before = draw(st.sampled_from(BEFORE))
     if b"%s" in before:
         before %= draw(st.sampled_from(SUBJECTS))
     told, around = draw(st.sampled_from(["", "", "quoted-printable", "base64"])), draw(st.sampled_from(AFTER))
     if not told or before.endswith(b"text\n"):
-        return before + text.encode() + around
-    encoded = encode(told, Style(76, b"\n"), text.encode())
+        return before + data + around
+    encoded = encode(told, Style(76, b"\n"), data)
     headers = (
         f"Content-type: text/calendar; charset={draw(st.sampled_from(CHARSETS))}\nContent-Transfer-Encoding: {told}"
     )

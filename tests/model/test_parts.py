@@ -3,11 +3,12 @@
 import contextlib
 
 import msgspec
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.model.composing import composed, write_head
-from mirror.model.content_lines import fold, parse_component, read_lines
+from mirror.model.content_lines import fold, in_capitals, in_small, parse_component, read_lines, with_lf
 from mirror.model.edit import successor, tombstone
 from mirror.model.item import MAX_PARSED, find_item
 from mirror.model.merge import check_head, merge
@@ -150,7 +151,7 @@ def test_folded_lines_are_short_and_unfold_to_what_they_were(text: str) -> None:
     line = "X:" + text
     folded = fold(line)
     assert all(len(part.encode()) <= 75 for part in folded)
-    (read,) = read_lines("\r\n".join(folded).encode())
+    (read,) = read_lines(with_lf("\r\n".join(folded).encode()))
     assert read.text == line
 
 
@@ -241,6 +242,7 @@ def test_a_version_that_has_seen_another_one_replaces_it_without_a_conflict(reco
                 assert merged.losers == ()
 
 
+@settings(max_examples=200)
 @given(versions())
 def test_a_merged_text_is_read_as_what_was_merged(records: list[Record]) -> None:
     for record in [*records, fold_all(records)]:
@@ -250,3 +252,24 @@ def test_a_merged_text_is_read_as_what_was_merged(records: list[Record]) -> None
             rewritten = msgspec.structs.replace(record, head=write_head(again), body=body)
             assert read_parts(rewritten, body) == parts
             check_head(rewritten)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [b"BEGIN:\xff\nX:1\nEND:\xff", "BEGIN:É\nEND:é".encode(), b"BEGIN:VEVENT\nBEGIN:\xff\nEND:\xff\nEND:VEVENT"],
+)
+def test_a_component_with_a_name_that_no_standard_has_is_merged_as_a_whole(inside: bytes) -> None:
+    """Any user could write one, and nobody could merge or edit that item any more: it was a UnicodeEncodeError."""
+    first = put(None, b"BEGIN:VCALENDAR\n" + inside + b"\nEND:VCALENDAR\n", 5, "a")
+    versions = [put(first, first.body.replace(b"END:VC", b"X-%d:1\nEND:VC" % at), 10 + at, "bc"[at]) for at in (0, 1)]
+    assert merge(*versions).record.body == versions[1].body
+    assert merge(*versions).losers == (versions[0],)
+
+
+def test_which_letters_are_the_same_in_capitals_hangs_on_no_version_of_unicode() -> None:
+    assert in_capitals("aZ.ß ſ é ǆ ꭰ") == "AZ.ß ſ é ǆ ꭰ"
+    assert in_small("Az.ẞ \u212a É Ǆ Ꭰ") == "az.ẞ \u212a É Ǆ Ꭰ"
+    more = "ATTENDEE:mailto:É@x\r\nATTENDEE:mailto:é@x\r\nEND:VEVENT".encode()
+    body = event(ATTENDEE="mailto:Ann@x").replace(b"END:VEVENT", more)
+    names = {name.rpartition("\n")[2] for name in read_parts(put(None, body, 5, "a"), body).named}
+    assert {"ATTENDEE:mailto:ann@x", "ATTENDEE:mailto:É@x", "ATTENDEE:mailto:é@x"} <= names

@@ -62,3 +62,14 @@ def test_what_cannot_be_decoded_is_left_alone(encoding: str, data: bytes) -> Non
 
 def test_quoted_printable_is_read_as_leniently_as_mail_programs_do() -> None:
     assert decode(QUOTED_PRINTABLE, b"a=3db =C3=A4=\r\n c=  \r\nd  \r\n=zz") == "a=b ä cd\r\n=zz".encode()
+
+
+@given(st.text(alphabet="ab= \n", max_size=9).map(str.encode), STYLES, st.sampled_from((b"\n", b"\r\n")))
+def test_line_breaks_around_a_text_are_no_line_breaks_around_what_is_encoded(
+    text: bytes, style: Style, end: bytes
+) -> None:
+    """Those would be taken for what parts it from other texts of the message."""
+    text = text.replace(b"\n", end)
+    encoded = encode(QUOTED_PRINTABLE, style, text)
+    assert encoded.strip(b"\r\n") == encoded
+    assert decode(QUOTED_PRINTABLE, encoded) == text
