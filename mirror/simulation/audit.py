@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mirror.model.fields import unpack_fields
+from mirror.model.keys import split_key
 from mirror.model.kinds import parse_collection
 from mirror.model.record import Record
 from mirror.simulation.node import SimulatedNode
@@ -114,7 +115,8 @@ class Auditor:
 
     def _taken(self, node: SimulatedNode, record: Record) -> None:
         server = server_of(node.name)
-        version = record.collection, record.key, record.stamp, record.origin
+        # A message that gives way to another one of its id is kept under another key.
+        version = record.collection, split_key(record.key)[0], record.stamp, record.origin
         known = version in self._known[server]
         self._known[server].add(version)
         if known or server_of(record.origin) == server:

@@ -9,20 +9,28 @@ import msgspec
 from mirror.model.draft import Draft
 from mirror.model.edits import Edit, Part
 from mirror.model.fields import MARK, Field, unpack_fields
-from mirror.model.keys import split_key
+from mirror.model.keys import filed_key, split_key
 from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.merge import is_item
+from mirror.model.merge import inline_body, is_item
 from mirror.model.naming import is_noticed
 from mirror.model.nodes import Vector
 from mirror.model.parts import read_parts
 from mirror.model.record import Record, Version, covers, unpack_head
 from mirror.model.stamp import stamp_ms
-from mirror.model.texts import is_message
+from mirror.model.texts import ANY, is_message, named_text, naming, own_text, text_of
 
 Thing = tuple[str, str]
 """Collection and key."""
 REPAIRED_MS = 60_000
 """A stamp that was so many milliseconds ahead was written anew when the clock was repaired."""
+
+
+def by_text(record: Record) -> Record:
+    """Return a message as it is filed by its text, whichever of its id has the plain key; all else as it is."""
+    if not is_message(record) or " " in record.key:  # users' own ids have blanks, and no others have those
+        return record
+    key = filed_key(split_key(record.key)[0], text_of(record, lambda one: own_text(one, inline_body)))
+    return msgspec.structs.replace(record, key=key, head=naming(record.head, ""))
 
 
 class Said(NamedTuple):
@@ -70,6 +78,7 @@ class Ledger:
         self._authors: defaultdict[Version, list[Deed]] = defaultdict(list)
         self._logged: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._logged_at: defaultdict[str, list[Record]] = defaultdict(list)
+        self._winners: dict[tuple[str, str, Version], Version] = {}
         self._restored: list[tuple[str, int]] = []
         self._repaired: set[str] = set()
         self._renamed: dict[str, int] = {}
@@ -87,7 +96,8 @@ class Ledger:
             deed = deed._replace(record=self._named(deed.record))
         if deed.said is not None:
             draft = deed.said.draft
-            named = msgspec.structs.replace(draft, collection=self._name_of(draft.collection))
+            key = filed_key(draft.key, named_text(draft.head)) if draft.dead and draft.head else draft.key
+            named = msgspec.structs.replace(draft, collection=self._name_of(draft.collection), key=key)
             deed = deed._replace(said=deed.said._replace(draft=named))
         record = deed.record
         if record is not None:
@@ -98,11 +108,13 @@ class Ledger:
 
     def _named(self, record: Record) -> Record:
         name = self._name_of(record.collection)
-        return record if name == record.collection else msgspec.structs.replace(record, collection=name)
+        return by_text(record if name == record.collection else msgspec.structs.replace(record, collection=name))
 
-    def logged(self, node: str, loser: Record) -> None:
+    def logged(self, node: str, loser: Record, winner: Version | None = None) -> None:
         """Note what a node's conflict log holds."""
         loser = self._named(loser)
+        if winner is not None:
+            self._winners[loser.collection, loser.key, loser.version] = winner
         self._logged[loser.collection, loser.key].append(loser)
         self._logged_at[node].append(loser)
 
@@ -182,7 +194,8 @@ class Ledger:
         logged = [
             loser
             for loser in self._logged_at[write.node]
-            if (loser.collection, loser.key) == (draft.collection, draft.key) and not loser.dead
+            if (loser.collection, split_key(loser.key)[0]) == (draft.collection, split_key(draft.key)[0])
+            and not loser.dead
         ]
         shown = [*([made] if made is not None and not made.dead else []), *logged]
         if kind_of(draft.collection).rule is MergeRule.FIELDS:
@@ -229,26 +242,47 @@ class Ledger:
             for other in self._of_one_id(record, final)
         ):
             return True
-        if any(other != record and covers(other, record) for other in self._known[thing]):
+        if any(other != record and covers(other, record) for other in [*self._known[thing], *self._of_any(record)]):
             return True
         text = (record.body, record.content)
-        if any((loser.body, loser.content) == text for loser in self._logged[thing]):
+        logged = (loser for loser in self._logged[thing] if (loser.body, loser.content) == text)
+        if any(not self._lost_to_namesake(loser) for loser in logged):
             return True
         # Nothing is lost where somebody else's later version says the same; that one is checked too.
         return any(
-            not other.dead and (other.body, other.content) == text and other.version > record.version
+            not other.dead and (other.body, other.content) == text and _rank(other) > _rank(record)
             for other in self._known[thing]
         )
 
     def _of_one_id(self, record: Record, final: dict[Thing, Record]) -> Iterator[Record]:
-        """Yield what is held, or lost, under the other keys of a message's id: where its own has another text."""
+        """Yield what is held, or lost, under the other keys of a message's id: where its own has another text.
+
+        Of an id that several are posted under each is known by its text already.
+        """
         plain, _ = split_key(record.key)
-        if is_message(record):
+        if is_message(record) and " " in plain:
             for thing in [*final, *(logged for logged in self._logged if logged not in final)]:
                 collection, key = thing
                 if collection == record.collection and key.startswith(plain) and split_key(key)[0] == plain:
                     yield from [final[thing]] if thing in final else []
                     yield from self._logged[thing]
+
+    def _of_any(self, record: Record) -> list[Record]:
+        """Return the deletions of whatever has a message's id: nobody was told of one, who deletes names a text."""
+        thing = record.collection, filed_key(split_key(record.key)[0], ANY)
+        return [one for one in self._known[thing] if one.version not in self._authors] if is_message(record) else []
+
+    def _lost_to_namesake(self, loser: Record) -> bool:
+        """Tell whether a message lost to another one of its id, which never is to happen: both are kept."""
+        winner = self._winners.get((loser.collection, loser.key, loser.version))
+        if winner is None or not is_message(loser):
+            return False
+        plain = split_key(loser.key)[0]
+        return any(
+            one.collection == loser.collection and split_key(one.key)[0] == plain and one.key != loser.key
+            for deed in self._authors.get(winner, [])
+            if (one := deed.record) is not None
+        )
 
     def _field_accounted(self, record: Record, name: str, field: Field, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
@@ -258,10 +292,11 @@ class Ledger:
         if self._said_again(thing, name, field):
             return True  # nothing is lost where somebody else's later version says the same; that one is checked too
         for other in self._known[thing]:
-            later = field if other.dead else unpack_fields(other).get(name, field)
-            if other.version == record.version or not (other.dead or later.stamp > field.stamp):
+            whole = other.era > record.era  # a deletion, or what was made anew behind one
+            later = field if whole else unpack_fields(other).get(name, field)
+            if other.version == record.version or not (whole or later.stamp > field.stamp):
                 continue
-            if covers(other, record) if other.dead else self._knew(Version(later.stamp, later.origin), record):
+            if covers(other, record) if whole else self._knew(Version(later.stamp, later.origin), record):
                 return True
         return any(unpack_fields(loser).get(name) == field for loser in self._logged[thing] if not loser.dead)
 
@@ -313,6 +348,10 @@ class Ledger:
         deleted = [other for other in self._known[thing] if not other.dead and covers(dead, other)]
         if held in deleted or (held.born > 1 and any(other.born == held.born for other in deleted)):
             yield f"deleted at {write.node} and back: {_name(held)} (deleted at stamp {dead.stamp})"
+
+
+def _rank(record: Record) -> tuple[tuple[int, bool], Version]:
+    return record.era, record.version
 
 
 def _says(record: Record, name: str, value: object) -> bool:

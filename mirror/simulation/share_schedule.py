@@ -11,7 +11,7 @@ from mirror.model.record import Record, created
 from mirror.simulation.audit import Auditor
 from mirror.simulation.ending import everything, holdings, note_conflicts
 from mirror.simulation.faults import Faults
-from mirror.simulation.ledger import Ledger, Thing
+from mirror.simulation.ledger import Ledger, Thing, by_text
 from mirror.simulation.linking import Link, keep_node
 from mirror.simulation.network import SimulatedRemote
 from mirror.simulation.node import MAX_AHEAD_MS, SimulatedNode
@@ -257,7 +257,7 @@ def _exchange_with(node: SimulatedNode, peer: str) -> Exchange[SimulatedRemote]:
 def _by_room(held: Mapping[Thing, Record]) -> dict[Thing, Record]:
     """Return what is in rooms, under names that all servers have."""
     found = (
-        msgspec.structs.replace(record, collection=name_of(record.collection))
+        by_text(msgspec.structs.replace(record, collection=name_of(record.collection)))
         for record in held.values()
         if parse_collection(record.collection).kind in PER_ROOM
     )

@@ -17,6 +17,7 @@ from mirror.model.draft import Base, Changed, Draft, base_of, joint_base
 from mirror.model.drafting import deletion_of, draft_over, only_over
 from mirror.model.errors import StampAhead
 from mirror.model.item import find_item
+from mirror.model.keys import split_key
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import is_item
 from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_crc
@@ -26,6 +27,8 @@ from mirror.simulation.stage import Stage
 from mirror.store.base import Conflict, Reader, Writer
 
 KEYS = ("one", "two", "three", "four", "five")
+SHARED_ID = "id:shared"
+"""An id under which different messages are posted, here and elsewhere."""
 COLLECTIONS = ("messages/a:1", "messages/a:2", "users", "rooms", "config", "files/a:1", "visits/a:1")
 AUTHORS = ("Ann", "Bob")
 EVENT = """\
@@ -69,7 +72,10 @@ class Users:
         key = self._chance.choice(KEYS)
         if not collection.startswith("messages/"):
             return key
-        return f"euid:{key}" if self._chance.random() < 0.5 else f"id:{text}"
+        drawn = self._chance.random()
+        if drawn < 0.3:
+            return SHARED_ID
+        return f"euid:{key}" if drawn < 0.65 else f"id:{text}"
 
     def work(self, node: SimulatedNode, least_ms: int = 100, most_ms: int = 4000) -> None:
         """Look and write, for one life of a node."""
@@ -117,6 +123,13 @@ class Users:
         collection = chance.choice(self.collections(node))
         text = f"{node.name} {self._stage.world.now} {chance.random()}"
         key = self.key(collection, text)
+        if key == SHARED_ID:
+            if chance.random() < 0.4:
+                body = text_of(chance, key, text, None)
+                return partial(send_draft, Draft(collection, key, body=body), body)
+            # Its user chooses one of those of that id that it was shown.
+            shown = [one for name, one in shelf if name == collection and split_key(one)[0] == key]
+            key = chance.choice(shown or [key])
         what = chance.random()
         if what < 0.1:
             return partial(delete_living, collection, chance.random())
@@ -237,7 +250,10 @@ def text_of(chance: random.Random, key: str, text: str, held: bytes | None) -> b
     """Return what is to be under a key: of an item, the one ``held`` with one property changed."""
     if key.startswith("euid:"):
         return with_property(held, key, *a_property(chance, text))
-    text *= 400 if chance.random() < 0.1 else 1
+    if split_key(key)[0] == SHARED_ID:
+        text = chance.choice((text, "the same", "the same as well"))
+    else:
+        text *= 400 if chance.random() < 0.1 else 1
     return message_of(chance.choice(AUTHORS), key, text) if key.startswith("id:") else text.encode()
 
 

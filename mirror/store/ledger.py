@@ -580,8 +580,8 @@ class Ledger(Tables):
         self.clock.observe(max(record.stamp for record in records))
         self._require_contents(records)
         refused = 0
-        for record in records:
-            current = self.get(record.collection, self._namesakes.key_of(record))
+        for record in map(self._namesakes.as_kept, records):
+            current = self.get(record.collection, record.key)
             if current is None or current.era < record.era or (current == record and not record.dead):
                 dead = self._tombstone(record)
                 # Whatever older incarnation is here dies with it, though who deleted that one had not seen this.

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from mirror.model.draft import Base, Draft
 from mirror.model.keys import MESSAGE_PREFIX, filed_key, split_key
 from mirror.model.kinds import MergeRule, kind_of
@@ -138,6 +140,13 @@ class Namesakes:
         if text == first or (first == ANY and not self._tables.held(collection, [filed])):
             return plain
         return filed
+
+    def as_kept(self, record: Record) -> Record:
+        """Return a message's version as it is kept, or would be, whichever of its id has the plain key by now."""
+        key = self.key_of(record)
+        if key == record.key:
+            return record
+        return standing_for(msgspec.structs.replace(record, key=key), self.text(record), self.own)
 
     def aimed(self, draft: Draft, main: Record | None) -> str:
         """Return the key of the message that a draft is to replace or delete; of a new one, where it has room.

@@ -1,17 +1,18 @@
 """Reconciliation: two nodes find what differs without a cursor, and exchange just that."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
-from mirror.model.keys import MESSAGE_PREFIX
+from mirror.model.keys import MESSAGE_PREFIX, filed_key, split_key
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Vector, horizon_of, joined, newest_by_origin
 from mirror.model.record import Record
-from mirror.store.base import PAGE_RECORDS, Store, StoredCursor, Writer
+from mirror.model.texts import is_message, own_text, text_of
+from mirror.store.base import PAGE_RECORDS, Reader, Store, StoredCursor, Writer
 from mirror.sync.absence import (
     Absence,
     HorizonMoved,
@@ -131,20 +132,20 @@ class _Work(NamedTuple):
     def settle(self, collection: str) -> None:
         """Find what differs in a collection and exchange it."""
         found = self._find(collection)
-        surplus = set(found.surplus)
+        surplus, seen = set(found.surplus), _Seen(set(), [])
         for start in range(0, len(found.wanted), PAGE_RECORDS):
             keys = found.wanted[start : start + PAGE_RECORDS]
             # A message that gives way to another one of its id is kept beside that, and not under its key any more.
-            giving_way = [key for key in keys if self.push and key in surplus and key.startswith(MESSAGE_PREFIX)]
+            # Where one side was away too long it is to be judged first whether it was deleted.
+            told = self.push and not self.absence
+            giving_way = [key for key in keys if told and key in surplus and key.startswith(MESSAGE_PREFIX)]
             ours_before = list(self.own.get(collection, giving_way)) if giving_way else []
             for page in self._get(collection, keys):
-                ours = self._held(page)
-                self._refuse(self.absence.there.deleted(_newer_incarnations(ours.values(), page.by_key())))
-                self._take(self._without_deleted(page, ours))
+                self._take(self._without_deleted(page, seen) if self.absence else page)
             for page in ours_before:
                 self._offer(page)
         if self.absence.there.away:
-            self._forget_deleted(collection, found)
+            self._forget_deleted(collection, found, seen)
         if self.push:
             for page in self.own.get(collection, found.surplus):
                 self._offer(page)
@@ -207,9 +208,21 @@ class _Work(NamedTuple):
     def _offer(self, page: Page) -> None:
         self.outcome.pushed += push_page(self.store, self.remote, page, self.own.scope)
 
-    def _without_deleted(self, page: Page, ours: dict[str, Record]) -> Page:
-        """Refuse what they still have although it was deleted here, so long ago that the tombstone is gone."""
-        refused = self.absence.here.deleted(_newer_incarnations(page.records, ours))
+    def _without_deleted(self, page: Page, seen: "_Seen") -> Page:
+        """Refuse what they still have although it was deleted here, so long ago that the tombstone is gone.
+
+        And delete what we still have in an incarnation that was deleted there.
+        """
+        if not page.records:
+            return page
+        fetch_contents(self.store, self.remote, filter(is_message, page.records))
+        theirs, ours = self.store.read(lambda reader: _versions(reader, page.records))
+        seen.theirs.update(theirs)
+        keys = page.by_key()
+        seen.ours_only.extend(one for thing, one in ours.items() if thing not in theirs and one.key in keys)
+        both = {thing: one for thing, one in ours.items() if thing in theirs}
+        self._refuse(self.absence.there.deleted(_newer_incarnations(both, theirs)))
+        refused = self.absence.here.deleted(_newer_incarnations(theirs, ours))
         if not refused:
             return page
         failed = fetch_contents(self.store, self.remote, refused)
@@ -220,29 +233,54 @@ class _Work(NamedTuple):
                 self._offer(dead)
         return page.only(lambda record: record.key not in left_out)
 
-    def _held(self, page: Page) -> dict[str, Record]:
-        """Return what this store holds under the keys of a page, if it matters."""
-        if not self.absence or not page.records:
-            return {}
-        keys = [record.key for record in page.records]
-        held = self.store.read(lambda reader: reader.get_many(page.records[0].collection, keys))
-        return {record.key: record for record in held}
-
-    def _forget_deleted(self, collection: str, found: Difference) -> None:
+    def _forget_deleted(self, collection: str, found: Difference, seen: "_Seen") -> None:
         """Delete what we still have although it was deleted there, so long ago that the tombstone is gone."""
         wanted = set(found.wanted)
         only_here = [key for key in found.surplus if key not in wanted]
+        self._refuse(self.absence.there.deleted(self._unseen(seen.ours_only, seen)))
         for page in list(self.own.get(collection, only_here)):
-            self._refuse(self.absence.there.deleted(page.records))
+            self._refuse(self.absence.there.deleted(self._unseen(page.records, seen)))
+
+    def _unseen(self, records: Sequence[Record], seen: "_Seen") -> list[Record]:
+        """Return the records of ours of which the other side showed no version, under whatever key."""
+        things = self.store.read(lambda reader: [_thing(reader, record) for record in records])
+        return [record for thing, record in zip(things, records, strict=True) if thing not in seen.theirs]
 
     def _refuse(self, records: list[Record]) -> None:
         if records:
             self.outcome.refused += self.store.write(lambda writer: writer.refuse_revival(records))
 
 
-def _newer_incarnations(records: Iterable[Record], held: dict[str, Record]) -> list[Record]:
+Thing = tuple[str, str]
+"""What tells a record from the others of its collection: its key, and of a message its text."""
+
+
+class _Seen(NamedTuple):
+    """What was met in one collection: the things of which they have a version, and what only we had a version of."""
+
+    theirs: set[Thing]
+    ours_only: list[Record]
+    """Under a key that they have too, but for another message."""
+
+
+def _thing(reader: Reader, record: Record) -> Thing:
+    if not is_message(record) or (record.content and not reader.content_complete(record.content)):
+        return record.key, ""
+    return split_key(record.key)[0], text_of(record, lambda one: own_text(one, reader.body))
+
+
+def _versions(reader: Reader, theirs: Sequence[Record]) -> tuple[dict[Thing, Record], dict[Thing, Record]]:
+    """Return their records by the things that they are, and what is here of those, or under their keys."""
+    shown = {_thing(reader, record): record for record in theirs}
+    filed = [filed_key(plain, text) for plain, text in shown if text]
+    keys = dict.fromkeys([*(record.key for record in theirs), *(plain for plain, _ in shown), *filed])
+    held = reader.get_many(theirs[0].collection, list(keys))
+    return shown, {_thing(reader, record): record for record in held}
+
+
+def _newer_incarnations(records: Mapping[Thing, Record], held: Mapping[Thing, Record]) -> list[Record]:
     """Return the records of which ``held`` has nothing, or just something that was born or died before."""
-    return [record for record in records if record.key not in held or held[record.key].era < record.era]
+    return [record for thing, record in records.items() if thing not in held or held[thing].era < record.era]
 
 
 def _without_marker(pages: Iterable[Page]) -> list[Page]:

@@ -287,3 +287,61 @@ def test_what_a_client_saw_elsewhere_tells_nothing_of_what_is_there_besides(node
     forget_each_other(a, b)
     meet(b, a)
     assert a.read(lambda reader: reader.get("rooms", "r")).dead is False
+
+
+def say(store: SqliteStore, text: str) -> str:
+    """Post a message under an id that others have; returns its key."""
+    result = store.write(lambda writer: writer.write(Draft("messages/r", "id:k", body=text.encode())))
+    assert result.record is not None
+    return result.record.key
+
+
+def said(store: SqliteStore) -> list[str]:
+    return sorted(record.body.decode() for record in store.read(lambda reader: list(reader.scan_all("messages/r"))))
+
+
+def unsay(store: SqliteStore, text: str) -> None:
+    held = store.read(lambda reader: list(reader.scan_all("messages/r")))
+    (key,) = (record.key for record in held if record.body == text.encode())
+    store.write(lambda writer: writer.delete("messages/r", key))
+
+
+@pytest.mark.parametrize("gone", ["one", "two"])
+@pytest.mark.parametrize("late", ["", "while away", "after it was forgotten", "by who was away"])
+def test_of_messages_of_one_id_just_those_that_were_deleted_go_again(nodes: Nodes, gone: str, late: str) -> None:
+    """Whichever has the plain key, and where another one came under that meanwhile."""
+    a, b, c = nodes.values()
+    kept = "two" if gone == "one" else "one"
+    say(a, gone)
+    if not late:
+        say(a, kept)
+    pass_time(200, a, b, c)
+    unsay(a, gone)
+    if late == "while away":
+        say(a, kept)
+    pass_time(3000, a, b)
+    if late == "after it was forgotten":
+        say(a, kept)
+    if late == "by who was away":
+        say(c, kept)
+    meet(c, a)
+    pass_time(300, a, b, c)
+    assert [said(store) for store in (a, b, c)] == [[kept]] * 3
+    assert [conflict.loser.body for conflict in c.read(lambda reader: reader.conflicts())] == [gone.encode()]
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_a_message_that_was_filed_meanwhile_is_not_taken_for_deleted(nodes: Nodes, first: str) -> None:
+    a, b, c = nodes.values()
+    say(a, first)
+    put(a, "deleted")
+    pass_time(200, a, b, c)
+    delete(a, "deleted")
+    for number, store in enumerate((a, c)):
+        say(store, f"later {number}")
+    pass_time(3000, a, b)
+    outcome = meet(c, a)
+    assert outcome is not None and outcome.refused == 1
+    pass_time(300, a, b, c)
+    assert conflicts(c) == ["deleted"]
+    assert [said(store) for store in (a, b, c)] == [sorted([first, "later 0", "later 1"])] * 3

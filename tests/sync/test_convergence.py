@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 
+from mirror.model.draft import Draft
 from mirror.model.record import Record
 from mirror.store.base import Writer
 from mirror.store.check import check_store
@@ -68,6 +70,29 @@ class Nodes(RuleBasedStateMachine):
     @rule(node=NODE, key=KEYS, body=st.sampled_from((b"one", b"two", b"L" * 20_000)))
     def write_message(self, node: str, key: str, body: bytes) -> None:
         put(self.stores[node], f"euid:{key}", body)
+
+    @rule(node=NODE, body=st.sampled_from((b"one", b"two", b"three", b"L" * 20_000)), knowing=st.booleans())
+    def post_under_one_id(self, node: str, body: bytes, knowing: bool) -> None:
+        """A message of its own, or an edit of the one that has the plain key."""
+        if knowing:
+            put(self.stores[node], "id:k", body)
+        else:
+            draft = Draft("messages/r", "id:k")
+
+            def job(writer: Writer) -> None:
+                kept = writer.store_body(Record(draft.collection, draft.key, 1, "x", 1), body)
+                writer.write(msgspec.structs.replace(draft, body=kept.body, content=kept.content, size=kept.size))
+
+            self.stores[node].write(job)
+
+    @rule(node=NODE, which=st.integers(0, 3))
+    def delete_one_of_an_id(self, node: str, which: int) -> None:
+        def job(writer: Writer) -> None:
+            living = [record.key for record in writer.scan_all("messages/r", "id:k")]
+            if living:
+                writer.delete("messages/r", living[which % len(living)])
+
+        self.stores[node].write(job)
 
     @rule(node=NODE, key=KEYS, field=st.sampled_from("xy"), value=st.integers(0, 3))
     def set_field(self, node: str, key: str, field: str, value: int) -> None:
