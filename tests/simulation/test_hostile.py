@@ -56,4 +56,4 @@ def test_a_partner_that_moves_our_clock_is_noticed(monkeypatch: pytest.MonkeyPat
 
 def test_two_nodes_of_one_name_that_are_both_let_in_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Twins, "admit", lambda *_: None)
-    assert is_noticed("not equal once the others are gone", 34, 150, 186, 204)
+    assert is_noticed("not equal once the others are gone", 166, 174, 278, 279)
