@@ -308,9 +308,12 @@ class Ledger(Tables):
         return tombstone(record, self.clock.tick(), self._origin, self.body)
 
     def _log_conflicts(self, losers: Iterable[Loser], winner: Record) -> int:
+        """Log what lost and that the winner's author had not seen; return how many were not logged before."""
+        return self._log([one for one in losers if not resolves(winner, one.record, record_crc(one.record))], winner)
+
+    def _log(self, losers: Iterable[Loser], winner: Record) -> int:
         now, party = stamp_ms(self.clock.last), self._acting.name if self._acting is not None else ""
-        unseen = [one for one in losers if not resolves(winner, one.record, record_crc(one.record))]
-        logged = sum(self.log_conflict(now, loser, winner, party) for loser in unseen)
+        logged = sum(self.log_conflict(now, loser, winner, party) for loser in losers)
         if logged and self._acting is not None and self.conflicts_of(party) > self._acting.conflicts:
             raise BoundReached(
                 f"over {self._acting.conflicts} conflicts made by {party} are not resolved: nothing more is taken "
@@ -725,7 +728,7 @@ class Ledger(Tables):
         self.replace(old.collection, [(made, record_crc(made))], [Row(sequence, old, crc)])
         self.note_newest(newest_by_origin([made]))
         if old.collection != NODES:
-            self._log_conflicts([Loser(old)], made)
+            self._log([Loser(old)], made)
         return made
 
     def _put(self, record: Record) -> Record:
