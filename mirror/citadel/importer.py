@@ -8,7 +8,7 @@ new or was changed is written, and messages that it has still are not even read.
 """
 
 import binascii
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -44,6 +44,7 @@ from mirror.model.keys import MESSAGE_PREFIX, key_of_id
 from mirror.model.kinds import ITEM_PREFIX, Collection, parse_collection
 from mirror.model.record import Record, Version, pack_head
 from mirror.model.stamp import format_stamp
+from mirror.model.status import Status
 from mirror.store.base import Store
 from mirror.sync.foreign.plan import There
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
@@ -308,11 +309,8 @@ class Importer:
 
     def _delete_missing(self) -> None:
         """Delete what the server has no more, but for what may be missing in the export alone."""
-        if "rooms" not in self._doubtful:
-            self._look.find_rooms(self._accepted.deletions)
         whole = _KINDS - self._doubtful
         self._look.delete_missing(lambda name: parse_collection(name).kind in whole, self._accepted.deletions)
-        self._look.delete_rooms()
 
     def _notice(self, text: str) -> None:
         self._remember(self.report.notices, text)
@@ -605,10 +603,14 @@ class Importer:
         self._finish_config()
         self._compare_references()
         for number, room in self._rooms.items():
-            if room.use is Use.PEOPLE:
-                self._compare_room(number)
-            elif room.use in (Use.USER_CONFIGURATION, Use.CONFIGURATION):
+            if room.use in (Use.USER_CONFIGURATION, Use.CONFIGURATION):
                 self._compare_configuration(number, room.use)
+        rooms = [number for number, room in self._rooms.items() if room.use is Use.PEOPLE]
+        numbers = {str(Collection("messages", self._key(number))): number for number in rooms}
+        for page in self._look.told():
+            for collection, told in groupby(page, attrgetter("collection")):
+                if collection in numbers:
+                    self._compare_room(numbers[collection], list(told))
 
     def _compare_configuration(self, number: int, use: Use) -> None:
         self._listed.hold_what_is_named(number)
@@ -631,19 +633,17 @@ class Importer:
                     if tags.get(reference.key) == str(reference.number):
                         self._listed.known_reference(reference)
 
-    def _compare_room(self, number: int) -> None:
-        key = self._key(number)
-        visits = str(Collection("visits", key))
-        changed = self._visits.changed(visits)
-        for told in pages(self._look.told(str(Collection("messages", key)))):
-            known = self._listed.known(number, [int(status.foreign) for status in told])
-            self._look.unchanged(len(known))
-            messages = [(one.key, int(one.foreign), int(one.foreign)) for one in told if int(one.foreign) in known]
-            for visitor in changed:
-                for change in changes(visits, visitor, messages, self._version(self._created)):
-                    self._look.change(change)
-                if self._look.full:
-                    self._flush()
+    def _compare_room(self, number: int, told: Sequence[Status]) -> None:
+        """Note which of these messages a room still has, and tell how their marks changed."""
+        visits = str(Collection("visits", self._key(number)))
+        known = self._listed.known(number, [int(status.foreign) for status in told])
+        self._look.unchanged(len(known))
+        messages = [(one.key, int(one.foreign), int(one.foreign)) for one in told if int(one.foreign) in known]
+        for visitor in self._visits.changed(visits):
+            for change in changes(visits, visitor, messages, self._version(self._created)):
+                self._look.change(change)
+            if self._look.full:
+                self._flush()
 
     # -- records ----------------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ def fetch_leftovers(
     if _fetch_banners(client, store, look, directory, fetched):
         listed.add(BANNERS)
     look.flush()
-    look.delete_missing(lambda collection: collection in listed, accept_deletions)
+    look.delete_missing_of(listed, accept_deletions)
     look.end(not fetched.refused)
     fetched.applied, fetched.deleted, fetched.held = look.applied, look.deleted, look.held
     look.close()

@@ -9,7 +9,8 @@ nothing is written.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ from mirror.model.keys import split_key
 from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record
 from mirror.model.status import Status
-from mirror.store.base import PAGE_RECORDS, Acting, Reader, Store, Writer
+from mirror.store.base import PAGE_RECORDS, Acting, Allows, Reader, Store, Writer, everything
 from mirror.sync.foreign.plan import There, gone, held_back, plan
 from mirror.sync.foreign.take import carry_out, delete, forget, news, take
 
@@ -112,9 +113,7 @@ class Look:
         self._heaps: dict[str, int] = {}
         self._names: list[tuple[int, str]] = []
         self._unwanted: set[tuple[str, str]] = set()
-        self._rooms: set[str] = set()
-        self._rooms_held = False
-        self._first = not self._store.read(lambda reader: reader.status_counts(self.place))
+        self._first = not self._store.read(lambda reader: reader.scan_place(self.place, limit=1))
         self.last = self._recall() or Remembered()
         self.now = msgspec.structs.replace(self.last)
 
@@ -241,60 +240,85 @@ class Look:
         """Say of things that they are none of ours, whether or not the server has them: they may always go."""
         self._unwanted |= {(collection, one) for one in foreign}
 
-    def find_rooms(self, accept: bool = False) -> None:
-        """Find the rooms that the server has no more; before any deletion."""
-        found = self._find_missing(ROOMS)
-        self._rooms = set(self._missing(ROOMS))
-        told = self._store.read(lambda reader: reader.status_counts(self.place)).get(ROOMS, 0)
-        self._rooms_held = self._hold(HeldBack(ROOMS, found, told), accept)
-
-    def delete_rooms(self) -> None:
-        """Delete the rooms that were found to be gone; what is in them was deleted before."""
-        if not self._rooms_held:
-            self._delete(ROOMS)
-
-    def delete_missing(self, listed: Callable[[str], bool], accept: bool = False) -> None:
+    def delete_missing(self, listed: Allows, accept: bool = False) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
-        Where the room is gone it goes with it, listed or not.  ``accept`` holds nothing back.
+        What was in a room that is gone goes with it, listed or not, and before it.  ``accept`` holds nothing back.
         """
         if self._first:
             return
-        counts = self._store.read(lambda reader: reader.status_counts(self.place))
-        for collection in sorted(counts, key=_emptying_order):
-            goes = room_of(collection) in self._rooms
-            if collection == ROOMS or (self._rooms_held if goes else not listed(collection)):
-                continue
-            found = self._find_missing(collection)
-            if goes or not self._hold(HeldBack(collection, found, counts[collection]), accept):
+        rooms = self._missing_rooms() if listed(ROOMS) else set()
+        held = bool(rooms) and self._is_held(ROOMS, accept)
+
+        def may_go(collection: str) -> bool:
+            return not held if room_of(collection) in rooms else collection != ROOMS and listed(collection)
+
+        for collection in sorted(self._find_missing(self.told(), may_go), key=_emptying_order):
+            if room_of(collection) in rooms or not self._is_held(collection, accept):
+                self._delete(collection)
+        if rooms and not held:
+            self._delete(ROOMS)
+
+    def delete_missing_of(self, collections: Iterable[str], accept: bool = False) -> None:
+        """Delete what the server has no more of single collections, each of which was listed as a whole."""
+        for collection in sorted(collections):
+            if self._find_missing(self._told_of(collection)) and not self._is_held(collection, accept):
                 self._delete(collection)
 
-    def _hold(self, found: HeldBack, accept: bool) -> bool:
-        held = held_back(found.gone, found.told) and not accept
+    def _missing_rooms(self) -> set[str]:
+        self._find_missing(self._told_of(ROOMS))
+        return set(self._missing(ROOMS))
+
+    def _is_held(self, collection: str, accept: bool) -> bool:
+        """Tell whether so much of a collection is missing that somebody has to accept it first."""
+        missing = sum(map(self._deletions, pages(self._missing_statuses(collection))))
+        told = self._store.read(lambda reader: reader.status_count(self.place, collection))
+        held = held_back(missing, told) and not accept
         if held:
-            self.held.append(found)
+            self.held.append(HeldBack(collection, missing, told))
         return held
 
-    def _find_missing(self, collection: str) -> int:
-        """Note what is not listed of a collection; returns how many living records of ours that would delete."""
+    def _find_missing(self, told: Iterable[Sequence[Status]], may_go: Allows = everything) -> set[str]:
+        """Note what the server said last and does not list; returns the collections of which there is any."""
         self._write_names()
-        heap = self._heap(collection)
-        listed = self._scratch.execute("SELECT name FROM listed WHERE heap = ? ORDER BY name", (heap,))
-        missing = gone(self.told(collection), (name for (name,) in listed))
-        count = 0
-        for page in pages(missing):
-            self._scratch.executemany(
-                "INSERT OR IGNORE INTO missing VALUES (?,?)", [(heap, status.foreign) for status in page]
-            )
-            count += self._deletions(page)
-        return count
+        found: set[str] = set()
+        for page in told:
+            for collection, group in groupby(page, attrgetter("collection")):
+                if may_go(collection) and self._note_missing(collection, list(group)):
+                    found.add(collection)
+        return found
 
-    def told(self, collection: str) -> Iterator[Status]:
-        """Yield what the server said last of a collection, in the order in which it names things."""
+    def _note_missing(self, collection: str, told: Sequence[Status]) -> bool:
+        """Note what is missing of a stretch of a collection; tells whether anything is."""
+        heap = self._heap(collection)
+        missing = [(heap, status.foreign) for status in gone(told, self._listed_among(told))]
+        self._scratch.executemany("INSERT OR IGNORE INTO missing VALUES (?,?)", missing)
+        return bool(missing)
+
+    def _listed_among(self, told: Sequence[Status]) -> list[str]:
+        """Return what is listed of a collection between the first and the last of what was told of it, in order."""
+        rows = self._scratch.execute(
+            "SELECT name FROM listed WHERE heap = ? AND name BETWEEN ? AND ? ORDER BY name",
+            (self._heap(told[0].collection), told[0].foreign, told[-1].foreign),
+        )
+        return [name for (name,) in rows.fetchall()]
+
+    def told(self) -> Iterator[list[Status]]:
+        """Yield what the server said last in pages: collection by collection, in the order in which it names things."""
+        after = ("", "")
+        while page := self._store.read(lambda reader, place=after: reader.scan_place(self.place, place)):  # type: ignore[misc]
+            yield page
+            after = (page[-1].collection, page[-1].foreign)
+
+    def _told_of(self, collection: str) -> Iterator[list[Status]]:
         after = ""
         while page := self._store.read(lambda reader, name=after: reader.scan_statuses(self.place, collection, name)):  # type: ignore[misc]
-            yield from page
+            yield page
             after = page[-1].foreign
+
+    def _missing_statuses(self, collection: str) -> Iterator[Status]:
+        for names in pages(self._missing(collection)):
+            yield from self._store.read(lambda reader, found=names: reader.statuses(self.place, collection, found))  # type: ignore[misc]
 
     def tags(self, collection: str, foreign: Iterable[str]) -> dict[str, str]:
         """Return the tags of things as the server said them last."""

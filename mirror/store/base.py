@@ -422,8 +422,15 @@ class Reader(Protocol):
         """Return the next of what a place said last of a collection, in the order in which it names things."""
         ...
 
-    def status_counts(self, place: str) -> dict[str, int]:
-        """Return, by collection, of how many things a place said something; those with none are left out."""
+    def scan_place(self, place: str, after: tuple[str, str] = ("", ""), limit: int = PAGE_RECORDS) -> list[Status]:
+        """Return the next of what a place said last of all collections, of each in the order of its own names.
+
+        The collections come in an order of the store's; ``after`` is the collection and the place's name of the last.
+        """
+        ...
+
+    def status_count(self, place: str, collection: str) -> int:
+        """Return of how many things of a collection a place said something."""
         ...
 
     def cursor(self, peer: str, direction: str) -> StoredCursor:

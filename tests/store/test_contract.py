@@ -543,10 +543,17 @@ def test_what_a_place_said_is_kept_by_its_own_names_and_found_by_keys(make_store
         assert reader.statuses("citadel:x", "rooms", ["9", "gone"]) == [rows[1]]
         assert reader.statuses_of("citadel:x", "rooms", ["k"]) == [rows[0], rows[1]]
         assert reader.statuses("citadel:other", "rooms", ["9"]) == []
-        assert reader.status_counts("citadel:x") == {"rooms": 3, "users": 1}
-        assert reader.status_counts("citadel:other") == {}
+        counts = [
+            reader.status_count(*where) for where in (("citadel:x", "rooms"), ("citadel:x", "users"), ("o", "rooms"))
+        ]
+        assert counts == [3, 1, 0]
         pages = [reader.scan_statuses("citadel:x", "rooms", after, 2) for after in ("", "10", "9")]
         assert pages == [[rows[2], rows[0]], [rows[1]], []]
+        ordered = [*rows[2:3], *rows[:2], rows[3]]
+        assert reader.scan_place("citadel:x") == ordered
+        assert reader.scan_place("citadel:x", limit=2) == ordered[:2]
+        assert reader.scan_place("citadel:x", ("rooms", "10")) == ordered[2:]
+        assert reader.scan_place("citadel:x", ("users", "1")) == reader.scan_place("citadel:other") == []
 
     store.read(job)
     store.write(lambda writer: writer.put_statuses("citadel:x", [told("9", "k", tag="new")]))
@@ -565,9 +572,9 @@ def test_what_a_place_said_is_kept_with_the_record_or_not_at_all(make_store: Mak
 
     with pytest.raises(BadRecord):
         store.write(job)
-    assert store.read(lambda reader: reader.status_counts("citadel:x")) == {}
+    assert store.read(lambda reader: reader.status_count("citadel:x", "rooms")) == 0
     store.write(lambda writer: writer.put_statuses("citadel:x", [told("1", "k")]))
-    assert store.read(lambda reader: reader.status_counts("citadel:x")) == {"rooms": 1}
+    assert store.read(lambda reader: reader.status_count("citadel:x", "rooms")) == 1
 
 
 # -- rooms and users, and what belongs to them --------------------------------------------------------

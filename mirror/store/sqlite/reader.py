@@ -377,14 +377,21 @@ class SqliteReader(Questions):
         """Return the next of what a place said last of a collection, in the order in which it names things."""
         return self._statuses(place, collection, "foreign_id > ? ORDER BY foreign_id LIMIT ?", after, limit)
 
-    def status_counts(self, place: str) -> dict[str, int]:
-        """Return, by collection, of how many things a place said something; those with none are left out."""
+    def scan_place(self, place: str, after: tuple[str, str] = ("", ""), limit: int = PAGE_RECORDS) -> list[Status]:
+        """Return the next of what a place said last of all collections, of each in the order of its own names."""
+        collection = self.names.find(self.connection, after[0]) if after[0] else -1
         rows = self.connection.execute(
-            "SELECT name, (SELECT count(*) FROM status WHERE place = ? AND collection = collection.id) AS told "
-            "FROM collection ORDER BY name",
-            (self.places.find(self.connection, place) or -1,),
+            "SELECT collection, foreign_id, key, tag, base, crc, said FROM status "
+            "WHERE place = ? AND (collection, foreign_id) > (?, ?) ORDER BY collection, foreign_id LIMIT ?",
+            (self.places.find(self.connection, place), collection, after[1], limit),
         )
-        return {name: told for name, told in rows if told}
+        return [_status(self.names.resolve(self.connection, row[0]), row[1:]) for row in rows.fetchall()]
+
+    def status_count(self, place: str, collection: str) -> int:
+        """Return of how many things of a collection a place said something."""
+        numbers = self.places.find(self.connection, place), self.names.find(self.connection, collection)
+        counted = self.connection.execute("SELECT count(*) FROM status WHERE place = ? AND collection = ?", numbers)
+        return int(counted.fetchone()[0])
 
     def _statuses(self, place: str, collection: str, where: str, *arguments: object) -> list[Status]:
         numbers = self.places.find(self.connection, place), self.names.find(self.connection, collection)
@@ -392,10 +399,7 @@ class SqliteReader(Questions):
             f"SELECT foreign_id, key, tag, base, crc, said FROM status WHERE place = ? AND collection = ? AND {where}",
             (*numbers, *arguments),
         )
-        return [
-            Status(collection, foreign, key, tag, _decode_base(base), unsigned(crc), _decode_said(said))
-            for foreign, key, tag, base, crc, said in rows.fetchall()
-        ]
+        return [_status(collection, row) for row in rows.fetchall()]
 
     # -- exchange ---------------------------------------------------------------------------------
 
@@ -425,6 +429,11 @@ class SqliteReader(Questions):
 
     def conflict_count(self) -> int:
         return int(self.connection.execute("SELECT count(*) FROM conflict WHERE restored = 0").fetchone()[0])
+
+
+def _status(collection: str, row: tuple[Any, ...]) -> Status:
+    foreign, key, tag, base, crc, said = row
+    return Status(collection, foreign, key, tag, _decode_base(base), unsigned(crc), _decode_said(said))
 
 
 def _conflict_of(row: tuple[Any, ...]) -> Conflict:

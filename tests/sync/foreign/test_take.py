@@ -111,7 +111,7 @@ def test_what_a_place_has_under_two_names_goes_with_the_last(make_store: Make) -
     assert not store.read(lambda reader: reader.get("files/r", "f")).dead
     look(store, [])
     assert store.read(lambda reader: reader.get("files/r", "f")).dead
-    assert store.read(lambda reader: reader.status_counts(PLACE)) == {}
+    assert store.read(lambda reader: reader.scan_place(PLACE)) == []
 
 
 def test_what_was_changed_here_and_is_gone_there_is_deleted_and_kept(make_store: Make) -> None:
