@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.importer import NOTHING_ACCEPTED, Accepted, Importer, Report, forget_place
+from mirror.citadel.importer import Importer, forget_place
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
 from mirror.citadel.pieces import Wanted, fetch_messages
+from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.config import CONFIG_FILE, Address, Config, ConfigError
 from mirror.formats.migr import Broken, Element
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix

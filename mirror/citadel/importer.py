@@ -8,20 +8,18 @@ new or was changed is written, and messages that it has still are not even read.
 """
 
 import binascii
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import msgspec
-
+from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
-from mirror.citadel.listed import Listed, Reference
-from mirror.citadel.look import HIGHEST_KEY, HeldBack, Identity, Look, pages
+from mirror.citadel.listed import NOWHERE, Listed, Reference
+from mirror.citadel.look import HIGHEST_KEY, Identity, Look
 from mirror.citadel.marks import Visits, changes, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
+from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -38,13 +36,11 @@ from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.numbers import parse_number, split_numbers
 from mirror.formats.sequence_set import readable_set
 from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
-from mirror.model.applied import Applied
 from mirror.model.fields import Value, fields_at
 from mirror.model.keys import MESSAGE_PREFIX, key_of_id
 from mirror.model.kinds import ITEM_PREFIX, Collection, parse_collection
 from mirror.model.record import Record, Version, pack_head
 from mirror.model.stamp import format_stamp
-from mirror.model.status import Status
 from mirror.store.base import Store
 from mirror.sync.foreign.plan import There
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
@@ -52,8 +48,8 @@ from mirror.sync.share.rules import NETCONF, NETCONF_KEY
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
 USER_SETTINGS, ORPHANS = "user-settings", "orphans"
-NOWHERE = ""
-"""As collection of a reference: the message is known by it, and is not taken over."""
+_HOLDING = {Use.USER_CONFIGURATION: USER_SETTINGS, Use.CONFIGURATION: ORPHANS}
+"""By what a room is for, the collection that has those of its messages which hold nothing else."""
 CREATED_KEY = "c_config_created_or_migrated"
 """The setting that says when the server was set up: the time of everything that has none of its own."""
 
@@ -84,20 +80,6 @@ _NEVER_OURS = (Use.CONFIGURATION, Use.USER_CONFIGURATION, Use.QUEUE)
 _KINDS = frozenset(kind for kinds in _KINDS_OF.values() for kind in kinds)
 
 
-class Accepted(NamedTuple):
-    """What is done although it is doubtful: taking an ``older`` export, deleting very much at once.
-
-    ``incomplete``: what comes counts as all that there is, whatever is missing.
-    """
-
-    older: bool = False
-    deletions: bool = False
-    incomplete: bool = False
-
-
-NOTHING_ACCEPTED = Accepted()
-
-
 class Room(NamedTuple):
     """What later elements need to know of a room."""
 
@@ -120,39 +102,6 @@ class Posted(NamedTuple):
     head: bytes
 
 
-class Report(msgspec.Struct):
-    """What an import did: numbers of elements read and records written, and what was not as it should be."""
-
-    node: str = ""
-    elements: dict[str, int] = {}
-    applied: Applied = Applied()
-    notices: list[str] = []
-    refused: list[str] = []
-    notices_left_out: int = 0
-    lost: int = 0
-    """Whole elements that were refused."""
-    first_lost: str = ""
-    passed_over: int = 0
-    """Messages in nothing but queues and killed rooms, which are not taken over."""
-    truncated: bool = False
-    """Whether the export ended before its end tag."""
-    deleted: int = 0
-    """Records that the server has no more; they are counted as written, too."""
-    held: list[HeldBack] = []
-    """Deletions that wait until somebody accepts them."""
-
-    @property
-    def why_incomplete(self) -> str:
-        """Why what was imported is not all that the server has; nothing where it is."""
-        reasons = []
-        if self.truncated:
-            reasons.append("the export ends before its end tag")
-        if self.lost:
-            reasons.append(f"{self.lost} of its elements were refused, the first in {self.first_lost}")
-        return "; ".join(reasons)
-
-
-MAX_NOTICES = 1000
 BLOCK = 1024 * 1024
 """Bytes read from a file at once."""
 
@@ -284,7 +233,9 @@ class Importer:
         self.report.elements["message"] = self._listed.messages()
         gone = sum(1 for _ in self._listed.absent())
         if gone:
-            self._notice(f"{gone} messages were gone before they were read; the next look brings what became of them")
+            self.report.notice(
+                f"{gone} messages were gone before they were read; the next look brings what became of them"
+            )
         self._fetched = True
 
     def _finish(self) -> None:
@@ -312,39 +263,24 @@ class Importer:
         whole = _KINDS - self._doubtful
         self._look.delete_missing(lambda name: parse_collection(name).kind in whole, self._accepted.deletions)
 
-    def _notice(self, text: str) -> None:
-        self._remember(self.report.notices, text)
-
-    def _refuse(self, element: str, line: int, reason: str) -> None:
-        """Name what is left out of an element of which the rest is taken over."""
-        self._remember(self.report.refused, f"line {line}: <{element}>: {reason}")
-
-    def _lose(self, text: str, element: str = "") -> None:
-        """Name an element, or a record of it, that is left out as a whole; of an element, its kind."""
-        self._remember(self.report.refused, text)
-        self._doubtful.update(_KINDS_OF.get(element, ()))
-        self.report.lost += 1
-        self.report.first_lost = self.report.first_lost or text
-
     def _take_broken(self, item: Broken) -> None:
         if item.truncated:
             self.report.truncated = True
-            self._refuse(item.name, item.line, item.reason)
+            self.report.refuse(item.name, item.line, item.reason)
         else:
             self._lose(f"line {item.line}: <{item.name}>: {item.reason}", item.name)
 
-    def _remember(self, where: list[str], text: str) -> None:
-        if len(where) < MAX_NOTICES:
-            where.append(text)
-        else:
-            self.report.notices_left_out += 1
+    def _lose(self, text: str, element: str = "") -> None:
+        """Name an element, or a record of it, that is left out as a whole; of an element, its kind."""
+        self.report.lose(text)
+        self._doubtful.update(_KINDS_OF.get(element, ()))
 
     # -- elements ---------------------------------------------------------------------------------
 
     def _take(self, element: Element) -> None:
         counts = self.report.elements
         if element.notice:
-            self._notice(f"line {element.line}: <{element.name}>: {element.notice}")
+            self.report.notice(f"line {element.line}: <{element.name}>: {element.notice}")
         if element.name == "config":
             self._take_config(element)
         elif element.name in _HANDLERS:
@@ -357,7 +293,7 @@ class Importer:
         elif element.name == "version":
             self._version_told = element.text.strip()
         elif element.name != "progress":
-            self._notice(f"line {element.line}: <{element.name}> is no element this version knows; left out")
+            self.report.notice(f"line {element.line}: <{element.name}> is no element this version knows; left out")
             return
         counts[element.name] = counts.get(element.name, 0) + 1
 
@@ -416,7 +352,7 @@ class Importer:
         collection = str(Collection(NETCONF, self._key(room)))
         if proposal.shares:
             where = f"line {proposal.line}: room #{room} shares with other nodes"
-            self._notice(f"{where}: see 'ctdlmirror netconf import'")
+            self.report.notice(f"{where}: see 'ctdlmirror netconf import'")
         if self._store.read(lambda reader: in_force(reader, collection)):
             self._look.has(
                 collection, [NETCONF_KEY]
@@ -476,7 +412,9 @@ class Importer:
         room = self._room_numbers[name]
         numbers, odd = split_numbers(element.children.get("FRmsglist", ""))
         for piece in odd:
-            self._refuse(element.name, element.line, f"room {name!r} lists {piece[:40]!r}, which is no message number")
+            self.report.refuse(
+                element.name, element.line, f"room {name!r} lists {piece[:40]!r}, which is no message number"
+            )
         use = self._rooms[room].use
         self._listed.in_room(room, numbers, element.line, use not in (Use.QUEUE, Use.KILLED))
         if use is Use.PEOPLE:
@@ -506,7 +444,7 @@ class Importer:
         """Name what cannot be read of a visit's set of messages; it takes nothing along."""
         for reason in readable_set(element.children.get(name, "")).left_out:
             room, user = element.children["v_roomnum"].strip(), element.children["v_usernum"].strip()
-            self._refuse(element.name, element.line, f"{name} of user {user} in room {room}: {reason}")
+            self.report.refuse(element.name, element.line, f"{name} of user {user} in room {room}: {reason}")
 
     def _take_message(self, element: Element) -> None:
         self._compare()
@@ -526,7 +464,7 @@ class Importer:
         ]
         if references or any(placed):
             return
-        self._notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
+        self.report.notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
         key = key_of_id(MESSAGE_PREFIX, message_id(posted.message, self.report.node, number))
         self._draft(ORPHANS, key, self._created, posted.head, posted.data, str(number))
 
@@ -593,55 +531,19 @@ class Importer:
             else:
                 self._draft(collection, key, stamp, body=posted.data, tag=str(posted.number))
 
-    # -- what the server said last ----------------------------------------------------------------
-
     def _compare(self) -> None:
         """Hold what the server lists against what it listed last, once all but the messages was read."""
         if self._compared:
             return
         self._compared = True
         self._finish_config()
-        self._compare_references()
+        rooms = {self._key(number): number for number, room in self._rooms.items() if room.use is Use.PEOPLE}
+        compare_references(self._look, self._listed)
         for number, room in self._rooms.items():
-            if room.use in (Use.USER_CONFIGURATION, Use.CONFIGURATION):
-                self._compare_configuration(number, room.use)
-        rooms = [number for number, room in self._rooms.items() if room.use is Use.PEOPLE]
-        numbers = {str(Collection("messages", self._key(number))): number for number in rooms}
-        for page in self._look.told():
-            for collection, told in groupby(page, attrgetter("collection")):
-                if collection in numbers:
-                    self._compare_room(numbers[collection], list(told))
-
-    def _compare_configuration(self, number: int, use: Use) -> None:
-        self._listed.hold_what_is_named(number)
-        numbers = self._listed.unreferenced(number)
-        if use is Use.USER_CONFIGURATION:
-            self._look.has(USER_SETTINGS, map(str, numbers))
-        kept = USER_SETTINGS if use is Use.USER_CONFIGURATION else ORPHANS
-        known = self._look.known_numbers(kept, numbers)
-        self._look.has(kept, map(str, known))
-        self._listed.known(number, known)
-
-    def _compare_references(self) -> None:
-        for collection, group in groupby(self._listed.references(), attrgetter("collection")):
-            if collection == NOWHERE:
-                continue
-            for references in pages(group):
-                tags = self._look.tags(collection, [reference.key for reference in references])
-                self._look.has(collection, [reference.key for reference in references])
-                for reference in references:
-                    if tags.get(reference.key) == str(reference.number):
-                        self._listed.known_reference(reference)
-
-    def _compare_room(self, number: int, told: Sequence[Status]) -> None:
-        """Note which of these messages a room still has, and tell how their marks changed."""
-        visits = str(Collection("visits", self._key(number)))
-        known = self._listed.known(number, [int(status.foreign) for status in told])
-        self._look.unchanged(len(known))
-        messages = [(one.key, int(one.foreign), int(one.foreign)) for one in told if int(one.foreign) in known]
-        for visitor in self._visits.changed(visits):
-            for change in changes(visits, visitor, messages, self._version(self._created)):
-                self._look.change(change)
+            if room.use in _HOLDING:
+                compare_configuration(self._look, self._listed, number, _HOLDING[room.use])
+        for change in compare_messages(self._look, self._listed, self._visits, rooms, self._version(self._created)):
+            self._look.change(change)
             if self._look.full:
                 self._flush()
 
@@ -655,7 +557,7 @@ class Importer:
         kept = stamp_in_time(self._store.clock.limit(), stamp, instead)
         if kept != stamp:
             filed = f"filed as of {format_stamp(kept)}" if kept > 1 else "filed without a time"
-            self._notice(f"{where} says {format_stamp(stamp)}, which has not come yet: {filed}")
+            self.report.notice(f"{where} says {format_stamp(stamp)}, which has not come yet: {filed}")
         return kept
 
     def _version(self, stamp: int) -> Version:
@@ -696,7 +598,7 @@ class Importer:
         try:
             number = parse_number(text, name) if text else 0
         except ValueError as error:
-            self._refuse(element.name, element.line, f"{key}: {error}")
+            self.report.refuse(element.name, element.line, f"{key}: {error}")
             return
         if number:
             self._refer_to(number, collection, key, stamp, element.line)
@@ -711,21 +613,25 @@ class Importer:
     def _name_passed_over(self) -> None:
         for room, proposal in self._proposals.items():
             if room not in self._rooms:
-                self._notice(
+                self.report.notice(
                     f"line {proposal.line}: <config>: room #{room} is not in the export; its lines are left out"
                 )
         if self.report.passed_over:
-            self._notice(f"{self.report.passed_over} messages of queues and of killed rooms are left out")
+            self.report.notice(f"{self.report.passed_over} messages of queues and of killed rooms are left out")
 
     def _name_absent(self) -> None:
         if self._fetched:
             return
         for one in self._listed.absent():
             if one.key:
-                self._refuse(one.collection, one.line, f"{one.key!r} refers to message {one.number}, which is absent")
+                self.report.refuse(
+                    one.collection, one.line, f"{one.key!r} refers to message {one.number}, which is absent"
+                )
             else:
                 name = self._rooms[one.room].name
-                self._refuse("room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent")
+                self.report.refuse(
+                    "room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent"
+                )
 
 
 def _ends_rooms(element: Element) -> bool:

@@ -26,6 +26,10 @@ CREATE TABLE arrived (number INTEGER PRIMARY KEY);
 """
 
 
+NOWHERE = ""
+"""As collection of a reference: the message is known by it, and is not taken over."""
+
+
 class Reference(NamedTuple):
     """What is kept in a message of its own: a setting's text, which is a ``field``, or a record's body.
 

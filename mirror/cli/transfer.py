@@ -10,8 +10,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import click
 
 from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, require_private_line
-from mirror.citadel.importer import Accepted, Importer, Report, import_file, read_blocks
+from mirror.citadel.importer import Importer, import_file, read_blocks
 from mirror.citadel.look import DeletionsHeldBack
+from mirror.citadel.report import Accepted, Report
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json

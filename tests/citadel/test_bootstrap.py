@@ -9,8 +9,8 @@ from recorded_server import Recording
 from mirror.citadel.banners import MAX_BANNER
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
 from mirror.citadel.client import LoginFailed
-from mirror.citadel.importer import Accepted
 from mirror.citadel.leftovers import Fetched
+from mirror.citadel.report import Accepted
 from mirror.config import Address, Config, ConfigError, ListenSettings
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost

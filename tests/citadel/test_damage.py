@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from exports import small_export
 
-from mirror.citadel.importer import Importer, Report
+from mirror.citadel.importer import Importer
+from mirror.citadel.report import Report
 from mirror.model.fields import values_of
 from mirror.model.stamp import stamp_ms
 from mirror.store.sqlite.store import SqliteStore

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from exports import make_export
 
-from mirror.citadel.importer import Importer, Report
+from mirror.citadel.importer import Importer
+from mirror.citadel.report import Report
 from mirror.formats.message import parse_message
 from mirror.model.fields import values_of
 from mirror.model.record import Record

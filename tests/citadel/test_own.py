@@ -6,7 +6,8 @@ from pathlib import Path
 
 from exports import small_export
 
-from mirror.citadel.importer import Importer, Report
+from mirror.citadel.importer import Importer
+from mirror.citadel.report import Report
 from mirror.formats.server_own import OWN_FIELDS, Use, is_own_setting, use_of_room
 from mirror.model.fields import values_of
 from mirror.model.record import unpack_head

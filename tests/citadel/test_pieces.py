@@ -10,8 +10,9 @@ from made_server import Server
 from recorded_server import RECORDINGS, Recording
 
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.importer import Importer, Report
+from mirror.citadel.importer import Importer
 from mirror.citadel.pieces import Wanted, fetch_messages
+from mirror.citadel.report import Report
 from mirror.formats.message import parse_message
 from mirror.formats.migr import Broken, Element
 from mirror.peer.channel import Channel

@@ -1,0 +1,77 @@
+"""What an import is told to accept, and what it tells: what it read, wrote and deleted, and what was not right."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.citadel.look import HeldBack
+from mirror.model.applied import Applied
+
+MAX_NOTICES = 1000
+"""Lines of a sort that a report has at most; of more just the number."""
+
+
+class Accepted(NamedTuple):
+    """What is done although it is doubtful: taking an ``older`` export, deleting very much at once.
+
+    ``incomplete``: what comes counts as all that there is, whatever is missing.
+    """
+
+    older: bool = False
+    deletions: bool = False
+    incomplete: bool = False
+
+
+NOTHING_ACCEPTED = Accepted()
+
+
+class Report(msgspec.Struct):
+    """What an import did: numbers of elements read and records written, and what was not as it should be."""
+
+    node: str = ""
+    elements: dict[str, int] = {}
+    applied: Applied = Applied()
+    notices: list[str] = []
+    refused: list[str] = []
+    notices_left_out: int = 0
+    lost: int = 0
+    """Whole elements that were refused."""
+    first_lost: str = ""
+    passed_over: int = 0
+    """Messages in nothing but queues and killed rooms, which are not taken over."""
+    truncated: bool = False
+    """Whether the export ended before its end tag."""
+    deleted: int = 0
+    """Records that the server has no more; they are counted as written, too."""
+    held: list[HeldBack] = []
+    """Deletions that wait until somebody accepts them."""
+
+    @property
+    def why_incomplete(self) -> str:
+        """Why what was imported is not all that the server has; nothing where it is."""
+        reasons = []
+        if self.truncated:
+            reasons.append("the export ends before its end tag")
+        if self.lost:
+            reasons.append(f"{self.lost} of its elements were refused, the first in {self.first_lost}")
+        return "; ".join(reasons)
+
+    def notice(self, text: str) -> None:
+        """Name what somebody should know."""
+        self._remember(self.notices, text)
+
+    def refuse(self, element: str, line: int, reason: str) -> None:
+        """Name what is left out of an element of which the rest is taken over."""
+        self._remember(self.refused, f"line {line}: <{element}>: {reason}")
+
+    def lose(self, text: str) -> None:
+        """Name an element, or a record of it, that is left out as a whole."""
+        self._remember(self.refused, text)
+        self.lost += 1
+        self.first_lost = self.first_lost or text
+
+    def _remember(self, where: list[str], text: str) -> None:
+        if len(where) < MAX_NOTICES:
+            where.append(text)
+        else:
+            self.notices_left_out += 1
