@@ -28,6 +28,7 @@ MAX_COMPARED = MAX_PARSED
 TextOf = Callable[[Record], str]
 """Returns the text of a living version's own body, in 16 hex digits."""
 
+_NAME = HEAD_KEY.encode()
 _MAGIC, _FLOWING, _MIME = 0xFF, 0, 4
 _TRACE_FIELDS = frozenset(b"CDGHJNOPV1")
 """Letters of the fields that say which way a message came: room, node, path, envelope."""
@@ -106,7 +107,7 @@ def text_of(record: Record, own: TextOf) -> str:
 
 def named_text(head: bytes) -> str:
     """Return the text that a head names, or an empty string."""
-    if HEAD_KEY.encode() not in head:
+    if _NAME not in head:
         return ""
     named = unpack_head(head).get(HEAD_KEY)
     return named if isinstance(named, str) and _NAMED.fullmatch(named) else ""

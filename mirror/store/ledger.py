@@ -156,7 +156,9 @@ class Ledger(Tables):
         self._require_contents(records)
         by_collection: dict[str, dict[str, Added]] = defaultdict(dict)
         repeated: list[Added] = []
-        for record, crc in zip(records, crcs, strict=True):
+        for told, crc in zip(records, crcs, strict=True):
+            record = self._namesakes.normal(told)
+            crc = crc if record is told else record_crc(record)
             group = by_collection[record.collection]
             if record.key in group:
                 repeated.append((record, crc))
@@ -374,11 +376,18 @@ class Ledger(Tables):
         for collection, of_it in keys.items():
             if self.digest(collection).count < MAX_KEYS_SHARE:
                 continue
-            if len(self.held(collection, of_it)) < len(set(of_it)):
+            if self._makes_new(collection, of_it, pairs):
                 raise BoundReached(
                     f"{collection} holds {MAX_KEYS_SHARE} records: {source.peer}, which rooms are shared with, "
                     "makes no new ones there"
                 )
+
+    def _makes_new(self, collection: str, keys: Sequence[str], pairs: Sequence[Added]) -> bool:
+        """Tell whether records are of things that are not here: a message may be another one of its id."""
+        held = self.held(collection, keys)
+        messages = [one for one, _ in pairs if one.collection == collection and one.key in held and is_message(one)]
+        kept = self._namesakes.keys_of([one for one in messages if not one.dead])
+        return len(held) < len(set(keys)) or len(self.held(collection, kept)) < len(set(kept))
 
     def _signs_kept_aside(self, source: Source) -> list[Added]:
         """Return the signs of life that waited for what was lacking, now that nothing is."""

@@ -55,7 +55,7 @@ class Namesakes:
 
     def normal(self, record: Record) -> Record:
         """Return a version in the one form in which every node keeps it."""
-        if not is_message(record) or not named_text(record.head):
+        if not named_text(record.head) or not is_message(record):
             return record
         return standing_for(record, self.text(record), self.own)
 

@@ -157,6 +157,17 @@ def test_a_share_partner_makes_nothing_new_where_very_much_is(store: Backend, mo
     admit(store, record("three"), mirror=True)
 
 
+def test_nor_another_message_of_an_id_that_is_there(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def message(text: bytes, stamp: int) -> Record:
+        return msgspec.structs.replace(record("id:k", body=text), collection="messages/r", stamp=make_stamp(stamp))
+
+    monkeypatch.setattr("mirror.store.ledger.MAX_KEYS_SHARE", 1)
+    admit(store, message(b"one", NOW_MS - 2))
+    admit(store, message(b"one", NOW_MS - 1))
+    with pytest.raises(BoundReached, match="messages/r holds 1 records: partner"):
+        admit(store, message(b"two", NOW_MS - 1))
+
+
 @pytest.mark.parametrize("newest", [{"x": 1 << 62}, {5: 5}, {"": 5}, {"x" * 256: 5}, {"x": True}, {"x": 0}])
 def test_no_sign_of_life_says_that_its_node_has_seen_the_future(store: Backend, newest: dict[object, int]) -> None:
     """It would be told on, and an away node's records be taken for seen and deleted."""

@@ -18,6 +18,7 @@ from mirror.model.edit import Loser, tombstone
 from mirror.model.keys import filed_key, split_key
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record
+from mirror.model.texts import naming
 from mirror.store.base import DraftResult, Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
@@ -236,6 +237,18 @@ def test_one_more_of_an_id_costs_the_same_however_many_there_are(make_store: Mak
     store.write(job)
     assert len(alive(store)) == held + 1
     assert len(asked) <= 60
+
+
+def test_what_says_more_than_it_has_to_is_kept_in_the_one_form_that_every_node_makes(make_store: Make) -> None:
+    one, two = make_store("a"), make_store("b")
+    telling = msgspec.structs.replace(FIRST, head=naming(b"", own(FIRST)))
+    take(one, FIRST)
+    take(two, telling)
+    assert everything(one) == everything(two)
+    filed = msgspec.structs.replace(SECOND, key=FILED, head=naming(b"", own(FIRST)))
+    take(one, SECOND)
+    take(two, filed)
+    assert everything(one) == everything(two)
 
 
 def test_ids_that_hold_the_sign_themselves_are_no_namesakes(make_store: Make) -> None:
