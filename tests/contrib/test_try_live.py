@@ -126,8 +126,8 @@ def test_a_mark_that_was_taken_back_is_one_that_never_was(tmp_path: Path) -> Non
 
 def test_the_same_mail_under_the_key_of_its_text_is_told_as_such(tmp_path: Path) -> None:
     filed = "id:1#0123456789abcdef"
-    left = node_with(tmp_path / "left", message(5 * MS, filed, b"text"))
-    right = node_with(tmp_path / "right", message(5 * MS, "id:1", b"text"))
+    left = node_with(tmp_path / "left", message(5 * MS, filed, b"text\n"))
+    right = node_with(tmp_path / "right", message(5 * MS, "id:1", b"text\r\n"))
     (found,) = differences(read_node(left), read_node(right))
     assert found == ("messages/alpha:1", filed, KEY, filed, "id:1")
     assert found.expected is not None
