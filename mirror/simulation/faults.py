@@ -1,6 +1,6 @@
 """What goes wrong while users write: partitions, crashes, clocks, broken disks, nodes that are away for too long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mirror.simulation.node import MAX_AHEAD_MS, SimulatedNode
 from mirror.simulation.stage import Stage
@@ -28,6 +28,24 @@ class Faults:
     @property
     def all(self) -> tuple[Callable[[], None], ...]:
         return self.partitions, self.crashes, self.wrong_clocks, self.backups, self.absence
+
+    def begin(self, some: Sequence[Callable[[], None]], least: int) -> None:
+        """Begin as many of some faults as the seed decides, at least ``least``."""
+        for fault in self._chance.sample(some, self._chance.randint(least, len(some))):
+            self._stage.outcome.faults.append(fault.__name__)
+            self._world.spawn(fault, lambda: self._stage.troubled)
+
+    def heal(self) -> None:
+        """End all faults: all nodes come up with right clocks, and their links begin anew."""
+        self._stage.troubled = False
+        self._stage.network.heal()
+        for node in self._nodes:
+            node.crash_chance = 0.0
+            if node.up:
+                node.crash()  # ends its users; its links begin anew
+            node.offset = 0
+        self._world.run(self._world.now + 4 * MAX_AHEAD_MS)
+        self.restart()
 
     def _pause(self, least_ms: int, most_ms: int) -> None:
         self._world.sleep(self._chance.randint(least_ms, most_ms))

@@ -20,13 +20,13 @@ from mirror.simulation.garbage import DAY_MS, Garbage
 from mirror.simulation.hostile_party import HostileClient, HostileRemote
 from mirror.simulation.ledger import Deed, Ledger
 from mirror.simulation.linking import Link, keep_node
-from mirror.simulation.network import SimulatedRemote
 from mirror.simulation.node import MAX_AHEAD_MS, Crashed, SimulatedNode
 from mirror.simulation.presence import ask_over
 from mirror.simulation.sharing import (
     PER_ROOM,
-    RuleKeeper,
     ShareUsers,
+    Sharing,
+    exchange_with,
     make_rooms,
     name_of,
     room_key,
@@ -44,7 +44,6 @@ from mirror.store.repair import repair_clock
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping
 from mirror.sync.round import Exchange, Round
-from mirror.sync.share.exchange import ShareExchange
 from mirror.wire.values import SharedRoom
 
 TROUBLE_MS = 6_000
@@ -93,7 +92,7 @@ class HostileSchedule:
             for node in stage.nodes:
                 node.ask = ask_over(stage.network, node)
         self.failing = self.by_name.get(failing)
-        self.users = ShareUsers(stage)
+        self.sharing = Sharing(stage, KEEPING, ShareUsers(stage), 1500, _peers_of, self._share_link)
         self.here = True
         """Whether the hostile parties are there still."""
         self.lines = {SHARED: {PARTNER: EVERYTHING, HOSTILE_PARTNER: EVERYTHING}, TAKEN: {HOSTILE_PARTNER: EVERYTHING}}
@@ -105,10 +104,7 @@ class HostileSchedule:
         self._leave()
         self._settle()
         self._judge()
-        self.stage.world.end()
-        for node in self.stage.nodes:
-            node.store.close()
-        return self.stage.outcome
+        return self.stage.end()
 
     # -- the honest nodes -------------------------------------------------------------------------
 
@@ -134,36 +130,18 @@ class HostileSchedule:
 
     def _bring_up(self, node: SimulatedNode) -> None:
         node.start()
-        stage, life = self.stage, node.life
-
-        def alive() -> bool:
-            return node.up and node.life == life
-
-        peers = [PARTNER, HOSTILE_PARTNER] if node.name == "a1" else ["a1"] if node.name == PARTNER else []
-        RuleKeeper(stage, node, peers, partial(self._share_link, node, alive)).begin(alive)
-        stage.world.spawn(partial(keep_node, stage, node, KEEPING), alive)
-        if stage.troubled:
-            stage.world.spawn(partial(self.users.work, node, 100, 1500), alive)
-        for other in stage.nodes:
-            if other is not node and server_of(other.name) == server_of(node.name):
-                stage.world.spawn(partial(Link(stage, node, other, pushing=False).run, alive), alive)
-        for peer in peers:
-            self._share_link(node, alive, peer)
+        alive = self.sharing.begin(node)
         if self.here and self._mirror in self.parties and node.name == "a1":
-            stage.world.spawn(partial(self._hostile_link, node, HOSTILE_MIRROR), lambda: alive() and self.here)
+            hostile_link = partial(self._hostile_link, node, HOSTILE_MIRROR)
+            self.stage.world.spawn(hostile_link, lambda: alive() and self.here)
 
-    def _share_link(self, node: SimulatedNode, alive: Callable[[], bool], peer: str) -> None:
-        """Begin a link to a peer that rooms are shared with, by the rules of now; it ends when they change."""
-        stage, rules = self.stage, node.rules[peer]
-
-        def unchanged() -> bool:
-            return alive() and node.rules[peer] == rules
-
+    def _share_link(self, node: SimulatedNode, peer: str, unchanged: Callable[[], bool]) -> None:
+        stage = self.stage
         if peer == HOSTILE_PARTNER:
             if self.here and self._partner in self.parties:
                 stage.world.spawn(partial(self._hostile_link, node, peer), lambda: unchanged() and self.here)
         elif node.name == PARTNER and "a1" in self.by_name:
-            link = Link(stage, node, self.by_name[peer], True, partial(_exchange_with, node, peer))
+            link = Link(stage, node, self.by_name[peer], True, partial(exchange_with, node, peer))
             stage.world.spawn(partial(link.run, unchanged), unchanged)
 
     # -- the others -------------------------------------------------------------------------------
@@ -193,7 +171,7 @@ class HostileSchedule:
         shared = peer == HOSTILE_PARTNER
         garbage = self._garbage(peer)
         rooms = [SharedRoom(f"p:{number}", room_name("p", number), "", True, True, WHAT) for number in (SHARED, TAKEN)]
-        exchange: Exchange[Any] = _exchange_with(node, peer) if shared else MirrorExchange(node.store, peer)
+        exchange: Exchange[Any] = exchange_with(node, peer) if shared else MirrorExchange(node.store, peer)
         while True:
             self.stage.world.sleep(self.stage.chance.randint(20, 300))
             remote = HostileRemote(self.stage.world, peer, garbage, rooms, lambda: self.here)
@@ -462,9 +440,9 @@ def _take_draft(garbage: Garbage, writer: Writer) -> Deed:
     return Deed(result.record if result.applied.written else None, draft.base.vector if draft.base is not None else {})
 
 
-def _exchange_with(node: SimulatedNode, peer: str) -> Exchange[SimulatedRemote]:
-    shares = node.shares[peer]
-    return ShareExchange(node.store, peer, shares.scope, shares.rooms, node.sums)
+def _peers_of(node: SimulatedNode) -> list[str]:
+    """Return with whom a node shares rooms, if it does."""
+    return [PARTNER, HOSTILE_PARTNER] if node.name == "a1" else ["a1"] if node.name == PARTNER else []
 
 
 def run_hostile_seed(seed: int) -> Outcome:

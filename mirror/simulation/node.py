@@ -159,6 +159,11 @@ class SimulatedNode:
         """Which run of which of its copies a node is."""
         return f"{id(self)}:{self.life}"
 
+    def this_life(self) -> Callable[[], bool]:
+        """Return what tells whether the node has been up ever since."""
+        life = self.life
+        return lambda: self.up and self.life == life
+
     def start(self) -> None:
         """Open the store again after a crash or a stop."""
         self.life += 1
@@ -191,10 +196,10 @@ class SimulatedNode:
 
     def open_session(self, peer: str) -> Session:
         """Log a peer in."""
-        shares, life, rules = self.shares.get(peer), self.life, self.rules[peer]
+        shares, alive, rules = self.shares.get(peer), self.this_life(), self.rules[peer]
 
         def valid() -> bool:
-            return self.up and self.life == life and self.rules[peer] == rules
+            return alive() and self.rules[peer] == rules
 
         if shares is None:
             return Session(Responder(self.store, page_records=PAGE_RECORDS, peer=peer), [], valid)

@@ -12,16 +12,16 @@ from mirror.simulation.audit import Auditor
 from mirror.simulation.ending import everything, holdings, note_conflicts
 from mirror.simulation.faults import Faults
 from mirror.simulation.ledger import Ledger, Thing, by_text
-from mirror.simulation.linking import Link, keep_node
-from mirror.simulation.network import SimulatedRemote
-from mirror.simulation.node import MAX_AHEAD_MS, SimulatedNode
+from mirror.simulation.linking import Link
+from mirror.simulation.node import SimulatedNode
 from mirror.simulation.sharing import (
     PER_ROOM,
     ROOMS,
     SHARED_ROOMS,
     Administrators,
-    RuleKeeper,
     ShareUsers,
+    Sharing,
+    exchange_with,
     make_rooms,
     name_of,
     room_key,
@@ -33,8 +33,6 @@ from mirror.simulation.stage import START_MS, Outcome, Stage
 from mirror.simulation.wording import EVERYTHING, Lines, random_wording
 from mirror.store.check import check_store
 from mirror.sync.horizon import Keeping
-from mirror.sync.round import Exchange
-from mirror.sync.share.exchange import ShareExchange
 
 TROUBLE_MS = 30_000
 """How long users write and faults happen (virtual milliseconds)."""
@@ -75,9 +73,9 @@ class ShareSchedule:
         self.admins = Administrators(stage, pairs)
         self.auditor = Auditor(stage, self.admins.worded)
         stage.network.audit = self.auditor
-        self.users = ShareUsers(stage)
         self.faults = Faults(stage, self._bring_up, partial(note_conflicts, stage), 0)
         self.keeping = FORGETTING if chance.random() < 0.25 else KEEPING
+        self.sharing = Sharing(stage, self.keeping, ShareUsers(stage), 2000, self._peers_of, self._share_link)
         self.final: dict[tuple[str, str], Lines] = {}
 
     def run(self) -> Outcome:
@@ -87,10 +85,7 @@ class ShareSchedule:
         self._heal()
         self._settle()
         self._judge()
-        self.stage.world.end()
-        for node in self.stage.nodes:
-            node.store.close()
-        return self.stage.outcome
+        return self.stage.end()
 
     # -- the beginning ----------------------------------------------------------------------------
 
@@ -105,52 +100,27 @@ class ShareSchedule:
             for node in stage.nodes:
                 if node.name.endswith("1") and chance.random() < 0.7:
                     self.admins.write(node, number, dict.fromkeys(self.admins.peers(server_of(node.name)), EVERYTHING))
-        stage.network.loss = chance.choice((0.0, 0.02, 0.1))
-        stage.network.repetition = chance.choice((0.0, 0.1))
-        stage.network.slowest_ms = chance.choice((5, 50, 300))
-        crash_chance = chance.choice((0.0, 0.0005, 0.003))
-        for node in stage.nodes:
-            node.crash_chance = crash_chance
+        stage.roughen((5, 50, 300))
         if self.keeping is FORGETTING:
             stage.outcome.faults.append("forgetting")
-        faults = (self.faults.partitions, self.faults.crashes, self.faults.wrong_clocks, self.faults.backups)
-        for fault in chance.sample(faults, chance.randint(0, len(faults))):
-            stage.outcome.faults.append(fault.__name__)
-            stage.world.spawn(fault, lambda: stage.troubled)
+        faults = self.faults
+        faults.begin((faults.partitions, faults.crashes, faults.wrong_clocks, faults.backups), 0)
         if chance.random() < 0.8:
             stage.outcome.faults.append("changing rules")
             stage.world.spawn(self._change_rules, lambda: stage.troubled)
 
     def _bring_up(self, node: SimulatedNode) -> None:
         node.start()
-        stage, life = self.stage, node.life
-
-        def alive() -> bool:
-            return node.up and node.life == life
-
         self.auditor.begin(node)
-        peers = [there.name for here, there in self.pairs if here is node]
-        keeper = RuleKeeper(stage, node, peers, partial(self._share_link, node, alive))
-        keeper.begin(alive)
-        stage.world.spawn(partial(keep_node, stage, node, self.keeping), alive)
-        if stage.troubled:
-            stage.world.spawn(partial(self.users.work, node, 100, 2000), alive)
-        for other in stage.nodes:
-            if other is not node and server_of(other.name) == server_of(node.name):
-                stage.world.spawn(partial(Link(stage, node, other, pushing=False).run, alive), alive)
-        for peer in peers:
-            self._share_link(node, alive, peer)
+        self.sharing.begin(node)
 
-    def _share_link(self, node: SimulatedNode, alive: Callable[[], bool], peer: str) -> None:
-        """Begin a link to a peer that rooms are shared with, by the rules of now; it ends when they change."""
-        rules = node.rules[peer]
+    def _peers_of(self, node: SimulatedNode) -> list[str]:
+        return [there.name for here, there in self.pairs if here is node]
 
-        def unchanged() -> bool:
-            return alive() and node.rules[peer] == rules
-
+    def _share_link(self, node: SimulatedNode, peer: str, unchanged: Callable[[], bool]) -> None:
         if (node.name, peer) in self.dials:
             pushing = (peer, node.name) not in self.dials
-            link = Link(self.stage, node, self.by_name[peer], pushing, partial(_exchange_with, node, peer))
+            link = Link(self.stage, node, self.by_name[peer], pushing, partial(exchange_with, node, peer))
             self.stage.world.spawn(partial(link.run, unchanged), unchanged)
 
     def _change_rules(self) -> None:
@@ -171,15 +141,7 @@ class ShareSchedule:
 
     def _heal(self) -> None:
         stage = self.stage
-        stage.troubled = False
-        stage.network.heal()
-        for node in stage.nodes:
-            node.crash_chance = 0.0
-            if node.up:
-                node.crash()  # ends its users; its links begin anew
-            node.offset = 0
-        stage.world.run(stage.world.now + 4 * MAX_AHEAD_MS)
-        self.faults.restart()
+        self.faults.heal()
         stage.world.run(stage.world.now + CATCHING_UP_MS)
         everything_shared = stage.chance.random() < 0.6
         for server in sorted({server_of(node.name) for node in stage.nodes}):
@@ -247,11 +209,6 @@ class ShareSchedule:
                 # A partner that was away for too long, or was not told, gives back what it edits of the forgotten.
                 if self.keeping is KEEPING or "delete" not in problem:
                     stage.problem(problem)
-
-
-def _exchange_with(node: SimulatedNode, peer: str) -> Exchange[SimulatedRemote]:
-    shares = node.shares[peer]
-    return ShareExchange(node.store, peer, shares.scope, shares.rooms, node.sums)
 
 
 def _by_room(held: Mapping[Thing, Record]) -> dict[Thing, Record]:

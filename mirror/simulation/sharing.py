@@ -10,11 +10,16 @@ from functools import partial
 
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
+from mirror.simulation.linking import Link, keep_node
+from mirror.simulation.network import SimulatedRemote
 from mirror.simulation.node import Lost, SimulatedNode
 from mirror.simulation.stage import Stage
 from mirror.simulation.users import Users
 from mirror.simulation.wording import Lines
 from mirror.store.base import Reader, Writer
+from mirror.sync.horizon import Keeping
+from mirror.sync.round import Exchange
+from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY, read_shares
 
 SHARED_ROOMS = ("1", "2")
@@ -125,6 +130,55 @@ class RuleKeeper:
     def _concerned(self, reader: Reader) -> bool:
         changed, self._sequence = reader.changed_collections(self._sequence)
         return any(parse_collection(name).kind in ("rooms", NETCONF) for name in changed)
+
+
+class Sharing:
+    """How a node of a server that shares rooms comes up: rules and upkeep, users, mirrors and partners."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        keeping: Keeping,
+        users: ShareUsers,
+        most_ms: int,
+        peers_of: Callable[[SimulatedNode], Sequence[str]],
+        share_link: Callable[[SimulatedNode, str, Callable[[], bool]], None],
+    ) -> None:
+        """Users write each ``most_ms`` milliseconds at the latest.
+
+        ``peers_of`` returns with whom a node may share rooms; ``share_link`` begins its link to one of them, if it has
+        one, by the rules of now, and is handed what tells whether these are still in force.
+        """
+        self._stage = stage
+        self._keeping = keeping
+        self._users = users
+        self._most_ms = most_ms
+        self._peers_of = peers_of
+        self._share_link = share_link
+
+    def begin(self, node: SimulatedNode) -> Callable[[], bool]:
+        """Begin all that a node does in the life that it has just begun; returns what tells whether that goes on."""
+        stage, alive, peers = self._stage, node.this_life(), self._peers_of(node)
+        RuleKeeper(stage, node, peers, partial(self._link, node, alive)).begin(alive)
+        stage.world.spawn(partial(keep_node, stage, node, self._keeping), alive)
+        if stage.troubled:
+            stage.world.spawn(partial(self._users.work, node, 100, self._most_ms), alive)
+        for other in stage.nodes:
+            if other is not node and server_of(other.name) == server_of(node.name):
+                stage.world.spawn(partial(Link(stage, node, other, pushing=False).run, alive), alive)
+        for peer in peers:
+            self._link(node, alive, peer)
+        return alive
+
+    def _link(self, node: SimulatedNode, alive: Callable[[], bool], peer: str) -> None:
+        rules = node.rules[peer]
+        self._share_link(node, peer, lambda: alive() and node.rules[peer] == rules)
+
+
+def exchange_with(node: SimulatedNode, peer: str) -> Exchange[SimulatedRemote]:
+    """Return a node's exchange with a peer that rooms are shared with, by its rules of now."""
+    shares = node.shares[peer]
+    return ShareExchange(node.store, peer, shares.scope, shares.rooms, node.sums)
 
 
 class Administrators:

@@ -70,6 +70,22 @@ class Stage:
             pass  # the node is down: its tasks end at their next step; or nothing is written while its clock is doubted
         return None
 
+    def roughen(self, slowest_ms: tuple[int, ...]) -> None:
+        """Have the network lose, repeat and delay, and nodes crash, as the seed decides."""
+        self.network.loss = self.chance.choice((0.0, 0.02, 0.1))
+        self.network.repetition = self.chance.choice((0.0, 0.1))
+        self.network.slowest_ms = self.chance.choice(slowest_ms)
+        crash_chance = self.chance.choice((0.0, 0.0005, 0.003))
+        for node in self.nodes:
+            node.crash_chance = crash_chance
+
+    def end(self) -> Outcome:
+        """End the world, and return what happened in it."""
+        self.world.end()
+        for node in self.nodes:
+            node.store.close()
+        return self.outcome
+
     def problem(self, text: str) -> None:
         """Note something that must not be."""
         self.outcome.problems.append(text)
