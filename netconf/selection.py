@@ -59,12 +59,13 @@ class Selection(NamedTuple):
             return False
         if self.max_size and facts.size > self.max_size:
             return False
-        if self.author and not (_matches(facts.author, self.author) or _matches(facts.address, self.author)):
+        if self.author and not (matches(facts.author, self.author) or matches(facts.address, self.author)):
             return False
-        if self.subject and not _matches(facts.subject, self.subject):
+        if self.subject and not matches(facts.subject, self.subject):
             return False
-        return all(any(_matches(value, wanted) for value in facts.header(name)) for name, wanted in self.headers)
+        return all(any(matches(value, wanted) for value in facts.header(name)) for name, wanted in self.headers)
 
 
-def _matches(text: str, pattern: str) -> bool:
+def matches(text: str, pattern: str) -> bool:
+    """Tell whether a text is of a pattern as the shell has them, whatever the case."""
     return fnmatchcase(text.strip().casefold(), pattern.casefold())

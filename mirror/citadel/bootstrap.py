@@ -5,12 +5,12 @@ Tells its progress to whoever wants to show it, and returns what it did; asks no
 """
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.importer import Importer, forget_place
+from mirror.citadel.importer import Importer, Room, forget_place
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
 from mirror.citadel.pieces import Wanted, fetch_messages
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
@@ -48,6 +48,8 @@ class Taken(NamedTuple):
 
     report: Report
     fetched: Fetched | None = None
+    rooms: Mapping[int, Room] = {}
+    """All that the server has, by their numbers."""
 
     @property
     def why_incomplete(self) -> str:
@@ -82,24 +84,27 @@ def copy_server(
     directory: Path | None = None,
     accepted: Accepted = NOTHING_ACCEPTED,
     progress: Progress | None = None,
+    only: Sequence[str] = (),
 ) -> Taken:
     """Take over all that a server has.  Repeated after an interruption, it goes on.
 
     ``user`` is an administrator of it; without one nobody logs in, which works at a Path alone.  ``directory`` is the
     server's own on this machine, where that is known.  Without ``merge`` a store that holds something else is refused
-    with StoreError.  Raises ConnectionLost, LoginFailed, CitadelError; what was committed stays.
+    with StoreError.  ``only`` are patterns of the shell for the rooms that are taken over, all where there is none.
+
+    Raises ConnectionLost, LoginFailed, CitadelError; what was committed stays.
     """
     tell = progress or (lambda _stage, _done: None)
     door = f"citadel:{place}"
     if not (merge or has_begun(store, ANY_SERVER)):
         refuse_full(store, door)
-    client = _log_in(place, user, password)
+    client = log_in(place, user, password)
 
     def fetch(wanted: list[Wanted]) -> Iterator[Element | Broken]:
         """Hang up on the export, and ask for what is wanted."""
         nonlocal client
         client.channel.close()
-        client = _log_in(place, user, password)
+        client = log_in(place, user, password)
         yield from fetch_messages(client, wanted)
 
     try:
@@ -112,25 +117,25 @@ def copy_server(
         # A new export need not have its elements where the last one had them: never resume by offset.
         forget_place(store, source)
         tell(ServerStage.EXPORT, 0)
-        importer = Importer(store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted)
+        importer = Importer(
+            store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted, only=only
+        )
         report = importer.run(client.export(), fetch)
         tell(ServerStage.FILES, 0)
-        fetched = fetch_leftovers(
-            client, store, report.node, importer.file_rooms, directory, accept_deletions=accepted.deletions
-        )
+        fetched = fetch_leftovers(client, store, report.node, importer.file_rooms, directory, verdict=accepted.verdict)
         tell(ServerStage.FILES, fetched.bytes)
         client.quit()
     finally:
         client.channel.close()
-    taken = Taken(report, fetched)
+    taken = Taken(report, fetched, importer.rooms)
     if accepted.incomplete or not taken.why_incomplete:
         for name in (source, door):
             mark_ended(store, name)
     return taken
 
 
-def _log_in(place: Place, user: str, password: str) -> CitadelClient:
-    """Return a client, logged in where there is a user.  Raises ConnectionLost, LoginFailed."""
+def log_in(place: Place, user: str, password: str) -> CitadelClient:
+    """Connect to a server, and log in where there is a user.  Raises ConnectionLost, LoginFailed."""
     channel = _connect(place)
     try:
         client = CitadelClient(channel)

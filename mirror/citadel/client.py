@@ -1,6 +1,6 @@
 """A client of a real Citadel server's own protocol, as far as a bootstrap needs it.  Recordings 01, 07, 08."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
@@ -13,7 +13,7 @@ READ_BYTES = 65_536
 """Bytes asked for at once; the server may send fewer."""
 MAX_TOLD = 512 * 1024 * 1024
 """Bytes of a message at most, like an element of an export."""
-END_OF_TOLD = "citadel-mirror end of listing"
+END_OF_TOLD = b"citadel-mirror end of listing"
 
 
 class LoginFailed(CitadelError):
@@ -44,6 +44,8 @@ class CitadelClient:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.logged_in = False
+        self.commands = 0
+        """How many were asked by ``ask_all``."""
         channel.read_reply()
         channel.ask("IDEN 0|8|100|citadel-mirror|")
 
@@ -83,18 +85,23 @@ class CitadelClient:
 
         A line of a message may look like the end of a listing, so what ends it is the answer to another command.
         """
-        self.channel.send("".join(f"{command}\nECHO {END_OF_TOLD}\n" for command in commands).encode())
+        return [_listing(answer) for answer in self.ask_all([command.encode() for command in commands])]
+
+    def ask_all(self, commands: Sequence[bytes]) -> list[list[bytes]]:
+        """Return the answers to some commands line by line; all are sent at once, so they must be few."""
+        self.commands += len(commands)
+        self.channel.send(b"".join(b"%s\nECHO %s\n" % (command, END_OF_TOLD) for command in commands))
         return [self._read_told() for _ in commands]
 
-    def _read_told(self) -> list[bytes] | None:
+    def _read_told(self) -> list[bytes]:
         lines: list[bytes] = []
-        size, end = 0, f"200 {END_OF_TOLD}".encode()
+        size, end = 0, b"200 " + END_OF_TOLD
         while (line := self.channel.require_line(MAX_TOLD)) != end:
             lines.append(line)
             size += len(line)
             if size > MAX_TOLD:
                 raise CitadelError(f"{self.channel.peer} told a message of over {MAX_TOLD} bytes")
-        return lines[1:-1] if lines and lines[0].startswith(b"1") and lines[-1] == b"000" else None
+        return lines
 
     def author(self, number: int) -> bytes:
         """Return who wrote a message of the present room, though it is shown as anonymous; nothing where it is gone."""
@@ -181,6 +188,11 @@ class CitadelClient:
             return
         finally:
             self.channel.close()
+
+
+def _listing(answer: list[bytes]) -> list[bytes] | None:
+    """Return the lines of a listing, None where an answer is none."""
+    return answer[1:-1] if answer and answer[0].startswith(b"1") and answer[-1] == b"000" else None
 
 
 def _room_file(line: bytes) -> RoomFile:

@@ -8,7 +8,7 @@ new or was changed is written, and messages that it has still are not even read.
 """
 
 import binascii
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -44,6 +44,7 @@ from mirror.model.stamp import format_stamp
 from mirror.store.base import Store
 from mirror.sync.foreign.plan import There
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
+from netconf.selection import matches
 
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
@@ -76,6 +77,7 @@ _KINDS_OF: dict[str, tuple[str, ...]] = {
     "message": (ORPHANS,),
 }
 """By element, the kinds of collections of which something may be missing where such an element was refused."""
+_NOT_READ = (Use.QUEUE, Use.KILLED, Use.LEFT_OUT)
 _NEVER_OURS = (Use.CONFIGURATION, Use.USER_CONFIGURATION, Use.QUEUE)
 _KINDS = frozenset(kind for kinds in _KINDS_OF.values() for kind in kinds)
 
@@ -152,20 +154,26 @@ class Importer:
         node: str = "",
         progress: Callable[[int], None] | None = None,
         accepted: Accepted = NOTHING_ACCEPTED,
+        only: Sequence[str] = (),
     ) -> None:
-        """``source`` names the export in messages and for resuming; ``node`` is taken when it doesn't name its own."""
+        """``source`` names the export in messages and for resuming; ``node`` is taken when it doesn't name its own.
+
+        ``only`` are patterns of the shell for the names of rooms that are taken over, all of them where there is none.
+        """
         self.report = Report(node=node)
         self.file_rooms: list[FileRoom] = []
         self._store = store
         self._source = source
         self._progress = progress or (lambda _done: None)
         self._accepted = accepted
+        self._only = only
+        self._left_out: set[str] = set()
         self._listed = Listed()
         self._config: list[tuple[str, str, int]] = []
         self._proposals: dict[int, Proposal] = {}
         self._settings: dict[str, tuple[int, int, str]] = {}
         self._created = 1
-        self._rooms: dict[int, Room] = {}
+        self.rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
         self._doubtful: set[str] = set()
         self._end = 0
@@ -212,7 +220,7 @@ class Importer:
 
     def _few_wanted(self, item: Element | Broken | Skipped) -> list[Wanted] | None:
         """Return which messages are to be asked for one by one, None where it is not yet known or too many are."""
-        if self._compared or not isinstance(item, Element) or not (self._rooms and _ends_rooms(item)):
+        if self._compared or not isinstance(item, Element) or not (self.rooms and _ends_rooms(item)):
             return None
         self._compare()
         wanted = self._listed.wanted()
@@ -222,7 +230,7 @@ class Importer:
             room is None for _, room in wanted
         ):
             return None
-        rooms = [(number, self._rooms[room]) for number, room in wanted if room is not None]
+        rooms = [(number, self.rooms[room]) for number, room in wanted if room is not None]
         return [Wanted(room.name, room.password, number) for number, room in rooms]
 
     def _fetch(self, fetch: Fetch, wanted: list[Wanted]) -> None:
@@ -261,7 +269,12 @@ class Importer:
     def _delete_missing(self) -> None:
         """Delete what the server has no more, but for what may be missing in the export alone."""
         whole = _KINDS - self._doubtful
-        self._look.delete_missing(lambda name: parse_collection(name).kind in whole, self._accepted.deletions)
+
+        def listed(collection: str) -> bool:
+            kind, room = parse_collection(collection)
+            return kind in whole and room not in self._left_out
+
+        self._look.delete_missing(listed, self._accepted.verdict)
 
     def _take_broken(self, item: Broken) -> None:
         if item.truncated:
@@ -390,9 +403,9 @@ class Importer:
         )
         stamp = max(self._created, changed)
         name = fields.get("QRname", "")
-        use = use_of_room(name, fields.get("QRdefaultview", ""))
+        use = self._use_of(name, fields.get("QRdefaultview", ""))
         room = Room(name, fields.get("QRpasswd", ""), fields.get("QRgen", "0"), stamp, changed, use)
-        self._rooms[number] = room
+        self.rooms[number] = room
         self._room_numbers[name] = number
         key = self._key(number)
         if room.use is Use.PEOPLE:
@@ -401,9 +414,23 @@ class Importer:
             self._take_proposal(number)
         elif room.use in _NEVER_OURS:
             self._look.unwant("rooms", [key])
+        elif room.use is Use.LEFT_OUT:
+            self._leave_out(key)
         info, picture = ("room-info", "pictures") if room.use is Use.PEOPLE else (NOWHERE, NOWHERE)
         self._refer(element, "msgnum_info", info, key, stamp)
         self._refer(element, "msgnum_pic", picture, f"room {key}", stamp)
+
+    def _use_of(self, name: str, view: str) -> Use:
+        use = use_of_room(name, view)
+        if use is not Use.PEOPLE or not self._only:
+            return use
+        return Use.PEOPLE if any(matches(name, pattern) for pattern in self._only) else Use.LEFT_OUT
+
+    def _leave_out(self, key: str) -> None:
+        """Take a room for one of which nothing is told: what was taken over of it once stays as it is."""
+        self._left_out.add(key)
+        for collection, name in (("rooms", key), ("room-info", key), ("pictures", f"room {key}")):
+            self._look.has(collection, [name])
 
     def _take_room_messages(self, element: Element) -> None:
         name = element.children.get("FRname", "")
@@ -415,8 +442,8 @@ class Importer:
             self.report.refuse(
                 element.name, element.line, f"room {name!r} lists {piece[:40]!r}, which is no message number"
             )
-        use = self._rooms[room].use
-        self._listed.in_room(room, numbers, element.line, use not in (Use.QUEUE, Use.KILLED))
+        use = self.rooms[room].use
+        self._listed.in_room(room, numbers, element.line, use not in _NOT_READ)
         if use is Use.PEOPLE:
             self._look.has(str(Collection("messages", self._key(room))), map(str, numbers))
 
@@ -427,7 +454,7 @@ class Importer:
     def _take_visit(self, element: Element) -> None:
         fields = element.children
         number, user = _number(fields, "v_roomnum"), _number(fields, "v_usernum")
-        room, key = self._rooms.get(number), self._key(user)
+        room, key = self.rooms.get(number), self._key(user)
         if room is not None and room.use is not Use.PEOPLE:
             return
         generation, collection = fields.get("v_roomgen", "0"), str(Collection("visits", self._key(number)))
@@ -453,13 +480,13 @@ class Importer:
         rooms, references = self._listed.rooms_of(number), self._listed.references_of(number)
         named = [wanted for _, wanted in rooms] + [reference.wanted for reference in references]
         if named and not any(named):
-            ours = any(self._rooms[room].use in _KEPT for room, _ in rooms)
+            ours = any(self.rooms[room].use in (*_KEPT, Use.LEFT_OUT) for room, _ in rooms)
             self.report.passed_over += not references and not ours
             return
         posted = self._read_message(number, element)
         self._place_referenced(posted, references)
         placed = [
-            self._place_in_room(room, posted, bool(references)) if wanted else self._rooms[room].use in _KEPT
+            self._place_in_room(room, posted, bool(references)) if wanted else self.rooms[room].use in _KEPT
             for room, wanted in rooms
         ]
         if references or any(placed):
@@ -482,7 +509,7 @@ class Importer:
 
     def _place_in_room(self, room: int, posted: Posted, referenced: bool) -> bool:
         """Keep a message that a room lists as what the room is for; tells whether it is kept."""
-        use = self._rooms[room].use
+        use = self.rooms[room].use
         if use is Use.PEOPLE:
             self._file_message(room, posted)
         elif use is Use.USER_CONFIGURATION and not referenced:
@@ -502,7 +529,7 @@ class Importer:
                 self._look.change(change)
 
     def _file_user_setting(self, room: int, posted: Posted) -> None:
-        user = self._key(user_of_room(self._rooms[room].name))
+        user = self._key(user_of_room(self.rooms[room].name))
         key = f"{user} {message_key(posted.message, self.report.node, posted.number)}"
         self._draft(USER_SETTINGS, key, self._posted_at(room, posted), posted.head, posted.data, str(posted.number))
 
@@ -516,7 +543,7 @@ class Importer:
         return bool(kind)
 
     def _posted_at(self, room: int, posted: Posted) -> int:
-        known = self._rooms[room]
+        known = self.rooms[room]
         where = f"line {posted.line}: <message>: the id of message {posted.number}"
         return self._in_time(where, message_stamp(posted.message, known.changed), known.stamp)
 
@@ -537,9 +564,9 @@ class Importer:
             return
         self._compared = True
         self._finish_config()
-        rooms = {self._key(number): number for number, room in self._rooms.items() if room.use is Use.PEOPLE}
+        rooms = {self._key(number): number for number, room in self.rooms.items() if room.use is Use.PEOPLE}
         compare_references(self._look, self._listed)
-        for number, room in self._rooms.items():
+        for number, room in self.rooms.items():
             if room.use in _HOLDING:
                 compare_configuration(self._look, self._listed, number, _HOLDING[room.use])
         for change in compare_messages(self._look, self._listed, self._visits, rooms, self._version(self._created)):
@@ -612,7 +639,7 @@ class Importer:
 
     def _name_passed_over(self) -> None:
         for room, proposal in self._proposals.items():
-            if room not in self._rooms:
+            if room not in self.rooms:
                 self.report.notice(
                     f"line {proposal.line}: <config>: room #{room} is not in the export; its lines are left out"
                 )
@@ -628,7 +655,7 @@ class Importer:
                     one.collection, one.line, f"{one.key!r} refers to message {one.number}, which is absent"
                 )
             else:
-                name = self._rooms[one.room].name
+                name = self.rooms[one.room].name
                 self.report.refuse(
                     "room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent"
                 )

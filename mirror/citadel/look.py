@@ -6,6 +6,7 @@ listed is kept in a scratch database on disk and compared in order, so memory st
 nothing is written.
 """
 
+import enum
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -77,6 +78,14 @@ class Remembered(msgspec.Struct):
     looked: bool = False
     fetched: bool = False
     """Whether all of its files and system messages were looked at."""
+
+
+class Verdict(enum.Enum):
+    """What is done about more deletions at once than a set share."""
+
+    HOLD = "they wait"
+    DELETE = "they are deleted here, too"
+    KEEP = "they stay, as the mirror's own"
 
 
 class HeldBack(msgspec.Struct):
@@ -240,43 +249,54 @@ class Look:
         """Say of things that they are none of ours, whether or not the server has them: they may always go."""
         self._unwanted |= {(collection, one) for one in foreign}
 
-    def delete_missing(self, listed: Allows, accept: bool = False) -> None:
+    def delete_missing(self, listed: Allows, verdict: Verdict = Verdict.HOLD) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
-        What was in a room that is gone goes with it, listed or not, and before it.  ``accept`` holds nothing back.
+        What was in a room that is gone goes with it, listed or not, and before it.  ``verdict`` is what is done where
+        it is too much.
         """
         if self._first:
             return
         rooms = self._missing_rooms() if listed(ROOMS) else set()
-        held = bool(rooms) and self._is_held(ROOMS, accept)
+        of_rooms = self._judge(ROOMS, verdict) if rooms else verdict
 
         def may_go(collection: str) -> bool:
-            return not held if room_of(collection) in rooms else collection != ROOMS and listed(collection)
+            return (
+                of_rooms is not Verdict.HOLD
+                if room_of(collection) in rooms
+                else collection != ROOMS and listed(collection)
+            )
 
         for collection in sorted(self._find_missing(self.told(), may_go), key=_emptying_order):
-            if room_of(collection) in rooms or not self._is_held(collection, accept):
-                self._delete(collection)
-        if rooms and not held:
-            self._delete(ROOMS)
+            self._deal_with(collection, of_rooms if room_of(collection) in rooms else self._judge(collection, verdict))
+        if rooms:
+            self._deal_with(ROOMS, of_rooms)
 
-    def delete_missing_of(self, collections: Iterable[str], accept: bool = False) -> None:
+    def delete_missing_of(self, collections: Iterable[str], verdict: Verdict = Verdict.HOLD) -> None:
         """Delete what the server has no more of single collections, each of which was listed as a whole."""
         for collection in sorted(collections):
-            if self._find_missing(self._told_of(collection)) and not self._is_held(collection, accept):
-                self._delete(collection)
+            if self._find_missing(self._told_of(collection)):
+                self._deal_with(collection, self._judge(collection, verdict))
 
     def _missing_rooms(self) -> set[str]:
         self._find_missing(self._told_of(ROOMS))
         return set(self._missing(ROOMS))
 
-    def _is_held(self, collection: str, accept: bool) -> bool:
-        """Tell whether so much of a collection is missing that somebody has to accept it first."""
+    def _judge(self, collection: str, verdict: Verdict) -> Verdict:
+        """Return what is done about what is missing of a collection, and note what waits."""
         missing = sum(map(self._deletions, pages(self._missing_statuses(collection))))
         told = self._store.read(lambda reader: reader.status_count(self.place, collection))
-        held = held_back(missing, told) and not accept
-        if held:
+        if not held_back(missing, told):
+            return Verdict.DELETE
+        if verdict is Verdict.HOLD:
             self.held.append(HeldBack(collection, missing, told))
-        return held
+        return verdict
+
+    def _deal_with(self, collection: str, verdict: Verdict) -> None:
+        if verdict is Verdict.DELETE:
+            self._delete(collection)
+        elif verdict is Verdict.KEEP:
+            self._keep(collection)
 
     def _find_missing(self, told: Iterable[Sequence[Status]], may_go: Allows = everything) -> set[str]:
         """Note what the server said last and does not list; returns the collections of which there is any."""
@@ -363,6 +383,11 @@ class Look:
             applied = self._store.write(job)
             self.applied += applied
             self.deleted += applied.written
+
+    def _keep(self, collection: str) -> None:
+        """Forget that the server ever had what is missing, so that it is the mirror's own."""
+        for names in pages(self._missing(collection)):
+            self._store.write(lambda writer, foreign=names: writer.drop_statuses(self.place, collection, foreign))  # type: ignore[misc]
 
     def _act(self, writer: Writer) -> None:
         writer.act_for(Acting(f"place {self.place}", MAX_CONFLICTS))

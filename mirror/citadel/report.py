@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.look import HeldBack
+from mirror.citadel.look import HeldBack, Verdict
 from mirror.model.applied import Applied
 
 MAX_NOTICES = 1000
@@ -14,12 +14,20 @@ MAX_NOTICES = 1000
 class Accepted(NamedTuple):
     """What is done although it is doubtful: taking an ``older`` export, deleting very much at once.
 
-    ``incomplete``: what comes counts as all that there is, whatever is missing.
+    ``incomplete``: what comes counts as all that there is, whatever is missing.  ``keep`` what would be held back, as
+    the mirror's own.
     """
 
     older: bool = False
     deletions: bool = False
     incomplete: bool = False
+    keep: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is done about very many deletions at once."""
+        kept = Verdict.KEEP if self.keep else Verdict.HOLD
+        return Verdict.DELETE if self.deletions else kept
 
 
 NOTHING_ACCEPTED = Accepted()

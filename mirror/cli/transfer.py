@@ -102,7 +102,7 @@ def _import(store: Store, file: Path, node: str, accepted: Accepted, quiet: bool
 
 
 def _show_taken(taken: Taken, as_json: bool) -> None:
-    report, fetched = taken
+    report, fetched = taken.report, taken.fetched
     if as_json:
         told = {"import": report, "incomplete": taken.why_incomplete, "held_back": taken.why_held_back}
         print_json(told if fetched is None else {**told, "fetched": fetched})

@@ -59,6 +59,7 @@ class Use(enum.Enum):
     USER_CONFIGURATION = "one user's vCard, bio, picture, rules, and what programs keep for the user"
     QUEUE = "messages on their way out, which would be sent twice if they were written elsewhere"
     KILLED = "what is left of a room until the nightly purge"
+    LEFT_OUT = "a room of people that is not followed"
 
 
 def use_of_room(name: str, view: str) -> Use:

@@ -1,0 +1,65 @@
+"""What the cheap questions' answers say, and what moved between two of them."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.citadel.answers import (
+    RoomLine,
+    moved,
+    read_numbers,
+    read_rooms,
+    read_settings,
+    read_time,
+    read_users,
+    somebody_is_there,
+)
+from mirror.citadel.pace import BUSY, IDLE, LEAST_S, Pace
+
+NAMES = st.sampled_from([b"Lobby", b"Talk", b"0000000001.Mail", b"Support"])
+LINES = st.dictionaries(NAMES, st.builds(RoomLine, st.integers(0, 9), st.sampled_from([b"2|0", b"6|0"])))
+
+
+def test_answers_are_read_as_they_were_recorded() -> None:
+    """Recordings 13 and 17."""
+    highest, settings = read_settings(
+        [b"MMhighest|83", b"MMfulltext|54", b"c_humannode|Alpha", b"host_key|x", b"c_imap_port|143"]
+    )
+    assert (highest, settings) == (83, {b"c_humannode|Alpha"})
+    assert read_time(b"200 1795976924|0|0|1795976923") == 1795976924
+    assert read_time(b"530 unrecognized command") == 0
+    rooms = read_rooms([b"Lobby|2|0|0|0|422|0|0|1795572704|", b"9999999999.6B.0001.Old|2|0|0|0|422|0|0|1795572704|"])
+    assert rooms == {b"Lobby": RoomLine(1795572704, b"2|0|0|0|422|0|0")}
+    assert read_users([b"admin|6|1|1795572707|0|0||"]) == read_users([b"admin|6|1|1795579999|3|1||"])
+    assert read_users([b"admin|6|1|1795572707|0|0||"]) != read_users([b"admin|4|1|1795572707|0|0||"])
+    assert read_numbers([b"10||1795572706", b"11|ev-1@example.org|1795572706"]) == [10, 11]
+
+
+def test_who_is_not_logged_in_and_we_ourselves_are_nobody() -> None:
+    ours = [b"2|(not logged in)|||citadel-mirror|1795976924|IDEN|.||||0", b"5|admin|Lobby|h|citadel-mirror|1|GOTO"]
+    assert not somebody_is_there(ours)
+    assert somebody_is_there([*ours, b"7|Ann|Lobby|h|WebCit 980|1|NOOP"])
+
+
+@given(LINES, LINES, st.integers(0, 12))
+def test_rooms_are_listed_again_that_may_hold_something_new(
+    before: dict[bytes, RoomLine], now: dict[bytes, RoomLine], looked: int
+) -> None:
+    found = moved(before, now, looked)
+    for name, line in now.items():
+        same = name in before and before[name].changed == line.changed
+        assert (name in found.rooms) == (not same or line.changed >= looked - 1)
+    others = {name: line.rest for name, line in before.items()} != {name: line.rest for name, line in now.items()}
+    assert found.others == others
+
+
+def test_what_took_long_is_asked_for_less_often() -> None:
+    pace = Pace(300)
+    assert pace.due(0)
+    pace.asked(0, 0.01)
+    assert [pace.due(LEAST_S), pace.due(LEAST_S + 0.02)] == [False, True]
+    pace.asked(10, 11)
+    assert [pace.due(11 + IDLE - 1), pace.due(11 + IDLE)] == [False, True]
+    pace.wanted = True
+    assert [pace.due(11 + BUSY - 1), pace.due(11 + BUSY)] == [False, True]
+    pace.asked(100, 200)
+    assert [pace.due(499), pace.due(500)] == [False, True]

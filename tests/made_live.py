@@ -1,0 +1,201 @@
+"""A made-up Citadel server that answers at its administrator's socket, as version 980 was recorded to (13, 17, 18)."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from made_server import CREATED, Server
+
+from mirror.citadel.bootstrap import ADMIN_SOCKET
+from mirror.formats.message import parse_message
+
+FIELDS = {"I": "msgn", "P": "path", "T": "time", "A": "from", "F": "rfca", "O": "room", "E": "exti", "U": "subj"}
+Lines = list[bytes]
+
+
+class HungUp(Exception):
+    """The server is gone in the middle of whatever it was asked."""
+
+
+@dataclass
+class LiveServer(Server):
+    """A server whose rooms' times move as a real one's do; ``now`` is its clock, in Unix seconds."""
+
+    now: int = CREATED + 1000
+    passwords: dict[int, str] = field(default_factory=dict)
+    somebody: bool = True
+    asked: Lines = field(default_factory=list)
+    before: Callable[[bytes], None] = field(default=lambda _command: None)
+    """Called with each command before it is answered; what it raises hangs up."""
+
+    def touch(self, *rooms: int) -> None:
+        """Have rooms be changed now."""
+        for room in rooms:
+            self.rooms[room]["QRmtime"] = str(self.now)
+
+    def room(self, number: int, name: str, changed: int = 0, **more: str) -> None:
+        super().room(number, name, changed or self.now, **more)
+
+    def post(self, room: int, text: str, *, name: str = "", euid: str = "") -> int:
+        self.touch(room)
+        return super().post(room, text, name=name, euid=euid)
+
+    def delete(self, room: int, number: int) -> None:
+        """Delete a message from a room."""
+        self.touch(room)
+        self.lists[room].remove(number)
+
+    def move(self, source: int, target: int, number: int) -> None:
+        """Move a message; its number stays."""
+        self.delete(source, number)
+        self.touch(target)
+        self.lists[target] = sorted([*self.lists[target], number])
+
+    # -- answers ----------------------------------------------------------------------------------
+
+    def answer(self, command: bytes, session: "Session") -> bytes:
+        """Return what a command is answered with."""
+        self.before(command)
+        self.asked.append(command)
+        verb, _, rest = command.decode().partition(" ")
+        answer = getattr(self, f"_{verb.lower()}", None)
+        return answer(rest, session) if answer is not None else b"530 unrecognized command\n"
+
+    def _iden(self, _rest: str, _session: "Session") -> bytes:
+        return b"200 Ok\n"
+
+    def _echo(self, rest: str, _session: "Session") -> bytes:
+        return f"200 {rest}\n".encode()
+
+    def _quit(self, _rest: str, _session: "Session") -> bytes:
+        return b"200 Goodbye.\n"
+
+    def _time(self, _rest: str, _session: "Session") -> bytes:
+        return f"200 {self.now}|0|0|{CREATED}\n".encode()
+
+    def _info(self, _rest: str, _session: "Session") -> bytes:
+        return _listing(["1", "alpha", "Alpha"])
+
+    def _migr(self, rest: str, _session: "Session") -> bytes:
+        if rest == "listdirs":
+            return _listing(["messages|messages"])
+        return b"100 ok\n" + self.export() + b"000\n"
+
+    def _conf(self, _rest: str, _session: "Session") -> bytes:
+        told = {"MMhighest": str(self.highest), "c_config_created_or_migrated": str(self.created), **self.settings}
+        return _listing(f"{name}|{value}" for name, value in told.items())
+
+    def _rwho(self, _rest: str, _session: "Session") -> bytes:
+        sessions = ["2|(not logged in)|||citadel-mirror|1|IDEN|.||||0"]
+        return _listing([*sessions, *(["3|Ann|Lobby|here|WebCit|1|NOOP|.||||1"] if self.somebody else [])])
+
+    def _list(self, _rest: str, _session: "Session") -> bytes:
+        users = self.users.items()
+        return _listing(f"{one['u_fullname']}|{one['u_axlevel']}|{no}|{one['u_lastcall']}|0|0||" for no, one in users)
+
+    def _lflr(self, _rest: str, _session: "Session") -> bytes:
+        return _listing(["0|Main Floor|1"])
+
+    def _lkra(self, _rest: str, _session: "Session") -> bytes:
+        rooms = self.rooms.values()
+        return _listing(f"{one['QRname']}|{one['QRflags']}|0|0|0|422|0|0|{one['QRmtime']}|" for one in rooms)
+
+    def _agup(self, rest: str, _session: "Session") -> bytes:
+        found = [no for no, one in self.users.items() if one["u_fullname"] == rest]
+        return f"200 {rest}|{self.passwords.get(found[0], '')}|0|0|0|4|{found[0]}|0|0\n".encode() if found else b"550\n"
+
+    def _agea(self, rest: str, _session: "Session") -> bytes:
+        return _listing([f"{rest.lower()}@alpha"])
+
+    def _goto(self, rest: str, session: "Session") -> bytes:
+        name, password = rest.split("|")[:2]
+        for number, room in self.rooms.items():
+            if room["QRname"] == name:
+                if room.get("QRpasswd", "") != password:
+                    return b"540 wrong password\n"
+                session.room = number
+                return f"200 {name}|0|{len(self.lists[number])}|0|2|0\n".encode()
+        return b"550 no such room\n"
+
+    def _gnet(self, _rest: str, session: "Session") -> bytes:
+        name = self.rooms[session.room]["QRname"]
+        return f"100 Network settings for room #{session.room} <{name}>\n000\n".encode()
+
+    def _getr(self, _rest: str, session: "Session") -> bytes:
+        room = self.rooms[session.room]
+        return f"200 {room['QRname']}|||{room['QRflags']}|0|64|0|0|\n".encode()
+
+    def _geta(self, _rest: str, session: "Session") -> bytes:
+        return f"200 {self.rooms[session.room].get('QRroomaide', '')}\n".encode()
+
+    def _gpex(self, _rest: str, session: "Session") -> bytes:
+        room = self.rooms[session.room]
+        return f"200 {room.get('QRexpire_mode', '0')}|{room.get('QRexpire_value', '0')}\n".encode()
+
+    def _mesg(self, _rest: str, _session: "Session") -> bytes:
+        return _listing([])
+
+    def _msgs(self, _rest: str, session: "Session") -> bytes:
+        return _listing(f"{number}||{CREATED + 300}" for number in self.lists[session.room])
+
+    def _msg0(self, rest: str, session: "Session") -> bytes:
+        message = self._message(rest, session)
+        if message is None:
+            return b"550 no such message\n"
+        told = [f"{name}={message.text(letter)}" for letter, name in FIELDS.items() if message.text(letter)]
+        return _listing(["type=4", *told, "part=|||", "text", *message.text("M").split("\n")])
+
+    def _msg2(self, rest: str, session: "Session") -> bytes:
+        message = self._message(rest, session)
+        if message is None:
+            return b"550 no such message\n"
+        text = [] if rest.endswith("|3") else message.text("M").split("\n")
+        return _listing([f"Message-ID: <{message.text('I')}>", *text])
+
+    def _message(self, rest: str, session: "Session"):
+        number = int(rest.split("|")[0])
+        return parse_message(self.messages[number]) if number in self.lists.get(session.room, ()) else None
+
+
+class Session:
+    """One connection: the room it is in."""
+
+    room = 0
+
+
+def _listing(lines) -> bytes:
+    return "".join(["100 ok\n", *(f"{line}\n" for line in lines), "000\n"]).encode()
+
+
+def _serve(server: LiveServer, connection: socket.socket) -> None:
+    session = Session()
+    with contextlib.suppress(OSError, HungUp), connection, connection.makefile("rwb") as stream:
+        stream.write(b"200 alpha Citadel server ready.\n")
+        stream.flush()
+        for line in stream:
+            stream.write(server.answer(line.rstrip(b"\n"), session))
+            stream.flush()
+            if line == b"QUIT\n":
+                return
+
+
+@contextlib.contextmanager
+def listening(server: LiveServer, directory: Path) -> Iterator[Path]:
+    """Have a server answer all who connect to the socket in a directory."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(directory / ADMIN_SOCKET))
+        door.listen(8)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = door.accept()
+                    threading.Thread(target=_serve, args=(server, connection), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield directory
+        with contextlib.suppress(OSError):
+            door.shutdown(socket.SHUT_RDWR)
