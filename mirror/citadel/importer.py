@@ -36,6 +36,7 @@ from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.numbers import parse_number, split_numbers
 from mirror.formats.sequence_set import readable_set
 from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
+from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import Value, fields_at
 from mirror.model.keys import MESSAGE_PREFIX, key_of_id
 from mirror.model.kinds import ITEM_PREFIX, Collection, parse_collection
@@ -392,7 +393,7 @@ class Importer:
         self._tell(There(key, record, rising=RISING))
         stamp = self._created
         self._refer(element, "u_msgnum_bio", "bios", key, stamp)
-        self._refer(element, "u_msgnum_pic", "pictures", f"user {key}", stamp)
+        self._refer(element, "u_msgnum_pic", "pictures", picture_of_user(key), stamp)
         self._refer(element, "u_msgnum_inboxrules", "inbox-rules", key, stamp)
 
     def _take_room(self, element: Element) -> None:
@@ -418,7 +419,7 @@ class Importer:
             self._leave_out(key)
         info, picture = ("room-info", "pictures") if room.use is Use.PEOPLE else (NOWHERE, NOWHERE)
         self._refer(element, "msgnum_info", info, key, stamp)
-        self._refer(element, "msgnum_pic", picture, f"room {key}", stamp)
+        self._refer(element, "msgnum_pic", picture, picture_of_room(key), stamp)
 
     def _use_of(self, name: str, view: str) -> Use:
         use = use_of_room(name, view)

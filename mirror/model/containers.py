@@ -6,11 +6,14 @@ it meanwhile is in none of them, so it stays alive, in a room that is not there 
 
 from collections.abc import Iterator
 
-from mirror.model.kinds import KINDS, Collection
+from mirror.model.kinds import KINDS, Collection, parse_collection
 
 KILLED = "killed-rooms"
 """The kind that remembers what deleted rooms were: a tombstone holds nothing."""
 _ROOMS, _USERS, _NETCONF = "rooms", "users", "netconf"
+_ROOM_INFO, _PICTURES = "room-info", "pictures"
+_OF_ROOM, _OF_USER = "room ", "user "
+"""In a picture's key, before that of the room or user it shows."""
 
 
 def is_container(collection: str) -> bool:
@@ -33,9 +36,29 @@ def collections_in(collection: str, key: str) -> list[str]:
 def records_of(collection: str, key: str) -> Iterator[tuple[str, str]]:
     """Yield collection and key of what is told of a room or user in other places than its own collections."""
     if collection == _ROOMS:
-        yield "room-info", key
-        yield "pictures", f"room {key}"
+        yield _ROOM_INFO, key
+        yield _PICTURES, picture_of_room(key)
     elif collection == _USERS:
         yield "bios", key
         yield "inbox-rules", key
-        yield "pictures", f"user {key}"
+        yield _PICTURES, picture_of_user(key)
+
+
+def picture_of_room(room: str) -> str:
+    """Return the key of a room's picture."""
+    return _OF_ROOM + room
+
+
+def picture_of_user(user: str) -> str:
+    """Return the key of a user's picture."""
+    return _OF_USER + user
+
+
+def room_told_of(collection: str, key: str) -> str:
+    """Return the key of the room of which a record tells, in whatever collection; an empty string for none."""
+    kind, room = parse_collection(collection)
+    if kind in (_ROOMS, _ROOM_INFO):
+        return key
+    if kind == _PICTURES:
+        return key.removeprefix(_OF_ROOM) if key.startswith(_OF_ROOM) else ""
+    return room

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from mirror.model.containers import room_told_of
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
 from mirror.simulation.linking import Link, keep_node
@@ -46,9 +47,7 @@ def room_name(server: str, number: str) -> str:
 
 def room_number(collection: str, key: str = "") -> str:
     """Return the number of the room that a record is of; an empty string for none."""
-    kind, room = parse_collection(collection)
-    room = room or (key.removeprefix("room ") if kind in ("rooms", "room-info", "pictures") else "")
-    return room.partition(":")[2]
+    return room_told_of(collection, key).partition(":")[2]
 
 
 def name_of(collection: str) -> str:

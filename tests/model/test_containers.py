@@ -1,6 +1,6 @@
 """What belongs to a room or a user."""
 
-from mirror.model.containers import collections_in, is_container, records_of
+from mirror.model.containers import collections_in, is_container, records_of, room_told_of
 from mirror.model.kinds import KINDS
 
 
@@ -15,3 +15,10 @@ def test_what_is_told_of_rooms_and_users_elsewhere() -> None:
     assert set(records_of("users", "a:1")) == {("bios", "a:1"), ("inbox-rules", "a:1"), ("pictures", "user a:1")}
     assert collections_in("users", "a:1") == []
     assert [name for name in KINDS if is_container(name)] == ["users", "rooms"]
+
+
+def test_the_room_of_which_a_record_tells() -> None:
+    told = [("rooms", "a:1"), *records_of("rooms", "a:1"), *((name, "x") for name in collections_in("rooms", "a:1"))]
+    assert {room_told_of(collection, key) for collection, key in told} == {"a:1"}
+    of_user = [("users", "a:1"), *records_of("users", "a:1")]
+    assert {room_told_of(collection, key) for collection, key in of_user} == {""}

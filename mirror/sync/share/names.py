@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mirror.model.containers import picture_of_room, records_of, room_told_of
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
 from netconf.rules import FILES, MARKS, MESSAGES, SETTINGS
@@ -13,13 +14,11 @@ KIND_OF = {MESSAGES: "messages", MARKS: "visits", FILES: "files"}
 PER_ROOM = {kind: what for what, kind in KIND_OF.items()}
 """The same, looked up by the kind."""
 _WHAT_OF = PER_ROOM | dict.fromkeys(("rooms", "room-info", "pictures"), SETTINGS)
-_PICTURE = "room "
-"""Keys of rooms' pictures begin so, and those of users' pictures otherwise."""
 
 
 def settings_of(room: str) -> list[tuple[str, str]]:
     """Return the collections and keys that hold a room's settings."""
-    return [("rooms", room), ("room-info", room), ("pictures", _PICTURE + room)]
+    return [("rooms", room), *records_of("rooms", room)]
 
 
 def what_of(record: Record) -> str | None:
@@ -29,12 +28,7 @@ def what_of(record: Record) -> str | None:
 
 def room_of_record(record: Record) -> str:
     """Return the key of the room that a record belongs to, of which a rule can speak; else an empty string."""
-    kind, room = parse_collection(record.collection)
-    if kind in ("rooms", "room-info"):
-        return record.key
-    if kind == "pictures":
-        return record.key.removeprefix(_PICTURE) if record.key.startswith(_PICTURE) else ""
-    return room if kind in PER_ROOM else ""
+    return "" if what_of(record) is None else room_told_of(record.collection, record.key)
 
 
 def translate(record: Record, rooms: Mapping[str, str]) -> Record | None:
@@ -49,4 +43,4 @@ def translate(record: Record, rooms: Mapping[str, str]) -> Record | None:
     kind = parse_collection(record.collection).kind
     if kind in PER_ROOM:
         return msgspec.structs.replace(record, collection=str(Collection(kind, name)))
-    return msgspec.structs.replace(record, key=_PICTURE + name if kind == "pictures" else name)
+    return msgspec.structs.replace(record, key=picture_of_room(name) if kind == "pictures" else name)
