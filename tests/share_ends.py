@@ -16,8 +16,8 @@ Stores = tuple[SqliteStore, SqliteStore]
 class End(Responder):
     """A node as its peer sees it, without a connection."""
 
-    def __init__(self, store: SqliteStore, shares: Shares, sums: Sums | None = None) -> None:
-        super().__init__(store, shares.scope, sums=sums)
+    def __init__(self, store: SqliteStore, shares: Shares, sums: Sums | None = None, peer: str = "") -> None:
+        super().__init__(store, shares.scope, sums=sums, peer=peer)
         self.store = store
         self._rooms = shares.rooms
 

@@ -8,9 +8,8 @@ from gevent.event import Event
 
 from mirror.faults import Faults
 from mirror.model.errors import MirrorError
-from mirror.model.kinds import parse_collection
 from mirror.store.base import Reader, Store
-from mirror.sync.share.rules import NETCONF, Shares, read_shares
+from mirror.sync.share.rules import Shares, Watched, read_shares
 
 log = logging.getLogger("mirror.sharing")
 
@@ -21,7 +20,7 @@ class Sharing:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._shares: dict[str, Shares] = {}
-        self._sequence = 0
+        self._watched = Watched()
         self._peers: list[str] = []
         self._faults = Faults()
         self.problems: list[str] = []
@@ -36,12 +35,12 @@ class Sharing:
         return self._shares.get(peer) or Shares()
 
     def _refresh(self) -> list[str]:
-        def job(reader: Reader) -> tuple[int, dict[str, Shares], list[str]]:
-            return reader.last_sequence(), *read_shares(reader, self._peers)
+        def job(reader: Reader) -> tuple[dict[str, Shares], list[str]]:
+            self._watched.begin(reader)
+            return read_shares(reader, self._peers)
 
         before = self._shares
-        sequence, shares, problems = self._store.read(job)
-        self._sequence, self._shares = sequence, shares
+        self._shares, problems = self._store.read(job)
         for problem in problems:
             if problem not in self.problems:
                 log.error("not shared: %s", problem)
@@ -71,11 +70,7 @@ class Sharing:
         self._faults.tell(log, "the rules of shared rooms", what, logging.ERROR, error)
 
     def _look(self, changed: Callable[[list[str]], None]) -> None:
-        peers = self._refresh() if self._store.read(self._concerned) and self._peers else []
+        peers = self._refresh() if self._store.read(self._watched.has_changed) and self._peers else []
         if peers:
-            log.info("the rules of what is shared with %s have changed", ", ".join(peers))
+            log.info("what is shared with %s has changed, and is compared anew", ", ".join(peers))
             changed(peers)
-
-    def _concerned(self, reader: Reader) -> bool:
-        changed, self._sequence = reader.changed_collections(self._sequence)
-        return any(parse_collection(name).kind in ("rooms", NETCONF) for name in changed)

@@ -17,11 +17,11 @@ from mirror.simulation.node import Lost, SimulatedNode
 from mirror.simulation.stage import Stage
 from mirror.simulation.users import Users
 from mirror.simulation.wording import Lines
-from mirror.store.base import Reader, Writer
+from mirror.store.base import Writer
 from mirror.sync.horizon import Keeping
 from mirror.sync.round import Exchange
 from mirror.sync.share.exchange import ShareExchange
-from mirror.sync.share.rules import NETCONF, NETCONF_KEY, read_shares
+from mirror.sync.share.rules import NETCONF, NETCONF_KEY, Watched, read_shares
 
 SHARED_ROOMS = ("1", "2")
 PRIVATE_ROOM = "3"
@@ -97,14 +97,14 @@ class RuleKeeper:
         self._node = node
         self._peers = list(peers)
         self._begin_anew = begin_anew
-        self._sequence = 0
+        self._watched = Watched()
         self._due = False
 
     def begin(self, alive: Callable[[], bool]) -> None:
         """Read the rules, and watch the store for the life of the node."""
         self._due = False
         self._node.shares, _ = self._node.store.peek(lambda reader: read_shares(reader, self._peers))
-        self._sequence = self._node.store.peek(lambda reader: reader.last_sequence())
+        self._node.store.peek(self._watched.begin)
         self._node.store.watch(partial(self._woken, alive))
 
     def _woken(self, alive: Callable[[], bool]) -> None:
@@ -115,7 +115,7 @@ class RuleKeeper:
     def _look(self) -> None:
         self._due = False
         node = self._node
-        if not node.store.peek(self._concerned):
+        if not node.store.peek(self._watched.has_changed):
             return
         before = node.shares
         node.shares, problems = node.store.peek(lambda reader: read_shares(reader, self._peers))
@@ -125,10 +125,6 @@ class RuleKeeper:
             if node.shares[peer] != before[peer]:
                 node.rules[peer] += 1
                 self._begin_anew(peer)
-
-    def _concerned(self, reader: Reader) -> bool:
-        changed, self._sequence = reader.changed_collections(self._sequence)
-        return any(parse_collection(name).kind in ("rooms", NETCONF) for name in changed)
 
 
 class Sharing:

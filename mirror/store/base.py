@@ -41,6 +41,9 @@ PUSH = "push"
 COMMITTED = "committed"
 """Under this name the store keeps when it was last written, in Unix milliseconds by this machine's clock."""
 
+COMING_AGAIN = "coming-again"
+"""Under this name the store keeps, as JSON, what ``Reader.coming_again`` returns."""
+
 REFUSED = "refused"
 """Under this name the store keeps why a mirror has refused its node, as one of two; empty where none has."""
 
@@ -247,6 +250,13 @@ class Reader(Protocol):
 
     def horizon(self) -> int:
         """Return the stamp before which tombstones were dropped here; 0 when none were."""
+        ...
+
+    def coming_again(self) -> dict[str, int]:
+        """Return, by peer that rooms are shared with, how often what was set aside of it was to come again.
+
+        Whichever side dials, the rooms are compared anew when that has changed.
+        """
         ...
 
     def trimmed(self) -> int:

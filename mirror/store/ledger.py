@@ -64,6 +64,7 @@ from mirror.model.settled import resolves, settling
 from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
 from mirror.model.texts import is_message
 from mirror.store.base import (
+    COMING_AGAIN,
     PAGE_RECORDS,
     PULL,
     Acting,
@@ -492,25 +493,28 @@ class Ledger(Tables):
     def retry_aside(self, everything: bool = False) -> Applied:
         """Try again what was set aside and is due, or all, as after an upgrade.
 
-        What is lacking a content, and all that came from no mirror and so has to be let in by rules, is forgotten with
-        the place in the peer's feed: all is compared then, and it comes again.
+        All that came from no mirror, and so has to be let in by rules, is forgotten and counted as coming again, so the
+        rooms are compared.  What is lacking a content is forgotten with the place in the peer's feed: all is compared.
         """
         applied = Applied()
+        shares: set[str] = set()
         for one in self.due_aside(None if everything else self.clock.now_ms()):
             found = sort_out(one.unfit.data)
             if isinstance(found, Unfit) or found.stamp > self.clock.limit():
                 continue
             try:
-                comes_again = not one.mirror
-                if not comes_again:
+                if one.mirror:
                     applied += self.attempt(lambda one=found: self._apply([one], [record_crc(one)], {}))  # type: ignore[misc]
+                else:
+                    shares.add(one.peer)
             except MissingContent:
-                comes_again = True
+                self.set_cursor(one.peer, PULL, StoredCursor())
             except BadRecord:
                 continue
-            if comes_again:
-                self.set_cursor(one.peer, PULL, StoredCursor())
             self.take_aside(one.peer, one.unfit.collection, [one.unfit.key])
+        if shares:
+            counted = self.coming_again()
+            self.set_meta(COMING_AGAIN, json.dumps({**counted, **{peer: counted.get(peer, 0) + 1 for peer in shares}}))
         return applied
 
     # -- tombstones -------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Questions about a store that other questions answer: what every backend's Reader has beyond its tables."""
 
+import json
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -7,7 +8,7 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Heard, Horizon, horizon_of, vector_held
 from mirror.model.record import Record
 from mirror.model.stamp import stamp_ms
-from mirror.store.base import COMMITTED, Reader, RootState
+from mirror.store.base import COMING_AGAIN, COMMITTED, Reader, RootState
 
 
 class Questions(Reader, Protocol):
@@ -36,6 +37,11 @@ class Questions(Reader, Protocol):
     def trimmed(self) -> int:
         """Return the last place in the feed that held a tombstone which was dropped."""
         return self.meta_number("trimmed")
+
+    def coming_again(self) -> dict[str, int]:
+        """Return, by peer that rooms are shared with, how often what was set aside of it was to come again."""
+        counted: dict[str, int] = json.loads(self.meta_text(COMING_AGAIN, "{}"))
+        return counted
 
     def origin(self) -> str:
         """Return under which name this store writes: the node's, or after a restore another one."""

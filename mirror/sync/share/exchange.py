@@ -144,7 +144,7 @@ class ShareExchange(Cursors):
         has no cursors, but knows which rooms belonged together.
         """
         before = known.partition("|")[0] or self._met.get(pair.here.key)
-        met = before == pair.there.key if stale else known == pair.state
+        met = before == pair.there.key if stale else pair.has_rules_of(known)
         return Forgotten(self._store.read(lambda reader: reader.horizon()), state.horizon) if met else Forgotten()
 
     def take(self, page: Page, bodies: Remote) -> Applied:

@@ -38,6 +38,20 @@ class Pair(NamedTuple):
         """What has to be the same for what was exchanged so far to count."""
         return f"{self.there.key}|{self.here.mark}|{self.there.mark}"
 
+    def has_rules_of(self, state: str) -> bool:
+        """Tell whether the two rooms and their rules are those of a state, whatever is to come again."""
+        return _uncounted(state) == _uncounted(self.state)
+
+
+def counted_mark(mark: str, times: int) -> str:
+    """Return a rule's mark as it is told when so often something that had been set aside was to come again."""
+    return f"{mark}.{times}" if times else mark
+
+
+def _uncounted(state: str) -> list[str]:
+    key, *marks = state.rsplit("|", 2)
+    return [key, *(mark.partition(".")[0] for mark in marks)]
+
 
 def find_pairs(
     ours: Sequence[SharedRoom], theirs: Sequence[SharedRoom], bound: Mapping[str, str]

@@ -11,9 +11,10 @@ import msgspec
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Value
-from mirror.model.kinds import Collection, room_of
+from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.store.base import Reader
+from mirror.sync.share.pairs import counted_mark
 from mirror.sync.share.policy import ShareScope, mark_of, shows_whole
 from mirror.wire.values import SharedRoom
 from netconf.errors import NetconfError
@@ -87,7 +88,7 @@ def read_shares(reader: Reader, peers: Iterable[str]) -> tuple[dict[str, Shares]
     problems: list[str] = []
     if not found:
         return found, problems
-    names = shown_names(reader.scan_all("rooms"))
+    names, coming_again = shown_names(reader.scan_all("rooms")), reader.coming_again()
     for collection in reader.collections(f"{NETCONF}/"):
         room = room_of(collection)
         try:
@@ -98,9 +99,29 @@ def read_shares(reader: Reader, peers: Iterable[str]) -> tuple[dict[str, Shares]
         for rule in rules:
             if rule.node in found and room in names:  # no mailbox, nor a room that is gone
                 found[rule.node].rules[room] = rule
-                found[rule.node].rooms.append(_shared(room, names[room], rule))
+                shared = _shared(room, names[room], rule, coming_again.get(rule.node, 0))
+                found[rule.node].rooms.append(shared)
     return found, problems
 
 
-def _shared(room: str, name: str, rule: Rule) -> SharedRoom:
-    return SharedRoom(room, name, rule.remote, rule.pushes, rule.pulls, rule.what, mark_of(rule), shows_whole(rule))
+def _shared(room: str, name: str, rule: Rule, times: int) -> SharedRoom:
+    mark = counted_mark(mark_of(rule), times)
+    return SharedRoom(room, name, rule.remote, rule.pushes, rule.pulls, rule.what, mark, shows_whole(rule))
+
+
+class Watched:
+    """Finds out, commit by commit, whether what is shared may be another than it was."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+        self._coming_again: dict[str, int] = {}
+
+    def begin(self, reader: Reader) -> None:
+        """Take what is in a store now as known."""
+        self._sequence, self._coming_again = reader.last_sequence(), reader.coming_again()
+
+    def has_changed(self, reader: Reader) -> bool:
+        """Tell whether rooms or their lines were written since, or something that was set aside is to come again."""
+        before, self._coming_again = self._coming_again, reader.coming_again()
+        changed, self._sequence = reader.changed_collections(self._sequence)
+        return before != self._coming_again or any(parse_collection(one).kind in ("rooms", NETCONF) for one in changed)

@@ -1,0 +1,135 @@
+"""What a node sets aside of a partner comes again once its time has come, whichever of the two dials."""
+
+from collections.abc import Callable
+
+import pytest
+from share_ends import End, Stores, both, drop, keys, post, shares_of
+
+from mirror.model.nodes import Horizon
+from mirror.store.base import Writer
+from mirror.store.sqlite.store import SqliteStore
+from mirror.sync.remote import StaleCursor
+from mirror.sync.round import Round, exchange_all
+from mirror.sync.share.exchange import ShareExchange
+from mirror.sync.share.rules import Watched
+
+NOW_MS = 1_700_000_000_000
+BEHIND_MS = 3_600_000
+
+
+class Clock:
+    """The time, and by how much the clock of one node is behind, until a test sets it right."""
+
+    now = NOW_MS
+    behind = BEHIND_MS
+
+
+@pytest.fixture
+def late(make_store: Callable[..., SqliteStore]) -> Stores:
+    """Two stores that share a room, the first one's clock an hour behind."""
+    Clock.now, Clock.behind = NOW_MS, BEHIND_MS
+    pair = make_store("a", now_ms=lambda: Clock.now - Clock.behind), make_store("b", now_ms=lambda: Clock.now)
+    both(pair)
+    return pair
+
+
+class Partners:
+    """One node's dealings with its partner for one life of its daemon: what it was shown and gave is remembered."""
+
+    def __init__(self, store: SqliteStore, other: SqliteStore) -> None:
+        self._store, self._other = store, other
+        self._shares = shares_of(store, other.node)
+        self._exchange = self._make()
+
+    def _make(self) -> ShareExchange:
+        return ShareExchange(self._store, self._other.node, self._shares.scope, self._shares.rooms)
+
+    def dial(self) -> None:
+        """Do once what a link does, which begins anew when what is shared has changed."""
+        if (shares := shares_of(self._store, self._other.node)) != self._shares:
+            self._shares = shares
+            self._exchange = self._make()
+        remote = End(self._other, shares_of(self._other, self._store.node), peer=self._store.node)
+        try:
+            exchange_all(Round(self._exchange, True), remote, self._other.epoch)
+        except StaleCursor:
+            self.dial()
+
+    def compare(self) -> None:
+        """Do what is done once a day."""
+        remote = End(self._other, shares_of(self._other, self._store.node), peer=self._store.node)
+        self._exchange.must_reconcile(remote, self._other.epoch, True)
+        self._exchange.reconcile(remote, True)
+
+
+def set_right(store: SqliteStore) -> None:
+    """Have the clock set right, and the daemon's upkeep try again what is due."""
+    Clock.behind = 0
+    store.write(lambda writer: writer.retry_aside())
+    assert store.read(lambda reader: reader.aside_counts()) == {}
+
+
+@pytest.mark.parametrize("when", ["before they met", "since they met"])
+@pytest.mark.parametrize("dials", ["who is behind", "the other one"])
+def test_what_was_set_aside_comes_again_when_its_time_has_come(late: Stores, dials: str, when: str) -> None:
+    a, b = late
+    link = Partners(a, b) if dials == "who is behind" else Partners(b, a)
+    if when == "since they met":
+        link.dial()
+    post(b, "b:9", "of b")
+    link.dial()
+    assert (keys(a, "a:1"), a.read(lambda reader: reader.aside_counts())) == (set(), {"b": 1})
+    set_right(a)
+    link.dial()
+    assert keys(a, "a:1") == {"of b"}
+
+
+def test_a_comparison_in_between_does_not_take_it_for_what_a_rule_keeps_there(late: Stores) -> None:
+    a, b = late
+    link = Partners(b, a)
+    post(b, "b:9", "of b")
+    link.dial()
+    set_right(a)
+    link.compare()
+    link.dial()
+    assert keys(a, "a:1") == {"of b"}
+
+
+def test_whoever_watches_what_is_shared_hears_of_it(late: Stores) -> None:
+    a, b = late
+    post(b, "b:9", "of b")
+    Partners(b, a).dial()
+    watched = Watched()
+    a.read(watched.begin)
+    a.write(lambda writer: writer.beat())
+    assert not a.read(watched.has_changed)
+    set_right(a)
+    assert a.read(watched.has_changed)
+    assert not a.read(watched.has_changed)
+
+
+def test_what_was_deleted_and_is_forgotten_does_not_come_back_with_it(late: Stores) -> None:
+    a, b = late
+    link = Partners(b, a)
+    post(b, "b:9", "deleted here")
+    post(a, "a:1", "kept")
+    link.dial()
+    set_right(a)
+    link.dial()
+    assert keys(a, "a:1") == keys(b, "b:9") == {"deleted here", "kept"}
+    drop(a, "a:1", "deleted here")
+
+    def forget(writer: Writer) -> None:
+        writer.beat()
+        writer.advance_horizon(Horizon(writer.clock.tick(), (writer.origin(),)))
+
+    a.write(forget)
+    link.dial()
+    assert (keys(a, "a:1"), keys(b, "b:9")) == ({"kept"}, {"deleted here", "kept"})
+    Clock.now, Clock.behind = NOW_MS + 1000, BEHIND_MS
+    post(b, "b:9", "of b")
+    link.dial()
+    assert keys(a, "a:1") == {"kept"}
+    set_right(a)
+    link.dial()
+    assert keys(a, "a:1") == {"kept", "of b"}
