@@ -61,4 +61,4 @@ def note_conflicts(stage: Stage, node: SimulatedNode) -> None:
         return
     stage.outcome.conflicts += len(conflicts)
     for conflict in conflicts:
-        stage.ledger.logged(node.name, conflict.loser, conflict.winner)
+        stage.ledger.logged(node.name, conflict.loser, conflict.winner, conflict.winner_past)

@@ -87,7 +87,7 @@ class HostileSchedule:
         self.by_name = {node.name: node for node in stage.nodes}
         self.twins: list[SimulatedNode] = []
         self.parted_ms: dict[str, int] = {}
-        """When a machine was copied, by its name: what it wrote since, under its name another one wrote as well."""
+        """When a machine was copied, by its own clock: since then another one has written under its name as well."""
         if {self._twin, self._reverted} & {*self.parties}:
             for node in stage.nodes:
                 node.ask = ask_over(stage.network, node)
@@ -238,7 +238,7 @@ class HostileSchedule:
         node = chance.choice([one for one in stage.nodes if server_of(one.name) == "a"])
         twin = SimulatedNode(stage.world, node.name, image=node.memory.image())
         twin.ask = ask_over(stage.network, twin)
-        self.parted_ms.setdefault(node.name, stage.world.now)
+        self.parted_ms.setdefault(node.name, stage.world.now + node.offset)
         self.twins.append(twin)
         if chance.random() < 0.4:
             node.crash()
@@ -271,7 +271,7 @@ class HostileSchedule:
         if node.up:
             node.back_up()
             taken = stage.world.now
-            self.parted_ms.setdefault(node.name, taken)
+            self.parted_ms.setdefault(node.name, taken + node.offset)
             stage.world.sleep(chance.randint(500, 3000))
             if node.up:
                 note_conflicts(stage, node)

@@ -15,8 +15,8 @@ from mirror.model.merge import inline_body, is_item
 from mirror.model.naming import is_noticed
 from mirror.model.nodes import Vector
 from mirror.model.parts import read_parts
-from mirror.model.record import Record, Version, covers, unpack_head
-from mirror.model.stamp import stamp_ms
+from mirror.model.record import Past, Record, Version, covers, unpack_head
+from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.model.texts import ANY, is_message, named_text, naming, own_text, text_of
 
 Thing = tuple[str, str]
@@ -79,6 +79,7 @@ class Ledger:
         self._logged: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._logged_at: defaultdict[str, list[Record]] = defaultdict(list)
         self._winners: dict[tuple[str, str, Version], Version] = {}
+        self._won: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._restored: list[tuple[str, int]] = []
         self._repaired: set[str] = set()
         self._renamed: dict[str, int] = {}
@@ -110,11 +111,13 @@ class Ledger:
         name = self._name_of(record.collection)
         return by_text(record if name == record.collection else msgspec.structs.replace(record, collection=name))
 
-    def logged(self, node: str, loser: Record, winner: Version | None = None) -> None:
+    def logged(self, node: str, loser: Record, winner: Version | None = None, winner_past: Past = ()) -> None:
         """Note what a node's conflict log holds."""
         loser = self._named(loser)
         if winner is not None:
             self._winners[loser.collection, loser.key, loser.version] = winner
+            won = Record(loser.collection, loser.key, *winner, 1, past=winner_past)
+            self._won[loser.collection, loser.key].append(won)
         self._logged[loser.collection, loser.key].append(loser)
         self._logged_at[node].append(loser)
 
@@ -127,13 +130,13 @@ class Ledger:
         self._repaired.add(node)
 
     def renamed(self, node: str, since_ms: int) -> None:
-        """Note that what a node wrote since a moment bears another name: its machine was copied then, or put back."""
+        """Note that what a node stamped since a moment bears another name: its machine was copied then, or put back."""
         self._renamed[node] = since_ms
 
     def _is_written_anew(self, write: Write, record: Record) -> bool:
         """Tell whether a version has another stamp or origin now than its writer was told."""
         repaired = write.node in self._repaired and stamp_ms(record.stamp) > write.at + REPAIRED_MS
-        return repaired or (write.node in self._renamed and write.at >= self._renamed[write.node])
+        return repaired or (write.node in self._renamed and record.stamp > make_stamp(self._renamed[write.node]))
 
     def problems(self, held: Mapping[Thing, Record], nodes: Container[str] | None = None) -> Iterator[str]:
         """Yield what is missing or came back, given what all nodes hold in the end, or just some ``nodes``."""
@@ -162,10 +165,10 @@ class Ledger:
 
     def _says_still(self, record: Record, final: dict[Thing, Record]) -> bool:
         """Tell whether anybody says what a version said, whenever; or that was replaced by who wrote later."""
-        thing = (record.collection, record.key)
-        if record.dead or any(other.stamp > record.stamp for other in self._written[thing]):
+        things = self._places(record)
+        if record.dead or any(other.stamp > record.stamp for thing in things for other in self._written[thing]):
             return True
-        shown = [*([final[thing]] if thing in final else []), *self._logged[thing]]
+        shown = [one for thing in things for one in (*([final[thing]] if thing in final else []), *self._logged[thing])]
         if any(one.dead for one in shown):
             return True
         if kind_of(record.collection).rule is MergeRule.FIELDS:
@@ -179,6 +182,14 @@ class Ledger:
                 if part.edit.stamp == record.stamp and is_noticed(name)
             )
         return any((one.body, one.content) == (record.body, record.content) for one in shown)
+
+    def _places(self, record: Record) -> list[Thing]:
+        """Return where a version may be: a message of an id that users make up may stand beside others of that id."""
+        plain, filed = split_key(record.key)
+        if not is_message(record) or filed:
+            return [(record.collection, record.key)]
+        text = text_of(record, lambda one: own_text(one, inline_body))
+        return [(record.collection, record.key), (record.collection, filed_key(plain, text))]
 
     # -- what drafts said -------------------------------------------------------------------------
 
@@ -219,9 +230,7 @@ class Ledger:
 
     def _accounted(self, record: Record, final: dict[Thing, Record]) -> bool:
         thing = (record.collection, record.key)
-        if self.strangers and any(
-            other != record and covers(other, record) for other in [*self._known[thing], *self._logged[thing]]
-        ):
+        if self.strangers and self._seen_by_others(record):
             return True  # whether that is so is for the stranger to say
         if self.strangers and any(other.dead and other.born == record.stamp for other in self._known[thing]):
             return True  # deleted by who had seen it under an origin that a stranger gave it: a birth tells the stamp
@@ -253,6 +262,13 @@ class Ledger:
             not other.dead and (other.body, other.content) == text and _rank(other) > _rank(record)
             for other in self._known[thing]
         )
+
+    def _seen_by_others(self, record: Record) -> bool:
+        """Tell whether any version that was met says that it has seen this one, those included that just won."""
+        thing = record.collection, record.key
+        met = [one for one in [*self._known[thing], *self._logged[thing]] if one != record]
+        won = [one for one in self._won[thing] if one.version != record.version]
+        return any(covers(one, record) for one in [*met, *won])
 
     def _of_one_id(self, record: Record, final: dict[Thing, Record]) -> Iterator[Record]:
         """Yield what is held, or lost, under the other keys of a message's id: where its own has another text.

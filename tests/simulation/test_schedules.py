@@ -1,12 +1,16 @@
 """A few dozen schedules; 'ctdlmirror-sim --seeds N' runs any number."""
 
+import msgspec
 import pytest
 
 from mirror.model.draft import Draft, base_of
 from mirror.model.edit import with_fields
-from mirror.model.merge import merge
-from mirror.model.record import Record, pack_head
-from mirror.simulation.ledger import Deed, Ledger, Said
+from mirror.model.keys import filed_key
+from mirror.model.merge import inline_body, merge
+from mirror.model.record import Record, Version, pack_head
+from mirror.model.stamp import make_stamp
+from mirror.model.texts import own_text
+from mirror.simulation.ledger import REPAIRED_MS, Deed, Ledger, Said
 from mirror.simulation.schedule import run_seed
 
 
@@ -77,3 +81,43 @@ def test_the_ledger_notices_a_deletion_that_did_not_hold() -> None:
     ledger = Ledger()
     ledger.acknowledged("b", 0, Deed(None, {"a": 10}, Said(Draft("users", "k", base_of(record), dead=True), b"")))
     assert len(list(ledger.problems({("users", "k"): record}))) == 1
+
+
+def test_the_ledger_takes_a_strangers_word_for_what_it_saw_where_its_version_just_won() -> None:
+    written = with_fields(None, "users", "k", {"name": "written"}, 10, "a")
+    theirs = with_fields(None, "users", "k", {"name": "theirs"}, 15, "m")
+    anew = msgspec.structs.replace(with_fields(None, "users", "k", {"name": "anew"}, 30, "m"), born=30)
+    ledger = Ledger()
+    ledger.strangers = True
+    ledger.acknowledged("a", 0, Deed(written))
+    final = {("users", "k"): anew}
+    ledger.logged("a", theirs, Version(20, "x"))
+    assert len(list(ledger.problems(final))) == 1
+    ledger.logged("a", theirs, Version(20, "x"), (("a", 10),))
+    assert list(ledger.problems(final)) == []
+
+
+def test_the_ledger_looks_for_what_was_written_anew_beside_other_messages_of_its_id() -> None:
+    stamp = make_stamp(10 * REPAIRED_MS)
+    ahead = Record("messages/r", "id:of a user", stamp, "a", stamp, body=b"ahead")
+    other = msgspec.structs.replace(ahead, stamp=5, born=5, origin="m", body=b"other")
+    ledger = Ledger()
+    ledger.acknowledged("a", 0, Deed(ahead))
+    ledger.repaired("a")
+    final = {("messages/r", "id:of a user"): other}
+    assert len(list(ledger.problems(final))) == 1
+    for body in (b"ahead", b"a third one"):
+        key = filed_key("id:of a user", own_text(msgspec.structs.replace(ahead, body=body), inline_body))
+        beside = msgspec.structs.replace(ahead, key=key, stamp=7, born=7, origin="a~1", body=b"ahead")
+        assert len(list(ledger.problems({**final, (beside.collection, key): beside}))) == (body != b"ahead")
+
+
+def test_the_ledger_looks_for_a_renewed_stores_versions_by_their_stamps() -> None:
+    before, since = (Record("files/r", key, make_stamp(ms), "a", 1, body=b"x") for key, ms in (("k", 500), ("l", 1500)))
+    ledger = Ledger()
+    for at, record in ((1500, before), (500, since)):  # by a clock that is wrong
+        ledger.acknowledged("a", at, Deed(record))
+    ledger.renamed("a", 1000)
+    final = {("files/r", "l"): msgspec.structs.replace(since, origin="a~1")}
+    assert [problem.partition(":")[0] for problem in ledger.problems(final)] == ["acknowledged at a and missing"]
+    assert list(ledger.problems({**final, ("files/r", "k"): before})) == []
