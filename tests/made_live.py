@@ -26,6 +26,7 @@ class LiveServer(Server):
 
     now: int = CREATED + 1000
     passwords: dict[int, str] = field(default_factory=dict)
+    banners: dict[str, str] = field(default_factory=dict)
     somebody: bool = True
     asked: Lines = field(default_factory=list)
     before: Callable[[bytes], None] = field(default=lambda _command: None)
@@ -135,8 +136,8 @@ class LiveServer(Server):
         room = self.rooms[session.room]
         return f"200 {room.get('QRexpire_mode', '0')}|{room.get('QRexpire_value', '0')}\n".encode()
 
-    def _mesg(self, _rest: str, _session: "Session") -> bytes:
-        return _listing([])
+    def _mesg(self, rest: str, _session: "Session") -> bytes:
+        return _listing(self.banners if rest == "?" else [self.banners[rest]])
 
     def _msgs(self, _rest: str, session: "Session") -> bytes:
         return _listing(f"{number}||{CREATED + 300}" for number in self.lists[session.room])

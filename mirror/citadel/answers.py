@@ -3,7 +3,8 @@
 Bytes in, values out; no I/O, no clock.  Facts: version 980, recording 13-follow-admin-socket.
 """
 
-from collections.abc import Iterable, Mapping, Set
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from mirror.formats.server_own import is_own_setting
@@ -18,6 +19,7 @@ RESOLUTION_S = 1
 """Seconds within which two changes of a room may bear one time."""
 
 Lines = list[bytes]
+_ROOM_NUMBER = re.compile(rb"100 Network settings for room #(\d+)")
 
 
 def read_settings(lines: Lines) -> tuple[int, frozenset[bytes]]:
@@ -63,6 +65,16 @@ def read_rooms(lines: Lines) -> dict[bytes, RoomLine]:
     return rooms
 
 
+def setting(settings: Iterable[bytes], name: bytes) -> bytes:
+    """Return the value of a setting, nothing where it is not set."""
+    return next((line.partition(b"|")[2] for line in settings if line.startswith(name + b"|")), b"")
+
+
+def names_of_users(lines: Lines) -> list[bytes]:
+    """Return the users' names (``LIST``)."""
+    return [line.partition(b"|")[0] for line in lines]
+
+
 def read_users(lines: Lines) -> frozenset[bytes]:
     """Return all that is said of users but when they called last, how often, and what they posted (``LIST``)."""
     return frozenset(b"|".join(line.split(b"|")[:3]) for line in lines)
@@ -89,7 +101,36 @@ def moved(before: Mapping[bytes, RoomLine], now: Mapping[bytes, RoomLine], looke
     return Moved(rooms, others)
 
 
+AT_A_ROOM = (b"GNET", b"GETR", b"GETA", b"GPEX room")
+"""What a room is asked for besides its messages; only the first of these tells its number."""
+ITS_MESSAGES = b"MSGS ALL|0|0|4"
+
+
+class Room(NamedTuple):
+    """What a room told of itself: its number, how it looks (its parameters, aide, expiry), and its messages."""
+
+    number: int
+    face: int
+    messages: list[int]
+
+
+def read_room(answers: Sequence[Lines]) -> Room | None:
+    """Return what a room answered to GOTO, AT_A_ROOM and perhaps ITS_MESSAGES, None where it cannot be entered."""
+    entered, settings, *face = answers
+    number = _ROOM_NUMBER.match(settings[0]) if settings else None
+    if not entered or not entered[0].startswith(b"2") or number is None:
+        return None
+    told = read_numbers(face[3]) if len(face) > 3 else []
+    return Room(int(number[1]), hash(tuple(line for answer in face[:3] for line in answer)), told)
+
+
 def read_numbers(lines: Iterable[bytes]) -> list[int]:
-    """Return the messages that a room lists (``MSGS ALL``)."""
+    """Return the messages that a room lists."""
     numbers = (line.partition(b"|")[0] for line in lines)
     return [int(number) for number in numbers if number.isdigit()]
+
+
+def read_account(account: Lines, addresses: Lines) -> int:
+    """Return what stands for a user's account and addresses, but for what a log-in changes (``AGUP``, ``AGEA``)."""
+    fields = account[0].split(b"|") if account else []
+    return hash((*fields[:3], *fields[5:7], *fields[8:], *addresses))

@@ -5,14 +5,15 @@ Tells its progress to whoever wants to show it, and returns what it did; asks no
 """
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.importer import Importer, Room, forget_place
+from mirror.citadel.importer import Importer, forget_place
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
 from mirror.citadel.pieces import Wanted, fetch_messages
+from mirror.citadel.posted import Known
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.config import CONFIG_FILE, Address, Config, ConfigError
 from mirror.formats.migr import Broken, Element
@@ -48,8 +49,7 @@ class Taken(NamedTuple):
 
     report: Report
     fetched: Fetched | None = None
-    rooms: Mapping[int, Room] = {}
-    """All that the server has, by their numbers."""
+    known: Known | None = None
 
     @property
     def why_incomplete(self) -> str:
@@ -127,7 +127,7 @@ def copy_server(
         client.quit()
     finally:
         client.channel.close()
-    taken = Taken(report, fetched, importer.rooms)
+    taken = Taken(report, fetched, importer.known)
     if accepted.incomplete or not taken.why_incomplete:
         for name in (source, door):
             mark_ended(store, name)

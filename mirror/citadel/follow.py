@@ -1,33 +1,29 @@
 """Following a live Citadel server: what happens there is here soon after, and nothing is written into it.
 
-One connection stays, over which cheap questions tell each second what moved (mirror.citadel.answers).  What these
-cannot tell, and what is new at all, comes by a look at the server's export, which is hung up before its messages
-(mirror.citadel.bootstrap): that costs the server more, so it is asked for when something is known to have changed, and
-else now and again (mirror.citadel.pace).  At rest nothing is written.  Knows no configuration and no supervision.
+One connection stays, over which cheap questions tell each second what moved (mirror.citadel.asked), and messages that
+are new in rooms or gone from them are taken over (mirror.citadel.rooms).  All else comes by a look at the server's
+export, which is hung up before its messages (mirror.citadel.bootstrap): that costs the server more, so it is asked for
+when something else is known to have changed, and now and again (mirror.citadel.pace).  At rest nothing is written.
+Knows no configuration and no supervision.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from mirror.citadel.answers import (
-    Moved,
-    RoomLine,
-    moved,
-    read_rooms,
-    read_settings,
-    read_time,
-    read_users,
-    somebody_is_there,
-)
+from mirror.citadel.asked import Asked, Often, passwords_of
 from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.leftovers import fetch_leftovers
 from mirror.citadel.look import HeldBack, Verdict
 from mirror.citadel.pace import Pace
+from mirror.citadel.posted import Known
 from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted
+from mirror.citadel.rooms import Listing, RoomLooks
+from mirror.formats.server_own import Use
 from mirror.store.base import Store
 
 YIELD_EVERY = 64 * 1024
@@ -38,12 +34,15 @@ class Settings(msgspec.Struct, frozen=True):
     """How a server is followed; all times in seconds.
 
     ``look_s``: each so often it is asked whether anything moved at all, and while somebody is logged in there, in which
-    rooms; ``idle_look_s`` is the same for rooms while nobody is.  ``export_s``: so often at least all but the messages
-    is asked for.  ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.
+    rooms; ``idle_look_s`` is the same for rooms while nobody is.  ``users_s``: each so often accounts are asked for,
+    a thousand at once; ``sweep_s``: at least so often files and system messages, ``export_s``: all but the messages.
+    ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.
     """
 
     look_s: float = 1.0
     idle_look_s: float = 5.0
+    users_s: float = 10.0
+    sweep_s: float = 60.0
     export_s: float = 300.0
     rooms: tuple[str, ...] = ()
 
@@ -102,14 +101,10 @@ class Following:
         self._directory = directory or (place if isinstance(place, Path) else None)
         self._settings = settings
         self._sleep, self._clock, self._now = sleep, clock, now
-        self._export = Pace(settings.export_s)
+        self._export, self._files = Pace(settings.export_s), Pace(settings.sweep_s)
         self._verdict = Verdict.HOLD
-        self._highest = -1
-        self._values: frozenset[bytes] = frozenset()
-        self._users: frozenset[bytes] = frozenset()
-        self._rooms: dict[bytes, RoomLine] = {}
-        self._looked = 0
-        self._listed_at = 0.0
+        self._known: Known | None = None
+        self._looks: RoomLooks | None = None
         self._given_way = 0
 
     def run(self) -> None:
@@ -120,12 +115,15 @@ class Following:
         client = log_in(self._place, self._user, self._password)
         try:
             self.state = FollowState(client.node_name(), self._now())
-            self._export = Pace(self._settings.export_s)
+            settings = self._settings
+            asked = Asked(client, Often(settings.idle_look_s, settings.users_s), self._clock)
+            self._export, self._files = Pace(settings.export_s), Pace(settings.sweep_s)
+            self._known = self._looks = None
             # What changes while all is looked at moves after this, so the next look finds it.
-            self._ask(client, list_all=True)
+            asked.begin(lambda: self._sleep(0))
             while True:
-                self._look(client)
-                self._sleep(self._settings.look_s)
+                self._look(client, asked)
+                self._sleep(settings.look_s)
         finally:
             client.channel.close()
 
@@ -143,42 +141,51 @@ class Following:
 
     # -- looks ------------------------------------------------------------------------------------
 
-    def _look(self, client: CitadelClient) -> None:
-        began = self._now()
-        found = self._ask(client)
-        if found.rooms or found.others:
-            self._export.wanted = True
-        self.state.behind = self._export.wanted
+    def _look(self, client: CitadelClient, asked: Asked) -> None:
+        began, state = self._now(), self.state
+        found = asked.ask()
+        self._export.wanted |= found.others
+        if found.rooms and self._looks is not None and self._known is not None:
+            self._look_at_rooms(client, asked, found.rooms, self._looks, self._known)
         if self._export.due(self._clock()):
-            self._look_at_all()
-        self.state.looks += 1
-        self.state.commands = client.commands
-        if not self._export.wanted:
-            self.state.last_look = began
-        self.state.behind = self._export.wanted
+            state.behind = True
+            self._look_at_all(asked)
+        elif self._files.due(self._clock()):
+            self._look_at_files(client)
+        state.looks += 1
+        state.commands = client.commands
+        state.behind = self._export.wanted
+        if not state.behind:
+            state.last_look = began
 
-    def _ask(self, client: CitadelClient, list_all: bool = False) -> Moved:
-        """Ask what moved since this was asked last."""
-        answers = client.ask_all([b"CONF LISTVAL", b"RWHO"])
-        highest, values = read_settings(answers[0])
-        changed, posted = values != self._values, highest != self._highest
-        self._highest, self._values = highest, values
-        waited = self._clock() - self._listed_at >= self._settings.idle_look_s
-        if not (list_all or posted or waited or somebody_is_there(answers[1])):
-            return Moved(frozenset(), changed)
-        self._listed_at = self._clock()
-        return self._list(client, changed)
+    def _look_at_rooms(
+        self, client: CitadelClient, asked: Asked, names: Set[bytes], looks: RoomLooks, known: Known
+    ) -> None:
+        """Take over what is new and gone in rooms that moved."""
+        told, changed = asked.list_rooms(names)
+        listings: dict[int, Listing] = {}
+        for name, room in told.items():
+            use = known.rooms[room.number].use if room.number in known.rooms else None
+            changed |= use is None
+            if use is Use.PEOPLE:
+                listings[room.number] = Listing(asked.changed(name), room.messages)
+        outcome = looks.take(client, listings)
+        # What is done to users and rooms is told in one room, whatever else shows it.
+        self._export.wanted |= changed or outcome.left or asked.aide_room in outcome.new
+        self.state.written += outcome.applied.written
+        self.state.deleted += outcome.deleted
 
-    def _list(self, client: CitadelClient, others: bool) -> Moved:
-        """Ask for the lists of rooms and users, and tell what moved; ``others``, whether anything else did."""
-        time, rooms, users, floors = client.ask_all([b"TIME", b"LKRA", b"LIST", b"LFLR"])
-        lines, told = read_rooms(rooms[1:-1]), read_users([*users, *floors])
-        found = moved(self._rooms, lines, self._looked)
-        others = others or found.others or told != self._users
-        self._rooms, self._users, self._looked = lines, told, read_time(time[0])
-        return Moved(found.rooms, others)
+    def _look_at_files(self, client: CitadelClient) -> None:
+        """Take over files of rooms and system messages."""
+        assert self._known is not None
+        began, known = self._clock(), self._known
+        fetched = fetch_leftovers(client, self._store, known.node, known.file_rooms, self._directory)
+        self._export.wanted |= any(one not in self.state.held for one in fetched.held)
+        self.state.written += fetched.applied.written
+        self.state.deleted += fetched.deleted
+        self._files.asked(began, self._clock())
 
-    def _look_at_all(self) -> None:
+    def _look_at_all(self, asked: Asked) -> None:
         """Take over all that the server has, by its export."""
         began, verdict = self._clock(), self._verdict
         accepted = Accepted(deletions=verdict is Verdict.DELETE, keep=verdict is Verdict.KEEP)
@@ -196,7 +203,11 @@ class Following:
         if self._verdict is verdict:
             self._verdict = Verdict.HOLD
         self._note(taken)
+        assert taken.known is not None
+        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known)
+        asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
         self._export.asked(began, self._clock())
+        self._files.asked(began, self._clock())
 
     def _give_way(self, _stage: ServerStage, done: int) -> None:
         """Let others have their turn while an export is read."""

@@ -7,10 +7,9 @@ interrupted goes on where it was.  Of what the server said when it was looked at
 new or was changed is written, and messages that it has still are not even read.
 """
 
-import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
@@ -18,9 +17,10 @@ from mirror.citadel.listed import NOWHERE, Listed, Reference
 from mirror.citadel.look import HIGHEST_KEY, Identity, Look
 from mirror.citadel.marks import Visits, changes, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
+from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
-from mirror.formats.errors import BadMessage, CitadelError
+from mirror.formats.errors import CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
     imported_origin,
@@ -31,7 +31,6 @@ from mirror.formats.keys import (
     seconds_stamp,
     stamp_in_time,
 )
-from mirror.formats.message import Message, parse_message
 from mirror.formats.migr import Broken, Element, Skipped, read_elements
 from mirror.formats.numbers import parse_number, split_numbers
 from mirror.formats.sequence_set import readable_set
@@ -81,28 +80,6 @@ _KINDS_OF: dict[str, tuple[str, ...]] = {
 _NOT_READ = (Use.QUEUE, Use.KILLED, Use.LEFT_OUT)
 _NEVER_OURS = (Use.CONFIGURATION, Use.USER_CONFIGURATION, Use.QUEUE)
 _KINDS = frozenset(kind for kinds in _KINDS_OF.values() for kind in kinds)
-
-
-class Room(NamedTuple):
-    """What later elements need to know of a room."""
-
-    name: str
-    password: str
-    generation: str
-    stamp: int
-    changed: int
-    """When it was last changed, as far as that is known: no message in it is later; else the least stamp there is."""
-    use: Use
-
-
-class Posted(NamedTuple):
-    """A message of the export: its number, the line it is on, what it says, its bytes, and the head of its record."""
-
-    number: int
-    line: int
-    message: Message
-    data: bytes
-    head: bytes
 
 
 BLOCK = 1024 * 1024
@@ -192,6 +169,11 @@ class Importer:
         finally:
             self._close()
         return self.report
+
+    @property
+    def known(self) -> Known:
+        """What is needed to look at single rooms, once all but the messages was read."""
+        return Known(self.report.node, self._created, self.rooms, self.file_rooms)
 
     def _close(self) -> None:
         self._listed.close()
@@ -484,7 +466,7 @@ class Importer:
             ours = any(self.rooms[room].use in (*_KEPT, Use.LEFT_OUT) for room, _ in rooms)
             self.report.passed_over += not references and not ours
             return
-        posted = self._read_message(number, element)
+        posted = read_posted(element, number)
         self._place_referenced(posted, references)
         placed = [
             self._place_in_room(room, posted, bool(references)) if wanted else self.rooms[room].use in _KEPT
@@ -495,18 +477,6 @@ class Importer:
         self.report.notice(f"line {element.line}: <message>: message {number} is in no room; kept in 'orphans'")
         key = key_of_id(MESSAGE_PREFIX, message_id(posted.message, self.report.node, number))
         self._draft(ORPHANS, key, self._created, posted.head, posted.data, str(number))
-
-    def _read_message(self, number: int, element: Element) -> Posted:
-        try:
-            data = binascii.a2b_base64("".join(element.children.get("msg_text", "").split()), strict_mode=True)
-        except binascii.Error as error:
-            raise ValueError(f"message {number}: its base64 is broken: {error}") from None
-        try:
-            message = parse_message(data)
-        except BadMessage as error:
-            raise BadMessage(f"message {number}: {error}") from None
-        head = pack_head(replicated(element.name, element.children))
-        return Posted(number, element.line, message, data, head)
 
     def _place_in_room(self, room: int, posted: Posted, referenced: bool) -> bool:
         """Keep a message that a room lists as what the room is for; tells whether it is kept."""

@@ -8,7 +8,6 @@ nothing is written.
 
 import enum
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
@@ -16,25 +15,22 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from mirror.citadel.marks import Change, delete_marks
+from mirror.citadel.marks import Change
 from mirror.citadel.seed import seed
+from mirror.citadel.taking import act_for_place, take_changes, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import imported_origin
 from mirror.model.applied import Applied
 from mirror.model.fields import values_of
 from mirror.model.judge import finding
-from mirror.model.keys import split_key
-from mirror.model.kinds import Collection, parse_collection, room_of
-from mirror.model.record import Record
+from mirror.model.kinds import parse_collection, room_of
 from mirror.model.status import Status
-from mirror.store.base import PAGE_RECORDS, Acting, Allows, Reader, Store, Writer, everything
-from mirror.sync.foreign.plan import There, gone, held_back, plan
-from mirror.sync.foreign.take import carry_out, delete, forget, news, take
+from mirror.store.base import PAGE_RECORDS, Allows, Reader, Store, Writer, everything
+from mirror.sync.foreign.plan import There, gone, held_back
+from mirror.sync.foreign.take import news, take
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
-MAX_CONFLICTS = 100_000
-"""Conflicts that a place may make before some are resolved: as many as a mirror."""
 
 ROOMS, NETCONF, VISITS = "rooms", "netconf", "visits"
 MESSAGES = "messages/"
@@ -101,6 +97,17 @@ def place_of(node: str) -> str:
     return imported_origin(node)
 
 
+def remembered(reader: Reader, place: str) -> Remembered | None:
+    """Return what is remembered of a server besides the statuses; None before it was looked at."""
+    text = reader.meta_text(f"place:{place}")
+    return msgspec.json.decode(text, type=Remembered) if text else None
+
+
+def remember(writer: Writer, place: str, what: Remembered) -> None:
+    """Remember that of a server."""
+    writer.set_meta(f"place:{place}", msgspec.json.encode(what).decode())
+
+
 class Look:
     """Use once: ``begin``, ``tell`` and ``has``, ``flush`` now and again, ``delete_missing``, ``end``."""
 
@@ -129,16 +136,12 @@ class Look:
     # -- what is remembered -----------------------------------------------------------------------
 
     def _recall(self) -> Remembered | None:
-        text = self._store.read(lambda reader: reader.meta_text(self._meta()))
-        return msgspec.json.decode(text, type=Remembered) if text else None
-
-    def _meta(self) -> str:
-        return f"place:{self.place}"
+        return self._store.read(lambda reader: remembered(reader, self.place))
 
     def _remember(self) -> None:
-        text = msgspec.json.encode(self.now).decode()
-        if self._store.read(lambda reader: reader.meta_text(self._meta())) != text:
-            self._store.write(lambda writer: writer.set_meta(self._meta(), text))
+        now = self.now
+        if self._recall() != now:
+            self._store.write(lambda writer: remember(writer, self.place, now))
 
     def begin(self, identity: Identity, accept_older: bool = False) -> None:
         """Begin, once it is known which state of the server this is.  Raises OtherThanLast."""
@@ -234,9 +237,9 @@ class Look:
             return
 
         def job(writer: Writer) -> Applied:
-            self._act(writer)
+            act_for_place(writer, self.place)
             applied = take(writer, self.place, new, looked=self._looked)
-            applied += _take_changes(writer, _where_kept(writer, self.place, changes), self._looked)
+            applied += take_changes(writer, self.place, changes, self._looked)
             if also is not None:
                 also(writer)
             return applied
@@ -376,9 +379,8 @@ class Look:
         for names in pages(self._missing(collection)):
 
             def job(writer: Writer, foreign: Sequence[str] = names) -> Applied:
-                self._act(writer)
-                missing = forget(writer, self.place, writer.statuses(self.place, collection, foreign))
-                return delete_marks(writer, self.place, missing) + delete(writer, missing)
+                act_for_place(writer, self.place)
+                return take_missing(writer, self.place, writer.statuses(self.place, collection, foreign))
 
             applied = self._store.write(job)
             self.applied += applied
@@ -388,9 +390,6 @@ class Look:
         """Forget that the server ever had what is missing, so that it is the mirror's own."""
         for names in pages(self._missing(collection)):
             self._store.write(lambda writer, foreign=names: writer.drop_statuses(self.place, collection, foreign))  # type: ignore[misc]
-
-    def _act(self, writer: Writer) -> None:
-        writer.act_for(Acting(f"place {self.place}", MAX_CONFLICTS))
 
     def _heap(self, collection: str) -> int:
         number = self._heaps.get(collection)
@@ -405,47 +404,6 @@ def _emptying_order(collection: str) -> tuple[bool, bool, str]:
     """A room's sharing goes first, for the reasons of mirror.model.containers; visits before the messages they mark."""
     kind = parse_collection(collection).kind
     return kind != NETCONF, kind != VISITS, collection
-
-
-def _where_kept(writer: Writer, place: str, changes: Sequence[Change]) -> list[Change]:
-    """Return changes of the marks of messages under the keys that those have now: there may be others of their ids."""
-    numbers: dict[str, set[str]] = defaultdict(set)
-    for one in changes:
-        numbers[_messages_of(one)].add(str(one.number))
-    keys = {
-        (collection, status.foreign): status.key
-        for collection, of_it in numbers.items()
-        for status in writer.statuses(place, collection, of_it)
-        if split_key(status.key)[1]
-    }
-    found = [keys.get((_messages_of(one), str(one.number))) for one in changes] if keys else []
-    return [one.with_message(key) if key else one for one, key in zip(changes, found)] if keys else list(changes)
-
-
-def _messages_of(change: Change) -> str:
-    told = change.now.record.collection if change.now is not None else change.last.collection if change.last else ""
-    return str(Collection("messages", room_of(told)))
-
-
-def _take_changes(writer: Writer, changes: Sequence[Change], looked: bool) -> Applied:
-    """Take over what changed of marks."""
-    told = [(one.now, one.last) for one in changes if one.now is not None]
-    held = {
-        (record.collection, record.key): record
-        for collection, keys in _keys(one.record for one, _ in told).items()
-        for record in writer.get_many(collection, keys)
-    }
-    steps = [
-        (now, plan(last, held.get((now.record.collection, now.record.key)), now, looked=looked)) for now, last in told
-    ]
-    return carry_out(writer, steps) + delete(writer, [one.last for one in changes if one.now is None and one.last])
-
-
-def _keys(records: Iterable[Record]) -> dict[str, list[str]]:
-    keys: dict[str, list[str]] = defaultdict(list)
-    for record in records:
-        keys[record.collection].append(record.key)
-    return keys
 
 
 def _highest_of_old(reader: Reader) -> int:

@@ -64,6 +64,11 @@ class Sets(NamedTuple):
         sets = {SEEN: self.seen, ANSWERED: self.answered}
         return {name: True for name, one in sets.items() if number in one.numbers}
 
+    @property
+    def highest(self) -> int:
+        """The greatest number that may be marked."""
+        return max(self.seen.numbers.highest, self.answered.numbers.highest)
+
     def since(self, old: Mapping[str, bool], number: int) -> dict[str, bool]:
         """Return the marks of a message; of what these sets do not tell, what it was before."""
         sets = {SEEN: self.seen, ANSWERED: self.answered}

@@ -58,6 +58,12 @@ class Follower:
             store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9
         )
 
+    def let_exports_take(self, server: LiveServer, seconds: float) -> None:
+        def before(command: bytes) -> None:
+            self.time += seconds * (command == b"MIGR export")
+
+        server.before = before
+
     def tell(self, story: Story) -> None:
         self._story = story
         with pytest.raises(Told):
@@ -77,12 +83,12 @@ def texts(store: Store, collection: str = LOBBY) -> list[str]:
 
 
 def state(store: Store) -> dict[str, dict[str, object]]:
-    """Return all that is alive, without versions; bodies without the newline at their end."""
+    """Return all that is alive, without versions; of messages the fields in any order, without a newline at the end."""
 
     def said(record: Record, body: bytes) -> object:
         if kind_of(record.collection).rule is MergeRule.FIELDS:
             return {name: value for name, value in values_of(record).items() if value}
-        return body.rstrip(b"\0").rstrip(b"\n") or record.head
+        return sorted(part.rstrip(b"\n") for part in body[3:].split(b"\0")) if body else record.head
 
     def job(reader) -> dict[str, dict[str, object]]:
         found = {
@@ -159,6 +165,158 @@ def test_what_only_an_export_tells_is_asked_for_as_soon_as_it_shows(
     follower.tell(story())
     copy_server(other, directory)
     assert state(store) == state(other)
+
+
+def refuse_exports(server: LiveServer) -> None:
+    """Have a server hang up when it is asked for an export."""
+
+    def before(command: bytes) -> None:
+        if command == b"MIGR export":
+            raise HungUp
+
+    server.before = before
+
+
+def test_messages_that_are_new_gone_moved_copied_or_replaced_need_no_export(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """With their marks: those of the room that they are in, as the visitors' sets were told last."""
+    store, other = make_store("m"), make_store("n")
+    item = server.post(2, "item", euid="ev")
+    server.visit(2, 2, f"1:{item}")
+    server.visit(1, 1, "1,3")
+    follower = Follower(store, directory)
+    follower.let_exports_take(server, 10)
+
+    def story() -> Story:
+        first, second, third = server.lists[1]
+        refuse_exports(server)
+        yield
+        server.post(1, "four")
+        server.delete(1, first)
+        server.now += 1
+        yield
+        server.move(1, 2, second)
+        server.now += 1
+        yield
+        server.lists[2].append(third)
+        server.touch(2)
+        server.now += 1
+        yield
+        server.post(2, "another item", euid="ev")
+        yield
+        server.before = lambda _command: None
+
+    follower.tell(story())
+    copy_server(other, directory)
+    assert state(store) == state(other)
+    assert texts(store) == ["four", "three"] and texts(store, TALK) == ["another item", "three", "two"]
+    assert follower.following.state.exports == 1
+
+
+def test_a_move_is_one_act(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store = make_store("m")
+    transactions: list[tuple[list[str], list[str]]] = []
+    follower = Follower(store, directory)
+
+    def story() -> Story:
+        store.watch(lambda: transactions.append((texts(store), texts(store, TALK))))
+        server.move(1, 2, server.lists[1][0])
+        yield
+
+    follower.tell(story())
+    assert transactions == [(["three", "two"], ["one"])]
+
+
+def test_a_room_that_changes_again_in_the_second_of_a_look_is_looked_at_again(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+
+    def story() -> Story:
+        refuse_exports(server)
+        server.post(1, "four")
+        yield
+        server.post(1, "five")
+        server.highest -= 1  # nothing but the list of the room shows it
+        yield
+        assert texts(store) == ["five", "four", "one", "three", "two"]
+        server.highest += 1
+
+    Follower(store, directory).tell(story())
+
+
+def test_two_rooms_that_swap_names_are_told_apart(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store, other = make_store("m"), make_store("n")
+
+    def story() -> Story:
+        server.rooms[1]["QRname"], server.rooms[2]["QRname"] = "Talk", "Lobby"
+        server.touch(1, 2)
+        server.post(1, "four")
+        yield
+        yield
+
+    Follower(store, directory).tell(story())
+    copy_server(other, directory)
+    assert state(store) == state(other)
+    assert texts(store) == ["four", "one", "three", "two"]
+
+
+@pytest.mark.parametrize("change", ["password", "aide", "bio", "invitation"])
+def test_what_shows_in_no_list_is_found(make_store: Make, server: LiveServer, directory: Path, change: str) -> None:
+    """A password by the sweep of accounts, an aide by the room's look, a bio and an invitation by a room of the
+    server's in which something is new."""
+    server.room(4, "Aide")
+    server.room(5, "0000000002.My Citadel Config")
+    server.settings["c_aideroom"] = "Aide"
+    store = make_store("m")
+
+    def invite() -> None:
+        server.visit(1, 1, "")
+        server.post(4, "admin was invited to Lobby")
+
+    def write_bio() -> None:
+        server.lists[5].append(server.hold("bio"))
+        server.users[2]["u_msgnum_bio"] = str(server.highest)
+        server.touch(5)
+
+    def make_aide() -> None:
+        server.rooms[1]["QRroomaide"] = "2"
+        server.touch(1)
+
+    def set_password() -> None:
+        server.passwords[2] = "new"
+        server.users[2]["u_password"] = "new"
+
+    changes = {"password": set_password, "aide": make_aide, "bio": write_bio, "invitation": invite}
+
+    def story() -> Story:
+        server.now += 10
+        yield
+        before = (follower.following.state.exports, state(store))
+        changes[change]()
+        yield
+        yield
+        assert follower.following.state.exports == before[0] + 1
+        assert state(store) != before[1]
+
+    follower = Follower(store, directory, Settings(users_s=1))
+    follower.tell(story())
+
+
+def test_files_are_swept(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store = make_store("m")
+
+    def story() -> Story:
+        server.banners["hello"] = "Welcome"
+        refuse_exports(server)
+        for _ in range(7):
+            yield
+        assert store.read(lambda reader: reader.get("system-messages", "hello")) is not None
+
+    follower = Follower(store, directory, Settings(sweep_s=5))
+    follower.let_exports_take(server, 10)
+    follower.tell(story())
 
 
 def test_marks_that_show_nowhere_come_with_the_next_export(
@@ -242,9 +400,10 @@ def test_a_connection_that_is_lost_at_any_command_loses_nothing(
         server.delete(2, server.lists[2][0])
         server.visit(1, 2, f"1:{server.highest}")
         server.post(1, f"text {server.highest}")
-        yield
+        for _ in range(7):
+            yield
 
-    for cut in range(0, 200, 3):
+    for cut in range(0, 600, 7):
         left = cut
 
         def fail(_command: bytes) -> None:
@@ -263,6 +422,7 @@ def test_a_connection_that_is_lost_at_any_command_loses_nothing(
     else:
         pytest.fail("the story never came to its end")
     assert cut > 30
+    server.before = lambda _command: None
     copy_server(other, directory)
     assert state(store) == state(other)
 

@@ -1,0 +1,174 @@
+"""What a server that is followed was asked and told last, and the cheap questions that tell what moved since.
+
+Of each room and user no more is kept than by what a change shows; the decisions are mirror.citadel.answers'.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from mirror.citadel.answers import (
+    AT_A_ROOM,
+    ITS_MESSAGES,
+    Moved,
+    Room,
+    RoomLine,
+    moved,
+    names_of_users,
+    read_account,
+    read_room,
+    read_rooms,
+    read_settings,
+    read_time,
+    read_users,
+    setting,
+    somebody_is_there,
+)
+from mirror.citadel.client import CitadelClient
+from mirror.citadel.look import pages
+from mirror.formats.server_own import Use, use_of_room
+
+AIDE_ROOM = b"c_aideroom"
+"""The setting that names the room in which the server tells of what was done to users and rooms."""
+ROOMS_AT_ONCE, USERS_AT_ONCE = 50, 100
+MAX_USERS = 1000
+"""Users whose accounts are asked for in one sweep."""
+_OF_CONFIGURATION = (Use.CONFIGURATION, Use.USER_CONFIGURATION)
+
+
+class Often(msgspec.Struct, frozen=True):
+    """How often what is asked, in seconds: rooms while nobody is logged in, users' accounts."""
+
+    idle_look_s: float
+    users_s: float
+
+
+class Asked:
+    """Asks over one connection; ``begin`` first."""
+
+    def __init__(self, client: CitadelClient, often: Often, clock: Callable[[], float]) -> None:
+        self._client, self._often, self._clock = client, often, clock
+        self._highest = -1
+        self._values: frozenset[bytes] = frozenset()
+        self._people: frozenset[bytes] = frozenset()
+        self._rooms: dict[bytes, RoomLine] = {}
+        self._looked = 0
+        self._listed_at = self._swept_at = 0.0
+        self._users: list[bytes] = []
+        self._next_user = 0
+        self._faces: dict[int, int] = {}
+        self._accounts: dict[bytes, int] = {}
+        self.passwords: Mapping[bytes, bytes] = {}
+        """Of rooms, by their names."""
+        self.aide_room = 0
+        """The number of the room that the setting names, once it was listed."""
+
+    def begin(self, give_way: Callable[[], object]) -> None:
+        """Ask for all that is compared with later; ``give_way`` is called between questions."""
+        self._ask_settings()
+        self._list_all()
+        for names in pages(self._rooms, ROOMS_AT_ONCE):
+            self._ask_rooms(names, messages=False)
+            give_way()
+        for names in pages(self._users, USERS_AT_ONCE):
+            self._ask_accounts(names)
+            give_way()
+        self._swept_at = self._clock()
+
+    def ask(self) -> Moved:
+        """Tell what moved since this was asked last."""
+        highest = self._highest
+        changed, somebody = self._ask_settings()
+        waited = self._clock() - self._listed_at >= self._often.idle_look_s
+        found = Moved(frozenset(), False)
+        if somebody or waited or highest != self._highest:
+            found = self._list_all()
+        return Moved(found.rooms, changed or found.others or self._sweep_accounts())
+
+    def list_rooms(self, names: Iterable[bytes]) -> tuple[dict[bytes, Room], bool]:
+        """Return what rooms tell of themselves, by their names, and whether anything but their messages changed."""
+        found: dict[bytes, Room] = {}
+        changed = False
+        for some in pages(names, ROOMS_AT_ONCE):
+            told, other = self._ask_rooms(some, messages=True)
+            found |= told
+            changed |= other
+        return found, changed
+
+    def changed(self, name: bytes) -> int:
+        """Return when a room was changed last, in Unix seconds."""
+        return self._rooms[name].changed
+
+    def _ask_settings(self) -> tuple[bool, bool]:
+        """Tell whether settings changed, and whether somebody is logged in."""
+        settings, sessions = self._client.ask_all([b"CONF LISTVAL", b"RWHO"])
+        self._highest, values = read_settings(settings)
+        changed, self._values = values != self._values, values
+        return changed, somebody_is_there(sessions)
+
+    def _list_all(self) -> Moved:
+        """Ask for the lists of rooms, users and floors, and tell what moved."""
+        self._listed_at = self._clock()
+        time, rooms, users, floors = self._client.ask_all([b"TIME", b"LKRA", b"LIST", b"LFLR"])
+        lines, people = read_rooms(rooms[1:-1]), read_users([*users[1:-1], *floors])
+        found = moved(self._rooms, lines, self._looked)
+        others = found.others or people != self._people
+        self._rooms, self._people, self._looked = lines, people, read_time(time[0] if time else b"")
+        self._users = names_of_users(users[1:-1])
+        return Moved(found.rooms, others)
+
+    def _ask_rooms(self, names: list[bytes], *, messages: bool) -> tuple[dict[bytes, Room], bool]:
+        commands: list[bytes] = []
+        counts = []
+        for name in names:
+            its_own = _use(name) in _OF_CONFIGURATION
+            asked = [*AT_A_ROOM, ITS_MESSAGES] if messages or its_own else [*AT_A_ROOM]
+            commands += [b"GOTO %s|%s|1" % (name, self.passwords.get(name, b"")), *asked]
+            counts.append(1 + len(asked))
+        answers = iter(self._client.ask_all(commands))
+        found: dict[bytes, Room] = {}
+        changed = False
+        for name, count in zip(names, counts, strict=True):
+            room = read_room([next(answers) for _ in range(count)])
+            if room is None:
+                changed = True  # it is gone, renamed, or its password is another one
+                continue
+            found[name] = room
+            changed |= self._note_room(name, room)
+        return found, changed
+
+    def _note_room(self, name: bytes, room: Room) -> bool:
+        """Remember how a room looks; tells whether it looked otherwise before."""
+        face = hash((room.face, *room.messages)) if _use(name) in _OF_CONFIGURATION else room.face
+        if name == setting(self._values, AIDE_ROOM):
+            self.aide_room = room.number
+        changed = self._faces.get(room.number) != face
+        self._faces[room.number] = face
+        return changed
+
+    def _sweep_accounts(self) -> bool:
+        """Ask for the next accounts if it is time, and tell whether any changed."""
+        if not self._users or self._clock() - self._swept_at < self._often.users_s:
+            return False
+        self._swept_at = self._clock()
+        begin = self._next_user if self._next_user < len(self._users) else 0
+        names = self._users[begin : begin + MAX_USERS]
+        self._next_user = begin + MAX_USERS
+        changed = [self._ask_accounts(some) for some in pages(names, USERS_AT_ONCE)]
+        return any(changed)
+
+    def _ask_accounts(self, names: list[bytes]) -> bool:
+        answers = self._client.ask_all([b"%s %s" % (verb, name) for name in names for verb in (b"AGUP", b"AGEA")])
+        told = {name: read_account(*answers[2 * at : 2 * at + 2]) for at, name in enumerate(names)}
+        changed = any(self._accounts.get(name) != account for name, account in told.items())
+        self._accounts |= told
+        return changed
+
+
+def passwords_of(rooms: Iterable[tuple[str, str]]) -> dict[bytes, bytes]:
+    """Return rooms' passwords by their names as the server lists them."""
+    return {name.encode("utf-8", "surrogateescape"): password.encode() for name, password in rooms if password}
+
+
+def _use(name: bytes) -> Use:
+    return use_of_room(name.decode("utf-8", "replace"), "")
