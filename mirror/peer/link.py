@@ -5,7 +5,6 @@ ours where the peer cannot dial us, one compares all on a schedule.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +18,7 @@ from mirror.faults import Faults
 from mirror.model.errors import StampAhead
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import Channel
+from mirror.peer.comparing import Comparisons
 from mirror.peer.dial import dial_peer
 from mirror.peer.presence import Presence, ask
 from mirror.peer.remote import ChannelRemote
@@ -80,6 +80,7 @@ class Link:
         self._counts = Counts()
         self._notes: list[str] = []
         self._reconciled = 0.0
+        self._comparisons = Comparisons(store, peer.name, config.replication.reconcile_s)
         self._last_change = 0.0
         pauses = Pauses(config.replication.retry_min_s, config.replication.retry_max_s)
         self._name = f"link to {peer.name}"
@@ -184,6 +185,7 @@ class Link:
 
     def _compared(self, outcome: Reconciled) -> None:
         self._reconciled = time.time()
+        self._comparisons.done()
         self._supervisor.enter(LIVE)
         if outcome.differing:
             log.info(
@@ -198,7 +200,7 @@ class Link:
 
     def _reconcile_on_schedule(self, work: Round[ChannelRemote]) -> None:
         while True:
-            gevent.sleep(self._config.replication.reconcile_s * random.uniform(0.9, 1.1))
+            gevent.sleep(self._comparisons.due_s())
             remote, _, presence = self._dial()
             self._compared(work.reconcile(remote))
             self._hang_up(presence)

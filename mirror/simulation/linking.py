@@ -16,7 +16,7 @@ from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.round import Exchange, Round
 
 COMPARE_MS = 60_000
-"""The longest time between two comparisons of everything over one connection, whatever the cursors say."""
+"""The longest time between two comparisons of everything, whatever the cursors say and however connections end."""
 ENDS = (StaleCursor, Lost, StampAhead, Denied, ClockDoubted)
 """What may end a connection; the rules of a shared room may change between two of them."""
 
@@ -39,6 +39,10 @@ class Link:
         self._pushing = pushing
         self._make_exchange = make_exchange or self._with_a_mirror
         self._leaving: list[Leave] = []
+        self._put_off_comparing()
+
+    def _put_off_comparing(self) -> None:
+        self._compare_at = self._stage.world.now + self._stage.chance.randint(1, COMPARE_MS)
 
     def _with_a_mirror(self) -> Exchange[SimulatedRemote]:
         return MirrorExchange(self._node.store, self._peer.name)
@@ -86,11 +90,13 @@ class Link:
 
     def _compare(self, work: Round[SimulatedRemote]) -> None:
         while True:
-            self._stage.world.sleep(self._stage.chance.randint(1, COMPARE_MS))
+            self._stage.world.sleep(max(1, self._compare_at - self._stage.world.now))
             self._compared(work.reconcile(self._dial()))
 
     def _compared(self, outcome: Reconciled | None) -> None:
-        self._stage.outcome.absences += outcome is not None and bool(outcome.absence)
+        if outcome is not None:
+            self._put_off_comparing()
+            self._stage.outcome.absences += bool(outcome.absence)
 
 
 def hear(node: SimulatedNode, peer: SimulatedNode) -> None:

@@ -15,7 +15,8 @@ from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
 from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer.channel import Channel
-from mirror.peer.link import Link
+from mirror.peer.comparing import Comparisons
+from mirror.peer.link import LIVE, Link
 from mirror.server import pages, tail
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
@@ -38,6 +39,7 @@ PATIENCE_S = 20.0
 KEEPALIVES = 5
 """More than the three after which a silent peer counts as lost."""
 DIALS = 20
+COMPARE_S = 1
 
 
 class Hub:
@@ -97,7 +99,7 @@ def link(hub: Hub, spoke: GreenStore, tmp_path: Path, monkeypatch: pytest.Monkey
     """Runs a link of a kind over socket pairs."""
     running: list[gevent.Greenlet] = []
 
-    def start(kind: str, party: Party) -> Link:
+    def start(kind: str, party: Party, compare_s: int = 86_400) -> Link:
         greeting = Greeting("hub", hub.store.epoch, True, kind)
         monkeypatch.setattr(link_module, "dial_peer", lambda *_: (hub.dialled(party), greeting))
         exchange = (
@@ -105,7 +107,9 @@ def link(hub: Hub, spoke: GreenStore, tmp_path: Path, monkeypatch: pytest.Monkey
             if kind == "mirror"
             else ShareExchange(spoke, "hub", Shares().scope, Shares().rooms)
         )
-        settings = ReplicationSettings(keepalive_s=KEEPALIVE_S, retry_min_s=0.01, retry_max_s=0.02)
+        settings = ReplicationSettings(
+            keepalive_s=KEEPALIVE_S, reconcile_s=compare_s, retry_min_s=0.01, retry_max_s=0.02
+        )
         config = Config(tmp_path, "spoke", replication=settings)
         made = Link(spoke, config, Peer("hub", kind=kind), "secret", Recent(), lambda: None, exchange)
         running.append(gevent.spawn(made.run))
@@ -155,6 +159,23 @@ def test_the_connection_for_bodies_lives_on_while_nothing_but_small_records_come
     assert wait_until(spoke, lambda: spoke.read(lambda reader: reader.get("pictures", "k")) is not None)
     assert spoke.read(lambda reader: reader.content_complete(written.content))
     assert (len(hub.dials), made.status.error, commands.closing) == (2, "", False)
+
+
+def test_connections_that_are_lost_again_and_again_do_not_put_a_comparison_off(
+    hub: Hub, spoke: GreenStore, link: Callable[..., Link]
+) -> None:
+    Comparisons(spoke, "hub", COMPARE_S).done()
+    made = link("mirror", Party("peer", "spoke", EVERYTHING), COMPARE_S)
+
+    def is_compared() -> bool:
+        """Ends all connections well before a comparison that counted from their beginning would be due."""
+        status = made.status
+        if status.phase == LIVE and time.time() - status.since > COMPARE_S / 5 and not status.reconciled:
+            for session in hub.dials:
+                session.channel.close()
+        return status.reconciled > 0
+
+    assert wait_until(spoke, is_compared), len(hub.dials)
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
