@@ -630,11 +630,14 @@ class Ledger(Tables):
         for loser in made.losers:
             if loser.record is not current:
                 judge(loser.record)  # a draft that lost at once, and is kept: so that it can be brought back
+        losers = list(made.losers)
         if made.record is not current:
+            unseen = self._namesakes.deleted_unseen(made.record, draft.base)
+            losers += [Loser(one) for one in unseen if all(one != loser.record for loser in losers)]
             if made.record.dead and current is not None:
                 self._delete_belongings(current, alone)
             self._put(made.record)
-        conflicts = self._log_conflicts(made.losers, made.record)
+        conflicts = self._log_conflicts(losers, made.record)
         return DraftResult(made.record, Applied(int(made.record is not current), 0, conflicts))
 
     def _check_origins(self, base: Base) -> None:

@@ -14,7 +14,7 @@ from mirror.model.draft import Base, Draft
 from mirror.model.keys import MESSAGE_PREFIX, filed_key, split_key
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.namesakes import Joined, joined
-from mirror.model.record import DERIVED, Record, vector_of
+from mirror.model.record import DERIVED, Record, covers, vector_of
 from mirror.model.texts import ANY, is_message, named_text, own_text, standing_for, text_of
 from mirror.store.tables import Held, Row, Tables
 
@@ -147,6 +147,21 @@ class Namesakes:
         if key == record.key:
             return record
         return standing_for(msgspec.structs.replace(record, key=key), self.text(record), self.own)
+
+    def deleted_unseen(self, dead: Record, base: Base | None) -> list[Record]:
+        """Return the messages written here that a deletion of any text takes along, though its author saw none of them.
+
+        Of those of other nodes their versions tell that.
+        """
+        if not (dead.dead and is_message(dead) and self.text(dead) == ANY):
+            return []
+        plain = split_key(dead.key)[0]
+        main = self._tables.get(dead.collection, plain)
+        return [
+            one
+            for one in [*([main] if main is not None else []), *self._filed(dead.collection, plain)]
+            if not one.dead and one.era < dead.era and covers(dead, one) and not (base is not None and base.covers(one))
+        ]
 
     def aimed(self, draft: Draft, main: Record | None) -> str:
         """Return the key of the message that a draft is to replace or delete; of a new one, where it has room.

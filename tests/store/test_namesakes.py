@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from namesake_versions import PLAIN, ROOM, body, canonical, edit, histories, own, state_of, version
 
-from mirror.model.draft import Draft, base_of
+from mirror.model.draft import Base, Draft, base_of
 from mirror.model.drafting import deletion_of
 from mirror.model.edit import Loser, tombstone
 from mirror.model.keys import filed_key, split_key
@@ -109,6 +109,21 @@ def test_a_deletion_of_what_was_shown_under_the_plain_key_takes_that_alone(make_
     take(store, FIRST)
     draft(store, shown)
     assert alive(store) == {PLAIN: FIRST.body}
+
+
+def test_what_a_deletion_of_any_text_takes_along_unseen_is_in_the_conflict_log(make_store: Make) -> None:
+    """Its base has not come here, and it does not say which text that was: it means whatever has the id."""
+    store = make_store("a")
+    shown, other = (draft(store, Draft(ROOM, PLAIN, body=body(text))).record for text in ("shown", "not shown"))
+    assert shown is not None and other is not None
+    base = Base(shown.stamp + (1 << 26), "b", (("a", shown.stamp),), born=shown.stamp + (1 << 26))
+    deleted = draft(store, Draft(ROOM, PLAIN, base, dead=True)).record
+    assert (deleted and deleted.dead, alive(store)) == (True, {})
+    lost = [one.loser for one in store.read(lambda reader: reader.conflicts())]
+    assert [one.body for one in lost] == [body("not shown")]
+    number = store.read(lambda reader: reader.conflicts())[0].number
+    store.write(lambda writer: writer.restore(number))
+    assert [*alive(store).values()] == [body("not shown")]
 
 
 def test_each_is_deleted_by_its_key_and_the_others_stay(make_store: Make) -> None:
