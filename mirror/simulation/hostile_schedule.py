@@ -21,7 +21,7 @@ from mirror.simulation.hostile_party import HostileClient, HostileRemote
 from mirror.simulation.ledger import Deed, Ledger
 from mirror.simulation.linking import Link, keep_node
 from mirror.simulation.node import MAX_AHEAD_MS, Crashed, SimulatedNode
-from mirror.simulation.presence import ask_over
+from mirror.simulation.presence import ask_over, names_served_twice
 from mirror.simulation.sharing import (
     PER_ROOM,
     ShareUsers,
@@ -245,6 +245,7 @@ class HostileSchedule:
         twin.start()
         stage.world.spawn(partial(keep_node, stage, twin, KEEPING), lambda: self.here and twin.up)
         stage.world.spawn(partial(self._write_as_twin, twin), lambda: self.here and twin.up)
+        stage.world.spawn(partial(self._look_for_twins, chance.randint(20, 100)), lambda: self.here and twin.up)
         for other in stage.nodes:
             if other.name != node.name and server_of(other.name) == "a":
                 link = Link(stage, twin, other, pushing=chance.random() < 0.5)
@@ -252,6 +253,16 @@ class HostileSchedule:
         stage.world.sleep(chance.randint(500, 2000))
         if not node.up:
             self._bring_up(node)
+
+    def _look_for_twins(self, every_ms: int) -> None:
+        """Nobody is to serve two nodes of one name at once."""
+        found: set[tuple[str, str]] = set()
+        while True:
+            self.stage.world.sleep(every_ms)
+            now = {(node.name, name) for node in self.stage.nodes if node.up for name in names_served_twice(node)}
+            for node_name, name in now - found:
+                self.stage.problem(f"{node_name} serves two nodes at once that are named {name}")
+            found |= now
 
     def _write_as_twin(self, twin: SimulatedNode) -> None:
         """Who uses a copy is not promised anything; but what it writes bears the name of the other one."""

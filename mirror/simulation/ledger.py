@@ -150,7 +150,8 @@ class Ledger:
     def _problems_with(self, write: Write, final: dict[Thing, Record]) -> Iterator[str]:
         record = write.deed.record
         if record is not None and self._is_written_anew(write, record):
-            if not self._says_still(record, final) and not self._excused(write):
+            replaced = self.strangers and self._seen_by_others(record)
+            if not replaced and not self._says_still(record, final) and not self._excused(write):
                 yield f"written anew at {write.node}, and missing since: {_name(record)}"
             return
         if write.deed.said is not None:
@@ -169,7 +170,7 @@ class Ledger:
         if record.dead or any(other.stamp > record.stamp for thing in things for other in self._written[thing]):
             return True
         shown = [one for thing in things for one in (*([final[thing]] if thing in final else []), *self._logged[thing])]
-        if any(one.dead for one in shown):
+        if any(one.dead for one in [*shown, *self._of_any(record)]):
             return True
         if kind_of(record.collection).rule is MergeRule.FIELDS:
             own = {name: field for name, field in unpack_fields(record).items() if field.stamp == record.stamp}

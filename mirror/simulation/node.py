@@ -143,6 +143,8 @@ class SimulatedNode:
         self.sums = Sums()
         self._epochs = 0
         self.twins: Twins[Any] | None = None
+        self.contacts: set[Any] = set()
+        """Its connections, by whichever side, where two nodes of one name are told apart."""
         self.ask: Callable[[Any], Life] | None = None
         """Finds out whether who is connected lives; where it is given, two nodes of one name are told apart."""
         self.guard: ClockGuard | None = None
@@ -174,6 +176,7 @@ class SimulatedNode:
         self.disk_chance = self.crash_chance = 0.0
         self.store = FaultyStore(self, self._opened())
         self.twins = Twins(self.store, self.ask) if self.ask is not None else None
+        self.contacts.clear()
         if self.guarded:
             last_ms = self.store.peek(lambda reader: reader.committed_ms())
             self.guard = ClockGuard(self.store.clock, lambda: self.world.now, last_ms, lambda: True)

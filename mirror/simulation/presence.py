@@ -1,5 +1,6 @@
 """Who is connected under which name: in the simulation, too, nodes say which instance they are, and are asked."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from mirror.simulation.network import Network, SimulatedRemote
@@ -26,6 +27,12 @@ class SimulatedContact:
         return self._other.up and self._other.instance == self.instance
 
 
+def names_served_twice(node: SimulatedNode) -> list[str]:
+    """Return the names under which two instances are connected with a node, both alive and neither ended."""
+    alive = {(one.name, one.instance) for one in node.contacts if one.lives() and not one.ended}
+    return sorted(name for name, count in Counter(name for name, _ in alive).items() if count > 1)
+
+
 def ask_over(network: Network, node: SimulatedNode) -> Callable[[Sequence[SimulatedContact]], Life]:
     """Return what finds out for a node whether those live that are connected under one name."""
 
@@ -50,6 +57,7 @@ def connect(network: Network, source: SimulatedNode, target: SimulatedNode) -> t
 
     def leave() -> None:
         for node, name, contact in ((target, source.name, there), (source, target.name, here)):
+            node.contacts.discard(contact)
             if node.twins is not None:
                 node.twins.leave(name, contact)
 
@@ -62,5 +70,6 @@ def connect(network: Network, source: SimulatedNode, target: SimulatedNode) -> t
             if isinstance(error, TwoOfOneName) and other.twins is not None:
                 other.twins.was_refused(node.name, str(error))
             raise Lost(str(error)) from None
+        node.contacts.add(contact)
     remote.ends_with(lambda: there.ended or here.ended)
     return remote, leave

@@ -9,7 +9,7 @@ from mirror.model.keys import filed_key
 from mirror.model.merge import inline_body, merge
 from mirror.model.record import Record, Version, pack_head
 from mirror.model.stamp import make_stamp
-from mirror.model.texts import own_text
+from mirror.model.texts import ANY, own_text
 from mirror.simulation.ledger import REPAIRED_MS, Deed, Ledger, Said
 from mirror.simulation.schedule import run_seed
 
@@ -110,6 +110,15 @@ def test_the_ledger_looks_for_what_was_written_anew_beside_other_messages_of_its
         key = filed_key("id:of a user", own_text(msgspec.structs.replace(ahead, body=body), inline_body))
         beside = msgspec.structs.replace(ahead, key=key, stamp=7, born=7, origin="a~1", body=b"ahead")
         assert len(list(ledger.problems({**final, (beside.collection, key): beside}))) == (body != b"ahead")
+    any_text = msgspec.structs.replace(other, key=filed_key("id:of a user", ANY), stamp=8, dead=True, body=b"")
+    assert list(ledger.problems({**final, ("messages/r", any_text.key): any_text})) == []
+    ledger = Ledger()
+    ledger.acknowledged("a", 0, Deed(ahead))
+    ledger.repaired("a")
+    ledger.strangers = True
+    assert len(list(ledger.problems(final))) == 1
+    seen = msgspec.structs.replace(other, stamp=stamp + 1, past=(("a", stamp),))
+    assert list(ledger.problems({("messages/r", "id:of a user"): seen})) == []
 
 
 def test_the_ledger_looks_for_a_renewed_stores_versions_by_their_stamps() -> None:
