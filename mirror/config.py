@@ -6,14 +6,16 @@ sockets.
 """
 
 import os
-import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
+from mirror.addresses import DEFAULT_PORT as DEFAULT_PORT
+from mirror.addresses import PLACES, ServerPlace, read_address, read_server_place
+from mirror.addresses import Address as Address
 from mirror.declared import BadSetting, Doc, comment, named, read_table, read_value, write_example, write_table
 from mirror.model.errors import MirrorError
 
@@ -23,10 +25,11 @@ CERTIFICATE_FILE = "tls.crt"
 PRIVATE_KEY_FILE = "tls.key"
 ADMIN_SOCKET = "admin.socket"
 STATE_FILE = "daemon.json"
-DEFAULT_PORT = 2504
+PEER_SECRETS, PLACE_PASSWORDS = "peers", "places"
+"""The sections of secrets.toml."""
+_SECRETS = {PEER_SECRETS: ("SECRET", "peer"), PLACE_PASSWORDS: ("PASSWORD", "attachment")}
 MIN_SECRET = 12
 """Characters in a secret at least."""
-_LOOPBACK = ("127.", "::1", "localhost")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -35,33 +38,6 @@ class ConfigError(MirrorError):
     """A configuration or secrets file that cannot be used."""
 
     exit_code = 3
-
-
-class Address:
-    """Where to listen or dial: host and TCP port."""
-
-    __slots__ = ("host", "port")
-
-    def __init__(self, host: str, port: int) -> None:
-        self.host = host
-        self.port = port
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Address) and (self.host, self.port) == (other.host, other.port)
-
-    def __hash__(self) -> int:
-        return hash((self.host, self.port))
-
-    def __repr__(self) -> str:
-        return f"Address({self.host!r}, {self.port})"
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        return self.host.startswith(_LOOPBACK)
 
 
 # -- what can be set ----------------------------------------------------------------------------------
@@ -170,8 +146,38 @@ class Peer(msgspec.Struct, frozen=True):
     push: Annotated[Push, Doc('"auto": push if the peer cannot dial us; "yes"; "no"', "auto")] = "auto"
 
 
+Direction = Annotated[
+    Literal["from"],
+    msgspec.Meta(
+        description="'from' (the server's changes come here; nothing is written into it yet, as 'both' and 'to' would)"
+    ),
+]
+Patterns = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1)], ...],
+    msgspec.Meta(min_length=1, description="a list of patterns of room names"),
+]
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """[[attach]]: a Citadel server that this node follows.  Its password, if any, is in secrets.toml."""
+
+    name: Annotated[NodeName, Doc("what commands and the log call it", "alpha")]
+    place: Annotated[
+        ServerPlace,
+        msgspec.Meta(description=PLACES),
+        Doc("or citadel://ADMIN@HOST:PORT, which shows less", "citadel:///run/citadel"),
+    ]
+    direction: Annotated[Direction, Doc("the server's changes come here; nothing is written into it", "from")] = "from"
+    rooms: Annotated[Patterns, Doc("shell patterns of the rooms that are followed, case ignored", ["*"])] = ("*",)
+    look_s: Annotated[Seconds, Doc("seconds between looks at what moved", 1.0)] = 1.0
+    idle_look_s: Annotated[Seconds, Doc("the same, at rooms and users, while nobody is logged in there", 5.0)] = 5.0
+    users_s: Annotated[Seconds, Doc("seconds between looks at accounts: passwords, flags", 10.0)] = 10.0
+    sweep_s: Annotated[Seconds, Doc("seconds between looks at files and system messages", 60.0)] = 60.0
+    export_s: Annotated[Seconds, Doc("seconds between exports, which tell what nothing else does", 300.0)] = 300.0
+
+
 SECTIONS = ("node", "listen", "store", "replication", "log")
-"""The sections of the file, in its order; beside them it has the peers."""
+"""The sections of the file, in its order; beside them it has the peers and the attachments."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -184,6 +190,7 @@ class Config(msgspec.Struct, frozen=True):
     replication: ReplicationSettings = ReplicationSettings()
     log: LogSettings = LogSettings()
     peers: list[Peer] = []
+    attachments: list[Attachment] = []
 
     @property
     def max_ahead_ms(self) -> int:
@@ -197,6 +204,9 @@ class Config(msgspec.Struct, frozen=True):
     def peer(self, name: str) -> Peer | None:
         return next((peer for peer in self.peers if peer.name == name), None)
 
+    def attachment(self, name: str) -> Attachment | None:
+        return next((one for one in self.attachments if one.name == name), None)
+
 
 # -- checking -----------------------------------------------------------------------------------------
 
@@ -204,23 +214,27 @@ class Config(msgspec.Struct, frozen=True):
 def parse_address(text: str, where: str) -> Address:
     """Read ``host:port``, ``[v6]:port`` or ``host``.  Raises ConfigError naming ``where``."""
     try:
-        return _address(text)
+        return read_address(text)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _address(text: str) -> Address:
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+)(?::(\d{1,5}))?", text.strip())
-    if match is None or int(match[2] or 0) > 65535:
-        raise ValueError(f"{text!r} is no address (host:port)")
-    return Address(match[1].strip("[]"), int(match[2]) if match[2] else DEFAULT_PORT)
+def parse_server_place(text: str) -> ServerPlace:
+    """Read what names a Citadel server and a door of it.  Raises ConfigError, which never shows a password."""
+    try:
+        return read_server_place(text)
+    except ValueError as error:
+        hint = ": use --password-file, $CITADEL_PASSWORD or the prompt" if "password" in str(error) else ""
+        raise ConfigError(f"{error}{hint}") from None
 
 
 def _made(kind: type, value: object) -> object:
-    """Make an address from its text; all other types are msgspec's own."""
-    if kind is not Address or not isinstance(value, str):
-        raise ValueError(f"{value!r} is no {kind.__name__}")
-    return _address(value)
+    """Make an address or a place from its text; all other types are msgspec's own."""
+    if kind is ServerPlace and isinstance(value, str):
+        return read_server_place(value)
+    if kind is Address and isinstance(value, str):
+        return read_address(value)
+    raise ValueError(f"{value!r} is no {kind.__name__}")
 
 
 def check_node_name(name: str) -> str:
@@ -255,8 +269,9 @@ def load_config(directory: Path) -> Config:
 
 
 def _read_document(directory: Path, document: dict[str, Any]) -> Config:
-    if unknown := document.keys() - {*SECTIONS, "peer"}:
-        raise BadSetting(f"[{named(min(unknown))}] is no section; known are {', '.join(sorted(SECTIONS))} and [[peer]]")
+    if unknown := document.keys() - {*SECTIONS, "peer", "attach"}:
+        known = f"{', '.join(sorted(SECTIONS))}, [[peer]] and [[attach]]"
+        raise BadSetting(f"[{named(min(unknown))}] is no section; known are {known}")
 
     def section(name: str, kind: type[T]) -> T:
         return read_table(document.get(name, {}), kind, f"[{name}]", _made)
@@ -269,22 +284,43 @@ def _read_document(directory: Path, document: dict[str, Any]) -> Config:
         section("replication", ReplicationSettings),
         section("log", LogSettings),
         list(_read_peers(document.get("peer", []))),
+        list(_read_attachments(document.get("attach", []))),
     )
 
 
 def _read_peers(tables: object) -> Iterator[Peer]:
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise BadSetting("a peer is written [[peer]], with two brackets")
-    known: set[str] = set()
-    for table in tables:
-        where = f"[[peer]] {named(table.get('name') or '(without name)')}:"
+    for where, table in _tables(tables, "peer"):
         if table.get("address") == "":  # as good as left out
             del table["address"]
-        peer = read_table(table, Peer, where, _made)
-        if peer.name in known:
-            raise BadSetting(f"{where} there are two peers of that name")
-        known.add(peer.name)
-        yield peer
+        yield read_table(table, Peer, where, _made)
+
+
+def _read_attachments(tables: object) -> Iterator[Attachment]:
+    places: set[ServerPlace] = set()
+    for where, table in _tables(tables, "attach"):
+        place = str(table.get("place", ""))
+        if ":" in place.partition("://")[2].rpartition("@")[0]:  # is never shown
+            raise BadSetting(f"{where} place has a password in it: it belongs into {SECRETS_FILE}, under [places]")
+        one = read_table(table, Attachment, where, _made)
+        if one.place in places:
+            raise BadSetting(f"{where} {one.place} is attached already")
+        places.add(one.place)
+        yield one
+
+
+def _tables(tables: object, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the tables of an array, each with what errors call it.  Raises BadSetting; also for two of one name."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        article, what = ("an", "attachment") if section == "attach" else ("a", "peer")
+        raise BadSetting(f"{article} {what} is written [[{section}]], with two brackets")
+    known: set[object] = set()
+    for table in tables:
+        name = table.get("name")
+        where = f"[[{section}]] {named(name or '(without name)')}:"
+        yield where, table
+        if name in known:
+            raise BadSetting(f"{where} there are two {'attachments' if section == 'attach' else 'peers'} of that name")
+        known.add(name)
 
 
 def template(config: Config) -> str:
@@ -294,7 +330,9 @@ def template(config: Config) -> str:
         section = NodeSettings(config.node) if name == "node" else getattr(config, name)
         lines += [*write_table(name, section), ""]
     lines += comment("One [[peer]] table per other node; 'ctdlmirror peer add' writes them.")
-    return "\n".join([*lines, *write_example("peer", Peer), ""])
+    lines += [*write_example("peer", Peer), ""]
+    lines += comment("One [[attach]] table per Citadel server that is followed; 'ctdlmirror attach PLACE' writes them.")
+    return "\n".join([*lines, *write_example("attach", Attachment), ""])
 
 
 def _read_toml(path: Path, advice: str) -> dict[str, Any]:
@@ -318,14 +356,24 @@ def check_private(path: Path) -> None:
 
 def load_secrets(directory: Path) -> dict[str, str]:
     """Return the secrets shared with peers, by peer name.  Raises ConfigError."""
+    return _load_secrets(directory, PEER_SECRETS)
+
+
+def load_passwords(directory: Path) -> dict[str, str]:
+    """Return the passwords of those who log in at attached places, by attachment.  Raises ConfigError."""
+    return _load_secrets(directory, PLACE_PASSWORDS)
+
+
+def _load_secrets(directory: Path, section: str) -> dict[str, str]:
     path = directory / SECRETS_FILE
     if not path.exists():
         return {}
     check_private(path)
     try:
-        return msgspec.convert(_read_toml(path, "").get("peers", {}), dict[str, str])
+        return msgspec.convert(_read_toml(path, "").get(section, {}), dict[str, str])
     except msgspec.ValidationError:
-        raise ConfigError(f'{path}: [peers] has one line NAME = "SECRET" per peer') from None
+        value, owner = _SECRETS[section]
+        raise ConfigError(f'{path}: [{section}] has one line NAME = "{value}" per {owner}') from None
 
 
 def write_private(path: Path, text: str) -> None:
@@ -341,53 +389,92 @@ def write_private(path: Path, text: str) -> None:
 
 def save_secret(directory: Path, peer: str, secret: str | None) -> None:
     """Set, or with None remove, the secret shared with a peer."""
+    _save_secret(directory, PEER_SECRETS, peer, secret)
+
+
+def save_password(directory: Path, attachment: str, password: str | None) -> None:
+    """Set, or with None remove, the password with which an attachment logs in."""
+    _save_secret(directory, PLACE_PASSWORDS, attachment, password)
+
+
+def _save_secret(directory: Path, section: str, name: str, secret: str | None) -> None:
     import tomlkit
 
-    secrets = load_secrets(directory)
+    held = {one: _load_secrets(directory, one) for one in _SECRETS}
+    if held[section].get(name) == secret:
+        return
     if secret is None:
-        secrets.pop(peer, None)
+        del held[section][name]
     else:
-        secrets[peer] = secret
+        held[section][name] = secret
     document = tomlkit.document()
-    document.add(tomlkit.comment('Secrets shared with peers: NAME = "SECRET".  For the owner\'s eyes only.'))
-    document.add("peers", tomlkit.item(secrets))
+    document.add(tomlkit.comment('NAME = "SECRET": those shared with peers, and passwords at attached places.'))
+    document.add(tomlkit.comment("For the owner's eyes only."))
+    for one, secrets in held.items():
+        if secrets or one == PEER_SECRETS:
+            document.add(one, tomlkit.item(secrets))
     write_private(directory / SECRETS_FILE, tomlkit.dumps(document))
 
 
 def save_peer(directory: Path, peer: Peer) -> None:
     """Add a peer to mirror.toml or change it there; comments stay.  Raises ConfigError."""
-    import tomlkit
-
-    document = tomlkit.parse((directory / CONFIG_FILE).read_text("utf-8"))
-    tables = document.setdefault("peer", tomlkit.aot())
-    _drop_peer(tables, peer.name)
-    table = tomlkit.table()
-    table["name"] = peer.name
+    values: dict[str, object] = {"name": peer.name}
     if peer.address is not None:
-        table["address"] = str(peer.address)
-    table["trust"] = peer.trust
+        values["address"] = str(peer.address)
+    values["trust"] = peer.trust
     if peer.kind != MIRROR:
-        table["kind"] = peer.kind
-    table["push"] = peer.push
-    tables.append(table)
-    write_private(directory / CONFIG_FILE, tomlkit.dumps(document))
+        values["kind"] = peer.kind
+    _save_table(directory, "peer", {**values, "push": peer.push})
 
 
 def remove_peer(directory: Path, name: str) -> bool:
     """Take a peer and its secret out; returns whether there was one."""
+    return _remove_table(directory, "peer", name, lambda: save_secret(directory, name, None))
+
+
+def save_attachment(directory: Path, one: Attachment) -> None:
+    """Add an attachment to mirror.toml or change it there; comments stay.  Raises ConfigError."""
+    default = Attachment(one.name, one.place)
+    given = {name: getattr(one, name) for name in one.__struct_fields__ if getattr(one, name) != getattr(default, name)}
+    if "rooms" in given:
+        given["rooms"] = list(one.rooms)
+    _save_table(directory, "attach", {"name": one.name, "place": str(one.place), "direction": one.direction, **given})
+
+
+def remove_attachment(directory: Path, name: str) -> bool:
+    """Take an attachment and its password out; returns whether there was one."""
+    return _remove_table(directory, "attach", name, lambda: save_password(directory, name, None))
+
+
+def _save_table(directory: Path, section: str, values: dict[str, object]) -> None:
+    """Put a table at the end of an array of mirror.toml, in place of the one of its name."""
     import tomlkit
 
     document = tomlkit.parse((directory / CONFIG_FILE).read_text("utf-8"))
-    found = _drop_peer(document.get("peer", []), name)
+    if section not in document:
+        document.add(tomlkit.nl())  # so that it stands apart from the comments before it
+    tables = document.setdefault(section, tomlkit.aot())
+    _drop(tables, str(values["name"]))
+    table = tomlkit.table()
+    table.update(values)
+    tables.append(table)
+    write_private(directory / CONFIG_FILE, tomlkit.dumps(document))
+
+
+def _remove_table(directory: Path, section: str, name: str, forget: Callable[[], None]) -> bool:
+    import tomlkit
+
+    document = tomlkit.parse((directory / CONFIG_FILE).read_text("utf-8"))
+    found = _drop(document.get(section, []), name)
     if found:
-        if not document["peer"]:
-            del document["peer"]
+        if not document[section]:
+            del document[section]
         write_private(directory / CONFIG_FILE, tomlkit.dumps(document))
-        save_secret(directory, name, None)
+        forget()
     return found
 
 
-def _drop_peer(tables: Any, name: str) -> bool:
+def _drop(tables: Any, name: str) -> bool:
     places = [at for at, table in enumerate(tables) if table.get("name") == name]
     for at in reversed(places):
         del tables[at]

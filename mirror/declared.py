@@ -26,7 +26,7 @@ class Doc(NamedTuple):
     """
 
     text: str = ""
-    example: str = ""
+    example: object = ""
 
 
 class BadSetting(ValueError):

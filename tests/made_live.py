@@ -65,6 +65,12 @@ class LiveServer(Server):
         answer = getattr(self, f"_{verb.lower()}", None)
         return answer(rest, session) if answer is not None else b"530 unrecognized command\n"
 
+    def _user(self, name: str, _session: "Session") -> bytes:
+        return f"300 Password required for {name}\n".encode()
+
+    def _pass(self, _rest: str, _session: "Session") -> bytes:
+        return b"200 admin|6|0|0|0|1|0\n"
+
     def _iden(self, _rest: str, _session: "Session") -> bytes:
         return b"200 Ok\n"
 

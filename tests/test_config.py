@@ -6,16 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from mirror.addresses import ServerPlace
 from mirror.config import (
     Address,
+    Attachment,
     Config,
     ConfigError,
     ListenSettings,
     Peer,
     load_config,
+    load_passwords,
     load_secrets,
     parse_address,
+    remove_attachment,
     remove_peer,
+    save_attachment,
+    save_password,
     save_peer,
     save_secret,
     template,
@@ -42,10 +48,16 @@ def test_the_template_names_every_setting_and_says_what_it_is_for() -> None:
     sections = [block for block in text.split("\n\n") if block.startswith("[")]
     for section in sections:
         assert section.splitlines()[1].startswith("# "), section
-    uncommented = re.sub("^# ", "", text[text.index("# [[peer]]") :], flags=re.MULTILINE)
-    assert set(tomllib.loads(uncommented.replace("pin:...", "system"))["peer"][0]) == {
-        "name", "address", "trust", "kind", "push",
-    }  # fmt: skip
+    examples = re.sub("^# (?!One)", "", text[text.index("# [[peer]]") :], flags=re.MULTILINE)
+    read = tomllib.loads(examples.replace("pin:...", "system"))
+    assert set(read["peer"][0]) == set(Peer.__struct_fields__)
+    assert set(read["attach"][0]) == set(Attachment.__struct_fields__)
+
+
+def test_the_examples_of_the_template_are_the_defaults(tmp_path: Path) -> None:
+    examples = template(Config(tmp_path, "m")).partition("# [[attach]]")[2]
+    config = load_config(written(tmp_path, MINIMAL + "[[attach]]" + re.sub("^# ", "", examples, flags=re.MULTILINE)))
+    assert config.attachments == [Attachment("alpha", ServerPlace(Path("/run/citadel")))]
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
@@ -82,6 +94,16 @@ push = "no"
 [[peer]]
 name = "c"
 address = ""
+[[attach]]
+name = "s"
+place = "citadel://Try%20Me@h"
+direction = "from"
+rooms = ["Lobby", "board*"]
+look_s = 0.5
+idle_look_s = 6
+users_s = 7
+sweep_s = 8
+export_s = 9
 """
     config = load_config(written(tmp_path, text))
     assert config.listen.addresses == [Address("h", 1), Address("::1", 2), Address("only-host", 2504)]
@@ -90,6 +112,9 @@ address = ""
     assert config.peers == [
         Peer("a"), Peer("b", Address("b.example.org", 2504), "ca:/x y.pem", "share", "no"), Peer("c"),
     ]  # fmt: skip
+    door = ServerPlace(Address("h", 504), "Try Me")
+    assert config.attachments == [Attachment("s", door, "from", ("Lobby", "board*"), 0.5, 6.0, 7.0, 8.0, 9.0)]
+    assert (config.attachment("s"), config.attachment("t")) == (config.attachments[0], None)
     assert config.peer("b") is config.peers[1]
     assert config.peer("z") is None
 
@@ -147,11 +172,11 @@ A_NAME = "a name of lower-case letters, digits, '.', '-' and '_', at most 63, wa
         ("node = 3", "[node]: 3 is there, a table of settings was expected"),
         (
             MINIMAL + "[nonsense]",
-            "[nonsense] is no section; known are listen, log, node, replication, store and [[peer]]",
+            "[nonsense] is no section; known are listen, log, node, replication, store, [[peer]] and [[attach]]",
         ),
         (
             MINIMAL + '["x\\ny"]',
-            "['x\\ny'] is no section; known are listen, log, node, replication, store and [[peer]]",
+            "['x\\ny'] is no section; known are listen, log, node, replication, store, [[peer]] and [[attach]]",
         ),
         ("x = " + "[" * 5000, "it is nested too deeply"),
         ("x =", "Invalid value (at end of document)"),
@@ -190,6 +215,41 @@ def test_what_a_peer_cannot_be_is_named_with_the_peer(tmp_path: Path, lines: str
     assert refused(tmp_path) == f"[[peer]] {error}"
 
 
+A_PLACE = "citadel://ADMIN@HOST:PORT or citadel:///DIRECTORY was expected"
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ("place = 'citadel:///x'", f"(without name): name is missing: {A_NAME}"),
+        ("name = 'a'", f"a: place is missing: {A_PLACE}"),
+        ("name = 'a'\nplace = 'mirror://h'", f"a: place = 'mirror://h': {A_PLACE}"),
+        ("name = 'a'\nplace = 'citadel://u:pw@h'", "a: place has a password in it: it belongs into secrets.toml, "
+         "under [places]"),
+        *(
+            (f"name = 'a'\nplace = 'citadel:///x'\ndirection = '{to}'", f"a: direction = '{to}': 'from' (the "
+             "server's changes come here; nothing is written into it yet, as 'both' and 'to' would) was expected")
+            for to in ("both", "to")
+        ),
+        ("name = 'a'\nplace = 'citadel:///x'\nrooms = []",
+         "a: rooms = []: a list of patterns of room names was expected"),
+        ("name = 'a'\nplace = 'citadel:///x'\nlook_s = 0", f"a: look_s = 0: {A_NUMBER}"),
+        ("name = 'a'\nplace = 'citadel:///x'\n[[attach]]\nname = 'a'\nplace = 'citadel:///y'",
+         "a: there are two attachments of that name"),
+        ("name = 'a'\nplace = 'citadel:///x'\n[[attach]]\nname = 'b'\nplace = 'citadel:///x'",
+         "b: citadel:///x is attached already"),
+    ],
+)  # fmt: skip
+def test_what_an_attachment_cannot_be_is_named_with_it(tmp_path: Path, lines: str, error: str) -> None:
+    written(tmp_path, f"{MINIMAL}[[attach]]\n{lines}\n")
+    assert refused(tmp_path) == f"[[attach]] {error}"
+
+
+def test_an_attachment_is_written_with_two_brackets(tmp_path: Path) -> None:
+    written(tmp_path, MINIMAL + "[attach]\nname = 'a'")
+    assert refused(tmp_path) == "an attachment is written [[attach]], with two brackets"
+
+
 @pytest.mark.parametrize("text", [MINIMAL + "[peer]\nname = 'a'", "peer = [1]\n" + MINIMAL])
 def test_a_peer_is_written_with_two_brackets(tmp_path: Path, text: str) -> None:
     written(tmp_path, text)
@@ -226,6 +286,36 @@ def test_peers_come_and_go_and_comments_stay(tmp_path: Path) -> None:
     assert load_config(tmp_path) == Config(tmp_path, "m")
     for kept in ("plaintext = false  # never", "# my own words", "# Seconds between keepalives"):
         assert kept in left
+
+
+def test_attachments_come_and_go_and_comments_stay(tmp_path: Path) -> None:
+    written(tmp_path, template(Config(tmp_path, "m")) + "# my own words\n")
+    first = Attachment("a", ServerPlace(Path("/run/citadel")))
+    second = Attachment("b", ServerPlace(Address("::1", 504), "admin"), rooms=("x*",), export_s=60.0)
+    save_attachment(tmp_path, first)
+    save_attachment(tmp_path, second)
+    save_peer(tmp_path, Peer("p"))
+    assert load_config(tmp_path).attachments == [first, second]
+    changed = Attachment("a", ServerPlace(Path("/run/other")))
+    save_attachment(tmp_path, changed)
+    save_password(tmp_path, "a", "pw")
+    assert load_config(tmp_path).attachments == [second, changed]
+    assert remove_attachment(tmp_path, "a") and not remove_attachment(tmp_path, "a")
+    assert (load_config(tmp_path).attachments, load_passwords(tmp_path)) == ([second], {})
+    assert remove_attachment(tmp_path, "b")
+    assert load_config(tmp_path) == Config(tmp_path, "m", peers=[Peer("p")])
+    assert "# my own words" in (tmp_path / "mirror.toml").read_text()
+
+
+def test_passwords_and_secrets_do_not_touch_each_other(tmp_path: Path) -> None:
+    save_secret(tmp_path, "a", "correct horse")
+    save_password(tmp_path, "a", 'pw with "quotes" and \\')
+    save_secret(tmp_path, "b", "battery staple")
+    assert load_secrets(tmp_path) == {"a": "correct horse", "b": "battery staple"}
+    assert load_passwords(tmp_path) == {"a": 'pw with "quotes" and \\'}
+    save_password(tmp_path, "a", None)
+    assert (load_passwords(tmp_path), len(load_secrets(tmp_path))) == ({}, 2)
+    assert (tmp_path / "secrets.toml").stat().st_mode & 0o777 == 0o600
 
 
 def test_secrets_are_kept_by_peer(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ First steps:
   ctdlmirror demo                                  see two nodes kept equal on this machine
   ctdlmirror init --node NAME                      set up a node in {directory}
   ctdlmirror import FILE                           take over a Citadel server's MIGR export
-  ctdlmirror bootstrap citadel://admin@HOST:504    or take it from the running server
+  ctdlmirror attach citadel:///run/citadel         or follow the running server
   ctdlmirror daemon                                serve it and keep it equal
 """
 

@@ -10,9 +10,10 @@ import click
 import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
+from mirror.cli.attached import print_attachments, troubles
 from mirror.cli.compare import show_nodes, show_shares
 from mirror.cli.local import ask_values, identity_of, local_node
-from mirror.cli.output import json_option, print_json, print_table
+from mirror.cli.output import duration, json_option, print_json, print_table
 from mirror.config import SHARE, ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
 from mirror.peer.dial import dial_peer
@@ -34,7 +35,7 @@ def status(directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({**msgspec.to_builtins(state), "running": running})
         return
-    up = f"daemon up {_duration(state.uptime_s)}" if running else "no daemon runs"
+    up = f"daemon up {duration(state.uptime_s)}" if running else "no daemon runs"
     newest = format_stamp(state.newest) if state.newest else "never"
     holder = f" for {state.holder}" if state.holder else ""
     click.echo(f"Node {state.node}, epoch {state.epoch}: {up}")
@@ -45,11 +46,13 @@ def status(directory: Path, as_json: bool) -> None:
     if state.links:
         now = time.time()
         print_table("Links", ["peer", "address", "phase", "for", "pulled", "pushed", "last change", "error"], [
-            [link.peer, link.address, link.phase, _duration(now - link.since) if link.since else "",
+            [link.peer, link.address, link.phase, duration(now - link.since) if link.since else "",
              str(link.pulled), str(link.pushed),
-             _duration(now - link.last_change) + " ago" if link.last_change else "", link.error]
+             duration(now - link.last_change) + " ago" if link.last_change else "", link.error]
             for link in state.links
         ])  # fmt: skip
+    if state.attachments:
+        print_attachments(state.attachments)
     for source in state.copying:
         click.echo(f"  copying from {source} is not at its end: only a part of what it holds is here")
     for peer, count in sorted(state.aside.items()):
@@ -57,18 +60,15 @@ def status(directory: Path, as_json: bool) -> None:
     for link in state.links:
         for note in link.notes:
             click.echo(f"  share with {link.peer}: {note}")
+    for one in state.attachments:
+        for line in troubles(one):
+            click.echo(f"  attached {one.name}: {line}")
     for note in state.twins:
         click.echo(f"  {note}")
     for note in state.clock:
         click.echo(f"  clock: {note}")
     for session in state.sessions:
         click.echo(f"  connected: {session.kind} {session.name}")
-
-
-def _duration(seconds: float) -> str:
-    seconds = int(seconds)
-    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-    return f"{days}d{hours}h" if days else f"{hours}h{minutes}m" if hours else f"{minutes}m{seconds % 60}s"
 
 
 @cli.command()

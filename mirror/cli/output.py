@@ -15,6 +15,13 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
 
 
+def duration(seconds: float) -> str:
+    """Return a number of seconds as people read it."""
+    seconds = int(seconds)
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    return f"{days}d{hours}h" if days else f"{hours}h{minutes}m" if hours else f"{minutes}m{seconds % 60}s"
+
+
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table, as wide as the terminal or as its text."""
     from rich.console import Console

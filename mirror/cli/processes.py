@@ -73,7 +73,7 @@ class DaemonLog:
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._count = 0
         self._seen = 0
-        self._reading = False
+        self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
 
     def __iter__(self) -> Iterator[str]:
@@ -83,8 +83,8 @@ class DaemonLog:
     def follow(self, descriptor: int) -> None:
         """Read lines from a descriptor in a thread of its own until it ends; owns the descriptor."""
         self._seen = self._count
-        self._reading = True
-        threading.Thread(target=self._read, args=(descriptor,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(descriptor,), daemon=True)
+        self._reader.start()
 
     def _read(self, descriptor: int) -> None:
         rest = b""
@@ -93,18 +93,21 @@ class DaemonLog:
             *lines, rest = (rest + block).split(b"\n")
             self._add([line.decode("utf-8", "replace") + "\n" for line in lines])
         os.close(descriptor)
-        self._add([rest.decode("utf-8", "replace")] if rest else [], ended=True)
+        self._add([rest.decode("utf-8", "replace")] if rest else [])
+        with self._changed:
+            if self._reader is threading.current_thread():  # else another daemon was started meanwhile
+                self._reader = None
+                self._changed.notify_all()
 
     def _keep(self, block: bytes) -> None:
         if self._copy is not None:
             with self._copy.open("ab") as file:
                 file.write(block)
 
-    def _add(self, lines: list[str], ended: bool = False) -> None:
+    def _add(self, lines: list[str]) -> None:
         with self._changed:
             self._lines.extend(lines)
             self._count += len(lines)
-            self._reading = self._reading and not ended
             self._changed.notify_all()
 
     def wait(self, pattern: "str | re.Pattern[str]", timeout: float) -> str:
@@ -115,7 +118,7 @@ class DaemonLog:
                 for line in self._unseen():
                     if re.search(pattern, line):
                         return line
-                if not self._reading:
+                if self._reader is None:
                     raise ProcessFailed(f"the daemon ended: {self.last(10)}")
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise ProcessFailed(f"no line {pattern!r} within {timeout:g} s: {self.last(10)}")

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import click
 
+from mirror.addresses import PLACES, ServerPlace
 from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, require_private_line
 from mirror.citadel.importer import Importer, import_file, read_blocks
 from mirror.citadel.look import DeletionsHeldBack
@@ -18,7 +18,17 @@ from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json
 from mirror.cli.progress import Meters
 from mirror.cli.setup import read_secret_file
-from mirror.config import DEFAULT_PORT, SHARE, Address, Config, ConfigError, Peer, load_config, load_secrets
+from mirror.config import (
+    SHARE,
+    Address,
+    Config,
+    ConfigError,
+    Peer,
+    load_config,
+    load_secrets,
+    parse_address,
+    parse_server_place,
+)
 from mirror.formats.errors import CitadelError
 from mirror.peer.bootstrap import SINGLE_USER_WAIT_S, Bootstrapped, NodeStage, copy_node
 from mirror.peer.dial import dial_peer
@@ -31,7 +41,6 @@ from mirror.wire.values import Identity
 
 TIMEOUT_S = 90.0
 SHOWN_NOTICES = 20
-CITADEL_PORT = 504
 
 accept_incomplete_option = click.option(
     "--accept-incomplete", is_flag=True, help="End with 0 even where elements were refused, or the export was cut."
@@ -186,29 +195,24 @@ def bootstrap(
     The same command resumes after an interruption.  mirror:// needs the node in 'ctdlmirror peer add'.
     """
     config = load_config(directory)
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        raise ConfigError(f"{url!r}: the port is no number from 1 to 65535") from None
-    if parts.password:
-        raise ConfigError("a password in a URL is seen by others: use --password-file, $CITADEL_PASSWORD or the prompt")
-    if parts.scheme == "citadel" and (parts.hostname or len(parts.path) > 1):
-        door = _door(config, parts, port, password_file, server_dir)
+    scheme, _, rest = url.partition("://")
+    if scheme == "citadel":
+        door = _door(config, parse_server_place(url), password_file, server_dir)
         taken = _from_citadel(config, door, merge, Accepted(accept_older, accept_deletions, accept_incomplete), as_json)
         _show_taken(taken, as_json)
         _end(taken, accept_incomplete)
-    elif parts.scheme == "mirror" and parts.hostname:
-        peer = _find_peer(config, Address(parts.hostname, port or DEFAULT_PORT))
+    elif scheme == "mirror":
+        peer = _find_peer(config, parse_address(rest.rstrip("/"), url))
         _from_mirror(config, peer, online, merge, wait, as_json)
     else:
-        raise ConfigError(f"{url!r} is no citadel://ADMIN@HOST:PORT, citadel:///DIRECTORY nor mirror://HOST:PORT")
+        raise ConfigError(f"{url!r} is no {PLACES}, nor mirror://HOST:PORT")
 
 
 # -- from a real Citadel server -----------------------------------------------------------------------
 
 
-def _password(user: str, file: Path | None) -> str:
+def ask_password(user: str, file: Path | None) -> str:
+    """Return the password of a server's administrator, which stands in no command line.  Raises ConfigError."""
     if file is not None:
         return read_secret_file(file)
     if "CITADEL_PASSWORD" in os.environ:
@@ -227,16 +231,14 @@ class Door(NamedTuple):
     directory: Path | None
 
 
-def _door(config: Config, url: SplitResult, port: int | None, password_file: Path | None, server: Path | None) -> Door:
+def _door(config: Config, place: ServerPlace, password_file: Path | None, server: Path | None) -> Door:
     """Return what a citadel: URL names.  Raises ConfigError."""
-    user = unquote(url.username or "")
-    if url.hostname:
-        address = Address(url.hostname, port or CITADEL_PORT)
-        require_private_line(config, address)
-        user = user or "admin"
-        return Door(address, user, _password(user, password_file), server)
-    directory = Path(unquote(url.path))
-    return Door(directory, user, _password(user, password_file) if user else "", server or directory)
+    where, user = place.where, place.user
+    if isinstance(where, Address):
+        require_private_line(config, where)
+    else:
+        server = server or where
+    return Door(where, user, ask_password(user, password_file) if user else "", server)
 
 
 def _from_citadel(config: Config, door: Door, merge: bool, accepted: Accepted, as_json: bool) -> Taken:

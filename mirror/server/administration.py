@@ -53,6 +53,7 @@ def tell_status(session: Session, _asked: Asked) -> None:
         clock=node.clock.notes(),
         copying=sorted(copies),
         twins=[*([twin] if twin else []), *node.twins.notes()],
+        attachments=node.attachments.statuses(),
     )
     session.send_json([status])
 

@@ -20,6 +20,19 @@ from mirror.server.administration import (
     tell_conflicts,
     tell_status,
 )
+from mirror.server.attach_commands import (
+    TAKE_OVER,
+    approve,
+    claim_place,
+    pause,
+    refuse,
+    rehearse,
+    release_place,
+    reload_attachments,
+    resume,
+    tell_attachments,
+    tell_claims,
+)
 from mirror.server.basics import (
     begin_tls,
     do_nothing,
@@ -54,7 +67,7 @@ from mirror.server.room_commands import get_lines, go_to, set_lines
 from mirror.server.share_commands import list_shares, preview, tell_sharing
 from mirror.server.single_user import MAX_SECONDS
 from mirror.server.single_user_commands import enter_single_user, leave_single_user
-from mirror.server.sync import SHARES, TYPES, run_sync
+from mirror.server.sync import ATTACHMENTS, SHARES, TYPES, run_sync
 from mirror.server.table import Handler, Permission, Table
 from mirror.server.tail import send_tail
 from mirror.wire.arguments import (
@@ -203,4 +216,29 @@ SHARE_ACTIONS = {
     "status": Handler(tell_sharing, "all rules, peers and pairs (administrators)", permission=ADMIN),
 }
 
-TABLE = Table(COMMANDS, TYPES, ACTIONS, {SHARES: SHARE_ACTIONS})
+_NAME = (text("name"),)
+
+ATTACH_ACTIONS = {
+    "status": Handler(tell_attachments, "how it is with each server that is followed", permission=ADMIN),
+    "claims": Handler(tell_claims, "which node of the network follows which server", permission=ADMIN),
+    "claim": Handler(
+        claim_place,
+        "has this node be the one that follows a server",
+        (text("place"), text("name"), text("door"), one_of(TAKE_OVER, (TAKE_OVER,), default=None)),
+        ADMIN,
+    ),
+    "release": Handler(release_place, "gives up what is attached under a name", _NAME, ADMIN),
+    "reload": Handler(reload_attachments, "takes over what mirror.toml says of them now", permission=ADMIN),
+    "rehearse": Handler(
+        rehearse,
+        "send a password and patterns of rooms, read what following that server would write",
+        (text("door"),),
+        ADMIN,
+    ),
+    "pause": Handler(pause, "stops following a server until it is resumed", _NAME, ADMIN),
+    "resume": Handler(resume, "follows it again", _NAME, ADMIN),
+    "approve": Handler(approve, "deletes what is held back", _NAME, ADMIN),
+    "refuse": Handler(refuse, "keeps what is held back, as this node's own", _NAME, ADMIN),
+}
+
+TABLE = Table(COMMANDS, TYPES, ACTIONS, {SHARES: SHARE_ACTIONS, ATTACHMENTS: ATTACH_ACTIONS})

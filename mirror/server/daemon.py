@@ -9,12 +9,13 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from mirror.config import SHARE, STATE_FILE, Config, Peer, load_config, load_secrets
+from mirror.config import SHARE, STATE_FILE, Config, Peer, load_config, load_passwords, load_secrets
 from mirror.model.errors import MirrorError
 from mirror.peer.clocks import SYSTEM, Clocks
 from mirror.peer.link import Link
 from mirror.peer.remote import ChannelRemote
 from mirror.peer.tls import server_context
+from mirror.server.following import ServerFollower
 from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.upkeep import Upkeep
@@ -45,6 +46,7 @@ class Daemon:
         """Raises ConfigError, StoreError or ListenError."""
         self._directory = directory
         config, secrets = load_config(directory), load_secrets(directory)
+        self._passwords = load_passwords(directory)
         store: GreenStore = open_green(
             directory,
             config.node,
@@ -78,6 +80,8 @@ class Daemon:
             gevent.spawn(self._watch_clock, upkeep),
         ]
         self._start_links(self.node.config)
+        wait_open = self.node.single_user.wait_open
+        self.node.attachments.start(ServerFollower, wait_open, self.node.config, self._passwords)
         self._write_state()
         log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
         try:
@@ -162,6 +166,7 @@ class Daemon:
     def _reload(self) -> None:
         try:
             config, secrets = load_config(self._directory), load_secrets(self._directory)
+            passwords = load_passwords(self._directory)
         except MirrorError as error:
             log.error("not reloaded: %s", error)
             return
@@ -188,10 +193,12 @@ class Daemon:
             ):
                 session.hang_up()  # no longer a peer
         self._start_links(config)
-        log.info("reloaded: %d peers", len(config.peers))
+        self.node.attachments.configure(config, passwords)
+        log.info("reloaded: %d peers, %d attachments", len(config.peers), len(config.attachments))
 
     def _close(self) -> None:
         log.info("stopping")
+        self.node.attachments.stop()
         self._stop_links()
         self._listener.close()
         self.node.config.path(STATE_FILE).unlink(missing_ok=True)

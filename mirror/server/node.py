@@ -6,14 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
+import msgspec
 from scramp import ScramMechanism
 
-from mirror.config import MIRROR, SHARE, Config
+from mirror.config import MIRROR, SHARE, Config, load_config, load_passwords
 from mirror.faults import Faults
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
 from mirror.peer.presence import Presence, ask
+from mirror.server.attachments import Attachments
 from mirror.server.pages import SharedPages, changes_of
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
@@ -76,13 +78,14 @@ class Node:
         self.directory = Directory()
         self.changes = changes_of(store)
         self.faults = Faults()
+        self.attachments = Attachments(store, self.faults, config)
         self.started = time.time()
         self.addresses: list[str] = []
         self.tls: Any = None
         self.configure(config, secrets)
 
     def configure(self, config: Config, secrets: dict[str, str]) -> None:
-        """Take a new configuration over."""
+        """Take a new configuration over, but for which servers are followed."""
         self.config = config
         self.store.clock.max_ahead_ms = config.max_ahead_ms
         self.secrets = secrets
@@ -90,6 +93,13 @@ class Node:
         self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
 
         self.sharing.configure([peer.name for peer in config.peers if peer.kind == SHARE])
+
+    def reload_attachments(self) -> None:
+        """Take over which servers are followed, as the files in the node's directory say now.  Raises ConfigError."""
+        new = load_config(self.config.directory)
+        passwords = load_passwords(self.config.directory)
+        self.config = msgspec.structs.replace(self.config, attachments=new.attachments)
+        self.attachments.configure(self.config, passwords)
 
     def identity(self) -> Identity:
         """Return which one of the nodes of its name this one is."""

@@ -20,11 +20,12 @@ VIEWS = {
     MAILBOXES: "the logged-in user's own rooms",
     CALENDARS: "the calendars that the logged-in user may read",
 }
-SHARES = "shares"
-"""A type that holds no collections."""
+SHARES, ATTACHMENTS = "shares", "attachments"
+"""Types that hold no collections."""
 TYPES = {
     "all": "everything",
     SHARES: "the rooms shared with the peer that asks",
+    ATTACHMENTS: "the Citadel servers that this node follows (administrators)",
     **{kind.name: kind.holds for kind in KINDS.values()},
     **VIEWS,
 }

@@ -37,6 +37,78 @@ class SessionStatus(msgspec.Struct):
     name: str
 
 
+class HeldStatus(msgspec.Struct):
+    """Deletions that wait until somebody accepts them: how many of how many of a collection."""
+
+    collection: str
+    gone: int
+    told: int
+
+
+class AttachmentStatus(msgspec.Struct):
+    """How it is with a Citadel server that this node follows; moments are in Unix seconds, 0 for never.
+
+    ``phase`` is where the work stands since ``since``: waiting between two tries (for ``error``, after so many
+    ``failures`` in a row), paused, not running where no daemon does, else what it is at.
+    """
+
+    name: str
+    place: str
+    rooms: list[str]
+    direction: str
+    phase: str = "not running"
+    since: float = 0.0
+    error: str = ""
+    failures: int = 0
+    paused: bool = False
+    server: str = ""
+    """The server's node name, once it told it."""
+    connected: float = 0.0
+    looked: float = 0.0
+    """As of when all that can be seen of the server is here."""
+    lag_s: float = 0.0
+    """Seconds since then, when this was told."""
+    behind: bool = False
+    """Whether something is known to have changed there that is not here yet."""
+    held: list[HeldStatus] = []
+    incomplete: str = ""
+    """Why what is here is not all that can be seen; nothing where it is."""
+    written: int = 0
+    deleted: int = 0
+    looks: int = 0
+    exports: int = 0
+    commands: int = 0
+    notes: list[str] = []
+    """What cannot be seen by this door, a line each."""
+
+
+class RehearsalStatus(msgspec.Struct):
+    """What following a Citadel server would do at first: by element, what it has, and what becomes of the records."""
+
+    server: str
+    elements: dict[str, int]
+    written: int
+    already_held: int
+    conflicts: int
+    deleted: int
+    held: list[HeldStatus]
+    incomplete: str
+
+
+class ClaimStatus(msgspec.Struct):
+    """That a node of the network follows a Citadel server; ``since`` and ``heard`` (its last sign of life) are stamps.
+
+    ``place`` is the server's name in the records, ``name`` what the attachment is called there, ``door`` its URL.
+    """
+
+    place: str
+    node: str
+    name: str
+    door: str
+    since: int
+    heard: int = 0
+
+
 class NodeStatus(msgspec.Struct):
     """A node, its store, who is connected, and its links; ``digest`` is hexadecimal, ``newest`` a stamp."""
 
@@ -61,6 +133,7 @@ class NodeStatus(msgspec.Struct):
     """The nodes of whose data a part alone is here, since the copy of it is not at its end."""
     twins: list[str] = []
     """What was noticed lately of nodes that have one name, a line each."""
+    attachments: list[AttachmentStatus] = []
 
 
 class PeerClock(msgspec.Struct):

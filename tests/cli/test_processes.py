@@ -34,6 +34,17 @@ def test_a_line_wakes_who_waits_for_it_and_is_found_once(tmp_path: Path) -> None
     assert (tmp_path / "log").read_bytes() == b"begins\nit is up on 1.2.3.4\nand goes on\n"
 
 
+def test_the_end_of_a_killed_daemon_is_not_taken_for_that_of_the_next_one(tmp_path: Path) -> None:
+    log = DaemonLog()
+    first, second = written(log), written(log)
+    os.write(first, b"last words")
+    os.close(first)
+    assert log.wait("last words", 20) == "last words"
+    os.write(second, b"is up\n")
+    assert log.wait("is up", 20) == "is up\n"
+    os.close(second)
+
+
 def test_a_line_that_does_not_come_is_given_up(tmp_path: Path) -> None:
     log = DaemonLog()
     says = written(log)

@@ -107,4 +107,4 @@ def test_a_server_on_this_machine_is_copied_by_its_directory_and_files_that_it_d
 
 def test_a_url_without_host_or_directory_is_refused(empty: LocalNode) -> None:
     for url in ("citadel://", "citadel:///", "http://x"):
-        assert "is no citadel://ADMIN@HOST:PORT, citadel:///DIRECTORY nor" in empty.run("bootstrap", url, code=3).stderr
+        assert "is no citadel://ADMIN@HOST:PORT or citadel:///DIRECTORY" in empty.run("bootstrap", url, code=3).stderr

@@ -8,9 +8,9 @@ import pytest
 
 from mirror.model.kinds import KINDS
 from mirror.server.basics import CAPABILITIES
-from mirror.server.commands import ACTIONS, COMMANDS, SHARE_ACTIONS
+from mirror.server.commands import ACTIONS, ATTACH_ACTIONS, COMMANDS, SHARE_ACTIONS
 from mirror.server.sync import VIEWS
-from mirror.server.table import Handler
+from mirror.server.table import Handler, Permission
 from mirror.wire.lines import Code
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
@@ -58,6 +58,15 @@ def test_actions(action: str) -> None:
 @pytest.mark.parametrize("action", sorted(SHARE_ACTIONS))
 def test_actions_of_shares(action: str) -> None:
     assert re.search(rf"`SYNC shares\|{action}`", DOCUMENT)
+
+
+@pytest.mark.parametrize("action", sorted(ATTACH_ACTIONS))
+def test_actions_of_attachments(action: str) -> None:
+    handler = ATTACH_ACTIONS[action]
+    assert handler.permission is Permission.ADMIN
+    found = re.search(rf"`SYNC attachments\\\|{action}(?![a-z])([^`]*)`", DOCUMENT)
+    assert found is not None, f"{action} has no row"
+    assert all(argument.name in found[1] for argument in handler.arguments)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS) + sorted(VIEWS))

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import decode_line, format_line
 from mirror.wire.status import (
+    ClaimStatus,
     ClockStatus,
     ConflictStatus,
     LinkStatus,
     NodeStatus,
     PreviewCount,
+    RehearsalStatus,
     SharingStatus,
     WinnerStatus,
     format_json,
@@ -23,6 +25,9 @@ from mirror.wire.status import (
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 READABLE = st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(0, 1 << 62), st.booleans()), max_size=4)
+
+
+KINDS = [NodeStatus, ClockStatus, ConflictStatus, SharingStatus, PreviewCount, ClaimStatus, RehearsalStatus]
 
 
 def _values(type_: type[msgspec.Struct]) -> st.SearchStrategy[msgspec.Struct]:
@@ -49,7 +54,7 @@ def _field(type_: object) -> st.SearchStrategy[object]:
     return st.one_of(*(st.none() if one is type(None) else _field(one) for one in arguments))
 
 
-@pytest.mark.parametrize("type_", [NodeStatus, ClockStatus, ConflictStatus, SharingStatus, PreviewCount])
+@pytest.mark.parametrize("type_", KINDS)
 @given(data=st.data())
 def test_what_is_parsed_is_what_was_formatted(type_: type[msgspec.Struct], data: st.DataObject) -> None:
     value = data.draw(_values(type_))
@@ -66,7 +71,7 @@ def test_the_bytes_are_those_of_version_1() -> None:
         '"holder": "", "uptime_s": 4, "addresses": ["h:1"], "conflicts": 0, "sessions": [], "links": [{"peer": "b", '
         '"address": "h:2", "phase": "waiting", "since": 0.0, "error": "", "failures": 0, "pulled": 0, "pushed": 0, '
         '"conflicts": 0, "reconciled": 0.0, "last_change": 0.0, "notes": []}], "aside": {}, "clock": [], '
-        '"copying": [], "twins": []}'
+        '"copying": [], "twins": [], "attachments": []}'
     )
     conflict = ConflictStatus(1, "é", 2, 3, WinnerStatus(4, "a"), {"key": "k"}, None, None)
     assert format_json(conflict) == (

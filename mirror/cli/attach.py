@@ -1,0 +1,286 @@
+"""Following Citadel servers: attach one, look how it goes, pause, decide on deletions that wait, detach."""
+
+import re
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from mirror.addresses import Address, ServerPlace
+from mirror.citadel.bootstrap import require_private_line
+from mirror.citadel.door import ask_name, blind_spots
+from mirror.cli.app import cli
+from mirror.cli.attached import as_of, print_attachments, troubles
+from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
+from mirror.cli.output import duration, json_option, print_json, print_table
+from mirror.cli.transfer import ask_password
+from mirror.config import (
+    CONFIG_FILE,
+    Attachment,
+    Config,
+    ConfigError,
+    check_node_name,
+    load_config,
+    load_passwords,
+    parse_server_place,
+    remove_attachment,
+    save_attachment,
+    save_password,
+)
+from mirror.model.stamp import format_stamp
+from mirror.peer.remote import ChannelRemote
+from mirror.wire.status import AttachmentStatus, ClaimStatus, RehearsalStatus
+
+ALL_ROOMS = ("*",)
+
+
+class PlaceGroup(click.Group):
+    """Takes what is none of its commands for the place that is to be attached."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, *context.help_option_names}:
+            args = ["add", *args]
+        return super().parse_args(context, args)
+
+
+@cli.group(cls=PlaceGroup)
+def attach() -> None:
+    """Follow a Citadel server, so that what happens there is here at once.
+
+    'ctdlmirror attach citadel:///run/citadel' attaches the server of this machine by its administrator's socket, with
+    no log-in and no trace; 'ctdlmirror attach citadel://ADMIN@HOST:504' one by its port, which shows less.  Nothing is
+    written into the server.
+    """
+
+
+@attach.command("add")
+@click.argument("place")
+@click.option("--name", help="What commands call it.  [default: the server's node name]")
+@click.option("--rooms", multiple=True, metavar="PATTERN", help="Follow just rooms like this; may be repeated.")
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path),
+    help="File with the administrator's password (else $CITADEL_PASSWORD or a prompt).",
+)
+@click.option("--take-over", is_flag=True, help="Take the server from another node that is gone for good.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be written here at first.")
+@json_option
+@click.pass_obj
+def attach_add(
+    directory: Path,
+    place: str,
+    name: str | None,
+    rooms: tuple[str, ...],
+    password_file: Path | None,
+    take_over: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Attach PLACE, or change how it is followed; 'attach PLACE' says the same.
+
+    A running daemon follows it at once, and goes on whenever the server or the daemon was away.
+    """
+    config = load_config(directory)
+    server = parse_server_place(place)
+    if isinstance(server.where, Address):
+        require_private_line(config, server.where)
+    held = next((one for one in config.attachments if one.place == server), None)
+    password = _password(directory, server, held, password_file)
+    known = ask_name(server, server.user, password)
+    one = _settings(config, held, Attachment(name or _name_of(known), server, rooms=rooms or ALL_ROOMS))
+    with local_node(directory) as node:
+        if dry_run:
+            _show_rehearsal(_rehearse(node, one, password), as_json)
+            return
+        node.channel.ask(f"SYNC attachments|claim|{known}|{one.name}|{one.place}" + "|take-over" * take_over)
+        save_password(directory, one.name, password or None)
+        save_attachment(directory, one)
+        told = _status_of(ask_values(node, "SYNC attachments|reload", AttachmentStatus), one.name)
+    if as_json:
+        print_json({**msgspec.to_builtins(told), "notes": list(blind_spots(server, one.export_s))})
+        return
+    click.echo(f"{one.place} is attached as {one.name}: it is in {directory / CONFIG_FILE}.")
+    for line in blind_spots(server, one.export_s):
+        click.echo(f"NOT SEEN BY THIS DOOR: {line}")
+    if daemon_channel(directory) is None:
+        click.echo("'ctdlmirror daemon' follows it.")
+    else:
+        click.echo(f"The daemon follows it; 'ctdlmirror attach show {one.name}' tells how it goes.")
+
+
+def _password(directory: Path, server: ServerPlace, held: Attachment | None, file: Path | None) -> str:
+    """Return the password for who logs in at a place; the one that is kept, where no other is given."""
+    if not server.user:
+        return ""
+    kept = load_passwords(directory).get(held.name, "") if held is not None and file is None else ""
+    return kept or ask_password(server.user, file)
+
+
+def _name_of(known: str) -> str:
+    """Return what a server is called here unless somebody says otherwise."""
+    name = re.sub(r"[^a-z0-9._-]+", "-", known.removeprefix("citadel:").lower())[:63]
+    return name.strip(".-_") or "citadel"
+
+
+def _settings(config: Config, held: Attachment | None, wanted: Attachment) -> Attachment:
+    """Return an attachment as it is to be from now on: what only mirror.toml says stays.  Raises ConfigError."""
+    check_node_name(wanted.name)
+    other = config.attachment(wanted.name)
+    if held is not None and held.name != wanted.name:
+        raise ConfigError(f"{held.place} is attached as {held.name} already: 'ctdlmirror attach remove' comes first")
+    if other is not None and other.place != wanted.place:
+        raise ConfigError(f"{wanted.name} is {other.place}: give another --name, or remove that first")
+    return wanted if held is None else msgspec.structs.replace(held, rooms=wanted.rooms)
+
+
+def _rehearse(node: ChannelRemote, one: Attachment, password: str) -> RehearsalStatus:
+    channel = node.channel
+    channel.ask(f"SYNC attachments|rehearse|{one.place}", 8)
+    channel.send("".join(f"{line}\n" for line in (password, *one.rooms)).encode())
+    channel.end_listing()
+    return read_values(channel, RehearsalStatus)[0]
+
+
+def _show_rehearsal(told: RehearsalStatus, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+        return
+    counts = ", ".join(f"{told.elements.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor"))
+    click.echo(f"Server {told.server}: {counts}.")
+    click.echo(f"Would write {told.written} records, delete {told.deleted}; {told.already_held} are here already.")
+    for held in told.held:
+        click.echo(f"Would hold back: {held.gone} of {held.told} of {held.collection} are gone there.")
+    if told.incomplete:
+        click.echo(f"INCOMPLETE: {told.incomplete}")
+    click.echo("Nothing was written, and nothing is attached.")
+
+
+# -- looking ------------------------------------------------------------------------------------------
+
+
+def _statuses(node: ChannelRemote) -> list[AttachmentStatus]:
+    return ask_values(node, "SYNC attachments|status", AttachmentStatus)
+
+
+def _status_of(statuses: list[AttachmentStatus], name: str) -> AttachmentStatus:
+    """Return one attachment's status.  Raises ConfigError."""
+    for one in statuses:
+        if one.name == name:
+            return one
+    raise ConfigError(f"there is no attachment {name}; 'ctdlmirror attach list' shows those there are")
+
+
+@attach.command("list")
+@json_option
+@click.pass_obj
+def attach_list(directory: Path, as_json: bool) -> None:
+    """List the servers that this node follows, and those that other nodes do."""
+    with local_node(directory) as node:
+        own = _statuses(node)
+        claims = ask_values(node, "SYNC attachments|claims", ClaimStatus)
+        name = node.info().node
+    others = [one for one in claims if one.node != name]
+    if as_json:
+        print_json({"attachments": msgspec.to_builtins(own), "elsewhere": msgspec.to_builtins(others)})
+        return
+    if own:
+        print_attachments(own)
+    else:
+        click.echo("Nothing is attached here; 'ctdlmirror attach --help' tells how to attach a server.")
+    if others:
+        print_table("Followed by other nodes", ["server", "node", "name", "by", "since", "node last heard of"], [
+            [one.place, one.node, one.name, one.door, format_stamp(one.since),
+             format_stamp(one.heard) if one.heard else "never"]
+            for one in others
+        ])  # fmt: skip
+
+
+@attach.command("show")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def attach_show(directory: Path, name: str, as_json: bool) -> None:
+    """Show how it goes with a server that is followed, and what cannot be seen of it."""
+    with local_node(directory) as node:
+        one = _status_of(_statuses(node), name)
+    if as_json:
+        print_json(one)
+        return
+    click.echo(f"{one.name}: {one.place}" + (f", server {one.server}" if one.server else ""))
+    since = f" for {duration(time.time() - one.since)}" if one.since else ""
+    click.echo(f"  {one.phase}{since}" + (f": {one.error}" if one.error else ""))
+    if one.looked:
+        click.echo(f"  all that can be seen there is here as of {as_of(one)}")
+    click.echo(f"  rooms {', '.join(one.rooms)}; {one.written} records written, {one.deleted} of them deletions")
+    click.echo(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
+    for line in troubles(one):
+        click.echo(f"  {line}")
+    for line in one.notes:
+        click.echo(f"  not seen by this door: {line}")
+
+
+# -- doing --------------------------------------------------------------------------------------------
+
+
+def _act(directory: Path, action: str, name: str, done: str, as_json: bool) -> None:
+    """Have an attachment do something.  Raises ConfigError, Refused."""
+    with local_node(directory) as node:
+        _status_of(_statuses(node), name)
+        node.channel.ask(f"SYNC attachments|{action}|{name}")
+        told = _status_of(_statuses(node), name)
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(done.format(name=name))
+
+
+@attach.command("pause")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def attach_pause(directory: Path, name: str, as_json: bool) -> None:
+    """Stop following a server until 'attach resume', also after a restart."""
+    _act(directory, "pause", name, "{name} is paused until 'ctdlmirror attach resume {name}'.", as_json)
+
+
+@attach.command("resume")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def attach_resume(directory: Path, name: str, as_json: bool) -> None:
+    """Follow a server again that was paused; what happened meanwhile is caught up with."""
+    _act(directory, "resume", name, "{name} is followed again.", as_json)
+
+
+@attach.command("approve")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def attach_approve(directory: Path, name: str, as_json: bool) -> None:
+    """Delete here, too, what is gone on the server and was held back for being so much."""
+    _act(directory, "approve", name, "What is held back of {name} is deleted at the next look.", as_json)
+
+
+@attach.command("refuse")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def attach_refuse(directory: Path, name: str, as_json: bool) -> None:
+    """Keep what is gone on the server and was held back, as this node's own."""
+    _act(directory, "refuse", name, "What is held back of {name} stays, as this node's own.", as_json)
+
+
+@attach.command("remove")
+@click.argument("name")
+@click.pass_obj
+def attach_remove(directory: Path, name: str) -> None:
+    """Follow a server no more, and free it for other nodes; what came from it stays."""
+    load_config(directory)
+    removed = remove_attachment(directory, name)
+    with local_node(directory) as node:
+        ask_values(node, "SYNC attachments|reload", AttachmentStatus)
+        freed = node.channel.ask(f"SYNC attachments|release|{name}").text != "0"
+    if not (removed or freed):
+        raise ConfigError(f"there is no attachment {name}; 'ctdlmirror attach list' shows those there are")
+    click.echo(f"{name} is attached no more and free for other nodes; what came from it stays.")

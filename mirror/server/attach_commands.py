@@ -1,0 +1,95 @@
+"""SYNC attachments: what the administrator asks and does about the Citadel servers that this node follows."""
+
+from mirror.addresses import read_server_place
+from mirror.server.following import tell_rehearsal
+from mirror.server.session import Session
+from mirror.server.table import Asked
+from mirror.store.base import Reader, Writer
+from mirror.sync.claims import PlaceTaken, claim, read_claims, release
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
+from mirror.wire.status import ClaimStatus
+
+TAKE_OVER = "take-over"
+"""Asks for a place that another node has."""
+
+
+def tell_attachments(session: Session, _asked: Asked) -> None:
+    """attachments|status: how it is with each server that is followed."""
+    session.send_json(session.node.attachments.statuses())
+
+
+def tell_claims(session: Session, _asked: Asked) -> None:
+    """attachments|claims: which node of the network follows which server."""
+
+    def job(reader: Reader) -> list[ClaimStatus]:
+        heard = reader.heard()
+        return [
+            ClaimStatus(one.place, one.node, one.name, one.door, one.since, heard.sign_of(one.node))
+            for one in read_claims(reader)
+        ]
+
+    session.send_json(session.node.store.read(job))
+
+
+def claim_place(session: Session, _asked: Asked, place: str, name: str, door: str, how: str | None) -> None:
+    """attachments|claim: have this node be the one that follows a server."""
+    node = session.node
+    node.single_user.check_open()
+    try:
+        node.store.write(lambda writer: claim(writer, place, node.config.node, name, door, take_over=how == TAKE_OVER))
+    except PlaceTaken as error:
+        raise Refused(Code.ACCESS, str(error)) from None
+    session.reply(Code.OK, place)
+
+
+def release_place(session: Session, _asked: Asked, name: str) -> None:
+    """attachments|release: give up what is attached under a name."""
+    node = session.node
+
+    def job(writer: Writer) -> int:
+        found = [one.place for one in read_claims(writer) if (one.node, one.name) == (node.config.node, name)]
+        return sum(release(writer, place, node.config.node) for place in found)
+
+    session.reply(Code.OK, str(node.store.write(job)))
+
+
+def reload_attachments(session: Session, _asked: Asked) -> None:
+    """attachments|reload: take over what mirror.toml and secrets.toml say of them now."""
+    session.node.reload_attachments()
+    session.send_json(session.node.attachments.statuses())
+
+
+def rehearse(session: Session, _asked: Asked, door: str) -> None:
+    """attachments|rehearse: take a password and patterns of rooms, a line each, and tell what following would write."""
+    try:
+        place = read_server_place(door)
+    except ValueError as error:
+        raise Refused(Code.ILLEGAL, str(error)) from None
+    session.reply(Code.SEND_THEN_READ, "send the password, then patterns of rooms, then read")
+    password, *rooms = list(session.channel.read_listing()) or [""]
+    session.send_json([tell_rehearsal(session.node.store, place, password, rooms)])
+
+
+def pause(session: Session, _asked: Asked, name: str) -> None:
+    """attachments|pause: stop following a server until it is resumed."""
+    session.node.attachments.pause(name)
+    session.reply(Code.OK, name)
+
+
+def resume(session: Session, _asked: Asked, name: str) -> None:
+    """attachments|resume: follow it again."""
+    session.node.attachments.resume(name)
+    session.reply(Code.OK, name)
+
+
+def approve(session: Session, _asked: Asked, name: str) -> None:
+    """attachments|approve: delete what is held back."""
+    session.node.attachments.approve(name)
+    session.reply(Code.OK, name)
+
+
+def refuse(session: Session, _asked: Asked, name: str) -> None:
+    """attachments|refuse: keep what is held back, as this node's own."""
+    session.node.attachments.refuse(name)
+    session.reply(Code.OK, name)

@@ -1,0 +1,92 @@
+"""What follows a Citadel server (mirror.citadel.follow), as a daemon runs it: by its clocks, and told in its status."""
+
+import time
+from collections.abc import Iterable, Sequence
+
+import gevent
+
+from mirror.addresses import ServerPlace
+from mirror.citadel.door import ask_name, blind_spots
+from mirror.citadel.follow import Following, Settings, dry_run
+from mirror.citadel.look import HeldBack
+from mirror.config import Attachment
+from mirror.model.applied import Applied
+from mirror.store.base import Store
+from mirror.wire.status import AttachmentStatus, HeldStatus, RehearsalStatus
+
+
+def _patterns(rooms: Sequence[str]) -> tuple[str, ...]:
+    """Return patterns of rooms as what follows takes them: none where all rooms match anyway."""
+    return () if "*" in rooms else tuple(rooms)
+
+
+def _held(found: Iterable[HeldBack]) -> list[HeldStatus]:
+    return [HeldStatus(one.collection, one.gone, one.told) for one in found]
+
+
+def tell_rehearsal(store: Store, place: ServerPlace, password: str, rooms: Sequence[str]) -> RehearsalStatus:
+    """Return what following a server would do at first; nothing is written.  Raises MirrorError."""
+    taken = dry_run(store, place.where, place.user, password, only=_patterns(rooms))
+    report, fetched = taken.report, taken.fetched
+    applied = report.applied + (fetched.applied if fetched is not None else Applied())
+    return RehearsalStatus(
+        server=report.node,
+        elements=dict(report.elements),
+        written=applied.written,
+        already_held=applied.already_held,
+        conflicts=applied.conflicts,
+        deleted=report.deleted + (fetched.deleted if fetched is not None else 0),
+        held=_held(report.held + (fetched.held if fetched is not None else [])),
+        incomplete=taken.why_incomplete,
+    )
+
+
+class ServerFollower:
+    """Follows the server that an attachment names, from one connection until that is lost."""
+
+    def __init__(self, store: Store, one: Attachment, password: str) -> None:
+        self._one = one
+        self._following = Following(
+            store,
+            one.place.where,
+            one.place.user,
+            password,
+            Settings(one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s, _patterns(one.rooms)),
+            sleep=gevent.sleep,
+            clock=time.monotonic,
+            now=time.time,
+        )
+
+    def ask_name(self) -> str:
+        """Ask the server under which name it is known in records.  Raises MirrorError."""
+        return ask_name(self._one.place)
+
+    def run(self) -> None:
+        """Follow until the connection is lost.  Raises MirrorError."""
+        self._following.run()
+
+    def describe(self, status: AttachmentStatus) -> None:
+        """Say how it goes."""
+        state = self._following.state
+        status.phase = state.phase
+        status.server = state.node
+        status.connected, status.looked, status.behind = state.connected, state.last_look, state.behind
+        status.held = _held(state.held)
+        status.incomplete = state.incomplete
+        status.written, status.deleted = state.written, state.deleted
+        status.looks, status.exports, status.commands = state.looks, state.exports, state.commands
+        status.notes = list(blind_spots(self._one.place, self._one.export_s))
+
+    def approve(self) -> bool:
+        """Have what is held back deleted; returns whether there was anything."""
+        found = bool(self._following.state.held)
+        if found:
+            self._following.approve()
+        return found
+
+    def refuse(self) -> bool:
+        """Have what is held back kept as this node's own; returns whether there was anything."""
+        found = bool(self._following.state.held)
+        if found:
+            self._following.refuse()
+        return found

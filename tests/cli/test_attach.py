@@ -1,0 +1,137 @@
+"""Attaching a Citadel server by command: what is tried, kept, refused and told, where no daemon runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local import LocalNode
+from made_live import LiveServer, listening
+
+from mirror.config import CONFIG_FILE, Config, load_config, load_passwords, template
+from mirror.store.open import open_store
+from mirror.sync.claims import claim
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> LocalNode:
+    """A node that holds nothing."""
+    directory = tmp_path / "main"
+    directory.mkdir()
+    (directory / CONFIG_FILE).write_text(template(Config(directory, "main")))
+    open_store(directory, "main").close()
+    return LocalNode(directory)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[str]:
+    """A made-up server with a room of three messages, by its administrator's socket."""
+    server = LiveServer()
+    server.user(1, "admin")
+    server.room(1, "Lobby")
+    for text in ("one", "two", "three"):
+        server.post(1, text)
+    directory = tmp_path / "citadel"
+    directory.mkdir()
+    with listening(server, directory):
+        yield f"citadel://{directory}"
+
+
+def test_what_is_attached_is_in_the_configuration_claimed_and_told(node: LocalNode, place: str) -> None:
+    result = node.run("attach", place, "--rooms", "Lobby", "--rooms", "board*")
+    assert f"{place} is attached as alpha" in result.stdout
+    assert "NOT SEEN BY THIS DOOR: files of rooms whose directory is not visible" in result.stdout
+    assert "'ctdlmirror daemon' follows it." in result.stdout
+    (one,) = load_config(node.directory).attachments
+    assert (one.name, str(one.place), one.rooms) == ("alpha", place, ("Lobby", "board*"))
+    assert not (node.directory / "secrets.toml").exists()
+    (told,) = node.json("attach", "list")["attachments"]
+    assert (told["name"], told["phase"], told["rooms"]) == ("alpha", "not running", ["Lobby", "board*"])
+    assert node.json("attach", "show", "alpha") == told
+    assert f"alpha: {place}\n  not running\n" in node.run("attach", "show", "alpha").stdout
+    assert [one["name"] for one in node.json("status")["attachments"]] == ["alpha"]
+    node.run("attach", place)
+    assert load_config(node.directory).attachments[0].rooms == ("*",)
+
+
+def test_a_dry_run_tells_what_would_come_and_leaves_nothing_behind(node: LocalNode, place: str) -> None:
+    before = node.json("status")["sequence"]
+    result = node.run("attach", "--dry-run", place)
+    assert "Server alpha: 3 messages, 1 users, 1 rooms" in result.stdout
+    assert "Nothing was written, and nothing is attached." in result.stdout
+    told = node.json("attach", place, "--dry-run", "--rooms", "nothing like it")
+    assert (told["server"], told["elements"]["room"], told["deleted"], told["held"]) == ("alpha", 1, 0, [])
+    assert told["written"] < node.json("attach", place, "--dry-run")["written"]
+    assert node.json("status")["sequence"] == before
+    assert load_config(node.directory).attachments == []
+    assert node.json("attach", "list") == {"attachments": [], "elsewhere": []}
+
+
+def test_what_another_node_follows_is_refused_until_it_is_taken_over(node: LocalNode, place: str) -> None:
+    store = open_store(node.directory, "main")
+    store.write(lambda writer: claim(writer, "citadel:alpha", "other", "x", "citadel:///x"))
+    store.close()
+    result = node.run("attach", place, code=8)
+    assert "citadel:alpha is attached to node other as x since " in result.stderr
+    assert load_config(node.directory).attachments == []
+    (elsewhere,) = node.json("attach", "list")["elsewhere"]
+    assert (elsewhere["node"], elsewhere["door"]) == ("other", "citadel:///x")
+    node.run("attach", place, "--take-over")
+    assert node.json("attach", "list")["elsewhere"] == []
+
+
+def test_a_server_is_attached_once_and_a_name_is_of_one_server(node: LocalNode, place: str, tmp_path: Path) -> None:
+    node.run("attach", place)
+    assert "is attached as alpha already" in node.run("attach", place, "--name", "again", code=3).stderr
+    (tmp_path / "other").symlink_to(tmp_path / "citadel")
+    other = f"citadel://{tmp_path / 'other'}"
+    assert f"alpha is {place}: give another --name" in node.run("attach", other, code=3).stderr
+    assert "attached to node main as alpha since" in node.run("attach", other, "--name", "again", code=8).stderr
+
+
+def test_what_is_removed_is_free_again(node: LocalNode, place: str) -> None:
+    node.run("attach", place)
+    assert "alpha is attached no more" in node.run("attach", "remove", "alpha").stdout
+    assert load_config(node.directory).attachments == []
+    node.run("attach", place, "--name", "again")
+    assert "there is no attachment alpha" in node.run("attach", "remove", "alpha", code=3).stderr
+
+
+def test_pausing_is_kept_and_nothing_is_decided_where_nobody_follows(node: LocalNode, place: str) -> None:
+    node.run("attach", place)
+    assert node.json("attach", "pause", "alpha")["phase"] == "paused"
+    assert node.json("attach", "show", "alpha")["paused"]
+    assert node.json("attach", "resume", "alpha")["phase"] == "not running"
+    for action in ("approve", "refuse"):
+        assert "alpha is not followed now" in node.run("attach", action, "alpha", code=8).stderr
+        assert "there is no attachment beta" in node.run("attach", action, "beta", code=3).stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "error"),
+    [
+        ("nonsense", 3, "'nonsense' is no citadel://ADMIN@HOST:PORT or citadel:///DIRECTORY"),
+        ("citadel://admin:pw@h", 3, "a password in a URL is seen by others"),
+        ("citadel://admin@192.0.2.1", 3, "would carry the password in clear to 192.0.2.1"),
+        ("citadel://admin@127.0.0.1:1", 3, "no password: give --password-file FILE or set CITADEL_PASSWORD"),
+        ("citadel:///nowhere", 6, "/nowhere/citadel-admin.socket cannot be reached"),
+    ],
+)
+def test_what_cannot_be_attached_is_refused_in_one_line(node: LocalNode, place: str, code: int, error: str) -> None:
+    result = node.run("attach", place, code=code)
+    assert error in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert load_config(node.directory).attachments == []
+
+
+def test_a_password_is_kept_apart_and_asked_for_once(node: LocalNode, place: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("tr0ub4dor\n")
+    file.chmod(0o600)
+    door = place.replace("citadel://", "citadel://admin@")
+    result = node.run("attach", door, "--password-file", str(file))
+    assert load_passwords(node.directory) == {"alpha": "tr0ub4dor"}
+    assert (node.directory / "secrets.toml").stat().st_mode & 0o777 == 0o600
+    node.run("attach", door)
+    assert "tr0ub4dor" not in result.stdout + (node.directory / CONFIG_FILE).read_text()
+    node.run("attach", "remove", "alpha")
+    assert load_passwords(node.directory) == {}
