@@ -53,6 +53,9 @@ class FaultyStore:
     def epoch(self) -> str:
         return self._open().epoch
 
+    generation = None
+    """Nobody is spared a read: each of them may be the one at which the node dies."""
+
     def read(self, job: Callable[[Reader], T]) -> T:
         if self._node.dies():
             self._node.crash()

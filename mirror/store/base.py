@@ -667,6 +667,14 @@ WriteJob = Callable[[Writer], T]
 class Reading(Protocol):
     """Runs functions on one consistent state of a store."""
 
+    @property
+    def generation(self) -> int | None:
+        """A number that stays the same for as long as every read finds the same state; None while that may change.
+
+        So what was read is still true if the number is now what it was before that was read.
+        """
+        ...
+
     def read(self, job: Callable[[Reader], T]) -> T:
         """Run ``job`` with a Reader on one consistent state, and return what it returns."""
         ...

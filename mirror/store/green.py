@@ -43,6 +43,10 @@ class GreenStore:
     def epoch(self) -> str:
         return self._store.epoch
 
+    @property
+    def generation(self) -> int | None:
+        return self._store.generation
+
     def read(self, job: Callable[[Reader], T]) -> T:
         return run_in(self._read_pool, lambda: self._store.read(job))
 
@@ -104,6 +108,8 @@ class GreenStore:
 
 class GreenPinned:
     """A pinned state, read in the pool."""
+
+    generation = 0
 
     def __init__(self, pinned: Pinned, pool: Pool) -> None:
         self._pinned = pinned

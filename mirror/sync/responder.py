@@ -71,6 +71,7 @@ class Responder:
         self._comparing = False
         self._by_ranges = False
         self._compared: set[tuple[str, str]] = set()
+        self._kept: tuple[int | None, State] | None = None  # what info told without collections, and when
         self._uploads = uploads or Uploads()
         self._party = party or f"peer {peer}"
         self._failed: dict[bytes, str] = {}  # of contents that a mirror sent from their beginning: what is wrong
@@ -115,13 +116,30 @@ class Responder:
 
     def info(self, known: Digest | None = None, allows: Callable[[str], bool] | None = None) -> State:
         """Return the state, of the collections that ``allows`` also lets through if it is given."""
+        generation = self._reading.generation if self.scope is EVERYTHING and allows is None else None
+        state = self._kept_state(generation, known)
+        if state is None:
+            state = self._read_state(known, allows)
+            self._kept = (generation, state) if state.collections is None else None
+        self._told, self._after, self._comparing = state.horizon, state.sequence, False
+        self._compared.clear()
+        return state
 
+    def _kept_state(self, generation: int | None, known: Digest | None) -> State | None:
+        """Return what was told of everything in this generation of the store, if it is what the asker knows.
+
+        So who asks again and again whether anything has changed costs no look into the store.
+        """
+        if generation is None or known is None or self._kept is None:
+            return None
+        kept, state = self._kept
+        return state if kept == generation and known.same(state.digest) else None
+
+    def _read_state(self, known: Digest | None, allows: Callable[[str], bool] | None) -> State:
         def job(reader: Reader) -> State:
             substitutes = read_substitutes(reader, self._peer)
             root = reader.root()
             root = root._replace(digest=root_with(root.digest, substitutes))
-            self._told, self._after, self._comparing = root.horizon, root.sequence, False
-            self._compared.clear()
             if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
                 return _state(reader, self._store.node, root, root.digest, None, self.scope)
 

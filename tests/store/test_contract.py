@@ -20,7 +20,7 @@ from mirror.model.nodes import Horizon
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.model.status import Status
-from mirror.store.base import Backend, MissingContent, NoConflict, Source, StoredCursor
+from mirror.store.base import Backend, MissingContent, NoConflict, Source, StoredCursor, Writer
 from mirror.store.check import check_store
 from mirror.store.open import open_store
 
@@ -71,6 +71,37 @@ def test_records_and_cursor_survive_a_restart(tmp_path: Path, url: str) -> None:
     )
     assert again.epoch == epoch
     again.close()
+
+
+def test_a_generation_lasts_until_something_is_written(make_store: Make) -> None:
+    store = make_store("a")
+    first = store.generation
+    store.read(lambda reader: reader.root())
+    assert first is not None and store.generation == first
+    seen = store.write(lambda writer: (writer.put(record("k")), store.generation)[1])
+    assert seen is None  # what a read finds may change at any moment
+    assert store.generation not in (first, None)
+
+
+def test_a_job_that_fails_ends_the_generation_as_well(make_store: Make) -> None:
+    store = make_store("a")
+    first = store.generation
+
+    def fails(_writer: Writer) -> None:
+        raise KeyError("odd")
+
+    with pytest.raises(KeyError):
+        store.write(fails)
+    assert store.generation not in (first, None)
+
+
+def test_a_pinned_state_is_of_one_generation(make_store: Make) -> None:
+    store = make_store("a")
+    pinned = store.pin()
+    first = pinned.generation
+    store.write(lambda writer: writer.put(record("k")))
+    assert first is not None and pinned.generation == first
+    pinned.close()
 
 
 def test_a_failing_job_leaves_nothing(make_store: Make) -> None:

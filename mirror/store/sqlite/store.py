@@ -118,6 +118,7 @@ class SqliteStore:
         if not known.meta_number(KEYS_MOVED):
             self._move_keys()
         self._write_lock = threading.Lock()
+        self._commits = 0  # begun and ended ones, so it is odd while one is under way
         self._idle: list[SqliteReader] = []
         self._readers: list[SqliteReader] = []
         self._watchers: dict[int, Callable[[], None]] = {}
@@ -139,6 +140,12 @@ class SqliteStore:
             self._writer.move_keys()
 
     # -- reading ----------------------------------------------------------------------------------
+
+    @property
+    def generation(self) -> int | None:
+        """A number that stays the same for as long as every read finds the same state; None while that may change."""
+        commits = self._commits
+        return None if commits % 2 else commits
 
     def read(self, job: Callable[[Reader], T]) -> T:
         """Run ``job`` with a Reader on one consistent state."""
@@ -191,6 +198,7 @@ class SqliteStore:
         """
         with self._write_lock:
             self.clock.check()
+            self._commits += 1
             try:
                 results = self._run_group(jobs)
             except sqlite3.Error as error:
@@ -199,6 +207,8 @@ class SqliteStore:
             except BaseException:
                 self._abandon()
                 raise
+            finally:
+                self._commits += 1
         for callback in list(self._watchers.values()):
             callback()
         return results
@@ -285,6 +295,8 @@ class SqliteStore:
 
 class PinnedReading:
     """One state of a store, kept by an open read transaction (which keeps the WAL from shrinking)."""
+
+    generation = 0
 
     def __init__(self, reader: SqliteReader, close: Callable[[SqliteReader], None]) -> None:
         self._reader = reader
