@@ -70,6 +70,10 @@ class WaitingStore:
     def epoch(self) -> str:
         return self._store.epoch
 
+    @property
+    def generation(self) -> int | None:
+        return self._store.generation
+
     def read(self, job: Callable[[Reader], T]) -> T:
         return self._store.read(job)
 
