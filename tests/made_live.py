@@ -28,6 +28,8 @@ class LiveServer(Server):
     passwords: dict[int, str] = field(default_factory=dict)
     banners: dict[str, str] = field(default_factory=dict)
     somebody: bool = True
+    exported: int = 0
+    """How many exports were taken to their end."""
     asked: Lines = field(default_factory=list)
     before: Callable[[bytes], None] = field(default=lambda _command: None)
     """Called with each command before it is answered; what it raises hangs up."""
@@ -185,6 +187,7 @@ def _serve(server: LiveServer, connection: socket.socket) -> None:
         for line in stream:
             stream.write(server.answer(line.rstrip(b"\n"), session))
             stream.flush()
+            server.exported += line == b"MIGR export\n"
             if line == b"QUIT\n":
                 return
 

@@ -18,6 +18,8 @@ from mirror.model.kinds import parse_collection
 from try_live.changing import Done, Sizes
 from try_live.comparing import EXPECTED, LEFT_OUT, Difference
 from try_live.errors import Refused, TrialFailed
+from try_live.following import Followed, run_following
+from try_live.following import Plan as FollowPlan
 from try_live.isolation import isolate
 from try_live.operations import KINDS
 from try_live.server import require_server
@@ -78,6 +80,38 @@ def bootstrap(serverdir: Path, keep: Path | None, as_json: bool, **options: Any)
 
 
 @cli.command()
+@click.argument("serverdir", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--seed", default=1, show_default=True, help="Decides what is filled in and changed.")
+@click.option("--users", default=8, show_default=True, help="Users that are made.")
+@click.option("--rooms", default=20, show_default=True, help="Rooms that are made.")
+@click.option("--messages", default=200, show_default=True, help="Messages that are written.")
+@click.option("--changes", default=1000, show_default=True, help="Changes in all.")
+@click.option("--rounds", default=4, show_default=True, type=click.IntRange(1), help="Phases, compared after each.")
+@click.option("--kills", default=4, show_default=True, help="In each phase: the server or who follows is killed.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave server, nodes and the list of operations here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def follow(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> None:
+    """Is a node that follows a server what a bootstrap would make of it?
+
+    SERVERDIR as for 'bootstrap'.  A copy is filled by seed and followed by its administrator's socket, while it is
+    changed in every way that a mirror has to notice, and it and who follows it are killed now and again.  After each
+    phase a fresh node is bootstrapped: the two must hold the same, but for what docs/citadel.md lists.  In the end the
+    unchanged server is followed, which must write nothing.
+    """
+    with _told_in_one_line():
+        require_server(serverdir)
+        isolate()
+        sizes = Sizes(options["users"], options["rooms"], options["messages"])
+        plan = FollowPlan(
+            serverdir.resolve(), options["seed"], sizes, options["changes"], options["rounds"], options["kills"]
+        )
+        with _directory(keep) as directory:
+            followed = run_following(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
+    _show_followed(followed, as_json)
+    sys.exit(1 if followed.faults else 0)
+
+
+@cli.command()
 def kinds() -> None:
     """List the kinds of changes, each with the row of what a mirror has to notice."""
     for kind in sorted(KINDS.values(), key=lambda kind: (kind.row, kind.name)):
@@ -97,7 +131,7 @@ def expected() -> None:
 def _told_in_one_line() -> Iterator[None]:
     try:
         yield
-    except (TrialFailed, Refused, MirrorError) as error:
+    except (TrialFailed, Refused, MirrorError, ConnectionError) as error:
         click.echo(f"try-live: {error}", err=True)
         sys.exit(FAILED)
 
@@ -150,6 +184,41 @@ def _show(findings: Findings, as_json: bool) -> None:
         click.echo(f"The server lists other things than {name} holds ({len(found)}):")
         _list(map(_line, found), SHOWN)
     click.echo("EQUAL" if not findings.faults else "NOT AS IT SHOULD BE: " + "; ".join(findings.faults))
+
+
+def _show_followed(followed: Followed, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_followed_as_values(followed), ensure_ascii=False, indent=1, default=str))
+        return
+    click.echo(f"{followed.version}, seed {followed.seed}")
+    for title, done in (("Filled", followed.filled), ("Changed", followed.changed)):
+        click.echo(f"{title} ({sum(done.done.values())}): {_counted(done.done)}")
+    for number, phase in enumerate(followed.phases, 1):
+        declared = len(phase.between_nodes) - len(phase.undeclared)
+        click.echo(
+            f"Phase {number}: {phase.changes} changes, {phase.kills} kills, all here after {phase.seconds:.1f} s, "
+            f"compared {phase.attempts} times, {len(phase.undeclared)} differences, {declared} more that are declared"
+        )
+        _list(map(_line, phase.undeclared), SHOWN)
+    click.echo(f"Lost: {_counted(followed.lost) or 'never'}")
+    for kind, count in Counter(parse_collection(name).kind for name, _ in followed.rewritten).items():
+        click.echo(f"  written though unchanged: {count} of {kind}")
+    click.echo("EQUAL" if not followed.faults else "NOT AS IT SHOULD BE: " + "; ".join(followed.faults))
+
+
+def _followed_as_values(followed: Followed) -> dict[str, Any]:
+    return {
+        "version": followed.version,
+        "seed": followed.seed,
+        "changed": dict(sorted(followed.changed.done.items())),
+        "phases": [
+            {**phase._asdict(), "between_nodes": [one._asdict() for one in phase.undeclared]}
+            for phase in followed.phases
+        ],
+        "lost": followed.lost,
+        "rewritten": followed.rewritten,
+        "faults": followed.faults,
+    }
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import smtplib
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,7 +10,7 @@ from email.utils import format_datetime
 from try_live.errors import Refused
 from try_live.imap import literal
 from try_live.operations import kind
-from try_live.session import Session
+from try_live.session import AGAIN_S, Session
 from try_live.world import (
     ANONYMOUS_OPTION,
     BOARD,
@@ -107,7 +108,7 @@ def deliver(world: World, name: str, recipients: list[User]) -> None:
         *world.lines(1, 9),
     ]
     # Closed without a QUIT, whose reply would be taken for that of the next recipient.
-    with closing(smtplib.LMTP(str(world.server.lmtp_socket))) as lmtp:
+    with closing(_lmtp(world)) as lmtp:
         text = "\r\n".join(lines).encode() + b"\r\n"
         domain = world.witness.ask("CONF GETVAL|c_fqdn").fields[0]
         addresses = [f"{user.name.replace(' ', '_')}@{domain}" for user in recipients]
@@ -116,6 +117,15 @@ def deliver(world: World, name: str, recipients: list[User]) -> None:
             lmtp.sendmail("bounce@other.example.net", addresses, text)
         except smtplib.SMTPException as error:
             raise Refused(f"mail to {addresses}: {error}") from None
+
+
+def _lmtp(world: World) -> smtplib.LMTP:
+    """Connect, as often as the server turns everybody away, which it does while it exports."""
+    while True:
+        try:
+            return smtplib.LMTP(str(world.server.lmtp_socket))
+        except smtplib.SMTPConnectError:
+            time.sleep(AGAIN_S)
 
 
 def _past_date(world: World) -> str:

@@ -4,6 +4,7 @@ Deliberately not the mirror's own client: what that one gets wrong must not go u
 """
 
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from try_live.errors import Refused, TrialFailed
 
 TIMEOUT_S = 120.0
 """Seconds for which the server may be silent."""
+AGAIN_S = 0.02
+"""Seconds after which who was turned away comes again."""
 PIPELINED = 20
 """Commands that are sent before their replies are read."""
 
@@ -31,11 +34,20 @@ class Session:
     def __init__(self, path: Path, told: Callable[[str], None] | None = None) -> None:
         """``told`` is told of each command that is sent, but for passwords at a log-in."""
         self._told = told or (lambda _line: None)
+        while not self._connect(path):
+            time.sleep(AGAIN_S)
+
+    def _connect(self, path: Path) -> bool:
+        """Connect; tells whether we are let in, for a server turns everybody away while it exports."""
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(TIMEOUT_S)
         self._socket.connect(str(path))
         self._file = self._socket.makefile("rb")
-        self._line()
+        if self._file.readline().startswith(b"2"):
+            return True
+        self._file.close()
+        self._socket.close()
+        return False
 
     def __enter__(self) -> "Session":
         return self

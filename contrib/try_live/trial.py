@@ -109,11 +109,11 @@ def run_trial(plan: Plan, directory: Path, say: Callable[[str], None]) -> Findin
 
 
 def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], None], told: Told) -> Findings:
-    nodes = {name: _node(directory, name) for name in (SAME, FRESH)}
+    nodes = {name: make_node(directory, name) for name in (SAME, FRESH)}
     same, fresh = nodes.values()
     say("filling it")
     filled = fill(world, plan.sizes, told)
-    runs = [_bootstrap("first", same, world, plan.door, say)]
+    runs = [bootstrap("first", same, world, plan.door, say)]
     changed = Done(Counter(), Counter())
     dealt = deal(plan.changes, world.chance)
     for number in range(plan.rounds):
@@ -122,11 +122,11 @@ def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], N
         told(f"-- changes, round {number + 1}")
         change(world, some, changed, told)
         world.settle()
-        runs.append(_bootstrap("after the changes", same, world, plan.door, say))
-    runs.append(_bootstrap("into a fresh node", fresh, world, plan.door, say))
+        runs.append(bootstrap("after the changes", same, world, plan.door, say))
+    runs.append(bootstrap("into a fresh node", fresh, world, plan.door, say))
     held = {name: read_node(node.directory) for name, node in nodes.items()}
     end = feed_end(same.directory)
-    runs.append(_bootstrap("of the unchanged server", same, world, plan.door, say))
+    runs.append(bootstrap("of the unchanged server", same, world, plan.door, say))
     rewritten = written_since(same.directory, end)
     say("comparing")
     return Findings(
@@ -139,7 +139,7 @@ def _carry_out(plan: Plan, directory: Path, world: World, say: Callable[[str], N
         records=sum(map(len, held[FRESH].values())),
         between_nodes=differences(held[SAME], held[FRESH]),
         with_server=_against_server(world, held, as_written=plan.door == SOCKET),
-        damage={name: said for name, node in nodes.items() if (said := _damage(node))},
+        damage={name: said for name, node in nodes.items() if (said := damage(node))},
     )
 
 
@@ -150,7 +150,7 @@ def _against_server(world: World, held: dict[str, Contents], as_written: bool) -
     return {name: some for name, some in found.items() if some}
 
 
-def _node(directory: Path, name: str) -> NodeProcess:
+def make_node(directory: Path, name: str) -> NodeProcess:
     environment = os.environ | {"CITADEL_PASSWORD": PASSWORD, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     node = NodeProcess(directory / name, name, environment=environment)
     node.set_up()
@@ -163,7 +163,7 @@ def _url(world: World, door: str) -> str:
     return f"citadel://{ADMINISTRATOR.replace(' ', '%20')}@127.0.0.1:{world.server.port}"
 
 
-def _bootstrap(title: str, node: NodeProcess, world: World, door: str, say: Callable[[str], None]) -> Bootstrap:
+def bootstrap(title: str, node: NodeProcess, world: World, door: str, say: Callable[[str], None]) -> Bootstrap:
     """Bootstrap a node from the server; deletions that are held back are accepted.  Raises TrialFailed."""
     say(f"bootstrap: {title}")
     first = _run_bootstrap(title, node, _url(world, door))
@@ -216,7 +216,7 @@ def _read_report(title: str, times: tuple[float, float], told: dict[str, Any], e
     )
 
 
-def _damage(node: NodeProcess) -> str:
+def damage(node: NodeProcess) -> str:
     """Return the last line of ``ctdlmirror check`` where it finds something wrong, else nothing."""
     try:
         node.run("check")

@@ -126,6 +126,13 @@ class World:
         self.server.start()
         self.witness, self.admin = self._connect()
 
+    def crash(self) -> None:
+        """Kill the server and start it again."""
+        self.server.kill()
+        self.close()
+        self.server.start()
+        self.witness, self.admin = self._connect()
+
     # -- what there is ----------------------------------------------------------------------------
 
     def users(self) -> list[User]:

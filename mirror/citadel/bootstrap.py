@@ -45,11 +45,15 @@ Progress = Callable[[ServerStage, int], None]
 
 
 class Taken(NamedTuple):
-    """What was taken over of a server: its export, and what an export leaves out where the server itself was asked."""
+    """What was taken over of a server: its export, and what an export leaves out where the server itself was asked.
+
+    ``known`` is what has to be known to look at single rooms; for ``blocked_s`` seconds the server let nobody in.
+    """
 
     report: Report
     fetched: Fetched | None = None
     known: Known | None = None
+    blocked_s: float = 0.0
 
     @property
     def why_incomplete(self) -> str:

@@ -13,11 +13,12 @@ from typing import Literal
 
 import msgspec
 
+from mirror.citadel.again import look_again
 from mirror.citadel.asked import Asked, Often, passwords_of
-from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, log_in
+from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.leftovers import fetch_leftovers
-from mirror.citadel.look import HeldBack, Verdict
+from mirror.citadel.look import HeldBack, Verdict, place_of, remembered
 from mirror.citadel.pace import Pace
 from mirror.citadel.posted import Known
 from mirror.citadel.rehearsal import Rehearsal
@@ -61,6 +62,8 @@ class FollowState(msgspec.Struct):
     phase: Phase = "copying"
     last_look: float = 0
     """When the last look began that found all to be here, or had it taken over."""
+    exported: float = 0
+    """When the last look at all that the server has began."""
     behind: bool = False
     """Whether something is known to have changed there that has not been taken over yet."""
     held: list[HeldBack] = []
@@ -149,7 +152,7 @@ class Following:
             self._look_at_rooms(client, asked, found.rooms, self._looks, self._known)
         if self._export.due(self._clock()):
             state.behind = True
-            self._look_at_all(asked)
+            self._look_at_all(client, asked)
         elif self._files.due(self._clock()):
             self._look_at_files(client)
         state.looks += 1
@@ -185,39 +188,60 @@ class Following:
         self.state.deleted += fetched.deleted
         self._files.asked(began, self._clock())
 
-    def _look_at_all(self, asked: Asked) -> None:
+    def _look_at_all(self, client: CitadelClient, asked: Asked) -> None:
         """Take over all that the server has, by its export."""
-        began, verdict = self._clock(), self._verdict
-        accepted = Accepted(deletions=verdict is Verdict.DELETE, keep=verdict is Verdict.KEEP)
-        taken = copy_server(
-            self._store,
-            self._place,
-            self._user,
-            self._password,
-            merge=True,
-            directory=self._directory,
-            accepted=accepted,
-            progress=self._give_way,
-            only=self._settings.rooms,
-        )
+        began, exported, verdict = self._clock(), self._now(), self._verdict
+        taken = self._take_all(client, Accepted(deletions=verdict is Verdict.DELETE, keep=verdict is Verdict.KEEP))
         if self._verdict is verdict:
             self._verdict = Verdict.HOLD
-        self._note(taken)
         assert taken.known is not None
         self._known, self._looks = taken.known, RoomLooks(self._store, taken.known)
         asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
-        self._export.asked(began, self._clock())
+        self._note(taken, exported)
+        self._export.asked(began, self._clock(), taken.blocked_s)
         self._files.asked(began, self._clock())
 
-    def _give_way(self, _stage: ServerStage, done: int) -> None:
+    def _take_all(self, client: CitadelClient, accepted: Accepted) -> Taken:
+        """Look at the export up to its messages, and where that does not do, as at first, copy the server."""
+        place, only = (self._place, self._user, self._password), self._settings.rooms
+        if self._was_looked_at():
+            taken = look_again(
+                self._store,
+                lambda: log_in(*place),
+                client,
+                self.state.node,
+                directory=self._directory,
+                accepted=accepted,
+                only=only,
+                progress=self._give_way,
+            )
+            if not taken.report.truncated:
+                return taken
+        return copy_server(
+            self._store,
+            *place,
+            merge=True,
+            directory=self._directory,
+            accepted=accepted,
+            only=only,
+            progress=lambda _stage, done: self._give_way(done),
+        )
+
+    def _was_looked_at(self) -> bool:
+        place = place_of(self.state.node)
+        last = self._store.read(lambda reader: remembered(reader, place))
+        return last is not None and last.looked
+
+    def _give_way(self, done: int) -> None:
         """Let others have their turn while an export is read."""
         if done // YIELD_EVERY != self._given_way:
             self._given_way = done // YIELD_EVERY
             self._sleep(0)
 
-    def _note(self, taken: Taken) -> None:
+    def _note(self, taken: Taken, exported: float) -> None:
         fetched = taken.fetched
         self.state.exports += 1
+        self.state.exported = exported
         self.state.written += taken.report.applied.written + (fetched.applied.written if fetched else 0)
         self.state.deleted += taken.report.deleted + (fetched.deleted if fetched else 0)
         self.state.held = taken.report.held + (fetched.held if fetched else [])

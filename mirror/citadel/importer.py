@@ -158,13 +158,14 @@ class Importer:
         self._begun = self._compared = self._fetched = False
         self._version_told = ""
 
-    def run(self, blocks: Iterable[bytes], fetch: Fetch | None = None) -> Report:
+    def run(self, blocks: Iterable[bytes], fetch: Fetch | None = None, *, few: bool = True) -> Report:
         """Import all of an export.  Raises CitadelError or a store's error; what was committed stays.
 
-        Where few of its messages are new, ``fetch`` is asked for these, and the rest of the export is not read.
+        Where few of its messages are new, ``fetch`` is asked for these, and the rest of the export is not read;
+        without ``few`` also where many are, and what is in no room is left to another look.
         """
         try:
-            self._read(blocks, fetch)
+            self._read(blocks, fetch, few)
             self._finish()
         finally:
             self._close()
@@ -181,11 +182,11 @@ class Importer:
             self._visits.close()
             self._look.close()
 
-    def _read(self, blocks: Iterable[bytes], fetch: Fetch | None) -> None:
+    def _read(self, blocks: Iterable[bytes], fetch: Fetch | None, few: bool) -> None:
         resume = self._store.read(lambda reader: reader.meta_number(_place_name(self._source)))
         for item in read_elements(blocks, resume):
             self._end = item.end
-            wanted = self._few_wanted(item) if fetch is not None else None
+            wanted = self._wanted_alone(item, few) if fetch is not None else None
             if fetch is not None and wanted is not None:
                 self._fetch(fetch, wanted)
                 break
@@ -201,7 +202,7 @@ class Importer:
         else:
             self._take(item)
 
-    def _few_wanted(self, item: Element | Broken | Skipped) -> list[Wanted] | None:
+    def _wanted_alone(self, item: Element | Broken | Skipped, few: bool) -> list[Wanted] | None:
         """Return which messages are to be asked for one by one, None where it is not yet known or too many are."""
         if self._compared or not isinstance(item, Element) or not (self.rooms and _ends_rooms(item)):
             return None
@@ -209,9 +210,8 @@ class Importer:
         wanted = self._listed.wanted()
         if not self._look.last.looked or self._version_told != VERSION:
             return None
-        if len(wanted) > max(FEW_AT_LEAST, self._listed.count() // FEW_SHARE) or any(
-            room is None for _, room in wanted
-        ):
+        many = len(wanted) > max(FEW_AT_LEAST, self._listed.count() // FEW_SHARE)
+        if few and (many or any(room is None for _, room in wanted)):
             return None
         rooms = [(number, self.rooms[room]) for number, room in wanted if room is not None]
         return [Wanted(room.name, room.password, number) for number, room in rooms]

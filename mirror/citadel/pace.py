@@ -1,8 +1,17 @@
-"""How often a server is asked for what costs much: the longer it took, the less often.  Reads no clock."""
+"""How often a server is asked for what costs much: the more it cost, the less often.  Reads no clock."""
 
-BUSY, IDLE = 20, 100
-"""A question that took one second is asked again after so many: where something is known to have changed, and where
-nothing is."""
+from typing import NamedTuple
+
+
+class Share(NamedTuple):
+    """So many seconds pass for each second that a question took, and for each in which the server let nobody in."""
+
+    took: float
+    blocked: float
+
+
+BUSY, IDLE = Share(20, 200), Share(100, 1000)
+"""Where something is known to have changed, and where nothing is."""
 LEAST_S = 5.0
 """Seconds that pass at least before what nobody is known to have changed is asked for again."""
 
@@ -13,19 +22,21 @@ class Pace:
     def __init__(self, every_s: float) -> None:
         """``every_s``: so often at least it is asked."""
         self._every_s = every_s
-        self._ended = self._took = 0.0
+        self._ended = self._took = self._blocked = 0.0
         self._asked = False
         self.wanted = False
         """Whether something is known to have changed that only this question tells."""
 
     def due(self, now: float) -> bool:
         """Tell whether it is time to ask."""
-        if not self._asked:
-            return True
-        wait = self._took * BUSY if self.wanted else max(self._took * IDLE, LEAST_S)
-        return now - self._ended >= min(wait, self._every_s)
+        return not self._asked or now - self._ended >= min(self._wait(), self._every_s)
 
-    def asked(self, began: float, ended: float) -> None:
-        """Say that it was asked."""
+    def _wait(self) -> float:
+        share = BUSY if self.wanted else IDLE
+        wait = max(self._took * share.took, self._blocked * share.blocked)
+        return wait if self.wanted else max(wait, LEAST_S)
+
+    def asked(self, began: float, ended: float, blocked: float = 0.0) -> None:
+        """Say that it was asked, and for how many seconds of that the server let nobody in."""
         self._asked, self.wanted = True, False
-        self._ended, self._took = ended, max(0.0, ended - began)
+        self._ended, self._took, self._blocked = ended, max(0.0, ended - began), blocked

@@ -57,9 +57,13 @@ def test_what_took_long_is_asked_for_less_often() -> None:
     assert pace.due(0)
     pace.asked(0, 0.01)
     assert [pace.due(LEAST_S), pace.due(LEAST_S + 0.02)] == [False, True]
-    pace.asked(10, 11)
-    assert [pace.due(11 + IDLE - 1), pace.due(11 + IDLE)] == [False, True]
-    pace.wanted = True
-    assert [pace.due(11 + BUSY - 1), pace.due(11 + BUSY)] == [False, True]
+    for blocked, share in ((0, "took"), (1, "blocked")):
+        pace = Pace(3600)
+        pace.asked(10, 11, blocked)
+        idle, busy = getattr(IDLE, share), getattr(BUSY, share)
+        assert [pace.due(11 + idle - 1), pace.due(11 + idle)] == [False, True]
+        pace.wanted = True
+        assert [pace.due(11 + busy - 1), pace.due(11 + busy)] == [False, True]
+    pace = Pace(300)
     pace.asked(100, 200)
     assert [pace.due(499), pace.due(500)] == [False, True]

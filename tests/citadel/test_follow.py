@@ -319,6 +319,29 @@ def test_files_are_swept(make_store: Make, server: LiveServer, directory: Path) 
     follower.tell(story())
 
 
+def test_people_are_turned_away_only_until_the_messages_begin(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """All that is new is fetched by itself, however much it is."""
+    store, other = make_store("m"), make_store("n")
+    server.post(1, "long " * 200_000)  # more than a socket holds, so the server notices who hangs up
+    follower = Follower(store, directory)
+
+    def story() -> Story:
+        for text in range(100):
+            server.post(2, f"talk {text}")
+        server.room(3, "New")  # so that all of this comes by the export
+        for text in range(100):
+            server.post(3, f"new {text}")
+        yield
+        assert len(texts(store, "messages/alpha:3")) == 100
+
+    follower.tell(story())
+    assert (follower.following.state.exports, server.exported) == (2, 1)
+    copy_server(other, directory)
+    assert state(store) == state(other)
+
+
 def test_marks_that_show_nowhere_come_with_the_next_export(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:

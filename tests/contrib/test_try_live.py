@@ -35,6 +35,7 @@ from try_live.comparing import (
     written_since,
 )
 from try_live.errors import Refused, TrialFailed
+from try_live.following import Followed, Phase
 from try_live.operations import KINDS
 from try_live.session import Session
 from try_live.trial import Bootstrap, Findings
@@ -265,6 +266,45 @@ def test_a_kept_programs_exit_code_is_passed_on() -> None:
     command = [sys.executable, keeper.__file__, sys.executable, "-c", "raise SystemExit(7)"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as kept:
         assert kept.wait(30) == 7
+
+
+# -- the trial of following ---------------------------------------------------------------------------------
+
+
+def phase(*differences: Difference, damage: str = "") -> Phase:
+    return Phase(10, 2, 1.0, list(differences), damage, 1)
+
+
+def test_a_trial_of_following_fails_for_each_thing_that_is_not_as_it_should_be() -> None:
+    nothing = Done(Counter(), Counter())
+
+    def faults(*phases: Phase, rewritten: tuple[tuple[str, str], ...] = ()) -> list[str]:
+        return Followed("", 1, nothing, nothing, list(phases), Counter(), list(rewritten)).faults
+
+    declared = Difference("users", "a:1", "u_lastcall", "1", "2")
+    assert faults(phase(declared)) == []
+    assert faults(phase(), phase(Difference("users", "a:1", "u_fullname", "1", "2"))) == ["1 differences after phase 2"]
+    assert faults(phase(damage="bad")) == ["'check' after phase 1: bad"]
+    assert faults(phase(), rewritten=(("users", "a:1"),)) == ["following an unchanged server wrote 1 records"]
+
+
+def test_who_is_turned_away_while_a_server_exports_comes_again(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        listening.listen()
+
+        def serve() -> None:
+            for greeting in (b"551 Too many users are already online (maximum is 0)\n", b"200 ready\n"):
+                connection, _ = listening.accept()
+                connection.sendall(greeting)
+                kept.append(connection)
+
+        kept: list[socket.socket] = []
+        threading.Thread(target=serve, daemon=True).start()
+        Session(tmp_path / "socket")._file.close()
+        assert len(kept) == 2
+        for connection in kept:
+            connection.close()
 
 
 # -- its own client -----------------------------------------------------------------------------------------
