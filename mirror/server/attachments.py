@@ -40,6 +40,11 @@ class Follower(Protocol):
         """Follow until the connection is lost.  Raises MirrorError."""
         ...
 
+    @property
+    def looked(self) -> float:
+        """As of when all that can be seen of the server is here, in Unix seconds; 0 for never."""
+        ...
+
     def describe(self, status: AttachmentStatus) -> None:
         """Say how it goes: the phase of following, and the fields that are about the server."""
         ...
@@ -154,17 +159,13 @@ class Attached:
         follower = self._begin(self._store, self.settings, self.password)
         place = follower.ask_name()
         self._claim(place)
-        self._remember()
         self._follower = follower
         self._supervisor.succeeded(f", following {place}")
         self._supervisor.enter(FOLLOWING)
-        run_together([follower.run, partial(self._watch_claim, place)])
-
-    def _remember(self) -> None:
-        """Keep what was told last of as of when all is here, until there is something newer to tell."""
-        told = AttachmentStatus("", "", [], "")
-        self.describe(told)
-        self._looked = told.looked
+        try:
+            run_together([follower.run, partial(self._watch_claim, place)])
+        finally:
+            self._looked = max(self._looked, follower.looked)
 
     def _claim(self, place: str) -> None:
         """Claim the place that the server is.  Raises PlaceTaken."""

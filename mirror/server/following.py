@@ -65,6 +65,11 @@ class ServerFollower:
         """Follow until the connection is lost.  Raises MirrorError."""
         self._following.run()
 
+    @property
+    def looked(self) -> float:
+        """As of when all that can be seen of the server is here, in Unix seconds; 0 for never."""
+        return self._following.state.last_look
+
     def describe(self, status: AttachmentStatus) -> None:
         """Say how it goes."""
         state = self._following.state

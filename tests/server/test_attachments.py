@@ -37,6 +37,7 @@ class Scripted:
         self.store, self.one, self.password = store, one, password
         self.lost = Event()
         self.held: list[HeldStatus] = []
+        self.looked = 0.0
         self.verdict = ""
 
     def ask_name(self) -> str:
@@ -48,7 +49,7 @@ class Scripted:
         raise ConnectionLost(f"{self.one.name} is gone")
 
     def describe(self, status: AttachmentStatus) -> None:
-        status.phase, status.server, status.held = "following", self.one.name, self.held
+        status.phase, status.server, status.held, status.looked = "following", self.one.name, self.held, self.looked
 
     def approve(self) -> bool:
         self.verdict = "approved"
@@ -97,8 +98,10 @@ def test_one_that_is_lost_is_begun_again_and_the_other_goes_on_undisturbed(node:
     start(node, ALPHA, BETA)
     followers = {one.one.name: one for one in (begun(), begun())}
     assert followers["beta"].password == "pw"
+    followers["alpha"].looked = 1e9
     followers["alpha"].lost.set()
     assert begun().one == ALPHA
+    assert status(node).looked == 1e9  # until there is something newer to tell
     assert (status(node).phase, status(node).failures, status(node, "beta").failures) == ("following", 1, 0)
     assert Scripted.begun.empty()
 
