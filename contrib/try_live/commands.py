@@ -200,7 +200,6 @@ def _show_followed(followed: Followed, as_json: bool) -> None:
             f"compared {phase.attempts} times, {len(phase.undeclared)} differences, {declared} more that are declared"
         )
         _list(map(_line, phase.undeclared), SHOWN)
-    click.echo(f"Lost: {_counted(followed.lost) or 'never'}")
     for kind, count in Counter(parse_collection(name).kind for name, _ in followed.rewritten).items():
         click.echo(f"  written though unchanged: {count} of {kind}")
     click.echo("EQUAL" if not followed.faults else "NOT AS IT SHOULD BE: " + "; ".join(followed.faults))
@@ -215,7 +214,6 @@ def _followed_as_values(followed: Followed) -> dict[str, Any]:
             {**phase._asdict(), "between_nodes": [one._asdict() for one in phase.undeclared]}
             for phase in followed.phases
         ],
-        "lost": followed.lost,
         "rewritten": followed.rewritten,
         "faults": followed.faults,
     }

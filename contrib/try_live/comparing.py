@@ -41,6 +41,7 @@ class Expected(NamedTuple):
 
 EXPECTED = (
     Expected("nodes", "*", "a node's own sign of life"),
+    Expected("places", "*", "which node follows the server"),
     Expected(
         "killed-rooms", "*", "what rooms were that the first node held and the server killed: they can be restored"
     ),

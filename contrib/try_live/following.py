@@ -4,19 +4,19 @@ A server is filled and followed; it is changed in phases, while the server and w
 after each phase a fresh node is bootstrapped, and the two are compared.
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from mirror.addresses import ServerPlace
+from mirror.cli.local import ask_values
 from mirror.cli.processes import NodeProcess
+from mirror.config import CONFIG_FILE, Attachment, save_attachment
+from mirror.model.kinds import NODES
+from mirror.peer.remote import ChannelRemote
+from mirror.wire.status import AttachmentStatus
 from try_live.changing import Done, Sizes, Told, change, deal, fill
 from try_live.comparing import Difference, differences, feed_end, read_node, written_since
 from try_live.errors import TrialFailed
@@ -25,13 +25,16 @@ from try_live.server import LiveServer
 from try_live.trial import SOCKET, bootstrap, damage, make_node
 from try_live.world import World
 
-PROGRAM = Path(__file__).with_name("follower.py")
+NAME = "alpha"
+"""What the attachment is called."""
 OFTEN = {"idle_look_s": 1.0, "users_s": 1.0, "sweep_s": 5.0, "export_s": 10.0}
 """How often the trial looks, so that it is soon over."""
 CAUGHT_UP_S = 120.0
 """Within so many seconds who follows has to have all."""
 ATTEMPTS = 3
 """Fresh nodes that one phase's is compared with at most, while the server changes by itself."""
+LOOK_S = 0.1
+"""Between two questions whether it has."""
 AT_REST_S = 15.0
 """For so long an unchanged server is followed, which must write nothing."""
 
@@ -60,8 +63,6 @@ class Followed(NamedTuple):
     filled: Done
     changed: Done
     phases: list[Phase]
-    lost: Counter[str]
-    """How often whoever followed lost the server, by what was said."""
     rewritten: list[tuple[str, str]]
     """Collection and key of what was written while nothing was changed."""
 
@@ -80,55 +81,46 @@ class Followed(NamedTuple):
 
 
 class Follower:
-    """Who follows, as a process of its own."""
+    """A node that follows the server of a directory, and whose daemon may be killed."""
 
-    def __init__(self, directory: Path, home: Path) -> None:
-        self.lost: Counter[str] = Counter()
-        self._command = [sys.executable, str(PROGRAM), str(directory), str(home), json.dumps(OFTEN)]
-        self._state: dict[str, Any] = {}
-        self._told = threading.Condition()
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, node: NodeProcess, home: Path) -> None:
+        """Raises ProcessFailed."""
+        self.node = node
+        node.run("attach", f"citadel://{home}", "--name", NAME)
+        save_attachment(node.directory, Attachment(NAME, ServerPlace(home), **OFTEN))
+        config = node.directory / CONFIG_FILE
+        config.write_text(config.read_text().replace("retry_max_s = 300.0", "retry_max_s = 1.0"))
 
     def start(self) -> None:
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, env=environment)
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self.node.start()
+
+    def stop(self) -> None:
+        """End it as an administrator does."""
+        self.node.stop()
 
     def kill(self) -> None:
         """End it as a crash does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-        self._state = {}
+        if self.node.process is not None:
+            self.node.kill()
 
     def wait(self, since: float) -> None:
         """Wait until all is here that was there at a moment (Unix seconds); what is held back is approved."""
         deadline = time.monotonic() + CAUGHT_UP_S
-        with self._told:
-            while not self._has_all(since):
-                left = deadline - time.monotonic()
-                if left < 0 or self._process is None or self._process.poll() is not None:
-                    raise TrialFailed(f"who follows did not catch up in {CAUGHT_UP_S:g} s: {self._state}")
-                self._told.wait(min(left, 1))
+        with self.node.ask() as remote:
+            while not self._has_all(remote, since):
+                if time.monotonic() > deadline:
+                    raise TrialFailed(f"who follows did not catch up in {CAUGHT_UP_S:g} s: {self._status(remote)}")
+                time.sleep(LOOK_S)  # at rest nothing is written, so no event tells that all is here
 
-    def _has_all(self, since: float) -> bool:
-        state = self._state
-        if state.get("exported", 0) <= since or state["behind"]:
-            return False
-        if state["held"] and self._process is not None:
-            self._process.send_signal(signal.SIGUSR1)
-        return not state["held"]
+    def _has_all(self, remote: ChannelRemote, since: float) -> bool:
+        told = self._status(remote)
+        if told.held:
+            remote.channel.ask(f"SYNC attachments|approve|{NAME}")
+        return told.exported > since and not (told.behind or told.held)
 
-    def _read(self, process: "subprocess.Popen[str]") -> None:
-        for line in process.stdout or ():
-            told = json.loads(line)
-            with self._told:
-                if "lost" in told:
-                    self.lost[told["lost"].partition(":")[0]] += 1
-                elif process is self._process:
-                    self._state = told
-                self._told.notify_all()
+    @staticmethod
+    def _status(remote: ChannelRemote) -> AttachmentStatus:
+        return ask_values(remote, "SYNC attachments|status", AttachmentStatus)[0]
 
 
 class Plan(NamedTuple):
@@ -147,12 +139,9 @@ def run_following(plan: Plan, directory: Path, say: Callable[[str], None]) -> Fo
     say("starting a copy of the server")
     with LiveServer(plan.source, directory / "server") as server, (directory / "operations").open("w") as log:
         world = World(server, plan.seed, lambda command: print(f"    {command}", file=log, flush=True))
-        node = make_node(directory, "same")
-        follower = Follower(node.directory, server.home)
+        follower = Follower(make_node(directory, "same"), server.home)
         try:
-            return _carry_out(
-                plan, directory, world, node, follower, say, lambda line: print(line, file=log, flush=True)
-            )
+            return _carry_out(plan, directory, world, follower, say, lambda line: print(line, file=log, flush=True))
         finally:
             follower.kill()
             world.close()
@@ -162,7 +151,6 @@ def _carry_out(
     plan: Plan,
     directory: Path,
     world: World,
-    node: NodeProcess,
     follower: Follower,
     say: Callable[[str], None],
     told: Told,
@@ -179,18 +167,18 @@ def _carry_out(
         say(f"making {len(some)} changes")
         told(f"-- changes, phase {number + 1}")
         _change(world, follower, some, plan.kills, changed, told)
-        phases.append(_compare(len(some), plan.kills, directory / f"fresh-{number + 1}", world, node, follower, say))
+        phases.append(_compare(len(some), plan.kills, directory / f"fresh-{number + 1}", world, follower, say))
     say("following the unchanged server")
     world.settle()
     follower.wait(time.time())
-    follower.kill()
-    end = feed_end(node.directory)
+    follower.stop()
+    end = feed_end(follower.node.directory)
     follower.start()
     time.sleep(AT_REST_S)  # nothing happens, which no event tells
     follower.wait(0)
-    follower.kill()
-    rewritten = written_since(node.directory, end)
-    return Followed(world.server.version(), plan.seed, filled, changed, phases, follower.lost, rewritten)
+    follower.stop()
+    rewritten = [(name, key) for name, key in written_since(follower.node.directory, end) if name != NODES]
+    return Followed(world.server.version(), plan.seed, filled, changed, phases, rewritten)
 
 
 def _change(world: World, follower: Follower, kinds: Sequence[Kind], kills: int, done: Done, told: Told) -> None:
@@ -215,7 +203,6 @@ def _compare(
     kills: int,
     directory: Path,
     world: World,
-    node: NodeProcess,
     follower: Follower,
     say: Callable[[str], None],
 ) -> Phase:
@@ -230,13 +217,13 @@ def _compare(
         fresh = make_node(directory.parent, f"{directory.name}-{attempt}")
         bootstrap("into a fresh node", fresh, world, SOCKET, say)
         follower.wait(time.time())
-        follower.kill()
+        follower.stop()
         phase = Phase(
             changes,
             kills,
             round(seconds, 2),
-            differences(read_node(node.directory), read_node(fresh.directory)),
-            damage(node),
+            differences(read_node(follower.node.directory), read_node(fresh.directory)),
+            damage(follower.node),
             attempt + 1,
         )
         follower.start()

@@ -76,6 +76,7 @@ class ServerFollower:
         status.phase = state.phase
         status.server = state.node
         status.connected, status.looked, status.behind = state.connected, state.last_look, state.behind
+        status.exported = state.exported
         status.held = _held(state.held)
         status.incomplete = state.incomplete
         status.written, status.deleted = state.written, state.deleted

@@ -68,6 +68,8 @@ class AttachmentStatus(msgspec.Struct):
     """As of when all that can be seen of the server is here."""
     lag_s: float = 0.0
     """Seconds since then, when this was told."""
+    exported: float = 0.0
+    """When the last export began: read marks and what else no question tells are here as of then."""
     behind: bool = False
     """Whether something is known to have changed there that is not here yet."""
     held: list[HeldStatus] = []

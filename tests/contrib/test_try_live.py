@@ -279,7 +279,7 @@ def test_a_trial_of_following_fails_for_each_thing_that_is_not_as_it_should_be()
     nothing = Done(Counter(), Counter())
 
     def faults(*phases: Phase, rewritten: tuple[tuple[str, str], ...] = ()) -> list[str]:
-        return Followed("", 1, nothing, nothing, list(phases), Counter(), list(rewritten)).faults
+        return Followed("", 1, nothing, nothing, list(phases), list(rewritten)).faults
 
     declared = Difference("users", "a:1", "u_lastcall", "1", "2")
     assert faults(phase(declared)) == []
