@@ -96,7 +96,8 @@ def follow(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) ->
     SERVERDIR as for 'bootstrap'.  A copy is filled by seed and followed by its administrator's socket, while it is
     changed in every way that a mirror has to notice, and it and who follows it are killed now and again.  After each
     phase a fresh node is bootstrapped: the two must hold the same, but for what docs/citadel.md lists.  In the end the
-    unchanged server is followed, which must write nothing.
+    server is restored from a copy of the first phase, which must change nothing in the node; and the unchanged server
+    is followed, which must write nothing.
     """
     with _told_in_one_line():
         require_server(serverdir)
@@ -200,6 +201,9 @@ def _show_followed(followed: Followed, as_json: bool) -> None:
             f"compared {phase.attempts} times, {len(phase.undeclared)} differences, {declared} more that are declared"
         )
         _list(map(_line, phase.undeclared), SHOWN)
+    if followed.taken_back:
+        click.echo(f"{len(followed.taken_back)} things are otherwise since the server was restored:")
+        _list(map(_line, followed.taken_back), SHOWN)
     for kind, count in Counter(parse_collection(name).kind for name, _ in followed.rewritten).items():
         click.echo(f"  written though unchanged: {count} of {kind}")
     click.echo("EQUAL" if not followed.faults else "NOT AS IT SHOULD BE: " + "; ".join(followed.faults))
@@ -214,6 +218,7 @@ def _followed_as_values(followed: Followed) -> dict[str, Any]:
             {**phase._asdict(), "between_nodes": [one._asdict() for one in phase.undeclared]}
             for phase in followed.phases
         ],
+        "taken_back": [one._asdict() for one in followed.taken_back],
         "rewritten": followed.rewritten,
         "faults": followed.faults,
     }

@@ -63,6 +63,8 @@ class Followed(NamedTuple):
     filled: Done
     changed: Done
     phases: list[Phase]
+    taken_back: list[Difference]
+    """What the node holds otherwise since the server was restored from a copy of its data: on the left, what it was."""
     rewritten: list[tuple[str, str]]
     """Collection and key of what was written while nothing was changed."""
 
@@ -75,6 +77,8 @@ class Followed(NamedTuple):
                 lines.append(f"{len(phase.undeclared)} differences after phase {number}")
             if phase.damage:
                 lines.append(f"'check' after phase {number}: {phase.damage}")
+        if self.taken_back:
+            lines.append(f"a restored server changed {len(self.taken_back)} things in the node")
         if self.rewritten:
             lines.append(f"following an unchanged server wrote {len(self.rewritten)} records")
         return lines
@@ -167,9 +171,19 @@ def _carry_out(
         say(f"making {len(some)} changes")
         told(f"-- changes, phase {number + 1}")
         _change(world, follower, some, plan.kills, changed, told)
+        if number == 0:
+            world.back_up(directory / "backup")
         phases.append(_compare(len(some), plan.kills, directory / f"fresh-{number + 1}", world, follower, say))
+    say("restoring the server from a copy that was made in the first phase")
+    follower.stop()
+    held = read_node(follower.node.directory)
+    follower.start()
+    world.restore(directory / "backup")
+    follower.wait(time.time())
+    follower.stop()
+    taken_back = [one for one in differences(held, read_node(follower.node.directory)) if one.expected is None]
     say("following the unchanged server")
-    world.settle()
+    follower.start()
     follower.wait(time.time())
     follower.stop()
     end = feed_end(follower.node.directory)
@@ -178,7 +192,7 @@ def _carry_out(
     follower.wait(0)
     follower.stop()
     rewritten = [(name, key) for name, key in written_since(follower.node.directory, end) if name != NODES]
-    return Followed(world.server.version(), plan.seed, filled, changed, phases, rewritten)
+    return Followed(world.server.version(), plan.seed, filled, changed, phases, taken_back, rewritten)
 
 
 def _change(world: World, follower: Follower, kinds: Sequence[Kind], kills: int, done: Done, told: Told) -> None:

@@ -131,6 +131,18 @@ class LiveServer:
         owner = {"user": self._user, "group": self._user} if self._user else {}
         subprocess.run([recover, "-h", str(self.home / "data")], check=True, **owner)
 
+    def back_up(self, directory: Path) -> None:
+        """Copy the data of the server, which has to be stopped."""
+        for name in COPIED:
+            if (self.home / name).exists():
+                shutil.copytree(self.home / name, directory / name, symlinks=True)
+
+    def restore(self, directory: Path) -> None:
+        """Put a copy in the place of the data of the server, which has to be stopped."""
+        for name in COPIED:
+            shutil.rmtree(self.home / name, ignore_errors=True)
+        self._take(directory)
+
     def version(self) -> str:
         """Return the server's version, as it says it."""
         with Session(self.admin_socket) as session:
@@ -138,10 +150,13 @@ class LiveServer:
 
     def _copy(self, source: Path) -> None:
         self.home.mkdir(parents=True, mode=0o700)
+        self._fresh = not (source / "data").exists()
+        self._take(source)
+
+    def _take(self, source: Path) -> None:
         for name in COPIED:
             if (source / name).exists():
                 shutil.copytree(source / name, self.home / name, symlinks=True)
-        self._fresh = not (self.home / "data").exists()
         self._hurry()
         if self._user:
             for path in [self.home, *self.home.rglob("*")]:

@@ -7,6 +7,7 @@ copy of the same data give the same operations.
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from try_live import imap
@@ -121,15 +122,27 @@ class World:
 
         Once a minute it puts the addresses that users wrote to into their address books; it forgets them when it stops.
         """
-        self.close()
-        self.server.stop()
-        self.server.start()
-        self.witness, self.admin = self._connect()
+        self._while_stopped(lambda: None)
 
     def crash(self) -> None:
         """Kill the server and start it again."""
         self.server.kill()
         self.close()
+        self.server.start()
+        self.witness, self.admin = self._connect()
+
+    def back_up(self, directory: Path) -> None:
+        """Copy the server's data."""
+        self._while_stopped(lambda: self.server.back_up(directory))
+
+    def restore(self, directory: Path) -> None:
+        """Have the server go on from a copy of its data."""
+        self._while_stopped(lambda: self.server.restore(directory))
+
+    def _while_stopped(self, job: Callable[[], object]) -> None:
+        self.close()
+        self.server.stop()
+        job()
         self.server.start()
         self.witness, self.admin = self._connect()
 

@@ -25,9 +25,10 @@ from mirror.citadel.answers import (
     somebody_is_there,
 )
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.look import pages
+from mirror.citadel.look import Identity, pages
 from mirror.formats.server_own import Use, use_of_room
 
+CREATED = b"c_config_created_or_migrated"
 AIDE_ROOM = b"c_aideroom"
 """The setting that names the room in which the server tells of what was done to users and rooms."""
 ROOMS_AT_ONCE, USERS_AT_ONCE = 50, 100
@@ -57,6 +58,7 @@ class Asked:
         self._users: list[bytes] = []
         self._next_user = 0
         self._faces: dict[int, int] = {}
+        self._numbers: dict[bytes, int] = {}
         self._accounts: dict[bytes, int] = {}
         self.passwords: Mapping[bytes, bytes] = {}
         """Of rooms, by their names."""
@@ -74,6 +76,15 @@ class Asked:
             self._ask_accounts(names)
             give_way()
         self._swept_at = self._clock()
+
+    @property
+    def identity(self) -> Identity:
+        """By what the state that the server is in is told from others."""
+        return Identity(setting(self._values, CREATED).decode("ascii", "replace").strip(), max(self._highest, 0))
+
+    def names(self) -> dict[int, str]:
+        """Return the names of the rooms that could be entered, by their numbers."""
+        return {number: name.decode("utf-8", "surrogateescape") for name, number in self._numbers.items()}
 
     def ask(self) -> Moved:
         """Tell what moved since this was asked last."""
@@ -144,6 +155,7 @@ class Asked:
             self.aide_room = room.number
         changed = self._faces.get(room.number) != face
         self._faces[room.number] = face
+        self._numbers[name] = room.number
         return changed
 
     def _sweep_accounts(self) -> bool:

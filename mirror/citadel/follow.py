@@ -17,8 +17,9 @@ from mirror.citadel.again import look_again
 from mirror.citadel.asked import Asked, Often, passwords_of
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
 from mirror.citadel.leftovers import fetch_leftovers
-from mirror.citadel.look import HeldBack, Verdict, place_of, remembered
+from mirror.citadel.look import HeldBack, Remembered, Verdict, place_of, remembered
 from mirror.citadel.pace import Pace
 from mirror.citadel.posted import Known
 from mirror.citadel.rehearsal import Rehearsal
@@ -68,6 +69,8 @@ class FollowState(msgspec.Struct):
     """Whether something is known to have changed there that has not been taken over yet."""
     held: list[HeldBack] = []
     """Deletions that wait for ``approve`` or ``refuse``."""
+    another: str = ""
+    """Why it was taken for another server than the one before, when that last happened; nothing where it never did."""
     incomplete: str = ""
     """Why what was taken over is not all that the server has; nothing where it is."""
     written: int = 0
@@ -124,6 +127,7 @@ class Following:
             self._known = self._looks = None
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
+            self._recognise(client, asked)
             while True:
                 self._look(client, asked)
                 self._sleep(settings.look_s)
@@ -141,6 +145,20 @@ class Following:
     def _decide(self, verdict: Verdict) -> None:
         self._verdict = verdict
         self._export.wanted = True
+
+    def _recognise(self, client: CitadelClient, asked: Asked) -> None:
+        """Have a server that is another one than before be paired anew."""
+        node, now = self.state.node, asked.identity
+        finish_forgetting(self._store, node, lambda: self._sleep(0))
+        last = self._remembered()
+        if last is None:
+            return
+        why = why_another(last, now)
+        if not why and last.looked:
+            why = why_other_messages(self._store, client, node, asked.names())
+        if why:
+            pair_anew(self._store, node, now, why, lambda: self._sleep(0))
+        self.state.another = why or last.another
 
     # -- looks ------------------------------------------------------------------------------------
 
@@ -172,6 +190,7 @@ class Following:
             changed |= use is None
             if use is Use.PEOPLE:
                 listings[room.number] = Listing(asked.changed(name), room.messages)
+        self._files.wanted |= any(room.number in listings for room in known.file_rooms)
         outcome = looks.take(client, listings)
         # What is done to users and rooms is told in one room, whatever else shows it.
         self._export.wanted |= changed or outcome.left or asked.aide_room in outcome.new
@@ -204,7 +223,8 @@ class Following:
     def _take_all(self, client: CitadelClient, accepted: Accepted) -> Taken:
         """Look at the export up to its messages, and where that does not do, as at first, copy the server."""
         place, only = (self._place, self._user, self._password), self._settings.rooms
-        if self._was_looked_at():
+        last = self._remembered()
+        if last is not None and last.looked:
             taken = look_again(
                 self._store,
                 lambda: log_in(*place),
@@ -227,10 +247,9 @@ class Following:
             progress=lambda _stage, done: self._give_way(done),
         )
 
-    def _was_looked_at(self) -> bool:
+    def _remembered(self) -> Remembered | None:
         place = place_of(self.state.node)
-        last = self._store.read(lambda reader: remembered(reader, place))
-        return last is not None and last.looked
+        return self._store.read(lambda reader: remembered(reader, place))
 
     def _give_way(self, done: int) -> None:
         """Let others have their turn while an export is read."""

@@ -67,13 +67,19 @@ class Identity(NamedTuple):
 
 
 class Remembered(msgspec.Struct):
-    """What is remembered of a server besides the statuses; ``looked`` once all of it was looked at."""
+    """What is remembered of a server besides the statuses; ``looked`` once all of it was looked at.
+
+    ``another`` is why it is another one than was looked at before: until it was looked at, it is paired anew.
+    ``forgetting``, where not all is forgotten yet that the one before said.
+    """
 
     created: str = ""
     highest: int = 0
     looked: bool = False
     fetched: bool = False
     """Whether all of its files and system messages were looked at."""
+    another: str = ""
+    forgetting: bool = False
 
 
 class Verdict(enum.Enum):
@@ -222,6 +228,11 @@ class Look:
         return self.last.fetched if self._fetching else self.last.looked
 
     @property
+    def _pairing(self) -> bool:
+        """Whether this is the first look at another server than the one before."""
+        return bool(self.last.another) and not self._looked
+
+    @property
     def full(self) -> bool:
         """Whether so much was said that it is time for ``flush``."""
         return len(self._found) + len(self._changes) >= BATCH_RECORDS or self._bytes >= BATCH_BYTES
@@ -238,8 +249,8 @@ class Look:
 
         def job(writer: Writer) -> Applied:
             act_for_place(writer, self.place)
-            applied = take(writer, self.place, new, looked=self._looked)
-            applied += take_changes(writer, self.place, changes, self._looked)
+            applied = take(writer, self.place, new, looked=self._looked, pairing=self._pairing)
+            applied += take_changes(writer, self.place, changes, looked=self._looked, pairing=self._pairing)
             if also is not None:
                 also(writer)
             return applied

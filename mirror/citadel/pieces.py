@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
-from mirror.formats.message import FLOWING, MIME, NORMAL, serialize_message
+from mirror.formats.message import FLOWING, MIME, NORMAL, Message, parse_message, serialize_message
 from mirror.formats.migr import Broken, Element
 from mirror.wire.errors import Refused
 
@@ -75,6 +75,13 @@ def fetch_message(client: CitadelClient, number: int) -> bytes | None:
         anonymity = 0
     fields = [(letter, told[name]) for name, letter in _FIELDS.items() if name in told]
     return serialize_message([*fields, ("M", text)], form, anonymity)
+
+
+def message_of(lines: Iterable[bytes]) -> Message:
+    """Return the header of a message as ``MSG0`` tells it."""
+    told = dict(_parted(line) for line in lines)
+    fields = [(letter, told[name]) for name, letter in _FIELDS.items() if name in told]
+    return parse_message(serialize_message([*fields, ("M", b"")], MIME, NORMAL))
 
 
 def _parted(line: bytes) -> tuple[str, bytes]:

@@ -193,7 +193,7 @@ class RoomLooks:
         def job(writer: Writer) -> tuple[Applied, Applied]:
             act_for_place(writer, self._place)
             taken = take(writer, self._place, batch.found, looked=self._last.looked)
-            taken += take_changes(writer, self._place, batch.changes, self._last.looked)
+            taken += take_changes(writer, self._place, batch.changes, looked=self._last.looked)
             gone = Applied()
             for statuses in _by_collection(batch.gone):
                 gone += take_missing(writer, self._place, statuses)

@@ -28,8 +28,10 @@ def take_missing(writer: Writer, place: str, missing: Sequence[Status]) -> Appli
     return delete_marks(writer, place, alone) + delete(writer, alone)
 
 
-def take_changes(writer: Writer, place: str, changes: Sequence[Change], looked: bool) -> Applied:
-    """Take over what changed of marks; ``looked`` as in ``take``."""
+def take_changes(
+    writer: Writer, place: str, changes: Sequence[Change], *, looked: bool, pairing: bool = False
+) -> Applied:
+    """Take over what changed of marks; ``looked`` and ``pairing`` as in ``take``."""
     changes = _where_kept(writer, place, changes)
     told = [(one.now, one.last) for one in changes if one.now is not None]
     held = {
@@ -38,7 +40,8 @@ def take_changes(writer: Writer, place: str, changes: Sequence[Change], looked: 
         for record in writer.get_many(collection, keys)
     }
     steps = [
-        (now, plan(last, held.get((now.record.collection, now.record.key)), now, looked=looked)) for now, last in told
+        (now, plan(last, held.get((now.record.collection, now.record.key)), now, looked=looked, pairing=pairing))
+        for now, last in told
     ]
     return carry_out(writer, steps) + delete(writer, [one.last for one in changes if one.now is None and one.last])
 

@@ -439,6 +439,13 @@ class Reader(Protocol):
         """
         ...
 
+    def newest_statuses(self, place: str, kind: str, limit: int) -> list[Status]:
+        """Return what a place said last of those things in a kind of collections that have the highest numbers there.
+
+        The place names them by numbers.  Goes through all that the place said.
+        """
+        ...
+
     def status_count(self, place: str, collection: str) -> int:
         """Return of how many things of a collection a place said something."""
         ...

@@ -1,5 +1,6 @@
 """A node that follows a made-up server: what happens there is here, and where nothing does nothing is written."""
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -317,6 +318,98 @@ def test_files_are_swept(make_store: Make, server: LiveServer, directory: Path) 
     follower = Follower(store, directory, Settings(sweep_s=5))
     follower.let_exports_take(server, 10)
     follower.tell(story())
+
+
+def backup(server: LiveServer) -> dict[str, object]:
+    return copy.deepcopy({name: getattr(server, name) for name in BACKED_UP})
+
+
+def restore(server: LiveServer, held: dict[str, object]) -> None:
+    for name, value in copy.deepcopy(held).items():
+        setattr(server, name, value)
+
+
+BACKED_UP = ("settings", "users", "rooms", "lists", "messages", "visits", "highest")
+
+
+@pytest.mark.parametrize("since", [0, 2, 5], ids=["older", "as many messages", "more messages"])
+def test_a_server_restored_from_a_backup_takes_nothing_back(
+    make_store: Make, server: LiveServer, directory: Path, since: int
+) -> None:
+    """What came since the backup stays, what was changed since is the mirror's, and what is new there comes."""
+    store = make_store("m")
+    Follower(store, directory).tell(iter([None]))
+    held = backup(server)
+    server.post(1, "lost"), server.post(1, "lost too")
+    server.rooms[2]["QRname"] = "Foyer"
+    server.delete(1, 1)
+    server.visit(1, 2, "1:5")
+    Follower(store, directory).tell(iter([None]))
+    lost = state(store)
+    restore(server, held)
+    for number in range(since):
+        server.post(1, f"new {number}", name=f"new-{number}@alpha")
+    follower = Follower(store, directory)
+
+    def story() -> Story:
+        assert follower.following.state.another
+        assert texts(store) == sorted(["lost", "lost too", "two", "three", *(f"new {one}" for one in range(since))])
+        assert state(store)["rooms"] == lost["rooms"]
+        assert all(state(store)["visits/alpha:1"][key] == mark for key, mark in lost["visits/alpha:1"].items())
+        server.delete(1, 2)
+        server.rooms[2]["QRflags"] = "6"
+        yield
+        yield
+        assert "two" not in texts(store) and "lost" in texts(store)
+        assert state(store)["rooms"]["alpha:2"] == lost["rooms"]["alpha:2"] | {"QRflags": "6"}
+
+    follower.tell(story())
+    again = Follower(store, directory)
+    again.tell(iter([None]))
+    assert again.following.state.written == 0
+    assert store.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_pairing_anew_that_is_interrupted_goes_on(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store = make_store("m")
+    held = backup(server)
+    server.post(1, "lost")
+    Follower(store, directory).tell(iter([None]))
+    restore(server, held)
+    for cut in range(1, 400):
+        left = cut
+
+        def fail(_command: bytes) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                raise HungUp
+
+        server.before = fail
+        try:
+            Follower(store, directory).tell(iter([None]))
+            break
+        except ConnectionLost:
+            assert texts(store) == ["lost", "one", "three", "two"]
+    assert cut > 10
+    assert texts(store) == ["lost", "one", "three", "two"]
+
+
+def test_a_server_that_was_set_up_anew_deletes_nothing(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store = make_store("m")
+    Follower(store, directory).tell(iter([None]))
+    fresh = LiveServer(created=server.created + 5)
+    fresh.user(1, "admin")
+    fresh.room(1, "Lobby")
+    for number in range(9):
+        fresh.post(1, f"new {number}", name=f"new-{number}@alpha")
+    server.created = fresh.created
+    restore(server, backup(fresh))
+    follower = Follower(store, directory)
+    follower.tell(iter([None]))
+    assert "set up" in follower.following.state.another
+    assert texts(store) == sorted(["one", "two", "three", *(f"new {number}" for number in range(9))])
+    assert store.read(lambda reader: reader.get("users", "alpha:2")).dead is False
 
 
 def test_people_are_turned_away_only_until_the_messages_begin(

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -278,12 +279,13 @@ def phase(*differences: Difference, damage: str = "") -> Phase:
 def test_a_trial_of_following_fails_for_each_thing_that_is_not_as_it_should_be() -> None:
     nothing = Done(Counter(), Counter())
 
-    def faults(*phases: Phase, rewritten: tuple[tuple[str, str], ...] = ()) -> list[str]:
-        return Followed("", 1, nothing, nothing, list(phases), list(rewritten)).faults
+    def faults(*phases: Phase, back: tuple[Difference, ...] = (), rewritten: tuple[Any, ...] = ()) -> list[str]:
+        return Followed("", 1, nothing, nothing, list(phases), list(back), list(rewritten)).faults
 
     declared = Difference("users", "a:1", "u_lastcall", "1", "2")
     assert faults(phase(declared)) == []
     assert faults(phase(), phase(Difference("users", "a:1", "u_fullname", "1", "2"))) == ["1 differences after phase 2"]
+    assert faults(phase(), back=(declared,)) == ["a restored server changed 1 things in the node"]
     assert faults(phase(damage="bad")) == ["'check' after phase 1: bad"]
     assert faults(phase(), rewritten=(("users", "a:1"),)) == ["following an unchanged server wrote 1 records"]
 

@@ -593,6 +593,18 @@ def test_what_a_place_said_is_kept_by_its_own_names_and_found_by_keys(make_store
     assert store.read(lambda reader: reader.root()).digest.count == 0
 
 
+def test_what_a_place_said_of_the_highest_numbers_is_found(make_store: Make) -> None:
+    store = make_store("a")
+    rows = [
+        told(number, f"k{number}", collection=f"messages/a:{int(number) % 2}") for number in ("9", "10", "101", "11")
+    ]
+    others = [told("500", "k"), told("999", "k", collection="messages/a:1")]
+    store.write(lambda writer: writer.put_statuses("citadel:x", [*rows, others[0]]))
+    store.write(lambda writer: writer.put_statuses("citadel:y", others[1:]))
+    found = store.read(lambda reader: reader.newest_statuses("citadel:x", "messages", 3))
+    assert [status.foreign for status in found] == ["101", "11", "10"] and found[0] == rows[2]
+
+
 def test_what_a_place_said_is_kept_with_the_record_or_not_at_all(make_store: Make) -> None:
     store = make_store("a")
 

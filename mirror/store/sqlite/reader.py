@@ -387,6 +387,16 @@ class SqliteReader(Questions):
         )
         return [_status(self.names.resolve(self.connection, row[0]), row[1:]) for row in rows.fetchall()]
 
+    def newest_statuses(self, place: str, kind: str, limit: int) -> list[Status]:
+        """Return what a place said last of those things in a kind of collections with the highest numbers there."""
+        rows = self.connection.execute(
+            "SELECT collection, foreign_id, key, tag, base, crc, said FROM status "
+            "WHERE place = ? AND collection IN (SELECT id FROM collection WHERE name LIKE ? || '/%') "
+            "ORDER BY CAST(foreign_id AS INTEGER) DESC LIMIT ?",
+            (self.places.find(self.connection, place), kind, limit),
+        )
+        return [_status(self.names.resolve(self.connection, row[0]), row[1:]) for row in rows.fetchall()]
+
     def status_count(self, place: str, collection: str) -> int:
         """Return of how many things of a collection a place said something."""
         numbers = self.places.find(self.connection, place), self.names.find(self.connection, collection)

@@ -17,6 +17,7 @@ so that all who look at the place agree at once.  Does no I/O, reads no clock, k
 | said | something | gone | it is deleted; what was changed here goes to the conflict log |
 | said | deleted | gone | nothing |
 | none | something | nothing | nothing: the place never had it |
+| none, of another place | something, or deleted | something | it is paired with what is here, which stands |
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -81,15 +82,26 @@ class Step(NamedTuple):
 NOTHING_TO_DO = Step()
 
 
-def plan(status: Status | None, here: Record | None, there: There, *, looked: bool, body: Body = inline_body) -> Step:
+def plan(
+    status: Status | None,
+    here: Record | None,
+    there: There,
+    *,
+    looked: bool,
+    pairing: bool = False,
+    body: Body = inline_body,
+) -> Step:
     """Return what is to be done about a thing that is there.
 
-    ``looked`` tells whether the place was looked at as a whole before; ``body`` returns what is here.
+    ``looked`` tells whether the place was looked at as a whole before, ``pairing`` whether this is the first look at
+    one that is another than before; ``body`` returns what is here.
 
     Raises BadRecord.
     """
     said = there.said
     told = _told(status, there, said)
+    if pairing and status is None and here is not None:
+        return Step(told)
     if status is None and (here is None or here.dead):
         return _first(told, here, there, looked)
     if status is None and here is not None:

@@ -67,14 +67,15 @@ def news(here: Looking, place: str, found: Sequence[There]) -> list[There]:
     ]
 
 
-def take(here: Here, place: str, found: Sequence[There], *, looked: bool) -> Applied:
+def take(here: Here, place: str, found: Sequence[There], *, looked: bool, pairing: bool = False) -> Applied:
     """Take over what a place has, and remember that it said so.
 
-    ``looked`` tells whether the place was looked at as a whole before.  Raises StampAhead, BadRecord, BoundReached.
+    ``looked`` tells whether the place was looked at as a whole before, ``pairing`` whether this is the first look at
+    one that is another than before.  Raises StampAhead, BadRecord, BoundReached.
     """
     applied = Applied()
     for group in _apart(found):
-        applied += _take_group(here, place, group, looked)
+        applied += _take_group(here, place, group, looked, pairing)
     return applied
 
 
@@ -203,12 +204,16 @@ def _under(one: There, key: str) -> There:
     return one if key == one.record.key else one._replace(record=msgspec.structs.replace(one.record, key=key))
 
 
-def _take_group(here: Here, place: str, group: list[There], looked: bool) -> Applied:
+def _take_group(here: Here, place: str, group: list[There], looked: bool, pairing: bool) -> Applied:
     group = _where_kept(here, place, group)
     held = _held(here, group)
     known = _known(here, place, group, held.keys())
     planned = [
-        (one, plan(known.get(_name(one)), held.get(_where(one)), one, looked=looked, body=here.body)) for one in group
+        (
+            one,
+            plan(known.get(_name(one)), held.get(_where(one)), one, looked=looked, pairing=pairing, body=here.body),
+        )
+        for one in group
     ]
     steps = [(one, step) for one, step in planned if step != NOTHING_TO_DO]
     applied = carry_out(here, steps) + Applied(already_held=len(planned) - len(steps))

@@ -56,6 +56,16 @@ def test_of_what_is_here_unremembered_the_places_own_versions_are_what_it_said_l
     assert draft is not None and unpack_head(draft.head) == {"phone": "2", "mail": "a@x"}
 
 
+def test_what_another_place_has_is_paired_with_what_is_here_which_stands() -> None:
+    """Last night's version is no edit, and what was deleted since is not taken back; what is not here comes."""
+    old = user(name="Ann")
+    for here in (renamed(old, name="Anna"), old, tombstone(old, 20, "m")):
+        step = plan(None, here, there(user(name="Anne")), looked=False, pairing=True)
+        assert (step.merge, step.draft, step.rise) == (None, None, None)
+        assert step.status is not None and step.status.said == there(user(name="Anne")).said
+    assert plan(None, None, there(old), looked=False, pairing=True).merge == old
+
+
 def test_an_item_that_both_made_is_merged() -> None:
     here = successor(None, event("Supper", "Kitchen"), 20, "m")
     assert plan(None, here, there(event("Tea", "Kitchen")), looked=True).merge == event("Tea", "Kitchen")
