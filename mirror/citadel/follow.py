@@ -144,7 +144,7 @@ class Following:
 
     def _decide(self, verdict: Verdict) -> None:
         self._verdict = verdict
-        self._export.wanted = True
+        self._export.wanted = self._export.at_once = True
 
     def _recognise(self, client: CitadelClient, asked: Asked) -> None:
         """Have a server that is another one than before be paired anew."""
@@ -218,6 +218,7 @@ class Following:
         asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
         self._note(taken, exported)
         self._export.asked(began, self._clock(), taken.blocked_s)
+        self._export.at_once = self._verdict is not Verdict.HOLD  # somebody decided meanwhile
         self._files.asked(began, self._clock())
 
     def _take_all(self, client: CitadelClient, accepted: Accepted) -> Taken:

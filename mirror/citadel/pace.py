@@ -26,10 +26,12 @@ class Pace:
         self._asked = False
         self.wanted = False
         """Whether something is known to have changed that only this question tells."""
+        self.at_once = False
+        """Whether somebody waits for the answer, whatever it costs."""
 
     def due(self, now: float) -> bool:
         """Tell whether it is time to ask."""
-        return not self._asked or now - self._ended >= min(self._wait(), self._every_s)
+        return self.at_once or not self._asked or now - self._ended >= min(self._wait(), self._every_s)
 
     def _wait(self) -> float:
         share = BUSY if self.wanted else IDLE
@@ -38,5 +40,5 @@ class Pace:
 
     def asked(self, began: float, ended: float, blocked: float = 0.0) -> None:
         """Say that it was asked, and for how many seconds of that the server let nobody in."""
-        self._asked, self.wanted = True, False
+        self._asked, self.wanted, self.at_once = True, False, False
         self._ended, self._took, self._blocked = ended, max(0.0, ended - began), blocked

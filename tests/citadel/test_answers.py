@@ -67,3 +67,12 @@ def test_what_took_long_is_asked_for_less_often() -> None:
     pace = Pace(300)
     pace.asked(100, 200)
     assert [pace.due(499), pace.due(500)] == [False, True]
+
+
+def test_what_somebody_waits_for_is_asked_for_at_once() -> None:
+    pace = Pace(300)
+    pace.asked(0, 100)
+    pace.at_once = True
+    assert pace.due(100)
+    pace.asked(100, 200)
+    assert not pace.due(200)
