@@ -218,6 +218,8 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
     click.echo(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):
         click.echo(f"  {line}")
+    if one.another:
+        click.echo(f"  paired anew when it was met last as another server than before: {one.another}")
     for line in one.notes:
         click.echo(f"  not seen by this door: {line}")
 

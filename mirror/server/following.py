@@ -82,8 +82,7 @@ class ServerFollower:
         status.written, status.deleted = state.written, state.deleted
         status.looks, status.exports, status.commands = state.looks, state.exports, state.commands
         status.notes = list(blind_spots(self._one.place, self._one.export_s))
-        if state.another:
-            status.notes.append(f"paired anew, for it was taken for another server than before: {state.another}")
+        status.another = state.another
 
     def approve(self) -> bool:
         """Have what is held back deleted; returns whether there was anything."""

@@ -75,6 +75,8 @@ class AttachmentStatus(msgspec.Struct):
     held: list[HeldStatus] = []
     incomplete: str = ""
     """Why what is here is not all that can be seen; nothing where it is."""
+    another: str = ""
+    """Why it was taken for another server than before and paired anew, when that last happened."""
     written: int = 0
     deleted: int = 0
     looks: int = 0
