@@ -252,6 +252,10 @@ class Reader(Protocol):
         """Return the stamp before which tombstones were dropped here; 0 when none were."""
         ...
 
+    def lacking(self, peer: str) -> bool:
+        """Tell whether anything of a peer is set aside but signs of life."""
+        ...
+
     def coming_again(self) -> dict[str, int]:
         """Return, by peer that rooms are shared with, how often what was set aside of it was to come again.
 

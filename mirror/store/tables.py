@@ -157,10 +157,6 @@ class Tables(Reader, Protocol):
         """Return what is due by a moment, or all."""
         ...
 
-    def lacking(self, peer: str) -> bool:
-        """Tell whether anything of a peer is set aside but signs of life."""
-        ...
-
     def signs_aside(self, peer: str) -> list[Aside]:
         """Return the signs of life that were set aside of a peer."""
         ...

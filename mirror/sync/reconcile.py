@@ -90,7 +90,7 @@ def reconcile(
     if state.collections is not None and before.collections is not None:
         outcome.differing = differing(before.collections, state.collections)
         # Signs of life are read first and taken over last: whoever has a node's has all that it said before.
-        signs = work.read_signs() if NODES in outcome.differing else ([], [])
+        signs = work.read_signs() if NODES in outcome.differing else (Page([], []), Page([], []))
         for collection in outcome.differing:
             if collection != NODES:
                 work.settle(collection)
@@ -150,38 +150,41 @@ class _Work(NamedTuple):
             for page in self.own.get(collection, found.surplus):
                 self._offer(page)
 
-    def read_signs(self) -> tuple[list[Page], list[Page]]:
-        """Return the signs of life that differ, theirs and ours, as they are now, the horizon first."""
+    def read_signs(self) -> tuple[Page, Page]:
+        """Return the signs of life that differ, theirs and ours, as they are now, with the horizons."""
         found = self._find(NODES)
-        wanted, surplus = (sorted(keys, key=lambda key: key != HORIZON_KEY) for keys in (found.wanted, found.surplus))
-        theirs = self._get(NODES, wanted) if wanted else []
-        return theirs, list(self.own.get(NODES, surplus)) if self.push else []
+        theirs = self._get(NODES, found.wanted) if found.wanted else []
+        return _as_one(theirs), _as_one(self.own.get(NODES, found.surplus) if self.push else ())
 
-    def exchange_signs(self, theirs: list[Page], ours: list[Page]) -> None:
+    def exchange_signs(self, theirs: Page, ours: Page) -> None:
+        """Take signs and horizon over, and give ours, each in one transaction.
+
+        Between a horizon and what those have seen who agreed to it a third node could bring back what they deleted.
+        """
         if self.absence.here.away:
-            theirs, ours = self._join_horizons(theirs, ours)
-        for page in theirs:
-            records = page.records
-            self._apply(page, lambda writer, new=records: check_marker(writer, new, self.after, self.compared))  # type: ignore[misc]
-        for page in ours:
-            self._offer(page)
+            ours = self._join_horizons(theirs, ours)
+        elif theirs.records:
+            self._apply(theirs, lambda writer: check_marker(writer, theirs.records, self.after, self.compared))
+        self._offer(ours)
 
-    def _join_horizons(self, theirs: list[Page], ours: list[Page]) -> tuple[list[Page], list[Page]]:
-        """Replace both horizons by one later than both; returns the pages with just that one among them.
+    def _join_horizons(self, theirs: Page, ours: Page) -> Page:
+        """Replace both horizons by one later than both, and take their signs; returns what to offer them.
 
         If we took theirs, they would not learn from ours that they were away, and would go on judging third nodes
         by what they alone have seen.
         """
-        marker = marker_of(record for page in theirs for record in page.records)
+        marker = marker_of(theirs.records)
 
-        def job(writer: Writer) -> None:
+        def join(writer: Writer) -> None:
             joint = joined(writer.heard().horizon, horizon_of(marker), writer.origin())
             check_compared(writer, joint.stamp, self.after, self.compared)
             writer.advance_horizon(joint)
 
-        self.store.write(job)
-        joint = list(self.own.get(NODES, [HORIZON_KEY])) if self.push else []
-        return _without_marker(theirs), joint + _without_marker(ours)
+        if self.store.read(lambda reader: reader.lacking(self.peer)):
+            return Page([], [])  # their signs are not taken over now, so neither is what they agreed to
+        self._apply(_without_marker(theirs), join)
+        joint = self.own.get(NODES, [HORIZON_KEY]) if self.push else ()
+        return _as_one([*joint, _without_marker(ours)])
 
     def _find(self, collection: str) -> Difference:
         index = self.own.index(collection)
@@ -283,5 +286,15 @@ def _newer_incarnations(records: Mapping[Thing, Record], held: Mapping[Thing, Re
     return [record for thing, record in records.items() if thing not in held or held[thing].era < record.era]
 
 
-def _without_marker(pages: Iterable[Page]) -> list[Page]:
-    return [page.only(lambda record: record.key != HORIZON_KEY) for page in pages]
+def _without_marker(page: Page) -> Page:
+    return page.only(lambda record: record.key != HORIZON_KEY)
+
+
+def _as_one(pages: Iterable[Page]) -> Page:
+    """Return pages of records as one, which is taken in as a whole."""
+    held = list(pages)
+    return Page(
+        [record for page in held for record in page.records],
+        [crc for page in held for crc in page.crcs],
+        unfit=tuple(one for page in held for one in page.unfit),
+    )

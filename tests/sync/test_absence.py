@@ -1,19 +1,21 @@
 """A node that was away for longer than tombstones are kept, on real stores with a clock of their own."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mirror.model.draft import Draft, base_of
+from mirror.model.judge import Unfit
 from mirror.model.kinds import NODES
 from mirror.model.record import Record, record_crc
 from mirror.store.base import Source
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
-from mirror.sync.reconcile import Reconciled
+from mirror.sync.reconcile import Reconciled, reconcile
 from mirror.sync.remote import StaleCursor, SyncError
 from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all
@@ -345,3 +347,60 @@ def test_a_message_that_was_filed_meanwhile_is_not_taken_for_deleted(nodes: Node
     pass_time(300, a, b, c)
     assert conflicts(c) == ["deleted"]
     assert [said(store) for store in (a, b, c)] == [sorted([first, "later 0", "later 1"])] * 3
+
+
+@pytest.mark.parametrize("dials", ["who learns", "who forgot"])
+def test_a_horizon_comes_with_what_those_have_seen_who_agreed_to_it(nodes: Nodes, dials: str) -> None:
+    """Between the two a third node could bring back what they have deleted: it would count as something new."""
+    a, b, c = nodes.values()
+    put(b, "seed")
+    pass_time(200, a, b, c)
+    put(a, "of a alone")
+    delete(a, "of a alone")
+    pass_time(3000, a)
+    put(c, "deleted")
+    meet(c, b)
+    delete(c, "deleted")
+    pass_time(3000, c)
+    assert (keys(c, dead=True), keys(b)) == ([], ["deleted", "seed"])
+    meeting, before = False, a.read(lambda reader: reader.horizon())
+
+    def committed() -> None:
+        """As soon as it knows of what was forgotten elsewhere, its link to b compares."""
+        nonlocal meeting
+        if not meeting and a.read(lambda reader: reader.horizon()) != before:
+            meeting = True
+            with suppress(SyncError):
+                reconcile(a, Responder(b, peer="a"), "b")
+            meeting = False
+
+    stop_watching = a.watch(committed)
+    for _ in range(3):
+        with suppress(SyncError):
+            if dials == "who forgot":
+                reconcile(c, Responder(a, peer="c"), "a", push=True)
+            else:
+                reconcile(a, Responder(c, peer="a"), "c", push=True)
+    stop_watching()
+    for one, other in ((a, c), (b, a), (c, b), (a, c)):
+        meet(one, other)
+    assert [keys(store) for store in (a, b, c)] == [["seed"]] * 3
+
+
+def test_no_horizon_is_joined_with_a_peers_while_something_of_it_is_lacking(nodes: Nodes) -> None:
+    """What that one has seen is not taken over then, so nobody else can be judged by it."""
+    a, _, c = nodes.values()
+    put(a, "seed")
+    pass_time(200, a, c)
+    for alone in (a, c):
+        put(alone, "x")
+        delete(alone, "x")
+        pass_time(3000, alone)
+    unfit = Unfit("files/r", "bad", 1, 1, b"\xc1", "cannot be read")
+    a.write(lambda writer: writer.admit(Source("c"), [], [], [unfit]))
+    before = a.read(lambda reader: reader.heard())
+    reconcile(a, Responder(c, peer="a"), "c", push=True)
+    assert a.read(lambda reader: (reader.heard().horizon, reader.heard().signs)) == (before.horizon, before.signs)
+    a.write(lambda writer: writer.forget_aside("c"))
+    reconcile(a, Responder(c, peer="a"), "c", push=True)
+    assert {*a.read(lambda reader: reader.heard().horizon.nodes)} == {"a", "c"}

@@ -10,6 +10,7 @@ import msgspec
 from mirror.model.digest import Digest, unsigned
 from mirror.model.draft import Base
 from mirror.model.judge import Unfit
+from mirror.model.kinds import NODES
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
 from mirror.model.status import Status
@@ -336,6 +337,11 @@ class SqliteReader(Questions):
     def aside_counts(self) -> dict[str, int]:
         """Return, by peer, how many records are set aside."""
         return dict(self.connection.execute("SELECT peer, count(*) FROM aside GROUP BY peer").fetchall())
+
+    def lacking(self, peer: str) -> bool:
+        """Tell whether anything of a peer is set aside but signs of life."""
+        found = self.connection.execute("SELECT 1 FROM aside WHERE peer = ? AND collection <> ? LIMIT 1", (peer, NODES))
+        return found.fetchone() is not None
 
     def aside_size(self, peer: str) -> tuple[int, int]:
         """Return how many records of a peer are set aside, and of how many bytes."""

@@ -310,11 +310,6 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
             return self.select_aside("1", (), -1)
         return self.select_aside("due > 0 AND due <= ?", (now_ms,), -1)
 
-    def lacking(self, peer: str) -> bool:
-        """Tell whether anything of a peer is set aside but signs of life."""
-        found = self.connection.execute("SELECT 1 FROM aside WHERE peer = ? AND collection <> ? LIMIT 1", (peer, NODES))
-        return found.fetchone() is not None
-
     def signs_aside(self, peer: str) -> list[Aside]:
         """Return the signs of life that were set aside of a peer."""
         return self.select_aside("peer = ? AND collection = ?", (peer, NODES), -1)
