@@ -10,7 +10,7 @@ import msgspec
 
 from mirror.model.checksum import crc64
 from mirror.model.errors import BadRecord
-from mirror.model.kinds import NODES, check_collection
+from mirror.model.kinds import HORIZON_KEY, NODES, check_collection
 from mirror.model.merge import check_head
 from mirror.model.nodes import horizon_of, newest_seen, vector_seen
 from mirror.model.record import MAX_KEY, MAX_ORIGIN, Record, past_of, record_bytes, validate, vector_in
@@ -35,7 +35,7 @@ def judge(record: Record) -> None:
     check_collection(record.collection)
     validate(record)
     check_head(record)
-    if record.collection == NODES and not record.dead:
+    if record.collection == NODES:
         _judge_sign(record)
 
 
@@ -49,7 +49,15 @@ def finding(record: Record) -> str:
 
 
 def _judge_sign(record: Record) -> None:
-    """Raise BadRecord unless what a node says of itself can be read."""
+    """Raise BadRecord unless what a node says of itself can be read, and a later word of it counts.
+
+    Nobody deletes what nodes say.  A horizon that was deleted, or born later than all are, would hide those that come
+    after it, and a store knows by two places up to where it has forgotten deletions: that one, and one of its own.
+    """
+    if record.dead:
+        raise BadRecord(f"record {NODES} {record.key[:80]!r}: what nodes say of themselves is never deleted")
+    if record.key == HORIZON_KEY and record.born != 1:
+        raise BadRecord(f"record {NODES} {HORIZON_KEY}: a horizon is born at 1, not {record.born}")
     horizon_of(record)
     newest_seen(record)
     vector_seen(record)

@@ -1,13 +1,16 @@
 """What once stopped replication for good, each as it was done, between nodes without connections: they go on."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import msgspec
 import pytest
 from share_ends import both, dial, drop, keys, post, room
 
 from mirror.model.draft import Draft
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.fields import Field, pack_fields
+from mirror.model.nodes import Horizon, horizon_record
 from mirror.model.record import MAX_HEAD, MAX_PAST, Record, Version, pack_head, past_of, record_crc, vector_of
 from mirror.model.stamp import make_stamp
 from mirror.store.base import BoundReached, Source
@@ -15,6 +18,7 @@ from mirror.store.check import check_store
 from mirror.store.ledger import MAX_CONFLICTS_SHARE, MAX_ORIGINS_SHARE
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.exchange import MirrorExchange
+from mirror.sync.reconcile import reconcile
 from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all
 from mirror.wire.bulk import format_page, parse_page
@@ -247,3 +251,27 @@ def test_a_share_partner_59_5_s_ahead_and_a_mirror_3_s_behind(
     admit(ours, "partner", [ahead])
     pull(mirror, ours)
     assert held(mirror, "files/r").keys() == {"ours", "ahead"}
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"dead": True, "head": b"", "born": 1}, {"born": 2}], ids=["deleted", "born later than all"]
+)
+def test_a_mirror_that_hides_what_it_said_of_forgotten_deletions(
+    start: Callable[[str], SqliteStore], clocks: Clocks, spoilt: dict[str, Any]
+) -> None:
+    """Who took that knew two horizons of its own, and each comparison with an honest mirror began again for ever."""
+    a, b = start("a"), start("b")
+    replicate(a, b)
+    horizon = horizon_record("m", Horizon(make_stamp(NOW_MS - DAY_MS), ("m",)))
+    later = msgspec.structs.replace(horizon, stamp=horizon.stamp + 1, **spoilt)
+    admit(a, "m", [horizon], mirror=True)
+    admit(a, "m", [later], mirror=True)
+    assert a.read(lambda reader: reader.heard().horizon.stamp == reader.horizon())
+    put = Record("files/r", "k", 1, "x", 1, body=b"after")
+    a.write(lambda writer: writer.put(put))
+    reconcile(b, Responder(a, peer="b"), "a", push=True)
+    reconcile(a, Responder(b, peer="a"), "b", push=True)
+    assert [*held(b, "files/r")] == ["k"]
+    after = Horizon(make_stamp(NOW_MS), ("a",))
+    a.write(lambda writer: writer.advance_horizon(after))
+    assert a.read(lambda reader: (reader.horizon(), reader.heard().horizon)) == (after.stamp, after)
