@@ -6,10 +6,12 @@ version is no edit, and what came since is not deleted.
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.look import Identity, Remembered, place_of, remember, remembered
 from mirror.citadel.pieces import message_of
+from mirror.citadel.taking import keep_missing
 from mirror.formats.keys import message_key
 from mirror.model.keys import split_key
 from mirror.model.kinds import parse_collection
@@ -79,13 +81,10 @@ def finish_forgetting(store: Store, node: str, give_way: Callable[[], object]) -
     if last is None or not last.forgetting:
         return
     while page := store.read(lambda reader: reader.scan_place(place)):
-        by_collection: dict[str, list[str]] = {}
-        for status in page:
-            by_collection.setdefault(status.collection, []).append(status.foreign)
 
-        def job(writer: Writer, found: Mapping[str, list[str]] = by_collection) -> None:
-            for collection, foreign in found.items():
-                writer.drop_statuses(place, collection, foreign)
+        def job(writer: Writer, found: Sequence[Status] = page) -> None:
+            for _, statuses in groupby(found, attrgetter("collection")):
+                keep_missing(writer, place, list(statuses))
 
         store.write(job)
         give_way()

@@ -7,17 +7,19 @@ interrupted goes on where it was.  Of what the server said when it was looked at
 new or was changed is written, and messages that it has still are not even read.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
-from mirror.citadel.listed import NOWHERE, Listed, Reference
+from mirror.citadel.listed import NOWHERE, Absent, Listed, Reference
 from mirror.citadel.look import HIGHEST_KEY, Identity, Look
 from mirror.citadel.marks import Visits, changes, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.posted import Known, Posted, Room, read_posted
+from mirror.citadel.prints import Part
 from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.formats.errors import CitadelError
@@ -31,14 +33,14 @@ from mirror.formats.keys import (
     seconds_stamp,
     stamp_in_time,
 )
-from mirror.formats.migr import Broken, Element, Skipped, read_elements
-from mirror.formats.numbers import parse_number, split_numbers
+from mirror.formats.migr import Broken, Element, Raw, Skipped, cut_elements, read_element
+from mirror.formats.numbers import MAX_DIGITS, parse_number, split_numbers
 from mirror.formats.sequence_set import readable_set
 from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
-from mirror.model.containers import picture_of_room, picture_of_user
+from mirror.model.containers import picture_of_room, picture_of_user, room_told_of
 from mirror.model.fields import Value, fields_at
 from mirror.model.keys import MESSAGE_PREFIX, key_of_id
-from mirror.model.kinds import ITEM_PREFIX, Collection, parse_collection
+from mirror.model.kinds import ITEM_PREFIX, Collection, parse_collection, room_of
 from mirror.model.record import Record, Version, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.store.base import Store
@@ -154,6 +156,8 @@ class Importer:
         self.rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
         self._doubtful: set[str] = set()
+        self._same: set[str] = set()
+        self._untrusted: set[str] = set()
         self._end = 0
         self._begun = self._compared = self._fetched = False
         self._version_told = ""
@@ -184,13 +188,16 @@ class Importer:
 
     def _read(self, blocks: Iterable[bytes], fetch: Fetch | None, few: bool) -> None:
         resume = self._store.read(lambda reader: reader.meta_number(_place_name(self._source)))
-        for item in read_elements(blocks, resume):
-            self._end = item.end
-            wanted = self._wanted_alone(item, few) if fetch is not None else None
-            if fetch is not None and wanted is not None:
-                self._fetch(fetch, wanted)
-                break
-            self._take_item(item)
+        for raw in cut_elements(blocks):
+            if not (isinstance(raw, Raw) and self._keep_visit(raw)):
+                item = raw if isinstance(raw, Broken) else read_element(raw, resume)
+                wanted = self._wanted_alone(item, few) if fetch is not None else None
+                if fetch is not None and wanted is not None:
+                    self._fetch(fetch, wanted)
+                    break
+                self._take_item(item)
+            # Not before: an import that goes on after this place has all that is before it.
+            self._end = raw.end
             self._progress(self._end)
         self._finish_config()
 
@@ -222,11 +229,6 @@ class Importer:
         for item in fetch(wanted):
             self._take_item(item)
         self.report.elements["message"] = self._listed.messages()
-        gone = sum(1 for _ in self._listed.absent())
-        if gone:
-            self.report.notice(
-                f"{gone} messages were gone before they were read; the next look brings what became of them"
-            )
         self._fetched = True
 
     def _finish(self) -> None:
@@ -245,6 +247,8 @@ class Importer:
         if whole:
             self._delete_missing()
         self._look.end(whole)
+        if whole and self._doubtful <= {ORPHANS}:
+            self._remember_rooms()
         self.report.applied, self.report.deleted = self._look.applied, self._look.deleted
         self.report.held = self._look.held
         forget_place(self._store, self._source)
@@ -255,9 +259,15 @@ class Importer:
 
         def listed(collection: str) -> bool:
             kind, room = parse_collection(collection)
-            return kind in whole and room not in self._left_out
+            return kind in whole and room not in self._left_out and room not in self._same
 
         self._look.delete_missing(listed, self._accepted.verdict)
+
+    def _remember_rooms(self) -> None:
+        """Remember the rooms of which all was taken over: while they say the same they are not looked at."""
+        self._untrusted |= {room_of(held.collection) for held in self._look.held}
+        keys = {self._key(number) for number, room in self.rooms.items() if room.use is Use.PEOPLE}
+        self._look.remember_rooms(sorted(keys - self._untrusted - self._same))
 
     def _take_broken(self, item: Broken) -> None:
         if item.truncated:
@@ -274,9 +284,15 @@ class Importer:
     # -- elements ---------------------------------------------------------------------------------
 
     def _take(self, element: Element) -> None:
-        counts = self.report.elements
+        lines = self.report.lines
         if element.notice:
             self.report.notice(f"line {element.line}: <{element.name}>: {element.notice}")
+        self._take_sound(element)
+        if self.report.lines != lines:
+            self._untrusted.update(self._rooms_named(element))
+
+    def _take_sound(self, element: Element) -> None:
+        counts = self.report.elements
         if element.name == "config":
             self._take_config(element)
         elif element.name in _HANDLERS:
@@ -345,6 +361,7 @@ class Importer:
         proposal = self._proposals.pop(room, None)
         if proposal is None:
             return
+        self._untrusted.add(self._key(room))
         collection = str(Collection(NETCONF, self._key(room)))
         if proposal.shares:
             where = f"line {proposal.line}: room #{room} shares with other nodes"
@@ -393,7 +410,11 @@ class Importer:
         key = self._key(number)
         if room.use is Use.PEOPLE:
             self.file_rooms += filter(None, [file_room(fields)])
-            self._fields("rooms", key, replicated(element.name, fields), stamp)
+            if self._is_same(key, Part.ROOM, element.data):
+                self._look.has("rooms", [key])
+                self._look.unchanged(1)
+            else:
+                self._fields("rooms", key, replicated(element.name, fields), stamp)
             self._take_proposal(number)
         elif room.use in _NEVER_OURS:
             self._look.unwant("rooms", [key])
@@ -426,13 +447,36 @@ class Importer:
                 element.name, element.line, f"room {name!r} lists {piece[:40]!r}, which is no message number"
             )
         use = self.rooms[room].use
-        self._listed.in_room(room, numbers, element.line, use not in _NOT_READ)
-        if use is Use.PEOPLE:
-            self._look.has(str(Collection("messages", self._key(room))), map(str, numbers))
+        same = self._is_same(self._key(room), Part.LIST, element.data) and use is Use.PEOPLE
+        wanted = use not in _NOT_READ and not same
+        self._listed.in_room(room, numbers, element.line, wanted)
 
     def _take_floor(self, element: Element) -> None:
         number = _number(element.children, "f_num")
         self._fields("floors", str(number), replicated(element.name, element.children), self._created)
+
+    def _keep_visit(self, raw: Raw) -> bool:
+        """Keep a visit until it is known whether its room says anything new; tells whether it is one."""
+        room = _VISITED.search(raw.data) if raw.name == "visit" else None
+        if room is None:
+            return False
+        self._finish_config()
+        number = int(room[1])
+        self._look.prints.add(self._key(number), Part.VISITS, raw.data)
+        self._visits.keep(number, raw.line, raw.data)
+        return True
+
+    def _take_visits(self) -> None:
+        """Read the visits of rooms that say anything new."""
+        same = 0
+        for number, line, data in self._visits.unread():
+            if self._key(number) in self._same:
+                same += 1
+            else:
+                self._take_item(read_element(Raw("visit", data, line, 0)))
+        if same:
+            self._look.unchanged(same)
+            self.report.elements["visit"] = self.report.elements.get("visit", 0) + same
 
     def _take_visit(self, element: Element) -> None:
         fields = element.children
@@ -536,6 +580,12 @@ class Importer:
         self._compared = True
         self._finish_config()
         rooms = {self._key(number): number for number, room in self.rooms.items() if room.use is Use.PEOPLE}
+        self._same = self._look.prints.same(rooms)
+        counts = self._listed.counts()
+        self._look.unchanged(sum(counts.get(rooms.pop(key), 0) for key in self._same))
+        self._take_visits()
+        for key, number in rooms.items():
+            self._look.has(str(Collection("messages", key)), map(str, self._listed.numbers_of(number)))
         compare_references(self._look, self._listed)
         for number, room in self.rooms.items():
             if room.use in _HOLDING:
@@ -587,6 +637,7 @@ class Importer:
         """Say what the server has; what no node would take is named."""
         if wrong := self._look.tell(one):
             self._lose(wrong)
+            self._untrusted.add(room_told_of(one.record.collection, one.record.key))
         if self._look.full:
             self._flush()
 
@@ -617,19 +668,39 @@ class Importer:
         if self.report.passed_over:
             self.report.notice(f"{self.report.passed_over} messages of queues and of killed rooms are left out")
 
+    def _is_same(self, room: str, part: Part, data: bytes) -> bool:
+        """Note an element of a room; tells whether all that the room says in such is what it said last."""
+        self._look.prints.add(room, part, data)
+        return self._look.prints.is_same(room, part)
+
+    def _rooms_named(self, element: Element) -> set[str]:
+        """Return the rooms of which an element says something."""
+        fields = element.children
+        listing = self._room_numbers.get(fields.get("FRname", ""), 0)
+        rooms = [listing, *(_digits(fields.get(name, "")) for name in ("QRnumber", "v_roomnum"))]
+        number = _digits(fields.get("msg_msgnum", ""))
+        rooms += [room for room, _ in self._listed.rooms_of(number)] if number else []
+        named = {room_told_of(one.collection, one.key) for one in self._listed.references_of(number) if one.key}
+        return named | {self._key(room) for room in rooms if room}
+
     def _name_absent(self) -> None:
-        if self._fetched:
-            return
+        absent = 0
         for one in self._listed.absent():
-            if one.key:
-                self.report.refuse(
-                    one.collection, one.line, f"{one.key!r} refers to message {one.number}, which is absent"
-                )
-            else:
-                name = self.rooms[one.room].name
-                self.report.refuse(
-                    "room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent"
-                )
+            absent += 1
+            self._untrusted.add(room_told_of(one.collection, one.key) if one.key else self._key(one.room))
+            if not self._fetched:
+                self._name_one_absent(one)
+        if self._fetched and absent:
+            self.report.notice(
+                f"{absent} messages were gone before they were read; the next look brings what became of them"
+            )
+
+    def _name_one_absent(self, one: Absent) -> None:
+        if one.key:
+            self.report.refuse(one.collection, one.line, f"{one.key!r} refers to message {one.number}, which is absent")
+        else:
+            name = self.rooms[one.room].name
+            self.report.refuse("room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent")
 
 
 def _ends_rooms(element: Element) -> bool:
@@ -648,6 +719,9 @@ _HANDLERS: dict[str, Callable[[Importer, Element], None]] = {
     "visit": Importer._take_visit,
     "message": Importer._take_message,
 }
+
+
+_VISITED = re.compile(rb"<v_roomnum>\s*(\d{1,%d})\s*</v_roomnum>" % MAX_DIGITS)
 
 
 def _number(fields: dict[str, str], name: str) -> int:

@@ -48,7 +48,7 @@ def compare_messages(
 
     ``rooms`` are the numbers of rooms by their keys, ``version`` is that of marks that are new.
     """
-    for page in look.told():
+    for page in look.told([str(Collection("messages", room)) for room in rooms]):
         for collection, told in groupby(page, attrgetter("collection")):
             kind, room = parse_collection(collection)
             if kind == "messages" and room in rooms:

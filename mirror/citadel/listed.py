@@ -120,6 +120,15 @@ class Listed:
         rows = self._scratch.execute("SELECT room, wanted FROM member WHERE number = ?", (number,))
         return [(room, wanted == 1) for room, wanted in rows.fetchall()]
 
+    def numbers_of(self, room: int) -> list[int]:
+        """Return the messages that a room lists."""
+        rows = self._scratch.execute("SELECT number FROM member WHERE room = ?", (room,))
+        return [number for (number,) in rows.fetchall()]
+
+    def counts(self) -> dict[int, int]:
+        """Return how many messages each room lists; those with none are left out."""
+        return dict(self._scratch.execute("SELECT room, count(*) FROM member GROUP BY room").fetchall())
+
     def unreferenced(self, room: int) -> list[int]:
         """Return the messages of a room that hold nothing else."""
         rows = self._scratch.execute(

@@ -16,8 +16,9 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from mirror.citadel.marks import Change
+from mirror.citadel.prints import Prints
 from mirror.citadel.seed import seed
-from mirror.citadel.taking import act_for_place, take_changes, take_missing
+from mirror.citadel.taking import act_for_place, keep_missing, take_changes, take_found, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import imported_origin
 from mirror.model.applied import Applied
@@ -27,13 +28,15 @@ from mirror.model.kinds import parse_collection, room_of
 from mirror.model.status import Status
 from mirror.store.base import PAGE_RECORDS, Allows, Reader, Store, Writer, everything
 from mirror.sync.foreign.plan import There, gone, held_back
-from mirror.sync.foreign.take import news, take
+from mirror.sync.foreign.take import news
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
 ROOMS, NETCONF, VISITS = "rooms", "netconf", "visits"
 MESSAGES = "messages/"
+FEW_COLLECTIONS = 1000
+"""So many collections are gone through one by one; more of them at once with all others, which takes as long."""
 HIGHEST_KEY = "MMhighest"
 """The setting that holds the server's highest message number."""
 
@@ -137,6 +140,7 @@ class Look:
         self._unwanted: set[tuple[str, str]] = set()
         self._first = not self._store.read(lambda reader: reader.scan_place(self.place, limit=1))
         self.last = self._recall() or Remembered()
+        self.prints = Prints(self.place, store)
         self.now = msgspec.structs.replace(self.last)
 
     # -- what is remembered -----------------------------------------------------------------------
@@ -161,6 +165,8 @@ class Look:
             self._compare(identity)
         self.now = msgspec.structs.replace(self.last, created=self.last.created or identity.created)
         self._remember()
+        if self.last.looked:
+            self.prints.recall()
         self.now.created, self.now.highest = identity.created, identity.highest
 
     def _compare(self, identity: Identity) -> None:
@@ -184,6 +190,11 @@ class Look:
         else:
             self.now.looked = self.now.looked or whole
         self._remember()
+
+    def remember_rooms(self, rooms: Iterable[str]) -> None:
+        """Remember of rooms, by their keys, that all that this look said of them was taken over."""
+        for some in pages(rooms):
+            self._store.write(lambda writer, keys=some: self.prints.remember(writer, keys))  # type: ignore[misc]
 
     def close(self) -> None:
         self._scratch.close()
@@ -249,7 +260,7 @@ class Look:
 
         def job(writer: Writer) -> Applied:
             act_for_place(writer, self.place)
-            applied = take(writer, self.place, new, looked=self._looked, pairing=self._pairing)
+            applied = take_found(writer, self.place, new, looked=self._looked, pairing=self._pairing)
             applied += take_changes(writer, self.place, changes, looked=self._looked, pairing=self._pairing)
             if also is not None:
                 also(writer)
@@ -271,19 +282,22 @@ class Look:
         """
         if self._first:
             return
-        rooms = self._missing_rooms() if listed(ROOMS) else set()
-        of_rooms = self._judge(ROOMS, verdict) if rooms else verdict
+        missing = self._missing_rooms() if listed(ROOMS) else set()
+        of_rooms = self._judge(ROOMS, verdict) if missing else verdict
 
         def may_go(collection: str) -> bool:
             return (
                 of_rooms is not Verdict.HOLD
-                if room_of(collection) in rooms
+                if room_of(collection) in missing
                 else collection != ROOMS and listed(collection)
             )
 
-        for collection in sorted(self._find_missing(self.told(), may_go), key=_emptying_order):
-            self._deal_with(collection, of_rooms if room_of(collection) in rooms else self._judge(collection, verdict))
-        if rooms:
+        told = self._store.read(lambda reader: reader.status_collections(self.place))
+        found = self._find_missing(self.told(list(filter(may_go, told))), may_go)
+        for collection in sorted(found, key=_emptying_order):
+            goes = room_of(collection) in missing
+            self._deal_with(collection, of_rooms if goes else self._judge(collection, verdict))
+        if missing:
             self._deal_with(ROOMS, of_rooms)
 
     def delete_missing_of(self, collections: Iterable[str], verdict: Verdict = Verdict.HOLD) -> None:
@@ -337,8 +351,15 @@ class Look:
         )
         return [name for (name,) in rows.fetchall()]
 
-    def told(self) -> Iterator[list[Status]]:
-        """Yield what the server said last in pages: collection by collection, in the order in which it names things."""
+    def told(self, collections: Sequence[str]) -> Iterator[list[Status]]:
+        """Yield what the server said last of collections, in pages: of each in the order in which it names things.
+
+        Where they are many, other collections are among it.
+        """
+        if len(collections) <= FEW_COLLECTIONS:
+            for collection in collections:
+                yield from self._told_of(collection)
+            return
         after = ("", "")
         while page := self._store.read(lambda reader, place=after: reader.scan_place(self.place, place)):  # type: ignore[misc]
             yield page
@@ -399,8 +420,8 @@ class Look:
 
     def _keep(self, collection: str) -> None:
         """Forget that the server ever had what is missing, so that it is the mirror's own."""
-        for names in pages(self._missing(collection)):
-            self._store.write(lambda writer, foreign=names: writer.drop_statuses(self.place, collection, foreign))  # type: ignore[misc]
+        for missing in pages(self._missing_statuses(collection)):
+            self._store.write(lambda writer, statuses=missing: keep_missing(writer, self.place, statuses))  # type: ignore[misc]
 
     def _heap(self, collection: str) -> int:
         number = self._heaps.get(collection)

@@ -29,7 +29,10 @@ from mirror.sync.foreign.take import delete
 SEEN, ANSWERED = "seen", "answered"
 _SCRATCH = """
 CREATE TABLE visit (collection TEXT, user TEXT, tag TEXT, record BLOB, PRIMARY KEY (collection, user)) WITHOUT ROWID;
+CREATE TABLE unread (room INTEGER, line INTEGER, data BLOB);
 """
+BATCH = 1000
+"""Elements that are written down together."""
 _SEPARATOR = "|"
 """In a tag, between the two sets."""
 _decode_record = msgspec.msgpack.Decoder(Record).decode
@@ -102,10 +105,26 @@ class Visits:
         self._scratch = sqlite3.connect("", isolation_level=None)
         self._scratch.execute("PRAGMA journal_mode=OFF")
         self._scratch.executescript(_SCRATCH + "BEGIN;")
+        self._unread: list[tuple[int, int, bytes]] = []
         self.visitors = lru_cache(maxsize=256)(self._read)
 
     def close(self) -> None:
         self._scratch.close()
+
+    def keep(self, room: int, line: int, data: bytes) -> None:
+        """Keep an element unread until all that is told of rooms is known."""
+        self._unread.append((room, line, data))
+        if len(self._unread) >= BATCH:
+            self._write_unread()
+
+    def _write_unread(self) -> None:
+        self._scratch.executemany("INSERT INTO unread VALUES (?,?,?)", self._unread)
+        self._unread.clear()
+
+    def unread(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield what was kept: the room's number, the line, the element."""
+        self._write_unread()
+        return self._scratch.execute("SELECT room, line, data FROM unread ORDER BY rowid")
 
     def put(self, record: Record, tag: str) -> None:
         """Keep a visit: its record, whose key is the user's, and its sets."""

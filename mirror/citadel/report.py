@@ -64,6 +64,11 @@ class Report(msgspec.Struct):
             reasons.append(f"{self.lost} of its elements were refused, the first in {self.first_lost}")
         return "; ".join(reasons)
 
+    @property
+    def lines(self) -> int:
+        """How much was named that was not as it should be."""
+        return len(self.notices) + len(self.refused) + self.notices_left_out
+
     def notice(self, text: str) -> None:
         """Name what somebody should know."""
         self._remember(self.notices, text)

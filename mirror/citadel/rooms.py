@@ -15,7 +15,7 @@ from mirror.citadel.look import BATCH_BYTES, BATCH_RECORDS, Remembered, place_of
 from mirror.citadel.marks import Change, Sets, Visitor, changes
 from mirror.citadel.pieces import Wanted, fetch_messages
 from mirror.citadel.posted import Known, Posted, read_posted
-from mirror.citadel.taking import act_for_place, take_changes, take_missing
+from mirror.citadel.taking import act_for_place, take_changes, take_found, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -34,7 +34,6 @@ from mirror.model.record import Record, Version
 from mirror.model.status import Status
 from mirror.store.base import Store, Writer
 from mirror.sync.foreign.plan import There, held_back
-from mirror.sync.foreign.take import take
 
 
 class Listing(NamedTuple):
@@ -192,7 +191,7 @@ class RoomLooks:
 
         def job(writer: Writer) -> tuple[Applied, Applied]:
             act_for_place(writer, self._place)
-            taken = take(writer, self._place, batch.found, looked=self._last.looked)
+            taken = take_found(writer, self._place, batch.found, looked=self._last.looked)
             taken += take_changes(writer, self._place, batch.changes, looked=self._last.looked)
             gone = Applied()
             for statuses in _by_collection(batch.gone):

@@ -1,18 +1,24 @@
-"""Taking over in one transaction what was found at a server: changes of marks, and what is gone."""
+"""Taking over in one transaction what was found at a server: what is new, changes of marks, and what is gone.
+
+Whoever takes something over of a room forgets its print, which is done here (mirror.citadel.prints).
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from mirror.citadel.marks import Change, delete_marks
+from mirror.citadel.prints import forget_prints
 from mirror.model.applied import Applied
+from mirror.model.containers import room_told_of
 from mirror.model.keys import split_key
-from mirror.model.kinds import Collection, room_of
+from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import Acting, Writer
-from mirror.sync.foreign.plan import plan
-from mirror.sync.foreign.take import carry_out, delete, forget
+from mirror.sync.foreign.plan import There, plan
+from mirror.sync.foreign.take import carry_out, delete, forget, take
 
+FILES = "files"
 MAX_CONFLICTS = 100_000
 """Conflicts that a place may make before some are resolved: as many as a mirror."""
 
@@ -22,8 +28,15 @@ def act_for_place(writer: Writer, place: str) -> None:
     writer.act_for(Acting(f"place {place}", MAX_CONFLICTS))
 
 
+def take_found(writer: Writer, place: str, found: Sequence[There], *, looked: bool, pairing: bool = False) -> Applied:
+    """Take over what a server has; ``looked`` and ``pairing`` as in ``take``."""
+    forget_prints(writer, place, _rooms(one.record for one in found))
+    return take(writer, place, found, looked=looked, pairing=pairing)
+
+
 def take_missing(writer: Writer, place: str, missing: Sequence[Status]) -> Applied:
     """Delete what a server has no more, all of one collection, with the marks of messages."""
+    forget_prints(writer, place, _rooms(missing))
     alone = forget(writer, place, missing)
     return delete_marks(writer, place, alone) + delete(writer, alone)
 
@@ -32,6 +45,7 @@ def take_changes(
     writer: Writer, place: str, changes: Sequence[Change], *, looked: bool, pairing: bool = False
 ) -> Applied:
     """Take over what changed of marks; ``looked`` and ``pairing`` as in ``take``."""
+    forget_prints(writer, place, {room_of(_messages_of(one)) for one in changes})
     changes = _where_kept(writer, place, changes)
     told = [(one.now, one.last) for one in changes if one.now is not None]
     held = {
@@ -44,6 +58,18 @@ def take_changes(
         for now, last in told
     ]
     return carry_out(writer, steps) + delete(writer, [one.last for one in changes if one.now is None and one.last])
+
+
+def keep_missing(writer: Writer, place: str, missing: Sequence[Status]) -> None:
+    """Forget that a server ever had what is missing, all of one collection, so that it is the mirror's own."""
+    forget_prints(writer, place, _rooms(missing))
+    if missing:
+        writer.drop_statuses(place, missing[0].collection, [status.foreign for status in missing])
+
+
+def _rooms(told: Iterable[Record | Status]) -> set[str]:
+    """Return the rooms of which records or statuses tell; files are in no export, so no print speaks of them."""
+    return {room_told_of(one.collection, one.key) for one in told if parse_collection(one.collection).kind != FILES}
 
 
 def _where_kept(writer: Writer, place: str, changes: Sequence[Change]) -> list[Change]:

@@ -450,6 +450,10 @@ class Reader(Protocol):
         """
         ...
 
+    def status_collections(self, place: str) -> list[str]:
+        """Return the collections of which a place said anything, in an order of the store's."""
+        ...
+
     def status_count(self, place: str, collection: str) -> int:
         """Return of how many things of a collection a place said something."""
         ...

@@ -578,6 +578,8 @@ def test_what_a_place_said_is_kept_by_its_own_names_and_found_by_keys(make_store
             reader.status_count(*where) for where in (("citadel:x", "rooms"), ("citadel:x", "users"), ("o", "rooms"))
         ]
         assert counts == [3, 1, 0]
+        assert sorted(reader.status_collections("citadel:x")) == ["rooms", "users"]
+        assert reader.status_collections("citadel:other") == []
         pages = [reader.scan_statuses("citadel:x", "rooms", after, 2) for after in ("", "10", "9")]
         assert pages == [[rows[2], rows[0]], [rows[1]], []]
         ordered = [*rows[2:3], *rows[:2], rows[3]]

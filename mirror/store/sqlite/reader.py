@@ -403,6 +403,15 @@ class SqliteReader(Questions):
         )
         return [_status(self.names.resolve(self.connection, row[0]), row[1:]) for row in rows.fetchall()]
 
+    def status_collections(self, place: str) -> list[str]:
+        """Return the collections of which a place said anything."""
+        rows = self.connection.execute(
+            "SELECT name FROM collection WHERE EXISTS "
+            "(SELECT 1 FROM status WHERE place = ? AND collection = collection.id)",
+            (self.places.find(self.connection, place),),
+        )
+        return [name for (name,) in rows.fetchall()]
+
     def status_count(self, place: str, collection: str) -> int:
         """Return of how many things of a collection a place said something."""
         numbers = self.places.find(self.connection, place), self.names.find(self.connection, collection)
