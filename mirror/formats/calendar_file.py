@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
 from mirror.model.content_lines import MAX_DEPTH, fold, name_of, value_of
-from mirror.model.item import ITEM_COMPONENTS
+from mirror.model.names import ITEM_COMPONENTS
 
 _MARK = b"\xef\xbb\xbf"
 _PHYSICAL = re.compile(rb"[^\n]*\n|[^\n]+")

@@ -59,6 +59,15 @@ def write(known: Labelled) -> Labelled:
     return Labelled(b"UTF-8", data) if is_utf8(written) else Labelled(label, written)
 
 
+def in_charset(label: str, data: bytes) -> str | None:
+    """Return text in a charset; None where that is not known, or the text is not in it."""
+    name = label.lower()
+    try:
+        return data.decode("utf-8" if name in _UNICODE + _ASCII else _SINGLE[name])
+    except (KeyError, UnicodeDecodeError):
+        return None
+
+
 def is_utf8(data: bytes) -> bool:
     """Tell whether bytes are UTF-8."""
     try:

@@ -1,80 +1,116 @@
 """A version's text and head, written from its parts.
 
 Parts stand as they came, folded as they were.  Of a merged version they stand in the order of their names, so that all
-nodes write the same; who edits a version keeps its order.  What a text does not show of the parts, as those of an event
-that was taken out, is kept in the head.
+nodes write the same; who edits a version keeps its order.  What a text does not show of the parts is kept in the head.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from mirror.model.edits import Parts
-from mirror.model.heads import packed, said
-from mirror.model.item import ITEM_COMPONENTS, find_item
-from mirror.model.naming import (
+from mirror.model.aligning import renamed
+from mirror.model.answers import put_together
+from mirror.model.edits import NEVER, Parts
+from mirror.model.heads import packed, plain, said
+from mirror.model.item import find_item
+from mirror.model.names import (
+    ALARM,
+    ANSWER,
     AROUND_ITEM,
+    ATTENDEE,
+    INSIDE,
+    ITEM_COMPONENTS,
+    KEPT,
     MESSAGE,
+    SEPARATOR,
+    at,
     component_of,
-    frame_of,
+    context_of,
+    is_value,
     kind_at,
-    needed,
+    own_name,
     place_of,
-    rest_of,
     shares_of,
-    texts_of,
-    whole_of,
 )
+from mirror.model.naming import frame_of, named, rest_of, whole_of
+from mirror.model.showing import shown
 
 
 def write_head(parts: Parts) -> bytes:
     """Return the head of a record with these parts, whose text shows what they say it does."""
-    told = {name: said(part, parts.base, parts.texts.get(name)) for name, part in parts.named.items()}
-    told |= {name: [*_gone(parts), None, True] for name in parts.texts.keys() - parts.named.keys()}
-    kept = {name: one for name, one in told.items() if one is not None}
-    return packed(rest_of(parts.named[MESSAGE].holds or b""), parts.base, shares_of(parts.kind), kept)
+    told: dict[str, list[Any]] = {}
+    for name, part in parts.named.items():
+        context = context_of(name)
+        under = parts.get(context).edit if context and part.holds is not None else NEVER
+        kept = said(part, parts.base, _implied(parts, name), under)
+        if kept is not None:
+            told[name] = kept
+    for name in parts.texts.keys() - parts.named.keys():
+        told[name] = [*plain(parts.absent(name).edit), None, True]
+    rest = rest_of(parts.named[MESSAGE].holds or b"")
+    return packed(rest, (parts.base, parts.fixed_base), shares_of(parts.kind), told, parts.names)
 
 
-def _gone(parts: Parts) -> list[int | str]:
-    base = parts.base
-    return [base.rank.sequence, base.rank.modified, base.stamp, base.origin]
-
-
-def shown(parts: Parts) -> dict[str, bytes]:
-    """Return what a text of these parts is to show, by name."""
-    return {name: part.holds for name, part in parts.named.items() if part.holds is not None and _is_shown(parts, name)}
-
-
-def _is_shown(parts: Parts, name: str) -> bool:
-    """Tell whether the text shows a part: not those of an event that was taken out."""
-    place = place_of(name)
-    return kind_at(place) not in ITEM_COMPONENTS or all(parts.get(one).holds is not None for one in needed(place))
+def _implied(parts: Parts, name: str) -> bytes | None:
+    """Return what is read of a part from the text: of what time zones say, what those say that are there."""
+    if own_name(name) != KEPT:
+        return parts.texts.get(name)
+    there = place_of(name) + SEPARATOR
+    return parts.texts.get(there) if parts.get(there).holds is not None else None
 
 
 def composed(parts: Parts, order: Iterable[str] = ()) -> tuple[Parts, bytes]:
     """Return a version's body, and its parts with what that shows; ``order`` are names as they are to stand."""
     message = parts.named[MESSAGE].holds or b""
     if not parts.kind:
-        return Parts(parts.kind, parts.base, parts.named, {MESSAGE: message}), whole_of(message)
-    texts = shown(parts)
-    body = frame_of(texts).filled(b"\n".join(_item_lines(parts.kind, texts, order)))
-    _, texts = texts_of(find_item(body), body, rest_of(message), shares_of(parts.kind))
-    return Parts(parts.kind, parts.base, parts.named, texts), body
+        return replace(parts, texts={MESSAGE: message}, names={}), whole_of(message)
+    texts, names = shown(parts)
+    lines = _item_lines(component_of(parts.kind), texts, order)
+    body = frame_of(texts).filled(b"\n".join(lines))
+    found = named(find_item(body), body, rest_of(message), shares_of(parts.kind))
+    return replace(parts, texts=renamed(found.texts, names), names=names), body
 
 
-def _item_lines(kind: str, texts: dict[str, bytes], order: Iterable[str]) -> Iterator[bytes]:
+def shows(parts: Parts, texts: Mapping[str, bytes]) -> bool:
+    """Tell whether a text that is read as these is one of these parts."""
+    return shown(parts) == ({name: text for name, text in texts.items() if not is_value(name)}, dict(parts.names))
+
+
+def _item_lines(component: str, texts: Mapping[str, bytes], order: Iterable[str]) -> Iterator[bytes]:
     rank = {part: number for number, part in enumerate(order)}
     places: dict[str, list[str]] = {"": []}
-    for part in sorted(texts.keys() - set(AROUND_ITEM), key=lambda part: (rank.get(part, len(rank)), part)):
+    written = {name for name in texts if not own_name(name).startswith(ANSWER)} - set(AROUND_ITEM)
+    for part in sorted(written, key=lambda part: _standing(part, rank)):
         places.setdefault(place_of(part), []).append(part)
-    name = component_of(kind)
-    yield f"BEGIN:{name}".encode()
-    for place, names in places.items() if rank else sorted(places.items()):
+    yield f"BEGIN:{component}".encode()
+    for place, names in places.items() if rank else sorted(places.items(), key=lambda pair: _place_standing(pair[0])):
         inside = kind_at(place) if kind_at(place) in ITEM_COMPONENTS else ""
         if inside:
             yield f"BEGIN:{inside}".encode()
-        # A card's version has to be its first line (RFC 6350 section 6.7.9).
-        for part in names if rank else sorted(names, key=lambda one: (not one.startswith("VERSION"), one)):
+        for part in names:
             if texts[part]:
-                yield texts[part]
+                yield _line(part, texts)
         if inside:
             yield f"END:{inside}".encode()
-    yield f"END:{name}".encode()
+    yield f"END:{component}".encode()
+
+
+def _line(part: str, texts: Mapping[str, bytes]) -> bytes:
+    own = own_name(part)
+    if own.startswith(ATTENDEE):
+        return put_together(texts[part], texts.get(at(place_of(part), ANSWER + own.removeprefix(ATTENDEE))))
+    return texts[part]
+
+
+def _standing(part: str, rank: Mapping[str, int]) -> tuple[bool, int, bool, str]:
+    """Return where a part stands in its component: components inside come last, and a card's version is its first line.
+
+    RFC 5545 section 3.6.1, RFC 6350 section 6.7.9.
+    """
+    own = own_name(part)
+    return (own == INSIDE or own.startswith(ALARM), rank.get(part, len(rank)), own != "VERSION", part)
+
+
+def _place_standing(place: str) -> tuple[bool, bool, str]:
+    """Return where a component stands: a time zone before what is in it."""
+    return (place != "", kind_at(place) != "VTIMEZONE", place)

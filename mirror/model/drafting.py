@@ -3,10 +3,11 @@
 What a client does with what it was shown, whether it is the command line, a page or a folder of files.
 """
 
+from mirror.model.aligning import aligned, told_as_held
 from mirror.model.draft import NOTHING, Draft, base_of
 from mirror.model.keys import split_key
 from mirror.model.merge import is_item
-from mirror.model.naming import MESSAGE, REVISION
+from mirror.model.names import MESSAGE, REVISION
 from mirror.model.parts import read_parts
 from mirror.model.record import Record, record_crc
 from mirror.model.texts import is_message, naming, own_text, text_of
@@ -48,10 +49,13 @@ def only_over(held: Record | None, draft: Draft) -> Draft:
 def changed_parts(held: Record, held_body: bytes, draft: Draft) -> tuple[str, ...]:
     """Return the names of an item's parts that a draft with its body inside changes; never none.
 
-    Every edit writes REVISION anew, so naming that alone says that nothing else was changed.
+    They are named as what is held names them.  Every edit writes REVISION anew, so naming that alone says that nothing
+    else was changed.
     """
     made = Record(draft.collection, draft.key, 1, "draft", 1, head=draft.head, body=draft.body)
     old, new = read_parts(held, held_body), read_parts(made, draft.body)
-    names = (old.texts.keys() | new.texts.keys()) - {MESSAGE}
-    changed = {name for name in names if not same(name, old.texts.get(name), new.texts.get(name))}
+    texts, _ = aligned(old, new.texts)
+    texts = told_as_held(old, texts)
+    names = (old.texts.keys() | texts.keys()) - {MESSAGE}
+    changed = {name for name in names if not same(name, old.texts.get(name), texts.get(name))}
     return tuple(sorted(changed | {REVISION}))

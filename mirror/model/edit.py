@@ -6,18 +6,21 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.model.composing import composed, shown, write_head
+from mirror.model.composing import composed, shows, write_head
 from mirror.model.draft import Base, Draft
 from mirror.model.edits import Parts
 from mirror.model.fields import Field, Value, pack_fields, unpack_fields
 from mirror.model.heads import without_edits
+from mirror.model.item import MAX_MESSAGE, may_have_overrides
 from mirror.model.kinds import MergeRule, kind_of
+from mirror.model.lost import lost_names
 from mirror.model.merge import Body, Keep, inline_body, is_item, keep_inline, same_content
-from mirror.model.naming import is_noticed
+from mirror.model.names import is_noticed
 from mirror.model.nodes import Vector
-from mirror.model.parts import edited, join, lost_names, read_parts, stale_edit
+from mirror.model.parts import edited, join, read_parts, stale_edit, well_named
 from mirror.model.record import Past, Record, Version, created, least_of, pack_head, past_of, unpack_head, vector_of
 from mirror.model.texts import is_message, naming, own_text, standing_for, text_of
+from mirror.model.wording import is_put_back
 
 FIRST_BORN = 1
 """The birth of an item that this node has never seen deleted."""
@@ -51,21 +54,30 @@ def _next_item(current: Record | None, draft: Record, stamp: int, origin: str, b
     if current is None:
         # Two nodes that file the same item independently (an invitation that came to both) make one incarnation,
         # so its own standard decides between them; what was created after a known deletion is a new one.
-        return _version(draft, stamp, origin, FIRST_BORN)
+        return _filed(_version(draft, stamp, origin, FIRST_BORN), body)
     past = _past_behind(current, stamp, origin)
     if current.dead:
-        return _version(draft, stamp, origin, stamp, past)
+        return _filed(_version(draft, stamp, origin, stamp, past), body)
     held, new = read_parts(current, body(current)), read_parts(draft, body(draft))
     if _falls_behind(new, held):
-        return _version(draft, stamp, origin, stamp, past)
+        return _filed(_version(draft, stamp, origin, stamp, past), body)
     made = _version(draft, stamp, origin, current.born, past)
-    return _of_parts(made, edited(held, new, stamp, origin), new, held, keep) if new.kind == held.kind != "" else made
+    if new.kind != held.kind:
+        return _filed(made, body)
+    return _of_parts(made, edited(held, new, stamp, origin), held, keep)
 
 
-def _of_parts(made: Record, parts: Parts, draft: Parts, held: Parts, keep: Keep) -> Record:
+def _filed(made: Record, body: Body) -> Record:
+    """Return a version that is made of nothing that is held, with names that its text would not give its parts."""
+    text = body(made) if made.size <= MAX_MESSAGE else b""
+    parts = well_named(read_parts(made, text)) if may_have_overrides(text) else None
+    return made if parts is None else msgspec.structs.replace(made, head=write_head(parts))
+
+
+def _of_parts(made: Record, parts: Parts, held: Parts, keep: Keep) -> Record:
     """Return a version of these parts.  Its body is the draft's where that shows them, else what is held changes."""
-    if shown(parts) == draft.texts:
-        return msgspec.structs.replace(made, head=write_head(replace(parts, texts=draft.texts)))
+    if shows(parts, parts.texts):
+        return msgspec.structs.replace(made, head=write_head(parts))
     parts, text = composed(parts, held.texts)
     return keep(msgspec.structs.replace(made, head=write_head(parts), body=b"", content=b"", size=0), text)
 
@@ -89,8 +101,8 @@ def _head_of_message(draft: Record, current: Record | None, body: Body) -> bytes
 
 
 def _falls_behind(new: Parts, held: Parts) -> bool:
-    """Tell whether merging would take what is held for the newer one, whatever the version says."""
-    return new.kind < held.kind or (new.kind == held.kind and new.base.rank < held.latest.rank)
+    """Tell whether a draft is none that follows what is held: no item any more, or one that is put back to before."""
+    return new.kind < held.kind or (new.kind == held.kind and is_put_back(new.texts, held.texts))
 
 
 def with_fields(
@@ -278,7 +290,7 @@ def _stale_item(
     past = past_of(seen, Version(stamp, origin))
     alone = _record(draft, stamp, origin, current.born, past, without_edits(draft.head))
     held, new = read_parts(current, body(current)), read_parts(alone, body(alone))
-    ours = stale_edit(held, new, draft.changed, stamp, origin)
+    ours = stale_edit(held, new, draft.changed, seen, stamp, origin)
     joined = join(held, ours)
     made = msgspec.structs.replace(alone, past=past_of(vector_of(current), alone.version, least_of(current)))
     if joined == held:
@@ -286,7 +298,7 @@ def _stale_item(
             made, head=write_head(held), body=current.body, content=current.content, size=current.size
         )
     else:
-        made = _of_parts(made, joined, new, held, keep)
+        made = _of_parts(made, replace(joined, texts=ours.texts, names=ours.names), held, keep)
     lost = [
         Loser(record, tuple(names))
         for record, names in (

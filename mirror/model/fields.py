@@ -66,7 +66,7 @@ def cut_fields(fields: Mapping[str, Field]) -> dict[str, Field]:
     """Return as many fields as a record may have, those written last; see mirror.model.limits."""
     if len(fields) <= MARKS.count:
         return dict(fields)
-    return greatest(fields, _class_of, order)
+    return greatest(fields, _class_of, lambda _name, field: order(field))
 
 
 def _class_of(name: str) -> Class:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mirror.model.charset import Labelled, is_utf8, read, write
 from mirror.model.content_lines import line_end_of, with_lf
-from mirror.model.transfer import PLAIN, WIDTH, Style, decode, encode, style_of
+from mirror.model.transfer import BASE64, PLAIN, WIDTH, Style, decode, encode, style_of
 
 MAX_LEAVES = 64
 """Parts of a message in which an item is looked for."""
@@ -267,7 +267,7 @@ def _leaves(message: bytes, start: int, end: int, depth: int) -> Iterator[_Leaf]
         return
     said = _ENCODING.search(head)
     encoding = said[1].decode("ascii", "replace").lower() if said else ""
-    if encoding not in PLAIN:
+    if encoding == BASE64:  # the lines around it are none of it
         content = message[start:end]
         start, end = end - len(content.lstrip(b"\r\n")), end - len(content) + len(content.rstrip(b"\r\n"))
     yield _Leaf(first, start, max(start, end), encoding, kind in _ITEM_TYPES)

@@ -31,27 +31,49 @@ class Class(NamedTuple):
 FIELDS = Class("fields", 128, 32 * 1024)
 MARKS = Class("resolved conflicts", 16, 0)
 
-AROUND = Class("the message around an item", 2, 512 * 1024)
-LABELS = Class("how a message labels and encodes an item", 2, 1024)
+AROUND = Class("the message around an item", 1, 512 * 1024)
+LABELS = Class("subject, charset and encoding of a message", 3, 8 * 1024)
 IDENTITIES = Class("events, tasks and journal entries of an item", 128, 512)
 REVISIONS = Class("revisions", 128, 512)
-TIMES = Class("times and recurrences", 128, 8 * 1024)
-ALARMS = Class("alarms of an event", 128, 4 * 1024)
+TIMES = Class("times and recurrences", 128, 2 * 1024)
+LISTS = Class("lines of exceptions", 48, 8 * 1024)
+ENTRIES = Class("exceptions, categories and resources", 512, 256)
+ANSWERS = Class("answers to invitations", 512, 32)
+ALARMS = Class("alarms of events", 256, 2 * 1024)
 ZONES = Class("time zones and other components", 16, 32 * 1024)
+ZONES_KEPT = Class("time zones that were taken out", 16, 32 * 1024)
 PICTURES = Class("pictures, keys and attachments", 4, 256 * 1024)
 TEXTS = Class("long texts", 64, 16 * 1024)
 PROPERTIES = Class("properties", 1024, 1024)
-PART_CLASSES = (AROUND, LABELS, IDENTITIES, REVISIONS, TIMES, ALARMS, ZONES, PICTURES, TEXTS, PROPERTIES, MARKS)
+DEFAULTS = Class("lists that 0.1.0 edited", 256, 0)
+PART_CLASSES = (
+    *(
+        AROUND,
+        LABELS,
+        IDENTITIES,
+        REVISIONS,
+        TIMES,
+        LISTS,
+        ENTRIES,
+        ANSWERS,
+        ALARMS,
+        ZONES,
+        ZONES_KEPT,
+        PICTURES,
+        TEXTS,
+    ),
+    *(PROPERTIES, DEFAULTS, MARKS),
+)
 
 
 def greatest(
-    elements: Mapping[str, Element], class_of: Callable[[str], Class], order: Callable[[Element], Any]
+    elements: Mapping[str, Element], class_of: Callable[[str], Class], order: Callable[[str, Element], Any]
 ) -> dict[str, Element]:
     """Keep of each class the greatest elements by (order, name), as many as it may have."""
     gone: set[str] = set()
     for class_, names in by_class(elements, class_of).items():
         if len(names) > class_.count:
-            gone.update(sorted(names, key=lambda name: (order(elements[name]), name))[: -class_.count])
+            gone.update(sorted(names, key=lambda name: (order(name, elements[name]), name))[: -class_.count])
     return {name: element for name, element in elements.items() if name not in gone} if gone else dict(elements)
 
 

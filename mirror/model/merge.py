@@ -12,9 +12,11 @@ import msgspec
 
 from mirror.model.composing import composed, write_head
 from mirror.model.fields import MARK, Field, check_fields, cut_fields, order, pack_fields, unpack_fields
-from mirror.model.heads import check_edits
+from mirror.model.heads import check_edits, read_head
 from mirror.model.kinds import ITEM_PREFIX, MergeRule, kind_of
-from mirror.model.parts import join, lost_names, read_parts
+from mirror.model.lost import lost_names
+from mirror.model.old_heads import check_old, read_old
+from mirror.model.parts import join, read_parts
 from mirror.model.record import Record, Version, covers, least_of, past_of, record_bytes, unpack_head, vector_of
 from mirror.model.texts import check_deletion, is_message, own_text
 
@@ -76,7 +78,9 @@ def check_head(record: Record) -> None:
     elif kind_of(record.collection).rule is MergeRule.FIELDS:
         check_fields(record)
     elif is_item(record):
-        check_edits(record)
+        head = read_head(record)
+        check_edits(record, head)
+        check_old(record, read_old(record, head.old))
     else:
         unpack_head(record.head)
 

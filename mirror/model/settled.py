@@ -15,7 +15,8 @@ from mirror.model.fields import MARK, Field, cut_fields, pack_fields, unpack_fie
 from mirror.model.heads import read_head
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
-from mirror.model.naming import SETTLED
+from mirror.model.names import SETTLED
+from mirror.model.old_heads import read_old
 from mirror.model.parts import read_parts, with_settled
 from mirror.model.record import DERIVED, Record, pack_head, unpack_head
 
@@ -53,7 +54,8 @@ def _named(record: Record) -> set[str]:
     if kind_of(record.collection).rule is MergeRule.FIELDS:
         return {name.removeprefix(MARK) for name in unpack_fields(record) if name.startswith(MARK)}
     if is_item(record):
-        _, said = read_head(record)
+        head = read_head(record)
+        said = [*head.said, *read_old(record, head.old)]
         return {name.removeprefix(SETTLED) for name in said if name.startswith(SETTLED)}
     return set(_listed(unpack_head(record.head).get(HEAD_KEY)))
 

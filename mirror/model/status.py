@@ -14,7 +14,7 @@ from mirror.model.draft import Base, base_of
 from mirror.model.fields import unpack_fields, values_of
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
-from mirror.model.naming import is_noticed
+from mirror.model.names import is_noticed
 from mirror.model.parts import read_parts
 from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_crc
 from mirror.model.wording import meaning
@@ -66,7 +66,7 @@ def fingerprints(record: Record, body: Body = inline_body) -> dict[str, bytes]:
     if is_item(record):
         parts = read_parts(record, body(record))
         if parts.kind:
-            return {name: fingerprint(meaning(text)) for name, text in parts.texts.items() if is_noticed(name)}
+            return {name: fingerprint(meaning(name, text)) for name, text in parts.texts.items() if is_noticed(name)}
         return {WHOLE: _body_fingerprint(record)}  # its head says what one server knows of it, its number there
     return {WHOLE: fingerprint(record.head + _body_fingerprint(record))}
 

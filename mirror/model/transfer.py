@@ -68,7 +68,7 @@ def style_of(encoding: str, data: bytes, end: bytes) -> Style:
     soft = _SOFT.search(data)
     if soft:
         end = b"\r\n" if soft[0].endswith(b"\r\n") else b"\n"
-    if b"\n" in _SOFT.sub(b"", data):
+    if b"\n" in _SOFT.sub(b"", data).rstrip(b"\r\n"):
         return Style(WIDTH, end)
     return Style(max(1, min(soft.start(), WIDTH)) if soft else WIDTH, end, one_run=True)
 

@@ -12,7 +12,7 @@ from mirror.model.fields import MARK, Field, unpack_fields
 from mirror.model.keys import filed_key, split_key
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import inline_body, is_item
-from mirror.model.naming import is_noticed
+from mirror.model.names import is_noticed
 from mirror.model.nodes import Vector
 from mirror.model.parts import read_parts
 from mirror.model.record import Past, Record, Version, covers, unpack_head

@@ -16,7 +16,7 @@ from mirror.formats.sequence_set import SequenceSet
 from mirror.model.draft import Base, Draft
 from mirror.model.errors import MirrorError
 from mirror.model.fields import unpack_fields
-from mirror.model.item import item_rank
+from mirror.model.item import item_told
 from mirror.model.kinds import HORIZON_KEY, NODES, check_collection
 from mirror.model.merge import merge
 from mirror.model.nodes import agreed_horizon, horizon_of, vector_held
@@ -219,7 +219,7 @@ TARGETS = {
     "names": Target(_names, [pack_head({"u_fullname": ["Ann", 1, "a"], "u_axlevel": [4, 1, "a"]})]),
     "export": Target(_export, [EXPORT.read_bytes()[:6000]]),
     "message": Target(parse_message, [serialize_message([("A", b"Ann"), ("M", b"text")])]),
-    "item": Target(item_rank, [EVENT, b"BEGIN:VCARD\r\nREV:20240101T000000Z\r\nEND:VCARD\r\n"]),
+    "item": Target(item_told, [EVENT, b"BEGIN:VCARD\r\nREV:20240101T000000Z\r\nEND:VCARD\r\n"]),
     "sequence-set": Target(lambda data: SequenceSet(data.decode("latin-1")), [b"1:5,7,9:*"]),
     "config": Target(_config, [CONFIG]),
     "netconf": Target(_netconf, [NETCONF, b"bravo|s3cret|127.0.0.1|504\n"]),

@@ -18,7 +18,7 @@ from mirror.model.judge import judge
 from mirror.model.limits import FIELDS, MARKS, PICTURES, PROPERTIES, TEXTS, ZONES, Class
 from mirror.model.limits import IDENTITIES as EVENTS
 from mirror.model.merge import merge
-from mirror.model.naming import SETTLED
+from mirror.model.names import SETTLED
 from mirror.model.parts import join, read_parts
 from mirror.model.record import INLINE_LIMIT, MAX_PAST, Record, Version, pack_head, past_of, record_bytes
 from mirror.model.transfer import Style, encode

@@ -14,7 +14,7 @@ from mirror.model.fields import MARK, Field, check_fields, order, pack_fields, u
 from mirror.model.judge import Unfit, judge, sort_out
 from mirror.model.limits import FIELDS, MARKS, MAX_INT, MAX_NAME, PICTURES, PROPERTIES
 from mirror.model.merge import Merged, check_head, merge
-from mirror.model.naming import class_of
+from mirror.model.names import class_of
 from mirror.model.parts import read_parts
 from mirror.model.record import (
     LEAST,
@@ -211,16 +211,34 @@ def test_an_item_with_more_than_there_is_room_for_is_compared_as_a_whole() -> No
     assert read_parts(Record("messages/r", "euid:u", 5, "a", 5), small).kind == "VCARD"
 
 
+def test_all_numbers_of_a_card_may_be_changed_at_once() -> None:
+    def card(first: int) -> Record:
+        phones = "".join(f"TEL:{number}\n" for number in range(first, first + PROPERTIES.count - 100))
+        body = f"BEGIN:VCARD\nVERSION:3.0\nFN:x\n{phones}END:VCARD\n".encode()
+        return Record("messages/r", "euid:u", 0, "", 0, body=body)
+
+    first = successor(None, card(10_000), 1 << 16, "a")
+    changed = successor(first, card(20_000), 2 << 16, "b")
+    validate(changed)
+    check_head(changed)
+    assert len(read_parts(changed, changed.body).names) == PROPERTIES.count - 100
+
+
 @pytest.mark.parametrize(
     ("name", "holds"),
     [
         ("VEVENT\nu\n\n\nDESCRIPTION", "long texts"),
         ("VEVENT\nu\n\n\nwhen", "times and recurrences"),
         ("VEVENT\nu\n\n\nATTENDEE:mailto:a.b@c.d", "properties"),
-        ("VEVENT\nu\n\n\nwithin", "alarms of an event"),
+        ("VEVENT\nu\n\n\nwithin", "alarms of events"),
         ("VTIMEZONE\n\n\nEurope/Berlin\n", "time zones and other components"),
-        ("PHOTO;ENCODING=B:", "pictures, keys and attachments"),
-        ("ITEM1.NOTE:", "long texts"),
+        ("PHOTO", "pictures, keys and attachments"),
+        ("NOTE;LANGUAGE=de", "long texts"),
+        ("VEVENT\nu\n\n\nEXDATE:20260112T100000Z", "exceptions, categories and resources"),
+        ("VEVENT\nu\n\n\nEXDATE", "lines of exceptions"),
+        ("VEVENT\nu\n\n\nVALARM:1", "alarms of events"),
+        ("VTIMEZONE\n\n\nEurope/Berlin\nkept", "time zones that were taken out"),
+        ("TEL;TYPE=cell *", "lists that 0.1.0 edited"),
         ("message", "the message around an item"),
         ("settled 0123456789abcdef", "resolved conflicts"),
         ("SUMMARY", "properties"),

@@ -121,6 +121,7 @@ def test_an_occurrence_taken_out_while_another_node_changes_it_is_out_and_the_ch
     right = put(first, whole.replace(b"END:VCALENDAR", override % b"Moved again"), 30, "b")
     merged = merge(left, right)
     assert merged.record.body.count(b"BEGIN:VEVENT") == 1
+    assert merged.losers == (right,)
     # The text of what is not shown is kept: a version that brings the occurrence back merges with it.
     assert merge(merged.record, right) == merge(right, merged.record)
     back = put(merged.record, whole.replace(b"END:VCALENDAR", override % b"Back"), 40, "c")

@@ -38,7 +38,7 @@ def test_a_key_that_is_not_found_again_is_noticed(monkeypatch: pytest.MonkeyPatc
         validate(msgspec.structs.replace(record, key=record.key.replace("\0", "x")))
 
     monkeypatch.setattr(judging, "validate", validated)
-    assert is_noticed("UNIQUE constraint failed", 145, 157)
+    assert is_noticed("UNIQUE constraint failed", 25, 37)
 
 
 def test_a_partner_that_invents_origins_without_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

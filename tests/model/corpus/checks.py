@@ -90,6 +90,7 @@ def check_draft(name: str, left: Way, right: Way) -> None:
     meant = right.done_to(item.text)
     poor = copy.deepcopy(meant)
     drop_unknown(poor)
+    _drop_stale(meant, poor, means.changed(meaning(item.text), means.meaning_of(meant)))
     whole, sent = (item.message(right.editor.write(one, right.number), right.editor.line_end) for one in (meant, poor))
     draft = Draft(COLLECTION, KEY, base_of(first), body=sent)
     draft.changed = changed_parts(first, first.body, Draft(COLLECTION, KEY, body=whole))
@@ -97,6 +98,14 @@ def check_draft(name: str, left: Way, right: Way) -> None:
     lost = frozenset(loser.record.origin for loser in result.losers)
     left_text, right_text = left.saved(item.text), text_in(whole)
     check_meeting(Meeting(item.text, left_text, right_text, text_in(result.record.body), lost))
+
+
+def _drop_stale(meant: Component, poor: Component, changed: set[means.Topic]) -> None:
+    """Take out what a program does not know and what says, in another way, what it changed: that would be the old."""
+    for component, known in zip(meant.inside, poor.inside, strict=True):
+        for line in [line for line in component.named(*means.ONE_THING) if line not in known.lines]:
+            if (*means.place_told(component), means.ONE_THING[line.name.upper()], "") in changed:
+                component.drop(line)
 
 
 def check_meeting(met: Meeting) -> None:

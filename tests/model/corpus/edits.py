@@ -104,10 +104,13 @@ def change_occurrence(item: Component, number: int) -> bool:
     start, rule = one.first("DTSTART"), one.first("RRULE")
     if start is None or rule is None:
         return False
+    named = shifted(start, WEEK * (number + 10))
+    known = [other for other in told if other.value("RECURRENCE-ID") == named.value]
+    if known:
+        return _set(known[0], "SUMMARY", f"SUMMARY:occurrence {number}")
     made = Component(one.name, [line._replace(raw=b"") for line in one.lines], one.begin, one.end, one.shown)
     for line in made.named("RRULE", "RDATE", "EXDATE", "ATTENDEE", "ORGANIZER"):
         made.drop(line)
-    named = shifted(start, WEEK * (number + 10))
     for line in made.named("DTSTART", "DTEND", "DUE"):
         made.put(line, shifted(line, WEEK * (number + 10)))
     made.add(Line("", "RECURRENCE-ID", named.parameters, named.value))

@@ -89,8 +89,7 @@ def meaning_of(item: Component) -> Meaning:
     _tell(told, ("", "", ""), item)
     for inside in item.inside:
         if inside.name in MASTERS:
-            named = inside.first("RECURRENCE-ID")
-            place = (inside.name, inside.value("UID"), in_utc(named, named.value) if named else "")
+            place = place_told(inside)
             _tell(told, place, inside)
             for alarm in inside.inside:
                 said = _whole(alarm)
@@ -102,6 +101,12 @@ def meaning_of(item: Component) -> Meaning:
         topic: Said(tuple(sorted({text for text, _ in said})), tuple(sorted(raw for _, raw in said)))
         for topic, said in told.items()
     }
+
+
+def place_told(component: Component) -> Topic:
+    """Return the place of an event, task or journal entry."""
+    named = component.first("RECURRENCE-ID")
+    return (component.name, component.value("UID"), in_utc(named, named.value) if named else "")
 
 
 def _whole(component: Component) -> list[tuple[str, bytes]]:

@@ -2,23 +2,21 @@
 
 from hypothesis import strategies as st
 
-from corpus import not_yet
 from corpus.checks import Step, Way
 from corpus.edits import CALENDAR, CARD
 from corpus.manners import SIGNS, WORDS, Editor
 from corpus.messages import names, source
 
 NODES = ("left", "right", "third")
-NAMES = st.sampled_from([name for name in names() if name not in not_yet.ITEMS])
+NAMES = st.sampled_from(names())
 
 
 def editors() -> st.SearchStrategy[Editor]:
     """Programs: how they say it, what they say of themselves, and how they break lines."""
-    words, signs = ([name for name in table if name not in not_yet.MANNERS] for table in (WORDS, SIGNS))
     return st.builds(
         lambda told, signed, width, line_end: Editor((*told, *signed), width, line_end),
-        st.lists(st.sampled_from(words), max_size=3, unique=True),
-        st.lists(st.sampled_from(signs), max_size=2, unique=True),
+        st.lists(st.sampled_from(list(WORDS)), max_size=3, unique=True),
+        st.lists(st.sampled_from(list(SIGNS)), max_size=2, unique=True),
         st.sampled_from([75, 60, 0]),
         st.sampled_from([None, b"\r\n", b"\n"]),
     )
@@ -27,8 +25,7 @@ def editors() -> st.SearchStrategy[Editor]:
 def ways(name: str) -> st.SearchStrategy[Way]:
     """What one side does to an item of that name: nothing, or up to three edits that some item of its kind takes."""
     table = CARD if source(name).is_card else CALENDAR
-    done = [edit for edit in table if edit not in not_yet.EDITS]
-    edits = st.lists(st.tuples(st.sampled_from(done), st.integers(0, 3)), max_size=3)
+    edits = st.lists(st.tuples(st.sampled_from(list(table)), st.integers(0, 3)), max_size=3)
     return st.builds(Way, edits.map(tuple), editors(), st.integers(0, 3))
 
 

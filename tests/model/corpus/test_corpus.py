@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from corpus import not_yet
 from corpus.checks import Step, Way, check_draft, check_join, check_pair, first_of
 from corpus.lines import read, write
 from corpus.manners import Editor
@@ -32,7 +31,7 @@ def test_an_item_of_the_corpus_is_what_a_program_wrote(name: str) -> None:
     assert readers_of(item.text)
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name not in not_yet.ITEMS])
+@pytest.mark.parametrize("name", names())
 def test_an_item_of_the_corpus_can_be_merged(name: str) -> None:
     assert find_item(first_of(source(name)).body) is not None
 
