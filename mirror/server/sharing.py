@@ -70,7 +70,9 @@ class Sharing:
         self._faults.tell(log, "the rules of shared rooms", what, logging.ERROR, error)
 
     def _look(self, changed: Callable[[list[str]], None]) -> None:
-        peers = self._refresh() if self._store.read(self._watched.has_changed) and self._peers else []
+        if not self._peers:
+            return  # who is configured later has all rules read then
+        peers = self._refresh() if self._store.read(self._watched.has_changed) else []
         if peers:
             log.info("what is shared with %s has changed, and is compared anew", ", ".join(peers))
             changed(peers)

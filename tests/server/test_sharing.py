@@ -1,6 +1,8 @@
 """Keeping up with rooms' rules: a change at which they cannot be read is told of, and the next one is looked at."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
@@ -8,8 +10,29 @@ from gevent.event import Event
 
 from mirror.model.record import Record
 from mirror.server.sharing import Sharing
-from mirror.store.base import StoreError
+from mirror.store.base import Reader, StoreError
 from mirror.store.green import open_green
+
+
+def test_a_node_that_shares_with_nobody_looks_at_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_green(tmp_path, "m")
+    looked = 0
+    read = store.read
+
+    def counted(job: Callable[[Reader], Any]) -> Any:
+        nonlocal looked
+        looked += 1
+        return read(job)
+
+    monkeypatch.setattr(store, "read", counted)
+    sharing = Sharing(store)
+    for peers, looks in (([], 0), (["partner"], 1), ([], 0)):
+        sharing.configure(peers)
+        store.write(lambda writer: writer.put(Record("pictures", "k", 1, "x", 1)))
+        before = looked
+        sharing._look(lambda _peers: None)
+        assert looked - before == looks
+    store.close()
 
 
 @pytest.mark.parametrize("error", [StoreError("the disk is gone"), ZeroDivisionError("odd")])
