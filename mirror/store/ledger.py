@@ -616,9 +616,10 @@ class Ledger(Tables):
         current = self.get(draft.collection, draft.key)
         if draft.only_if is not None and draft.only_if != (NOTHING if current is None else record_crc(current)):
             raise Changed(draft, current)
-        draft = msgspec.structs.replace(draft, key=self._namesakes.aimed(draft, current))
-        if current is None or current.key != draft.key:
-            current = self.get(draft.collection, draft.key)
+        aimed = self._namesakes.aimed(draft, current)
+        if aimed != draft.key:
+            draft = msgspec.structs.replace(draft, key=aimed)
+            current = self.get(draft.collection, aimed)
         if draft.dead and self._is_gone(current, draft.base):
             return DraftResult(current, Applied(already_held=1))
         if draft.base is not None:

@@ -124,10 +124,13 @@ class Namesakes:
 
     def key_of(self, record: Record) -> str:
         """Return the key under which a message with this text is kept, or would be."""
-        plain, filed = split_key(record.key)
         if not is_message(record):
             return record.key
-        main = self._tables.get(record.collection, plain)
+        return self._key_beside(record, self._tables.get(record.collection, split_key(record.key)[0]))
+
+    def _key_beside(self, record: Record, main: Record | None) -> str:
+        """Return that key, with what is held under the plain one."""
+        plain, filed = split_key(record.key)
         if main is not None and not filed and _says_the_same(main, record):
             return plain
         if main is None and not filed and not self._tables.crowded(record.collection, [plain]):
@@ -177,7 +180,7 @@ class Namesakes:
             main = main if not filed else self._tables.get(draft.collection, plain)
             return self._key_of_text(draft.collection, plain, text, main)
         if draft.base is None:
-            return draft.key if draft.dead else self.key_of(meant)
+            return draft.key if draft.dead else self._key_beside(meant, main)
         if main is not None and (draft.base.covers(main) or _descends(main, draft.base)):
             return draft.key
         version = (draft.base.stamp, draft.base.origin)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
-from mirror.store.base import COMMITTED, Reader, StoreError, StoreExists, Writer
+from mirror.store.base import Reader, StoreError, StoreExists, Writer
 from mirror.store.ledger import KEYS_MOVED
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
@@ -214,25 +214,47 @@ class SqliteStore:
         return results
 
     def _run_group(self, jobs: Sequence[Callable[[Writer], Any]]) -> list[Any]:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        results = []
-        for job in jobs:
-            connection.execute("SAVEPOINT job")
-            self._writer.begin_job()
-            try:
-                results.append(job(self._writer))
-            except sqlite3.Error:
-                raise
-            except Exception as error:  # handed to the caller whose job it is
-                connection.execute("ROLLBACK TO job")
-                self._writer.reset()
-                results.append(error)
-            connection.execute("RELEASE job")
-        self._writer.set_meta("clock", self.clock.last)
-        self._writer.set_meta(COMMITTED, self.clock.now_ms())
-        connection.execute("COMMIT")
+        self._connection.execute("BEGIN IMMEDIATE")
+        if len(jobs) == 1:
+            return [self._run_alone(jobs[0])]
+        results = [self._run_beside(job) for job in jobs]
+        self._commit()
         return results
+
+    def _run_alone(self, job: Callable[[Writer], Any]) -> Any:
+        """Run the only job of a transaction, and commit or undo that as a whole; return its result or exception.
+
+        So most commits need no savepoint, for which SQLite keeps a copy of every page as it was.
+        """
+        self._writer.begin_job()
+        try:
+            result = job(self._writer)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # handed to the caller whose job it is
+            self._abandon()
+            return error
+        self._commit()
+        return result
+
+    def _run_beside(self, job: Callable[[Writer], Any]) -> Any:
+        """Run one job of several in a transaction; if it fails, it alone is undone."""
+        self._connection.execute("SAVEPOINT job")
+        self._writer.begin_job()
+        try:
+            result = job(self._writer)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # handed to the caller whose job it is
+            self._connection.execute("ROLLBACK TO job")
+            self._writer.reset()
+            result = error
+        self._connection.execute("RELEASE job")
+        return result
+
+    def _commit(self) -> None:
+        self._writer.note_commit(self.clock.last, self.clock.now_ms())
+        self._connection.execute("COMMIT")
 
     def _abandon(self) -> None:
         self._writer.reset()

@@ -15,7 +15,7 @@ from mirror.model.kinds import NODES
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status
-from mirror.store.base import PART_BYTES, Aside, Conflict, Place, StoredCursor
+from mirror.store.base import COMMITTED, PART_BYTES, Aside, Conflict, Place, StoredCursor
 from mirror.store.renewing import Renewing
 from mirror.store.repairing import Repairing
 from mirror.store.sqlite.blocks import Blocks
@@ -159,14 +159,14 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
 
     def _add_to_digests(self, number: int, count: int, newest: int, total: int) -> None:
         """Add to the digests of a collection and of the whole store."""
-        for row in (number, self._collection_id("")):
-            held = self.connection.execute(
-                "SELECT count, newest, total FROM collection WHERE id = ?", (row,)
-            ).fetchone()
-            self.connection.execute(
-                "UPDATE collection SET count = ?, newest = ?, total = ? WHERE id = ?",
-                (held[0] + count, max(held[1], newest), signed((unsigned(held[2]) + total) & MASK), row),
-            )
+        held = self.connection.execute(
+            "SELECT id, count, newest, total FROM collection WHERE id IN (?, ?)", (number, self._collection_id(""))
+        )
+        rows = [
+            (row[1] + count, max(row[2], newest), signed((unsigned(row[3]) + total) & MASK), row[0])
+            for row in held.fetchall()
+        ]
+        self.connection.executemany("UPDATE collection SET count = ?, newest = ?, total = ? WHERE id = ?", rows)
 
     def _renew_newest(self, number: int) -> None:
         """Lower a collection's newest stamp when the record that had it gave way to an older version."""
@@ -425,6 +425,12 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
 
     def set_meta(self, name: str, value: str | int) -> None:
         self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+    def note_commit(self, stamp: int, now_ms: int) -> None:
+        """Remember how far the clock has come, and when something was last written."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('clock', ?), (?, ?)", (stamp, COMMITTED, now_ms)
+        )
 
     def forget_cursors(self) -> None:
         """Forget how far all exchanges have come."""

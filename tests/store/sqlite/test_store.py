@@ -141,3 +141,15 @@ def test_a_store_of_the_second_version_learns_what_it_has_seen(tmp_path: Path) -
     assert store.read(lambda reader: reader.heard()).newest == seen
     assert check_store(store).problems == []
     store.close()
+
+
+def test_a_job_alone_in_its_commit_takes_no_savepoint(make_store: Make) -> None:
+    store = make_store("a")
+    statements: list[str] = []
+    store._connection.set_trace_callback(statements.append)
+    store.write(lambda writer: writer.put(record("k")))
+    alone = [one for one in statements if "SAVEPOINT" in one]
+    statements.clear()
+    store.write_group([lambda writer: writer.put(record("l")), lambda writer: writer.put(record("m"))])
+    beside = [one for one in statements if "SAVEPOINT" in one]
+    assert (len(alone), len(beside)) == (0, 2)
