@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from try_live.errors import Refused, TrialFailed
 from try_live.following import Followed, run_following
 from try_live.following import Plan as FollowPlan
 from try_live.isolation import isolate
+from try_live.measuring import Sizes as MeasuredSizes
+from try_live.measuring import rows, run_measuring
 from try_live.operations import KINDS
 from try_live.server import require_server
 from try_live.trial import DOORS, TCP, Findings, Plan, run_trial
@@ -110,6 +113,34 @@ def follow(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) ->
             followed = run_following(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
     _show_followed(followed, as_json)
     sys.exit(1 if followed.faults else 0)
+
+
+@cli.command()
+@click.argument("serverdir", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--rooms", default=100, show_default=True, type=click.IntRange(1), help="Rooms that are made.")
+@click.option("--users", default=1000, show_default=True, type=click.IntRange(1), help="Users that are made.")
+@click.option("--seconds", default=60.0, show_default=True, help="For so long following at rest is measured.")
+@click.option("--posts", default=100, show_default=True, type=click.IntRange(1), help="Posts that are waited for.")
+@click.option("--changes", default=10_000, show_default=True, help="Posts that are caught up with.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave server and nodes here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def measure(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> None:
+    """What does following cost, and how soon is what happens on a second mirror?
+
+    SERVERDIR as for 'bootstrap'; the settings of following are those of a new attachment.
+    """
+    with _told_in_one_line():
+        require_server(serverdir)
+        isolate()
+        with _directory(keep) as directory:
+            say = partial(click.echo, err=True)
+            figures = run_measuring(serverdir.resolve(), MeasuredSizes(**options), directory, say)
+    if as_json:
+        click.echo(json.dumps({**figures._asdict(), "sizes": figures.sizes._asdict()}, indent=1))
+        return
+    click.echo(f"{figures.version}, {figures.sizes.rooms} rooms, {figures.sizes.users} users")
+    for what, told in rows(figures):
+        click.echo(f"{what}: {told}")
 
 
 @cli.command()

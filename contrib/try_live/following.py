@@ -6,7 +6,7 @@ after each phase a fresh node is bootstrapped, and the two are compared.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,11 +87,11 @@ class Followed(NamedTuple):
 class Follower:
     """A node that follows the server of a directory, and whose daemon may be killed."""
 
-    def __init__(self, node: NodeProcess, home: Path) -> None:
-        """Raises ProcessFailed."""
+    def __init__(self, node: NodeProcess, home: Path, often: Mapping[str, float] = OFTEN) -> None:
+        """``often`` are settings of the attachment.  Raises ProcessFailed."""
         self.node = node
         node.run("attach", f"citadel://{home}", "--name", NAME)
-        save_attachment(node.directory, Attachment(NAME, ServerPlace(home), **OFTEN))
+        save_attachment(node.directory, Attachment(NAME, ServerPlace(home), **often))
         config = node.directory / CONFIG_FILE
         config.write_text(config.read_text().replace("retry_max_s = 300.0", "retry_max_s = 1.0"))
 
@@ -107,20 +107,29 @@ class Follower:
         if self.node.process is not None:
             self.node.kill()
 
-    def wait(self, since: float) -> None:
-        """Wait until all is here that was there at a moment (Unix seconds); what is held back is approved."""
+    def status(self) -> AttachmentStatus:
+        """Return how it goes."""
+        with self.node.ask() as remote:
+            return self._status(remote)
+
+    def wait(self, since: float, *, exported: bool = True) -> None:
+        """Wait until all is here that was there at a moment (Unix seconds); what is held back is approved.
+
+        Where it is not ``exported``, all but what no question tells.
+        """
         deadline = time.monotonic() + CAUGHT_UP_S
         with self.node.ask() as remote:
-            while not self._has_all(remote, since):
+            while not self._has_all(remote, since, exported):
                 if time.monotonic() > deadline:
                     raise TrialFailed(f"who follows did not catch up in {CAUGHT_UP_S:g} s: {self._status(remote)}")
                 time.sleep(LOOK_S)  # at rest nothing is written, so no event tells that all is here
 
-    def _has_all(self, remote: ChannelRemote, since: float) -> bool:
+    def _has_all(self, remote: ChannelRemote, since: float, exported: bool) -> bool:
         told = self._status(remote)
         if told.held:
             remote.channel.ask(f"SYNC attachments|approve|{NAME}")
-        return told.exported > since and not (told.behind or told.held)
+        moment = told.exported if exported else told.looked
+        return moment > since and not (told.behind or told.held)
 
     @staticmethod
     def _status(remote: ChannelRemote) -> AttachmentStatus:

@@ -90,6 +90,15 @@ class LiveServer:
     def lmtp_socket(self) -> Path:
         return self.home / "lmtp-unfiltered.socket"
 
+    @property
+    def pid(self) -> int:
+        """The number of the server's process.  Raises TrialFailed where it does not run."""
+        if self._keeper is not None:
+            children = Path(f"/proc/{self._keeper.pid}/task/{self._keeper.pid}/children").read_text().split()
+            if children:
+                return int(children[0])
+        raise TrialFailed("the server does not run")
+
     def start(self) -> None:
         """Start the server and wait until it answers.  Raises TrialFailed."""
         for left in [*self.home.glob("*.socket"), self.home / "citadel.lock"]:

@@ -211,9 +211,10 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
     since = f" for {duration(time.time() - one.since)}" if one.since else ""
     click.echo(f"  {one.phase}{since}" + (f": {one.error}" if one.error else ""))
     if one.looked:
-        click.echo(f"  all that can be seen there is here as of {as_of(one)}")
+        click.echo(f"  what happens there is here as of {as_of(one)}")
     if one.exported:
-        click.echo(f"  what an export alone tells, as read marks, as of {duration(time.time() - one.exported)} ago")
+        ago = duration(time.time() - one.exported)
+        click.echo(f"  what its export alone tells, such as read marks, as of {ago} ago")
     click.echo(f"  rooms {', '.join(one.rooms)}; {one.written} records written, {one.deleted} of them deletions")
     click.echo(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):

@@ -18,7 +18,7 @@ def print_attachments(attachments: Sequence[AttachmentStatus]) -> None:
 
 
 def as_of(one: AttachmentStatus) -> str:
-    """Return how long ago all that can be seen of a server was here."""
+    """Return how long ago it was that all of a server was here, but for what its export alone tells."""
     return f"{one.lag_s:.1f} s ago" if 0 < one.lag_s < 60 else duration(one.lag_s) + " ago" if one.looked else ""
 
 

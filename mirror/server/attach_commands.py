@@ -1,6 +1,7 @@
 """SYNC attachments: what the administrator asks and does about the Citadel servers that this node follows."""
 
 from mirror.addresses import read_server_place
+from mirror.model.errors import MirrorError
 from mirror.server.following import tell_rehearsal
 from mirror.server.session import Session
 from mirror.server.table import Asked
@@ -51,7 +52,9 @@ def release_place(session: Session, _asked: Asked, name: str) -> None:
         found = [one.place for one in read_claims(writer) if (one.node, one.name) == (node.config.node, name)]
         return sum(release(writer, place, node.config.node) for place in found)
 
-    session.reply(Code.OK, str(node.store.write(job)))
+    freed = node.store.write(job)
+    node.attachments.forget(name)
+    session.reply(Code.OK, str(freed))
 
 
 def reload_attachments(session: Session, _asked: Asked) -> None:
@@ -68,7 +71,11 @@ def rehearse(session: Session, _asked: Asked, door: str) -> None:
         raise Refused(Code.ILLEGAL, str(error)) from None
     session.reply(Code.SEND_THEN_READ, "send the password, then patterns of rooms, then read")
     password, *rooms = list(session.channel.read_listing()) or [""]
-    session.send_json([tell_rehearsal(session.node.store, place, password, rooms)])
+    try:
+        told = tell_rehearsal(session.node.store, place, password, rooms)
+    except MirrorError as error:  # it is the server that was lost, and not who asks
+        raise Refused(Code.BUSY, str(error)) from None
+    session.send_json([told])
 
 
 def pause(session: Session, _asked: Asked, name: str) -> None:

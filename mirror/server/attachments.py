@@ -42,7 +42,7 @@ class Follower(Protocol):
 
     @property
     def looked(self) -> float:
-        """As of when all that can be seen of the server is here, in Unix seconds; 0 for never."""
+        """As of when all is here but what an export alone tells, in Unix seconds; 0 for never."""
         ...
 
     def describe(self, status: AttachmentStatus) -> None:
@@ -158,12 +158,13 @@ class Attached:
         self._supervisor.enter(CONNECTING)
         follower = self._begin(self._store, self.settings, self.password)
         place = follower.ask_name()
+        sequence = self._store.read(lambda reader: reader.last_sequence())
         self._claim(place)
         self._follower = follower
         self._supervisor.succeeded(f", following {place}")
         self._supervisor.enter(FOLLOWING)
         try:
-            run_together([follower.run, partial(self._watch_claim, place)])
+            run_together([follower.run, partial(self._watch_claim, place, sequence)])
         finally:
             self._looked = max(self._looked, follower.looked)
 
@@ -172,11 +173,11 @@ class Attached:
         one = self.settings
         self._store.write(lambda writer: claim(writer, place, self._store.node, one.name, str(one.place)))
 
-    def _watch_claim(self, place: str) -> None:
-        """Raise PlaceTaken once another node has the place."""
+    def _watch_claim(self, place: str, sequence: int) -> None:
+        """Raise PlaceTaken once another node has the place; of its claims after a place of the feed none is missed."""
         woken = Event()
+        woken.set()
         stop_watching = self._store.watch(woken.set)
-        sequence = self._store.read(lambda reader: reader.last_sequence())
         try:
             while True:
                 woken.wait()
@@ -199,6 +200,7 @@ class Attachments:
         self._store = store
         self._faults = faults
         self._begin: Begin | None = None
+        self._waiting: Store = store
         self._attached: dict[str, Attached] = {}
         self._settings: dict[str, Attachment] = {}
         self.configure(config, {})
@@ -206,7 +208,7 @@ class Attachments:
     def start(self, begin: Begin, wait_open: Callable[[], None], config: Config, passwords: Mapping[str, str]) -> None:
         """Begin to follow servers; ``wait_open`` blocks while the node takes nothing in."""
         self._begin = begin
-        self._store = WaitingStore(self._store, wait_open)
+        self._waiting = WaitingStore(self._store, wait_open)
         self.configure(config, passwords)
 
     def configure(self, config: Config, passwords: Mapping[str, str]) -> None:
@@ -222,7 +224,7 @@ class Attachments:
                     self._attach(one, passwords.get(name, ""), self._begin)
 
     def _attach(self, one: Attachment, password: str, begin: Begin) -> None:
-        attached = Attached(self._store, one, password, begin, self._pauses, self._faults)
+        attached = Attached(self._waiting, one, password, begin, self._pauses, self._faults)
         self._attached[one.name] = attached
         if not self._is_paused(one.name):
             attached.start()
@@ -260,6 +262,11 @@ class Attachments:
         self._keep_paused(name, False)
         if name in self._attached:
             self._attached[name].start()
+
+    def forget(self, name: str) -> None:
+        """Forget that what is no attachment any more was paused: another one may get its name."""
+        if name not in self._settings:
+            self._keep_paused(name, False)
 
     def approve(self, name: str) -> None:
         """Have deletions that are held back carried out.  Raises Refused."""

@@ -67,7 +67,7 @@ class ServerFollower:
 
     @property
     def looked(self) -> float:
-        """As of when all that can be seen of the server is here, in Unix seconds; 0 for never."""
+        """As of when all is here but what an export alone tells, in Unix seconds; 0 for never."""
         return self._following.state.last_look
 
     def describe(self, status: AttachmentStatus) -> None:

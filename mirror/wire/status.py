@@ -65,7 +65,7 @@ class AttachmentStatus(msgspec.Struct):
     """The server's node name, once it told it."""
     connected: float = 0.0
     looked: float = 0.0
-    """As of when all that can be seen of the server is here."""
+    """As of when all is here but what an export alone tells."""
     lag_s: float = 0.0
     """Seconds since then, when this was told."""
     exported: float = 0.0

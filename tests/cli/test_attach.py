@@ -101,6 +101,9 @@ def test_pausing_is_kept_and_nothing_is_decided_where_nobody_follows(node: Local
     assert node.json("attach", "pause", "alpha")["phase"] == "paused"
     assert node.json("attach", "show", "alpha")["paused"]
     assert node.json("attach", "resume", "alpha")["phase"] == "not running"
+    node.run("attach", "pause", "alpha")
+    node.run("attach", "remove", "alpha")
+    assert not node.json("attach", place)["paused"]
     for action in ("approve", "refuse"):
         assert "alpha is not followed now" in node.run("attach", action, "alpha", code=8).stderr
         assert "there is no attachment beta" in node.run("attach", action, "beta", code=3).stderr

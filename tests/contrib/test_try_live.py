@@ -3,6 +3,7 @@
 The server itself is not here: docs/citadel.md says how the whole is run.
 """
 
+import os
 import random
 import re
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +39,8 @@ from try_live.comparing import (
 )
 from try_live.errors import Refused, TrialFailed
 from try_live.following import Followed, Phase
+from try_live.measuring import Figures, Load, resident, rows, spent
+from try_live.measuring import Sizes as MeasuredSizes
 from try_live.operations import KINDS
 from try_live.session import Session
 from try_live.trial import Bootstrap, Findings
@@ -288,6 +292,29 @@ def test_a_trial_of_following_fails_for_each_thing_that_is_not_as_it_should_be()
     assert faults(phase(), back=(declared,)) == ["a restored server changed 1 things in the node"]
     assert faults(phase(damage="bad")) == ["'check' after phase 1: bad"]
     assert faults(phase(), rewritten=(("users", "a:1"),)) == ["following an unchanged server wrote 1 records"]
+
+
+def test_figures_are_told_as_they_were_measured() -> None:
+    lags = [number / 100 for number in range(1, 101)]
+    loads = Load(7.96, 1.2, 948.4), Load(0.04, 0.1, 132.0)
+    figures = Figures("", MeasuredSizes(100, 1000, 60, 100, 10_000), 2.25, *loads, lags, 61.0, (51_000_000, 52_400_000))
+    assert (figures.lag(0.5), figures.lag(0.99), figures.lag(1.0)) == (0.51, 1.0, 1.0)
+    assert dict(rows(figures)) == {
+        "the first copy": "2.2 s",
+        "nobody logged in": "server 8.0 %, node 1.2 % of a core, 948 commands a minute",
+        "somebody logged in": "server 0.0 %, node 0.1 % of a core, 132 commands a minute",
+        "post to record on a second mirror (100 posts)": "p50 0.51 s, p99 1.00 s, mean 0.51 s",
+        "catching up with 10000 posts": "61.0 s",
+        "memory of the node": "51 MB, 52 MB at the end",
+    }
+
+
+def test_what_a_process_has_had_of_the_machine_is_read() -> None:
+    before, began = spent(os.getpid()), time.process_time()
+    while time.process_time() - began < 0.05:
+        pass
+    assert 0.02 <= spent(os.getpid()) - before <= 1
+    assert resident(os.getpid()) > 1_000_000
 
 
 def test_who_is_turned_away_while_a_server_exports_comes_again(tmp_path: Path) -> None:

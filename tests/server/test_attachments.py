@@ -173,6 +173,7 @@ def test_nothing_is_written_in_single_user_mode(node: Node) -> None:
     gevent.idle()
     assert not writing.ready()
     assert node.store.read(lambda reader: reader.meta_text("x")) == ""
+    node.attachments.pause("alpha")  # which waits for nothing
     node.single_user.leave("somebody")
     writing.get(timeout=TIMEOUT_S)
     assert node.store.read(lambda reader: reader.meta_text("x")) == "y"
@@ -224,6 +225,14 @@ def test_an_administrator_sees_pauses_and_decides(node: Node, talk: Channel) -> 
 def test_what_is_not_attached_is_named_with_what_is(node: Node, talk: Channel, action: str) -> None:
     start(node, ALPHA)
     assert say(talk, f"SYNC attachments|{action}|nobody") == "571 there is no attachment 'nobody'; there are: alpha"
+
+
+def test_a_server_that_cannot_be_rehearsed_is_named_and_the_session_goes_on(talk: Channel, tmp_path: Path) -> None:
+    assert say(talk, f"SYNC attachments|rehearse|citadel://{tmp_path}").startswith("800 ")
+    talk.send(b"\n*\n000\n")
+    assert f"552 {tmp_path}/citadel-admin.socket cannot be reached" in talk.require_line().decode()
+    assert say(talk, "SYNC attachments|rehearse|nonsense").startswith("512 'nonsense' is no citadel://")
+    assert say(talk, "NOOP").startswith("200")
 
 
 def test_claims_are_made_told_refused_and_given_up(node: Node, talk: Channel) -> None:
