@@ -158,6 +158,9 @@ Patterns = Annotated[
 ]
 
 
+Expiry = Literal["follow", "keep"]
+
+
 class Attachment(msgspec.Struct, frozen=True):
     """[[attach]]: a Citadel server that this node follows.  Its password, if any, is in secrets.toml."""
 
@@ -174,6 +177,7 @@ class Attachment(msgspec.Struct, frozen=True):
     users_s: Annotated[Seconds, Doc("seconds between looks at accounts: passwords, flags", 10.0)] = 10.0
     sweep_s: Annotated[Seconds, Doc("seconds between looks at files and system messages", 60.0)] = 60.0
     export_s: Annotated[Seconds, Doc("seconds between exports, which tell what nothing else does", 300.0)] = 300.0
+    expiry: Annotated[Expiry, Doc('"follow" or "keep": what the server throws away by itself', "follow")] = "follow"
 
 
 SECTIONS = ("node", "listen", "store", "replication", "log")

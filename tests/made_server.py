@@ -16,6 +16,7 @@ class Server:
     rooms: dict[int, Fields] = field(default_factory=dict)
     lists: dict[int, list[int]] = field(default_factory=dict)
     messages: dict[int, bytes] = field(default_factory=dict)
+    floors: dict[int, Fields] = field(default_factory=dict)
     visits: dict[tuple[int, int], Fields] = field(default_factory=dict)
     highest: int = 0
     created: int = CREATED
@@ -62,6 +63,7 @@ class Server:
             listed = ",\n".join(map(str, self.lists[number]))
             parts.append(_element("room", fields))
             parts.append(_element("room_messages", {"FRname": fields["QRname"], "FRmsglist": listed}))
+        parts += [_element("floor", fields) for fields in self.floors.values()]
         parts += [_element("visit", fields) for fields in self.visits.values()]
         parts.append("<progress>25</progress>\n")
         named = {number for numbers in self.lists.values() for number in numbers} | self._referred()

@@ -38,7 +38,8 @@ class Settings(msgspec.Struct, frozen=True):
     ``look_s``: each so often it is asked whether anything moved at all, and while somebody is logged in there, in which
     rooms; ``idle_look_s`` is the same for rooms while nobody is.  ``users_s``: each so often accounts are asked for,
     a thousand at once; ``sweep_s``: at least so often files and system messages, ``export_s``: all but the messages.
-    ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.
+    ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.  ``expiry``: what the server
+    throws away by itself goes here too, or is kept.
     """
 
     look_s: float = 1.0
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True):
     sweep_s: float = 60.0
     export_s: float = 300.0
     rooms: tuple[str, ...] = ()
+    expiry: Literal["follow", "keep"] = "follow"
 
 
 DEFAULTS = Settings()
@@ -210,11 +212,12 @@ class Following:
     def _look_at_all(self, client: CitadelClient, asked: Asked) -> None:
         """Take over all that the server has, by its export."""
         began, exported, verdict = self._clock(), self._now(), self._verdict
-        taken = self._take_all(client, Accepted(deletions=verdict is Verdict.DELETE, keep=verdict is Verdict.KEEP))
+        deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
+        taken = self._take_all(client, Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired))
         if self._verdict is verdict:
             self._verdict = Verdict.HOLD
         assert taken.known is not None
-        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known)
+        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, self._keeps_expired)
         asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
         self._note(taken, exported)
         self._export.asked(began, self._clock(), taken.blocked_s)
@@ -247,6 +250,10 @@ class Following:
             only=only,
             progress=lambda _stage, done: self._give_way(done),
         )
+
+    @property
+    def _keeps_expired(self) -> bool:
+        return self._settings.expiry == "keep"
 
     def _remembered(self) -> Remembered | None:
         place = place_of(self.state.node)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from mirror.citadel.expiry import Policies
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
 from mirror.citadel.listed import NOWHERE, Absent, Listed, Reference
-from mirror.citadel.look import HIGHEST_KEY, Identity, Look
+from mirror.citadel.look import HIGHEST_KEY, Expiry, Identity, Look
 from mirror.citadel.marks import Visits, changes, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.posted import Known, Posted, Room, read_posted
@@ -148,6 +149,7 @@ class Importer:
         self._accepted = accepted
         self._only = only
         self._left_out: set[str] = set()
+        self._policies = Policies()
         self._listed = Listed()
         self._config: list[tuple[str, str, int]] = []
         self._proposals: dict[int, Proposal] = {}
@@ -178,7 +180,7 @@ class Importer:
     @property
     def known(self) -> Known:
         """What is needed to look at single rooms, once all but the messages was read."""
-        return Known(self.report.node, self._created, self.rooms, self.file_rooms)
+        return Known(self.report.node, self._created, self.rooms, self._policies, self.file_rooms)
 
     def _close(self) -> None:
         self._listed.close()
@@ -261,7 +263,12 @@ class Importer:
             kind, room = parse_collection(collection)
             return kind in whole and room not in self._left_out and room not in self._same
 
-        self._look.delete_missing(listed, self._accepted.verdict)
+        expiry = Expiry(
+            {str(Collection("messages", self._key(number))): self._policies.of(number) for number in self.rooms},
+            self._store.clock.now_ms() // 1000,
+            self._accepted.keep_expired,
+        )
+        self._look.delete_missing(listed, self._accepted.verdict, expiry)
 
     def _remember_rooms(self) -> None:
         """Remember the rooms of which all was taken over: while they say the same they are not looked at."""
@@ -346,6 +353,7 @@ class Importer:
         elif is_own_setting(key):
             self._look.unwant("config", [key])
         elif key:
+            self._policies.set(key, text)
             self._fields("config", key, {"value": text}, self._created)
 
     def _propose(self, key: str, text: str, line: int) -> None:
@@ -406,6 +414,7 @@ class Importer:
         use = self._use_of(name, fields.get("QRdefaultview", ""))
         room = Room(name, fields.get("QRpasswd", ""), fields.get("QRgen", "0"), stamp, changed, use)
         self.rooms[number] = room
+        self._policies.room(number, fields)
         self._room_numbers[name] = number
         key = self._key(number)
         if room.use is Use.PEOPLE:
@@ -453,6 +462,7 @@ class Importer:
 
     def _take_floor(self, element: Element) -> None:
         number = _number(element.children, "f_num")
+        self._policies.floor(number, element.children)
         self._fields("floors", str(number), replicated(element.name, element.children), self._created)
 
     def _keep_visit(self, raw: Raw) -> bool:

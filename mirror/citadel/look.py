@@ -8,17 +8,18 @@ nothing is written.
 
 import enum
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from mirror.citadel.expiry import Mode, Policy
 from mirror.citadel.marks import Change
 from mirror.citadel.prints import Prints
 from mirror.citadel.seed import seed
-from mirror.citadel.taking import act_for_place, keep_missing, take_changes, take_found, take_missing
+from mirror.citadel.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import imported_origin
 from mirror.model.applied import Applied
@@ -91,6 +92,20 @@ class Verdict(enum.Enum):
     HOLD = "they wait"
     DELETE = "they are deleted here, too"
     KEEP = "they stay, as the mirror's own"
+
+
+class Expiry(NamedTuple):
+    """What of a server's messages may have been thrown away by itself: policies by collections, and the time there.
+
+    ``keep``, where that stays here, as the mirror's own.
+    """
+
+    policies: Mapping[str, Policy]
+    now: int
+    keep: bool
+
+
+NOTHING_EXPIRES = Expiry({}, 0, False)
 
 
 class HeldBack(msgspec.Struct):
@@ -274,11 +289,11 @@ class Look:
         """Say of things that they are none of ours, whether or not the server has them: they may always go."""
         self._unwanted |= {(collection, one) for one in foreign}
 
-    def delete_missing(self, listed: Allows, verdict: Verdict = Verdict.HOLD) -> None:
+    def delete_missing(self, listed: Allows, verdict: Verdict = Verdict.HOLD, expiry: Expiry = NOTHING_EXPIRES) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
         What was in a room that is gone goes with it, listed or not, and before it.  ``verdict`` is what is done where
-        it is too much.
+        it is too much; what has expired is not counted.
         """
         if self._first:
             return
@@ -295,8 +310,11 @@ class Look:
         told = self._store.read(lambda reader: reader.status_collections(self.place))
         found = self._find_missing(self.told(list(filter(may_go, told))), may_go)
         for collection in sorted(found, key=_emptying_order):
-            goes = room_of(collection) in missing
-            self._deal_with(collection, of_rooms if goes else self._judge(collection, verdict))
+            if room_of(collection) in missing:
+                self._deal_with(collection, of_rooms)
+            else:
+                self._expire(collection, expiry)
+                self._deal_with(collection, self._judge(collection, verdict))
         if missing:
             self._deal_with(ROOMS, of_rooms)
 
@@ -319,6 +337,24 @@ class Look:
         if verdict is Verdict.HOLD:
             self.held.append(HeldBack(collection, missing, told))
         return verdict
+
+    def _expire(self, collection: str, expiry: Expiry) -> None:
+        """Do with what the server threw away by itself what is wanted; then it is not missing any more."""
+        policy = expiry.policies.get(collection, Policy())
+        if policy.mode not in (Mode.NEWEST, Mode.DAYS):
+            return
+        rows = self._scratch.execute("SELECT name FROM listed WHERE heap = ?", (self._heap(collection),))
+        listed = sorted(int(name) for (name,) in rows)
+        for missing in pages(self._missing_statuses(collection)):
+            posted = self._store.read(lambda reader, found=missing: posted_at(reader, found))  # type: ignore[misc]
+            expired = policy.expired(posted, listed, expiry.now)
+            away = [status for status in missing if int(status.foreign) in expired]
+            if away and expiry.keep:
+                self._store.write(lambda writer, statuses=away: keep_missing(writer, self.place, statuses))  # type: ignore[misc]
+            elif away:
+                self._delete_named(collection, [status.foreign for status in away])
+            names = [(self._heap(collection), status.foreign) for status in away]
+            self._scratch.executemany("DELETE FROM missing WHERE heap = ? AND name = ?", names)
 
     def _deal_with(self, collection: str, verdict: Verdict) -> None:
         if verdict is Verdict.DELETE:
@@ -404,19 +440,23 @@ class Look:
         return self._scratch.execute("SELECT 1 FROM listed WHERE heap = ? AND name = ?", row).fetchone() is not None
 
     def _missing(self, collection: str) -> Iterator[str]:
-        rows = self._scratch.execute("SELECT name FROM missing WHERE heap = ?", (self._heap(collection),))
-        return (name for (name,) in rows)
+        query, after = "SELECT name FROM missing WHERE heap = ? AND name > ? ORDER BY name LIMIT ?", ""
+        while rows := self._scratch.execute(query, (self._heap(collection), after, PAGE_RECORDS)).fetchall():
+            yield from (name for (name,) in rows)
+            after = rows[-1][0]
 
     def _delete(self, collection: str) -> None:
         for names in pages(self._missing(collection)):
+            self._delete_named(collection, names)
 
-            def job(writer: Writer, foreign: Sequence[str] = names) -> Applied:
-                act_for_place(writer, self.place)
-                return take_missing(writer, self.place, writer.statuses(self.place, collection, foreign))
+    def _delete_named(self, collection: str, names: Sequence[str]) -> None:
+        def job(writer: Writer) -> Applied:
+            act_for_place(writer, self.place)
+            return take_missing(writer, self.place, writer.statuses(self.place, collection, names))
 
-            applied = self._store.write(job)
-            self.applied += applied
-            self.deleted += applied.written
+        applied = self._store.write(job)
+        self.applied += applied
+        self.deleted += applied.written
 
     def _keep(self, collection: str) -> None:
         """Forget that the server ever had what is missing, so that it is the mirror's own."""

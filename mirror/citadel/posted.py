@@ -4,6 +4,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mirror.citadel.expiry import Policies
 from mirror.citadel.leftovers import FileRoom
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import Message, parse_message
@@ -30,6 +31,7 @@ class Known(NamedTuple):
     node: str
     created: int
     rooms: Mapping[int, Room]
+    policies: Policies
     file_rooms: Sequence[FileRoom]
 
 

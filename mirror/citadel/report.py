@@ -15,13 +15,14 @@ class Accepted(NamedTuple):
     """What is done although it is doubtful: taking an ``older`` export, deleting very much at once.
 
     ``incomplete``: what comes counts as all that there is, whatever is missing.  ``keep`` what would be held back, as
-    the mirror's own.
+    the mirror's own; ``keep_expired`` what the server threw away by itself.
     """
 
     older: bool = False
     deletions: bool = False
     incomplete: bool = False
     keep: bool = False
+    keep_expired: bool = False
 
     @property
     def verdict(self) -> Verdict:

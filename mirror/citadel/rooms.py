@@ -11,11 +11,12 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.expiry import Mode
 from mirror.citadel.look import BATCH_BYTES, BATCH_RECORDS, Remembered, place_of, remember, remembered
 from mirror.citadel.marks import Change, Sets, Visitor, changes
 from mirror.citadel.pieces import Wanted, fetch_messages
 from mirror.citadel.posted import Known, Posted, read_posted
-from mirror.citadel.taking import act_for_place, take_changes, take_found, take_missing
+from mirror.citadel.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -58,14 +59,17 @@ class _Difference(msgspec.Struct):
 
     new: dict[int, list[int]]
     gone: dict[int, list[Status]]
+    kept: list[Status]
+    """What the server threw away by itself and stays here."""
 
 
 class RoomLooks:
     """Looks at single rooms of a server until it is looked at as a whole again."""
 
-    def __init__(self, store: Store, known: Known) -> None:
-        """``known`` is what the last export told."""
+    def __init__(self, store: Store, known: Known, keep_expired: bool = False) -> None:
+        """``known`` is what the last export told; ``keep_expired``, where what the server throws away stays here."""
         self._store = store
+        self._keep_expired = keep_expired
         self._known = known
         self._place = place_of(known.node)
         self._version = Version(known.created, imported_origin(known.node))
@@ -86,6 +90,7 @@ class RoomLooks:
             batch.gone += difference.gone.pop(posted.number, [])
             if batch.full:
                 batch = self._commit(batch, outcome)
+        batch.kept = difference.kept
         batch.gone += [status for statuses in difference.gone.values() for status in statuses]
         self._commit(batch, outcome)
         if not outcome.left:
@@ -109,14 +114,38 @@ class RoomLooks:
                     gone[room].append(status)
             for number in unknown:
                 new[number].append(room)
-        missing: dict[int, list[Status]] = defaultdict(list)
+        difference = _Difference(new, defaultdict(list), [])
         for room, statuses in gone.items():
-            stays = self._is_held(statuses, counts[room], new)
-            outcome.left |= stays
-            for status in statuses:
-                if not stays or int(status.foreign) in new:
-                    missing[int(status.foreign)].append(status)
-        return _Difference(new, missing)
+            self._sort(statuses, room, listings[room], counts[room], difference, outcome)
+        return difference
+
+    def _sort(
+        self,
+        gone: Sequence[Status],
+        room: int,
+        listing: Listing,
+        told: int,
+        difference: _Difference,
+        outcome: Outcome,
+    ) -> None:
+        """Sort what is gone from a room: moved or deleted, thrown away by the server, or so much that it waits."""
+        expired = self._expired(room, gone, listing)
+        others = [status for status in gone if int(status.foreign) not in expired]
+        held = self._is_held(others, told, difference.new)
+        outcome.left |= held
+        for status in gone:
+            number = int(status.foreign)
+            if self._keep_expired and number in expired and number not in difference.new:
+                difference.kept.append(status)
+            elif not held or number in expired or number in difference.new:
+                difference.gone.setdefault(number, []).append(status)
+
+    def _expired(self, room: int, gone: Sequence[Status], listing: Listing) -> set[int]:
+        policy = self._known.policies.of(room)
+        if not gone or policy.mode not in (Mode.NEWEST, Mode.DAYS):
+            return set()
+        posted = self._store.read(lambda reader: posted_at(reader, gone))
+        return policy.expired(posted, sorted(listing.messages), self._store.clock.now_ms() // 1000)
 
     def _is_held(self, gone: Sequence[Status], told: int, new: Mapping[int, object]) -> bool:
         """Tell whether so much of a room is gone that somebody has to accept it; what was moved is not gone."""
@@ -186,7 +215,7 @@ class RoomLooks:
 
     def _commit(self, batch: "_Batch", outcome: Outcome) -> "_Batch":
         """Take over a batch in one transaction; returns an empty one."""
-        if not (batch.found or batch.gone):
+        if not (batch.found or batch.gone or batch.kept):
             return batch
 
         def job(writer: Writer) -> tuple[Applied, Applied]:
@@ -196,6 +225,8 @@ class RoomLooks:
             gone = Applied()
             for statuses in _by_collection(batch.gone):
                 gone += take_missing(writer, self._place, statuses)
+            for statuses in _by_collection(batch.kept):
+                keep_missing(writer, self._place, statuses)
             self._note_highest(writer, batch.highest)
             return taken, gone
 
@@ -223,6 +254,7 @@ class _Batch(msgspec.Struct):
     found: list[There] = []
     changes: list[Change] = []
     gone: list[Status] = []
+    kept: list[Status] = []
     bytes: int = 0
 
     @property

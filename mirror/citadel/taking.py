@@ -13,8 +13,9 @@ from mirror.model.containers import room_told_of
 from mirror.model.keys import split_key
 from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record
+from mirror.model.stamp import stamp_ms
 from mirror.model.status import Status
-from mirror.store.base import Acting, Writer
+from mirror.store.base import Acting, Reader, Writer
 from mirror.sync.foreign.plan import There, plan
 from mirror.sync.foreign.take import carry_out, delete, forget, take
 
@@ -32,6 +33,13 @@ def take_found(writer: Writer, place: str, found: Sequence[There], *, looked: bo
     """Take over what a server has; ``looked`` and ``pairing`` as in ``take``."""
     forget_prints(writer, place, _rooms(one.record for one in found))
     return take(writer, place, found, looked=looked, pairing=pairing)
+
+
+def posted_at(reader: Reader, statuses: Sequence[Status]) -> list[tuple[int, int]]:
+    """Return the numbers of messages of one collection, and when they were posted in Unix seconds, of those here."""
+    numbers = {status.key: int(status.foreign) for status in statuses}
+    held = reader.get_many(statuses[0].collection, numbers) if statuses else []
+    return [(numbers[record.key], stamp_ms(record.stamp) // 1000) for record in held]
 
 
 def take_missing(writer: Writer, place: str, missing: Sequence[Status]) -> Applied:

@@ -51,7 +51,9 @@ class ServerFollower:
             one.place.where,
             one.place.user,
             password,
-            Settings(one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s, _patterns(one.rooms)),
+            Settings(
+                one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s, _patterns(one.rooms), one.expiry
+            ),
             sleep=gevent.sleep,
             clock=time.monotonic,
             now=time.time,

@@ -479,6 +479,46 @@ def test_very_many_deletions_wait_until_they_are_approved_or_refused(
         assert len(texts(store, TALK)) == 20
 
 
+@pytest.mark.parametrize("policy", [{"QRexpire_mode": "2", "QRexpire_value": "5"}, {"QRfloor": "1"}])
+@pytest.mark.parametrize("away", [False, True], ids=["by the room's list", "by the export"])
+def test_what_the_server_throws_away_by_itself_is_followed_or_kept_and_never_held_back(
+    make_store: Make, server: LiveServer, directory: Path, away: bool, policy: dict[str, str]
+) -> None:
+    """All but the newest five, by the room's policy or its floor's; what somebody deleted besides is deleted."""
+    server.rooms[2].update(policy)
+    server.floors[1] = {"f_num": "1", "f_ep_expire_mode": "2", "f_ep_expire_value": "5"}
+    for text in range(30):
+        server.post(2, f"talk {text}")
+    full = backup(server)
+    for expiry, left in (("follow", 4), ("keep", 29)):
+        restore(server, full)
+        store = make_store("m")
+        follower = Follower(store, directory, Settings(expiry=expiry))
+
+        def purge() -> None:
+            server.lists[2] = server.lists[2][-5:]
+            server.delete(2, server.lists[2][-1])
+            server.post(2, "new")
+
+        def story(away=away, purge=purge) -> Story:
+            if not away:
+                refuse_exports(server)
+                purge()
+                yield
+            yield
+
+        follower.let_exports_take(server, 10)
+        follower.tell(story())
+        server.before = lambda _command: None
+        if away:
+            purge()
+            follower = Follower(store, directory, Settings(expiry=expiry))
+            follower.tell(iter([None]))
+        assert follower.following.state.held == []
+        assert len(texts(store, TALK)) == left + 1
+        assert "talk 29" not in texts(store, TALK) and "new" in texts(store, TALK)
+
+
 def test_only_rooms_of_the_patterns_are_followed_and_others_stay_as_they_were(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:
