@@ -325,8 +325,8 @@ def test_who_is_turned_away_while_a_server_exports_comes_again(tmp_path: Path) -
         def serve() -> None:
             for greeting in (b"551 Too many users are already online (maximum is 0)\n", b"200 ready\n"):
                 connection, _ = listening.accept()
-                connection.sendall(greeting)
                 kept.append(connection)
+                connection.sendall(greeting)
 
         kept: list[socket.socket] = []
         threading.Thread(target=serve, daemon=True).start()
