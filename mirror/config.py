@@ -159,6 +159,7 @@ Patterns = Annotated[
 
 
 Expiry = Literal["follow", "keep"]
+EXPIRIES: tuple[str, ...] = get_args(Expiry)
 
 
 class Attachment(msgspec.Struct, frozen=True):

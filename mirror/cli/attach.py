@@ -17,9 +17,11 @@ from mirror.cli.output import duration, json_option, print_json, print_table
 from mirror.cli.transfer import ask_password
 from mirror.config import (
     CONFIG_FILE,
+    EXPIRIES,
     Attachment,
     Config,
     ConfigError,
+    Expiry,
     check_node_name,
     load_config,
     load_passwords,
@@ -31,8 +33,6 @@ from mirror.config import (
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus, ClaimStatus, RehearsalStatus
-
-ALL_ROOMS = ("*",)
 
 
 class PlaceGroup(click.Group):
@@ -59,6 +59,11 @@ def attach() -> None:
 @click.option("--name", help="What commands call it.  [default: the server's node name]")
 @click.option("--rooms", multiple=True, metavar="PATTERN", help="Follow just rooms like this; may be repeated.")
 @click.option(
+    "--expiry",
+    type=click.Choice(EXPIRIES),
+    help="Whether what the server throws away by age or number goes here, too.  [default: follow]",
+)
+@click.option(
     "--password-file",
     type=click.Path(path_type=Path),
     help="File with the administrator's password (else $CITADEL_PASSWORD or a prompt).",
@@ -72,12 +77,13 @@ def attach_add(
     place: str,
     name: str | None,
     rooms: tuple[str, ...],
+    expiry: Expiry | None,
     password_file: Path | None,
     take_over: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Attach PLACE, or change how it is followed; 'attach PLACE' says the same.
+    """Attach PLACE, or change how it is followed; 'attach PLACE' says the same.  What is not given stays as it was.
 
     A running daemon follows it at once, and goes on whenever the server or the daemon was away.
     """
@@ -88,7 +94,10 @@ def attach_add(
     held = next((one for one in config.attachments if one.place == server), None)
     password = _password(directory, server, held, password_file)
     known = ask_name(server, server.user, password)
-    one = _settings(config, held, Attachment(name or _name_of(known), server, rooms=rooms or ALL_ROOMS))
+    one = held or Attachment(name or _name_of(known), server)
+    _require_free(config, one, name or one.name)
+    given = {"rooms": rooms or one.rooms, "expiry": expiry or one.expiry}
+    one = msgspec.structs.replace(one, **given)
     with local_node(directory) as node:
         if dry_run:
             _show_rehearsal(_rehearse(node, one, password), as_json)
@@ -123,15 +132,14 @@ def _name_of(known: str) -> str:
     return name.strip(".-_") or "citadel"
 
 
-def _settings(config: Config, held: Attachment | None, wanted: Attachment) -> Attachment:
-    """Return an attachment as it is to be from now on: what only mirror.toml says stays.  Raises ConfigError."""
-    check_node_name(wanted.name)
-    other = config.attachment(wanted.name)
-    if held is not None and held.name != wanted.name:
-        raise ConfigError(f"{held.place} is attached as {held.name} already: 'ctdlmirror attach remove' comes first")
-    if other is not None and other.place != wanted.place:
-        raise ConfigError(f"{wanted.name} is {other.place}: give another --name, or remove that first")
-    return wanted if held is None else msgspec.structs.replace(held, rooms=wanted.rooms)
+def _require_free(config: Config, one: Attachment, name: str) -> None:
+    """Raise ConfigError unless an attachment can have a name: it is no other's, and it has no other one."""
+    check_node_name(name)
+    other = config.attachment(name)
+    if one.name != name:
+        raise ConfigError(f"{one.place} is attached as {one.name} already: 'ctdlmirror attach remove' comes first")
+    if other is not None and other.place != one.place:
+        raise ConfigError(f"{name} is {other.place}: give another --name, or remove that first")
 
 
 def _rehearse(node: ChannelRemote, one: Attachment, password: str) -> RehearsalStatus:
@@ -215,7 +223,8 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
     if one.exported:
         ago = duration(time.time() - one.exported)
         click.echo(f"  what its export alone tells, such as read marks, as of {ago} ago")
-    click.echo(f"  rooms {', '.join(one.rooms)}; {one.written} records written, {one.deleted} of them deletions")
+    kept = "; what the server throws away stays here" if one.expiry == "keep" else ""
+    click.echo(f"  rooms {', '.join(one.rooms)}{kept}; {one.written} records written, {one.deleted} of them deletions")
     click.echo(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):
         click.echo(f"  {line}")

@@ -241,7 +241,7 @@ class Attachments:
         return [self._status(one) for one in self._settings.values()]
 
     def _status(self, one: Attachment) -> AttachmentStatus:
-        told = AttachmentStatus(one.name, str(one.place), list(one.rooms), one.direction)
+        told = AttachmentStatus(one.name, str(one.place), list(one.rooms), one.direction, one.expiry)
         told.paused = self._is_paused(one.name)
         if one.name in self._attached:
             self._attached[one.name].describe(told)

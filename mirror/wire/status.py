@@ -56,6 +56,7 @@ class AttachmentStatus(msgspec.Struct):
     place: str
     rooms: list[str]
     direction: str
+    expiry: str
     phase: str = "not running"
     since: float = 0.0
     error: str = ""

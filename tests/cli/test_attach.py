@@ -49,7 +49,12 @@ def test_what_is_attached_is_in_the_configuration_claimed_and_told(node: LocalNo
     assert node.json("attach", "show", "alpha") == told
     assert f"alpha: {place}\n  not running\n" in node.run("attach", "show", "alpha").stdout
     assert [one["name"] for one in node.json("status")["attachments"]] == ["alpha"]
-    node.run("attach", place)
+    node.run("attach", place, "--expiry", "keep")
+    node.run("attach", place, "--name", "alpha")
+    (one,) = load_config(node.directory).attachments
+    assert (one.rooms, one.expiry) == (("Lobby", "board*"), "keep")
+    assert "what the server throws away stays here" in node.run("attach", "show", "alpha").stdout
+    node.run("attach", place, "--rooms", "*")
     assert load_config(node.directory).attachments[0].rooms == ("*",)
 
 

@@ -5,7 +5,7 @@ from mirror.wire.status import AttachmentStatus, HeldStatus
 
 
 def told(**values: object) -> AttachmentStatus:
-    return AttachmentStatus("alpha", "citadel:///x", ["*"], "from", **values)  # type: ignore[arg-type]
+    return AttachmentStatus("alpha", "citadel:///x", ["*"], "from", "follow", **values)  # type: ignore[arg-type]
 
 
 def test_one_that_does_well_has_no_troubles() -> None:
