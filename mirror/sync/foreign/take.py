@@ -151,9 +151,12 @@ def _told(here: Looking, place: str, found: Sequence[There]) -> Known:
     }
 
 
-def _known(here: Looking, place: str, found: Sequence[There], held: Collection[tuple[str, str]]) -> Known:
-    """Return what the place said last of these, by its own names or else of what has the same key and is here."""
-    known = _told(here, place, found)
+def _known(here: Looking, place: str, found: Sequence[There], told: Known, held: Collection[tuple[str, str]]) -> Known:
+    """Return what the place said last of these, by its own names or else of what has the same key and is here.
+
+    ``told`` is the former.
+    """
+    known = dict(told)
     renamed = [one for one in found if _name(one) not in known and _where(one) in held]
     for collection, group in _by_collection(renamed).items():
         by_key = {
@@ -188,16 +191,19 @@ def _where_told(found: Iterable[There], known: Known) -> list[There]:
     return [_under(one, keys.get(_name(one), one.record.key)) if is_message(one.record) else one for one in found]
 
 
-def _where_kept(here: Here, place: str, found: Sequence[There]) -> list[There]:
+def _where_kept(here: Here, found: Sequence[There], known: Known) -> list[There]:
     """Return things under the keys under which they are kept, or will be: there may be others of a message's id."""
-    messages = [one for one in found if is_message(one.record)]
-    if not messages:
-        return list(found)
-    known = _told(here, place, messages)
-    new = [one for one in messages if _name(one) not in known]
-    whole = [msgspec.structs.replace(one.record, body=one.body, content=b"", size=0) for one in new]
+    new = [one for one in found if is_message(one.record) and _name(one) not in known]
+    whole = [_with_body(one) for one in new]
     keys = {_name(one): key for one, key in zip(new, here.kept_under(whole), strict=True)}
     return [_under(one, keys.get(_name(one), one.record.key)) for one in _where_told(found, known)]
+
+
+def _with_body(one: There) -> Record:
+    """Return a thing's record with its body inside, however long that is."""
+    if not one.record.content:
+        return one.record
+    return msgspec.structs.replace(one.record, body=one.body, content=b"", size=0)
 
 
 def _under(one: There, key: str) -> There:
@@ -205,9 +211,10 @@ def _under(one: There, key: str) -> There:
 
 
 def _take_group(here: Here, place: str, group: list[There], looked: bool, pairing: bool) -> Applied:
-    group = _where_kept(here, place, group)
+    told = _told(here, place, group)
+    group = _where_kept(here, group, told)
     held = _held(here, group)
-    known = _known(here, place, group, held.keys())
+    known = _known(here, place, group, told, held.keys())
     planned = [
         (
             one,
