@@ -112,24 +112,20 @@ class Follower:
         with self.node.ask() as remote:
             return self._status(remote)
 
-    def wait(self, since: float, *, exported: bool = True) -> None:
-        """Wait until all is here that was there at a moment (Unix seconds); what is held back is approved.
-
-        Where it is not ``exported``, all but what no question tells.
-        """
+    def wait(self, since: float) -> None:
+        """Wait until all is here that was there at a moment (Unix seconds); what is held back is approved."""
         deadline = time.monotonic() + CAUGHT_UP_S
         with self.node.ask() as remote:
-            while not self._has_all(remote, since, exported):
+            while not self._has_all(remote, since):
                 if time.monotonic() > deadline:
                     raise TrialFailed(f"who follows did not catch up in {CAUGHT_UP_S:g} s: {self._status(remote)}")
                 time.sleep(LOOK_S)  # at rest nothing is written, so no event tells that all is here
 
-    def _has_all(self, remote: ChannelRemote, since: float, exported: bool) -> bool:
+    def _has_all(self, remote: ChannelRemote, since: float) -> bool:
         told = self._status(remote)
         if told.held:
             remote.channel.ask(f"SYNC attachments|approve|{NAME}")
-        moment = told.exported if exported else told.looked
-        return moment > since and not (told.behind or told.held)
+        return told.exported > since and not (told.behind or told.held)
 
     @staticmethod
     def _status(remote: ChannelRemote) -> AttachmentStatus:

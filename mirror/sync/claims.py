@@ -77,7 +77,8 @@ def release(writer: Writer, place: str, node: str) -> bool:
 def describe_taken(reader: Reader, held: Claim) -> str:
     """Return who follows a place, since when it was heard of, and what to do."""
     sign = reader.heard().sign_of(held.node)
-    heard = f"its last sign of life is of {format_stamp(sign)}" if sign else "no sign of life of it is here"
+    last = f"its last sign of life (of four a day) is of {format_stamp(sign)}"
+    heard = last if sign else "no sign of life of it is here"
     return (
         f"{held.place} is attached to node {held.node} as {held.name} since {format_stamp(held.since)}, and {heard}: "
         f"'ctdlmirror attach remove {held.name}' there frees it; where that node is gone for good, --take-over does"
