@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.importer import Importer, forget_place
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
+from mirror.citadel.look import Gone
 from mirror.citadel.pieces import Wanted, fetch_messages
 from mirror.citadel.posted import Known
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
@@ -60,6 +61,11 @@ class Taken(NamedTuple):
         """Why what is here is not all that the server has; nothing where it is."""
         fetched = self.fetched.why_incomplete if self.fetched is not None else ""
         return "; ".join(why for why in (self.report.why_incomplete, fetched) if why)
+
+    @property
+    def gone(self) -> list[Gone]:
+        """The first of what the server has no more, and was deleted or is held back."""
+        return self.report.gone + (self.fetched.gone if self.fetched is not None else [])
 
     @property
     def why_held_back(self) -> str:

@@ -252,7 +252,7 @@ class Importer:
         if whole and self._doubtful <= {ORPHANS}:
             self._remember_rooms()
         self.report.applied, self.report.deleted = self._look.applied, self._look.deleted
-        self.report.held = self._look.held
+        self.report.held, self.report.gone = self._look.held, self._look.gone
         forget_place(self._store, self._source)
 
     def _delete_missing(self) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from mirror.citadel.banners import read_banners
 from mirror.citadel.client import CitadelClient, RoomFile
-from mirror.citadel.look import HeldBack, Look, Verdict
+from mirror.citadel.look import Gone, HeldBack, Look, Verdict
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, numbered_key, seconds_stamp, stamp_in_time
 from mirror.formats.told_text import tells
 from mirror.model.applied import Applied
@@ -40,6 +40,8 @@ class Fetched(msgspec.Struct):
     """Records that the server has no more; they are counted as applied, too."""
     held: list[HeldBack] = []
     """Deletions that wait until somebody accepts them."""
+    gone: list[Gone] = []
+    """The first of what was deleted or is held back."""
 
     @property
     def why_incomplete(self) -> str:
@@ -97,7 +99,7 @@ def fetch_leftovers(
     look.flush()
     look.delete_missing_of(listed, verdict)
     look.end(not fetched.refused)
-    fetched.applied, fetched.deleted, fetched.held = look.applied, look.deleted, look.held
+    fetched.applied, fetched.deleted, fetched.held, fetched.gone = look.applied, look.deleted, look.held, look.gone
     look.close()
     return fetched
 

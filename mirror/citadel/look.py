@@ -26,16 +26,20 @@ from mirror.model.applied import Applied
 from mirror.model.fields import values_of
 from mirror.model.judge import finding
 from mirror.model.kinds import parse_collection, room_of
+from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import PAGE_RECORDS, Allows, Reader, Store, Writer, everything
 from mirror.sync.foreign.plan import There, gone, held_back
 from mirror.sync.foreign.take import news
+from mirror.sync.words import describe_record, message_in
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
 ROOMS, NETCONF, VISITS = "rooms", "netconf", "visits"
 MESSAGES = "messages/"
+MAX_NAMED = 1000
+"""So many of the records that are gone are named."""
 FEW_COLLECTIONS = 1000
 """So many collections are gone through one by one; more of them at once with all others, which takes as long."""
 HIGHEST_KEY = "MMhighest"
@@ -116,6 +120,18 @@ class HeldBack(msgspec.Struct):
     told: int
 
 
+class Gone(msgspec.Struct):
+    """A record that the server has no more, in words: it is deleted here, or ``held`` back.
+
+    What is in a room that is gone is not named by itself.
+    """
+
+    what: str
+    collection: str
+    key: str
+    held: bool
+
+
 def place_of(node: str) -> str:
     """Return under which name what a server of a node name says is remembered."""
     return imported_origin(node)
@@ -141,6 +157,8 @@ class Look:
         self.applied = Applied()
         self.deleted = 0
         self.held: list[HeldBack] = []
+        self.gone: list[Gone] = []
+        """The first of what is deleted and held back."""
         self.node = node
         self._store = store
         self._fetching = fetching
@@ -330,13 +348,27 @@ class Look:
 
     def _judge(self, collection: str, verdict: Verdict) -> Verdict:
         """Return what is done about what is missing of a collection, and note what waits."""
-        missing = sum(map(self._deletions, pages(self._missing_statuses(collection))))
+        missing, named = 0, MAX_NAMED - len(self.gone)
+        records: list[Record] = []
+        for page in pages(self._missing_statuses(collection)):
+            going = self._going(page)
+            missing += len(going)
+            records += going[: max(0, named - len(records))]
         told = self._store.read(lambda reader: reader.status_count(self.place, collection))
         if not held_back(missing, told):
-            return Verdict.DELETE
-        if verdict is Verdict.HOLD:
+            verdict = Verdict.DELETE
+        elif verdict is Verdict.HOLD:
             self.held.append(HeldBack(collection, missing, told))
+        if verdict is not Verdict.KEEP:
+            self._name_gone(records, verdict is Verdict.HOLD)
         return verdict
+
+    def _name_gone(self, records: Iterable[Record], held: bool) -> None:
+        def named(reader: Reader, record: Record) -> Gone:
+            what = describe_record(reader, record, message_in(reader, record))
+            return Gone(what, record.collection, record.key, held)
+
+        self.gone += self._store.read(lambda reader: [named(reader, record) for record in records])
 
     def _expire(self, collection: str, expiry: Expiry) -> None:
         """Do with what the server threw away by itself what is wanted; then it is not missing any more."""
@@ -426,14 +458,14 @@ class Look:
         told = self._store.read(lambda reader: reader.statuses_of(self.place, collection, [key]))
         return max((int(status.foreign) for status in told), default=0)
 
-    def _deletions(self, missing: Sequence[Status]) -> int:
-        """Return how many living records are missing under every name that the server has for them."""
+    def _going(self, missing: Sequence[Status]) -> list[Record]:
+        """Return the living records that are missing under every name that the server has for them."""
         collection, names = missing[0].collection, {status.foreign for status in missing}
         keys = {status.key for status in missing if (collection, status.foreign) not in self._unwanted}
         rows = self._store.read(lambda reader: reader.statuses_of(self.place, collection, keys))
         kept = {status.key for status in rows if status.foreign not in names and self._is_listed(status)}
         held = self._store.read(lambda reader: reader.get_many(collection, keys - kept))
-        return sum(not record.dead for record in held)
+        return [record for record in held if not record.dead]
 
     def _is_listed(self, status: Status) -> bool:
         row = (self._heap(status.collection), status.foreign)

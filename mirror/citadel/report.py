@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.look import HeldBack, Verdict
+from mirror.citadel.look import Gone, HeldBack, Verdict
 from mirror.model.applied import Applied
 
 MAX_NOTICES = 1000
@@ -54,6 +54,8 @@ class Report(msgspec.Struct):
     """Records that the server has no more; they are counted as written, too."""
     held: list[HeldBack] = []
     """Deletions that wait until somebody accepts them."""
+    gone: list[Gone] = []
+    """The first of what was deleted or is held back."""
 
     @property
     def why_incomplete(self) -> str:

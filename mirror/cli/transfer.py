@@ -12,6 +12,7 @@ from mirror.addresses import PLACES, ServerPlace
 from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, require_private_line
 from mirror.citadel.importer import Importer, import_file, read_blocks
 from mirror.citadel.look import DeletionsHeldBack
+from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted, Report
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import guard_clock
@@ -51,6 +52,7 @@ accept_older_option = click.option(
 accept_deletions_option = click.option(
     "--accept-deletions", is_flag=True, help="Delete what the server has no more, however much that is."
 )
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what this would write, delete and hold back.")
 
 
 @cli.command("import")
@@ -59,6 +61,7 @@ accept_deletions_option = click.option(
 @accept_incomplete_option
 @accept_older_option
 @accept_deletions_option
+@dry_run_option
 @json_option
 @click.pass_obj
 def import_command(
@@ -68,6 +71,7 @@ def import_command(
     accept_incomplete: bool,
     accept_older: bool,
     accept_deletions: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Take over a MIGR export (FILE, or - for standard input), plain or as the server sent it.
@@ -79,15 +83,14 @@ def import_command(
     store = open_store(directory, config.node, config.store.url, Options("ctdlmirror import"))
     try:
         guard_clock(store, config)
-        report = _import(
-            store, file, node.lower(), Accepted(accept_older, accept_deletions, accept_incomplete), as_json
-        )
+        accepted = Accepted(accept_older, accept_deletions, accept_incomplete)
+        report = _import(Rehearsal(store) if dry_run else store, file, node.lower(), accepted, as_json)
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
     finally:
         store.close()
     taken = Taken(report)
-    _show_taken(taken, as_json)
+    _show_taken(taken, dry_run, as_json)
     _end(taken, accept_incomplete)
 
 
@@ -110,10 +113,11 @@ def _import(store: Store, file: Path, node: str, accepted: Accepted, quiet: bool
     return report
 
 
-def _show_taken(taken: Taken, as_json: bool) -> None:
+def _show_taken(taken: Taken, dry_run: bool, as_json: bool) -> None:
     report, fetched = taken.report, taken.fetched
     if as_json:
         told = {"import": report, "incomplete": taken.why_incomplete, "held_back": taken.why_held_back}
+        told |= {"dry_run": dry_run}
         print_json(told if fetched is None else {**told, "fetched": fetched})
         return
     counts = report.elements
@@ -122,10 +126,11 @@ def _show_taken(taken: Taken, as_json: bool) -> None:
         + ", ".join(f"{counts.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor", "visit"))
         + f", {counts.get('config', 0)} settings."
     )
-    click.echo(f"{report.applied.written} records written, {report.applied.already_held} were there already.")
+    would = "would be " if dry_run else ""
+    click.echo(f"{report.applied.written} records {would}written, {report.applied.already_held} were there already.")
     deleted = report.deleted + (fetched.deleted if fetched is not None else 0)
     if deleted:
-        click.echo(f"{deleted} records deleted, which the server has no more.")
+        click.echo(f"{deleted} records {would}deleted, which the server has no more.")
     if fetched is not None:
         click.echo(
             f"{fetched.files} room files ({fetched.bytes:,} bytes) and {fetched.banners} system messages fetched, "
@@ -133,13 +138,24 @@ def _show_taken(taken: Taken, as_json: bool) -> None:
         )
     refused = report.refused + (fetched.refused if fetched is not None else [])
     notices = report.notices + (fetched.notices if fetched is not None else [])
-    for title, lines in (("Refused", refused), ("Noticed", notices)):
-        if lines:
-            click.echo(f"{title} ({len(lines)}):")
-            for line in lines[:SHOWN_NOTICES]:
-                click.echo(f"  {line}")
-            if len(lines) > SHOWN_NOTICES:
-                click.echo(f"  ... and {len(lines) - SHOWN_NOTICES} more; --json lists them all")
+    held = [one.what for one in taken.gone if one.held]
+    goes = [one.what for one in taken.gone if dry_run and not one.held]
+    for title, lines in (
+        ("Refused", refused), ("Noticed", notices), ("Would be deleted", goes), ("Held back", held)
+    ):  # fmt: skip
+        _show_lines(title, lines)
+    if dry_run:
+        click.echo("Nothing was written.")
+
+
+def _show_lines(title: str, lines: list[str]) -> None:
+    """Print the first of some lines, if there are any."""
+    if lines:
+        click.echo(f"{title} ({len(lines)}):")
+        for line in lines[:SHOWN_NOTICES]:
+            click.echo(f"  {line}")
+        if len(lines) > SHOWN_NOTICES:
+            click.echo(f"  ... and {len(lines) - SHOWN_NOTICES} more; --json lists them all")
 
 
 def _end(taken: Taken, accepted: bool) -> None:
@@ -171,6 +187,7 @@ def _end(taken: Taken, accepted: bool) -> None:
 @accept_incomplete_option
 @accept_older_option
 @accept_deletions_option
+@dry_run_option
 @click.option("--wait", default=SINGLE_USER_WAIT_S, show_default=True, help="Seconds that users get to finish.")
 @json_option
 @click.pass_obj
@@ -184,6 +201,7 @@ def bootstrap(
     accept_incomplete: bool,
     accept_older: bool,
     accept_deletions: bool,
+    dry_run: bool,
     wait: int,
     as_json: bool,
 ) -> None:
@@ -198,9 +216,12 @@ def bootstrap(
     scheme, _, rest = url.partition("://")
     if scheme == "citadel":
         door = _door(config, parse_server_place(url), password_file, server_dir)
-        taken = _from_citadel(config, door, merge, Accepted(accept_older, accept_deletions, accept_incomplete), as_json)
-        _show_taken(taken, as_json)
+        accepted = Accepted(accept_older, accept_deletions, accept_incomplete)
+        taken = _from_citadel(config, door, merge, accepted, dry_run, as_json)
+        _show_taken(taken, dry_run, as_json)
         _end(taken, accept_incomplete)
+    elif dry_run:
+        raise click.UsageError("--dry-run is for citadel://; 'ctdlmirror verify PEER' compares with another node")
     elif scheme == "mirror":
         peer = _find_peer(config, parse_address(rest.rstrip("/"), url))
         _from_mirror(config, peer, online, merge, wait, as_json)
@@ -241,14 +262,14 @@ def _door(config: Config, place: ServerPlace, password_file: Path | None, server
     return Door(where, user, ask_password(user, password_file) if user else "", server)
 
 
-def _from_citadel(config: Config, door: Door, merge: bool, accepted: Accepted, as_json: bool) -> Taken:
+def _from_citadel(config: Config, door: Door, merge: bool, accepted: Accepted, dry_run: bool, as_json: bool) -> Taken:
     titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
     store = open_store(config.directory, config.node, config.store.url, Options("ctdlmirror bootstrap"))
     try:
         guard_clock(store, config)
         with Meters(as_json) as meters:
             return copy_server(
-                store,
+                Rehearsal(store) if dry_run else store,
                 door.place,
                 door.user,
                 door.password,

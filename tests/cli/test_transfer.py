@@ -75,9 +75,34 @@ def test_deletions_that_are_held_back_end_with_11_until_they_are_accepted(
     told = json.loads(empty.run("import", file, "--json", code=11).stdout)
     assert told["held_back"] == "the server has no more 18 of 20 of messages/alpha:1"
     assert told["import"]["held"] == [{"collection": "messages/alpha:1", "gone": 18, "told": 20}]
+    assert [one["held"] for one in told["import"]["gone"]] == [True] * 18
+    assert {one["what"] for one in told["import"]["gone"]} == held_back(result.stdout)
     accepted = empty.run("import", file, "--accept-deletions")
     assert "18 records deleted, which the server has no more.\n" in accepted.stdout
     assert empty.run("read", "Lobby").stdout.count("text") == 2
+
+
+def held_back(printed: str) -> set[str]:
+    """Return the lines below "Held back"."""
+    lines = printed.partition("Held back (18):\n")[2].splitlines()
+    return {line.strip() for line in lines[:18]}
+
+
+def test_a_dry_run_tells_what_would_be_written_deleted_and_held_back_and_writes_nothing(
+    empty: LocalNode, save: Callable[[bytes], str]
+) -> None:
+    many = small_export(",".join(map(str, range(10, 30))), count=20)
+    assert "would be written" in empty.run("import", save(many), "--dry-run").stdout
+    assert json.loads(empty.run("status", "--json").stdout)["records"] == 0
+    empty.run("import", save(many))
+    file, shown = save(small_export()), empty.run("read", "Lobby").stdout
+    assert "Held back (18):\n  message " in empty.run("import", file, "--dry-run", code=11).stdout
+    told = empty.run("import", file, "--dry-run", "--accept-deletions").stdout
+    assert "0 records would be written" not in told
+    assert "18 records would be deleted, which the server has no more.\n" in told
+    assert told.endswith("Nothing was written.\n") and told.count(" in room Lobby\n") == 18
+    assert empty.run("read", "Lobby").stdout == shown
+    assert json.loads(empty.run("import", file, "--dry-run", "--json", code=11).stdout)["dry_run"] is True
 
 
 def test_confirmed_lines_of_ignet_begin_where_their_server_had_got_to(
@@ -98,11 +123,19 @@ def test_a_server_on_this_machine_is_copied_by_its_directory_and_files_that_it_d
         listening.bind(str(tmp_path / ADMIN_SOCKET))
         listening.listen(1)
         accept_one(listening, recording)
+        tried = empty.run("bootstrap", f"citadel://{tmp_path}", "--dry-run", code=9)
+        assert "Server alpha: 81 messages" in tried.stdout and "Nothing was written.\n" in tried.stdout
+        assert json.loads(empty.run("status", "--json").stdout)["records"] == 0
+        accept_one(listening, recording)
         result = empty.run("bootstrap", f"citadel://{tmp_path}", code=9)
         assert "Server alpha: 81 messages" in result.stdout
         assert result.stderr.splitlines()[-1].startswith("INCOMPLETE: 2 room files")
         accept_one(listening, recording)
         empty.run("bootstrap", f"citadel://{tmp_path}", "--accept-incomplete")
+
+
+def test_a_dry_run_of_a_copy_from_a_node_is_wrong_usage(empty: LocalNode) -> None:
+    assert "'ctdlmirror verify PEER'" in empty.run("bootstrap", "mirror://127.0.0.1:1", "--dry-run", code=2).stderr
 
 
 def test_a_url_without_host_or_directory_is_refused(empty: LocalNode) -> None:
