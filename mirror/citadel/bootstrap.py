@@ -132,7 +132,9 @@ def copy_server(
         )
         report = importer.run(client.export(), fetch)
         tell(ServerStage.FILES, 0)
-        fetched = fetch_leftovers(client, store, report.node, importer.file_rooms, directory, verdict=accepted.verdict)
+        fetched = fetch_leftovers(
+            client, store, report.node, importer.file_rooms, directory, decision=accepted.decision
+        )
         tell(ServerStage.FILES, fetched.bytes)
         client.quit()
     finally:

@@ -19,7 +19,7 @@ from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
 from mirror.citadel.leftovers import fetch_leftovers
-from mirror.citadel.look import HeldBack, Remembered, Verdict, place_of, remembered
+from mirror.citadel.look import UNDECIDED, Decision, HeldBack, Remembered, Verdict, place_of, remembered
 from mirror.citadel.pace import Pace
 from mirror.citadel.posted import Known
 from mirror.citadel.rehearsal import Rehearsal
@@ -110,7 +110,7 @@ class Following:
         self._settings = settings
         self._sleep, self._clock, self._now = sleep, clock, now
         self._export, self._files = Pace(settings.export_s), Pace(settings.sweep_s)
-        self._verdict = Verdict.HOLD
+        self._decision = UNDECIDED
         self._known: Known | None = None
         self._looks: RoomLooks | None = None
         self._given_way = 0
@@ -137,7 +137,7 @@ class Following:
             client.channel.close()
 
     def approve(self) -> None:
-        """Have what is held back be deleted."""
+        """Have what is held back be deleted: what was told of it, and no more."""
         self._decide(Verdict.DELETE)
 
     def refuse(self) -> None:
@@ -145,7 +145,7 @@ class Following:
         self._decide(Verdict.KEEP)
 
     def _decide(self, verdict: Verdict) -> None:
-        self._verdict = verdict
+        self._decision = Decision(verdict, {one.collection: one.gone for one in self.state.held})
         self._export.wanted = self._export.at_once = True
 
     def _recognise(self, client: CitadelClient, asked: Asked) -> None:
@@ -211,17 +211,18 @@ class Following:
 
     def _look_at_all(self, client: CitadelClient, asked: Asked) -> None:
         """Take over all that the server has, by its export."""
-        began, exported, verdict = self._clock(), self._now(), self._verdict
-        deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
-        taken = self._take_all(client, Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired))
-        if self._verdict is verdict:
-            self._verdict = Verdict.HOLD
+        began, exported, decision = self._clock(), self._now(), self._decision
+        deletions, keep = decision.verdict is Verdict.DELETE, decision.verdict is Verdict.KEEP
+        accepted = Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, of=decision.of)
+        taken = self._take_all(client, accepted)
+        if self._decision is decision:
+            self._decision = UNDECIDED
         assert taken.known is not None
         self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, self._keeps_expired)
         asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
         self._note(taken, exported)
         self._export.asked(began, self._clock(), taken.blocked_s)
-        self._export.at_once = self._verdict is not Verdict.HOLD  # somebody decided meanwhile
+        self._export.at_once = self._decision is not UNDECIDED  # somebody decided meanwhile
         self._files.asked(began, self._clock())
 
     def _take_all(self, client: CitadelClient, accepted: Accepted) -> Taken:

@@ -8,7 +8,7 @@ import msgspec
 
 from mirror.citadel.banners import read_banners
 from mirror.citadel.client import CitadelClient, RoomFile
-from mirror.citadel.look import Gone, HeldBack, Look, Verdict
+from mirror.citadel.look import UNDECIDED, Decision, Gone, HeldBack, Look
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, numbered_key, seconds_stamp, stamp_in_time
 from mirror.formats.told_text import tells
 from mirror.model.applied import Applied
@@ -80,11 +80,11 @@ def fetch_leftovers(
     rooms: Iterable[FileRoom],
     directory: Path | None = None,
     *,
-    verdict: Verdict = Verdict.HOLD,
+    decision: Decision = UNDECIDED,
 ) -> Fetched:
     """Fetch files and system messages that are new or changed, and delete those that are gone.
 
-    ``directory`` is the server's own on this machine, where that is known; ``verdict`` is what is done about very many
+    ``directory`` is the server's own on this machine, where that is known; ``decision`` is what is done about very many
     deletions at once.  What one room refuses stops nothing else.
     """
     fetched = Fetched()
@@ -97,7 +97,7 @@ def fetch_leftovers(
     if _fetch_banners(client, store, look, directory, fetched):
         listed.add(BANNERS)
     look.flush()
-    look.delete_missing_of(listed, verdict)
+    look.delete_missing_of(listed, decision)
     look.end(not fetched.refused)
     fetched.applied, fetched.deleted, fetched.held, fetched.gone = look.applied, look.deleted, look.held, look.gone
     look.close()

@@ -98,6 +98,24 @@ class Verdict(enum.Enum):
     KEEP = "they stay, as the mirror's own"
 
 
+class Decision(NamedTuple):
+    """What somebody decided about such deletions: of these collections up to so many, of all where none is named.
+
+    What is gone since then, besides what was decided about, waits.
+    """
+
+    verdict: Verdict = Verdict.HOLD
+    of: Mapping[str, int] | None = None
+
+    def about(self, collection: str, missing: int) -> Verdict:
+        """Return what is done where so many are missing of a collection."""
+        told = self.of is None or missing <= self.of.get(collection, 0)
+        return self.verdict if told else Verdict.HOLD
+
+
+UNDECIDED = Decision()
+
+
 class Expiry(NamedTuple):
     """What of a server's messages may have been thrown away by itself: policies by collections, and the time there.
 
@@ -307,16 +325,16 @@ class Look:
         """Say of things that they are none of ours, whether or not the server has them: they may always go."""
         self._unwanted |= {(collection, one) for one in foreign}
 
-    def delete_missing(self, listed: Allows, verdict: Verdict = Verdict.HOLD, expiry: Expiry = NOTHING_EXPIRES) -> None:
+    def delete_missing(self, listed: Allows, decision: Decision = UNDECIDED, expiry: Expiry = NOTHING_EXPIRES) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
-        What was in a room that is gone goes with it, listed or not, and before it.  ``verdict`` is what is done where
+        What was in a room that is gone goes with it, listed or not, and before it.  ``decision`` is what is done where
         it is too much; what has expired is not counted.
         """
         if self._first:
             return
         missing = self._missing_rooms() if listed(ROOMS) else set()
-        of_rooms = self._judge(ROOMS, verdict) if missing else verdict
+        of_rooms = self._judge(ROOMS, decision) if missing else Verdict.HOLD
 
         def may_go(collection: str) -> bool:
             return (
@@ -332,21 +350,21 @@ class Look:
                 self._deal_with(collection, of_rooms)
             else:
                 self._expire(collection, expiry)
-                self._deal_with(collection, self._judge(collection, verdict))
+                self._deal_with(collection, self._judge(collection, decision))
         if missing:
             self._deal_with(ROOMS, of_rooms)
 
-    def delete_missing_of(self, collections: Iterable[str], verdict: Verdict = Verdict.HOLD) -> None:
+    def delete_missing_of(self, collections: Iterable[str], decision: Decision = UNDECIDED) -> None:
         """Delete what the server has no more of single collections, each of which was listed as a whole."""
         for collection in sorted(collections):
             if self._find_missing(self._told_of(collection)):
-                self._deal_with(collection, self._judge(collection, verdict))
+                self._deal_with(collection, self._judge(collection, decision))
 
     def _missing_rooms(self) -> set[str]:
         self._find_missing(self._told_of(ROOMS))
         return set(self._missing(ROOMS))
 
-    def _judge(self, collection: str, verdict: Verdict) -> Verdict:
+    def _judge(self, collection: str, decision: Decision) -> Verdict:
         """Return what is done about what is missing of a collection, and note what waits."""
         missing, named = 0, MAX_NAMED - len(self.gone)
         records: list[Record] = []
@@ -357,7 +375,7 @@ class Look:
         told = self._store.read(lambda reader: reader.status_count(self.place, collection))
         if not held_back(missing, told):
             verdict = Verdict.DELETE
-        elif verdict is Verdict.HOLD:
+        elif (verdict := decision.about(collection, missing)) is Verdict.HOLD:
             self.held.append(HeldBack(collection, missing, told))
         if verdict is not Verdict.KEEP:
             self._name_gone(records, verdict is Verdict.HOLD)

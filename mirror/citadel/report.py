@@ -1,10 +1,11 @@
 """What an import is told to accept, and what it tells: what it read, wrote and deleted, and what was not right."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.look import Gone, HeldBack, Verdict
+from mirror.citadel.look import Decision, Gone, HeldBack, Verdict
 from mirror.model.applied import Applied
 
 MAX_NOTICES = 1000
@@ -23,12 +24,14 @@ class Accepted(NamedTuple):
     incomplete: bool = False
     keep: bool = False
     keep_expired: bool = False
+    of: Mapping[str, int] | None = None
+    """Deletions and what is kept are of these collections alone, and so many of each; of all where none is named."""
 
     @property
-    def verdict(self) -> Verdict:
+    def decision(self) -> Decision:
         """What is done about very many deletions at once."""
         kept = Verdict.KEEP if self.keep else Verdict.HOLD
-        return Verdict.DELETE if self.deletions else kept
+        return Decision(Verdict.DELETE if self.deletions else kept, self.of)
 
 
 NOTHING_ACCEPTED = Accepted()

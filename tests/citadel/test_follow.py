@@ -519,6 +519,32 @@ def test_what_the_server_throws_away_by_itself_is_followed_or_kept_and_never_hel
         assert "talk 29" not in texts(store, TALK) and "new" in texts(store, TALK)
 
 
+def test_what_is_gone_since_it_was_decided_waits_for_itself(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    for text in range(20):
+        server.post(1, f"lobby {text}")
+        server.post(2, f"talk {text}")
+    store = make_store("m")
+    follower = Follower(store, directory)
+    following = follower.following
+
+    def story() -> Story:
+        server.lists[2] = server.lists[2][:2]
+        server.touch(2)
+        yield
+        assert following.state.held == [HeldBack(TALK, 18, 20)]
+        following.approve()
+        server.lists[1] = []
+        server.touch(1)
+        yield
+        assert len(texts(store, TALK)) == 2
+        assert following.state.held == [HeldBack(LOBBY, 23, 23)]
+        assert len(texts(store)) == 23
+
+    follower.tell(story())
+
+
 def test_only_rooms_of_the_patterns_are_followed_and_others_stay_as_they_were(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:

@@ -11,7 +11,7 @@ from recorded_server import Recording
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.importer import Importer
 from mirror.citadel.leftovers import Fetched, FileRoom, fetch_leftovers
-from mirror.citadel.look import HeldBack, Verdict
+from mirror.citadel.look import Decision, HeldBack, Verdict
 from mirror.peer.channel import Channel
 from mirror.store.sqlite.store import SqliteStore
 
@@ -35,7 +35,7 @@ def store(make_store: Make, server: Server) -> SqliteStore:
     return store
 
 
-def again(store: SqliteStore, server: Server, **options: Verdict) -> Fetched:
+def again(store: SqliteStore, server: Server, **options: Decision) -> Fetched:
     client = CitadelClient(server())
     fetched = fetch_leftovers(client, store, "alpha", ROOMS, **options)
     client.quit()
@@ -122,4 +122,4 @@ def test_very_many_files_that_are_gone_wait(store: SqliteStore, server: Server, 
     without(recording, b"file ")
     assert again(store, server).held == [HeldBack(FILES, 12, 14)]
     assert len(names(store)) == 14
-    assert again(store, server, verdict=Verdict.DELETE).deleted == 12
+    assert again(store, server, decision=Decision(Verdict.DELETE)).deleted == 12
