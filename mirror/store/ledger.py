@@ -360,12 +360,14 @@ class Ledger(Tables):
         aside += [self._set(source, one) for one in unfit]
         signs = [pair for pair in fit if source.mirror and pair[0].collection == NODES]
         others = [pair for pair in fit if pair[0].collection != NODES] if signs else fit
-        applied = self._admit_fit(source, others, aside)
+        kept = self.has_aside(source.peer)
+        applied = self._admit_fit(source, others, aside, kept)
         # Whoever has a node's sign of life has all that it had: none is taken while of this peer anything is lacking.
-        if any(one.unfit.collection != NODES for one in aside) or self.lacking(source.peer):
+        if any(one.unfit.collection != NODES for one in aside) or (kept and self.lacking(source.peer)):
             aside += [self._set(source, cannot(record, _SIGNS)) for record, _ in signs]
         elif source.mirror:
-            applied += self._admit_fit(source, self._signs_kept_aside(source) + signs, aside)
+            waited = self._signs_kept_aside(source) if kept else []
+            applied += self._admit_fit(source, waited + signs, aside, kept)
         self._set_aside(source, aside)
         return applied
 
@@ -395,8 +397,13 @@ class Ledger(Tables):
         found = [sort_out(one.unfit.data) for one in self.signs_aside(source.peer)]
         return [(one, record_crc(one)) for one in found if isinstance(one, Record) and one.stamp <= self.clock.limit()]
 
-    def _admit_fit(self, source: Source, fit: list[Added], aside: list[Aside]) -> Applied:
-        """Merge records; those on which merging fails are added to ``aside``."""
+    def _admit_fit(self, source: Source, fit: list[Added], aside: list[Aside], kept: bool) -> Applied:
+        """Merge records; those on which merging fails are added to ``aside``.
+
+        ``kept`` tells whether anything of the peer is set aside already: what is taken now is kept there no more.
+        """
+        if not fit:
+            return Applied()
         try:
             applied = self.attempt(lambda: self._apply_of(source, fit))
             taken = [record for record, _ in fit]
@@ -408,12 +415,16 @@ class Ledger(Tables):
                     taken.append(record)
                 except BadRecord as error:
                     aside.append(self._set(source, cannot(record, str(error))))
+        if kept:
+            self._take_from_aside(source, taken)
+        return applied
+
+    def _take_from_aside(self, source: Source, taken: Sequence[Record]) -> None:
         keys: defaultdict[str, list[str]] = defaultdict(list)
         for record in taken:
             keys[record.collection].append(record.key)
         for collection, of_it in keys.items():
             self.take_aside(source.peer, collection, of_it)
-        return applied
 
     def _apply_of(self, source: Source, pairs: Sequence[Added]) -> Applied:
         records = [record for record, _ in pairs]

@@ -149,6 +149,10 @@ class Tables(Reader, Protocol):
         """Keep a record of a peer apart, in place of what was kept of its key before."""
         ...
 
+    def has_aside(self, peer: str) -> bool:
+        """Tell whether anything of a peer is kept apart."""
+        ...
+
     def take_aside(self, peer: str, collection: str, keys: Iterable[str]) -> None:
         """Keep records of a peer apart no more."""
         ...

@@ -297,6 +297,10 @@ class SqliteWriter(SqliteReader, Repairing, Renewing):
             (one.peer, collection, key, stamp, signed(crc), data, reason, one.noticed_ms, one.due_ms, one.mirror),
         )
 
+    def has_aside(self, peer: str) -> bool:
+        """Tell whether anything of a peer is kept apart."""
+        return self.connection.execute("SELECT 1 FROM aside WHERE peer = ? LIMIT 1", (peer,)).fetchone() is not None
+
     def take_aside(self, peer: str, collection: str, keys: Iterable[str]) -> None:
         """Keep records of a peer apart no more."""
         self.connection.execute(
