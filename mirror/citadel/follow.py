@@ -28,6 +28,8 @@ from mirror.citadel.rooms import Listing, RoomLooks
 from mirror.formats.server_own import Use
 from mirror.store.base import Store
 
+MAX_TOLD = 100
+"""Lines of a sort that a state has at most."""
 YIELD_EVERY = 64 * 1024
 """Bytes of an export after which others have their turn."""
 
@@ -73,6 +75,10 @@ class FollowState(msgspec.Struct):
     """Deletions that wait for ``approve`` or ``refuse``."""
     another: str = ""
     """Why it was taken for another server than the one before, when that last happened; nothing where it never did."""
+    waiting: list[str] = []
+    """In words, what they would delete; of very much the first."""
+    noticed: list[str] = []
+    """What was not quite as it should be in what the server says, as marks that it cut; of very much the first."""
     incomplete: str = ""
     """Why what was taken over is not all that the server has; nothing where it is."""
     written: int = 0
@@ -273,6 +279,8 @@ class Following:
         self.state.written += taken.report.applied.written + (fetched.applied.written if fetched else 0)
         self.state.deleted += taken.report.deleted + (fetched.deleted if fetched else 0)
         self.state.held = taken.report.held + (fetched.held if fetched else [])
+        self.state.waiting = [one.what for one in taken.gone if one.held][:MAX_TOLD]
+        self.state.noticed = (taken.report.notices + (fetched.notices if fetched else []))[:MAX_TOLD]
         self.state.incomplete = taken.why_incomplete
         self.state.phase = "held" if self.state.held else "following"
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -33,6 +34,9 @@ from mirror.config import (
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus, ClaimStatus, RehearsalStatus
+
+SHOWN = 20
+"""Lines of a sort that are printed."""
 
 
 class PlaceGroup(click.Group):
@@ -159,9 +163,17 @@ def _show_rehearsal(told: RehearsalStatus, as_json: bool) -> None:
     click.echo(f"Would write {told.written} records, delete {told.deleted}; {told.already_held} are here already.")
     for held in told.held:
         click.echo(f"Would hold back: {held.gone} of {held.told} of {held.collection} are gone there.")
+    _show_lines("gone there", told.gone)
     if told.incomplete:
         click.echo(f"INCOMPLETE: {told.incomplete}")
     click.echo("Nothing was written, and nothing is attached.")
+
+
+def _show_lines(title: str, lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN]:
+        click.echo(f"    {title}: {line}")
+    if len(lines) > SHOWN:
+        click.echo("    ... and more; --json lists the first hundred")
 
 
 # -- looking ------------------------------------------------------------------------------------------
@@ -228,6 +240,8 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
     click.echo(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):
         click.echo(f"  {line}")
+    _show_lines("waits", one.waiting)
+    _show_lines("noticed", one.noticed)
     if one.another:
         click.echo(f"  paired anew when it was met last as another server than before: {one.another}")
     for line in one.notes:

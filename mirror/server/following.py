@@ -7,7 +7,7 @@ import gevent
 
 from mirror.addresses import ServerPlace
 from mirror.citadel.door import ask_name, blind_spots
-from mirror.citadel.follow import Following, Settings, dry_run
+from mirror.citadel.follow import MAX_TOLD, Following, Settings, dry_run
 from mirror.citadel.look import HeldBack
 from mirror.config import Attachment
 from mirror.model.applied import Applied
@@ -38,6 +38,7 @@ def tell_rehearsal(store: Store, place: ServerPlace, password: str, rooms: Seque
         deleted=report.deleted + (fetched.deleted if fetched is not None else 0),
         held=_held(report.held + (fetched.held if fetched is not None else [])),
         incomplete=taken.why_incomplete,
+        gone=[one.what for one in taken.gone][:MAX_TOLD],
     )
 
 
@@ -79,7 +80,7 @@ class ServerFollower:
         status.server = state.node
         status.connected, status.looked, status.behind = state.connected, state.last_look, state.behind
         status.exported = state.exported
-        status.held = _held(state.held)
+        status.held, status.waiting, status.noticed = _held(state.held), state.waiting, state.noticed
         status.incomplete = state.incomplete
         status.written, status.deleted = state.written, state.deleted
         status.looks, status.exports, status.commands = state.looks, state.exports, state.commands

@@ -74,6 +74,10 @@ class AttachmentStatus(msgspec.Struct):
     behind: bool = False
     """Whether something is known to have changed there that is not here yet."""
     held: list[HeldStatus] = []
+    waiting: list[str] = []
+    """In words, what these deletions would delete; of very much the first."""
+    noticed: list[str] = []
+    """What was not quite as it should be in what the server says, as marks that it cut; of very much the first."""
     incomplete: str = ""
     """Why what is here is not all that can be seen; nothing where it is."""
     another: str = ""
@@ -98,6 +102,8 @@ class RehearsalStatus(msgspec.Struct):
     deleted: int
     held: list[HeldStatus]
     incomplete: str
+    gone: list[str] = []
+    """In words, what would be deleted or held back; of very much the first."""
 
 
 class ClaimStatus(msgspec.Struct):

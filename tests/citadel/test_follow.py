@@ -534,6 +534,7 @@ def test_what_is_gone_since_it_was_decided_waits_for_itself(
         server.touch(2)
         yield
         assert following.state.held == [HeldBack(TALK, 18, 20)]
+        assert len(following.state.waiting) == 18 and all("in room Talk" in line for line in following.state.waiting)
         following.approve()
         server.lists[1] = []
         server.touch(1)
