@@ -6,14 +6,14 @@ start, and crashes at any moment.  When they are gone all honest nodes become eq
 wrote is there, no bound was broken and no store is damaged.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from mirror.model.errors import MirrorError
 from mirror.model.keys import split_key
 from mirror.model.kinds import NODES
-from mirror.model.record import Record, created
+from mirror.model.record import Record, covers, created
 from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.simulation.ending import everything, holdings, note_conflicts
 from mirror.simulation.garbage import DAY_MS, Garbage
@@ -50,6 +50,8 @@ TROUBLE_MS = 6_000
 HEALING_MS = 150_000
 """How long the honest nodes have to become equal once the others are gone (virtual milliseconds)."""
 LOOK_MS = 2_000
+BESIDE_MS = 30_000
+"""How long what an honest node writes may take to the others while hostile ones are at work (virtual milliseconds)."""
 KEEPING = Keeping(100 * TROUBLE_MS, 2_000, 2_000)
 SHARED, TAKEN = "1", "2"
 """The room that is shared with the honest partner as well, and the one that is shared with the hostile one alone."""
@@ -92,6 +94,8 @@ class HostileSchedule:
             for node in stage.nodes:
                 node.ask = ask_over(stage.network, node)
         self.failing = self.by_name.get(failing)
+        self.doubting: SimulatedNode | None = None
+        """Whose clock is wrong and held against what others saw, as long as nobody believes it."""
         self.sharing = Sharing(stage, KEEPING, ShareUsers(stage), 1500, _peers_of, self._share_link)
         self.here = True
         """Whether the hostile parties are there still."""
@@ -101,6 +105,8 @@ class HostileSchedule:
         """Run it to its end."""
         self._begin()
         self.stage.world.run(START_MS + TROUBLE_MS)
+        if {*self.parties} <= {self._mirror, self._partner, self._garbage_users}:
+            self._replicate_beside_them()
         self._leave()
         self._settle()
         self._judge()
@@ -215,8 +221,10 @@ class HostileSchedule:
         """One node's clock is days off: from its first start, or since it was last down."""
         chance, stage = self.stage.chance, self.stage
         node = chance.choice(stage.nodes)
+        has_written = bool(node.store.peek(lambda reader: reader.committed_ms()))
         node.crash()
         node.guarded = chance.random() < 0.7
+        self.doubting = node if node.guarded and has_written else None
         node.offset = chance.choice((-3 * DAY_MS, 3 * DAY_MS, 400 * DAY_MS, 600_000, 2 * MAX_AHEAD_MS))
         self._bring_up(node)
         if chance.random() < 0.3:
@@ -227,6 +235,7 @@ class HostileSchedule:
         self.stage.world.sleep(self.stage.chance.randint(500, 3000))
         if node.up and node.guard is not None:
             node.guard.accept()
+            self.doubting = None
 
     def _twin(self) -> None:
         """A machine is copied, and the copy runs beside it; sometimes the one that was copied is away for a while."""
@@ -308,10 +317,33 @@ class HostileSchedule:
 
     # -- the end ----------------------------------------------------------------------------------
 
+    def _replicate_beside_them(self) -> None:
+        """Where just hostile parties are at work, what honest nodes write reaches the others while those are there."""
+        made = [self._write_something(node) for node in self.stage.nodes]
+        deadline = self.stage.world.now + BESIDE_MS
+        while (missing := [*self._missing(made)]) and self.stage.world.now < deadline:
+            self.stage.world.run(self.stage.world.now + LOOK_MS // 2)
+        for what in missing:
+            self.stage.problem(f"{what} while others send what they like")
+
+    def _missing(self, made: Sequence[Sequence[Record]]) -> Iterator[str]:
+        """Yield to whom what was written at a node has not come: of a partner's that is what is in the shared room."""
+        for writer, records in zip(self.stage.nodes, made, strict=True):
+            for reader in self.stage.nodes:
+                same = server_of(writer.name) == server_of(reader.name)
+                for record in records if same else records[1:]:
+                    collection = record.collection.replace(f"/{server_of(writer.name)}:", f"/{server_of(reader.name)}:")
+                    held = reader.store.peek(lambda one: one.get(collection, record.key))  # noqa: B023
+                    if held is None or not (
+                        covers(held, record) or (held.era, held.version) > (record.era, record.version)
+                    ):
+                        yield f"what {writer.name} wrote as {collection} {record.key} does not come to {reader.name}"
+
     def _leave(self) -> None:
         """The hostile parties go; administrators set clocks, have disks mended, and remove who was hostile."""
         stage = self.stage
         self._check_clocks()
+        self._check_doubts()
         self.here = stage.troubled = False
         stage.network.heal()
         for twin in self.twins:
@@ -351,6 +383,14 @@ class HostileSchedule:
                 if node.up and stamp_ms(node.store.clock.last) > self.stage.world.now:
                     self.stage.problem(f"{node.name}: its clock was moved ahead")
 
+    def _check_doubts(self) -> None:
+        """A node whose clock is days off writes nothing by it before somebody believes it."""
+        node = self.doubting
+        if node is not None and node.offset >= DAY_MS and node.up:
+            ahead = node.store.peek(lambda reader: reader.count_ahead(make_stamp(self.stage.world.now + DAY_MS // 2)))
+            if ahead:
+                self.stage.problem(f"{node.name} wrote by a clock that is days off: {ahead}")
+
     def _settle(self) -> None:
         """Let all exchange until they are equal; in the middle each honest node takes a write."""
         stage = self.stage
@@ -370,13 +410,15 @@ class HostileSchedule:
                     self._write_something(node)
         stage.outcome.problems += self._unequal()
 
-    def _write_something(self, node: SimulatedNode) -> None:
+    def _write_something(self, node: SimulatedNode) -> tuple[Record, Record]:
+        """Have a node write something of its own, and something in the room that is shared with the partner."""
         collection = f"files/{room_key(server_of(node.name), SHARED)}"
         made = node.store.write(lambda writer: writer.set_fields("config", "probe", {node.name: "here"}))
         room = node.store.write(lambda writer: writer.store_body(_probe(collection, node.name), b"here"))
         put = node.store.write(lambda writer: writer.put(room))
         for record in (made, put):
             self.stage.ledger.acknowledged(node.name, self.stage.world.now, Deed(record))
+        return made, put
 
     def _unequal(self) -> Iterator[str]:
         """Yield in what the honest nodes differ."""

@@ -52,7 +52,8 @@ class Link:
         exchange = self._make_exchange()
         while True:
             self._stage.world.sleep(self._stage.chance.randint(50, 1500))
-            work = Round(exchange, self._pushing, recent=self._node.recent[self._peer.name])
+            recent = self._node.recent[self._peer.name]
+            work = Round(exchange, self._pushing, recent=recent, wait=self._wait)
             try:
                 self._connected(work, alive)
             except ENDS:
@@ -70,6 +71,9 @@ class Link:
         if work.pushing:
             workers.append(partial(self._push, work, epoch))
         self._stage.world.together(workers, alive, ENDS)
+
+    def _wait(self, error: StampAhead) -> None:
+        self._stage.world.sleep(error.wait_ms)
 
     def _dial(self) -> SimulatedRemote:
         remote, leave = connect(self._stage.network, self._node, self._peer)

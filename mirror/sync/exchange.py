@@ -12,7 +12,7 @@ from mirror.model.nodes import horizon_of
 from mirror.store.base import Store, StoredCursor, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
 from mirror.sync.copying import CopyKind, begin_copy, end_copy, unfinished
-from mirror.sync.pull import PULL, PUSH, apply_page
+from mirror.sync.pull import PULL, PUSH, Wait, apply_page, refuse_to_wait
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled, reconcile
 from mirror.sync.remote import Remote, StaleCursor
@@ -114,12 +114,12 @@ class MirrorExchange(Cursors):
         self._horizon = None if absence else absence.horizon
         return bool(absence)
 
-    def reconcile(self, remote: Remote, pushing: bool) -> Reconciled:
+    def reconcile(self, remote: Remote, pushing: bool, wait: Wait = refuse_to_wait) -> Reconciled:
         """Compare everything shared and exchange what differs."""
         self._horizon = None
         while True:
             try:
-                return reconcile(self._store, remote, self._peer, push=pushing, scope=self._scope)
+                return reconcile(self._store, remote, self._peer, push=pushing, scope=self._scope, wait=wait)
             except HorizonMoved:
                 continue  # with what was taken so far there is less to do
 

@@ -1,10 +1,10 @@
 """Taking in what the other side has: pages of records, contents first, cursors with them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mirror.model.applied import Applied
-from mirror.model.errors import BadContent
+from mirror.model.errors import BadContent, StampAhead
 from mirror.model.judge import cannot
 from mirror.model.record import Record
 from mirror.store.base import PULL, PUSH, Reader, Source, Store, StoredCursor, Writer
@@ -14,12 +14,41 @@ from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
 from mirror.wire.values import ContentPart, Page
 
-__all__ = ["PULL", "PUSH", "apply_page", "contents_of", "fetch_contents", "lacking", "store_parts", "without_contents"]
+__all__ = [
+    "PULL",
+    "PUSH",
+    "Wait",
+    "apply_page",
+    "contents_of",
+    "fetch_contents",
+    "in_time",
+    "lacking",
+    "refuse_to_wait",
+    "store_parts",
+    "without_contents",
+]
 GROUP_BYTES = 4 * 1024 * 1024
 """Bytes of contents that are stored in one transaction, give or take a part."""
 
+T = TypeVar("T")
+Wait = Callable[[StampAhead], None]
+"""Returns once a stamp may be taken that cannot be taken yet; or raises what it was told, where nobody waits."""
 Progress = Callable[[int, int], None]
 """Told (records, bytes) as they are stored."""
+
+
+def refuse_to_wait(error: StampAhead) -> None:
+    """Wait for nothing: who drives the exchange begins again later."""
+    raise error
+
+
+def in_time(step: Callable[[], T], wait: Wait) -> T:
+    """Take something in once its stamps may be taken; what is far ahead is set aside and holds nothing up."""
+    while True:
+        try:
+            return step()
+        except StampAhead as error:
+            wait(error)
 
 
 def contents_of(records: Iterable[Record]) -> list[ContentRequest]:

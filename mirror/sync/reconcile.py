@@ -25,7 +25,7 @@ from mirror.sync.absence import (
 )
 from mirror.sync.copying import end_copy
 from mirror.sync.listing import Difference, find_difference
-from mirror.sync.pull import PULL, PUSH, Progress, apply_page, fetch_contents
+from mirror.sync.pull import PULL, PUSH, Progress, Wait, apply_page, fetch_contents, in_time, refuse_to_wait
 from mirror.sync.push import push_page
 from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder
@@ -64,6 +64,7 @@ def reconcile(
     push: bool = False,
     scope: Scope = EVERYTHING,
     progress: Progress | None = None,
+    wait: Wait = refuse_to_wait,
 ) -> Reconciled:
     """Make a store hold all that the other side has, and with ``push`` the other way round too.
 
@@ -84,6 +85,7 @@ def reconcile(
         before.sequence,
         set(),
         newest,
+        wait,
     )
     outcome = work.outcome
     outcome.absence = work.absence
@@ -128,6 +130,7 @@ class _Work(NamedTuple):
     """Collections and keys of what came from the other side, when it matters where records came from."""
     newest: Vector
     """Up to where the other side has what each origin wrote, and so have we once all was compared, not before."""
+    wait: Wait
 
     def settle(self, collection: str) -> None:
         """Find what differs in a collection and exchange it."""
@@ -206,7 +209,10 @@ class _Work(NamedTuple):
             self.compared.update((record.collection, record.key) for record in page.records)
 
     def _apply(self, page: Page, guard: Callable[[Any], None]) -> None:
-        self.outcome.pulled += apply_page(self.store, self.remote, page, self.peer, progress=self.progress, guard=guard)
+        def step() -> Applied:
+            return apply_page(self.store, self.remote, page, self.peer, progress=self.progress, guard=guard)
+
+        self.outcome.pulled += in_time(step, self.wait)
 
     def _offer(self, page: Page) -> None:
         self.outcome.pushed += push_page(self.store, self.remote, page, self.own.scope)

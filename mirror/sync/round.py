@@ -12,7 +12,7 @@ import msgspec
 from mirror.model.applied import Applied
 from mirror.model.errors import StampAhead
 from mirror.store.base import StoredCursor
-from mirror.sync.pull import PUSH
+from mirror.sync.pull import PUSH, Wait, in_time, refuse_to_wait
 from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote, StaleCursor
@@ -41,8 +41,8 @@ class Exchange(Protocol[AskedT]):
         """Tell whether the cursors that are kept are no good, so that all has to be compared first."""
         ...
 
-    def reconcile(self, remote: AskedT, pushing: bool) -> Reconciled:
-        """Compare what is shared, and exchange what differs."""
+    def reconcile(self, remote: AskedT, pushing: bool, wait: Wait = refuse_to_wait) -> Reconciled:
+        """Compare what is shared, and exchange what differs; what is a little ahead is waited for."""
         ...
 
     def pull_cursor(self, epoch: str) -> Cursor:
@@ -82,11 +82,6 @@ def _nothing() -> None:
     """Hold nothing up."""
 
 
-def _refuse_to_wait(error: StampAhead) -> None:
-    """Wait for nothing: who drives the round begins again later."""
-    raise error
-
-
 class Round(Generic[RemoteT]):
     """The steps of one connection to one peer: ``prepare`` once, then ``pull``, and ``push`` where that is asked for.
 
@@ -102,7 +97,7 @@ class Round(Generic[RemoteT]):
         counts: Counts | None = None,
         wait_open: Callable[[], None] = _nothing,
         reconciling: Callable[[], None] = _nothing,
-        wait: Callable[[StampAhead], None] = _refuse_to_wait,
+        wait: Wait = refuse_to_wait,
     ) -> None:
         """``recent`` is what the peer gave us lately, by whichever connection.
 
@@ -127,7 +122,7 @@ class Round(Generic[RemoteT]):
         """Compare all, whatever the cursors say."""
         self._reconciling()
         self._wait_open()
-        outcome = self.exchange.reconcile(remote, self.pushing)
+        outcome = self.exchange.reconcile(remote, self.pushing, self._wait_for)
         self.counts.pulled += outcome.pulled.written
         self.counts.pushed += outcome.pushed.written
         self.counts.conflicts += outcome.pulled.conflicts + outcome.refused
@@ -155,20 +150,15 @@ class Round(Generic[RemoteT]):
     def _take(self, page: Page, bodies: RemoteT) -> Applied:
         self._wait_open()
         self._recent.add(page.crcs)
-        applied = self._take_in_time(page, bodies)
+        applied = in_time(lambda: self.exchange.take(page, bodies), self._wait_for)
         self.counts.pulled += applied.written
         self.counts.conflicts += applied.conflicts
         return applied
 
-    def _take_in_time(self, page: Page, bodies: RemoteT) -> Applied:
-        """Take a page in, once its stamps may be; those that are far ahead are set aside and hold nothing up."""
-        while True:
-            try:
-                return self.exchange.take(page, bodies)
-            except StampAhead as error:
-                if not error.wait_ms:
-                    raise
-                self._wait(error)
+    def _wait_for(self, error: StampAhead) -> None:
+        if not error.wait_ms:
+            raise error
+        self._wait(error)
 
     def push(self, remote: RemoteT, epoch: str) -> bool:
         """Give the peer the next page of our feed, without what it gave us; tells whether more is there."""

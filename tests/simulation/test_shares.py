@@ -19,7 +19,7 @@ def test_what_the_rules_say_flows_and_nothing_else(first: int) -> None:
 
 def problems() -> list[str]:
     """Return what three schedules find, of which one at least has each kind of rule."""
-    return [problem for seed in (2, 3, 10) for problem in run_share_seed(seed).problems]
+    return [problem for seed in (2, 6, 7) for problem in run_share_seed(seed).problems]
 
 
 def test_a_node_that_shows_more_than_its_rules_say_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

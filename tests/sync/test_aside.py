@@ -324,6 +324,21 @@ def test_a_link_waits_and_goes_on(make_store: Make) -> None:
     assert names(b) == ["first", "soon"]
 
 
+def test_a_comparison_waits_and_goes_on(make_store: Make) -> None:
+    a, b = node(make_store, "a"), node(make_store, "b")
+    a.write(lambda writer: writer.put(Record("files/r", "k", 1, "x", 1, body=b"of a")))
+    wanted = ahead("soon", 60_000 + 5000)
+    force(a, wanted)
+    waited: list[int] = []
+
+    def wait(error: StampAhead) -> None:
+        waited.append(error.wait_ms)
+        Clock.now += error.wait_ms
+
+    Round(MirrorExchange(b, "a"), False, wait=wait).reconcile(Responder(a))
+    assert (waited, names(b)) == ([5000], ["k", "soon"])
+
+
 def test_of_a_peer_of_which_too_much_is_set_aside_nothing_more_is_taken(
     make_store: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

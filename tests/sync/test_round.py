@@ -8,6 +8,7 @@ from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.record import Record
 from mirror.store.base import StoredCursor
+from mirror.sync.pull import Wait, refuse_to_wait
 from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote, StaleCursor
@@ -34,7 +35,7 @@ class Scripted:
         self.steps.append("must?")
         return self.must
 
-    def reconcile(self, remote: object, pushing: bool) -> Reconciled:
+    def reconcile(self, remote: object, pushing: bool, wait: Wait = refuse_to_wait) -> Reconciled:
         self.steps.append("reconcile")
         return Reconciled(State("b", "e", 1, Digest(), None), pulled=Applied(3, 0, 1), pushed=Applied(2), refused=4)
 

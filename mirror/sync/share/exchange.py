@@ -9,7 +9,7 @@ from mirror.model.record import Record
 from mirror.store.base import Reader, Store, StoredCursor, Writer
 from mirror.sync.derived import Sums
 from mirror.sync.exchange import Cursors
-from mirror.sync.pull import PULL, PUSH
+from mirror.sync.pull import PULL, PUSH, Wait, refuse_to_wait
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote
@@ -97,7 +97,7 @@ class ShareExchange(Cursors):
         """Return the state of a pair when it was last compared, or an empty string."""
         return self.cursor(_join(pair.here.key)).epoch
 
-    def reconcile(self, remote: ShareRemote, pushing: bool) -> Reconciled:
+    def reconcile(self, remote: ShareRemote, pushing: bool, wait: Wait = refuse_to_wait) -> Reconciled:
         """Compare the shared rooms, all or just the new ones, and exchange what differs."""
         own = Responder(self._store, self._scope)
         before = self._store.read(lambda reader: reader.last_sequence())
@@ -115,6 +115,7 @@ class ShareExchange(Cursors):
             Reconciled(state),
             self._sums,
             self._tried,
+            wait,
         )
         for pair in self._pairs:
             known = self._known(pair)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from mirror.store.base import PAGE_RECORDS, Listing, Place, Store, Writer
 from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import Difference, Versions, find_difference
-from mirror.sync.pull import contents_of, store_parts
+from mirror.sync.pull import Wait, contents_of, in_time, store_parts
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote
@@ -94,6 +95,7 @@ class Settling(NamedTuple):
     outcome: Reconciled
     sums: Sums
     tried: Tried
+    wait: Wait
 
     def settle(self, pair: Pair, forgotten: Forgotten, anew: bool) -> int:
         """Make a pair equal, as far as its rules let things flow; returns how many records stay on one side.
@@ -181,7 +183,11 @@ class Settling(NamedTuple):
 
     def _take(self, pair: Pair, pages: Iterable[Page]) -> None:
         for page in pages:
-            self.outcome.pulled += apply_proved(self.store, self.remote, self.scope, inward(page, [pair]), self.peer)
+            ours = inward(page, [pair])
+            self.outcome.pulled += in_time(partial(self._apply, ours), self.wait)
+
+    def _apply(self, page: Page) -> Applied:
+        return apply_proved(self.store, self.remote, self.scope, page, self.peer)
 
     def _offer_surplus(self, pair: Pair, here: str, keys: Sequence[str] | None, known: set[str], before: int) -> int:
         """Offer these records, or all; of those created before a stamp just what is ``known`` there in some version."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from share_ends import End, Stores, both, drop, keys, post, shares_of
 
+from mirror.model.errors import StampAhead
 from mirror.model.nodes import Horizon
 from mirror.store.base import Writer
 from mirror.store.sqlite.store import SqliteStore
@@ -133,3 +134,21 @@ def test_what_was_deleted_and_is_forgotten_does_not_come_back_with_it(late: Stor
     set_right(a)
     link.dial()
     assert keys(a, "a:1") == {"kept", "of b"}
+
+
+def test_a_comparison_waits_for_what_is_a_little_ahead(late: Stores) -> None:
+    """In a room in which much is written something always is, and the two would never have compared."""
+    a, b = late
+    Clock.behind = 5000
+    posted = [post(b, "b:9", f"{number} of b") for number in range(3)]
+    waited: list[int] = []
+
+    def wait(error: StampAhead) -> None:
+        waited.append(error.wait_ms)
+        Clock.behind -= error.wait_ms
+        post(b, "b:9", f"after wait {len(waited)}")
+
+    exchange = ShareExchange(a, "b", shares_of(a, "b").scope, shares_of(a, "b").rooms)
+    outcome = Round(exchange, False, wait=wait).prepare(End(b, shares_of(b, "a"), peer="a"), b.epoch)
+    assert outcome is not None and waited == [5000]
+    assert {one.key[3:] for one in posted} <= keys(a, "a:1")
