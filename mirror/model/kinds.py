@@ -60,7 +60,7 @@ KINDS = {
         Kind("system-messages", False, MergeRule.NEWEST, "log in, log out and other system messages"),
         Kind("inbox-rules", False, MergeRule.NEWEST, "users' rules for incoming mail"),
         Kind("user-settings", False, MergeRule.NEWEST, "users' own vCards, and what their programs keep for them"),
-        Kind("orphans", False, MergeRule.NEWEST, "messages that an export holds but no room lists"),
+        Kind("orphans", False, MergeRule.MESSAGES, "messages that an export holds but no room lists"),
         Kind("nodes", False, MergeRule.NEWEST, "each node's sign of life, and up to when tombstones are dropped"),
         Kind("places", False, MergeRule.NEWEST, "which node follows which Citadel server"),
         Kind("messages", True, MergeRule.MESSAGES, "a room's messages, calendar and contact items"),

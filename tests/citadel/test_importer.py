@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from exports import make_export
+from made_server import Server
 
 from mirror.citadel.importer import Importer
 from mirror.citadel.report import Report
@@ -336,4 +337,26 @@ def test_one_of_them_that_is_gone_on_the_server_is_deleted_alone(make_store: Mak
     held = store.read(lambda reader: list(reader.scan_all("messages/alpha:1")))
     left = [body for number, body in enumerate(REPEATED, 10) if number != gone]
     assert sorted(record.body for record in held) == sorted([*left, *others])
+    assert store.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_messages_of_one_id_that_no_room_lists_are_all_kept_and_go_one_by_one(make_store: Make) -> None:
+    store, server = make_store("m"), Server()
+    server.room(1, "Lobby")
+    for text in ("one", "two"):
+        server.post(1, text, name="same@alpha")
+
+    def orphans() -> list[str]:
+        data = server.export().replace(b"<FRmsglist>1,\n2<", b"<FRmsglist><").replace(b"<FRmsglist>2<", b"<FRmsglist><")
+        written = Importer(store, "x").run([data]).applied.written
+        assert Importer(store, "x").run([data]).applied.written == 0 < written
+
+        def texts(reader) -> list[str]:
+            return sorted(parse_message(reader.body(one)).text("M") for one in reader.scan_all("orphans"))
+
+        return store.read(texts)
+
+    assert orphans() == ["one", "two"]
+    server.lists[1].remove(1)
+    assert orphans() == ["two"]
     assert store.read(lambda reader: reader.conflict_count()) == 0
