@@ -132,19 +132,18 @@ class CitadelClient:
             raise CitadelError(f"{self.channel.peer} answered OPEN {name!r} with size {size!r}, time {mtime!r}")
         return OpenFile(int(size), int(mtime))
 
-    def read_file(self, size: int) -> bytes:
-        """Return the open file's bytes and close it.  Raises Refused when it ends too early or cannot be read."""
-        blocks: list[bytes] = []
+    def read_file(self, size: int) -> Iterator[bytes]:
+        """Yield the open file's bytes and close it.  Raises Refused when it ends too early or cannot be read."""
         offset = 0
         try:
             while offset < size:
-                blocks.append(self._read_block(offset, size))
-                offset += len(blocks[-1])
+                block = self._read_block(offset, size)
+                yield block
+                offset += len(block)
         except Refused:
             self.close_file()  # only one file can be open
             raise
         self.close_file()
-        return b"".join(blocks)
 
     def _read_block(self, offset: int, size: int) -> bytes:
         reply = self.channel.ask(f"READ {offset}|{min(READ_BYTES, size - offset)}", 6)

@@ -1,8 +1,10 @@
 """What an export leaves out and a bootstrap fetches after it: files in rooms, system messages."""
 
+import hashlib
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -17,13 +19,15 @@ from mirror.model.kinds import Collection
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import format_stamp
 from mirror.model.status import fingerprint
-from mirror.store.base import Reader, Store
+from mirror.store.base import PART_BYTES, Reader, Store, Writer
 from mirror.sync.foreign.plan import There
 from mirror.wire.errors import Refused
 
 BANNERS = "system-messages"
 ROOM_DIRECTORY, ROOM_VISIBLE_DIRECTORY, ROOM_MAILBOX = 32, 256, 16384
 NO_ACCESS = 550
+IN_MEMORY = 1024 * 1024
+"""Bytes of a file that are held in memory; those of a longer one are in a temporary file until they are stored."""
 
 
 class Fetched(msgspec.Struct):
@@ -153,12 +157,35 @@ def _fetch_file(
         client.close_file()
         fetched.unchanged += 1
         return
-    body = client.read_file(opened.size)
+    if opened.size <= IN_MEMORY:
+        there = There.of(key, record, b"".join(client.read_file(opened.size)), tag)
+    else:
+        there = There(key, _store_apart(client, store, record, opened.size), tag=tag)
     fetched.files += 1
-    fetched.bytes += len(body)
-    look.tell(There.of(key, record, body, tag))
+    fetched.bytes += opened.size
+    look.tell(there)
     if look.full:
         look.flush()
+
+
+def _store_apart(client: CitadelClient, store: Store, record: Record, size: int) -> Record:
+    """Store the bytes of the open file, which are not held in memory, and return the record that names them."""
+    with tempfile.TemporaryFile() as file:
+        hasher = hashlib.sha256()
+        for block in client.read_file(size):
+            hasher.update(block)
+            file.write(block)
+        content = hasher.digest()
+        store.write(lambda writer: _add_content(writer, content, size, file))
+    return msgspec.structs.replace(record, content=content, size=size)
+
+
+def _add_content(writer: Writer, content: bytes, size: int, file: IO[bytes]) -> None:
+    file.seek(0)
+    offset = 0
+    while block := file.read(PART_BYTES):
+        writer.add_content(content, size, offset, block)
+        offset += len(block)
 
 
 def _is_held(reader: Reader, record: Record) -> bool:

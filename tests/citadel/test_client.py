@@ -47,8 +47,8 @@ def test_a_file_that_ends_too_early_is_refused_alone(
     client = CitadelClient(server())
     client.enter_room("Drop Box")
     with pytest.raises(Refused, match="571 "):
-        client.read_file(client.open_file("big.bin").size)
-    assert len(client.read_file(client.open_file("small.bin").size)) == 1000
+        list(client.read_file(client.open_file("big.bin").size))
+    assert len(b"".join(client.read_file(client.open_file("small.bin").size))) == 1000
     asked = [command for command in recording.asked if command[:4] in ("OPEN", "CLOS")]
     assert asked == ["OPEN big.bin", "CLOS", "OPEN small.bin", "CLOS"]  # the server keeps one file open, no more
 

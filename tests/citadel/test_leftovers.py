@@ -3,6 +3,7 @@
 The recorded server lists four files, and tells of two what is in them.
 """
 
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -123,3 +124,23 @@ def test_very_many_files_that_are_gone_wait(store: SqliteStore, server: Server, 
     assert again(store, server).held == [HeldBack(FILES, 12, 14)]
     assert len(names(store)) == 14
     assert again(store, server, decision=Decision(Verdict.DELETE)).deleted == 12
+
+
+def test_a_long_file_is_not_held_in_memory(store: SqliteStore, server: Server, recording: Recording) -> None:
+    block, count = bytes(range(256)) * 256, 256
+    size = len(block) * count
+    line = b"long.bin|%d|x/y| \n" % size
+    recording.answers[LISTED] = recording.answers[LISTED].replace(b"000\n", line + b"000\n")
+    recording.answers["Drop Box", "", "OPEN long.bin"] = b"200 %d|1795476280|x|x/y\n" % size
+    answer = b"600 %d\n" % len(block) + block
+    for number in range(count):
+        recording.answers["Drop Box", "long.bin", f"READ {number * len(block)}"] = answer
+    tracemalloc.start()
+    fetched = again(store, server)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (fetched.files, fetched.bytes) == (1, size)
+    assert peak < size // 2
+    held = store.read(lambda reader: reader.get(FILES, "long.bin"))
+    assert held.size == size and store.read(lambda reader: reader.body(held)) == block * count
+    assert again(store, server).unchanged == 3

@@ -45,7 +45,8 @@ HELD_ABOVE = 10
 class There(NamedTuple):
     """One thing as a place has it now.
 
-    ``record`` has the version that was derived from the place's data and names its ``body``, which may be kept apart.
+    ``record`` has the version that was derived from the place's data and names its ``body``, which may be kept apart;
+    none is given where it is stored already.
     ``rising`` are fields of which the greatest counts, whoever says it: the last log-in, say.
     """
 

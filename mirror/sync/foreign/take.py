@@ -109,7 +109,7 @@ def delete(here: Here, statuses: Sequence[Status]) -> Applied:
 def carry_out(here: Here, steps: Sequence[tuple[There, Step]]) -> Applied:
     """Do what was planned, whatever is to be remembered of it."""
     for one, step in steps:
-        if one.record.content and (step.merge is not None or step.draft is not None):
+        if one.body and one.record.content and (step.merge is not None or step.draft is not None):
             here.store_body(one.record, one.body)
     applied = here.absorb([step.merge for _, step in steps if step.merge is not None])
     for _, step in steps:
