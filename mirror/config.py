@@ -157,6 +157,10 @@ Patterns = Annotated[
     msgspec.Meta(min_length=1, description="a list of patterns of room names"),
 ]
 
+Names = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1)], ...], msgspec.Meta(description="a list of patterns of names")
+]
+
 
 Expiry = Literal["follow", "keep"]
 EXPIRIES: tuple[str, ...] = get_args(Expiry)
@@ -179,6 +183,9 @@ class Attachment(msgspec.Struct, frozen=True):
     sweep_s: Annotated[Seconds, Doc("seconds between looks at files and system messages", 60.0)] = 60.0
     export_s: Annotated[Seconds, Doc("seconds between exports, which tell what nothing else does", 300.0)] = 300.0
     expiry: Annotated[Expiry, Doc('"follow" or "keep": what the server throws away by itself', "follow")] = "follow"
+    pair: Annotated[bool, Doc("what each server has, as its Lobby, is one with what is here", False)] = False
+    pair_users: Annotated[Names, Doc("shell patterns of the users who are one with those of their names here", [])] = ()
+    pair_rooms: Annotated[Names, Doc("the same of rooms", [])] = ()
 
 
 SECTIONS = ("node", "listen", "store", "replication", "log")
@@ -441,8 +448,7 @@ def save_attachment(directory: Path, one: Attachment) -> None:
     """Add an attachment to mirror.toml or change it there; comments stay.  Raises ConfigError."""
     default = Attachment(one.name, one.place)
     given = {name: getattr(one, name) for name in one.__struct_fields__ if getattr(one, name) != getattr(default, name)}
-    if "rooms" in given:
-        given["rooms"] = list(one.rooms)
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     _save_table(directory, "attach", {"name": one.name, "place": str(one.place), "direction": one.direction, **given})
 
 

@@ -86,7 +86,7 @@ class LiveServer(Server):
         return f"200 {self.now}|0|0|{CREATED}\n".encode()
 
     def _info(self, _rest: str, _session: "Session") -> bytes:
-        return _listing(["1", "alpha", "Alpha"])
+        return _listing(["1", self.settings.get("c_nodename", "alpha"), "Alpha"])
 
     def _migr(self, rest: str, _session: "Session") -> bytes:
         if rest == "listdirs":
@@ -104,6 +104,9 @@ class LiveServer(Server):
     def _list(self, _rest: str, _session: "Session") -> bytes:
         users = self.users.items()
         return _listing(f"{one['u_fullname']}|{one['u_axlevel']}|{no}|{one['u_lastcall']}|0|0||" for no, one in users)
+
+    def _noop(self, _rest: str, _session: "Session") -> bytes:
+        return b"200 Ok\n"
 
     def _lflr(self, _rest: str, _session: "Session") -> bytes:
         return _listing(["0|Main Floor|1"])

@@ -117,11 +117,17 @@ class Room(NamedTuple):
 def read_room(answers: Sequence[Lines]) -> Room | None:
     """Return what a room answered to GOTO, AT_A_ROOM and perhaps ITS_MESSAGES, None where it cannot be entered."""
     entered, settings, *face = answers
-    number = _ROOM_NUMBER.match(settings[0]) if settings else None
-    if not entered or not entered[0].startswith(b"2") or number is None:
+    number = room_number(settings)
+    if not entered or not entered[0].startswith(b"2") or not number:
         return None
     told = read_numbers(face[3]) if len(face) > 3 else []
-    return Room(int(number[1]), hash(tuple(line for answer in face[:3] for line in answer)), told)
+    return Room(number, hash(tuple(line for answer in face[:3] for line in answer)), told)
+
+
+def room_number(lines: Lines) -> int:
+    """Return the number of the present room, 0 where it is not told (``GNET``)."""
+    number = _ROOM_NUMBER.match(lines[0]) if lines else None
+    return int(number[1]) if number is not None else 0
 
 
 def read_numbers(lines: Iterable[bytes]) -> list[int]:

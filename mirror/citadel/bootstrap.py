@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.importer import Importer, forget_place
+from mirror.citadel.keys import Keys
 from mirror.citadel.leftovers import Fetched, fetch_leftovers
 from mirror.citadel.look import Gone
 from mirror.citadel.pieces import Wanted, fetch_messages
@@ -95,12 +96,14 @@ def copy_server(
     accepted: Accepted = NOTHING_ACCEPTED,
     progress: Progress | None = None,
     only: Sequence[str] = (),
+    keys: Keys | None = None,
 ) -> Taken:
     """Take over all that a server has.  Repeated after an interruption, it goes on.
 
     ``user`` is an administrator of it; without one nobody logs in, which works at a Path alone.  ``directory`` is the
     server's own on this machine, where that is known.  Without ``merge`` a store that holds something else is refused
-    with StoreError.  ``only`` are patterns of the shell for the rooms that are taken over, all where there is none.
+    with StoreError.  ``only`` are patterns of the shell for the rooms that are taken over, all where there is none;
+    ``keys`` are those of a server that is yet to be paired.
 
     Raises ConnectionLost, LoginFailed, CitadelError; what was committed stays.
     """
@@ -128,12 +131,18 @@ def copy_server(
         forget_place(store, source)
         tell(ServerStage.EXPORT, 0)
         importer = Importer(
-            store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted, only=only
+            store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted, only=only, keys=keys
         )
         report = importer.run(client.export(), fetch)
         tell(ServerStage.FILES, 0)
         fetched = fetch_leftovers(
-            client, store, report.node, importer.file_rooms, directory, decision=accepted.decision
+            client,
+            store,
+            report.node,
+            importer.file_rooms,
+            directory,
+            decision=accepted.decision,
+            keys=keys,
         )
         tell(ServerStage.FILES, fetched.bytes)
         client.quit()

@@ -18,10 +18,13 @@ from mirror.citadel.asked import Asked, Often, passwords_of
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
+from mirror.citadel.keys import Keys
 from mirror.citadel.leftovers import fetch_leftovers
 from mirror.citadel.look import UNDECIDED, Decision, HeldBack, Remembered, Verdict, place_of, remembered
 from mirror.citadel.pace import Pace
+from mirror.citadel.pairing import Consent, Pairing
 from mirror.citadel.posted import Known
+from mirror.citadel.propose import confirm, is_to_be_paired, propose
 from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted
 from mirror.citadel.rooms import Listing, RoomLooks
@@ -41,7 +44,8 @@ class Settings(msgspec.Struct, frozen=True):
     rooms; ``idle_look_s`` is the same for rooms while nobody is.  ``users_s``: each so often accounts are asked for,
     a thousand at once; ``sweep_s``: at least so often files and system messages, ``export_s``: all but the messages.
     ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.  ``expiry``: what the server
-    throws away by itself goes here too, or is kept.
+    throws away by itself goes here too, or is kept.  ``pair`` is what may be paired of a server that is to be, before
+    the first look at it and once somebody confirmed how.
     """
 
     look_s: float = 1.0
@@ -51,11 +55,12 @@ class Settings(msgspec.Struct, frozen=True):
     export_s: float = 300.0
     rooms: tuple[str, ...] = ()
     expiry: Literal["follow", "keep"] = "follow"
+    pair: Consent | None = None
 
 
 DEFAULTS = Settings()
 
-Phase = Literal["copying", "following", "held"]
+Phase = Literal["pairing", "copying", "following", "held"]
 
 
 class FollowState(msgspec.Struct):
@@ -71,6 +76,8 @@ class FollowState(msgspec.Struct):
     """When the last look at all that the server has began."""
     behind: bool = False
     """Whether something is known to have changed there that has not been taken over yet."""
+    pairing: Pairing | None = None
+    """How the server will be paired, while that waits for ``approve``."""
     held: list[HeldBack] = []
     """Deletions that wait for ``approve`` or ``refuse``."""
     another: str = ""
@@ -120,6 +127,7 @@ class Following:
         self._known: Known | None = None
         self._looks: RoomLooks | None = None
         self._given_way = 0
+        self._confirmed = False
 
     def run(self) -> None:
         """Follow until the connection is lost; may be killed at any instant, and be run again.
@@ -136,6 +144,7 @@ class Following:
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
             self._recognise(client, asked)
+            self._pair(client)
             while True:
                 self._look(client, asked)
                 self._sleep(settings.look_s)
@@ -143,8 +152,11 @@ class Following:
             client.channel.close()
 
     def approve(self) -> None:
-        """Have what is held back be deleted: what was told of it, and no more."""
-        self._decide(Verdict.DELETE)
+        """Confirm how the server is paired, or have what is held back be deleted: what was told of it, and no more."""
+        if self.state.pairing is not None:
+            self._confirmed = True
+        else:
+            self._decide(Verdict.DELETE)
 
     def refuse(self) -> None:
         """Have what is held back stay, as the mirror's own."""
@@ -167,6 +179,19 @@ class Following:
         if why:
             pair_anew(self._store, node, now, why, lambda: self._sleep(0))
         self.state.another = why or last.another
+
+    def _pair(self, client: CitadelClient) -> None:
+        """Wait until somebody confirms how a server is paired that is to be and was never looked at."""
+        consent, node = self._settings.pair, self.state.node
+        if consent is None or not is_to_be_paired(self._store, node, self._place, self._user):
+            return
+        self._confirmed = False
+        self.state.pairing, self.state.phase = propose(self._store, client, node, consent), "pairing"
+        while not self._confirmed:
+            self._sleep(self._settings.look_s)
+            client.ask_all([b"NOOP"])
+        confirm(self._store, node, self.state.pairing)
+        self.state.pairing, self.state.phase = None, "copying"
 
     # -- looks ------------------------------------------------------------------------------------
 
@@ -293,10 +318,20 @@ def dry_run(
     *,
     directory: Path | None = None,
     only: Sequence[str] = (),
-) -> Taken:
-    """Return what following a server would write at first; nothing is written.
+    pair: Consent | None = None,
+) -> tuple[Taken, Pairing | None]:
+    """Return what following a server would write at first, and how it would be paired; nothing is written.
 
     Raises as ``copy_server`` does.
     """
     known = directory or (place if isinstance(place, Path) else None)
-    return copy_server(Rehearsal(store), place, user, password, merge=True, directory=known, only=only)
+    keys = pairing = None
+    if pair is not None:
+        client = log_in(place, user, password)
+        node = client.node_name()
+        if is_to_be_paired(store, node, place, user):
+            pairing = propose(store, client, node, pair)
+            keys = Keys.of(node, pairing.pairs)
+        client.quit()
+    rehearsal = Rehearsal(store)
+    return copy_server(rehearsal, place, user, password, merge=True, directory=known, only=only, keys=keys), pairing

@@ -9,12 +9,13 @@ from itertools import groupby
 from operator import attrgetter
 
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.keys import read_keys
 from mirror.citadel.look import Identity, Remembered, place_of, remember, remembered
 from mirror.citadel.pieces import message_of
 from mirror.citadel.taking import keep_missing
 from mirror.formats.keys import message_key
 from mirror.model.keys import split_key
-from mirror.model.kinds import parse_collection
+from mirror.model.kinds import Collection
 from mirror.model.status import Status
 from mirror.store.base import Store, Writer
 from mirror.wire.errors import Refused
@@ -41,10 +42,12 @@ def why_other_messages(store: Store, client: CitadelClient, node: str, rooms: Ma
     """
     place = place_of(node)
     newest = store.read(lambda reader: reader.newest_statuses(place, "messages", COMPARED))
-    for room, told in groupby(sorted(newest, key=_room_number), _room_number):
+    keys = store.read(lambda reader: read_keys(reader, place, node))
+    names = {str(Collection("messages", keys.room(number, name))): name for number, name in rooms.items()}
+    for collection, told in groupby(sorted(newest, key=_collection), _collection):
         statuses = list(told)
         try:
-            client.enter_room(rooms.get(room, ""))
+            client.enter_room(names.get(collection, ""))
         except Refused:
             continue  # of what cannot be read nothing can be told
         for status, key in zip(statuses, _keys(client, node, statuses), strict=True):
@@ -62,8 +65,8 @@ def _keys(client: CitadelClient, node: str, statuses: Sequence[Status]) -> list[
     ]
 
 
-def _room_number(status: Status) -> int:
-    return int(parse_collection(status.collection).room.rpartition(":")[2])
+def _collection(status: Status) -> str:
+    return status.collection
 
 
 def pair_anew(store: Store, node: str, now: Identity, why: str, give_way: Callable[[], object]) -> None:

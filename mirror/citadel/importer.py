@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mirror.citadel.expiry import Policies
+from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
 from mirror.citadel.listed import NOWHERE, Absent, Listed, Reference
-from mirror.citadel.look import HIGHEST_KEY, Expiry, Identity, Look
+from mirror.citadel.look import HIGHEST_KEY, Expiry, Identity, Look, place_of
 from mirror.citadel.marks import Visits, changes, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.posted import Known, Posted, Room, read_posted
@@ -30,7 +31,6 @@ from mirror.formats.keys import (
     message_id,
     message_key,
     message_stamp,
-    numbered_key,
     seconds_stamp,
     stamp_in_time,
 )
@@ -136,10 +136,12 @@ class Importer:
         progress: Callable[[int], None] | None = None,
         accepted: Accepted = NOTHING_ACCEPTED,
         only: Sequence[str] = (),
+        keys: Keys | None = None,
     ) -> None:
         """``source`` names the export in messages and for resuming; ``node`` is taken when it doesn't name its own.
 
-        ``only`` are patterns of the shell for the names of rooms that are taken over, all of them where there is none.
+        ``only`` are patterns of the shell for the names of rooms that are taken over, all of them where there is none;
+        ``keys`` are those of a server that is yet to be paired.
         """
         self.report = Report(node=node)
         self.file_rooms: list[FileRoom] = []
@@ -148,6 +150,8 @@ class Importer:
         self._progress = progress or (lambda _done: None)
         self._accepted = accepted
         self._only = only
+        self._keys = keys or Keys(node)
+        self._to_be_paired = keys
         self._left_out: set[str] = set()
         self._policies = Policies()
         self._listed = Listed()
@@ -180,7 +184,7 @@ class Importer:
     @property
     def known(self) -> Known:
         """What is needed to look at single rooms, once all but the messages was read."""
-        return Known(self.report.node, self._created, self.rooms, self._policies, self.file_rooms)
+        return Known(self.report.node, self._created, self.rooms, self._policies, self.file_rooms, self._keys)
 
     def _close(self) -> None:
         self._listed.close()
@@ -236,7 +240,7 @@ class Importer:
     def _finish(self) -> None:
         """Take over what had to wait for the end, delete what the server has no more, and remember that it was seen."""
         self._compare()
-        for kind, (stamp, _, text) in self._settings.items():
+        for kind, (stamp, _, text) in self._settings.items() if not self._keys.paired else ():
             self._fields("config", kind, {"text": text}, stamp)
         self._flush()
         self._name_absent()
@@ -339,7 +343,9 @@ class Importer:
         self._config = []
 
     def _begin_look(self, settings: Mapping[str, str]) -> None:
-        self._look = Look(self._store, self.report.node)
+        node = self.report.node
+        self._keys = self._to_be_paired or self._store.read(lambda reader: read_keys(reader, place_of(node), node))
+        self._look = Look(self._store, node, paired=self._keys.paired)
         self._visits = Visits(self._look.place, self._store)
         self._begun = True
         identity = Identity(settings.get(CREATED_KEY, "").strip(), _digits(settings.get(HIGHEST_KEY, "")))
@@ -348,6 +354,8 @@ class Importer:
     def _settle(self, key: str, text: str, line: int) -> None:
         if key.startswith(NETCONF_SETTING):
             self._propose(key, text, line)
+        elif self._keys.paired:
+            return  # what is shared has the settings of the server that was here before
         elif key.startswith(CONTENT_TYPE_KEY) and (number := _digits(text)):
             self._refer_to(number, "config", key, self._created, line, field="text")
         elif is_own_setting(key):
@@ -385,9 +393,9 @@ class Importer:
     def _take_user(self, element: Element) -> None:
         fields = element.children
         number = _number(fields, "u_usernum")
-        if not number and not fields.get("u_fullname"):
+        if not number and (self._keys.paired or not fields.get("u_fullname")):
             return  # 902 has one without a name beside SYS_Citadel, the server itself, and both have number 0
-        key, origin = self._key(number), imported_origin(self.report.node)
+        key, origin = self._keys.user(number), imported_origin(self.report.node)
         called = self._in_time(
             f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get(LAST_CALL, ""))
         )
@@ -423,7 +431,8 @@ class Importer:
                 self._look.has("rooms", [key])
                 self._look.unchanged(1)
             else:
-                self._fields("rooms", key, replicated(element.name, fields), stamp)
+                said = self._keys.room_fields(replicated(element.name, fields), key)
+                self._fields("rooms", key, said, stamp)
             self._take_proposal(number)
         elif room.use in _NEVER_OURS:
             self._look.unwant("rooms", [key])
@@ -463,7 +472,10 @@ class Importer:
     def _take_floor(self, element: Element) -> None:
         number = _number(element.children, "f_num")
         self._policies.floor(number, element.children)
-        self._fields("floors", str(number), replicated(element.name, element.children), self._created)
+        said = replicated(element.name, element.children)
+        if self._keys.paired and not said.get("f_name"):
+            return  # a place for a floor, of which each server has as many
+        self._fields("floors", self._keys.floor(number), said, self._created)
 
     def _keep_visit(self, raw: Raw) -> bool:
         """Keep a visit until it is known whether its room says anything new; tells whether it is one."""
@@ -491,7 +503,7 @@ class Importer:
     def _take_visit(self, element: Element) -> None:
         fields = element.children
         number, user = _number(fields, "v_roomnum"), _number(fields, "v_usernum")
-        room, key = self.rooms.get(number), self._key(user)
+        room, key = self.rooms.get(number), self._keys.user(user)
         if room is not None and room.use is not Use.PEOPLE:
             return
         generation, collection = fields.get("v_roomgen", "0"), str(Collection("visits", self._key(number)))
@@ -554,7 +566,7 @@ class Importer:
                 self._look.change(change)
 
     def _file_user_setting(self, room: int, posted: Posted) -> None:
-        user = self._key(user_of_room(self.rooms[room].name))
+        user = self._keys.user(user_of_room(self.rooms[room].name))
         key = f"{user} {message_key(posted.message, self.report.node, posted.number)}"
         self._draft(USER_SETTINGS, key, self._posted_at(room, posted), posted.head, posted.data, str(posted.number))
 
@@ -607,8 +619,8 @@ class Importer:
 
     # -- records ----------------------------------------------------------------------------------
 
-    def _key(self, number: int) -> str:
-        return numbered_key(self.report.node, number)
+    def _key(self, room: int) -> str:
+        return self._keys.room(room, self.rooms[room].name if room in self.rooms else "")
 
     def _in_time(self, where: str, stamp: int, instead: int = 1) -> int:
         """Return a stamp unless it is ahead of this node's clock: then what stands in for it, with a notice."""

@@ -10,8 +10,9 @@ import msgspec
 
 from mirror.citadel.banners import read_banners
 from mirror.citadel.client import CitadelClient, RoomFile
-from mirror.citadel.look import UNDECIDED, Decision, Gone, HeldBack, Look
-from mirror.formats.keys import BORN_IMPORTED, imported_origin, numbered_key, seconds_stamp, stamp_in_time
+from mirror.citadel.keys import Keys, read_keys
+from mirror.citadel.look import UNDECIDED, Decision, Gone, HeldBack, Look, place_of
+from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp, stamp_in_time
 from mirror.formats.told_text import tells
 from mirror.model.applied import Applied
 from mirror.model.keys import kept_key
@@ -85,20 +86,23 @@ def fetch_leftovers(
     directory: Path | None = None,
     *,
     decision: Decision = UNDECIDED,
+    keys: Keys | None = None,
 ) -> Fetched:
     """Fetch files and system messages that are new or changed, and delete those that are gone.
 
     ``directory`` is the server's own on this machine, where that is known; ``decision`` is what is done about very many
-    deletions at once.  What one room refuses stops nothing else.
+    deletions at once; ``keys`` are those of a server that is yet to be paired.  What one room refuses stops nothing
+    else.  The system messages of a server that is paired are its own.
     """
     fetched = Fetched()
-    look = Look(store, node, fetching=True)
+    keys = keys or store.read(lambda reader: read_keys(reader, place_of(node), node))
+    look = Look(store, node, fetching=True, paired=keys.paired)
     listed = set()
     for room in rooms:
-        collection = str(Collection("files", numbered_key(node, room.number)))
+        collection = str(Collection("files", keys.room(room.number, room.name)))
         if _fetch_files(client, store, look, room, collection, fetched):
             listed.add(collection)
-    if _fetch_banners(client, store, look, directory, fetched):
+    if not keys.paired and _fetch_banners(client, store, look, directory, fetched):
         listed.add(BANNERS)
     look.flush()
     look.delete_missing_of(listed, decision)

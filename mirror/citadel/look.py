@@ -169,8 +169,8 @@ def remember(writer: Writer, place: str, what: Remembered) -> None:
 class Look:
     """Use once: ``begin``, ``tell`` and ``has``, ``flush`` now and again, ``delete_missing``, ``end``."""
 
-    def __init__(self, store: Store, node: str, *, fetching: bool = False) -> None:
-        """``fetching`` is a look at what no export has."""
+    def __init__(self, store: Store, node: str, *, fetching: bool = False, paired: bool = False) -> None:
+        """``fetching`` is a look at what no export has; a server that is ``paired`` shares things with what is here."""
         self.place = place_of(node)
         self.applied = Applied()
         self.deleted = 0
@@ -180,6 +180,7 @@ class Look:
         self.node = node
         self._store = store
         self._fetching = fetching
+        self._paired = paired
         self._found: list[There] = []
         self._changes: list[Change] = []
         self._bytes = 0
@@ -291,8 +292,8 @@ class Look:
 
     @property
     def _pairing(self) -> bool:
-        """Whether this is the first look at another server than the one before."""
-        return bool(self.last.another) and not self._looked
+        """Whether this is the first look at another server than the one before, or at one that was paired."""
+        return (self._paired or bool(self.last.another)) and not self._looked
 
     @property
     def full(self) -> bool:

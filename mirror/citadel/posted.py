@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mirror.citadel.expiry import Policies
+from mirror.citadel.keys import Keys
 from mirror.citadel.leftovers import FileRoom
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import Message, parse_message
@@ -26,13 +27,20 @@ class Room(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What an export told of a server: its node name, when it was set up (a stamp), its rooms by their numbers."""
+    """What an export told of a server: its node name, when it was set up (a stamp), its rooms by their numbers.
+
+    ``keys`` are those under which it is kept.
+    """
 
     node: str
     created: int
     rooms: Mapping[int, Room]
     policies: Policies
     file_rooms: Sequence[FileRoom]
+    keys: Keys
+
+    def room_key(self, number: int) -> str:
+        return self.keys.room(number, self.rooms[number].name)
 
 
 class Posted(NamedTuple):

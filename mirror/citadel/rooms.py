@@ -23,7 +23,6 @@ from mirror.formats.keys import (
     imported_origin,
     message_key,
     message_stamp,
-    numbered_key,
     seconds_stamp,
     stamp_in_time,
 )
@@ -195,7 +194,7 @@ class RoomLooks:
         batch.found.append(there)
         batch.bytes += len(posted.data)
         was = self._number_of(collection, key) if key.startswith(ITEM_PREFIX) else 0
-        visits = str(Collection("visits", self._key(room)))
+        visits = str(Collection("visits", self._known.room_key(room)))
         for visitor in self._visitors(room, visits, posted.number, was):
             batch.changes += changes(visits, visitor, [(key, was, posted.number)], self._version)
 
@@ -241,11 +240,8 @@ class RoomLooks:
         if last is not None and last.highest < highest:
             remember(writer, self._place, msgspec.structs.replace(last, highest=highest))
 
-    def _key(self, room: int) -> str:
-        return numbered_key(self._known.node, room)
-
     def _messages(self, room: int) -> str:
-        return str(Collection("messages", self._key(room)))
+        return str(Collection("messages", self._known.room_key(room)))
 
 
 class _Batch(msgspec.Struct):

@@ -11,8 +11,9 @@ import msgspec
 from mirror.addresses import Address, ServerPlace
 from mirror.citadel.bootstrap import require_private_line
 from mirror.citadel.door import ask_name, blind_spots
+from mirror.citadel.propose import require_socket
 from mirror.cli.app import cli
-from mirror.cli.attached import as_of, print_attachments, troubles
+from mirror.cli.attached import as_of, print_attachments, print_pairing, troubles
 from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
 from mirror.cli.output import duration, json_option, print_json, print_table
 from mirror.cli.transfer import ask_password
@@ -72,6 +73,9 @@ def attach() -> None:
     type=click.Path(path_type=Path),
     help="File with the administrator's password (else $CITADEL_PASSWORD or a prompt).",
 )
+@click.option("--pair", is_flag=True, help="Take what each server has, as its Lobby, for one with what is here.")
+@click.option("--pair-users", multiple=True, metavar="PATTERN", help="The same of users like this, by their names.")
+@click.option("--pair-rooms", multiple=True, metavar="PATTERN", help="The same of rooms like this, by their names.")
 @click.option("--take-over", is_flag=True, help="Take the server from another node that is gone for good.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be written here at first.")
 @json_option
@@ -82,6 +86,9 @@ def attach_add(
     name: str | None,
     rooms: tuple[str, ...],
     expiry: Expiry | None,
+    pair: bool,
+    pair_users: tuple[str, ...],
+    pair_rooms: tuple[str, ...],
     password_file: Path | None,
     take_over: bool,
     dry_run: bool,
@@ -93,6 +100,9 @@ def attach_add(
     """
     config = load_config(directory)
     server = parse_server_place(place)
+    pair = pair or bool(pair_users or pair_rooms)
+    if pair:
+        require_socket(server.where, server.user)
     if isinstance(server.where, Address):
         require_private_line(config, server.where)
     held = next((one for one in config.attachments if one.place == server), None)
@@ -102,6 +112,8 @@ def attach_add(
     _require_free(config, one, name or one.name)
     given = {"rooms": rooms or one.rooms, "expiry": expiry or one.expiry}
     one = msgspec.structs.replace(one, **given)
+    if pair:
+        one = msgspec.structs.replace(one, pair=True, pair_users=pair_users, pair_rooms=pair_rooms)
     with local_node(directory) as node:
         if dry_run:
             _show_rehearsal(_rehearse(node, one, password), as_json)
@@ -113,9 +125,18 @@ def attach_add(
     if as_json:
         print_json({**msgspec.to_builtins(told), "notes": list(blind_spots(server, one.export_s))})
         return
+    _tell_attached(directory, one)
+
+
+def _tell_attached(directory: Path, one: Attachment) -> None:
     click.echo(f"{one.place} is attached as {one.name}: it is in {directory / CONFIG_FILE}.")
-    for line in blind_spots(server, one.export_s):
+    for line in blind_spots(one.place, one.export_s):
         click.echo(f"NOT SEEN BY THIS DOOR: {line}")
+    if one.pair:
+        click.echo(
+            f"Unless it is paired already nothing comes before 'ctdlmirror attach approve {one.name}' confirmed how: "
+            f"'ctdlmirror attach show {one.name}' tells that."
+        )
     if daemon_channel(directory) is None:
         click.echo("'ctdlmirror daemon' follows it.")
     else:
@@ -148,8 +169,9 @@ def _require_free(config: Config, one: Attachment, name: str) -> None:
 
 def _rehearse(node: ChannelRemote, one: Attachment, password: str) -> RehearsalStatus:
     channel = node.channel
-    channel.ask(f"SYNC attachments|rehearse|{one.place}", 8)
-    channel.send("".join(f"{line}\n" for line in (password, *one.rooms)).encode())
+    channel.ask(f"SYNC attachments|rehearse|{one.place}" + "|pair" * one.pair, 8)
+    consent = ("", *one.pair_users, "", *one.pair_rooms) if one.pair else ()
+    channel.send("".join(f"{line}\n" for line in (password, *one.rooms, *consent)).encode())
     channel.end_listing()
     return read_values(channel, RehearsalStatus)[0]
 
@@ -161,6 +183,8 @@ def _show_rehearsal(told: RehearsalStatus, as_json: bool) -> None:
     counts = ", ".join(f"{told.elements.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor"))
     click.echo(f"Server {told.server}: {counts}.")
     click.echo(f"Would write {told.written} records, delete {told.deleted}; {told.already_held} are here already.")
+    if told.pairing is not None:
+        print_pairing(told.pairing)
     for held in told.held:
         click.echo(f"Would hold back: {held.gone} of {held.told} of {held.collection} are gone there.")
     _show_lines("gone there", told.gone)
@@ -242,6 +266,8 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
         click.echo(f"  {line}")
     _show_lines("waits", one.waiting)
     _show_lines("noticed", one.noticed)
+    if one.pairing is not None:
+        print_pairing(one.pairing)
     if one.another:
         click.echo(f"  paired anew when it was met last as another server than before: {one.another}")
     for line in one.notes:
@@ -286,8 +312,11 @@ def attach_resume(directory: Path, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def attach_approve(directory: Path, name: str, as_json: bool) -> None:
-    """Delete here, too, what is gone on the server and was held back for being so much."""
-    _act(directory, "approve", name, "What is held back of {name} is deleted at the next look.", as_json)
+    """Confirm how a server is paired, or delete here, too, what is gone there and was held back for being so much."""
+    with local_node(directory) as node:
+        pairing = _status_of(_statuses(node), name).pairing
+    done = "What is held back of {name} is deleted at the next look." if pairing is None else "{name} is paired so."
+    _act(directory, "approve", name, done, as_json)
 
 
 @attach.command("refuse")

@@ -1,10 +1,12 @@
 """How Citadel servers that are followed are shown: in a table, and what is not as it should be, a line each."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
 
 from mirror.cli.output import duration, print_table
-from mirror.wire.status import AttachmentStatus
+from mirror.wire.status import AttachmentStatus, MatchStatus, PairingStatus
 
 
 def print_attachments(attachments: Sequence[AttachmentStatus]) -> None:
@@ -26,6 +28,11 @@ def troubles(one: AttachmentStatus) -> Iterator[str]:
     """Yield what is not as it should be with a server that is followed."""
     if one.behind:
         yield "something has changed there that is not here yet"
+    if one.pairing is not None:
+        yield (
+            f"WAITS: nothing comes before 'ctdlmirror attach approve {one.name}' confirmed how it is paired; "
+            f"'ctdlmirror attach {one.place}' with other --pair... changes that"
+        )
     for held in one.held:
         yield (
             f"HELD BACK: {held.gone} of {held.told} of {held.collection} are gone there: 'ctdlmirror attach approve "
@@ -33,3 +40,20 @@ def troubles(one: AttachmentStatus) -> Iterator[str]:
         )
     if one.incomplete:
         yield f"INCOMPLETE: {one.incomplete}"
+
+
+def print_pairing(told: PairingStatus) -> None:
+    """Print how a server is paired: what is one, what stays two though its name is the same, and how much else."""
+    columns = ["", "there", "number", "here", "key", "why"]
+    print_table("One with what is here", columns, list(map(_row, told.pairs)))
+    if told.alike:
+        print_table("Stays two, each shown with its server's name", columns, list(map(_row, told.alike)))
+    click.echo(f"Comes here: {_counted(told.only_there)}. Only here: {_counted(told.only_here)}.")
+
+
+def _row(one: MatchStatus) -> list[str]:
+    return [one.kind, one.there, str(one.number), one.here, one.key, one.why]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())

@@ -63,6 +63,7 @@ KINDS = {
         Kind("orphans", False, MergeRule.MESSAGES, "messages that an export holds but no room lists"),
         Kind("nodes", False, MergeRule.NEWEST, "each node's sign of life, and up to when tombstones are dropped"),
         Kind("places", False, MergeRule.NEWEST, "which node follows which Citadel server"),
+        Kind("pairs", False, MergeRule.NEWEST, "which users, rooms and floors of a Citadel server are which here"),
         Kind("messages", True, MergeRule.MESSAGES, "a room's messages, calendar and contact items"),
         Kind("visits", True, MergeRule.FIELDS, "each user's relation to a room, read and answered marks"),
         Kind("files", True, MergeRule.NEWEST, "a room's files"),

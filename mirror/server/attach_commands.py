@@ -1,6 +1,9 @@
 """SYNC attachments: what the administrator asks and does about the Citadel servers that this node follows."""
 
+from collections.abc import Iterable
+
 from mirror.addresses import read_server_place
+from mirror.citadel.pairing import Consent
 from mirror.model.errors import MirrorError
 from mirror.server.following import tell_rehearsal
 from mirror.server.session import Session
@@ -63,19 +66,34 @@ def reload_attachments(session: Session, _asked: Asked) -> None:
     session.send_json(session.node.attachments.statuses())
 
 
-def rehearse(session: Session, _asked: Asked, door: str) -> None:
-    """attachments|rehearse: take a password and patterns of rooms, a line each, and tell what following would write."""
+def rehearse(session: Session, _asked: Asked, door: str, pair: str | None) -> None:
+    """attachments|rehearse: take a password and patterns of rooms, a line each, and tell what following would write.
+
+    Where the server is to be paired, an empty line follows and patterns of users, another one and patterns of rooms.
+    """
     try:
         place = read_server_place(door)
     except ValueError as error:
         raise Refused(Code.ILLEGAL, str(error)) from None
     session.reply(Code.SEND_THEN_READ, "send the password, then patterns of rooms, then read")
-    password, *rooms = list(session.channel.read_listing()) or [""]
+    password, *lines = list(session.channel.read_listing()) or [""]
+    rooms, users, shared = _parts(lines, 3)
     try:
-        told = tell_rehearsal(session.node.store, place, password, rooms)
+        told = tell_rehearsal(session.node.store, place, password, rooms, Consent(users, shared) if pair else None)
     except MirrorError as error:  # it is the server that was lost, and not who asks
         raise Refused(Code.BUSY, str(error)) from None
     session.send_json([told])
+
+
+def _parts(lines: Iterable[str], count: int) -> list[list[str]]:
+    """Return lines in so many parts, between which there is an empty one."""
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line:
+            parts[-1].append(line)
+        else:
+            parts.append([])
+    return (parts + [[] for _ in range(count)])[:count]
 
 
 def pause(session: Session, _asked: Asked, name: str) -> None:

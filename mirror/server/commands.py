@@ -232,7 +232,7 @@ ATTACH_ACTIONS = {
     "rehearse": Handler(
         rehearse,
         "send a password and patterns of rooms, read what following that server would write",
-        (text("door"),),
+        (text("door"), text("pair", None)),
         ADMIN,
     ),
     "pause": Handler(pause, "stops following a server until it is resumed", _NAME, ADMIN),

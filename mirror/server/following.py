@@ -9,10 +9,11 @@ from mirror.addresses import ServerPlace
 from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.follow import MAX_TOLD, Following, Settings, dry_run
 from mirror.citadel.look import HeldBack
+from mirror.citadel.pairing import Consent, Match, Pairing
 from mirror.config import Attachment
 from mirror.model.applied import Applied
 from mirror.store.base import Store
-from mirror.wire.status import AttachmentStatus, HeldStatus, RehearsalStatus
+from mirror.wire.status import AttachmentStatus, HeldStatus, MatchStatus, PairingStatus, RehearsalStatus
 
 
 def _patterns(rooms: Sequence[str]) -> tuple[str, ...]:
@@ -24,9 +25,33 @@ def _held(found: Iterable[HeldBack]) -> list[HeldStatus]:
     return [HeldStatus(one.collection, one.gone, one.told) for one in found]
 
 
-def tell_rehearsal(store: Store, place: ServerPlace, password: str, rooms: Sequence[str]) -> RehearsalStatus:
+def _told(match: Match) -> MatchStatus:
+    pair = match.pair
+    return MatchStatus(pair.kind, match.there, match.here, pair.there, pair.key, match.why)
+
+
+def _pairing(found: Pairing | None) -> PairingStatus | None:
+    if found is None:
+        return None
+    pairs, alike = list(map(_told, found.matches)), list(map(_told, found.alike))
+    return PairingStatus(pairs, alike, found.only_there, found.only_here)
+
+
+def consent_of(one: Attachment) -> Consent | None:
+    """Return what may be paired of a server; None where it is not to be paired."""
+    return Consent(one.pair_users, one.pair_rooms) if one.pair or one.pair_users or one.pair_rooms else None
+
+
+def _settings(one: Attachment) -> Settings:
+    times = (one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s)
+    return Settings(*times, _patterns(one.rooms), one.expiry, consent_of(one))
+
+
+def tell_rehearsal(
+    store: Store, place: ServerPlace, password: str, rooms: Sequence[str], pair: Consent | None = None
+) -> RehearsalStatus:
     """Return what following a server would do at first; nothing is written.  Raises MirrorError."""
-    taken = dry_run(store, place.where, place.user, password, only=_patterns(rooms))
+    taken, pairing = dry_run(store, place.where, place.user, password, only=_patterns(rooms), pair=pair)
     report, fetched = taken.report, taken.fetched
     applied = report.applied + (fetched.applied if fetched is not None else Applied())
     return RehearsalStatus(
@@ -39,6 +64,7 @@ def tell_rehearsal(store: Store, place: ServerPlace, password: str, rooms: Seque
         held=_held(report.held + (fetched.held if fetched is not None else [])),
         incomplete=taken.why_incomplete,
         gone=[one.what for one in taken.gone][:MAX_TOLD],
+        pairing=_pairing(pairing),
     )
 
 
@@ -52,9 +78,7 @@ class ServerFollower:
             one.place.where,
             one.place.user,
             password,
-            Settings(
-                one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s, _patterns(one.rooms), one.expiry
-            ),
+            _settings(one),
             sleep=gevent.sleep,
             clock=time.monotonic,
             now=time.time,
@@ -86,10 +110,11 @@ class ServerFollower:
         status.looks, status.exports, status.commands = state.looks, state.exports, state.commands
         status.notes = list(blind_spots(self._one.place, self._one.export_s))
         status.another = state.another
+        status.pairing = _pairing(state.pairing)
 
     def approve(self) -> bool:
-        """Have what is held back deleted; returns whether there was anything."""
-        found = bool(self._following.state.held)
+        """Confirm a pairing that waits, or have what is held back deleted; returns whether there was anything."""
+        found = bool(self._following.state.held or self._following.state.pairing)
         if found:
             self._following.approve()
         return found

@@ -45,6 +45,29 @@ class HeldStatus(msgspec.Struct):
     told: int
 
 
+class MatchStatus(msgspec.Struct):
+    """One thing of a server and one here, of one ``kind``: their names and keys, and why they are one, or are not."""
+
+    kind: str
+    there: str
+    here: str
+    number: int
+    key: str
+    why: str
+
+
+class PairingStatus(msgspec.Struct):
+    """How a server is paired with what is here: what is one, what has one name and stays two.
+
+    By kind, how much only the server has, which comes here, and how much only is here.
+    """
+
+    pairs: list[MatchStatus]
+    alike: list[MatchStatus]
+    only_there: dict[str, int]
+    only_here: dict[str, int]
+
+
 class AttachmentStatus(msgspec.Struct):
     """How it is with a Citadel server that this node follows; moments are in Unix seconds, 0 for never.
 
@@ -89,6 +112,8 @@ class AttachmentStatus(msgspec.Struct):
     commands: int = 0
     notes: list[str] = []
     """What cannot be seen by this door, a line each."""
+    pairing: PairingStatus | None = None
+    """How the server will be paired, while that waits to be approved."""
 
 
 class RehearsalStatus(msgspec.Struct):
@@ -104,6 +129,8 @@ class RehearsalStatus(msgspec.Struct):
     incomplete: str
     gone: list[str] = []
     """In words, what would be deleted or held back; of very much the first."""
+    pairing: PairingStatus | None = None
+    """How it would be paired, where that was asked."""
 
 
 class ClaimStatus(msgspec.Struct):

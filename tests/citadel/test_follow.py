@@ -615,9 +615,9 @@ def test_a_dry_run_tells_what_would_be_written_and_writes_nothing(
 ) -> None:
     store = make_store("m")
     before = (feed_end(store), store.read(lambda reader: reader.is_empty()))
-    told = dry_run(store, directory)
+    told, _ = dry_run(store, directory)
     assert (feed_end(store), store.read(lambda reader: reader.is_empty())) == before
     assert told.report.applied.written == copy_server(store, directory).report.applied.written
     server.post(1, "four")
-    assert dry_run(store, directory).report.applied.written == 1
+    assert dry_run(store, directory)[0].report.applied.written == 1
     assert texts(store) == ["one", "three", "two"]

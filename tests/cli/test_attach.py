@@ -143,3 +143,31 @@ def test_a_password_is_kept_apart_and_asked_for_once(node: LocalNode, place: str
     assert "tr0ub4dor" not in result.stdout + (node.directory / CONFIG_FILE).read_text()
     node.run("attach", "remove", "alpha")
     assert load_passwords(node.directory) == {}
+
+
+def test_a_pairing_is_shown_by_a_dry_run_and_kept_to_be_approved(node: LocalNode, place: str) -> None:
+    store = open_store(node.directory, "main")
+
+    def job(writer) -> None:
+        writer.set_fields("rooms", "beta:7", {"QRname": "Lobby", "QRflags": "2"})
+        writer.set_fields("users", "beta:1", {"u_fullname": "Admin", "u_axlevel": "6", "u_usernum": "1"})
+
+    store.write(job)
+    store.close()
+    before = node.json("status")["sequence"]
+    result = node.run("attach", place, "--dry-run", "--pair")
+    assert "One with what is here" in result.stdout
+    assert "Stays two" in result.stdout
+    assert "Comes here: 1 users, 0 rooms, 1 floors. Only here: 1 users, 0 rooms, 0 floors." in result.stdout
+    told = node.json("attach", place, "--dry-run", "--pair-users", "adm*")["pairing"]
+    assert [(one["kind"], one["there"], one["key"]) for one in told["pairs"]] == [
+        ("users", "admin", "beta:1"), ("rooms", "Lobby", "beta:7"),
+    ]  # fmt: skip
+    assert told["alike"] == []
+    assert node.json("status")["sequence"] == before
+    assert "nothing comes before 'ctdlmirror attach approve alpha'" in node.run("attach", place, "--pair").stdout
+    (one,) = load_config(node.directory).attachments
+    assert (one.pair, one.pair_users, one.pair_rooms) == (True, (), ())
+    node.run("attach", place, "--pair-rooms", "T*")
+    assert load_config(node.directory).attachments[0].pair_rooms == ("T*",)
+    assert "citadel:///DIRECTORY" in node.run("attach", "citadel://admin@" + place[10:], "--pair", code=3).stderr

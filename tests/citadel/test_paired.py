@@ -1,0 +1,268 @@
+"""Two servers in one store, of which the second one is paired: what is one is here once, and stays so."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from made_live import LiveServer, listening
+from made_server import Server
+
+from mirror.addresses import Address
+from mirror.citadel.follow import Following, Settings, dry_run
+from mirror.citadel.identity import pair_anew
+from mirror.citadel.importer import Importer
+from mirror.citadel.keys import Pair, read_keys, write_pairs
+from mirror.citadel.look import Identity, place_of
+from mirror.citadel.pairing import Consent
+from mirror.citadel.propose import CannotPair, list_here, require_socket
+from mirror.citadel.report import Report
+from mirror.formats.message import parse_message
+from mirror.model.fields import values_of
+from mirror.model.record import Record
+from mirror.store.base import Store
+from mirror.store.check import check_store
+from mirror.store.sqlite.store import SqliteStore
+
+Make = Callable[..., SqliteStore]
+CONSENT = Settings(pair=Consent(["ann"], ["talk"]))
+
+
+class Told(Exception):
+    """The story is told."""
+
+
+class Follower:
+    """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
+
+    def __init__(self, store: Store, directory: Path, settings: Settings) -> None:
+        self.time = 0.0
+        self.following = Following(
+            store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9
+        )
+
+    def tell(self, story: Iterator[None]) -> None:
+        self._story = story
+        with pytest.raises(Told):
+            self.following.run()
+
+    def _sleep(self, seconds: float) -> None:
+        self.time += seconds
+        if seconds and next(self._story, self) is self:
+            raise Told
+
+
+def take(store: Store, server: Server) -> Report:
+    return Importer(store, "x").run([server.export()])
+
+
+def feed_end(store: Store) -> int:
+    return store.read(lambda reader: reader.last_sequence())
+
+
+def texts(store: Store, collection: str) -> list[str]:
+    def job(reader) -> list[str]:
+        return sorted(parse_message(reader.body(one)).text("M").strip() for one in living(reader, collection))
+
+    return store.read(job)
+
+
+def living(reader, collection: str) -> list[Record]:
+    return [one for one in reader.scan_all(collection) if not one.dead]
+
+
+PAIRS = [
+    Pair("users", 3, "alpha:2", 2), Pair("rooms", 1, "alpha:1"), Pair("rooms", 4, "alpha:2"), Pair("floors", 0, "0"),
+]  # fmt: skip
+
+
+def fill(server: Server, ann: int, talk: int) -> None:
+    """Give a server an administrator, Ann and her mailbox, a Lobby and a room Talk."""
+    server.user(1, "admin")
+    server.user(ann, "Ann")
+    server.room(1, "Lobby")
+    server.room(talk, "Talk", QRroomaide=str(ann))
+    server.room(talk + 10, f"{ann:010d}.Mail", QRflags="16390")
+
+
+@pytest.fixture
+def alpha() -> Server:
+    server = Server()
+    fill(server, 2, 2)
+    server.post(1, "from alpha")
+    server.visit(1, 2, "1", v_flags="1")
+    return server
+
+
+@pytest.fixture
+def beta() -> LiveServer:
+    server = LiveServer(settings={"c_nodename": "beta", "c_humannode": "Beta"}, highest=500)
+    fill(server, 3, 4)
+    server.room(20, "0000000003.Archive", QRflags="16390", QRfloor="1")
+    server.room(21, "Own", QRroomaide="3", QRfloor="1")
+    server.post(1, "from beta", name="b@beta")
+    server.post(20, "old mail", name="old@beta")
+    server.visit(1, 3, "501")
+    server.now += 100
+    return server
+
+
+@pytest.fixture
+def directory(beta: LiveServer, tmp_path: Path) -> Iterator[Path]:
+    where = tmp_path / "citadel"
+    where.mkdir()
+    with listening(beta, where) as directory:
+        yield directory
+
+
+@pytest.fixture
+def store(make_store: Make, alpha: Server) -> Store:
+    """A store that has alpha."""
+    store = make_store("m")
+    take(store, alpha)
+    return store
+
+
+def keys(store: Store, collection: str) -> list[str]:
+    return store.read(lambda reader: [one.key for one in living(reader, collection)])
+
+
+def fields(store: Store, collection: str, key: str) -> dict[str, object]:
+    return dict(values_of(store.read(lambda reader: reader.get(collection, key))))
+
+
+def pair(store: Store) -> None:
+    store.write(lambda writer: write_pairs(writer, place_of("beta"), PAIRS))
+
+
+def test_what_is_one_is_here_once_and_as_it_was(store: Store, alpha: Server, beta: LiveServer) -> None:
+    was = {name: fields(store, *name) for name in (("users", "alpha:2"), ("rooms", "alpha:2"), ("floors", "0"))}
+    pair(store)
+    take(store, beta)
+    assert keys(store, "users") == ["alpha:1", "alpha:2", "beta:1"]
+    assert set(keys(store, "rooms")) == {"alpha:1", "alpha:2", "alpha:12", "alpha:beta.14", "alpha:beta.20", "beta:21"}
+    assert {name: fields(store, *name) for name in was} == was
+    assert texts(store, "messages/alpha:1") == ["from alpha", "from beta"]
+    assert texts(store, "messages/alpha:beta.20") == ["old mail"]
+    assert fields(store, "rooms", "alpha:beta.20")["QRname"] == "0000000002.Archive"
+    assert fields(store, "rooms", "beta:21")["QRfloor"] == "beta:1"
+    assert fields(store, "config", "c_humannode")["value"] == "Alpha"
+    assert fields(store, "visits/alpha:1", "alpha:2 id:b@beta") == {"seen": True}
+    assert fields(store, "visits/alpha:1", "alpha:2")["v_flags"] == "1"
+    end = feed_end(store)
+    assert take(store, beta).applied.written == take(store, alpha).applied.written == 0
+    assert feed_end(store) == end
+    assert check_store(store).problems == []
+
+
+def test_what_changes_on_either_server_is_an_edit_of_the_one_thing(
+    store: Store, alpha: Server, beta: LiveServer
+) -> None:
+    pair(store)
+    take(store, beta)
+    beta.rooms[4]["QRorder"] = "7"
+    beta.users[3]["u_expire"] = "9"
+    beta.rooms[20]["QRname"] = "0000000003.Older"
+    beta.delete(1, 501)
+    report = take(store, beta)
+    assert fields(store, "rooms", "alpha:2")["QRorder"] == "7"
+    assert fields(store, "users", "alpha:2")["u_expire"] == "9"
+    assert fields(store, "rooms", "alpha:beta.20")["QRname"] == "0000000002.Older"
+    assert texts(store, "messages/alpha:1") == ["from alpha"]
+    assert report.applied.conflicts == 0
+    alpha.users[2]["u_axlevel"] = "5"
+    take(store, alpha)
+    assert fields(store, "users", "alpha:2")["u_axlevel"] == "5"
+    assert take(store, beta).applied.written == take(store, alpha).applied.written == 0
+
+
+def test_a_server_stays_paired_once_what_it_said_is_forgotten(store: Store, beta: LiveServer) -> None:
+    pair(store)
+    take(store, beta)
+    end = feed_end(store)
+    pair_anew(store, "beta", Identity(str(beta.created), beta.highest), "restored", lambda: None)
+    assert take(store, beta).applied.written == 0
+    assert feed_end(store) == end
+
+
+# -- followed -----------------------------------------------------------------------------------------
+
+
+def test_nothing_comes_before_the_pairing_is_approved_and_then_all_does(
+    store: Store, beta: LiveServer, directory: Path
+) -> None:
+    follower = Follower(store, directory, CONSENT)
+    end = feed_end(store)
+
+    def story():
+        yield
+        state = follower.following.state
+        assert (state.phase, feed_end(store), beta.exported) == ("pairing", end, 0)
+        assert state.pairing is not None
+        assert [(one.there, one.pair.key) for one in state.pairing.matches] == [
+            ("Ann", "alpha:2"), ("Lobby", "alpha:1"), ("Talk", "alpha:2"), ("0000000003.Mail", "alpha:12"),
+        ]  # fmt: skip
+        yield
+        follower.following.approve()
+        yield
+        assert (follower.following.state.phase, follower.following.state.pairing) == ("following", None)
+        assert texts(store, "messages/alpha:1") == ["from alpha", "from beta"]
+        number = beta.post(1, "later", name="later@beta")
+        beta.post(14, "mail", name="mail@beta")
+        yield
+        assert texts(store, "messages/alpha:1") == ["from alpha", "from beta", "later"]
+        assert texts(store, "messages/alpha:12") == ["mail"]
+        beta.delete(1, number)
+        yield
+        assert texts(store, "messages/alpha:1") == ["from alpha", "from beta"]
+        assert beta.exported == 1
+
+    follower.tell(story())
+    end = feed_end(store)
+    again = Follower(store, directory, CONSENT)
+
+    def quiet():
+        for _ in range(3):
+            yield
+            assert again.following.state.phase == "following"
+
+    again.tell(quiet())
+    assert feed_end(store) == end
+    assert "pairs" in store.read(lambda reader: reader.digests())
+
+
+def test_a_dry_run_tells_the_pairing_and_what_would_come_with_it(store: Store, directory: Path) -> None:
+    end = feed_end(store)
+    taken, pairing = dry_run(store, directory, pair=CONSENT.pair)
+    assert pairing is not None
+    assert len(pairing.pairs) == 4
+    assert feed_end(store) == end
+    assert not store.read(lambda reader: read_keys(reader, "citadel:beta", "beta").paired)
+    unpaired, none = dry_run(store, directory)
+    assert none is None
+    assert taken.report.applied.written < unpaired.report.applied.written
+
+
+def test_a_server_that_was_followed_unpaired_is_not_paired_afterwards(
+    store: Store, beta: LiveServer, directory: Path
+) -> None:
+    take(store, beta)
+    with pytest.raises(CannotPair, match="beta was followed before without being paired"):
+        Follower(store, directory, CONSENT).following.run()
+    assert not store.read(lambda reader: read_keys(reader, "citadel:beta", "beta").paired)
+
+
+@pytest.mark.parametrize(("place", "user"), [(Address("h", 504), "admin"), (Path("/x"), "admin")])
+def test_a_door_that_does_not_tell_whose_mailboxes_there_are_is_refused(place: Address | Path, user: str) -> None:
+    with pytest.raises(CannotPair, match="citadel:///DIRECTORY"):
+        require_socket(place, user)
+
+
+def test_of_rooms_of_one_name_the_one_shown_plainly_is_first(make_store: Make) -> None:
+    store = make_store("m")
+
+    def job(writer) -> None:
+        for key in ("b:1", "a:9"):
+            writer.set_fields("rooms", key, {"QRname": "Lobby", "QRflags": "2"})
+
+    store.write(job)
+    assert [one.key for one in store.read(list_here).rooms] == ["b:1", "a:9"]
