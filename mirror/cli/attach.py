@@ -330,8 +330,9 @@ def attach_refuse(directory: Path, name: str, as_json: bool) -> None:
 
 @attach.command("remove")
 @click.argument("name")
+@json_option
 @click.pass_obj
-def attach_remove(directory: Path, name: str) -> None:
+def attach_remove(directory: Path, name: str, as_json: bool) -> None:
     """Follow a server no more, and free it for other nodes; what came from it stays."""
     load_config(directory)
     removed = remove_attachment(directory, name)
@@ -340,4 +341,7 @@ def attach_remove(directory: Path, name: str) -> None:
         freed = node.channel.ask(f"SYNC attachments|release|{name}").text != "0"
     if not (removed or freed):
         raise ConfigError(f"there is no attachment {name}; 'ctdlmirror attach list' shows those there are")
-    click.echo(f"{name} is attached no more and free for other nodes; what came from it stays.")
+    if as_json:
+        print_json({"name": name, "freed": freed})
+    else:
+        click.echo(f"{name} is attached no more and free for other nodes; what came from it stays.")

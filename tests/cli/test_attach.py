@@ -98,6 +98,7 @@ def test_what_is_removed_is_free_again(node: LocalNode, place: str) -> None:
     assert "alpha is attached no more" in node.run("attach", "remove", "alpha").stdout
     assert load_config(node.directory).attachments == []
     node.run("attach", place, "--name", "again")
+    assert node.json("attach", "remove", "again") == {"name": "again", "freed": True}
     assert "there is no attachment alpha" in node.run("attach", "remove", "alpha", code=3).stderr
 
 
