@@ -52,6 +52,17 @@ def renamed_one(name: str, names: Mapping[str, str]) -> str:
     return names.get(name, name)
 
 
+def by_text(texts: Iterable[str], names: Mapping[str, str]) -> Renames:
+    """Return by the names of parts those that their text alone would give them; the reverse of ``renamed``."""
+    told = {name: natural for natural, name in names.items()}
+    found: Renames = {}
+    for name in texts:
+        natural = told.get(name, name)
+        where = place_of(natural)
+        found[name] = at(told[where], own_name(natural)) if where in told else natural
+    return found
+
+
 def aligned(held: Parts, draft: Mapping[str, bytes], changed: Collection[str] = ()) -> tuple[Texts, Renames]:
     """Return a draft's parts by the names that they have in what is held, and how they are renamed.
 

@@ -1,6 +1,6 @@
 """Local writes: the next version of a record, made from the one that is there or from an earlier one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from mirror.model.lost import lost_names
 from mirror.model.merge import Body, Keep, inline_body, is_item, keep_inline, same_content
 from mirror.model.names import is_noticed
 from mirror.model.nodes import Vector
-from mirror.model.parts import edited, join, read_parts, stale_edit, well_named
+from mirror.model.parts import edited, join, read_parts, says_nothing_new, stale_edit, well_named
 from mirror.model.record import Past, Record, Version, created, least_of, pack_head, past_of, unpack_head, vector_of
 from mirror.model.texts import is_message, naming, own_text, standing_for, text_of
 from mirror.model.wording import is_put_back
@@ -49,7 +49,20 @@ def successor(
     return _version(draft, stamp, origin, born, _past_behind(current, stamp, origin))
 
 
-def _next_item(current: Record | None, draft: Record, stamp: int, origin: str, body: Body, keep: Keep) -> Record:
+def _next_item(
+    current: Record | None,
+    draft: Record,
+    stamp: int,
+    origin: str,
+    body: Body,
+    keep: Keep,
+    undone: Collection[str] = (),
+    unless_held: bool = False,
+) -> Record:
+    """Return the next version of an item; ``unless_held``, what is held if the draft says nothing else.
+
+    ``undone`` as in parts.edited.
+    """
     draft = msgspec.structs.replace(draft, head=without_edits(draft.head))
     if current is None:
         # Two nodes that file the same item independently (an invitation that came to both) make one incarnation,
@@ -64,7 +77,10 @@ def _next_item(current: Record | None, draft: Record, stamp: int, origin: str, b
     made = _version(draft, stamp, origin, current.born, past)
     if new.kind != held.kind:
         return _filed(made, body)
-    return _of_parts(made, edited(held, new, stamp, origin), held, keep)
+    parts = edited(held, new, stamp, origin, undone)
+    if unless_held and says_nothing_new(held, new, parts, made.version):
+        return current
+    return _of_parts(made, parts, held, keep)
 
 
 def _filed(made: Record, body: Body) -> Record:
@@ -187,6 +203,12 @@ def written(
     return Written(made, () if same_content(made, current, body) else (Loser(current),))
 
 
+def _is_beyond(seen: Vector, current: Record) -> bool:
+    """Tell whether somebody saw what has not come here yet."""
+    vector = vector_of(current)
+    return any(vector.get(origin, 0) < stamp for origin, stamp in seen.items())
+
+
 def _in_its_incarnation(
     current: Record | None, draft: Draft, base: Base, stamp: int, origin: str, body: Body
 ) -> Written:
@@ -248,8 +270,14 @@ def _knowing(
     if kind_of(draft.collection).rule is MergeRule.FIELDS:
         # What its author saw elsewhere of the other fields is not here, so this version has not seen it.
         return with_fields(current, draft.collection, draft.key, unpack_head(draft.head), stamp, origin)
-    made = successor(current, _record(draft, stamp, origin, stamp, (), draft.head), stamp, origin, body, keep)
-    return _having_seen(made, seen)
+    drafted = _record(draft, stamp, origin, stamp, (), draft.head)
+    if is_item(drafted):
+        # What its author undid may not have come here yet.
+        beyond = current is not None and _is_beyond(seen, current)
+        undone = draft.changed if beyond else ()
+        made = _next_item(current, drafted, stamp, origin, body, keep, undone, unless_held=not beyond)
+        return made if made is current else _having_seen(made, seen)
+    return _having_seen(successor(current, drafted, stamp, origin, body, keep), seen)
 
 
 def _having_seen(record: Record, seen: Vector) -> Record:
@@ -291,6 +319,8 @@ def _stale_item(
     alone = _record(draft, stamp, origin, current.born, past, without_edits(draft.head))
     held, new = read_parts(current, body(current)), read_parts(alone, body(alone))
     ours = stale_edit(held, new, draft.changed, seen, stamp, origin)
+    if not _is_beyond(seen, current) and says_nothing_new(held, new, ours, alone.version):
+        return Written(current)
     joined = join(held, ours)
     made = msgspec.structs.replace(alone, past=past_of(vector_of(current), alone.version, least_of(current)))
     if joined == held:

@@ -18,6 +18,8 @@ from mirror.model.heads import Said, read_head
 from mirror.model.item import Rank, Told, find_item
 from mirror.model.limits import greatest
 from mirror.model.names import (
+    CHARSET,
+    ENCODING,
     KEPT,
     MESSAGE,
     REVISION,
@@ -33,9 +35,11 @@ from mirror.model.names import (
 )
 from mirror.model.naming import Named, fits, named, whole
 from mirror.model.old_heads import read_old, translated
-from mirror.model.record import Record
-from mirror.model.wording import same, sequence_kept
+from mirror.model.record import Record, Version
+from mirror.model.wording import meaning, same, sequence_kept
 
+MULTIPART = b"multipart/"
+"""In a message around an item: there are others beside it."""
 SMALL = 64 * 1024
 """Bytes of a body up to which what was read of it is kept for a while: who writes a version merges it next."""
 
@@ -146,11 +150,12 @@ def _later(name: str, one: Part, other: Part) -> Part:
 # -- editing ------------------------------------------------------------------------------------------
 
 
-def edited(current: Parts, draft: Parts, stamp: int, origin: str) -> Parts:
+def edited(current: Parts, draft: Parts, stamp: int, origin: str, undone: Collection[str] = ()) -> Parts:
     """Return the parts of a draft that replaces ``current``: what it leaves alone stays written by who wrote it.
 
-    What it only writes in other words is left alone.  Who had seen what is held is never behind it.  The texts of what
-    is returned are the draft's.
+    What it only writes in other words is left alone, but for ``undone``, the names of what is as it is here again: its
+    author changed what somebody wrote that has not come here yet.  Who had seen what is held is never behind it.  The
+    texts of what is returned are the draft's.
     """
     latest = current.latest.rank
     edit = Edit(max(draft.told.rank(stamp, latest.sequence), latest), stamp, origin)
@@ -159,6 +164,7 @@ def edited(current: Parts, draft: Parts, stamp: int, origin: str) -> Parts:
     drafted, names = aligned(current, draft.texts)
     texts = told_as_held(current, drafted)
     changed = changes(current, texts, current.texts.keys() | texts.keys())
+    changed |= {name: texts.get(name) for name in undone if name in current.texts.keys() | texts.keys()}
 
     def parts(crowded: bool) -> Parts:
         written = texts.keys() | current.named.keys() if crowded else {*changed, MESSAGE}
@@ -220,6 +226,20 @@ def stale_edit(
     return _answers_of_stale(held, made, set(ours))
 
 
+def says_nothing_new(held: Parts, draft: Parts, made: Parts, version: Version) -> bool:
+    """Tell whether a draft, of which ``made`` were made as this version, just says in other words what is held.
+
+    A version of it would be an edit to every program that looks, which then writes the item in its own words.  The
+    message around an item is none of what that says, unless there are others in it.
+    """
+    if not held.kind or held.kind != draft.kind:
+        return held.texts == draft.texts
+    if MULTIPART in held.texts[MESSAGE] and held.texts[MESSAGE] != draft.texts[MESSAGE]:
+        return False
+    written = (name for name, part in made.named.items() if (part.edit.stamp, part.edit.origin) == version)
+    return all(own_name(name) in (MESSAGE, CHARSET, ENCODING) for name in written)
+
+
 def _with_own_labels(draft: Parts, named: Mapping[str, Part]) -> dict[str, Part]:
     """Return parts of a card of which those that were written last have no label that another one has."""
     made = dict(named)
@@ -260,7 +280,8 @@ def changes(held: Parts, texts: Mapping[str, bytes], names: Iterable[str]) -> di
     for name in [name for name in {*held.texts, *texts} if own_name(name) == REVISION]:
         place, old, new = place_of(name), held.texts.get(name), texts.get(name)
         told = sequence_kept(old, new) if place else new
-        if told != old and (place in places or (found and not place) or not same(name, old, told)):
+        is_another = meaning(name, old or b"") != meaning(name, told or b"")
+        if told != old and (place in places or (found and not place) or is_another):
             found[name] = told
     return found
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mirror.model.aligning import by_text, renamed_one
 from mirror.model.draft import Base, base_of
 from mirror.model.fields import unpack_fields, values_of
 from mirror.model.kinds import MergeRule, kind_of
@@ -54,6 +55,7 @@ def fingerprint(data: bytes) -> bytes:
 def fingerprints(record: Record, body: Body = inline_body) -> dict[str, bytes]:
     """Return the fingerprints of all that a version says, by field or part; none where it is a tombstone.
 
+    Parts are named as the text alone names them: what a place says is compared with what it said before.
     A message without an exclusive id has none: it never changes, so it is there or not.  Raises BadRecord.
     """
     if record.dead:
@@ -66,9 +68,14 @@ def fingerprints(record: Record, body: Body = inline_body) -> dict[str, bytes]:
     if is_item(record):
         parts = read_parts(record, body(record))
         if parts.kind:
-            return {name: fingerprint(meaning(name, text)) for name, text in parts.texts.items() if is_noticed(name)}
+            told = by_text(parts.texts, parts.names)
+            return {told[name]: _fingerprint_of(name, text) for name, text in parts.texts.items() if is_noticed(name)}
         return {WHOLE: _body_fingerprint(record)}  # its head says what one server knows of it, its number there
     return {WHOLE: fingerprint(record.head + _body_fingerprint(record))}
+
+
+def _fingerprint_of(name: str, text: bytes) -> bytes:
+    return fingerprint(meaning(name, text))
 
 
 def held_beside(said: Fingerprints, record: Record, body: Body = inline_body) -> dict[str, bytes]:
@@ -92,7 +99,8 @@ def said_by(record: Record, origin: str, body: Body = inline_body) -> dict[str, 
     if is_item(record):
         parts = read_parts(record, body(record))
         if parts.kind:
-            return {name: one for name, one in said.items() if parts.get(name).edit.origin == origin} or None
+            edits = {name: parts.get(renamed_one(name, parts.names)).edit for name in said}
+            return {name: one for name, one in said.items() if edits[name].origin == origin} or None
     return said if record.origin == origin else None
 
 

@@ -43,13 +43,14 @@ class Said(NamedTuple):
 class Deed(NamedTuple):
     """What one write of a user made.
 
-    ``record`` is the version that it made, None where it lost at once; ``seen`` is what its author had seen, None for
-    all that the version has.
+    ``record`` is the version that it made, None where it made none: it lost at once, or all that it says was ``held``.
+    ``seen`` is what its author had seen, None for all that the version has.
     """
 
     record: Record | None
     seen: Vector | None = None
     said: Said | None = None
+    held: Record | None = None
 
     def saw(self, record: Record) -> bool:
         """Tell whether its author had seen a version."""
@@ -209,7 +210,7 @@ class Ledger:
             if (loser.collection, split_key(loser.key)[0]) == (draft.collection, split_key(draft.key)[0])
             and not loser.dead
         ]
-        shown = [*([made] if made is not None and not made.dead else []), *logged]
+        shown = [*(one for one in (made, write.deed.held) if one is not None and not one.dead), *logged]
         if kind_of(draft.collection).rule is MergeRule.FIELDS:
             values = unpack_head(draft.head)
             lost = [name for name in values if not any(_says(one, name, values[name]) for one in shown)]

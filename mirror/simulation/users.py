@@ -215,7 +215,8 @@ def send_draft(draft: Draft, body: bytes, writer: Writer) -> tuple[Deed, ...]:
         raise AssertionError(f"{draft.collection} {draft.key} was written over another version than it insists on")
     seen = draft.base.vector if draft.base is not None else {}
     made = result.record if result.applied.written else None
-    return (Deed(made, seen, Said(draft, body)),)
+    held_already = result.record if result.applied.already_held else None
+    return (Deed(made, seen, Said(draft, body), held_already),)
 
 
 def settle_conflict(how: str, which: float, writer: Writer) -> tuple[Deed, ...]:

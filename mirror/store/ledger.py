@@ -22,6 +22,7 @@ from mirror.model.containers import KILLED, collections_in, is_container, record
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import (
     Loser,
+    Written,
     forgotten_deletion,
     overwritten,
     past_beside,
@@ -650,7 +651,8 @@ class Ledger(Tables):
                 self._delete_belongings(current, alone)
             self._put(made.record)
         conflicts = self._log_conflicts(losers, made.record)
-        return DraftResult(made.record, Applied(int(made.record is not current), 0, conflicts))
+        new = made.record is not current
+        return DraftResult(made.record, Applied(int(new), int(not new and not losers), conflicts))
 
     def _check_origins(self, base: Base) -> None:
         """Raise BoundReached where a party names more origins, that nobody here knows of, than it may."""
@@ -830,6 +832,8 @@ class Ledger(Tables):
         draft = restoring(loser, conflict.parts, self._seen_by(conflict, current), current, self.body)
         draft = self._with_body(msgspec.structs.replace(draft, key=key))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
+        if current is not None and made.record is current:  # somebody brought it back by hand
+            made = Written(self._written_again(current))
         record = settling(made.record, [record_crc(loser)], self.body)
         self._put(record)
         self._log_conflicts(made.losers, record)
@@ -846,10 +850,14 @@ class Ledger(Tables):
         current = self.get(loser.collection, self._namesakes.key_of(loser)) or self.get(loser.collection, loser.key)
         record = None
         if current is not None and not current.dead:
-            made = successor(current, _as_draft(current), self.clock.tick(), self._origin, self.body, self.store_body)
+            made = self._written_again(current)
             record = self._put(settling(made, [record_crc(conflict.loser)], self.body))
         self.resolve_conflict(number, stamp_ms(self.clock.last))
         return record
+
+    def _written_again(self, current: Record) -> Record:
+        """Return the next version of a living record, which says the same."""
+        return successor(current, _as_draft(current), self.clock.tick(), self._origin, self.body, self.store_body)
 
     def keep_both(self, number: int) -> Record:
         """Resolve a conflict by writing what lost as a thing of its own, which is returned.

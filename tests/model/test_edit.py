@@ -153,6 +153,39 @@ def test_a_stale_item_behind_in_sequence_begins_no_new_incarnation_and_is_kept()
     assert back.record.born == 30  # who has seen the greater SEQUENCE puts it back on purpose
 
 
+REWRITTEN = event().replace(b"SUMMARY:", b"Summary:").replace(b"VERSION:2.0\n", b"VERSION:2.0\nPRODID:-//x//EN\n")
+
+
+@pytest.mark.parametrize("changed", [(), (place("SUMMARY"),), ("revision",)])
+def test_who_writes_an_item_in_other_words_writes_nothing(changed: tuple[str, ...]) -> None:
+    v1 = first_item()
+    assert write(v1, item(v1, REWRITTEN, *changed), 30) == Written(v1)
+    v2 = successor(v1, Record(*ITEM, 1, "x", 1, body=event(location="there")), 20, "b")
+    stale = write(v2, item(v1, REWRITTEN, *changed), 30)
+    assert (stale.record is v2) == (changed != ())  # who does not tell has put the place back
+
+
+def test_another_sequence_number_is_a_version_of_its_own() -> None:
+    v1 = first_item()
+    assert write(v1, item(v1, event(sequence=1)), 30).record.stamp == 30
+
+
+def test_what_is_beside_an_item_in_its_message_is_no_other_words_of_it() -> None:
+    def message(text: bytes) -> bytes:
+        plain = b"--b\n\n" + text + b"\n--b\nContent-type: text/calendar\n\n" + event() + b"\n--b--\n"
+        return b"\xffA\x04I1\0MContent-type: multipart/alternative; boundary=b\n\n" + plain + b"\0"
+
+    v1 = successor(None, Record(*ITEM, 1, "x", 1, body=message(b"Come!")), 10, "a")
+    assert b"Do come!" in write(v1, item(v1, message(b"Do come!")), 30).record.body
+
+
+def test_what_undoes_an_edit_that_is_not_here_yet_is_written() -> None:
+    v1 = first_item()
+    elsewhere = successor(v1, Record(*ITEM, 1, "x", 1, body=event(location="there")), 20, "b")
+    undone = write(v1, item(elsewhere, event(), place("LOCATION")), 30).record
+    assert b"LOCATION:here" in merge(undone, elsewhere).record.body
+
+
 def test_what_a_stale_item_makes_stays_when_the_other_version_comes_again() -> None:
     v1 = first_item()
     v2 = successor(v1, Record(*ITEM, 1, "x", 1, body=event(location="there")), 20, "b")

@@ -2,9 +2,10 @@
 
 import hashlib
 
+from mirror.model.edit import successor
 from mirror.model.fields import fields_at
 from mirror.model.record import Record, pack_head
-from mirror.model.status import WHOLE, differing, fingerprints
+from mirror.model.status import WHOLE, differing, fingerprints, said_by
 
 
 def fields(**values: str | int | bool) -> Record:
@@ -48,3 +49,17 @@ def test_a_body_kept_apart_is_told_without_reading_it_and_like_one_inside() -> N
 
 def test_a_tombstone_says_nothing() -> None:
     assert fingerprints(Record("files/r", "f", 5, "a", 1, dead=True)) == {}
+
+
+def card(*lines: str) -> Record:
+    text = "\n".join(["BEGIN:VCARD", "VERSION:3.0", "FN:x", *lines, "END:VCARD", ""])
+    return Record("messages/r", "euid:x", 0, "", 0, body=text.encode())
+
+
+def test_a_number_that_was_changed_here_is_told_as_a_place_tells_it() -> None:
+    first = successor(None, card("TEL;TYPE=CELL:1", "TEL;TYPE=HOME:2"), 1 << 16, "citadel:a")
+    changed = successor(first, card("TEL;TYPE=CELL:9", "TEL;TYPE=HOME:2"), 2 << 16, "b")
+    assert fingerprints(changed) == fingerprints(card("TEL;TYPE=CELL:9", "TEL;TYPE=HOME:2"))
+    told = said_by(changed, "b")
+    assert told is not None
+    assert {name for name in told if name.startswith("TEL")} == {"TEL;TYPE=cell:9"}

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.formats.beside import NoCopy
+from mirror.model.applied import Applied
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of
 from mirror.model.errors import BadContent, BadRecord, StampAhead
 from mirror.model.fields import values_of
@@ -20,7 +21,7 @@ from mirror.model.nodes import Horizon
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.model.status import Status
-from mirror.store.base import Backend, MissingContent, NoConflict, Source, StoredCursor, Writer
+from mirror.store.base import Backend, DraftResult, MissingContent, NoConflict, Source, StoredCursor, Writer
 from mirror.store.check import check_store
 from mirror.store.open import open_store
 
@@ -489,6 +490,29 @@ def test_restoring_a_part_brings_back_that_part_alone(make_store: Make) -> None:
     assert b"SUMMARY:one" in restored.body
     assert b"LOCATION:there" in restored.body
     assert one.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_restoring_what_somebody_wrote_again_since_resolves_the_conflict_in_a_version_of_its_own(
+    make_store: Make,
+) -> None:
+    one, other = conflicting(make_store, *EVENTS)
+    (conflict,) = one.read(lambda reader: reader.conflicts())
+    again = one.write(lambda writer: writer.put(Record("messages/r", "euid:e", 1, "x", 1, body=event("one", "here"))))
+    restored = one.write(lambda writer: writer.restore(conflict.number))
+    assert restored.version > again.version
+    other.write(lambda writer: writer.apply([again, restored]))
+    assert [store.read(lambda reader: reader.conflict_count()) for store in (one, other)] == [0, 0]
+    assert one.read(lambda reader: reader.digest("")) == other.read(lambda reader: reader.digest(""))
+
+
+def test_an_item_written_again_in_other_words_is_held_already(make_store: Make) -> None:
+    store = make_store("a")
+    held = store.write(lambda writer: writer.put(Record("messages/r", "euid:e", 1, "x", 1, body=event("one", "here"))))
+    last = store.read(lambda reader: reader.last_sequence())
+    text = event("one", "here").replace(b"SUMMARY:", b"Summary:")
+    draft = Draft("messages/r", "euid:e", base_of(held), body=text)
+    assert store.write(lambda writer: writer.write(draft)) == DraftResult(held, Applied(already_held=1))
+    assert store.read(lambda reader: reader.last_sequence()) == last
 
 
 def test_a_thing_deleted_since_comes_back_whole(make_store: Make) -> None:
