@@ -149,7 +149,6 @@ def _post_many(world: World, count: int) -> int:
         (f"ENT0 1||0|{FLOWING}|{world.words(1, 5)}", [*world.lines(1, 6), "000"])
         for _ in range(world.chance.randint(1, count))
     ]
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {room.name}")
+    with world.in_room(user, room.name) as session:
         session.ask_all(posts)
     return len(posts)

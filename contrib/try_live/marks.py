@@ -17,8 +17,7 @@ def _reader(world: World) -> tuple[User, Room, list[int]]:
 
 def _mark(world: World, seen: int, most: int) -> None:
     user, room, numbers = _reader(world)
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {room.name}")
+    with world.in_room(user, room.name) as session:
         for number in world.some(numbers, most):
             session.ask(f"SEEN {number}|{seen}")
 
@@ -36,15 +35,13 @@ def unread(world: World) -> None:
 @kind("read up to here", ROW, 4)
 def read_up_to(world: World) -> None:
     user, room, numbers = _reader(world)
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {room.name}")
+    with world.in_room(user, room.name) as session:
         session.ask(f"SLRP {world.one([*map(str, numbers), 'highest'])}")
 
 
 @kind("own mail read", ROW, 3)
 def own_mail_read(world: World) -> None:
-    with world.as_user(world.one(world.writers())) as session:
-        session.ask("GOTO _MAIL_")
+    with world.in_room(world.one(world.writers()), "_MAIL_") as session:
         session.ask(f"SEEN {world.one(session.lines('MSGS ALL'))}|1")
 
 
@@ -67,16 +64,14 @@ def answered_taken_back(world: World) -> None:
 @kind("view chosen", ROW, 2)
 def view_chosen(world: World) -> None:
     user, room, _ = _reader(world)
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {room.name}")
+    with world.in_room(user, room.name) as session:
         session.ask(f"VIEW {world.chance.choice((0, 1, room.view))}")
 
 
 @kind("room forgotten", ROW, 2)
 def room_forgotten(world: World) -> None:
     user, room = world.one(world.writers()), world.one([room for room in world.ordinary() if room.public])
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {room.name}")
+    with world.in_room(user, room.name) as session:
         session.ask("FORG")
 
 

@@ -100,8 +100,7 @@ def folder_made(world: World) -> None:
 def folder_killed(world: World) -> None:
     user = world.one(world.writers())
     folders = [room.name[11:] for room in world.rooms() if room.owner == user.number]
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {world.one([name for name in folders if name not in FIRST_FOLDERS])}")
+    with world.in_room(user, world.one([name for name in folders if name not in FIRST_FOLDERS])) as session:
         session.ask("KILL 1")
 
 

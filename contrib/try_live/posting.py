@@ -68,8 +68,7 @@ def post(world: World) -> None:
     room, user = world.one(rooms), world.one(world.writers())
     form, lines = body(world)
     anonymous = int(bool(room.flags & ANONYMOUS_OPTION) and world.chance.random() < 0.5)
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {room.name}")
+    with world.in_room(user, room.name) as session:
         send_post(session, world.words(1, 6), form, lines, anonymous=anonymous)
 
 
@@ -77,8 +76,7 @@ def post(world: World) -> None:
 def mail(world: World) -> None:
     sender, recipients = world.one(world.writers()), world.some(world.users(), 3)
     names, copies = ",".join(user.name for user in recipients), world.one(world.users()).name
-    with world.as_user(sender) as session:
-        session.ask("GOTO _MAIL_")
+    with world.in_room(sender, "_MAIL_") as session:
         lines = ["Content-type: text/plain; charset=UTF-8", "", *world.lines(1, 9)]
         session.ask(f"ENT0 1|{names}|0|{MIME}|{world.words(1, 5)}||1|{copies}", lines)
 
@@ -175,8 +173,7 @@ def own_item(world: World) -> None:
     user, folder = world.one(world.writers()), world.one(("_CALENDAR_", "_CONTACTS_", "_TASKS_", "_NOTES_"))
     view = {"_CALENDAR_": CALENDAR, "_CONTACTS_": CONTACTS, "_TASKS_": TASKS, "_NOTES_": NOTES}[folder]
     uid = world.unique("own").replace(" ", "-")
-    with world.as_user(user) as session:
-        session.ask(f"GOTO {folder}")
+    with world.in_room(user, folder) as session:
         send_post(session, "", MIME, item_lines(world, view, uid, 0), uid)
 
 
@@ -189,8 +186,7 @@ def an_item(world: World, views: tuple[int, ...] = ITEM_VIEWS) -> tuple[Room, st
 
 def put_item(world: World, room: Room, uid: str, sequence: int) -> None:
     """Write an item into a public room: a new one, or the next version of one."""
-    with world.as_user(world.one(world.writers())) as session:
-        session.ask(f"GOTO {room.name}")
+    with world.in_room(world.one(world.writers()), room.name) as session:
         send_post(session, uid, MIME, item_lines(world, room.view, uid, sequence), uid)
 
 

@@ -233,6 +233,13 @@ class World:
             session.log_in(user.name, self.account(user).password)
             yield session
 
+    @contextmanager
+    def in_room(self, user: User, room: str) -> Iterator[Session]:
+        """Give a session of a user who went to a room, as that names it.  Raises Refused."""
+        with self.as_user(user) as session:
+            session.ask(f"GOTO {room}")
+            yield session
+
     def by_imap(self, user: User, *commands: bytes) -> None:
         """Do IMAP commands as a user.  Raises Refused."""
         for command in commands:
