@@ -14,6 +14,8 @@ class Recording:
 
     def __init__(self, export: bytes, *names: str) -> None:
         self.answers: dict[tuple[str, str, str], bytes] = {("", "", "MIGR export"): export}
+        self.turned_away: list[int] = []
+        """Of each of the next to connect, how many users there may be, as who is turned away is told."""
         self.asked: list[str] = []
         """The commands that it was given."""
         for name in names:
@@ -56,6 +58,10 @@ class Recording:
         room = opened = ""
         sent = 0
         with connection, connection.makefile("rwb") as stream:
+            if self.turned_away:
+                most = self.turned_away.pop(0)
+                stream.write(b"551 Too many users are already online (maximum is %d)\n" % most)
+                return False
             stream.write(b"200 alpha.example.org Citadel server ready.\n")
             stream.flush()
             for line in stream:

@@ -5,6 +5,7 @@ Tells its progress to whoever wants to show it, and returns what it did; asks no
 """
 
 import enum
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +23,16 @@ from mirror.formats.migr import Broken, Element
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix
 from mirror.store.base import Store
 from mirror.sync.bootstrap import has_begun, mark_begun, mark_ended, note_begun, refuse_full
+from mirror.wire.errors import Refused
 
 TIMEOUT_S = 90.0
 """Seconds for which the server may be silent."""
+EXPORTING_S = 120.0
+"""Seconds for which a server that lets nobody in, as while it exports, is asked again..."""
+AGAIN_S = 0.1
+"""... every so many seconds."""
+NOBODY_AT_ALL = "(maximum is 0)"
+"""So ends what a server says then to who connects; with another number there are as many as it lets in."""
 ADMIN_SOCKET = "citadel-admin.socket"
 """In a server's directory, the socket on which whoever may connect is its administrator."""
 
@@ -156,16 +164,36 @@ def copy_server(
 
 
 def log_in(place: Place, user: str, password: str) -> CitadelClient:
-    """Connect to a server, and log in where there is a user.  Raises ConnectionLost, LoginFailed."""
-    channel = _connect(place)
+    """Connect to a server, and log in where there is a user.  Raises ConnectionLost, LoginFailed, Refused.
+
+    A server that exports lets nobody in until it is done, or has noticed that who asked for it hung up: that is waited
+    for.
+    """
+    client = _let_in(place)
     try:
-        client = CitadelClient(channel)
         if user:
             client.log_in(user, password)
     except BaseException:
-        channel.close()
+        client.channel.close()
         raise
     return client
+
+
+def _let_in(place: Place) -> CitadelClient:
+    until = time.monotonic() + EXPORTING_S
+    while True:
+        channel = _connect(place)
+        try:
+            return CitadelClient(channel)
+        except Refused as error:
+            channel.close()
+            if NOBODY_AT_ALL not in error.text or time.monotonic() >= until:
+                raise Refused(error.code, f"{channel.peer} lets nobody in: {error.text}") from None
+        except BaseException:
+            channel.close()
+            raise
+        # The server tells nobody when it is done; there is nothing to wait for but time.
+        time.sleep(AGAIN_S)
 
 
 def _connect(place: Place) -> Channel:

@@ -345,7 +345,7 @@ class Importer:
     def _begin_look(self, settings: Mapping[str, str]) -> None:
         node = self.report.node
         self._keys = self._to_be_paired or self._store.read(lambda reader: read_keys(reader, place_of(node), node))
-        self._look = Look(self._store, node, paired=self._keys.paired)
+        self._look = Look(self._store, node, paired=self._keys.paired, keys=self._keys.digest)
         self._visits = Visits(self._look.place, self._store)
         self._begun = True
         identity = Identity(settings.get(CREATED_KEY, "").strip(), _digits(settings.get(HIGHEST_KEY, "")))

@@ -9,8 +9,11 @@ a paired user one beside that user's.  Knows no connection.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from mirror.formats.keys import numbered_key
 from mirror.model.record import Record, pack_head, unpack_head
+from mirror.model.status import fingerprint
 from mirror.store.base import Reader, Writer
 
 PAIRS = "pairs"
@@ -44,6 +47,12 @@ class Keys(NamedTuple):
         """Return the keys of a server that was paired."""
         kinds = [{pair.there: pair for pair in pairs if pair.kind == kind} for kind in (USERS, ROOMS, FLOORS)]
         return cls(node, True, *kinds)
+
+    @property
+    def digest(self) -> str:
+        """What stands for all of them: where it is another one, the same numbers may be other things."""
+        pairs = [*self.users.values(), *self.rooms.values(), *self.floors.values()]
+        return fingerprint(msgspec.msgpack.encode([self.paired, sorted(pairs)])).hex()
 
     def user(self, number: int) -> str:
         """Return a user's key."""

@@ -169,8 +169,13 @@ def remember(writer: Writer, place: str, what: Remembered) -> None:
 class Look:
     """Use once: ``begin``, ``tell`` and ``has``, ``flush`` now and again, ``delete_missing``, ``end``."""
 
-    def __init__(self, store: Store, node: str, *, fetching: bool = False, paired: bool = False) -> None:
-        """``fetching`` is a look at what no export has; a server that is ``paired`` shares things with what is here."""
+    def __init__(
+        self, store: Store, node: str, *, fetching: bool = False, paired: bool = False, keys: str = ""
+    ) -> None:
+        """``fetching`` is a look at what no export has; a server that is ``paired`` shares things with what is here.
+
+        ``keys`` stands for the keys under which that is kept.
+        """
         self.place = place_of(node)
         self.applied = Applied()
         self.deleted = 0
@@ -192,7 +197,7 @@ class Look:
         self._unwanted: set[tuple[str, str]] = set()
         self._first = not self._store.read(lambda reader: reader.scan_place(self.place, limit=1))
         self.last = self._recall() or Remembered()
-        self.prints = Prints(self.place, store)
+        self.prints = Prints(self.place, store, keys)
         self.now = msgspec.structs.replace(self.last)
 
     # -- what is remembered -----------------------------------------------------------------------

@@ -32,9 +32,11 @@ class Part(enum.IntEnum):
 class Prints:
     """What was said of rooms, by their keys: last and in this look."""
 
-    def __init__(self, place: str, store: Reading) -> None:
+    def __init__(self, place: str, store: Reading, keys: str) -> None:
+        """``keys`` stands for the keys under which it is kept what the place names by numbers."""
         self._place = place
         self._store = store
+        self._form = f"{READING}.{keys}"
         self._last: dict[str, list[int]] = {}
         self._now: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(Part))
 
@@ -43,7 +45,7 @@ class Prints:
         after = ""
         place = _beside(self._place)
         while page := self._store.read(lambda reader, name=after: reader.scan_statuses(place, _ROOMS, name)):  # type: ignore[misc]
-            self._last |= {status.foreign: _read(status.tag) for status in page}
+            self._last |= {status.foreign: self._read(status.tag) for status in page}
             after = page[-1].foreign
 
     def add(self, room: str, part: Part, data: bytes) -> None:
@@ -63,8 +65,16 @@ class Prints:
 
     def remember(self, writer: Writer, rooms: Iterable[str]) -> None:
         """Have what was said in this look of rooms, all of which was taken over, be what was said last."""
-        prints = [Status(_ROOMS, room, room, _tag(self._now[room]), _NO_BASE, 0) for room in rooms]
+        prints = [Status(_ROOMS, room, room, self._tag(self._now[room]), _NO_BASE, 0) for room in rooms]
         writer.put_statuses(_beside(self._place), prints)
+
+    def _tag(self, sums: Iterable[int]) -> str:
+        return " ".join([self._form, *(f"{one:x}" for one in sums)])
+
+    def _read(self, tag: str) -> list[int]:
+        """Return the sums that a tag tells; none where they are of another form."""
+        form, *sums = tag.split()
+        return [int(one, 16) for one in sums] if form == self._form else []
 
 
 def forget_prints(writer: Writer, place: str, rooms: Iterable[str]) -> None:
@@ -78,13 +88,3 @@ _NO_BASE = Base(0, "")
 def _beside(place: str) -> str:
     """Return under which name the prints of a place's rooms are kept, as what that place says."""
     return f"{place} rooms"
-
-
-def _tag(sums: Iterable[int]) -> str:
-    return " ".join([str(READING), *(f"{one:x}" for one in sums)])
-
-
-def _read(tag: str) -> list[int]:
-    """Return the sums that a tag tells; none where they are of another form."""
-    form, *sums = tag.split()
-    return [int(one, 16) for one in sums] if form == str(READING) else []

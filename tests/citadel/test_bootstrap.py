@@ -18,6 +18,7 @@ from mirror.store.base import StoreError
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.copying import unfinished
+from mirror.wire.errors import Refused
 
 Make = Callable[..., SqliteStore]
 Listen = Callable[..., Address]
@@ -54,6 +55,17 @@ def test_an_interrupted_copy_goes_on_and_a_complete_one_changes_nothing(
     last = len(commands) - 1 - commands[::-1].index("MIGR")
     assert commands[last + 1] == "IDEN", "the export was read to its end, though nothing was new"
     assert "MSG0" not in commands
+
+
+def test_a_server_that_exports_is_waited_for_and_one_that_is_full_is_not(
+    listen: Listen, make_store: Make, recording: Recording
+) -> None:
+    recording.turned_away = [0, 0]
+    assert copy_server(make_store("m"), listen(), "admin", "citadel").report.elements["message"] == 81
+    recording.turned_away = [5, 0]
+    with pytest.raises(Refused, match=r"127.0.0.1:\d+ lets nobody in: .*maximum is 5"):
+        copy_server(make_store("n"), listen(), "admin", "citadel")
+    assert recording.turned_away == [0]
 
 
 def test_what_a_server_dates_in_the_future_is_taken_over_and_named(listen: Listen, make_store: Make) -> None:

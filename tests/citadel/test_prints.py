@@ -9,6 +9,7 @@ from made_server import Server
 from mirror.citadel import look, prints, taking
 from mirror.citadel.identity import pair_anew
 from mirror.citadel.importer import Importer
+from mirror.citadel.keys import Keys, Pair
 from mirror.citadel.look import HeldBack, Identity, Look, place_of
 from mirror.citadel.marks import Change
 from mirror.citadel.report import Accepted, Report
@@ -104,6 +105,23 @@ def test_a_version_that_reads_more_looks_at_all_again(
     monkeypatch.setattr(prints, "READING", prints.READING + 1)
     take(store, server)
     assert {("rooms", "alpha:1"), ("rooms", "alpha:2")} <= set(told)
+
+
+def test_where_what_the_server_has_is_kept_under_other_keys_all_is_looked_at_again(
+    make_store: Make, told: list[tuple[str, str]]
+) -> None:
+    store, data = make_store("m"), two_rooms().export()
+    for pairs in ([], [Pair("users", 2, "beta:9", 9)]):
+        for _ in range(2):
+            told.clear()
+            Importer(store, "x", keys=Keys.of("alpha", pairs)).run([data])
+        assert told == []
+    assert alive_visits(store) == ["beta:9"]
+
+
+def alive_visits(store: Store) -> list[str]:
+    records = store.read(lambda reader: list(reader.scan_all("visits/alpha:1")))
+    return [one.key for one in records if not one.dead and " " not in one.key]
 
 
 def test_the_room_that_was_changed_is_the_one_that_is_looked_at(make_store: Make, told: list[tuple[str, str]]) -> None:
