@@ -16,7 +16,7 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.limits import FIELDS, MAX_NAME, PART_CLASSES
 from mirror.model.record import INLINE_LIMIT, LEAST, MAX_KEY, MAX_PAST, Record, pack_head, record_bytes
 from mirror.model.stamp import make_stamp
-from mirror.simulation.users import EVENT, message_of
+from mirror.simulation.users import EVENT, KEYS, message_of
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import parse_page
 from mirror.wire.codec import MSGPACK, Cursor, checksum
@@ -49,13 +49,20 @@ BODIES = (b"", b"x", b"\xffA\0AAnn\0Mhello\0", b"\xffA", b"\0" * INLINE_LIMIT, b
 HALF_A_PAIR = b"\xed\xa0\x80"
 """Half of a surrogate pair as UTF-8 must not have it."""
 MARK = "surrogate"
+FIELD_KINDS = ("users", "rooms", "config", "visits", "floors")
+"""Kinds of collections whose records are fields."""
 
 
 class Garbage:
     """Makes what a hostile party sends, from what it learned and in places that are of interest."""
 
-    def __init__(self, chance: random.Random, now_ms: Callable[[], int], collections: Sequence[str]) -> None:
+    def __init__(
+        self, chance: random.Random, now_ms: Callable[[], int], collections: Sequence[str], full: bool = False
+    ) -> None:
+        """``full``: half of it is right, and as full as a record may be, in places where users write."""
         self.chance = chance
+        self._full = full
+        self._born_full: dict[tuple[str, str], int] = {}
         self._now_ms = now_ms
         self._collections = [*collections]
         self._learned: list[Record] = []
@@ -90,6 +97,8 @@ class Garbage:
 
     def record(self) -> Record:
         """Return a record that might be right."""
+        if self._full and self.often(0.5):
+            return self._full_record()
         collection, key = self.place()
         stamp, origin = self.stamp(), self.one("m", "m", "m", "x1", "x2", "p", "a")
         past: tuple[tuple[str, int], ...] = ()
@@ -113,11 +122,25 @@ class Garbage:
             body=self.body(key),
         )
 
+    def _full_record(self) -> Record:
+        """Return a right record with as many origins, and fields, as one may have: one of a few sets of them."""
+        collection = self.chance.choice([name for name in self._collections if name != NODES])
+        key = self.chance.choice(KEYS)
+        stamp, mark = make_stamp(self._now_ms()), self.chance.randrange(3)
+        past = tuple(sorted((f"full{mark}-{at}", stamp - 1 - at) for at in range(MAX_PAST)))
+        fields = {f"f{mark}-{at}": ("v", stamp, "m") for at in range(FIELDS.count)}
+        head = pack_head(fields) if collection.partition("/")[0] in FIELD_KINDS else b""
+        is_item = collection.startswith("messages/")
+        key = f"euid:{key}" if is_item else key
+        born = next((one.born for one in self._learned if (one.collection, one.key) == (collection, key)), stamp)
+        born = 1 if is_item else self._born_full.setdefault((collection, key), min(born, stamp))
+        return Record(collection, key, stamp, "m", born, past=past, head=head, body=b"" if head else self.body(key))
+
     def head(self, collection: str, stamp: int, origin: str) -> bytes:
         if collection == NODES:
             vector = {self.chance.choice(ORIGINS): self.stamp() for _ in range(self.chance.randrange(4))}
             return pack_head({"seen": vector, "newest": vector} if self.often(0.7) else {"nodes": sorted(vector)})
-        if collection.partition("/")[0] in ("users", "rooms", "config", "visits", "floors"):
+        if collection.partition("/")[0] in FIELD_KINDS:
             count = self.one(1, 2, 3, 3, FIELDS.count) if self.often(0.1) else self.one(1, 2)
             names = [self.one("name", "flags", "text", "QRname", f"f{at}") for at in range(count)]
             return pack_head({name: (self.one("v", "w", 4, True), stamp, origin) for name in names})

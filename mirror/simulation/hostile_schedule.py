@@ -57,6 +57,8 @@ SHARED, TAKEN = "1", "2"
 """The room that is shared with the honest partner as well, and the one that is shared with the hostile one alone."""
 PARTNER = "b1"
 HOSTILE_MIRROR, HOSTILE_PARTNER = "m", "p"
+FULL_EACH = 8
+"""A hostile mirror of each so many schedules sends records that are as full as they may be."""
 MAX_CONFLICTS_USER = 50
 KINDS = ("users", "config", "floors")
 WHAT = frozenset(("messages", "deletions", "marks", "files", "settings"))
@@ -155,7 +157,8 @@ class HostileSchedule:
     def _garbage(self, party: str) -> Garbage:
         rooms = [f"{kind}/{room_key('a', number)}" for kind in PER_ROOM for number in (SHARED, TAKEN)]
         places = {HOSTILE_PARTNER: rooms, HOSTILE_MIRROR: [*rooms, *KINDS, NODES]}.get(party, [*rooms, *KINDS])
-        return Garbage(self.stage.chance, lambda: self.stage.world.now, places)
+        full = party == HOSTILE_MIRROR and self.stage.outcome.seed % FULL_EACH == 0
+        return Garbage(self.stage.chance, lambda: self.stage.world.now, places, full)
 
     def _mirror(self) -> None:
         """A mirror that sends anything: it dials one of the nodes, and is dialled by it."""

@@ -15,10 +15,11 @@ import msgspec
 from mirror.formats.beside import NoCopy
 from mirror.model.draft import Base, Changed, Draft, base_of, joint_base
 from mirror.model.drafting import deletion_of, draft_over, only_over
-from mirror.model.errors import StampAhead
+from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.item import find_item
 from mirror.model.keys import split_key
 from mirror.model.kinds import MergeRule, kind_of
+from mirror.model.limits import FIELDS
 from mirror.model.merge import is_item
 from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_crc
 from mirror.simulation.ledger import Deed, Said, Thing
@@ -40,6 +41,8 @@ END:VCALENDAR
 """
 REFUSALS = (Changed, StampAhead, NoCopy)
 """What a user may be told instead of an acknowledgement."""
+FULL = f"fields are over the limit of {FIELDS.count}"
+"""So is a user who sets a new field where others have filled a record."""
 Job = Callable[[Writer], tuple[Deed, ...]]
 
 
@@ -97,6 +100,10 @@ class Users:
         try:
             done = self._stage.attempt(lambda: node.store.write(job))
         except REFUSALS:
+            return
+        except BadRecord as error:
+            if FULL not in str(error):
+                raise
             return
         if done is None:
             self._unheard[node.name].append(job)

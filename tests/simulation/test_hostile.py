@@ -3,16 +3,19 @@
 That they find what they are for is tried by taking a mend out.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
+from mirror.model import edit, merge
 from mirror.model import judge as judging
-from mirror.model.record import Record, validate
+from mirror.model.record import Past, Record, Version, validate
 from mirror.simulation.command import run_one
 from mirror.store import ledger
 from mirror.store.ledger import Ledger
+from mirror.sync.clock import ClockGuard
 from mirror.sync.twins import Twins
 
 
@@ -52,6 +55,20 @@ def test_a_partner_that_invents_origins_without_end_is_noticed(monkeypatch: pyte
 def test_a_partner_that_moves_our_clock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ledger, "_sort_early", lambda _self, _source, pairs: (pairs, []))
     assert is_noticed("its clock was moved ahead", 1, 2)
+
+
+def test_a_past_that_is_not_cut_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def uncut(vector: Mapping[str, int], version: Version, _least: int = 0) -> Past:
+        return tuple(sorted((name, stamp) for name, stamp in vector.items() if name != version.origin))
+
+    monkeypatch.setattr(merge, "past_of", uncut)
+    monkeypatch.setattr(edit, "past_of", uncut)
+    assert is_noticed("names more than 1024 origins", 384, 184)
+
+
+def test_a_node_that_writes_by_a_clock_that_is_doubted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClockGuard, "check", lambda _self: None)
+    assert is_noticed("wrote by a clock that is days off", 20, 30)
 
 
 def test_two_nodes_of_one_name_that_are_both_let_in_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
