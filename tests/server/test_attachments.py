@@ -23,7 +23,7 @@ from mirror.sync.claims import claim, read_claim
 from mirror.wire.status import AttachmentStatus, ClaimStatus, HeldStatus, parse_json
 
 TIMEOUT_S = 10
-SETTINGS = ReplicationSettings(retry_min_s=0.01, retry_max_s=0.02)
+SETTINGS = ReplicationSettings(retry_min_s=0.01, retry_max_s=60)  # a failure is forgiven after the greatest
 ALPHA = Attachment("alpha", ServerPlace(Path("/run/alpha")))
 BETA = Attachment("beta", ServerPlace(Path("/run/beta"), "admin"))
 
