@@ -10,6 +10,7 @@ import gevent
 import pytest
 from gevent import socket
 from gevent.event import Event
+from share_ends import keys, post, room, shares_of
 
 from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
 from mirror.model.record import Record
@@ -17,11 +18,13 @@ from mirror.peer import link as link_module
 from mirror.peer.channel import Channel
 from mirror.peer.comparing import Comparisons
 from mirror.peer.link import LIVE, Link
+from mirror.peer.supervision import WAITING
 from mirror.server import pages, tail
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.service.party import Party
+from mirror.store import ledger
 from mirror.store.green import GreenStore, open_green
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.pull import PULL
@@ -32,6 +35,7 @@ from mirror.sync.share.rules import Shares
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import format_page
 from mirror.wire.codec import MSGPACK
+from mirror.wire.status import LinkStatus
 from mirror.wire.values import Greeting, Page
 
 KEEPALIVE_S = 1
@@ -99,13 +103,14 @@ def link(hub: Hub, spoke: GreenStore, tmp_path: Path, monkeypatch: pytest.Monkey
     """Runs a link of a kind over socket pairs."""
     running: list[gevent.Greenlet] = []
 
-    def start(kind: str, party: Party, compare_s: int = 86_400) -> Link:
+    def start(kind: str, party: Party, compare_s: int = 86_400, shares: Shares | None = None) -> Link:
+        shares = shares or Shares()
         greeting = Greeting("hub", hub.store.epoch, True, kind)
         monkeypatch.setattr(link_module, "dial_peer", lambda *_: (hub.dialled(party), greeting))
         exchange = (
             MirrorExchange(spoke, "hub")
             if kind == "mirror"
-            else ShareExchange(spoke, "hub", Shares().scope, Shares().rooms)
+            else ShareExchange(spoke, "hub", shares.scope, shares.rooms)
         )
         settings = ReplicationSettings(
             keepalive_s=KEEPALIVE_S, reconcile_s=compare_s, retry_min_s=0.01, retry_max_s=0.02
@@ -199,3 +204,30 @@ def test_a_peers_bad_pages_are_one_line_in_the_log_and_print_nothing(
     told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(told) == 1 and told[0].startswith("link to hub: "), told
     assert capfd.readouterr().err == ""
+
+
+def test_a_partner_at_its_bound_pauses_its_link_which_says_so_and_goes_on_by_itself(
+    hub: Hub, spoke: GreenStore, link: Callable[..., Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "MAX_KEYS_SHARE", 1)
+    for store, key, name, lines in (
+        (hub.store, "h:1", "Lobby", "mirror_share|spoke|Foyer"),
+        (spoke, "s:1", "Foyer", "mirror_share|hub|Lobby"),
+    ):
+        room(store, key, name, lines)
+    hub.node.sharing.configure(["spoke"])
+    for key in ("one", "two"):
+        post(hub.store, "h:1", key)
+    made = link("share", Party("share", "spoke", shares_of(hub.store, "spoke").scope), shares=shares_of(spoke, "hub"))
+    told: list[LinkStatus] = []
+
+    def is_told() -> bool:
+        told.append(made.status)
+        return told[-1].phase == WAITING and "hub, which rooms are shared with, makes no new ones" in told[-1].error
+
+    post(spoke, "s:1", "there already")
+    assert wait_until(hub.store, is_told), told[-1]
+    assert keys(spoke, "s:1") == {"there already"}
+    monkeypatch.setattr(ledger, "MAX_KEYS_SHARE", 10)
+    assert wait_until(spoke, lambda: keys(spoke, "s:1") == {"there already", "one", "two"}), made.status
+    assert wait_until(hub.store, lambda: (made.status.phase, made.status.error) == (LIVE, "")), made.status
