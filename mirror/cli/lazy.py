@@ -5,6 +5,7 @@ the commands themselves.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ class LazyGroup(click.Group):
     lazy: Mapping[str, Lazy] = {}
     prepare: Callable[[], None] | None = None
     """Called before a command's modules are imported."""
+    importing: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered while a command's modules are imported."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands, imported or not."""
@@ -33,11 +36,15 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return a command, imported by now, or None."""
         if name in self.lazy:
-            if self.prepare is not None:
-                self.prepare()
-            for module in self.lazy[name].modules:
-                import_module(module)
+            with self.importing():
+                self._import(name)
         return super().get_command(context, name)
+
+    def _import(self, name: str) -> None:
+        if self.prepare is not None:
+            self.prepare()
+        for module in self.lazy[name].modules:
+            import_module(module)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""

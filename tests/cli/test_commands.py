@@ -18,9 +18,14 @@ HEAVY = ("gevent", "rich", "msgspec", "cryptography", "icalendar", "tomlkit", "s
 
 def imported(*arguments: str, **environment: str) -> set[str]:
     """Run the command in a process of its own, and return which modules it had imported in the end."""
+    return set(at_the_end("*sys.modules", *arguments, **environment).split())
+
+
+def at_the_end(told: str, *arguments: str, **environment: str) -> str:
+    """Run the command in a process of its own, and return what expressions are worth at its end."""
     program = (
-        "import atexit, sys\n"
-        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "import atexit, gc, sys\n"
+        f"atexit.register(lambda: print({told}, file=sys.stderr))\n"
         "sys.argv[0] = 'ctdlmirror'\n"
         "from mirror.cli.entry import main\n"
         "main()\n"
@@ -32,7 +37,7 @@ def imported(*arguments: str, **environment: str) -> set[str]:
         text=True,
         check=False,
     )
-    return set(done.stderr.splitlines()[-1].split())
+    return done.stderr.splitlines()[-1]
 
 
 def test_every_command_is_in_the_table_with_its_own_words() -> None:
@@ -50,6 +55,13 @@ def test_a_command_of_several_modules_has_all_its_parts() -> None:
     room = cli.get_command(click.Context(cli), "room")
     assert isinstance(room, click.Group)
     assert {"rename", "share", "unshare", "show", "list"} <= set(room.commands)
+
+
+def test_what_a_command_imports_is_looked_at_by_no_collection() -> None:
+    frozen, left, enabled = at_the_end(
+        "gc.get_freeze_count(), len(gc.get_objects()), gc.isenabled()", "post", "-h"
+    ).split()
+    assert int(frozen) > 10 * int(left) and enabled == "True"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["version"], ["completion", "bash"], []])
