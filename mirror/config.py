@@ -59,6 +59,7 @@ Trust = Annotated[
 Addresses = Annotated[list[Address], msgspec.Meta(description='a list of "host:port"')]
 Count = Annotated[int, msgspec.Meta(gt=0, lt=1 << 53, description="a whole number greater than 0")]
 Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1 << 53, description="a number greater than 0")]
+SecondsOrNever = Annotated[float, msgspec.Meta(ge=0, lt=1 << 53, description="a number of seconds, 0 for never")]
 PeerKind = Literal["mirror", "share"]
 MIRROR: PeerKind = "mirror"
 SHARE: PeerKind = "share"
@@ -181,7 +182,9 @@ class Attachment(msgspec.Struct, frozen=True):
     idle_look_s: Annotated[Seconds, Doc("the same, at rooms and users, while nobody is logged in there", 5.0)] = 5.0
     users_s: Annotated[Seconds, Doc("seconds between looks at accounts: passwords, flags", 10.0)] = 10.0
     sweep_s: Annotated[Seconds, Doc("seconds between looks at files and system messages", 60.0)] = 60.0
-    export_s: Annotated[Seconds, Doc("seconds between exports, which tell what nothing else does", 300.0)] = 300.0
+    export_s: Annotated[
+        SecondsOrNever, Doc("seconds between exports, for marks; a server 980 needs a restart after one", 0.0)
+    ] = 0.0
     expiry: Annotated[Expiry, Doc('"follow" or "keep": what the server throws away by itself', "follow")] = "follow"
     pair: Annotated[bool, Doc("what each server has, as its Lobby, is one with what is here", False)] = False
     pair_users: Annotated[Names, Doc("shell patterns of the users who are one with those of their names here", [])] = ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from made_server import CREATED, Server
+from made_server import CREATED, Fields, Server
 
 from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.formats.message import parse_message
@@ -25,7 +25,6 @@ class LiveServer(Server):
     """A server whose rooms' times move as a real one's do; ``now`` is its clock, in Unix seconds."""
 
     now: int = CREATED + 1000
-    passwords: dict[int, str] = field(default_factory=dict)
     banners: dict[str, str] = field(default_factory=dict)
     somebody: bool = True
     exported: int = 0
@@ -39,8 +38,22 @@ class LiveServer(Server):
         for room in rooms:
             self.rooms[room]["QRmtime"] = str(self.now)
 
+    def __post_init__(self) -> None:
+        for number in range(16):
+            self.floor(number, "" if number else "Main Floor", f_flags="0" if number else "3")
+
+    def floor(self, number: int, name: str, **more: str) -> None:
+        fields = {"f_num": str(number), "f_name": name, "f_flags": "1"}
+        self.floors[number] = {**fields, "f_ep_expire_mode": "0", "f_ep_expire_value": "0", **more}
+
+    def user(self, number: int, name: str, called: int = CREATED + 100, **more: str) -> None:
+        plain = {"u_password": "", "u_flags": "0", "u_USuserpurge": "0", "u_emailaddrs": ""}
+        super().user(number, name, called, **{**plain, **more})
+
     def room(self, number: int, name: str, changed: int = 0, **more: str) -> None:
-        super().room(number, name, changed or self.now, **more)
+        kind = {"QRorder": "0", "QRflags2": "0", "QRdefaultview": "0"}
+        plain = {**kind, "QRroomaide": "-1", "QRexpire_mode": "0", "QRexpire_value": "0", "QRfloor": "0"}
+        super().room(number, name, changed or self.now, **{**plain, **more})
 
     def post(self, room: int, text: str, *, name: str = "", euid: str = "") -> int:
         self.touch(room)
@@ -94,7 +107,12 @@ class LiveServer(Server):
         return b"100 ok\n" + self.export() + b"000\n"
 
     def _conf(self, _rest: str, _session: "Session") -> bytes:
-        told = {"MMhighest": str(self.highest), "c_config_created_or_migrated": str(self.created), **self.settings}
+        told = {
+            "c_nodename": "alpha",
+            "MMhighest": str(self.highest),
+            "c_config_created_or_migrated": str(self.created),
+            **self.settings,
+        }
         return _listing(f"{name}|{value}" for name, value in told.items())
 
     def _rwho(self, _rest: str, _session: "Session") -> bytes:
@@ -109,18 +127,23 @@ class LiveServer(Server):
         return b"200 Ok\n"
 
     def _lflr(self, _rest: str, _session: "Session") -> bytes:
-        return _listing(["0|Main Floor|1"])
+        listed = [(number, one["f_name"]) for number, one in self.floors.items() if int(one["f_flags"]) & 1]
+        return _listing(f"{number}|{name}|1" for number, name in listed)
 
     def _lkra(self, _rest: str, _session: "Session") -> bytes:
         rooms = self.rooms.values()
         return _listing(f"{one['QRname']}|{one['QRflags']}|0|0|0|422|0|0|{one['QRmtime']}|" for one in rooms)
 
     def _agup(self, rest: str, _session: "Session") -> bytes:
-        found = [no for no, one in self.users.items() if one["u_fullname"] == rest]
-        return f"200 {rest}|{self.passwords.get(found[0], '')}|0|0|0|4|{found[0]}|0|0\n".encode() if found else b"550\n"
+        one = self._user(rest)
+        names = ("u_fullname", "u_password", "u_flags", "", "", "u_axlevel", "u_usernum", "u_lastcall", "u_USuserpurge")
+        return f"200 {'|'.join(one.get(name, '') for name in names)}\n".encode() if one else b"570 no such user\n"
 
     def _agea(self, rest: str, _session: "Session") -> bytes:
-        return _listing([f"{rest.lower()}@alpha"])
+        return _listing(filter(None, self._user(rest).get("u_emailaddrs", "").split("|")))
+
+    def _user(self, name: str) -> Fields:
+        return next((one for one in self.users.values() if one["u_fullname"] == name), {})
 
     def _goto(self, rest: str, session: "Session") -> bytes:
         name, password = rest.split("|")[:2]
@@ -137,15 +160,19 @@ class LiveServer(Server):
         return f"100 Network settings for room #{session.room} <{name}>\n000\n".encode()
 
     def _getr(self, _rest: str, session: "Session") -> bytes:
-        room = self.rooms[session.room]
-        return f"200 {room['QRname']}|||{room['QRflags']}|0|64|0|0|\n".encode()
+        names = ("QRname", "QRpasswd", "QRdirname", "QRflags", "QRfloor", "QRorder", "QRdefaultview", "QRflags2")
+        return f"200 {'|'.join(self.rooms[session.room].get(name, '') for name in names)}|\n".encode()
 
     def _geta(self, _rest: str, session: "Session") -> bytes:
-        return f"200 {self.rooms[session.room].get('QRroomaide', '')}\n".encode()
+        aide = self.users.get(int(self.rooms[session.room]["QRroomaide"]), {})
+        return f"200 {aide.get('u_fullname', '')}\n".encode()
 
-    def _gpex(self, _rest: str, session: "Session") -> bytes:
+    def _gpex(self, rest: str, session: "Session") -> bytes:
         room = self.rooms[session.room]
-        return f"200 {room.get('QRexpire_mode', '0')}|{room.get('QRexpire_value', '0')}\n".encode()
+        if rest == "room":
+            return f"200 {room['QRexpire_mode']}|{room['QRexpire_value']}\n".encode()
+        floor = self.floors[int(room["QRfloor"])]
+        return f"200 {floor['f_ep_expire_mode']}|{floor['f_ep_expire_value']}\n".encode()
 
     def _mesg(self, rest: str, _session: "Session") -> bytes:
         return _listing(self.banners if rest == "?" else [self.banners[rest]])

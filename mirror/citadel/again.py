@@ -7,7 +7,7 @@ messages, and only then looked at; what is new is fetched message by message ove
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -62,6 +62,26 @@ def look_again(
     if not taken.why_incomplete:
         mark_ended(store, source)
     return taken
+
+
+def look_at_told(
+    store: Store,
+    told: Iterable[bytes],
+    kinds: Set[str],
+    node: str,
+    *,
+    accepted: Accepted = NOTHING_ACCEPTED,
+    only: Sequence[str] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Taken:
+    """Take over what an export says that was put together; of these ``kinds`` of collections it has all.
+
+    All else is as in ``look_again``.
+    """
+    source = f"citadel:{node}"
+    forget_place(store, source)
+    importer = Importer(store, source, progress=progress, accepted=accepted, only=only, told=kinds)
+    return Taken(importer.run(told), None, importer.known)
 
 
 @contextmanager

@@ -92,36 +92,41 @@ def moved(before: Mapping[bytes, RoomLine], now: Mapping[bytes, RoomLine], looke
 
     A room's time has seconds, so one that was changed in the second of that look may have been changed after it.
     """
-    rooms = {
-        name
-        for name, line in now.items()
-        if (was := before.get(name)) is None or was.changed != line.changed or line.changed >= looked - RESOLUTION_S
-    }
+    rooms = {name for name, line in now.items() if before.get(name) != line or line.changed >= looked - RESOLUTION_S}
     others = before.keys() != now.keys() or any(before[name].rest != line.rest for name, line in now.items())
     return Moved(rooms, others)
 
 
-AT_A_ROOM = (b"GNET", b"GETR", b"GETA", b"GPEX room")
+AT_A_ROOM = (b"GNET", b"GETR", b"GETA", b"GPEX room", b"GPEX floor")
 """What a room is asked for besides its messages; only the first of these tells its number."""
 ITS_MESSAGES = b"MSGS ALL|0|0|4"
 
 
-class Room(NamedTuple):
-    """What a room told of itself: its number, how it looks (its parameters, aide, expiry), and its messages."""
+class ToldRoom(NamedTuple):
+    """What a room told of itself: its number, and the replies to GETR, GETA, GPEX room and GPEX floor."""
 
     number: int
-    face: int
+    parameters: bytes
+    aide: bytes
+    expiry: bytes
+    floor_expiry: bytes
+
+
+class Room(NamedTuple):
+    """A room: what it told of itself, and the numbers of its messages."""
+
+    told: ToldRoom
     messages: list[int]
 
 
 def read_room(answers: Sequence[Lines]) -> Room | None:
     """Return what a room answered to GOTO, AT_A_ROOM and perhaps ITS_MESSAGES, None where it cannot be entered."""
-    entered, settings, *face = answers
+    entered, settings, *others = answers
     number = room_number(settings)
     if not entered or not entered[0].startswith(b"2") or not number:
         return None
-    told = read_numbers(face[3]) if len(face) > 3 else []
-    return Room(number, hash(tuple(line for answer in face[:3] for line in answer)), told)
+    told = ToldRoom(number, *(answer[0] if answer else b"" for answer in others[:4]))
+    return Room(told, read_numbers(others[4]) if len(others) > 4 else [])
 
 
 def room_number(lines: Lines) -> int:
@@ -136,7 +141,19 @@ def read_numbers(lines: Iterable[bytes]) -> list[int]:
     return [int(number) for number in numbers if number.isdigit()]
 
 
-def read_account(account: Lines, addresses: Lines) -> int:
-    """Return what stands for a user's account and addresses, but for what a log-in changes (``AGUP``, ``AGEA``)."""
-    fields = account[0].split(b"|") if account else []
-    return hash((*fields[:3], *fields[5:7], *fields[8:], *addresses))
+class ToldUser(NamedTuple):
+    """What is told of a user: the reply to AGUP, and the lines of AGEA."""
+
+    account: bytes
+    addresses: Lines
+
+    @property
+    def shown(self) -> tuple[bytes, ...]:
+        """All of that but what a log-in changes."""
+        fields = self.account.split(b"|")
+        return (*fields[:3], *fields[5:7], *fields[8:], *self.addresses)
+
+
+def read_account(account: Lines, addresses: Lines) -> ToldUser:
+    """Return what is told of a user (``AGUP``, ``AGEA``)."""
+    return ToldUser(account[0] if account else b"", addresses[1:-1])

@@ -3,7 +3,7 @@
 Of each room and user no more is kept than by what a change shows; the decisions are mirror.citadel.answers'.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 
 import msgspec
 
@@ -13,6 +13,8 @@ from mirror.citadel.answers import (
     Moved,
     Room,
     RoomLine,
+    ToldRoom,
+    ToldUser,
     moved,
     names_of_users,
     read_account,
@@ -26,6 +28,7 @@ from mirror.citadel.answers import (
 )
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.look import Identity, pages
+from mirror.citadel.put_together import TOLD_KINDS, put_together
 from mirror.formats.server_own import Use, use_of_room
 
 CREATED = b"c_config_created_or_migrated"
@@ -57,9 +60,11 @@ class Asked:
         self._listed_at = self._swept_at = 0.0
         self._users: list[bytes] = []
         self._next_user = 0
-        self._faces: dict[int, int] = {}
-        self._numbers: dict[bytes, int] = {}
-        self._accounts: dict[bytes, int] = {}
+        self._settings: list[bytes] = []
+        self._floors: list[bytes] = []
+        self._told: dict[bytes, ToldRoom] = {}
+        self._configuration: dict[int, int] = {}
+        self._accounts: dict[bytes, ToldUser] = {}
         self.passwords: Mapping[bytes, bytes] = {}
         """Of rooms, by their names."""
         self.aide_room = 0
@@ -84,7 +89,24 @@ class Asked:
 
     def names(self) -> dict[int, str]:
         """Return the names of the rooms that could be entered, by their numbers."""
-        return {number: name.decode("utf-8", "surrogateescape") for name, number in self._numbers.items()}
+        return {room.number: name.decode("utf-8", "surrogateescape") for name, room in self._told.items()}
+
+    def export(self, held: Iterable[str] = ()) -> Iterator[bytes]:
+        """Put all together that was told, but messages; ``held`` are names of users that may not be listed any more."""
+        users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held)}
+        for names in pages(sorted(users - self._accounts.keys()), USERS_AT_ONCE):
+            self._ask_accounts(names)
+        rooms = {name: (room, self._rooms[name]) for name, room in self._told.items()}
+        return put_together(self._settings, rooms, list(self._accounts.values()), self._floors)
+
+    @property
+    def told_kinds(self) -> Set[str]:
+        """Of which kinds of collections all is told; not of rooms where one could not be entered."""
+        return TOLD_KINDS if self._rooms.keys() <= self._told.keys() else TOLD_KINDS - {"rooms", "netconf"}
+
+    def rooms_but(self, known: Container[int]) -> list[bytes]:
+        """Return the names of the rooms that could be entered, but those of some numbers."""
+        return [name for name, room in self._told.items() if room.number not in known]
 
     def ask(self) -> Moved:
         """Tell what moved since this was asked last."""
@@ -114,7 +136,7 @@ class Asked:
         """Tell whether settings changed, and whether somebody is logged in."""
         settings, sessions = self._client.ask_all([b"CONF LISTVAL", b"RWHO"])
         self._highest, values = read_settings(settings)
-        changed, self._values = values != self._values, values
+        changed, self._values, self._settings = values != self._values, values, settings[1:-1]
         return changed, somebody_is_there(sessions)
 
     def _list_all(self) -> Moved:
@@ -124,8 +146,14 @@ class Asked:
         lines, people = read_rooms(rooms[1:-1]), read_users([*users[1:-1], *floors])
         found = moved(self._rooms, lines, self._looked)
         others = found.others or people != self._people
+        for line in people - self._people:
+            self._accounts.pop(line.partition(b"|")[0], None)
         self._rooms, self._people, self._looked = lines, people, read_time(time[0] if time else b"")
-        self._users = names_of_users(users[1:-1])
+        self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
+        for gone in self._told.keys() - lines.keys():
+            del self._told[gone]
+        for gone in self._accounts.keys() - set(self._users):
+            del self._accounts[gone]
         return Moved(found.rooms, others)
 
     def _ask_rooms(self, names: list[bytes], *, messages: bool) -> tuple[dict[bytes, Room], bool]:
@@ -150,12 +178,14 @@ class Asked:
 
     def _note_room(self, name: bytes, room: Room) -> bool:
         """Remember how a room looks; tells whether it looked otherwise before."""
-        face = hash((room.face, *room.messages)) if _use(name) in _OF_CONFIGURATION else room.face
         if name == setting(self._values, AIDE_ROOM):
-            self.aide_room = room.number
-        changed = self._faces.get(room.number) != face
-        self._faces[room.number] = face
-        self._numbers[name] = room.number
+            self.aide_room = room.told.number
+        changed = self._told.get(name) != room.told
+        self._told[name] = room.told
+        if _use(name) in _OF_CONFIGURATION:
+            messages = hash(tuple(room.messages))
+            changed |= self._configuration.get(room.told.number) != messages
+            self._configuration[room.told.number] = messages
         return changed
 
     def _sweep_accounts(self) -> bool:
@@ -172,9 +202,9 @@ class Asked:
     def _ask_accounts(self, names: list[bytes]) -> bool:
         answers = self._client.ask_all([b"%s %s" % (verb, name) for name in names for verb in (b"AGUP", b"AGEA")])
         told = {name: read_account(*answers[2 * at : 2 * at + 2]) for at, name in enumerate(names)}
-        changed = any(self._accounts.get(name) != account for name, account in told.items())
+        before = {name: user.shown for name, user in self._accounts.items() if name in told}
         self._accounts |= told
-        return changed
+        return any(before.get(name) != user.shown for name, user in told.items())
 
 
 def passwords_of(rooms: Iterable[tuple[str, str]]) -> dict[bytes, bytes]:

@@ -13,6 +13,8 @@ import msgspec
 from mirror.citadel.client import CitadelClient
 from mirror.formats.errors import CitadelError
 
+MESSAGES = "messages"
+"""The directory of system messages, where a server's directory is all in one."""
 MAX_BANNER = 1024 * 1024
 """Bytes of one system message at most."""
 
@@ -27,14 +29,16 @@ class Banners(msgspec.Struct):
     """Whether they are as the server tells them, and not as they were written."""
 
 
-def read_banners(client: CitadelClient, directory: Path | None) -> Banners:
+def read_banners(client: CitadelClient, directory: Path | None, listdirs: bool = True) -> Banners:
     """Return a server's system messages.
 
     ``directory`` is the server's own on this machine, where that is known.
     """
     why = "they are files on the server's machine; --server-dir names its directory where that is this one"
     if directory is not None:
-        messages = directory / client.directories().get("messages", "messages")
+        messages = directory / MESSAGES
+        if listdirs and not messages.is_dir():
+            messages = directory / client.directories().get(MESSAGES, MESSAGES)
         try:
             return _from_files(messages)
         except OSError as error:

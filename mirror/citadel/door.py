@@ -7,6 +7,11 @@ from mirror.addresses import ServerPlace
 from mirror.citadel.bootstrap import log_in
 from mirror.citadel.look import place_of
 
+AFTER_AN_EXPORT = (
+    "the first copy is made of an export, after which a server of version 980 sends no mail, throws nothing away and "
+    "puts nothing in order until it is restarted: restart it once the copy is here"
+)
+
 
 def ask_name(place: ServerPlace, user: str = "", password: str = "") -> str:
     """Return under which name what a server says is remembered; nobody logs in where no ``user`` is named.
@@ -20,14 +25,20 @@ def ask_name(place: ServerPlace, user: str = "", password: str = "") -> str:
 
 
 def blind_spots(place: ServerPlace, export_s: float) -> Iterator[str]:
-    """Yield what cannot be seen by a door, or not soon, a line each."""
+    """Yield what cannot be seen by a door, or not soon, and what looking costs the server, a line each."""
+    yield AFTER_AN_EXPORT
     if not isinstance(place.where, Path):
         yield (
-            f"others' mailboxes and rooms that are not public: what changes in them is seen after up to {export_s:g} "
-            "seconds; by citadel:///DIRECTORY, on the server's machine, it is seen at once"
+            "by this door exports are made again and again: others' mailboxes, and rooms that are not public, show "
+            "nowhere else; by citadel:///DIRECTORY, on the server's machine, all shows at once"
         )
         yield "system messages are taken as the server tells them, with its own names filled in"
-    elif not place.user:
+    elif not export_s:
+        yield (
+            "read and answered marks, bios, pictures, texts of rooms and inbox rules are those of the first copy: just "
+            "an export tells them, and export_s in mirror.toml says how often one is made"
+        )
+    if isinstance(place.where, Path) and not place.user:
         yield (
             "files of rooms whose directory is not visible: they are asked for where somebody logs in, by "
             f"citadel://ADMIN@{place.where}"

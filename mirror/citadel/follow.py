@@ -7,21 +7,23 @@ when something else is known to have changed, and now and again (mirror.citadel.
 Knows no configuration and no supervision.
 """
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from mirror.citadel.again import look_again
+from mirror.citadel.again import look_again, look_at_told
 from mirror.citadel.asked import Asked, Often, passwords_of
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
 from mirror.citadel.keys import Keys
 from mirror.citadel.leftovers import fetch_leftovers
-from mirror.citadel.look import UNDECIDED, Decision, HeldBack, Remembered, Verdict, place_of, remembered
-from mirror.citadel.pace import Pace
+from mirror.citadel.look import UNDECIDED, Decision, HeldBack, Remembered, Verdict, pages, place_of, remembered
+from mirror.citadel.pace import NEVER, Pace
 from mirror.citadel.pairing import Consent, Pairing
 from mirror.citadel.posted import Known
 from mirror.citadel.propose import confirm, is_to_be_paired, propose
@@ -29,8 +31,14 @@ from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted
 from mirror.citadel.rooms import Listing, RoomLooks
 from mirror.formats.server_own import Use
-from mirror.store.base import Store
+from mirror.model.fields import values_of
+from mirror.store.base import Reader, Store
 
+LEAST_PAUSE = 5
+"""A look is followed by a pause of one in so many of the time from look to look at least."""
+ALL_S = 300.0
+"""So often at least all that was told is looked at, whether or not it is known to have changed."""
+ROOMS_AT_ONCE = 500
 MAX_TOLD = 100
 """Lines of a sort that a state has at most."""
 YIELD_EVERY = 64 * 1024
@@ -42,7 +50,8 @@ class Settings(msgspec.Struct, frozen=True):
 
     ``look_s``: each so often it is asked whether anything moved at all, and while somebody is logged in there, in which
     rooms; ``idle_look_s`` is the same for rooms while nobody is.  ``users_s``: each so often accounts are asked for,
-    a thousand at once; ``sweep_s``: at least so often files and system messages, ``export_s``: all but the messages.
+    a thousand at once; ``sweep_s``: at least so often files and system messages, ``export_s``: the export,
+    which tells what nothing else does, and 0 where just the first copy is made of one.
     ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.  ``expiry``: what the server
     throws away by itself goes here too, or is kept.  ``pair`` is what may be paired of a server that is to be, before
     the first look at it and once somebody confirmed how.
@@ -52,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True):
     idle_look_s: float = 5.0
     users_s: float = 10.0
     sweep_s: float = 60.0
-    export_s: float = 300.0
+    export_s: float = 0.0
     rooms: tuple[str, ...] = ()
     expiry: Literal["follow", "keep"] = "follow"
     pair: Consent | None = None
@@ -92,7 +101,10 @@ class FollowState(msgspec.Struct):
     """Records written since the connection began, those that were deleted included."""
     deleted: int = 0
     looks: int = 0
+    wholes: int = 0
+    """Looks at all that the server has."""
     exports: int = 0
+    """Exports that it made for us since the connection began; after one version 980 does no housekeeping any more."""
     commands: int = 0
 
 
@@ -122,34 +134,55 @@ class Following:
         self._directory = directory or (place if isinstance(place, Path) else None)
         self._settings = settings
         self._sleep, self._clock, self._now = sleep, clock, now
-        self._export, self._files = Pace(settings.export_s), Pace(settings.sweep_s)
         self._decision = UNDECIDED
         self._known: Known | None = None
         self._looks: RoomLooks | None = None
         self._given_way = 0
         self._confirmed = False
+        # By another door rooms are not listed that are not public.
+        self._told_all = isinstance(place, Path)
+        self._begin()
 
     def run(self) -> None:
         """Follow until the connection is lost; may be killed at any instant, and be run again.
 
         Raises ConnectionLost, LoginFailed, CitadelError, or a store's error; what was committed stays.
         """
-        client = log_in(self._place, self._user, self._password)
+        client = self._connect()
         try:
             self.state = FollowState(client.node_name(), self._now())
             settings = self._settings
             asked = Asked(client, Often(settings.idle_look_s, settings.users_s), self._clock)
-            self._export, self._files = Pace(settings.export_s), Pace(settings.sweep_s)
-            self._known = self._looks = None
+            self._begin()
+            asked.passwords = passwords_of(self._store.read(_room_passwords))
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
             self._recognise(client, asked)
             self._pair(client)
             while True:
+                began = self._clock()
                 self._look(client, asked)
-                self._sleep(settings.look_s)
+                self._sleep(max(settings.look_s - (self._clock() - began), settings.look_s / LEAST_PAUSE))
         finally:
             client.channel.close()
+
+    def _connect(self) -> CitadelClient:
+        """Connect for questions: at the administrator's socket nobody logs in, so that rooms have their full names."""
+        return log_in(self._place, *(("", "") if self._told_all else (self._user, self._password)))
+
+    def _begin(self) -> None:
+        """Forget what was known by the connection before."""
+        settings = self._settings
+        self._all, self._files = Pace(ALL_S), Pace(settings.sweep_s)
+        self._exports = Pace(settings.export_s) if settings.export_s else NEVER
+        if not self._told_all:
+            self._all, self._exports = Pace(settings.export_s or ALL_S), NEVER
+        self._known = self._looks = None
+        self._held: list[HeldBack] = []
+        self._held_files: list[HeldBack] = []
+        self._held_in_rooms: dict[int, HeldBack] = {}
+        self._waiting: list[str] = []
+        self._waiting_in_rooms: dict[int, list[str]] = {}
 
     def approve(self) -> None:
         """Confirm how the server is paired, or have what is held back be deleted: what was told of it, and no more."""
@@ -164,7 +197,7 @@ class Following:
 
     def _decide(self, verdict: Verdict) -> None:
         self._decision = Decision(verdict, {one.collection: one.gone for one in self.state.held})
-        self._export.wanted = self._export.at_once = True
+        self._all.wanted = self._all.at_once = True
 
     def _recognise(self, client: CitadelClient, asked: Asked) -> None:
         """Have a server that is another one than before be paired anew."""
@@ -198,69 +231,147 @@ class Following:
     def _look(self, client: CitadelClient, asked: Asked) -> None:
         began, state = self._now(), self.state
         found = asked.ask()
-        self._export.wanted |= found.others
-        if found.rooms and self._looks is not None and self._known is not None:
-            self._look_at_rooms(client, asked, found.rooms, self._looks, self._known)
-        if self._export.due(self._clock()):
+        self._all.wanted |= found.others
+        if found.rooms and self._looks is not None:
+            self._look_at_rooms(client, asked, found.rooms)
+        if self._all.due(self._clock()) or self._exports.due(self._clock()):
             state.behind = True
             self._look_at_all(client, asked)
         elif self._files.due(self._clock()):
             self._look_at_files(client)
         state.looks += 1
         state.commands = client.commands
-        state.behind = self._export.wanted
+        state.behind = self._all.wanted
         if not state.behind:
             state.last_look = began
 
-    def _look_at_rooms(
-        self, client: CitadelClient, asked: Asked, names: Set[bytes], looks: RoomLooks, known: Known
-    ) -> None:
-        """Take over what is new and gone in rooms that moved."""
+    def _look_at_rooms(self, client: CitadelClient, asked: Asked, names: Iterable[bytes]) -> None:
+        """Take over what is new and gone in rooms."""
+        assert self._known is not None and self._looks is not None
         told, changed = asked.list_rooms(names)
         listings: dict[int, Listing] = {}
         for name, room in told.items():
-            use = known.rooms[room.number].use if room.number in known.rooms else None
-            changed |= use is None
-            if use is Use.PEOPLE:
-                listings[room.number] = Listing(asked.changed(name), room.messages)
-        self._files.wanted |= any(room.number in listings for room in known.file_rooms)
-        outcome = looks.take(client, listings)
+            known = self._known.rooms.get(room.told.number)
+            changed |= known is None
+            if known is not None and known.use is Use.PEOPLE:
+                listings[room.told.number] = Listing(asked.changed(name), room.messages)
+        self._files.wanted |= any(room.number in listings for room in self._known.file_rooms)
+        outcome = self._looks.take(client, listings, self._decision)
         # What is done to users and rooms is told in one room, whatever else shows it.
-        self._export.wanted |= changed or outcome.left or asked.aide_room in outcome.new
-        self.state.written += outcome.applied.written
-        self.state.deleted += outcome.deleted
+        self._all.wanted |= changed or outcome.left or asked.aide_room in outcome.new
+        for number in outcome.looked:
+            self._held_in_rooms.pop(number, None)
+            self._waiting_in_rooms.pop(number, None)
+        self._held_in_rooms |= outcome.held
+        self._waiting_in_rooms |= outcome.waiting
+        self._note(outcome.applied.written, outcome.deleted)
 
     def _look_at_files(self, client: CitadelClient) -> None:
         """Take over files of rooms and system messages."""
         assert self._known is not None
-        began, known = self._clock(), self._known
-        fetched = fetch_leftovers(client, self._store, known.node, known.file_rooms, self._directory)
-        self._export.wanted |= any(one not in self.state.held for one in fetched.held)
-        self.state.written += fetched.applied.written
-        self.state.deleted += fetched.deleted
+        began, known, decision = self._clock(), self._known, self._decision
+        with self._logged_in(client) as asking:
+            fetched = fetch_leftovers(
+                asking, self._store, known.node, known.file_rooms, self._directory, decision=decision, listdirs=False
+            )
+        self._held_files = fetched.held
+        self._note(fetched.applied.written, fetched.deleted)
         self._files.asked(began, self._clock())
+
+    @contextmanager
+    def _logged_in(self, client: CitadelClient) -> Iterator[CitadelClient]:
+        """Give a client that is logged in, where somebody is to be: files of some rooms are listed to nobody else."""
+        if client.logged_in or not self._user:
+            yield client
+            return
+        other = log_in(self._place, self._user, self._password)
+        try:
+            yield other
+        finally:
+            other.channel.close()
 
     def _look_at_all(self, client: CitadelClient, asked: Asked) -> None:
-        """Take over all that the server has, by its export."""
-        began, exported, decision = self._clock(), self._now(), self._decision
-        deletions, keep = decision.verdict is Verdict.DELETE, decision.verdict is Verdict.KEEP
-        accepted = Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, of=decision.of)
-        taken = self._take_all(client, accepted)
+        """Take over all that the server has, by its export where that is due, else by what it was asked."""
+        began, now, decision = self._clock(), self._now(), self._decision
+        by_export = not self._told_all or self._exports.due(began) or not self._was_looked_at()
+        taken = self._export(client) if by_export else self._take_told(asked)
+        assert taken.known is not None
+        listed = self._known.rooms if self._known is not None else {}
+        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, self._keeps_expired)
+        self._note_whole(taken)
+        if by_export:
+            self._note_export(taken, began)
+        else:
+            self._look_at_rooms_but({} if decision is not UNDECIDED else listed, client, asked)
         if self._decision is decision:
             self._decision = UNDECIDED
-        assert taken.known is not None
-        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, self._keeps_expired)
+        self.state.exported, self.state.wholes = now, self.state.wholes + 1
         asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
-        self._note(taken, exported)
-        self._export.asked(began, self._clock(), taken.blocked_s)
-        self._export.at_once = self._decision is not UNDECIDED  # somebody decided meanwhile
+        self._all.asked(began, self._clock(), taken.blocked_s)
+        self._all.at_once = self._decision is not UNDECIDED  # somebody decided meanwhile
+        self._note(0, 0)
+
+    def _look_at_rooms_but(self, listed: Container[int], client: CitadelClient, asked: Asked) -> None:
+        """Look at rooms that were not listed yet; where somebody decided, at files as well."""
+        for names in pages(asked.rooms_but(listed), ROOMS_AT_ONCE):
+            self._look_at_rooms(client, asked, names)
+            self._sleep(0)
+        if self._decision is not UNDECIDED:
+            self._look_at_files(client)
+
+    def _note_whole(self, taken: Taken) -> None:
+        self._held = taken.report.held
+        self._waiting = [one.what for one in taken.gone if one.held]
+        self._note(taken.report.applied.written, taken.report.deleted)
+
+    def _note_export(self, taken: Taken, began: float) -> None:
+        fetched = taken.fetched
+        if fetched is not None:
+            self._held_files = fetched.held
+            self._note(fetched.applied.written, fetched.deleted)
+        self._held_in_rooms, self._waiting_in_rooms = {}, {}
+        self.state.exports += 1
+        self.state.noticed = (taken.report.notices + (fetched.notices if fetched else []))[:MAX_TOLD]
+        self.state.incomplete = taken.why_incomplete
+        if self._exports is not NEVER:
+            self._exports.asked(began, self._clock(), taken.blocked_s)
         self._files.asked(began, self._clock())
 
-    def _take_all(self, client: CitadelClient, accepted: Accepted) -> Taken:
+    def _note(self, written: int, deleted: int) -> None:
+        state = self.state
+        state.written += written
+        state.deleted += deleted
+        words = chain(self._waiting, *self._waiting_in_rooms.values())
+        state.waiting = list(islice(words, MAX_TOLD))
+        state.held = [*self._held, *self._held_in_rooms.values(), *self._held_files]
+        if self._known is not None:
+            state.phase = "held" if state.held else "following"
+
+    # -- all of it --------------------------------------------------------------------------------
+
+    @property
+    def _accepted(self) -> Accepted:
+        verdict, of = self._decision
+        deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
+        return Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, of=of)
+
+    def _take_told(self, asked: Asked) -> Taken:
+        names = self._store.read(_user_names)
+        told, only = asked.export(names), self._settings.rooms
+        return look_at_told(
+            self._store,
+            told,
+            asked.told_kinds,
+            self.state.node,
+            accepted=self._accepted,
+            only=only,
+            progress=self._give_way,
+        )
+
+    def _export(self, client: CitadelClient) -> Taken:
         """Look at the export up to its messages, and where that does not do, as at first, copy the server."""
-        place, only = (self._place, self._user, self._password), self._settings.rooms
-        last = self._remembered()
-        if last is not None and last.looked:
+        place, only, accepted = (self._place, self._user, self._password), self._settings.rooms, self._accepted
+        if self._was_looked_at():
             taken = look_again(
                 self._store,
                 lambda: log_in(*place),
@@ -291,23 +402,26 @@ class Following:
         place = place_of(self.state.node)
         return self._store.read(lambda reader: remembered(reader, place))
 
+    def _was_looked_at(self) -> bool:
+        last = self._remembered()
+        return last is not None and last.looked
+
     def _give_way(self, done: int) -> None:
         """Let others have their turn while an export is read."""
         if done // YIELD_EVERY != self._given_way:
             self._given_way = done // YIELD_EVERY
             self._sleep(0)
 
-    def _note(self, taken: Taken, exported: float) -> None:
-        fetched = taken.fetched
-        self.state.exports += 1
-        self.state.exported = exported
-        self.state.written += taken.report.applied.written + (fetched.applied.written if fetched else 0)
-        self.state.deleted += taken.report.deleted + (fetched.deleted if fetched else 0)
-        self.state.held = taken.report.held + (fetched.held if fetched else [])
-        self.state.waiting = [one.what for one in taken.gone if one.held][:MAX_TOLD]
-        self.state.noticed = (taken.report.notices + (fetched.notices if fetched else []))[:MAX_TOLD]
-        self.state.incomplete = taken.why_incomplete
-        self.state.phase = "held" if self.state.held else "following"
+
+def _room_passwords(reader: Reader) -> list[tuple[str, str]]:
+    """Return names and passwords of rooms."""
+    values = [values_of(record) for record in reader.scan_all("rooms")]
+    return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))) for one in values]
+
+
+def _user_names(reader: Reader) -> list[str]:
+    """Return the names of users: a server does not list those whose level is 0."""
+    return [str(values_of(record).get("u_fullname", "")) for record in reader.scan_all("users")]
 
 
 def dry_run(

@@ -8,7 +8,7 @@ new or was changed is written, and messages that it has still are not even read.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,6 +80,8 @@ _KINDS_OF: dict[str, tuple[str, ...]] = {
     "message": (ORPHANS,),
 }
 """By element, the kinds of collections of which something may be missing where such an element was refused."""
+_BY_FIELDS = ("rooms", "floors")
+"""Collections of which single fields may be told."""
 _NOT_READ = (Use.QUEUE, Use.KILLED, Use.LEFT_OUT)
 _NEVER_OURS = (Use.CONFIGURATION, Use.USER_CONFIGURATION, Use.QUEUE)
 _KINDS = frozenset(kind for kinds in _KINDS_OF.values() for kind in kinds)
@@ -137,11 +139,13 @@ class Importer:
         accepted: Accepted = NOTHING_ACCEPTED,
         only: Sequence[str] = (),
         keys: Keys | None = None,
+        told: Set[str] = frozenset(),
     ) -> None:
         """``source`` names the export in messages and for resuming; ``node`` is taken when it doesn't name its own.
 
         ``only`` are patterns of the shell for the names of rooms that are taken over, all of them where there is none;
-        ``keys`` are those of a server that is yet to be paired.
+        ``keys`` are those of a server that is yet to be paired.  ``told`` is for what is no whole export, and not all
+        fields of users, rooms and floors: the kinds of collections that it has something of.
         """
         self.report = Report(node=node)
         self.file_rooms: list[FileRoom] = []
@@ -161,7 +165,8 @@ class Importer:
         self._created = 1
         self.rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
-        self._doubtful: set[str] = set()
+        self._partial = bool(told)
+        self._doubtful: set[str] = set(_KINDS - told) if told else set()
         self._same: set[str] = set()
         self._untrusted: set[str] = set()
         self._end = 0
@@ -405,7 +410,7 @@ class Importer:
         }
         stamp = max(self._created, called if LAST_CALL in said else 1)
         record = Record("users", key, stamp, origin, BORN_IMPORTED, head=pack_head(said))
-        self._tell(There(key, record, rising=RISING))
+        self._tell(There(key, record, rising=RISING, partial=self._partial))
         stamp = self._created
         self._refer(element, "u_msgnum_bio", "bios", key, stamp)
         self._refer(element, "u_msgnum_pic", "pictures", picture_of_user(key), stamp)
@@ -640,7 +645,8 @@ class Importer:
         return Record(collection, key, *self._version(stamp), BORN_IMPORTED, head=head)
 
     def _fields(self, collection: str, key: str, values: Mapping[str, Value], stamp: int, tag: str = "") -> None:
-        self._tell(There(key, self._record(collection, key, stamp, self._head(values, stamp)), tag=tag))
+        record, partial = self._record(collection, key, stamp, self._head(values, stamp)), collection in _BY_FIELDS
+        self._tell(There(key, record, tag=tag, partial=partial and self._partial))
 
     def _draft(
         self,

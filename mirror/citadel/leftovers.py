@@ -87,12 +87,14 @@ def fetch_leftovers(
     *,
     decision: Decision = UNDECIDED,
     keys: Keys | None = None,
+    listdirs: bool = True,
 ) -> Fetched:
     """Fetch files and system messages that are new or changed, and delete those that are gone.
 
-    ``directory`` is the server's own on this machine, where that is known; ``decision`` is what is done about very many
-    deletions at once; ``keys`` are those of a server that is yet to be paired.  What one room refuses stops nothing
-    else.  The system messages of a server that is paired are its own.
+    ``directory`` is the server's own on this machine, where that is known; with ``listdirs`` it is asked where its
+    directories are, which costs as much as an export.  ``decision`` is what is done about very many deletions at once;
+    ``keys`` are those of a server that is yet to be paired.  What one room refuses stops nothing else.  The system
+    messages of a server that is paired are its own.
     """
     fetched = Fetched()
     keys = keys or store.read(lambda reader: read_keys(reader, place_of(node), node))
@@ -102,7 +104,7 @@ def fetch_leftovers(
         collection = str(Collection("files", keys.room(room.number, room.name)))
         if _fetch_files(client, store, look, room, collection, fetched):
             listed.add(collection)
-    if not keys.paired and _fetch_banners(client, store, look, directory, fetched):
+    if not keys.paired and _fetch_banners(client, store, look, directory, fetched, listdirs):
         listed.add(BANNERS)
     look.flush()
     look.delete_missing_of(listed, decision)
@@ -198,10 +200,12 @@ def _is_held(reader: Reader, record: Record) -> bool:
     return held is not None and (held.version, held.head) == (record.version, record.head)
 
 
-def _fetch_banners(client: CitadelClient, store: Store, look: Look, directory: Path | None, fetched: Fetched) -> bool:
+def _fetch_banners(
+    client: CitadelClient, store: Store, look: Look, directory: Path | None, fetched: Fetched, listdirs: bool
+) -> bool:
     """Fetch the system messages; tells whether all there are were listed."""
     try:
-        banners = read_banners(client, directory)
+        banners = read_banners(client, directory, listdirs)
     except Refused as error:
         fetched.refused.append(f"system messages: {error}")
         return False

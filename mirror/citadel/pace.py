@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+FOREVER = float("inf")
+
 
 class Share(NamedTuple):
     """So many seconds pass for each second that a question took, and for each in which the server let nobody in."""
@@ -31,6 +33,8 @@ class Pace:
 
     def due(self, now: float) -> bool:
         """Tell whether it is time to ask."""
+        if self._every_s == FOREVER:
+            return False
         return self.at_once or not self._asked or now - self._ended >= min(self._wait(), self._every_s)
 
     def _wait(self) -> float:
@@ -42,3 +46,7 @@ class Pace:
         """Say that it was asked, and for how many seconds of that the server let nobody in."""
         self._asked, self.wanted, self.at_once = True, False, False
         self._ended, self._took, self._blocked = ended, max(0.0, ended - began), blocked
+
+
+NEVER = Pace(FOREVER)
+"""Of a question that is never asked."""

@@ -5,14 +5,25 @@ the last export told.  Just the rooms that are looked at are read, and where not
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import msgspec
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.expiry import Mode
-from mirror.citadel.look import BATCH_BYTES, BATCH_RECORDS, Remembered, place_of, remember, remembered
+from mirror.citadel.look import (
+    BATCH_BYTES,
+    BATCH_RECORDS,
+    UNDECIDED,
+    Decision,
+    HeldBack,
+    Remembered,
+    Verdict,
+    place_of,
+    remember,
+    remembered,
+)
 from mirror.citadel.marks import Change, Sets, Visitor, changes
 from mirror.citadel.pieces import Wanted, fetch_messages
 from mirror.citadel.posted import Known, Posted, read_posted
@@ -32,8 +43,12 @@ from mirror.model.judge import finding
 from mirror.model.kinds import ITEM_PREFIX, Collection
 from mirror.model.record import Record, Version
 from mirror.model.status import Status
-from mirror.store.base import Store, Writer
+from mirror.store.base import Reader, Store, Writer
 from mirror.sync.foreign.plan import There, held_back
+from mirror.sync.words import describe_record, message_in
+
+MAX_WORDS = 100
+"""Messages that are named at most of a room's that wait."""
 
 
 class Listing(NamedTuple):
@@ -51,6 +66,12 @@ class Outcome(msgspec.Struct):
     new: set[int] = set()
     """Rooms in which there was anything new."""
     left: bool = False
+    looked: set[int] = set()
+    """Rooms that were looked at, since they do not list the same as before."""
+    held: dict[int, HeldBack] = {}
+    """Deletions that wait, by rooms."""
+    waiting: dict[int, list[str]] = {}
+    """In words, what these would delete; of very much the first."""
 
 
 class _Difference(msgspec.Struct):
@@ -76,12 +97,15 @@ class RoomLooks:
         self._lists: dict[int, int] = {}
         self._marked: dict[int, int] = {}
 
-    def take(self, client: CitadelClient, listings: Mapping[int, Listing]) -> Outcome:
-        """Take over what rooms list, by their numbers; rooms that list the same as before cost nothing."""
+    def take(self, client: CitadelClient, listings: Mapping[int, Listing], decision: Decision = UNDECIDED) -> Outcome:
+        """Take over what rooms list, by their numbers; rooms that list the same as before cost nothing.
+
+        ``decision`` is what is done about very many deletions at once.
+        """
         lists = {room: hash(tuple(listing.messages)) for room, listing in listings.items()}
         listings = {room: listings[room] for room, told in lists.items() if self._lists.get(room) != told}
-        outcome = Outcome()
-        difference = self._compare(listings, outcome)
+        outcome = Outcome(looked=set(listings))
+        difference = self._compare(listings, decision, outcome)
         batch = _Batch()
         for posted in self._fetch(client, difference, outcome):
             for room in difference.new[posted.number]:
@@ -93,12 +117,12 @@ class RoomLooks:
         batch.gone += [status for statuses in difference.gone.values() for status in statuses]
         self._commit(batch, outcome)
         if not outcome.left:
-            self._lists |= {room: lists[room] for room in listings}
+            self._lists |= {room: lists[room] for room in listings if room not in outcome.held}
         return outcome
 
     # -- what differs -----------------------------------------------------------------------------
 
-    def _compare(self, listings: Mapping[int, Listing], outcome: Outcome) -> _Difference:
+    def _compare(self, listings: Mapping[int, Listing], decision: Decision, outcome: Outcome) -> _Difference:
         new: dict[int, list[int]] = defaultdict(list)
         gone: dict[int, list[Status]] = {}
         counts: dict[int, int] = {}
@@ -115,29 +139,29 @@ class RoomLooks:
                 new[number].append(room)
         difference = _Difference(new, defaultdict(list), [])
         for room, statuses in gone.items():
-            self._sort(statuses, room, listings[room], counts[room], difference, outcome)
+            away = self._expired(room, statuses, listings[room])
+            held = self._held(statuses, counts[room], {*away, *new})
+            verdict = decision.about(held.collection, held.gone) if held is not None else Verdict.DELETE
+            if held is not None and verdict is Verdict.HOLD:
+                outcome.held[room] = held
+                outcome.waiting[room] = self._named([one for one in statuses if int(one.foreign) not in away])
+            self._sort(statuses, away, verdict, difference)
         return difference
 
-    def _sort(
-        self,
-        gone: Sequence[Status],
-        room: int,
-        listing: Listing,
-        told: int,
-        difference: _Difference,
-        outcome: Outcome,
-    ) -> None:
-        """Sort what is gone from a room: moved or deleted, thrown away by the server, or so much that it waits."""
-        expired = self._expired(room, gone, listing)
-        others = [status for status in gone if int(status.foreign) not in expired]
-        held = self._is_held(others, told, difference.new)
-        outcome.left |= held
+    def _sort(self, gone: Sequence[Status], expired: Set[int], others: Verdict, difference: _Difference) -> None:
+        """Sort what is gone from a room: moved, thrown away by the server itself, or else, which has its verdict."""
         for status in gone:
             number = int(status.foreign)
-            if self._keep_expired and number in expired and number not in difference.new:
-                difference.kept.append(status)
-            elif not held or number in expired or number in difference.new:
+            if number in difference.new:
+                verdict = Verdict.DELETE
+            elif number in expired:
+                verdict = Verdict.KEEP if self._keep_expired else Verdict.DELETE
+            else:
+                verdict = others
+            if verdict is Verdict.DELETE:
                 difference.gone.setdefault(number, []).append(status)
+            elif verdict is Verdict.KEEP:
+                difference.kept.append(status)
 
     def _expired(self, room: int, gone: Sequence[Status], listing: Listing) -> set[int]:
         policy = self._known.policies.of(room)
@@ -146,14 +170,25 @@ class RoomLooks:
         posted = self._store.read(lambda reader: posted_at(reader, gone))
         return policy.expired(posted, sorted(listing.messages), self._store.clock.now_ms() // 1000)
 
-    def _is_held(self, gone: Sequence[Status], told: int, new: Mapping[int, object]) -> bool:
-        """Tell whether so much of a room is gone that somebody has to accept it; what was moved is not gone."""
-        keys = [status.key for status in gone if int(status.foreign) not in new]
+    def _held(self, gone: Sequence[Status], told: int, but: Set[int]) -> HeldBack | None:
+        """Return so much of a room that is gone that somebody has to accept it; not what was moved, or expired."""
+        keys = [status.key for status in gone if int(status.foreign) not in but]
         if not held_back(len(keys), told):
-            return False
+            return None
         collection = gone[0].collection
         held = self._store.read(lambda reader: reader.get_many(collection, keys))
-        return held_back(sum(not record.dead for record in held), told)
+        living = sum(not record.dead for record in held)
+        return HeldBack(collection, living, told) if held_back(living, told) else None
+
+    def _named(self, gone: Sequence[Status]) -> list[str]:
+        """Return the first of messages of one collection in words."""
+        keys = [status.key for status in gone[:MAX_WORDS]]
+
+        def job(reader: Reader) -> list[str]:
+            held = [record for record in reader.get_many(gone[0].collection, keys) if not record.dead]
+            return [describe_record(reader, record, message_in(reader, record)) for record in held]
+
+        return self._store.read(job)
 
     def _told(self, collection: str) -> Iterator[Status]:
         after = ""

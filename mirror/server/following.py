@@ -109,6 +109,8 @@ class ServerFollower:
         status.written, status.deleted = state.written, state.deleted
         status.looks, status.exports, status.commands = state.looks, state.exports, state.commands
         status.notes = list(blind_spots(self._one.place, self._one.export_s))
+        if state.exports:
+            status.notes.append(f"it made {state.exports} exports since it was met: a server 980 has to be restarted")
         status.another = state.another
         status.pairing = _pairing(state.pairing)
 

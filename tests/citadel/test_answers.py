@@ -46,7 +46,7 @@ def test_rooms_are_listed_again_that_may_hold_something_new(
 ) -> None:
     found = moved(before, now, looked)
     for name, line in now.items():
-        same = name in before and before[name].changed == line.changed
+        same = before.get(name) == line
         assert (name in found.rooms) == (not same or line.changed >= looked - 1)
     others = {name: line.rest for name, line in before.items()} != {name: line.rest for name, line in now.items()}
     assert found.others == others

@@ -87,6 +87,7 @@ def fill(server: Server, ann: int, talk: int) -> None:
 @pytest.fixture
 def alpha() -> Server:
     server = Server()
+    server.floors[0] = {"f_num": "0", "f_flags": "3", "f_name": "Ground Floor"}
     fill(server, 2, 2)
     server.post(1, "from alpha")
     server.visit(1, 2, "1", v_flags="1")

@@ -47,7 +47,8 @@ class There(NamedTuple):
 
     ``record`` has the version that was derived from the place's data and names its ``body``, which may be kept apart;
     none is given where it is stored already.
-    ``rising`` are fields of which the greatest counts, whoever says it: the last log-in, say.
+    ``rising`` are fields of which the greatest counts, whoever says it: the last log-in, say.  ``partial``, where the
+    place did not tell all of its fields: those that are not named are as it said last.
     """
 
     foreign: str
@@ -55,6 +56,7 @@ class There(NamedTuple):
     body: bytes = b""
     tag: str = ""
     rising: frozenset[str] = frozenset()
+    partial: bool = False
 
     @classmethod
     def of(cls, foreign: str, record: Record, body: bytes, tag: str = "") -> "There":
@@ -99,7 +101,7 @@ def plan(
 
     Raises BadRecord.
     """
-    said = there.said
+    said = _with_untold(status, there)
     told = _told(status, there, said)
     if pairing and status is None and here is not None:
         return Step(told)
@@ -110,6 +112,8 @@ def plan(
         if status is None and not _is_fields(there.record):
             return Step(told, merge=there.record)
         status = status or msgspec.structs.replace(told, said={})
+        said = _with_untold(status, there)
+        told = msgspec.structs.replace(told, said=said)
     assert status is not None
     risen = _risen(here, there)
     changed = differing(status.said, said)
@@ -144,6 +148,11 @@ def gone(told: Iterable[Status], listed: Iterable[str]) -> Iterator[Status]:
             name = next(names, None)
         if name != status.foreign:
             yield status
+
+
+def _with_untold(status: Status | None, there: There) -> Fingerprints:
+    """Return what a place says, with what it said last where it did not tell all."""
+    return {**status.said, **there.said} if there.partial and status is not None else there.said
 
 
 def _told(status: Status | None, there: There, said: Fingerprints) -> Status:

@@ -1,0 +1,98 @@
+"""An export put together from what a server tells to cheap questions: a real one costs it its housekeeping.
+
+Version 980 never goes on with that after a ``MIGR`` command, not even after one that was hung up on: no mail is sent,
+no message expires, no database is checkpointed until it is started again (housekeeping.c: nothing clears the flag).
+What is told has not all fields of an export, so it is partial: what is not named is as it was.  Bytes in, bytes out.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser
+
+FLOORS = 16
+PASSWORDED, DIRECTORY = 8, 32
+"""Flags of rooms of which the password, or the directory, is told."""
+_CUT_PASSWORD, _CUT_DIRECTORY = 9, 14
+"""Characters at which a room's password, or its directory, may have been cut when it was told."""
+_ESCAPED = {b"&": b"&amp;", b"<": b"&lt;", b">": b"&gt;", b'"': b"&quot;"}
+_SPECIAL = re.compile(rb'[&<>"]')
+TOLD_KINDS = frozenset({"config", "netconf", "users", "rooms", "floors"})
+"""Kinds of collections of which all is told, though not all of each thing."""
+
+
+def put_together(
+    settings: Iterable[bytes],
+    rooms: Mapping[bytes, tuple[ToldRoom, RoomLine]],
+    users: Iterable[ToldUser],
+    floors: Iterable[bytes],
+) -> Iterator[bytes]:
+    """Yield an export in blocks: lines of settings and of floors, rooms by their names, users."""
+    users = [user for user in users if _values(user.account)]
+    numbers = {_values(user.account)[0]: _values(user.account)[6] for user in users if len(_values(user.account)) > 6}
+    yield b"<citadel_migrate_data>\n"
+    for setting in settings:
+        key, _, value = setting.partition(b"|")
+        yield b'<config key="%s">%s</config>\n' % (_escape(key), _escape(value))
+    for user in users:
+        yield _element(b"user", _user(user))
+    for name, (room, line) in rooms.items():
+        yield _element(b"room", _room(name, room, line, numbers))
+    yield from _floors(floors, [room for room, _ in rooms.values()])
+    yield b"</citadel_migrate_data>\n"
+
+
+def _user(user: ToldUser) -> dict[bytes, bytes]:
+    values = _values(user.account)
+    names = (b"u_fullname", b"u_password", b"u_flags", b"", b"", b"u_axlevel", b"u_usernum", b"u_lastcall")
+    fields = {name: value for name, value in zip(names, values) if name}
+    if len(values) > 8:
+        fields[b"u_USuserpurge"] = values[8]
+    return fields | {b"u_emailaddrs": b"|".join(user.addresses)}
+
+
+def _room(name: bytes, room: ToldRoom, line: RoomLine, users: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    fields = {b"QRname": name, b"QRnumber": b"%d" % room.number, b"QRmtime": b"%d" % line.changed}
+    _, password, directory, flags, floor, order, view, flags2 = (_values(room.parameters) + [b""] * 8)[:8]
+    fields |= {b"QRflags": flags, b"QRfloor": floor, b"QRorder": order, b"QRdefaultview": view, b"QRflags2": flags2}
+    number = int(flags) if flags.isdigit() else 0
+    if number & PASSWORDED and len(password) < _CUT_PASSWORD:
+        fields[b"QRpasswd"] = password
+    if number & DIRECTORY and len(directory) < _CUT_DIRECTORY:
+        fields[b"QRdirname"] = directory
+    aide = (_values(room.aide) or [b""])[0]
+    if not aide or aide in users:
+        fields[b"QRroomaide"] = users.get(aide, b"-1")
+    return fields | _policy(room.expiry, b"QRexpire_mode", b"QRexpire_value")
+
+
+def _floors(lines: Iterable[bytes], rooms: Iterable[ToldRoom]) -> Iterator[bytes]:
+    """Yield all floors; what expires there is told by a room that is on one."""
+    expiry = {_values(room.parameters)[4]: room.floor_expiry for room in rooms if len(_values(room.parameters)) > 4}
+    told = {line.split(b"|")[0]: line.split(b"|")[1] for line in lines if line.count(b"|") > 1}
+    for number in (b"%d" % number for number in range(FLOORS)):
+        fields = {b"f_num": number, b"f_name": told.get(number, b"")}
+        if number != b"0":
+            fields[b"f_flags"] = b"1" if number in told else b"0"
+        if number in told:
+            fields |= _policy(expiry.get(number, b""), b"f_ep_expire_mode", b"f_ep_expire_value")
+        yield _element(b"floor", fields)
+
+
+def _policy(reply: bytes, mode: bytes, value: bytes) -> dict[bytes, bytes]:
+    values = _values(reply)
+    return {mode: values[0], value: values[1]} if len(values) > 1 else {}
+
+
+def _values(reply: bytes) -> list[bytes]:
+    """Return the values of a reply that says yes, else none."""
+    return reply[4:].split(b"|") if reply.startswith(b"2") else []
+
+
+def _element(name: bytes, fields: Mapping[bytes, bytes]) -> bytes:
+    inside = b"".join(b"<%s>%s</%s>\n" % (key, _escape(value), key) for key, value in fields.items())
+    return b"<%s>\n%s</%s>\n" % (name, inside, name)
+
+
+def _escape(text: bytes) -> bytes:
+    return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text)
