@@ -135,14 +135,14 @@ class LiveServer(Server):
         return _listing(f"{one['QRname']}|{one['QRflags']}|0|0|0|422|0|0|{one['QRmtime']}|" for one in rooms)
 
     def _agup(self, rest: str, _session: "Session") -> bytes:
-        one = self._user(rest)
+        one = self._account(rest)
         names = ("u_fullname", "u_password", "u_flags", "", "", "u_axlevel", "u_usernum", "u_lastcall", "u_USuserpurge")
         return f"200 {'|'.join(one.get(name, '') for name in names)}\n".encode() if one else b"570 no such user\n"
 
     def _agea(self, rest: str, _session: "Session") -> bytes:
-        return _listing(filter(None, self._user(rest).get("u_emailaddrs", "").split("|")))
+        return _listing(filter(None, self._account(rest).get("u_emailaddrs", "").split("|")))
 
-    def _user(self, name: str) -> Fields:
+    def _account(self, name: str) -> Fields:
         return next((one for one in self.users.values() if one["u_fullname"] == name), {})
 
     def _goto(self, rest: str, session: "Session") -> bytes:
