@@ -171,11 +171,10 @@ def _paired_in_list(held: Parts, ours: list[str], theirs: Renames, changed: Coll
     if not changed:
         gone = [name for natural, name in theirs.items() if natural not in pairs]
         return pairs | _paired([name for name in ours if name not in pairs], gone)
-    # What its author left alone is what it was, though somebody else made something else of it or took it out; and what
-    # is told as new was made of nothing.
+    # What its author left alone is what it was, though somebody else made something else of it or took it out.
     taken = set(pairs.values())
     pairs |= {name: name for name in ours if name not in pairs and name in held.named and name not in taken}
-    new = [name for name in ours if name not in pairs and name not in changed]
+    new = [name for name in ours if name not in pairs]
     of_list = [theirs.get(name, name) for name in changed if name not in ours and _list_of(name) == _list_of(ours[0])]
     return pairs | _paired(new, [name for name in dict.fromkeys(of_list) if name not in pairs.values()])
 

@@ -69,6 +69,17 @@ def test_a_number_that_was_changed_twice_is_one_number() -> None:
     assert merged.losers == ()
 
 
+def test_a_program_that_names_parts_by_their_texts_alone_changed_the_same_number() -> None:
+    first = put(None, card(HOME, CELL), 10, "a")
+    held = put(first, card(HOME, "TEL;TYPE=CELL:9"), 20, "a")
+    named = ("TEL;TYPE=home:1", "TEL;TYPE=home:8", "revision")
+    draft = Draft("messages/r", "euid:k", base_of(first), body=card("TEL;TYPE=HOME:8", CELL), changed=named)
+    made = written(held, draft, 30 << 16, "b").record
+    assert phones(made) == ["TEL;TYPE=CELL:9", "TEL;TYPE=HOME:8"]
+    other = put(first, card("TEL;TYPE=HOME:7", CELL), 40, "c")
+    assert phones(merge(made, other).record) == ["TEL;TYPE=CELL:9", "TEL;TYPE=HOME:7"]
+
+
 def test_a_stale_draft_without_a_date_is_not_behind_what_its_author_had_seen() -> None:
     base = card("REV:20240101T000000Z", "EMAIL:a@x")
     made = stale(base, base.replace(b"FN:Ann", b"FN:Ann B"), card("EMAIL:b@x"))
