@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS
 from mirror.store.base import Backend, StoreError
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 DEFAULT_URL = "sqlite:"
+T = TypeVar("T")
 
 
 def system_now_ms() -> int:
@@ -71,13 +72,15 @@ def open_in_memory(memory: Memory, node: str, options: Options) -> Backend:
     )
 
 
-def put_back(directory: Path, backup: Path, url: str = DEFAULT_URL) -> None:
+def put_back(directory: Path, backup: Path, prove: Callable[[Path], T], url: str = DEFAULT_URL) -> T:
     """Make a copy of a backup the store of the node in ``directory``, in one step; the backup stays as it is.
 
-    Raises StoreInUse, StoreExists when there is a store already, or StoreError when the copy cannot be made.
+    ``prove`` is given a directory in which the copy is the store, and may change it; returns what that returns.  Raises
+    StoreInUse, StoreExists when there is a store already, StoreError when the copy cannot be made, or what ``prove``
+    raises; then nothing is left behind.
     """
     _check_url(url)
-    put_back_file(directory, backup)
+    return put_back_file(directory, backup, prove)
 
 
 def _check_url(url: str) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from mirror.store.base import StoreError
 from mirror.store.check import CheckReport, check_store
 from mirror.store.open import DEFAULT_URL, Options, open_store, put_back
 
@@ -17,12 +18,19 @@ class Restored(NamedTuple):
 def restore(directory: Path, node: str, backup: Path, url: str = DEFAULT_URL) -> Restored:
     """Put a backup back as the store of ``node`` in ``directory``; it gets a new epoch, so peers reconcile with it.
 
-    Raises StoreInUse, StoreExists when there is a store already, or StoreError when the backup is none of this node's.
+    Raises StoreInUse, StoreExists when there is a store already, or StoreError when the backup is damaged or none of
+    this node's; then nothing is left behind.
     """
-    put_back(directory, backup, url)
-    store = open_store(directory, node, url, Options("ctdlmirror restore"))
-    try:
-        store.renew_epoch()
-        return Restored(store.epoch, check_store(store))
-    finally:
-        store.close()
+
+    def prove(beside: Path) -> Restored:
+        try:
+            store = open_store(beside, node, url, Options("ctdlmirror restore"))
+        except StoreError as error:
+            raise StoreError(f"{backup} cannot be put back: {error}") from error
+        try:
+            store.renew_epoch()
+            return Restored(store.epoch, check_store(store))
+        finally:
+            store.close()
+
+    return put_back(directory, backup, prove, url)

@@ -51,3 +51,15 @@ def test_another_nodes_backup_is_refused(make_store: Make, tmp_path: Path) -> No
     (tmp_path / "again").mkdir()
     with pytest.raises(StoreError):
         restore(tmp_path / "again", "b", tmp_path / "backup")
+    assert not (tmp_path / "again" / "store.sqlite").exists()
+
+
+def test_after_a_backup_that_was_refused_a_good_one_is_put_back(make_store: Make, tmp_path: Path) -> None:
+    make_store("a").backup(tmp_path / "backup")
+    (tmp_path / "cut").write_bytes((tmp_path / "backup").read_bytes()[:40_000])
+    again = tmp_path / "again"
+    (again / "restoring-of-one-that-was-killed").mkdir(parents=True)
+    with pytest.raises(StoreError, match="cut cannot be put back"):
+        restore(again, "a", tmp_path / "cut")
+    assert restore(again, "a", tmp_path / "backup").report.problems == []
+    assert {path.name for path in again.iterdir()} <= {"store.sqlite", "lock"}

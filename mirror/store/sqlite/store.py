@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 FILE = "store.sqlite"
 LOCK_FILE = "lock"
+BESIDE = "restoring-"
+"""How a directory begins in which a backup is proved before it is put back."""
 PAGE_BYTES = 16 * 1024
 """Bytes in a page of a new store: a record and its body fit on one, so bodies are rarely spread over more."""
 CHECKPOINT_BYTES = 16 * 1024 * 1024
@@ -336,23 +339,24 @@ class PinnedReading:
         self._close(self._reader)
 
 
-def put_back_file(directory: Path, backup: Path) -> None:
-    """Make a copy of a backup the store in a directory.
+def put_back_file(directory: Path, backup: Path, prove: Callable[[Path], T]) -> T:
+    """Make a copy of a backup the store in a directory, once ``prove`` has seen it in a directory of its own beside it.
 
-    Raises StoreInUse, StoreExists, or StoreError when it cannot be copied; then nothing was changed.
+    Returns what that returns.  Raises StoreInUse, StoreExists, StoreError when it cannot be copied, or what ``prove``
+    raises; then nothing was changed.
     """
     with StoreLock(directory / LOCK_FILE, "ctdlmirror restore"):
-        _copy_in(directory / FILE, backup)
-
-
-def _copy_in(path: Path, backup: Path) -> None:
-    if path.exists():
-        raise StoreExists(f"{path} exists: move it away first, a restore never replaces a store")
-    copy = path.with_name(path.name + ".restoring")
-    try:
-        shutil.copyfile(backup, copy)
-        os.chmod(copy, 0o600)
-        os.replace(copy, path)
-    except OSError as error:
-        copy.unlink(missing_ok=True)
-        raise StoreError(f"{backup} cannot be put back: {error.strerror}") from error
+        if (directory / FILE).exists():
+            raise StoreExists(f"{directory / FILE} exists: move it away first, a restore never replaces a store")
+        for left in directory.glob(f"{BESIDE}*"):  # of one that was killed
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=BESIDE, dir=directory) as beside:
+            copy = Path(beside) / FILE
+            try:
+                shutil.copyfile(backup, copy)
+                os.chmod(copy, 0o600)
+            except OSError as error:
+                raise StoreError(f"{backup} cannot be put back: {error.strerror}") from error
+            proved = prove(Path(beside))
+            os.replace(copy, directory / FILE)
+            return proved
