@@ -1,6 +1,8 @@
 """The comparison of two commits: ratios pair by pair, and what it says and does where one is under the floor."""
 
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,8 @@ def test_a_row_under_the_floor_ends_with_1_in_pairs_of_other_and_tree(
 ) -> None:
     ran: list[Path] = []
 
-    def measured(tree: Path, row: compare.Row) -> dict[str, float]:
+    def measured(tree: Path, row: compare.Row, environment: Mapping[str, str]) -> dict[str, float]:
+        assert environment == {"of": str(tree)}
         ran.append(tree)
         return dict.fromkeys(row.keys, ours if tree == compare.TOP else 1.0)
 
@@ -42,11 +45,28 @@ def test_a_row_under_the_floor_ends_with_1_in_pairs_of_other_and_tree(
             pass
 
     monkeypatch.setattr(compare, "measured", measured)
+    monkeypatch.setattr(compare, "environment_of", lambda tree, _bytecode: {"of": str(tree)})
     monkeypatch.setattr(compare, "checked_out", Checked)
     result = CliRunner().invoke(cli, ["compare", "abc", "--row", "latency", "--pairs", "2"])
     assert result.exit_code == code, result.output
     assert ("under 0.95" in result.output) == (code == 1)
     assert ran == [tmp_path, compare.TOP] * 2
+
+
+def test_each_side_runs_compiled_as_an_installed_program_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    tree, bytecode = tmp_path / "tree", tmp_path / "bytecode"
+    for name in ("mirror", "netconf"):
+        (tree / name).mkdir(parents=True)
+        (tree / name / "part.py").write_text("VALUE = 1\n")
+    environment = compare.environment_of(tree, bytecode)
+    compiled = Path(f"{bytecode}{tree}")
+    assert sorted(found.parent.name for found in compiled.rglob("part.*.pyc")) == ["mirror", "netconf"]
+    told = "import mirror.part, sys; print(mirror.part.__cached__, sys.dont_write_bytecode)"
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=tree, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[0].startswith(str(bytecode)) and done.stdout.split()[1] == "False"
 
 
 def test_every_row_is_a_command_with_these_options() -> None:

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,10 +52,20 @@ def checked_out(ref: str) -> Iterator[Path]:
         yield Path(directory)
 
 
-def measured(tree: Path, row: Row) -> dict[str, float]:
+def environment_of(tree: Path, bytecode: Path) -> dict[str, str]:
+    """Return the environment of a tree's commands, with its modules compiled ahead, as those of a program that was
+    installed are: else each start would compile them, and a tree would be the slower the more modules it has.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONPYCACHEPREFIX": str(bytecode)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "compileall", "-q", *(str(tree / name) for name in ("mirror", "netconf"))]
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
+    return environment
+
+
+def measured(tree: Path, row: Row, environment: Mapping[str, str]) -> dict[str, float]:
     """Run one benchmark of a tree; returns what is compared.  Raises ClickException."""
     command = [sys.executable, str(tree / "contrib" / "bench" / "ctdlmirror-bench"), *row.command, "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(f"{' '.join(row.command)} in {tree} ended with {done.returncode}: {done.stderr}")
@@ -81,12 +91,13 @@ def ratios(pairs: list[tuple[float, float]]) -> dict[str, Any]:
 def compare(ref: str, names: list[str], pairs: int) -> list[dict[str, Any]]:
     """Measure rows in pairs: the other commit, the tree, the other commit, the tree.  Raises ClickException."""
     results: list[dict[str, Any]] = []
-    with checked_out(ref) as other:
+    with checked_out(ref) as other, tempfile.TemporaryDirectory(prefix="ctdlmirror-bench-") as bytecode:
+        before, after = (environment_of(tree, Path(bytecode)) for tree in (other, TOP))
         for name in names:
             row = ROWS[name]
-            taken = [(measured(other, row), measured(TOP, row)) for _ in range(pairs)]
+            taken = [(measured(other, row, before), measured(TOP, row, after)) for _ in range(pairs)]
             for key in row.keys:
-                told = ratios([(before[key], after[key]) for before, after in taken])
+                told = ratios([(theirs[key], ours[key]) for theirs, ours in taken])
                 results.append({"what": f"{name}: {key}", **told, "command": " ".join(row.command), "pairs": pairs})
     return results
 
