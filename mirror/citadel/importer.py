@@ -165,6 +165,7 @@ class Importer:
         self._created = 1
         self.rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
+        self._room_keys: dict[int, str] = {}
         self._partial = bool(told)
         self._doubtful: set[str] = set(_KINDS - told) if told else set()
         self._same: set[str] = set()
@@ -258,7 +259,7 @@ class Importer:
         if whole:
             self._delete_missing()
         self._look.end(whole)
-        if whole and self._doubtful <= {ORPHANS}:
+        if whole and not self._partial and self._doubtful <= {ORPHANS}:
             self._remember_rooms()
         self.report.applied, self.report.deleted = self._look.applied, self._look.deleted
         self.report.held, self.report.gone = self._look.held, self._look.gone
@@ -470,7 +471,8 @@ class Importer:
                 element.name, element.line, f"room {name!r} lists {piece[:40]!r}, which is no message number"
             )
         use = self.rooms[room].use
-        same = self._is_same(self._key(room), Part.LIST, element.data) and use is Use.PEOPLE
+        # A server breaks the lines of a list elsewhere each time.
+        same = self._is_same(self._key(room), Part.LIST, b"".join(element.data.split())) and use is Use.PEOPLE
         wanted = use not in _NOT_READ and not same
         self._listed.in_room(room, numbers, element.line, wanted)
 
@@ -625,7 +627,13 @@ class Importer:
     # -- records ----------------------------------------------------------------------------------
 
     def _key(self, room: int) -> str:
-        return self._keys.room(room, self.rooms[room].name if room in self.rooms else "")
+        key = self._room_keys.get(room)
+        if key is None:
+            known = self.rooms.get(room)
+            key = self._keys.room(room, known.name if known is not None else "")
+            if known is not None:
+                self._room_keys[room] = key
+        return key
 
     def _in_time(self, where: str, stamp: int, instead: int = 1) -> int:
         """Return a stamp unless it is ahead of this node's clock: then what stands in for it, with a notice."""

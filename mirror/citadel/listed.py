@@ -72,8 +72,9 @@ class Listed:
 
     def in_room(self, room: int, numbers: Iterable[int], line: int, wanted: bool) -> None:
         """Note which messages a room lists; ``wanted``, where they are ours."""
-        rows = ((number, room, line, wanted) for number in numbers)
-        self._scratch.executemany("INSERT OR IGNORE INTO member VALUES (?,?,?,?)", rows)
+        rows = [(number, room, line, wanted) for number in numbers]
+        if rows:
+            self._scratch.executemany("INSERT OR IGNORE INTO member VALUES (?,?,?,?)", rows)
 
     def refer(self, reference: Reference) -> None:
         """Note which message holds something."""

@@ -91,6 +91,8 @@ def test_of_a_room_that_says_the_same_nothing_is_looked_at(make_store: Make, tol
     assert again.elements == first.elements
     marks = 2
     assert (again.applied.written, again.applied.already_held) == (0, first.applied.written - marks)
+    take_export(store, server.export().replace(b"<FRmsglist>1<", b"<FRmsglist>\n1\n<"))
+    assert told == [], "its lines are broken elsewhere each time"
     server.visit(2, 2, "1")
     assert take(store, server).applied.written == 2, "the visit, and the mark that was taken back"
     assert told == [("visits/alpha:2", "alpha:2")], "nor the other parts of the room"
