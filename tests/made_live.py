@@ -51,7 +51,7 @@ class LiveServer(Server):
         super().user(number, name, called, **{**plain, **more})
 
     def room(self, number: int, name: str, changed: int = 0, **more: str) -> None:
-        kind = {"QRorder": "0", "QRflags2": "0", "QRdefaultview": "0"}
+        kind = {"QRpasswd": "", "QRorder": "0", "QRflags2": "0", "QRdefaultview": "0"}
         plain = {**kind, "QRroomaide": "-1", "QRexpire_mode": "0", "QRexpire_value": "0", "QRfloor": "0"}
         super().room(number, name, changed or self.now, **{**plain, **more})
 

@@ -28,7 +28,7 @@ from mirror.citadel.answers import (
 )
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.look import Identity, pages
-from mirror.citadel.put_together import TOLD_KINDS, put_together
+from mirror.citadel.put_together import TOLD_KINDS, Held, put_together
 from mirror.formats.server_own import Use, use_of_room
 
 CREATED = b"c_config_created_or_migrated"
@@ -91,13 +91,13 @@ class Asked:
         """Return the names of the rooms that could be entered, by their numbers."""
         return {room.number: name.decode("utf-8", "surrogateescape") for name, room in self._told.items()}
 
-    def export(self, held: Iterable[str] = ()) -> Iterator[bytes]:
-        """Put all together that was told, but messages; ``held`` are names of users that may not be listed any more."""
-        users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held)}
+    def export(self, held: Held) -> Iterator[bytes]:
+        """Put all together that was told, but messages."""
+        users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held.users)}
         for names in pages(sorted(users - self._accounts.keys()), USERS_AT_ONCE):
             self._ask_accounts(names)
         rooms = {name: (room, self._rooms[name]) for name, room in self._told.items()}
-        return put_together(self._settings, rooms, list(self._accounts.values()), self._floors)
+        return put_together(self._settings, rooms, list(self._accounts.values()), self._floors, held)
 
     @property
     def told_kinds(self) -> Set[str]:

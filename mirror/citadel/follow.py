@@ -7,7 +7,7 @@ when something else is known to have changed, and now and again (mirror.citadel.
 Knows no configuration and no supervision.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from mirror.citadel.pace import NEVER, Pace
 from mirror.citadel.pairing import Consent, Pairing
 from mirror.citadel.posted import Known
 from mirror.citadel.propose import confirm, is_to_be_paired, propose
+from mirror.citadel.put_together import Held
 from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted
 from mirror.citadel.rooms import Listing, RoomLooks
@@ -356,8 +357,7 @@ class Following:
         return Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, of=of)
 
     def _take_told(self, asked: Asked) -> Taken:
-        names = self._store.read(_user_names)
-        told, only = asked.export(names), self._settings.rooms
+        told, only = asked.export(self._store.read(_held)), self._settings.rooms
         return look_at_told(
             self._store,
             told,
@@ -419,9 +419,20 @@ def _room_passwords(reader: Reader) -> list[tuple[str, str]]:
     return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))) for one in values]
 
 
-def _user_names(reader: Reader) -> list[str]:
-    """Return the names of users: a server does not list those whose level is 0."""
-    return [str(values_of(record).get("u_fullname", "")) for record in reader.scan_all("users")]
+def _held(reader: Reader) -> Held:
+    """Return what is held of a server that has to be known to understand what it tells."""
+    users, rooms, floors = ([values_of(one) for one in reader.scan_all(name)] for name in ("users", "rooms", "floors"))
+    return Held(
+        [str(user.get("u_fullname", "")) for user in users],
+        {_number(floor, "f_num") for floor in floors if _number(floor, "f_flags") & 1},
+        {_number(room, "QRnumber"): _number(room, "QRroomaide") for room in rooms},
+    )
+
+
+def _number(values: Mapping[str, object], name: str) -> int:
+    """Return a number that a field holds, 0 where it holds none."""
+    text = str(values.get(name, ""))
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def dry_run(

@@ -6,7 +6,8 @@ What is told has not all fields of an export, so it is partial: what is not name
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import NamedTuple
 
 from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser
 
@@ -21,11 +22,24 @@ TOLD_KINDS = frozenset({"config", "netconf", "users", "rooms", "floors"})
 """Kinds of collections of which all is told, though not all of each thing."""
 
 
+class Held(NamedTuple):
+    """What is held of a server, as far as it has to be known to understand what it tells.
+
+    ``users`` are their names, for a server does not list those whose level is 0; ``floors`` those in use; ``aides`` the
+    numbers of rooms' aides, by those of the rooms.
+    """
+
+    users: Sequence[str] = ()
+    floors: Set[int] = frozenset()
+    aides: Mapping[int, int] = {}
+
+
 def put_together(
     settings: Iterable[bytes],
     rooms: Mapping[bytes, tuple[ToldRoom, RoomLine]],
     users: Iterable[ToldUser],
     floors: Iterable[bytes],
+    held: Held,
 ) -> Iterator[bytes]:
     """Yield an export in blocks: lines of settings and of floors, rooms by their names, users."""
     users = [user for user in users if _values(user.account)]
@@ -37,8 +51,8 @@ def put_together(
     for user in users:
         yield _element(b"user", _user(user))
     for name, (room, line) in rooms.items():
-        yield _element(b"room", _room(name, room, line, numbers))
-    yield from _floors(floors, [room for room, _ in rooms.values()])
+        yield _element(b"room", _room(name, room, line) | _aide(room, numbers, held.aides.get(room.number, 0)))
+    yield from _floors(floors, [room for room, _ in rooms.values()], held.floors)
     yield b"</citadel_migrate_data>\n"
 
 
@@ -51,31 +65,40 @@ def _user(user: ToldUser) -> dict[bytes, bytes]:
     return fields | {b"u_emailaddrs": b"|".join(user.addresses)}
 
 
-def _room(name: bytes, room: ToldRoom, line: RoomLine, users: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+def _room(name: bytes, room: ToldRoom, line: RoomLine) -> dict[bytes, bytes]:
     fields = {b"QRname": name, b"QRnumber": b"%d" % room.number, b"QRmtime": b"%d" % line.changed}
     _, password, directory, flags, floor, order, view, flags2 = (_values(room.parameters) + [b""] * 8)[:8]
     fields |= {b"QRflags": flags, b"QRfloor": floor, b"QRorder": order, b"QRdefaultview": view, b"QRflags2": flags2}
     number = int(flags) if flags.isdigit() else 0
-    if number & PASSWORDED and len(password) < _CUT_PASSWORD:
+    if not number & PASSWORDED:
+        fields[b"QRpasswd"] = b""
+    elif len(password) < _CUT_PASSWORD:
         fields[b"QRpasswd"] = password
     if number & DIRECTORY and len(directory) < _CUT_DIRECTORY:
         fields[b"QRdirname"] = directory
-    aide = (_values(room.aide) or [b""])[0]
-    if not aide or aide in users:
-        fields[b"QRroomaide"] = users.get(aide, b"-1")
     return fields | _policy(room.expiry, b"QRexpire_mode", b"QRexpire_value")
 
 
-def _floors(lines: Iterable[bytes], rooms: Iterable[ToldRoom]) -> Iterator[bytes]:
+def _aide(room: ToldRoom, users: Mapping[bytes, bytes], held: int) -> dict[bytes, bytes]:
+    """Return a room's aide; nothing where nobody is told and it may be the one that is held, whom nobody lists."""
+    name = (_values(room.aide) or [b""])[0]
+    if name:
+        return {b"QRroomaide": users[name]} if name in users else {}
+    return {b"QRroomaide": b"-1"} if held <= 0 or b"%d" % held in users.values() else {}
+
+
+def _floors(lines: Iterable[bytes], rooms: Iterable[ToldRoom], used: Set[int]) -> Iterator[bytes]:
     """Yield all floors; what expires there is told by a room that is on one."""
     expiry = {_values(room.parameters)[4]: room.floor_expiry for room in rooms if len(_values(room.parameters)) > 4}
     told = {line.split(b"|")[0]: line.split(b"|")[1] for line in lines if line.count(b"|") > 1}
-    for number in (b"%d" % number for number in range(FLOORS)):
-        fields = {b"f_num": number, b"f_name": told.get(number, b"")}
-        if number != b"0":
-            fields[b"f_flags"] = b"1" if number in told else b"0"
+    for floor in range(FLOORS):
+        number = b"%d" % floor
+        fields = {b"f_num": number}
         if number in told:
+            fields |= {b"f_name": told[number]}
             fields |= _policy(expiry.get(number, b""), b"f_ep_expire_mode", b"f_ep_expire_value")
+        if (number in told) != (floor in used):
+            fields[b"f_flags"] = b"1" if number in told else b"0"
         yield _element(b"floor", fields)
 
 
