@@ -13,9 +13,9 @@ from mirror.model.keys import filed_key, split_key
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import inline_body, is_item
 from mirror.model.names import is_noticed
-from mirror.model.nodes import Vector
+from mirror.model.nodes import Vector, node_of
 from mirror.model.parts import read_parts
-from mirror.model.record import Past, Record, Version, covers, unpack_head
+from mirror.model.record import Past, Record, Version, covers, unpack_head, vector_of
 from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.model.texts import ANY, is_message, named_text, naming, own_text, text_of
 
@@ -266,11 +266,19 @@ class Ledger:
         )
 
     def _seen_by_others(self, record: Record) -> bool:
-        """Tell whether any version that was met says that it has seen this one, those included that just won."""
+        """Tell whether any version that was met says that it has seen this one, those included that just won.
+
+        A stranger may have copied it under an origin of its own, which then is what others have seen.
+        """
         thing = record.collection, record.key
         met = [one for one in [*self._known[thing], *self._logged[thing]] if one != record]
         won = [one for one in self._won[thing] if one.version != record.version]
-        return any(covers(one, record) for one in [*met, *won])
+        return any(covers(one, record) or self._saw_a_copy(one, record) for one in [*met, *won])
+
+    def _saw_a_copy(self, other: Record, record: Record) -> bool:
+        """Tell whether a version has seen one of just this stamp that is of none of the nodes."""
+        nodes = {write.node for write in self.writes}
+        return any(stamp == record.stamp and node_of(one) not in nodes for one, stamp in vector_of(other).items())
 
     def _of_one_id(self, record: Record, final: dict[Thing, Record]) -> Iterator[Record]:
         """Yield what is held, or lost, under the other keys of a message's id: where its own has another text.

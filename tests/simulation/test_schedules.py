@@ -97,6 +97,15 @@ def test_the_ledger_takes_a_strangers_word_for_what_it_saw_where_its_version_jus
     assert list(ledger.problems(final)) == []
 
 
+@pytest.mark.parametrize(("origin", "missing"), [("a stranger", 0), ("a~1", 1)])
+def test_the_ledger_knows_what_replaced_a_strangers_copy_of_a_version(origin: str, missing: int) -> None:
+    ledger = Ledger()
+    ledger.strangers = True
+    ledger.acknowledged("a", 0, Deed(Record("files/r", "k", 10, "a", 10, body=b"written")))
+    after = Record("files/r", "k", 20, "b", 10, past=((origin, 10),), body=b"after")
+    assert len(list(ledger.problems({("files/r", "k"): after}))) == missing
+
+
 def test_the_ledger_looks_for_what_was_written_anew_beside_other_messages_of_its_id() -> None:
     stamp = make_stamp(10 * REPAIRED_MS)
     ahead = Record("messages/r", "id:of a user", stamp, "a", stamp, body=b"ahead")
