@@ -43,11 +43,19 @@ class Wanted(NamedTuple):
 
 
 def fetch_messages(client: CitadelClient, wanted: Iterable[Wanted]) -> Iterator[Element | Broken]:
-    """Yield messages as an export has them, or why a room's cannot be had.  What is gone meanwhile is left out."""
-    for (room, password), messages in groupby(sorted(wanted), key=lambda one: one[:2]):
+    """Yield messages as an export has them, or why a room's cannot be had.  What is gone meanwhile is left out.
+
+    They come in the order of their numbers, as there: which of two of one id came first tells which has its key.
+    """
+    refused: set[str] = set()
+    in_order = sorted(wanted, key=lambda one: one.number)
+    for (room, password), messages in groupby(in_order, key=lambda one: one[:2]):
+        if room in refused:
+            continue
         try:
             client.enter_room(room, password)
         except Refused as error:
+            refused.add(room)
             yield Broken("message", f"room {room!r}: {error}", 0, 0)
             continue
         for _, _, number in messages:

@@ -47,6 +47,19 @@ def test_what_is_gone_is_left_out_and_the_next_is_there(server: Callable[..., Ch
     assert [one.children["msg_msgnum"] for one in found if isinstance(one, Element)] == [str(number)]
 
 
+def test_messages_come_in_the_order_of_their_numbers_and_a_room_that_is_refused_is_named_once(
+    server: Callable[..., Channel], recording: Recording
+) -> None:
+    recording.answers["", "", "GOTO nowhere"] = b"572 no such room\n"
+    places = sorted(zip(STORED, ROOMS), key=lambda place: place[1], reverse=True)
+    wanted = [Wanted(room, "", number) for number, room in places]
+    wanted += [Wanted("nowhere", "", number) for number in (1, max(STORED) + 1)]
+    found = list(fetch_messages(CitadelClient(server()), wanted))
+    numbers = [int(one.children["msg_msgnum"]) for one in found if isinstance(one, Element)]
+    assert numbers == sorted(STORED)
+    assert [one.reason for one in found if isinstance(one, Broken)] == ["room 'nowhere': 572 no such room"]
+
+
 # -- which are asked for ------------------------------------------------------------------------------
 
 
