@@ -15,6 +15,7 @@ from mirror.model.names import (
     SEPARATOR,
     WHEN,
     at,
+    context_of,
     is_noticed,
     is_override,
     own_name,
@@ -72,11 +73,14 @@ def _hidden(version: Parts, merged: Parts, seen: Mapping[str, int], gone: Collec
             yield from noticed
             yield from _exceptions(place, version, merged)
     for name, part in version.named.items():
-        if is_answer(name) and part.holds is not None and _is_unseen(part, seen):
-            asked = at(place_of(name), ATTENDEE + own_name(name).removeprefix(ANSWER))
-            if version.get(asked).holds is not None and merged.get(asked).holds is None:
-                yield asked
-                yield name
+        if part.holds is None or not context_of(name) or not _is_unseen(part, seen):
+            continue
+        asked = at(place_of(name), ATTENDEE + own_name(name).removeprefix(ANSWER))
+        if is_answer(name) and version.get(asked).holds is not None and merged.get(asked).holds is None:
+            yield from (asked, name)
+        # A draft from an earlier version may be to a time that is another one in what is held already.
+        elif same(name, version.texts.get(name), part.holds) and not same(name, shown_text(merged, name), part.holds):
+            yield name
 
 
 def _exceptions(place: str, version: Parts, merged: Parts) -> Iterator[str]:

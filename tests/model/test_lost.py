@@ -1,6 +1,6 @@
 """What merging takes away unseen is told, shown or not, and can be had back."""
 
-from mirror.model.draft import base_of
+from mirror.model.draft import Draft, base_of
 from mirror.model.edit import restoring, successor, written
 from mirror.model.item import find_item
 from mirror.model.merge import Merged, inline_body, merge
@@ -66,3 +66,24 @@ def test_the_answer_of_who_was_left_out_meanwhile_is_told() -> None:
     assert "mailto:bob" not in "".join(lines_of(merged.record))
     assert lost_of(merged) == [("a", {"ATTENDEE:mailto:bob@x", "PARTSTAT:mailto:bob@x"})]
     assert merge(put(left, 40, "b"), left).losers == ()
+
+
+TASK = (
+    "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:k\nDUE:202601{day}T100000Z\nRRULE:FREQ=WEEKLY\n{state}END:VTODO\nEND:VCALENDAR\n"
+)
+STATE = "VTODO\nk\n\n\nSTATUS"
+
+
+def test_that_a_task_was_done_for_a_time_that_a_stale_draft_had_not_seen_moved_is_told() -> None:
+    def task(held: Record | None, stamp: int, day: str) -> Record:
+        body = TASK.format(day=day, state="").encode()
+        return successor(held, Record("messages/r", "euid:k", 0, "", 0, body=body), stamp, "a")
+
+    first = task(None, 10, "05")
+    moved = task(first, 20, "12")
+    done = TASK.format(day="05", state="STATUS:COMPLETED\n").encode()
+    draft = Draft("messages/r", "euid:k", base_of(first), body=done, changed=(STATE,))
+    made = written(moved, draft, 30, "b")
+    assert {"DUE:20260112T100000Z", "STATUS:NEEDS-ACTION"} <= set(lines_of(made.record))
+    assert [(loser.record.origin, loser.parts) for loser in made.losers] == [("b", (STATE,))]
+    assert merge(made.record, moved).losers == ()
