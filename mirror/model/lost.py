@@ -50,7 +50,7 @@ def _is_lost(name: str, version: Parts, merged: Parts, seen: Mapping[str, int], 
     part, other = version.named[name], merged.get(name)
     if part.holds is None and is_answer(name):  # it went with the attendee, which is told alone
         return False
-    unseen = _is_unseen(part, seen) or other.edit == part.edit
+    unseen = _is_unseen(part, seen) or (other.edit == part.edit and other != part)
     if not unseen and not (version.kind == merged.kind != "" and _is_cut(name, part, merged)):
         return False
     shown = None if place_of(name) in gone else shown_text(merged, name)

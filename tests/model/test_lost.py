@@ -7,7 +7,7 @@ from mirror.model.merge import Merged, inline_body, merge
 from mirror.model.record import Record
 
 SERIES = (
-    "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:k\nDTSTART:20260101T100000Z\nRRULE:FREQ=WEEKLY\n{exception}"
+    "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:k\nDTSTART:202601{day}T100000Z\nRRULE:FREQ=WEEKLY\n{exception}"
     "ATTENDEE;RSVP=TRUE:mailto:ann@x\n{guest}END:VEVENT\n{occurrence}END:VCALENDAR\n"
 )
 OCCURRENCE = (
@@ -17,9 +17,11 @@ EXCEPTION = "EXDATE:20260108T100000Z\n"
 GUEST = "ATTENDEE;PARTSTAT={answer}:mailto:bob@x\n"
 
 
-def put(held: Record | None, stamp: int, origin: str, exception: str = "", guest: str = "", title: str = "") -> Record:
+def put(
+    held: Record | None, stamp: int, origin: str, exception: str = "", guest: str = "", title: str = "", day: str = "01"
+) -> Record:
     occurrence = OCCURRENCE.format(title=title) if title else ""
-    body = SERIES.format(exception=exception, guest=guest, occurrence=occurrence).encode()
+    body = SERIES.format(exception=exception, guest=guest, occurrence=occurrence, day=day).encode()
     return successor(held, Record("messages/r", "euid:k", 0, "", 0, body=body), stamp, origin)
 
 
@@ -66,6 +68,12 @@ def test_the_answer_of_who_was_left_out_meanwhile_is_told() -> None:
     assert "mailto:bob" not in "".join(lines_of(merged.record))
     assert lost_of(merged) == [("a", {"ATTENDEE:mailto:bob@x", "PARTSTAT:mailto:bob@x"})]
     assert merge(put(left, 40, "b"), left).losers == ()
+
+
+def test_who_moves_a_series_and_leaves_somebody_out_had_seen_the_answer() -> None:
+    first = put(None, 10, "a", guest=GUEST.format(answer="ACCEPTED"))
+    left = put(first, 20, "a", guest=GUEST.format(answer="ACCEPTED"))
+    assert merge(left, put(first, 30, "b", day="02")).losers == ()
 
 
 TASK = (
