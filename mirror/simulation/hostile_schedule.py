@@ -138,10 +138,24 @@ class HostileSchedule:
 
     def _bring_up(self, node: SimulatedNode) -> None:
         node.start()
+        self._note_what_is_met(node)
         alive = self.sharing.begin(node)
         if self.here and self._mirror in self.parties and node.name == "a1":
             hostile_link = partial(self._hostile_link, node, HOSTILE_MIRROR)
             self.stage.world.spawn(hostile_link, lambda: alive() and self.here)
+
+    def _note_what_is_met(self, node: SimulatedNode) -> None:
+        """Have the ledger know all that a node holds for a while, where strangers write as well."""
+        read_to = node.store.peek(lambda reader: reader.last_sequence())
+
+        def committed() -> None:
+            nonlocal read_to
+            if self.stage.ledger.strangers:
+                page = node.store.peek(lambda reader: reader.feed(read_to))
+                self.stage.ledger.met(page.records)
+                read_to = page.sequence
+
+        node.store.watch(committed)
 
     def _share_link(self, node: SimulatedNode, peer: str, unchanged: Callable[[], bool]) -> None:
         stage = self.stage
@@ -154,8 +168,8 @@ class HostileSchedule:
 
     # -- the others -------------------------------------------------------------------------------
 
-    def _garbage(self, party: str) -> Garbage:
-        rooms = [f"{kind}/{room_key('a', number)}" for kind in PER_ROOM for number in (SHARED, TAKEN)]
+    def _garbage(self, party: str, server: str = "a") -> Garbage:
+        rooms = [f"{kind}/{room_key(server, number)}" for kind in PER_ROOM for number in (SHARED, TAKEN)]
         places = {HOSTILE_PARTNER: rooms, HOSTILE_MIRROR: [*rooms, *KINDS, NODES]}.get(party, [*rooms, *KINDS])
         full = party == HOSTILE_MIRROR and self.stage.outcome.seed % FULL_EACH == 0
         return Garbage(self.stage.chance, lambda: self.stage.world.now, places, full)
@@ -202,7 +216,7 @@ class HostileSchedule:
             self.stage.world.spawn(partial(self._send_garbage, node), lambda: self.here)
 
     def _send_garbage(self, node: SimulatedNode) -> None:
-        garbage = self._garbage("a user")
+        garbage = self._garbage("a user", server_of(node.name))
         while True:
             self.stage.world.sleep(self.stage.chance.randint(20, 300))
             try:
@@ -333,10 +347,12 @@ class HostileSchedule:
         """Yield to whom what was written at a node has not come: of a partner's that is what is in the shared room."""
         for writer, records in zip(self.stage.nodes, made, strict=True):
             for reader in self.stage.nodes:
-                same = server_of(writer.name) == server_of(reader.name)
+                same, refused = server_of(writer.name) == server_of(reader.name), {*_refused(reader)}
                 for record in records if same else records[1:]:
                     collection = record.collection.replace(f"/{server_of(writer.name)}:", f"/{server_of(reader.name)}:")
                     held = reader.store.peek(lambda one: one.get(collection, record.key))  # noqa: B023
+                    if (name_of(collection), record.key) in refused:
+                        continue
                     if held is None or not (
                         covers(held, record) or (held.era, held.version) > (record.era, record.version)
                     ):

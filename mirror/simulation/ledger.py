@@ -1,7 +1,7 @@
 """What users were told is written, and the proof afterwards that none of it is missing and nothing came back."""
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -80,7 +80,7 @@ class Ledger:
         self._logged: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._logged_at: defaultdict[str, list[Record]] = defaultdict(list)
         self._winners: dict[tuple[str, str, Version], Version] = {}
-        self._won: defaultdict[Thing, list[Record]] = defaultdict(list)
+        self._once: defaultdict[Thing, list[Record]] = defaultdict(list)
         self._restored: list[tuple[str, int]] = []
         self._repaired: set[str] = set()
         self._renamed: dict[str, int] = {}
@@ -118,9 +118,14 @@ class Ledger:
         if winner is not None:
             self._winners[loser.collection, loser.key, loser.version] = winner
             won = Record(loser.collection, loser.key, *winner, 1, past=winner_past)
-            self._won[loser.collection, loser.key].append(won)
+            self._once[loser.collection, loser.key].append(won)
         self._logged[loser.collection, loser.key].append(loser)
         self._logged_at[node].append(loser)
+
+    def met(self, records: Iterable[Record]) -> None:
+        """Note what a node holds now; soon it may be replaced by what strangers say has not seen it."""
+        for record in map(self._named, records):
+            self._once[record.collection, record.key].append(record)
 
     def restored(self, node: str, backup_taken: int) -> None:
         """Note that a node went back to a backup: what it alone had written since may be gone."""
@@ -266,14 +271,14 @@ class Ledger:
         )
 
     def _seen_by_others(self, record: Record) -> bool:
-        """Tell whether any version that was met says that it has seen this one, those included that just won.
+        """Tell whether any version that was met says that it has seen this one, those included that are gone since.
 
         A stranger may have copied it under an origin of its own, which then is what others have seen.
         """
         thing = record.collection, record.key
         met = [one for one in [*self._known[thing], *self._logged[thing]] if one != record]
-        won = [one for one in self._won[thing] if one.version != record.version]
-        return any(covers(one, record) or self._saw_a_copy(one, record) for one in [*met, *won])
+        once = [one for one in self._once[thing] if one.version != record.version]
+        return any(covers(one, record) or self._saw_a_copy(one, record) for one in [*met, *once])
 
     def _saw_a_copy(self, other: Record, record: Record) -> bool:
         """Tell whether a version has seen one of just this stamp that is of none of the nodes."""

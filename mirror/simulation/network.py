@@ -141,7 +141,8 @@ class SimulatedRemote:
                 after = page.cursor.sequence if page.cursor is not None else after
                 new = recent.without(page)
                 if new.records or more or chance.random() < 0.5:  # what is empty comes later, as a keepalive
-                    yield from self._follow(lambda new=new: self._shown(iter([new])))  # type: ignore[misc]
+                    shown = [*self._shown(iter([new]))]  # by the rules of the moment at which it was read
+                    yield from self._follow(lambda shown=shown: iter(shown))  # type: ignore[misc]
             network.world.sleep(chance.randint(20, 800))
 
     def get(self, collection: str, keys: Sequence[str]) -> Iterator[Page]:

@@ -139,3 +139,13 @@ def test_the_ledger_looks_for_a_renewed_stores_versions_by_their_stamps() -> Non
     final = {("files/r", "l"): msgspec.structs.replace(since, origin="a~1")}
     assert [problem.partition(":")[0] for problem in ledger.problems(final)] == ["acknowledged at a and missing"]
     assert list(ledger.problems({**final, ("files/r", "k"): before})) == []
+
+
+def test_the_ledger_knows_what_was_held_for_a_while_and_had_seen_a_version() -> None:
+    ledger = Ledger()
+    ledger.strangers = True
+    ledger.acknowledged("a", 0, Deed(Record("files/r", "k", 10, "a", 10, body=b"written")))
+    final = {("files/r", "k"): Record("files/r", "k", 30, "m", 30, body=b"of a stranger")}
+    assert len(list(ledger.problems(final))) == 1
+    ledger.met([Record("files/r", "k", 20, "x", 10, dead=True, past=(("a", 10),))])
+    assert list(ledger.problems(final)) == []
