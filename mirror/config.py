@@ -147,10 +147,11 @@ class Peer(msgspec.Struct, frozen=True):
     push: Annotated[Push, Doc('"auto": push if the peer cannot dial us; "yes"; "no"', "auto")] = "auto"
 
 
+DIRECTIONS = ("from", "both")
 Direction = Annotated[
-    Literal["from"],
+    Literal["from", "both"],
     msgspec.Meta(
-        description="'from' (the server's changes come here; nothing is written into it yet, as 'both' and 'to' would)"
+        description="'from' (the server's changes come here) or 'both' (messages from elsewhere go there, too)"
     ),
 ]
 Patterns = Annotated[
@@ -176,7 +177,9 @@ class Attachment(msgspec.Struct, frozen=True):
         msgspec.Meta(description=PLACES),
         Doc("or citadel://ADMIN@HOST:PORT, which shows less", "citadel:///run/citadel"),
     ]
-    direction: Annotated[Direction, Doc("the server's changes come here; nothing is written into it", "from")] = "from"
+    direction: Annotated[Direction, Doc('"from": its changes come here; "both": messages go there, too', "from")] = (
+        "from"
+    )
     rooms: Annotated[Patterns, Doc("shell patterns of the rooms that are followed, case ignored", ["*"])] = ("*",)
     look_s: Annotated[Seconds, Doc("seconds between looks at what moved", 1.0)] = 1.0
     idle_look_s: Annotated[Seconds, Doc("the same, at rooms and users, while nobody is logged in there", 5.0)] = 5.0
@@ -186,6 +189,7 @@ class Attachment(msgspec.Struct, frozen=True):
         SecondsOrNever, Doc("seconds between exports, for marks; a server 980 needs a restart after one", 0.0)
     ] = 0.0
     expiry: Annotated[Expiry, Doc('"follow" or "keep": what the server throws away by itself', "follow")] = "follow"
+    service: Annotated[str, Doc("the administrator there as whom messages are written into it", "")] = ""
     pair: Annotated[bool, Doc("what each server has, as its Lobby, is one with what is here", False)] = False
     pair_users: Annotated[Names, Doc("shell patterns of the users who are one with those of their names here", [])] = ()
     pair_rooms: Annotated[Names, Doc("the same of rooms", [])] = ()
@@ -221,6 +225,19 @@ class Config(msgspec.Struct, frozen=True):
 
     def attachment(self, name: str) -> Attachment | None:
         return next((one for one in self.attachments if one.name == name), None)
+
+
+def why_not_both(one: Attachment) -> str:
+    """Return why a server cannot be written into as it is attached; nothing where it can, or is not to be."""
+    if one.direction == "from":
+        return ""
+    if not one.service:
+        return "direction 'both' needs service, the administrator there as whom messages are written"
+    if isinstance(one.place.where, Address) or one.place.user:
+        return "direction 'both' needs citadel:///DIRECTORY, the administrator's socket without a log-in"
+    if one.expiry != "follow":
+        return "direction 'both' needs expiry 'follow': what the server threw away would be written there again"
+    return ""
 
 
 # -- checking -----------------------------------------------------------------------------------------
@@ -319,6 +336,8 @@ def _read_attachments(tables: object) -> Iterator[Attachment]:
         one = read_table(table, Attachment, where, _made)
         if one.place in places:
             raise BadSetting(f"{where} {one.place} is attached already")
+        if wrong := why_not_both(one):
+            raise BadSetting(f"{where} {wrong}")
         places.add(one.place)
         yield one
 

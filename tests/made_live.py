@@ -200,9 +200,10 @@ class LiveServer(Server):
 
 
 class Session:
-    """One connection: the room it is in."""
+    """One connection: the room it is in, and the number above which it asks for messages by a template."""
 
     room = 0
+    since = 0
 
 
 def _listing(lines) -> bytes:

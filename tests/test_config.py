@@ -226,11 +226,14 @@ A_PLACE = "citadel://ADMIN@HOST:PORT or citadel:///DIRECTORY was expected"
         ("name = 'a'\nplace = 'mirror://h'", f"a: place = 'mirror://h': {A_PLACE}"),
         ("name = 'a'\nplace = 'citadel://u:pw@h'", "a: place has a password in it: it belongs into secrets.toml, "
          "under [places]"),
-        *(
-            (f"name = 'a'\nplace = 'citadel:///x'\ndirection = '{to}'", f"a: direction = '{to}': 'from' (the "
-             "server's changes come here; nothing is written into it yet, as 'both' and 'to' would) was expected")
-            for to in ("both", "to")
-        ),
+        ("name = 'a'\nplace = 'citadel:///x'\ndirection = 'to'", "a: direction = 'to': 'from' (the server's changes "
+         "come here) or 'both' (messages from elsewhere go there, too) was expected"),
+        ("name = 'a'\nplace = 'citadel:///x'\ndirection = 'both'", "a: direction 'both' needs service, the "
+         "administrator there as whom messages are written"),
+        ("name = 'a'\nplace = 'citadel://u@h'\ndirection = 'both'\nservice = 'm'", "a: direction 'both' needs "
+         "citadel:///DIRECTORY, the administrator's socket without a log-in"),
+        ("name = 'a'\nplace = 'citadel:///x'\ndirection = 'both'\nservice = 'm'\nexpiry = 'keep'", "a: direction "
+         "'both' needs expiry 'follow': what the server threw away would be written there again"),
         ("name = 'a'\nplace = 'citadel:///x'\nrooms = []",
          "a: rooms = []: a list of patterns of room names was expected"),
         ("name = 'a'\nplace = 'citadel:///x'\nlook_s = 0", f"a: look_s = 0: {A_NUMBER}"),

@@ -31,6 +31,7 @@ from mirror.citadel.put_together import Held
 from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted
 from mirror.citadel.rooms import Listing, RoomLooks
+from mirror.citadel.writing import Writing, open_writing
 from mirror.formats.server_own import Use
 from mirror.model.fields import values_of
 from mirror.store.base import Reader, Store
@@ -55,7 +56,8 @@ class Settings(msgspec.Struct, frozen=True):
     which tells what nothing else does, and 0 where just the first copy is made of one.
     ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.  ``expiry``: what the server
     throws away by itself goes here too, or is kept.  ``pair`` is what may be paired of a server that is to be, before
-    the first look at it and once somebody confirmed how.
+    the first look at it and once somebody confirmed how.  ``service`` is the administrator as whom what comes from
+    elsewhere is written into it; without one nothing is.
     """
 
     look_s: float = 1.0
@@ -66,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True):
     rooms: tuple[str, ...] = ()
     expiry: Literal["follow", "keep"] = "follow"
     pair: Consent | None = None
+    service: str = ""
 
 
 DEFAULTS = Settings()
@@ -94,6 +97,12 @@ class FollowState(msgspec.Struct):
     """Why it was taken for another server than the one before, when that last happened; nothing where it never did."""
     waiting: list[str] = []
     """In words, what they would delete; of very much the first."""
+    held_there: dict[str, int] = {}
+    """By collection, deletions of very many messages that wait for ``approve`` to be written there."""
+    left_there: list[str] = []
+    """What is not written there, and why; the last."""
+    written_there: int = 0
+    """Messages written into the server, moved and deleted there since the connection began."""
     noticed: list[str] = []
     """What was not quite as it should be in what the server says, as marks that it cut; of very much the first."""
     incomplete: str = ""
@@ -124,6 +133,7 @@ class Following:
         clock: Callable[[], float],
         now: Callable[[], float],
         directory: Path | None = None,
+        service_password: str = "",
     ) -> None:
         """``clock`` returns seconds that only go forward, ``now`` Unix seconds.
 
@@ -139,7 +149,9 @@ class Following:
         self._known: Known | None = None
         self._looks: RoomLooks | None = None
         self._given_way = 0
-        self._confirmed = False
+        self._confirmed = self._approved_there = False
+        self._writing: Writing | None = None
+        self._service_password = service_password
         # By another door rooms are not listed that are not public.
         self._told_all = isinstance(place, Path)
         self._begin()
@@ -163,9 +175,13 @@ class Following:
             while True:
                 began = self._clock()
                 self._look(client, asked)
+                self._write(asked)
                 self._sleep(max(settings.look_s - (self._clock() - began), settings.look_s / LEAST_PAUSE))
         finally:
             client.channel.close()
+            if self._writing is not None:
+                self._writing.close()
+                self._writing = None
 
     def _connect(self) -> CitadelClient:
         """Connect for questions: at the administrator's socket nobody logs in, so that rooms have their full names."""
@@ -189,6 +205,8 @@ class Following:
         """Confirm how the server is paired, or have what is held back be deleted: what was told of it, and no more."""
         if self.state.pairing is not None:
             self._confirmed = True
+        elif self.state.held_there:
+            self._approved_there = True
         else:
             self._decide(Verdict.DELETE)
 
@@ -226,6 +244,23 @@ class Following:
             client.ask_all([b"NOOP"])
         confirm(self._store, node, self.state.pairing)
         self.state.pairing, self.state.phase = None, "copying"
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def _write(self, asked: Asked) -> None:
+        """Write what came from elsewhere, once all that the server has is known."""
+        if not self._settings.service or self._known is None or self.state.phase == "copying":
+            return
+        if self._writing is None:
+            self._writing = open_writing(self._store, self._place, self._settings.service, self._service_password)
+        more = True
+        while more:
+            done = self._writing.round(self._known, asked.identity.highest, self._approved_there)
+            self._approved_there = False
+            self.state.written_there += done.messages + done.moved + done.deleted
+            self.state.held_there = done.held
+            self.state.left_there = [*self.state.left_there, *done.left][-MAX_TOLD:]
+            more = done.more and not (done.held or done.again)
 
     # -- looks ------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import read_keys
-from mirror.citadel.look import Identity, Remembered, place_of, remember, remembered
+from mirror.citadel.look import Identity, Remembered, cursor_name, place_of, remember, remembered
 from mirror.citadel.pieces import message_of
 from mirror.citadel.taking import keep_missing
 from mirror.formats.keys import message_key
@@ -73,7 +73,13 @@ def pair_anew(store: Store, node: str, now: Identity, why: str, give_way: Callab
     """Forget what a server said, so that it is paired anew; goes on where it was interrupted."""
     place = place_of(node)
     what = Remembered(now.created, now.highest, another=why, forgetting=True)
-    store.write(lambda writer: remember(writer, place, what))
+
+    def job(writer: Writer) -> None:
+        remember(writer, place, what)
+        if writer.meta_number(cursor_name(place)):
+            writer.set_meta(cursor_name(place), 0)  # what it does not have any more is written anew
+
+    store.write(job)
     finish_forgetting(store, node, give_way)
 
 

@@ -24,6 +24,7 @@ from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.prints import Part
 from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
+from mirror.citadel.returned import as_here
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -566,7 +567,10 @@ class Importer:
         room_key, number = self._key(room), posted.number
         messages, visits = str(Collection("messages", room_key)), str(Collection("visits", room_key))
         key = message_key(posted.message, self.report.node, number)
-        self._draft(messages, key, self._posted_at(room, posted), posted.head, posted.data, str(number))
+        data = posted.data
+        if self._look.knows_some:
+            data = as_here(self._store, messages, key, posted.message, data)
+        self._draft(messages, key, self._posted_at(room, posted), posted.head, data, str(number))
         was = self._look.number_of(messages, key) if key.startswith(ITEM_PREFIX) else 0
         for visitor in self._visits.visitors(visits):
             for change in changes(visits, visitor, [(key, was, number)], self._version(self._created)):

@@ -155,6 +155,11 @@ def place_of(node: str) -> str:
     return imported_origin(node)
 
 
+def cursor_name(place: str) -> str:
+    """Return under which name it is kept up to which place of the feed all was written into a server."""
+    return f"written:{place}"
+
+
 def remembered(reader: Reader, place: str) -> Remembered | None:
     """Return what is remembered of a server besides the statuses; None before it was looked at."""
     text = reader.meta_text(f"place:{place}")
@@ -294,6 +299,11 @@ class Look:
     def _looked(self) -> bool:
         """Whether all that this look is about was looked at before."""
         return self.last.fetched if self._fetching else self.last.looked
+
+    @property
+    def knows_some(self) -> bool:
+        """Whether some of what the server has may be here already, from elsewhere."""
+        return self._paired or bool(self.last.another) or not self._first
 
     @property
     def _pairing(self) -> bool:

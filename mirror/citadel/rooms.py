@@ -27,6 +27,7 @@ from mirror.citadel.look import (
 from mirror.citadel.marks import Change, Sets, Visitor, changes
 from mirror.citadel.pieces import Wanted, fetch_messages
 from mirror.citadel.posted import Known, Posted, read_posted
+from mirror.citadel.returned import as_here
 from mirror.citadel.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import (
@@ -221,7 +222,7 @@ class RoomLooks:
         stamp = message_stamp(posted.message, changed)
         stamp = stamp_in_time(self._store.clock.limit(), stamp, max(self._known.created, changed))
         record = Record(collection, key, stamp, self._version.origin, BORN_IMPORTED, head=posted.head)
-        there = There.of(str(posted.number), record, posted.data)
+        there = There.of(str(posted.number), record, as_here(self._store, collection, key, posted.message, posted.data))
         if finding(there.record):
             outcome.left = True
             return

@@ -4,11 +4,12 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
-from mirror.addresses import Address, ServerPlace
+from mirror.addresses import Address
 from mirror.citadel.bootstrap import require_private_line
 from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.propose import require_socket
@@ -19,6 +20,7 @@ from mirror.cli.output import duration, json_option, print_json, print_table
 from mirror.cli.transfer import ask_password
 from mirror.config import (
     CONFIG_FILE,
+    DIRECTIONS,
     EXPIRIES,
     Attachment,
     Config,
@@ -31,6 +33,7 @@ from mirror.config import (
     remove_attachment,
     save_attachment,
     save_password,
+    why_not_both,
 )
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
@@ -55,7 +58,7 @@ def attach() -> None:
 
     'ctdlmirror attach citadel:///run/citadel' attaches the server of this machine by its administrator's socket, with
     no log-in and no trace; 'ctdlmirror attach citadel://ADMIN@HOST:504' one by its port, which shows less.  Nothing is
-    written into the server.
+    written into the server without --direction both.
     """
 
 
@@ -73,6 +76,12 @@ def attach() -> None:
     type=click.Path(path_type=Path),
     help="File with the administrator's password (else $CITADEL_PASSWORD or a prompt).",
 )
+@click.option(
+    "--direction",
+    type=click.Choice(DIRECTIONS),
+    help="'both' writes messages from elsewhere into the server, too, as --service.  [default: from]",
+)
+@click.option("--service", metavar="USER", help="The administrator there as whom messages are written.")
 @click.option("--pair", is_flag=True, help="Take what each server has, as its Lobby, for one with what is here.")
 @click.option("--pair-users", multiple=True, metavar="PATTERN", help="The same of users like this, by their names.")
 @click.option("--pair-rooms", multiple=True, metavar="PATTERN", help="The same of rooms like this, by their names.")
@@ -86,6 +95,8 @@ def attach_add(
     name: str | None,
     rooms: tuple[str, ...],
     expiry: Expiry | None,
+    direction: str | None,
+    service: str | None,
     pair: bool,
     pair_users: tuple[str, ...],
     pair_rooms: tuple[str, ...],
@@ -106,14 +117,15 @@ def attach_add(
     if isinstance(server.where, Address):
         require_private_line(config, server.where)
     held = next((one for one in config.attachments if one.place == server), None)
-    password = _password(directory, server, held, password_file)
+    one = _changed(
+        held or Attachment("new", server), rooms=rooms, expiry=expiry, direction=direction, service=service, pair=pair,
+        pair_users=pair_users, pair_rooms=pair_rooms,
+    )  # fmt: skip
+    password = _password(directory, one.service if one.direction == "both" else server.user, held, password_file)
     known = ask_name(server, server.user, password)
-    one = held or Attachment(name or _name_of(known), server)
+    if held is None:
+        one = msgspec.structs.replace(one, name=name or _name_of(known))
     _require_free(config, one, name or one.name)
-    given = {"rooms": rooms or one.rooms, "expiry": expiry or one.expiry}
-    one = msgspec.structs.replace(one, **given)
-    if pair:
-        one = msgspec.structs.replace(one, pair=True, pair_users=pair_users, pair_rooms=pair_rooms)
     with local_node(directory) as node:
         if dry_run:
             _show_rehearsal(_rehearse(node, one, password), as_json)
@@ -143,12 +155,20 @@ def _tell_attached(directory: Path, one: Attachment) -> None:
         click.echo(f"The daemon follows it; 'ctdlmirror attach show {one.name}' tells how it goes.")
 
 
-def _password(directory: Path, server: ServerPlace, held: Attachment | None, file: Path | None) -> str:
+def _changed(one: Attachment, **given: Any) -> Attachment:
+    """Return an attachment with what was given changed.  Raises ConfigError."""
+    changed = msgspec.structs.replace(one, **{name: value for name, value in given.items() if value})
+    if wrong := why_not_both(changed):
+        raise ConfigError(f"{one.place}: {wrong}")
+    return changed
+
+
+def _password(directory: Path, login: str, held: Attachment | None, file: Path | None) -> str:
     """Return the password for who logs in at a place; the one that is kept, where no other is given."""
-    if not server.user:
+    if not login:
         return ""
     kept = load_passwords(directory).get(held.name, "") if held is not None and file is None else ""
-    return kept or ask_password(server.user, file)
+    return kept or ask_password(login, file)
 
 
 def _name_of(known: str) -> str:
@@ -260,6 +280,8 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
         ago = duration(time.time() - one.exported)
         click.echo(f"  what its export alone tells, such as read marks, as of {ago} ago")
     kept = "; what the server throws away stays here" if one.expiry == "keep" else ""
+    if one.direction == "both":
+        click.echo(f"  {one.written_there} messages written there, moved and deleted")
     click.echo(f"  rooms {', '.join(one.rooms)}{kept}; {one.written} records written, {one.deleted} of them deletions")
     click.echo(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):
@@ -272,6 +294,8 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
         click.echo(f"  paired anew when it was met last as another server than before: {one.another}")
     for line in one.notes:
         click.echo(f"  not seen by this door: {line}")
+    for line in one.not_written:
+        click.echo(f"  never written there: {line}")
 
 
 # -- doing --------------------------------------------------------------------------------------------

@@ -33,6 +33,13 @@ def troubles(one: AttachmentStatus) -> Iterator[str]:
             f"WAITS: nothing comes before 'ctdlmirror attach approve {one.name}' confirmed how it is paired; "
             f"'ctdlmirror attach {one.place}' with other --pair... changes that"
         )
+    for collection, count in one.held_there.items():
+        yield (
+            f"HELD BACK: {count} of {collection} were deleted elsewhere: 'ctdlmirror attach approve {one.name}' "
+            "deletes them there, too"
+        )
+    for line in one.left_there:
+        yield f"not written there: {line}"
     for held in one.held:
         yield (
             f"HELD BACK: {held.gone} of {held.told} of {held.collection} are gone there: 'ctdlmirror attach approve "

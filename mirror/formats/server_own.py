@@ -31,6 +31,9 @@ _OWN_TYPES = frozenset({"application/x-citadel-ignet-map"})
 QUEUE_VIEW = 11
 _KILLED, _QUEUE = "9999999999.", "__Citadel"
 _CONFIGURATION = "Local System Configuration"
+IN_TRANSIT = "Citadel Mirror in transit"
+"""The room of a user's own in which messages are that are being written into the server."""
+_TRANSIT = re.compile(rf"\d{{10}}\.{IN_TRANSIT}", re.ASCII)
 _OF_A_USER = re.compile(r"(\d{10})\.My Citadel Config", re.ASCII)
 
 
@@ -66,7 +69,7 @@ def use_of_room(name: str, view: str) -> Use:
     """Return what a room is for, by its stored name and its default view (decimal)."""
     if name.startswith(_KILLED):
         return Use.KILLED
-    if name.startswith(_QUEUE) or view.strip() == str(QUEUE_VIEW):
+    if name.startswith(_QUEUE) or _TRANSIT.fullmatch(name) or view.strip() == str(QUEUE_VIEW):
         return Use.QUEUE
     if name == _CONFIGURATION:
         return Use.CONFIGURATION

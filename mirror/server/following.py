@@ -9,6 +9,7 @@ from mirror.addresses import ServerPlace
 from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.follow import MAX_TOLD, Following, Settings, dry_run
 from mirror.citadel.look import HeldBack
+from mirror.citadel.not_written import NOT_WRITTEN
 from mirror.citadel.pairing import Consent, Match, Pairing
 from mirror.config import Attachment
 from mirror.model.applied import Applied
@@ -42,9 +43,13 @@ def consent_of(one: Attachment) -> Consent | None:
     return Consent(one.pair_users, one.pair_rooms) if one.pair or one.pair_users or one.pair_rooms else None
 
 
+def _service(one: Attachment) -> str:
+    return one.service if one.direction == "both" else ""
+
+
 def _settings(one: Attachment) -> Settings:
     times = (one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s)
-    return Settings(*times, _patterns(one.rooms), one.expiry, consent_of(one))
+    return Settings(*times, _patterns(one.rooms), one.expiry, consent_of(one), _service(one))
 
 
 def tell_rehearsal(
@@ -81,6 +86,7 @@ class ServerFollower:
             _settings(one),
             sleep=gevent.sleep,
             clock=time.monotonic,
+            service_password=password if _service(one) else "",
             now=time.time,
         )
 
@@ -113,10 +119,15 @@ class ServerFollower:
             status.notes.append(f"it made {state.exports} exports since it was met: a server 980 has to be restarted")
         status.another = state.another
         status.pairing = _pairing(state.pairing)
+        status.written_there, status.left_there = state.written_there, state.left_there
+        status.held_there = state.held_there
+        if _service(self._one):
+            status.not_written = [f"{what}: {why}" for what, why in NOT_WRITTEN]
 
     def approve(self) -> bool:
         """Confirm a pairing that waits, or have what is held back deleted; returns whether there was anything."""
-        found = bool(self._following.state.held or self._following.state.pairing)
+        state = self._following.state
+        found = bool(state.held or state.pairing or state.held_there)
         if found:
             self._following.approve()
         return found

@@ -114,6 +114,14 @@ class AttachmentStatus(msgspec.Struct):
     """What cannot be seen by this door, a line each."""
     pairing: PairingStatus | None = None
     """How the server will be paired, while that waits to be approved."""
+    written_there: int = 0
+    """Messages written into the server, moved and deleted there since it is connected."""
+    left_there: list[str] = []
+    """What is not written there, and why; the last."""
+    not_written: list[str] = []
+    """What is never written there, where anything is, and why, a line each."""
+    held_there: dict[str, int] = {}
+    """By collection, very many deletions that wait to be written there."""
 
 
 class RehearsalStatus(msgspec.Struct):

@@ -172,3 +172,17 @@ def test_a_pairing_is_shown_by_a_dry_run_and_kept_to_be_approved(node: LocalNode
     node.run("attach", place, "--pair-rooms", "T*")
     assert load_config(node.directory).attachments[0].pair_rooms == ("T*",)
     assert "citadel:///DIRECTORY" in node.run("attach", "citadel://admin@" + place[10:], "--pair", code=3).stderr
+
+
+def test_a_server_is_written_into_only_with_somebody_to_do_it(node: LocalNode, place: str, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("pw\n")
+    password.chmod(0o600)
+    assert "direction 'both' needs service" in node.run("attach", place, "--direction", "both", code=3).stderr
+    node.run("attach", place, "--direction", "both", "--service", "mirror", "--password-file", str(password))
+    (one,) = load_config(node.directory).attachments
+    assert (one.direction, one.service, load_passwords(node.directory)) == ("both", "mirror", {"alpha": "pw"})
+    refused = node.run("attach", place, "--expiry", "keep", code=3)
+    assert "direction 'both' needs expiry 'follow'" in refused.stderr
+    node.run("attach", place, "--direction", "from")
+    assert load_config(node.directory).attachments[0].direction == "from"

@@ -1,0 +1,111 @@
+"""A stored message as it is sent to a Citadel server by IMAP, and whether one that a server has is what came of that.
+
+A server that takes a message by APPEND reads known headers out of it and keeps the rest as its text, in which one
+empty line more stands before the body; it is of format 4 and not anonymous, and headers that it reads are as it writes
+them.  Facts: version 980, recording 11-imap-append.  Bytes in, bytes out.
+"""
+
+import re
+from email.utils import formatdate
+
+from mirror.formats.message import FLOWING, MIME, Message
+
+_HEADERS = {
+    "P": "Return-Path",
+    "R": "To",
+    "Y": "Cc",
+    "K": "Reply-To",
+    "L": "List-ID",
+    "V": "Envelope-To",
+    "U": "Subject",
+}
+"""Fields that a header says as they stand."""
+_SPECIAL = re.compile(rb'[()<>@,;:\\".\[\]\x80-\xff]')
+_ANONYMOUS = (66, 67)
+_TOO_LONG = 900
+"""Bytes of an id beyond which a server may cut it."""
+_LINE_ENDS = re.compile(rb"\r*\n")
+_NOT_SENT = (
+    b"received|delivered-to|return-path|envelope-to|date|from|message-id|references|subject|to|cc|reply-to|list-id"
+)
+"""Headers in a message's text that tell its way, or that a server would read in place of the fields."""
+_LEFT_OUT = re.compile(rb"(?im)^(?:%s)[ \t]*:.*\n(?:[ \t].*\n)*" % _NOT_SENT)
+
+
+def internet_message(message: Message, message_id: str) -> bytes:
+    """Return a message as a server is given it, lines ended by CRLF.  ``message_id`` is without angle brackets."""
+    headers = [(name, message.get(letter)) for letter, name in _HEADERS.items()]
+    headers.append(("From", _author(message)))
+    headers.append(("Date", formatdate(_seconds(message)).encode()))
+    headers.append(("Message-ID", b"<%s>" % message_id.encode()))
+    references = [one for one in message.get("W").split(b"|") if one]
+    headers.append(("References", b" ".join(b"<%s>" % one.strip(b"<>") for one in references)))
+    lines = [f"{name}: ".encode() + _one_line(value) for name, value in headers if value]
+    head, body = _parts(message)
+    known = [line for line in head.split(b"\n") if line]
+    data = b"\n".join([*lines, *known]) + b"\n\n" + body
+    return _LINE_ENDS.sub(b"\r\n", data)
+
+
+def can_be_sent(message: Message, message_id: str) -> str:
+    """Return why a server would not keep a message as the same one; nothing where it does."""
+    if message.anonymity in _ANONYMOUS:
+        return "it is anonymous, and the server would show who wrote it"
+    data = message_id.encode()
+    if not message_id.isascii() or len(data) > _TOO_LONG or any(mark in data for mark in (b"<", b">", b" ")):
+        return "its message id is none that a server keeps"
+    return ""
+
+
+def is_returned(held: Message, told: Message) -> bool:
+    """Tell whether one of two of one id came of writing the other into a server, which changes some of it."""
+    return _became(held, told) or _became(told, held)
+
+
+def _became(held: Message, told: Message) -> bool:
+    if told.format != MIME or not (_same_author(held, told) and held.get("U").strip() == told.get("U").strip()):
+        return False
+    return _seconds(held) == _seconds(told) and _said(held) == _said(told)
+
+
+def _same_author(held: Message, told: Message) -> bool:
+    return _plain(held.get("A")) == _plain(told.get("A"))
+
+
+def _plain(name: bytes) -> bytes:
+    return b" ".join(name.replace(b'"', b"").replace(b"<", b"").replace(b">", b"").split())
+
+
+def _said(message: Message) -> bytes:
+    """Return the body, without headers and the empty lines around."""
+    _, body = _parts(message)
+    return _LINE_ENDS.sub(b"\n", body).strip(b"\n")
+
+
+def _parts(message: Message) -> tuple[bytes, bytes]:
+    """Return the headers that a message's text begins with, and its body without an empty line that a server adds."""
+    text = _LINE_ENDS.sub(b"\n", message.get("M"))
+    if message.format != MIME:
+        flowed = b"; format=flowed" if message.format == FLOWING else b""
+        return b"Content-type: text/plain; charset=UTF-8" + flowed + b"\nContent-transfer-encoding: 8bit", text
+    if text.startswith(b"\n"):
+        return b"", text[1:]
+    head, blank, body = text.partition(b"\n\n")
+    if not blank:
+        return _LEFT_OUT.sub(b"", text + b"\n").rstrip(b"\n"), b""
+    return _LEFT_OUT.sub(b"", head + b"\n").rstrip(b"\n"), body.removeprefix(b"\n")
+
+
+def _author(message: Message) -> bytes:
+    name, address = _plain(message.get("A")), message.get("F").strip(b"<> ")
+    shown = b'"%s"' % name if _SPECIAL.search(name) and b"\\" not in name else name
+    return b"%s <%s>" % (shown, address) if address else shown
+
+
+def _one_line(value: bytes) -> bytes:
+    return b" ".join(value.split(b"\n")).replace(b"\r", b"")
+
+
+def _seconds(message: Message) -> int:
+    text = message.text("T")
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,389 @@
+"""What comes from elsewhere is written into a made-up server: once, where nothing acts on it, and stays there."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from made_live import HungUp, listening
+from made_writable import SERVICE, TRANSIT, WritableServer, imap
+
+from mirror.citadel.client import LoginFailed
+from mirror.citadel.follow import Following, Settings
+from mirror.citadel.identity import pair_anew
+from mirror.citadel.look import Identity
+from mirror.citadel.not_written import NOT_WRITTEN
+from mirror.formats.errors import CitadelError
+from mirror.formats.message import parse_message, serialize_message
+from mirror.model.drafting import deletion_of
+from mirror.model.record import Record
+from mirror.peer.channel import ConnectionLost
+from mirror.store.base import Store
+from mirror.store.check import check_store
+from mirror.store.sqlite.store import SqliteStore
+
+Make = Callable[..., SqliteStore]
+LOBBY, TALK, MAIL = "messages/alpha:1", "messages/alpha:2", "messages/alpha:3"
+
+
+class Told(Exception):
+    """The story is told."""
+
+
+class Follower:
+    """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
+
+    def __init__(self, store: Store, directory: Path, password: str = "pw") -> None:
+        self.time = 0.0
+        settings = Settings(service="mirror")
+        self.following = Following(
+            store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9,
+            service_password=password,
+        )  # fmt: skip
+        self.state = self.following.state
+
+    def tell(self, story: Iterator[None], end: type[Exception] = Told) -> None:
+        self._story = story
+        with pytest.raises(end):
+            self.following.run()
+
+    def _sleep(self, seconds: float) -> None:
+        self.time += seconds
+        if seconds:
+            self.state = self.following.state
+            if next(self._story, self) is self:
+                raise Told
+
+
+@pytest.fixture
+def server() -> Iterator[WritableServer]:
+    server = WritableServer()
+    server.user(1, "admin")
+    server.user(2, "Ann")
+    server.user(SERVICE, "mirror")
+    server.room(1, "Lobby")
+    server.room(2, "Talk")
+    server.room(3, "0000000002.Mail", QRflags="16390")
+    for text in ("one", "two", "three"):
+        server.post(1, text)
+    server.now += 100
+    with imap(server):
+        yield server
+
+
+@pytest.fixture
+def directory(server: WritableServer, tmp_path: Path) -> Iterator[Path]:
+    where = tmp_path / "citadel"
+    where.mkdir()
+    with listening(server, where) as directory:
+        yield directory
+
+
+def post(store: Store, collection: str, name: str, text: str, form: int = 4, **more: bytes) -> None:
+    fields = {"I": name.encode(), "T": b"1690000500", "A": b"Bob", "F": b"bob@beta", "U": b"s", **more}
+    body = serialize_message([*fields.items(), ("M", text.encode())], form)
+    store.write(lambda writer: writer.put(Record(collection, f"id:{name}", 1, "m", 1, body=body)))
+
+
+def delete(store: Store, collection: str, *keys: str) -> None:
+    def job(writer) -> None:
+        for key in keys:
+            writer.write(deletion_of(writer.get(collection, key)))
+
+    store.write(job)
+
+
+def there(server: WritableServer, room: int) -> list[tuple[str, str]]:
+    """Return the ids and texts of a room of the server."""
+    told = [parse_message(server.messages[number]) for number in server.lists[room]]
+    return [(one.text("I"), one.text("M").strip()) for one in told]
+
+
+def here(store: Store, collection: str = LOBBY) -> list[str]:
+    return store.read(lambda reader: [one.key for one in reader.scan_all(collection) if not one.dead])
+
+
+def feed_end(store: Store) -> int:
+    return store.read(lambda reader: reader.last_sequence())
+
+
+PLAIN = "Content-type: text/plain\n\nhello\n"
+
+
+def test_what_is_posted_elsewhere_is_there_once_and_does_not_come_back(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        post(store, LOBBY, "a@beta", PLAIN, R=b"x@beta", W=b"r@beta|q@beta")
+        post(store, LOBBY, "b@beta", "flowing text\n", 0)
+        post(store, MAIL, "c@beta", PLAIN)
+        end = feed_end(store)
+        yield
+        assert there(server, 1)[3:] == [
+            ("a@beta", "Content-type: text/plain\n\n\nhello"),
+            ("b@beta", "Content-type: text/plain; charset=UTF-8; format=flowed\n"
+             "Content-transfer-encoding: 8bit\n\n\nflowing text"),
+        ]  # fmt: skip
+        assert [name for name, _ in there(server, 3)] == ["c@beta"]
+        told = store.read(lambda reader: reader.scan_statuses("citadel:alpha", LOBBY))
+        assert [int(one.foreign) for one in told] == server.lists[1]
+        told = parse_message(server.messages[server.lists[1][3]])
+        said = [told.text(letter) for letter in "TARWUF"]
+        assert said == [
+            "1690000500",
+            "Bob",
+            "x@beta",
+            "r@beta|q@beta",
+            "s",
+            "bob@beta",
+        ]
+        asked = len(server.asked)
+        yield
+        yield
+        assert (feed_end(store), follower.state.written_there, follower.state.left_there) == (end, 3, [])
+        assert not any(one.startswith((b"MOVE", b"DELE")) for one in server.asked[asked:])
+
+    follower.tell(story())
+    assert server.appended == 3
+    assert server.lists[max(server.rooms)] == []
+    assert check_store(store).problems == []
+
+
+@pytest.mark.parametrize("at", [b"IMAP APPEND", b"MOVE", b"after MOVE"])
+def test_a_node_that_loses_the_server_in_the_middle_writes_it_once(
+    make_store: Make, server: WritableServer, directory: Path, at: bytes
+) -> None:
+    store = make_store("m")
+
+    def cut(command: bytes) -> None:
+        verb = b"ECHO" if at.startswith(b"after") and server.lists[1][3:] else at
+        if (command.startswith(verb) and not at.startswith(b"after")) or (verb == b"ECHO" and command.startswith(verb)):
+            server.before = lambda _command: None
+            raise HungUp
+
+    def story():
+        yield
+        for name in ("a@beta", "b@beta"):
+            post(store, LOBBY, name, "fixed\n", 1)
+        server.before = cut
+        yield
+
+    Follower(store, directory).tell(story(), ConnectionLost)
+    end = feed_end(store)
+
+    def again():
+        yield
+        yield
+
+    Follower(store, directory).tell(again())
+    assert [name for name, _ in there(server, 1)[3:]] == ["a@beta", "b@beta"]
+    assert sorted(here(store))[3:] == ["id:a@beta", "id:b@beta"]
+    assert feed_end(store) == end
+
+
+def test_what_is_deleted_and_moved_elsewhere_is_there(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        first, second, _ = here(store)
+        held = store.read(lambda reader: reader.get(LOBBY, second))
+        delete(store, LOBBY, first, second)
+        store.write(lambda writer: writer.put(Record(TALK, second, 1, "m", 1, body=held.body)))
+        end = feed_end(store)
+        yield
+        assert (server.lists[1], server.lists[2], server.appended) == ([3], [2], 0)
+        yield
+        assert feed_end(store) == end
+        assert follower.state.written_there == 2
+
+    follower.tell(story())
+
+
+def test_a_message_that_was_changed_of_place_or_gone_there_meanwhile_is_no_error(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        gone = here(store)[0]
+        delete(store, LOBBY, gone)
+        server.before = lambda command: server.lists[1].remove(1) if command == b"DELE 1" else None
+        yield
+        server.before = lambda _command: None
+        assert server.lists[1] == [2, 3]
+        yield
+        assert follower.state.left_there == []
+
+    follower.tell(story())
+
+
+def test_very_many_deletions_of_a_room_wait_until_they_are_approved(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    follower = Follower(store, directory)
+    for number in range(17):
+        server.post(1, f"more {number}")
+
+    def story():
+        yield
+        delete(store, LOBBY, *here(store)[:12])
+        yield
+        yield
+        assert follower.state.held_there == {LOBBY: 12}
+        assert len(server.lists[1]) == 20
+        follower.following.approve()
+        yield
+        assert len(server.lists[1]) == 8
+        yield
+        assert follower.state.held_there == {}
+
+    follower.tell(story())
+
+
+def test_nothing_is_put_where_something_would_act_on_it(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.netconfigs[2] = ["listrecp|x@example.net"]
+    server.room(5, "0000000002.My Citadel Config", QRflags="16390")
+    number = server.post(5, "Content-type: application/x-citadel-sieve-config\n\nrule|0|vacation")
+    server.messages[number] = server.messages[number].replace(b"Us\0", b"Uinbox rules configuration\0")
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        first = here(store)[0]
+        held = store.read(lambda reader: reader.get(LOBBY, first))
+        delete(store, LOBBY, first)
+        store.write(lambda writer: writer.put(Record(TALK, first, 1, "m", 1, body=held.body)))
+        post(store, TALK, "a@beta", PLAIN)
+        post(store, MAIL, "b@beta", PLAIN)
+        post(store, LOBBY, "c é@beta", PLAIN)
+        yield
+        assert (server.lists[2], server.lists[3], server.appended) == ([], [], 0)
+        assert [line.rpartition(": ")[2] for line in sorted(follower.state.left_there)] == [
+            "its owner has inbox rules, which would act on it",
+            "its message id is none that a server keeps",
+            "it mails what is posted there",
+            "it mails what is posted there",
+        ]
+
+    follower.tell(story())
+
+
+def test_what_a_room_refuses_is_told_and_thrown_away(make_store: Make, server: WritableServer, directory: Path) -> None:
+    store = make_store("m")
+    server.closed.add(2)
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        post(store, TALK, "a@beta", PLAIN)
+        yield
+        assert follower.state.left_there == ["Talk: id:a@beta: it cannot be moved there"]
+        assert server.lists[max(server.rooms)] == []
+        assert "id:a@beta" in here(store, TALK)
+        yield
+        assert server.appended == 1
+
+    follower.tell(story())
+
+
+def test_one_mail_that_came_to_both_at_once_is_there_once(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    follower = Follower(store, directory)
+
+    def arrive(command: bytes) -> None:
+        if command == b"IMAP APPEND" and len(server.lists[3]) == 0:
+            server.post(3, PLAIN, name="a@beta")
+
+    def story():
+        yield
+        post(store, MAIL, "a@beta", PLAIN)
+        server.before = arrive
+        yield
+        assert [name for name, _ in there(server, 3)] == ["a@beta"]
+        yield
+
+    follower.tell(story())
+    assert [name for name, _ in there(server, 3)] == ["a@beta"]
+
+
+def test_a_restored_server_gets_what_came_since_again_and_twice_nothing(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+
+    def story():
+        yield
+        post(store, LOBBY, "a@beta", PLAIN)
+        post(store, LOBBY, "b@beta", PLAIN)
+        yield
+
+    Follower(store, directory).tell(story())
+    server.lists[1] = server.lists[1][:-1]
+    end = feed_end(store)
+    pair_anew(store, "alpha", Identity(str(server.created), server.highest), "restored", lambda: None)
+
+    def again():
+        yield
+        yield
+        yield
+
+    Follower(store, directory).tell(again())
+    assert [name for name, _ in there(server, 1)[3:]] == ["a@beta", "b@beta"]
+    assert feed_end(store) == end
+
+
+def test_a_node_that_takes_over_does_not_take_what_was_written_for_others(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store, other = make_store("m"), make_store("o")
+
+    def story():
+        yield
+        post(store, LOBBY, "a@beta", "flowing\n", 0)
+        yield
+
+    Follower(store, directory).tell(story())
+    post(other, LOBBY, "a@beta", "flowing\n", 0)
+
+    def again():
+        yield
+        yield
+
+    Follower(other, directory).tell(again())
+    assert len(here(other)) == 4
+    assert len(server.lists[1]) == 4
+
+
+def test_who_cannot_log_in_is_told_and_what_server_is_not_written_into(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    def story():
+        yield
+
+    Follower(make_store("m"), directory, "wrong").tell(story(), LoginFailed)
+    server.settings["c_journal_pubmsgs"] = "1"
+    Follower(make_store("j"), directory).tell(story(), CitadelError)
+    server.settings |= {"c_journal_pubmsgs": "0", "c_imap_port": "-1"}
+    Follower(make_store("o"), directory).tell(story(), CitadelError)
+    assert not any(room["QRname"].endswith(TRANSIT) for room in server.rooms.values())
+
+
+def test_what_is_not_written_stands_in_the_manual() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "citadel.md").read_text()
+    rows = "".join(f"| {what} | {why} |\n" for what, why in NOT_WRITTEN)
+    assert f"| not written | why |\n| --- | --- |\n{rows}\n" in manual
