@@ -27,12 +27,16 @@ class WritableServer(LiveServer):
     netconfigs: dict[int, list[str]] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     """Rooms into which nothing can be moved."""
+    locked: set[str] = field(default_factory=set)
+    """Names of rooms that cannot be entered."""
     appended: int = 0
 
     # -- the administrator's socket ---------------------------------------------------------------
 
     def _goto(self, rest: str, session: Session) -> bytes:
         name, *others = rest.split("|")
+        if name in self.locked:
+            return b"540 wrong password\n"
         return super()._goto("|".join([f"{SERVICE:010d}.{name}" if name == TRANSIT else name, *others]), session)
 
     def _gnet(self, rest: str, session: Session) -> bytes:

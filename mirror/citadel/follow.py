@@ -149,7 +149,8 @@ class Following:
         self._known: Known | None = None
         self._looks: RoomLooks | None = None
         self._given_way = 0
-        self._confirmed = self._approved_there = False
+        self._confirmed = False
+        self._verdict_there = Verdict.HOLD
         self._writing: Writing | None = None
         self._service_password = service_password
         # By another door rooms are not listed that are not public.
@@ -206,13 +207,16 @@ class Following:
         if self.state.pairing is not None:
             self._confirmed = True
         elif self.state.held_there:
-            self._approved_there = True
+            self._verdict_there = Verdict.DELETE
         else:
             self._decide(Verdict.DELETE)
 
     def refuse(self) -> None:
-        """Have what is held back stay, as the mirror's own."""
-        self._decide(Verdict.KEEP)
+        """Have what is held back stay: as the mirror's own, or there."""
+        if self.state.held_there:
+            self._verdict_there = Verdict.KEEP
+        else:
+            self._decide(Verdict.KEEP)
 
     def _decide(self, verdict: Verdict) -> None:
         self._decision = Decision(verdict, {one.collection: one.gone for one in self.state.held})
@@ -255,8 +259,8 @@ class Following:
             self._writing = open_writing(self._store, self._place, self._settings.service, self._service_password)
         more = True
         while more:
-            done = self._writing.round(self._known, asked.identity.highest, self._approved_there)
-            self._approved_there = False
+            done = self._writing.round(self._known, asked.identity.highest, self._verdict_there)
+            self._verdict_there = Verdict.HOLD
             self.state.written_there += done.messages + done.moved + done.deleted
             self.state.held_there = done.held
             self.state.left_there = [*self.state.left_there, *done.left][-MAX_TOLD:]

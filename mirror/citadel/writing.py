@@ -17,7 +17,7 @@ from mirror.citadel.bootstrap import Place, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import OWNER_DIGITS, owner_of
-from mirror.citadel.look import cursor_name, place_of
+from mirror.citadel.look import Verdict, cursor_name, place_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
 from mirror.formats.errors import BadMessage, CitadelError
@@ -34,6 +34,8 @@ from mirror.store.base import Reader, Store, Writer
 from mirror.sync.foreign.plan import held_back
 
 BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
+TRIES = 60
+"""So often a room is tried that cannot be entered: it may have been renamed since the last look at all."""
 MAX_MESSAGE = 10 * 1024 * 1024
 """Bytes of a message that a server takes."""
 _LISTS = (b"listrecp|", b"digestrecp|", b"participate|")
@@ -86,6 +88,7 @@ class Writing:
         """``client`` is logged in at the administrator's socket."""
         self._store, self._client, self._imap = store, client, imap
         self._sequence = 0
+        self._tried: dict[str, int] = defaultdict(int)
         imap.make_folder(f"INBOX/{IN_TRANSIT}")
         self._empty_transit()
 
@@ -93,10 +96,10 @@ class Writing:
         self._client.channel.close()
         self._imap.close()
 
-    def round(self, known: Known, since: int, approved: bool = False) -> Written:
+    def round(self, known: Known, since: int, verdict: Verdict = Verdict.HOLD) -> Written:
         """Write the next of what came from elsewhere, of a server just looked at; ``since``: its highest number then.
 
-        ``approved`` lets very many deletions go.
+        ``verdict`` is what is done about very many deletions.
         """
         place = place_of(known.node)
         cursor = cursor_name(place)
@@ -110,8 +113,10 @@ class Writing:
         begin = max(self._sequence, self._store.read(lambda reader: reader.meta_number(cursor)))
         todo = self._store.read(lambda reader: _todo(reader, begin, place, rooms.keys()))
         written = Written(more=todo.more)
-        gone = self._not_held(place, todo.gone, approved, written)
+        gone = self._not_held(place, todo.gone, verdict, written)
         closed = {name: self._why_closed(rooms[name]) for name in {one.collection for one in todo.new}}
+        for name, why in closed.items():
+            self._tried[name] = self._tried[name] + 1 if why == _CLOSED_NOW else 0
         new = [record for record in todo.new if self._is_open(record, closed, rooms, written)]
         new = self._move(place, rooms, new, gone, written)
         for batch in _batches(self._readable_ones(rooms, new, written)):
@@ -128,7 +133,7 @@ class Writing:
     def _is_open(self, record: Record, closed: Mapping[str, str], rooms: Mapping[str, _Room], written: Written) -> bool:
         """Tell whether a message may be put into its room; else note why not, or that it is tried again."""
         why = closed[record.collection]
-        if why == _CLOSED_NOW:
+        if why == _CLOSED_NOW and self._tried[record.collection] < TRIES:
             written.again = True
         elif why:
             written.left.append(_told(rooms, record, why))
@@ -248,18 +253,18 @@ class Writing:
                 rest.append(record)
         return rest
 
-    def _not_held(self, place: str, gone: list[Status], approved: bool, written: Written) -> list[Status]:
-        """Return deletions that may be written; very many of a room wait."""
+    def _not_held(self, place: str, gone: list[Status], verdict: Verdict, written: Written) -> list[Status]:
+        """Return deletions that may be written; very many of a room wait, or are never written."""
         by_collection: dict[str, list[Status]] = defaultdict(list)
         for status in gone:
             by_collection[status.collection].append(status)
         free = []
         for collection, statuses in by_collection.items():
             told = self._store.read(lambda reader, name=collection: reader.status_count(place, name))  # type: ignore[misc]
-            if held_back(len(statuses), told) and not approved:
-                written.held[collection] = len(statuses)
-            else:
+            if not held_back(len(statuses), told) or verdict is Verdict.DELETE:
                 free += statuses
+            elif verdict is Verdict.HOLD:
+                written.held[collection] = len(statuses)
         return free
 
     def _delete(self, place: str, rooms: Mapping[str, _Room], gone: Sequence[Status], written: Written) -> None:

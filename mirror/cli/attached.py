@@ -36,7 +36,7 @@ def troubles(one: AttachmentStatus) -> Iterator[str]:
     for collection, count in one.held_there.items():
         yield (
             f"HELD BACK: {count} of {collection} were deleted elsewhere: 'ctdlmirror attach approve {one.name}' "
-            "deletes them there, too"
+            "deletes them there, too, 'refuse' leaves them there"
         )
     for line in one.left_there:
         yield f"not written there: {line}"

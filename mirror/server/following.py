@@ -134,7 +134,7 @@ class ServerFollower:
 
     def refuse(self) -> bool:
         """Have what is held back kept as this node's own; returns whether there was anything."""
-        found = bool(self._following.state.held)
+        found = bool(self._following.state.held or self._following.state.held_there)
         if found:
             self._following.refuse()
         return found

@@ -250,6 +250,52 @@ def test_very_many_deletions_of_a_room_wait_until_they_are_approved(
     follower.tell(story())
 
 
+def test_very_many_deletions_that_are_refused_stay_there(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    follower = Follower(store, directory)
+    for number in range(17):
+        server.post(1, f"more {number}")
+
+    def story():
+        yield
+        delete(store, LOBBY, *here(store)[:12])
+        yield
+        assert follower.state.held_there == {LOBBY: 12}
+        follower.following.refuse()
+        post(store, LOBBY, "a@beta", PLAIN)
+        end = feed_end(store)
+        yield
+        yield
+        assert follower.state.held_there == {}
+        assert (len(server.lists[1]), feed_end(store)) == (21, end)
+
+    follower.tell(story())
+
+
+def test_a_room_that_cannot_be_entered_keeps_the_others_waiting_for_a_while_only(
+    make_store: Make, server: WritableServer, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.citadel.writing.TRIES", 3)
+    store = make_store("m")
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        server.locked.add("Talk")
+        post(store, TALK, "a@beta", PLAIN)
+        post(store, LOBBY, "b@beta", PLAIN)
+        yield
+        assert follower.state.left_there == []
+        for _ in range(3):
+            yield
+        assert follower.state.left_there == ["Talk: id:a@beta: it cannot be entered"]
+        assert [name for name, _ in there(server, 1)[3:]] == ["b@beta"]
+
+    follower.tell(story())
+
+
 def test_nothing_is_put_where_something_would_act_on_it(
     make_store: Make, server: WritableServer, directory: Path
 ) -> None:
