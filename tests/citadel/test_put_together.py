@@ -4,6 +4,7 @@ from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser
 from mirror.citadel.put_together import Held, put_together
 from mirror.formats.migr import Element, read_elements
 
+NOTHING = Held()
 LINE = RoomLine(1795572704, b"2|0")
 USERS = [
     ToldUser(b"200 Ann & <Co>|pw|10768|3|0|4|2|1795964921|30", [b"ann@alpha", b"a@alpha"]),
@@ -15,7 +16,7 @@ def room(number: int, parameters: str, aide: str = "") -> ToldRoom:
     return ToldRoom(number, f"200 {parameters}|".encode(), f"200 {aide}".encode(), b"200 2|5", b"200 3|9")
 
 
-def told(rooms: dict[bytes, ToldRoom], held: Held = Held(), floors: tuple[bytes, ...] = ()) -> dict[str, list[dict]]:  # noqa: B008
+def told(rooms: dict[bytes, ToldRoom], held: Held = NOTHING, floors: tuple[bytes, ...] = ()) -> dict[str, list[dict]]:
     blocks = put_together(
         [b"c_nodename|alpha", b"c_humannode|A & B"],
         {name: (one, LINE) for name, one in rooms.items()},
