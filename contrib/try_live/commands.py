@@ -17,7 +17,7 @@ import click
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import parse_collection
 from try_live.changing import Done, Sizes
-from try_live.comparing import EXPECTED, LEFT_OUT, Difference
+from try_live.comparing import EXPECTED, LEFT_OUT, UNTOLD, Difference
 from try_live.errors import Refused, TrialFailed
 from try_live.following import Followed, run_following
 from try_live.following import Plan as FollowPlan
@@ -91,6 +91,7 @@ def bootstrap(serverdir: Path, keep: Path | None, as_json: bool, **options: Any)
 @click.option("--changes", default=1000, show_default=True, help="Changes in all.")
 @click.option("--rounds", default=4, show_default=True, type=click.IntRange(1), help="Phases, compared after each.")
 @click.option("--kills", default=4, show_default=True, help="In each phase: the server or who follows is killed.")
+@click.option("--without-exports", is_flag=True, help="Ask for none but the first copy's, as is the default elsewhere.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave server, nodes and the list of operations here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def follow(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> None:
@@ -107,7 +108,13 @@ def follow(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) ->
         isolate()
         sizes = Sizes(options["users"], options["rooms"], options["messages"])
         plan = FollowPlan(
-            serverdir.resolve(), options["seed"], sizes, options["changes"], options["rounds"], options["kills"]
+            serverdir.resolve(),
+            options["seed"],
+            sizes,
+            options["changes"],
+            options["rounds"],
+            options["kills"],
+            not options["without_exports"],
         )
         with _directory(keep) as directory:
             followed = run_following(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
@@ -155,6 +162,8 @@ def expected() -> None:
     """List what may differ, and what a mirror leaves out, with the reasons."""
     for one in EXPECTED:
         click.echo(f"{one.kind}, {one.field}: {one.why}")
+    for one in UNTOLD:
+        click.echo(f"without exports: {one.kind}, {one.field}: {one.why}")
     for left in LEFT_OUT:
         click.echo(f"left out: {left.what}: {left.why}")
 

@@ -6,7 +6,7 @@ times.  What may differ all the same is declared here, and told by docs/citadel.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +59,21 @@ EXPECTED = (
 )
 """What may differ between a node bootstrapped twice and one bootstrapped afterwards."""
 
+_BY_EXPORTS = "an export alone tells it"
+UNTOLD = (
+    *(
+        Expected(kind, "*", _BY_EXPORTS)
+        for kind in ("visits", "bios", "pictures", "room-info", "inbox-rules", "user-settings")
+    ),
+    Expected("config", "text", _BY_EXPORTS),
+    Expected("config", WHOLE, "of a system configuration that was first made since: " + _BY_EXPORTS),
+    Expected("rooms", "QRgen", "when a room was made: " + _BY_EXPORTS),
+    *(Expected("users", field, "of a user made since: " + _BY_EXPORTS) for field in ("u_uid", "u_version")),
+    Expected("floors", "f_flags", "the server sets more of them than one that says whether it is in use"),
+    Expected("floors", "f_name", "of a floor that was made and killed between two looks"),
+)
+"""What may differ besides where a server is followed without exports."""
+
 
 _FILED = re.compile(r"#[0-9a-f]{16}\Z")
 
@@ -95,7 +110,15 @@ class Difference(NamedTuple):
     @property
     def expected(self) -> Expected | None:
         """The declaration that makes it none, if any does."""
-        for one in EXPECTED:
+        return self._declared(EXPECTED)
+
+    @property
+    def untold(self) -> bool:
+        """Whether just an export tells it."""
+        return self._declared(UNTOLD) is not None
+
+    def _declared(self, declarations: Iterable[Expected]) -> Expected | None:
+        for one in declarations:
             if one.kind == parse_collection(self.collection).kind and one.field in ("*", self.field):
                 return one
         return None

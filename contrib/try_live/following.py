@@ -18,7 +18,7 @@ from mirror.model.kinds import NODES
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus
 from try_live.changing import Done, Sizes, Told, change, deal, fill
-from try_live.comparing import Difference, differences, feed_end, read_node, written_since
+from try_live.comparing import Contents, Difference, differences, feed_end, read_node, written_since
 from try_live.errors import TrialFailed
 from try_live.operations import Kind
 from try_live.server import LiveServer
@@ -141,6 +141,12 @@ class Plan(NamedTuple):
     changes: int
     rounds: int
     kills: int
+    exports: bool = True
+    """Whether the server is asked for exports again and again, besides the first copy's."""
+
+    def differences(self, left: Contents, right: Contents) -> list[Difference]:
+        """Return the differences of two nodes' contents, but those that an export alone would tell of."""
+        return [one for one in differences(left, right) if self.exports or not one.untold]
 
 
 def run_following(plan: Plan, directory: Path, say: Callable[[str], None]) -> Followed:
@@ -148,7 +154,8 @@ def run_following(plan: Plan, directory: Path, say: Callable[[str], None]) -> Fo
     say("starting a copy of the server")
     with LiveServer(plan.source, directory / "server") as server, (directory / "operations").open("w") as log:
         world = World(server, plan.seed, lambda command: print(f"    {command}", file=log, flush=True))
-        follower = Follower(make_node(directory, "same"), server.home)
+        often = OFTEN if plan.exports else {**OFTEN, "export_s": 0.0}
+        follower = Follower(make_node(directory, "same"), server.home, often)
         try:
             return _carry_out(plan, directory, world, follower, say, lambda line: print(line, file=log, flush=True))
         finally:
@@ -178,7 +185,7 @@ def _carry_out(
         _change(world, follower, some, plan.kills, changed, told)
         if number == 0:
             world.back_up(directory / "backup")
-        phases.append(_compare(len(some), plan.kills, directory / f"fresh-{number + 1}", world, follower, say))
+        phases.append(_compare(len(some), plan, directory / f"fresh-{number + 1}", world, follower, say))
     say("restoring the server from a copy that was made in the first phase")
     follower.stop()
     held = read_node(follower.node.directory)
@@ -186,7 +193,8 @@ def _carry_out(
     world.restore(directory / "backup")
     follower.wait(time.time())
     follower.stop()
-    taken_back = [one for one in differences(held, read_node(follower.node.directory)) if one.expected is None]
+    now = read_node(follower.node.directory)
+    taken_back = [one for one in plan.differences(held, now) if one.expected is None]
     say("following the unchanged server")
     follower.start()
     follower.wait(time.time())
@@ -219,7 +227,7 @@ def _change(world: World, follower: Follower, kinds: Sequence[Kind], kills: int,
 
 def _compare(
     changes: int,
-    kills: int,
+    plan: Plan,
     directory: Path,
     world: World,
     follower: Follower,
@@ -239,9 +247,9 @@ def _compare(
         follower.stop()
         phase = Phase(
             changes,
-            kills,
+            plan.kills,
             round(seconds, 2),
-            differences(read_node(follower.node.directory), read_node(fresh.directory)),
+            plan.differences(read_node(follower.node.directory), read_node(fresh.directory)),
             damage(follower.node),
             attempt + 1,
         )

@@ -23,13 +23,14 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 
 from try_live import imap, keeper
-from try_live.changing import Done, deal
+from try_live.changing import Done, Sizes, deal
 from try_live.commands import cli
 from try_live.comparing import (
     BODY,
     EXPECTED,
     KEY,
     LEFT_OUT,
+    UNTOLD,
     WHOLE,
     Difference,
     differences,
@@ -39,6 +40,7 @@ from try_live.comparing import (
 )
 from try_live.errors import Refused, TrialFailed
 from try_live.following import Followed, Phase
+from try_live.following import Plan as FollowPlan
 from try_live.measuring import Figures, Load, resident, rows, spent
 from try_live.measuring import Sizes as MeasuredSizes
 from try_live.operations import KINDS
@@ -157,7 +159,7 @@ def test_what_a_bootstrap_writes_is_told_by_its_place_in_the_feed(tmp_path: Path
 
 
 def test_the_page_lists_what_may_differ_and_what_is_left_out() -> None:
-    for one in EXPECTED:
+    for one in (*EXPECTED, *UNTOLD):
         assert f"| `{one.kind}` | `{one.field}` | {one.why} |" in DOCS
     for left in LEFT_OUT:
         assert f"| {left.what} | {left.why} |" in DOCS
@@ -271,6 +273,14 @@ def test_a_kept_programs_exit_code_is_passed_on() -> None:
     command = [sys.executable, keeper.__file__, sys.executable, "-c", "raise SystemExit(7)"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as kept:
         assert kept.wait(30) == 7
+
+
+def test_what_an_export_alone_tells_is_declared_where_there_are_none_and_nowhere_else() -> None:
+    left = {"visits/alpha:1": {"a": {"v_view": "1"}}, "users": {"alpha:2": {"u_fullname": "Ann"}}}
+    right = {"visits/alpha:1": {"a": {"v_view": "2"}}, "users": {"alpha:2": {"u_fullname": "Anna"}}}
+    plan = FollowPlan(Path(), 1, Sizes(1, 1, 1), 1, 1, 1)
+    assert [one.field for one in plan.differences(left, right)] == ["u_fullname", "v_view"]
+    assert [one.field for one in plan._replace(exports=False).differences(left, right)] == ["u_fullname"]
 
 
 # -- the trial of following ---------------------------------------------------------------------------------
