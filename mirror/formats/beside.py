@@ -11,7 +11,7 @@ from mirror.model.heads import without_edits
 from mirror.model.item import find_item
 from mirror.model.keys import MESSAGE_PREFIX
 from mirror.model.kinds import ITEM_PREFIX, parse_collection
-from mirror.model.record import Record, pack_head, record_crc, unpack_head
+from mirror.model.record import MAX_KEY, Record, pack_head, record_crc, unpack_head
 
 
 class NoCopy(BadMessage):
@@ -42,7 +42,11 @@ def _copy(loser: Record, key: str, head: bytes) -> Record:
 
 def _file(loser: Record, mark: str) -> Record:
     stem, dot, ending = loser.key.rpartition(".")
-    key = f"{stem} ({mark}).{ending}" if dot and stem else f"{loser.key} ({mark})"
+    tail = f" ({mark}).{ending}"
+    if not (dot and stem) or len(tail.encode()) > MAX_KEY // 2:
+        stem, tail = loser.key, f" ({mark})"
+    # A name may be as long as a key; the mark tells the copy from others that begin alike.
+    key = stem.encode()[: MAX_KEY - len(tail.encode())].decode(errors="ignore") + tail
     head = unpack_head(loser.head)
     return _copy(loser, key, pack_head({**head, "name": key} if "name" in head else head))
 

@@ -5,7 +5,7 @@ import pytest
 from mirror.formats.beside import NoCopy, beside
 from mirror.formats.message import MIME, parse_message, serialize_message
 from mirror.model.item import find_item
-from mirror.model.record import Record, pack_head
+from mirror.model.record import MAX_KEY, Record, pack_head
 
 LINES = ("BEGIN:VCALENDAR", "BEGIN:VEVENT", "UID:u", "SUMMARY:x", "END:VEVENT", "END:VCALENDAR")
 EVENT = b"Content-type: text/calendar\r\n\r\n" + "\r\n".join(LINES).encode()
@@ -57,3 +57,11 @@ def test_a_file_keeps_its_ending(name: str, beginning: str, end: str) -> None:
 def test_what_cannot_be_kept_twice_is_refused(held: Record, body: bytes) -> None:
     with pytest.raises(NoCopy):
         beside(held, body)
+
+
+@pytest.mark.parametrize("name", ["x" * MAX_KEY, "é" * (MAX_KEY // 2), "a." + "x" * (MAX_KEY - 2), "x" * 1020 + ".txt"])
+def test_a_file_with_the_longest_name_is_kept_beside_it(name: str) -> None:
+    loser = Record("files/r", name, 10, "a", 10, body=b"lost")
+    draft, _ = beside(loser, loser.body)
+    assert len(draft.key.encode()) <= MAX_KEY
+    assert "kept-" in draft.key and draft.key.endswith(".txt") == name.endswith(".txt")
