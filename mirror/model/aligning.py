@@ -175,7 +175,8 @@ def _paired_in_list(held: Parts, ours: list[str], theirs: Renames, changed: Coll
     taken = set(pairs.values())
     pairs |= {name: name for name in ours if name not in pairs and name in held.named and name not in taken}
     new = [name for name in ours if name not in pairs]
-    of_list = [theirs.get(name, name) for name in changed if name not in ours and _list_of(name) == _list_of(ours[0])]
+    told = [name for name in changed if may_change(name) and name not in ours]
+    of_list = [theirs.get(name, name) for name in told if _list_of(name) == _list_of(ours[0])]
     return pairs | _paired(new, [name for name in dict.fromkeys(of_list) if name not in pairs.values()])
 
 

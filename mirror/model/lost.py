@@ -76,7 +76,7 @@ def _hidden(version: Parts, merged: Parts, seen: Mapping[str, int], gone: Collec
         if part.holds is None or not context_of(name) or not _is_unseen(part, seen):
             continue
         asked = at(place_of(name), ATTENDEE + own_name(name).removeprefix(ANSWER))
-        if is_answer(name) and version.get(asked).holds is not None and merged.get(asked).holds is None:
+        if is_answer(name) and asked in version.texts and merged.get(asked).holds is None:
             yield from (asked, name)
         # A draft from an earlier version may be to a time that is another one in what is held already.
         elif same(name, version.texts.get(name), part.holds) and not same(name, shown_text(merged, name), part.holds):

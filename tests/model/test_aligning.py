@@ -80,6 +80,17 @@ def test_a_program_that_names_parts_by_their_texts_alone_changed_the_same_number
     assert phones(merge(made, other).record) == ["TEL;TYPE=CELL:9", "TEL;TYPE=HOME:7"]
 
 
+def test_alarms_with_and_without_a_name_that_a_stale_draft_adds_are_two() -> None:
+    def task(*lines: str) -> bytes:
+        inside = "".join(f"BEGIN:VALARM\n{line}ACTION:DISPLAY\nEND:VALARM\n" for line in lines)
+        return f"BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:k\n{inside}END:VTODO\nEND:VCALENDAR\n".encode()
+
+    by_time, by_name = "TRIGGER:-PT4M\n", "UID:alarm\nTRIGGER:-PT5M\n"
+    made = stale(task(), task().replace(b"UID:k\n", b"UID:k\nSUMMARY:s\n"), task(by_time, by_name)).record
+    assert made.body.count(b"BEGIN:VALARM") == 2
+    assert b"SUMMARY:s" in made.body
+
+
 def test_a_stale_draft_without_a_date_is_not_behind_what_its_author_had_seen() -> None:
     base = card("REV:20240101T000000Z", "EMAIL:a@x")
     made = stale(base, base.replace(b"FN:Ann", b"FN:Ann B"), card("EMAIL:b@x"))

@@ -76,6 +76,15 @@ def test_who_moves_a_series_and_leaves_somebody_out_had_seen_the_answer() -> Non
     assert merge(left, put(first, 30, "b", day="02")).losers == ()
 
 
+def test_a_stale_answer_of_who_was_left_out_meanwhile_is_told() -> None:
+    first = put(None, 10, "a", guest=GUEST.format(answer="NEEDS-ACTION"))
+    answered = put(first, 20, "b", guest=GUEST.format(answer="ACCEPTED"))
+    name = "VEVENT\nk\n\n\nPARTSTAT:mailto:bob@x"
+    draft = Draft("messages/r", "euid:k", base_of(first), body=answered.body, changed=(name,))
+    made = written(put(first, 20, "a"), draft, 30, "b")
+    assert [(loser.record.origin, name in loser.parts) for loser in made.losers] == [("b", True)]
+
+
 TASK = (
     "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:k\nDUE:202601{day}T100000Z\nRRULE:FREQ=WEEKLY\n{state}END:VTODO\nEND:VCALENDAR\n"
 )
