@@ -74,7 +74,10 @@ def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
     click.echo(f"Node {node} is set up in {directory}.")
     click.echo(f"Its certificate's fingerprint, for its peers: pin:{fingerprint}")
     click.echo(f"Its settings: {directory / CONFIG_FILE}")
-    click.echo("Next: 'ctdlmirror import FILE' or 'ctdlmirror bootstrap URL', then 'ctdlmirror daemon'.")
+    click.echo(
+        "Next: 'ctdlmirror attach citadel:///run/citadel' to follow a server, or 'ctdlmirror import FILE' or "
+        "'ctdlmirror bootstrap URL' to copy one; then 'ctdlmirror daemon'."
+    )
 
 
 @cli.group()
