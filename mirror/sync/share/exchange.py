@@ -116,6 +116,7 @@ class ShareExchange(Cursors):
             self._sums,
             self._tried,
             wait,
+            [],
         )
         for pair in self._pairs:
             known = self._known(pair)
@@ -126,6 +127,7 @@ class ShareExchange(Cursors):
             self._withheld.pop(pair.here.name, None)
             if withheld and (stale or pair.whole):  # else it may be the rules that keep it on one side
                 self._withheld[pair.here.name] = withheld
+        work.take_later()
 
         def job(writer: Writer) -> None:
             for pair in self._pairs:

@@ -9,9 +9,10 @@ import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
-from mirror.model.errors import BadContent
+from mirror.model.errors import BadContent, StampAhead
 from mirror.model.kinds import Collection
 from mirror.model.record import Record, created
+from mirror.model.stamp import stamp_ms
 from mirror.store.base import PAGE_RECORDS, Listing, Place, Store, Writer
 from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
@@ -30,6 +31,8 @@ from netconf.rules import DELETIONS, MARKS, SETTINGS
 
 MAX_TRIED = 262_144
 """Versions that rules keep on one side of which an exchange takes note, some 100 bytes each."""
+MAX_LATER = 16
+"""Pages of what is a little ahead that are put off; then they are waited for."""
 
 
 class _Renamed(NamedTuple):
@@ -96,6 +99,8 @@ class Settling(NamedTuple):
     sums: Sums
     tried: Tried
     wait: Wait
+    later: list[Page]
+    """What is a little ahead: it is taken when all else was compared, so that it holds up nothing but itself."""
 
     def settle(self, pair: Pair, forgotten: Forgotten, anew: bool) -> int:
         """Make a pair equal, as far as its rules let things flow; returns how many records stay on one side.
@@ -136,7 +141,7 @@ class Settling(NamedTuple):
         if pushes and (anew or offered is not None):
             withheld += self._offer_surplus(pair, here, offered, known, forgotten.there)
         tried = (*versions.theirs.values(), *(versions.ours.values() if pushes else ()))
-        self.tried.note(here, pair.state, () if withheld else tried)
+        self.tried.note(here, pair.state, () if withheld or self.later else tried)
         return withheld
 
     def _take_deletions(self, pair: Pair, there: str, keys: Sequence[str]) -> None:
@@ -184,7 +189,29 @@ class Settling(NamedTuple):
     def _take(self, pair: Pair, pages: Iterable[Page]) -> None:
         for page in pages:
             ours = inward(page, [pair])
-            self.outcome.pulled += in_time(partial(self._apply, ours), self.wait)
+            try:
+                self.outcome.pulled += self._apply(ours)
+            except StampAhead as error:
+                if not error.wait_ms:
+                    raise
+                self._put_off(ours)
+
+    def _put_off(self, page: Page) -> None:
+        """Take what may be taken by now of a page, and keep the rest for later."""
+        now_ms = self.store.clock.now_ms()
+        if len(self.later) == MAX_LATER:
+            self.take_later()
+        self.later.append(page.only(lambda record: stamp_ms(record.stamp) > now_ms)._replace(unfit=()))
+        self._apply_in_time(page.only(lambda record: stamp_ms(record.stamp) <= now_ms))
+
+    def take_later(self) -> None:
+        """Wait for what was put off, and take it."""
+        while self.later:
+            self._apply_in_time(self.later[-1])
+            del self.later[-1]
+
+    def _apply_in_time(self, page: Page) -> None:
+        self.outcome.pulled += in_time(partial(self._apply, page), self.wait)
 
     def _apply(self, page: Page) -> Applied:
         return apply_proved(self.store, self.remote, self.scope, page, self.peer)

@@ -152,3 +152,40 @@ def test_a_comparison_waits_for_what_is_a_little_ahead(late: Stores) -> None:
     outcome = Round(exchange, False, wait=wait).prepare(End(b, shares_of(b, "a"), peer="a"), b.epoch)
     assert outcome is not None and waited == [5000]
     assert {one.key[3:] for one in posted} <= keys(a, "a:1")
+
+
+def test_what_is_a_little_ahead_holds_up_nothing_but_itself_while_comparing(late: Stores) -> None:
+    """Else whoever keeps writing ahead of the time holds up each kind of each room by itself."""
+    a, b = late
+    Clock.behind = 0
+    post(b, "b:9", "earlier")
+    post(a, "a:1", "of a")
+    Clock.now, Clock.behind = Clock.now + 10_000, 5000
+    post(b, "b:9", "ahead")
+    when_waiting: list[tuple[set[str], set[str]]] = []
+
+    def wait(error: StampAhead) -> None:
+        when_waiting.append((keys(a, "a:1"), keys(b, "b:9")))
+        Clock.behind -= error.wait_ms
+
+    exchange = ShareExchange(a, "b", shares_of(a, "b").scope, shares_of(a, "b").rooms)
+    Round(exchange, True, wait=wait).prepare(End(b, shares_of(b, "a"), peer="a"), b.epoch)
+    assert when_waiting == [({"earlier", "of a"}, {"earlier", "of a", "ahead"})]
+    assert keys(a, "a:1") == keys(b, "b:9") == {"earlier", "of a", "ahead"}
+
+
+def test_more_than_may_be_put_off_is_waited_for_in_between(late: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.sync.share.settling.MAX_LATER", 1)
+    monkeypatch.setattr("mirror.sync.share.settling.PAGE_RECORDS", 2)
+    a, b = late
+    Clock.behind = 5000
+    posted = {post(b, "b:9", f"{number}").key[3:] for number in range(7)}
+    waits: list[int] = []
+
+    def wait(error: StampAhead) -> None:
+        waits.append(error.wait_ms)
+        Clock.behind -= error.wait_ms
+
+    exchange = ShareExchange(a, "b", shares_of(a, "b").scope, shares_of(a, "b").rooms)
+    Round(exchange, False, wait=wait).prepare(End(b, shares_of(b, "a"), peer="a"), b.epoch)
+    assert (keys(a, "a:1"), waits) == (posted, [5000])
