@@ -6,8 +6,7 @@ What follows a server is handed in; here is when it runs, whether this node may,
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import gevent
 from gevent.event import Event
@@ -15,7 +14,8 @@ from gevent.event import Event
 from mirror.config import Attachment, Config
 from mirror.faults import Faults
 from mirror.peer.supervision import Pauses, Supervisor, run_together
-from mirror.store.base import Pinned, Reader, Store, Writer
+from mirror.store.base import Reader, Store, Writer
+from mirror.store.wrapped import WrappedStore
 from mirror.sync.claims import CLAIMS, claim
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
@@ -62,44 +62,16 @@ Begin = Callable[[Store, Attachment, str], Follower]
 """Returns what follows an attachment's place into a store, given the password."""
 
 
-class WaitingStore:
+class WaitingStore(WrappedStore):
     """A store whose writes wait while the node takes nothing in, as in single-user mode."""
 
     def __init__(self, store: Store, wait_open: Callable[[], None]) -> None:
-        self._store = store
+        super().__init__(store)
         self._wait_open = wait_open
-        self.node = store.node
-        self.clock = store.clock
-
-    @property
-    def epoch(self) -> str:
-        return self._store.epoch
-
-    @property
-    def generation(self) -> int | None:
-        return self._store.generation
-
-    def read(self, job: Callable[[Reader], T]) -> T:
-        return self._store.read(job)
 
     def write(self, job: Callable[[Writer], T]) -> T:
         self._wait_open()
-        return self._store.write(job)
-
-    def pin(self) -> Pinned:
-        return self._store.pin()
-
-    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return self._store.watch(callback)
-
-    def backup(self, destination: Path) -> None:
-        self._store.backup(destination)
-
-    def renew_epoch(self, also: Callable[[Writer], Any] | None = None) -> str:
-        return self._store.renew_epoch(also)
-
-    def close(self) -> None:
-        """It belongs to somebody else."""
+        return super().write(job)
 
 
 class Attached:
