@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from mirror.formats.numbers import number_or_zero
+
 MAILBOX = 16384
 """Flag of a room that belongs to a user."""
 DAY_S = 86_400
@@ -69,7 +71,7 @@ class Policies:
     def room(self, number: int, fields: Mapping[str, str]) -> None:
         """Take note of a room of an export."""
         own = _policy(fields, "QRexpire_mode", "QRexpire_value")
-        self._rooms[number] = _Room(own, _digits(fields, "QRfloor"), bool(_digits(fields, "QRflags") & MAILBOX))
+        self._rooms[number] = _Room(own, _number(fields, "QRfloor"), bool(_number(fields, "QRflags") & MAILBOX))
 
     def of(self, number: int) -> Policy:
         """Return the policy of a room; one by which nothing expires where it is not known."""
@@ -82,9 +84,8 @@ class Policies:
 
 
 def _policy(fields: Mapping[str, str], mode: str, value: str) -> Policy:
-    return Policy(_digits(fields, mode), _digits(fields, value))
+    return Policy(_number(fields, mode), _number(fields, value))
 
 
-def _digits(fields: Mapping[str, str], name: str) -> int:
-    text = fields.get(name, "").strip()
-    return int(text) if text.isascii() and text.isdigit() else 0
+def _number(fields: Mapping[str, str], name: str) -> int:
+    return number_or_zero(fields.get(name, ""))

@@ -32,6 +32,7 @@ from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted
 from mirror.citadel.rooms import Listing, RoomLooks
 from mirror.citadel.writing import Writing, open_writing
+from mirror.formats.numbers import number_or_zero
 from mirror.formats.server_own import Use
 from mirror.model.fields import values_of
 from mirror.store.base import Reader, Store
@@ -470,8 +471,7 @@ def _held(reader: Reader) -> Held:
 
 def _number(values: Mapping[str, object], name: str) -> int:
     """Return a number that a field holds, 0 where it holds none."""
-    text = str(values.get(name, ""))
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return number_or_zero(str(values.get(name, "")))
 
 
 def dry_run(

@@ -36,7 +36,7 @@ from mirror.formats.keys import (
     stamp_in_time,
 )
 from mirror.formats.migr import Broken, Element, Raw, Skipped, cut_elements, read_element
-from mirror.formats.numbers import MAX_DIGITS, parse_number, split_numbers
+from mirror.formats.numbers import MAX_DIGITS, number_or_zero, parse_number, split_numbers
 from mirror.formats.sequence_set import readable_set
 from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
 from mirror.model.containers import picture_of_room, picture_of_user, room_told_of
@@ -355,7 +355,7 @@ class Importer:
         self._look = Look(self._store, node, paired=self._keys.paired, keys=self._keys.digest)
         self._visits = Visits(self._look.place, self._store)
         self._begun = True
-        identity = Identity(settings.get(CREATED_KEY, "").strip(), _digits(settings.get(HIGHEST_KEY, "")))
+        identity = Identity(settings.get(CREATED_KEY, "").strip(), number_or_zero(settings.get(HIGHEST_KEY, "")))
         self._look.begin(identity, self._accepted.older)
 
     def _settle(self, key: str, text: str, line: int) -> None:
@@ -363,7 +363,7 @@ class Importer:
             self._propose(key, text, line)
         elif self._keys.paired:
             return  # what is shared has the settings of the server that was here before
-        elif key.startswith(CONTENT_TYPE_KEY) and (number := _digits(text)):
+        elif key.startswith(CONTENT_TYPE_KEY) and (number := number_or_zero(text)):
             self._refer_to(number, "config", key, self._created, line, field="text")
         elif is_own_setting(key):
             self._look.unwant("config", [key])
@@ -717,8 +717,8 @@ class Importer:
         """Return the rooms of which an element says something."""
         fields = element.children
         listing = self._room_numbers.get(fields.get("FRname", ""), 0)
-        rooms = [listing, *(_digits(fields.get(name, "")) for name in ("QRnumber", "v_roomnum"))]
-        number = _digits(fields.get("msg_msgnum", ""))
+        rooms = [listing, *(number_or_zero(fields.get(name, "")) for name in ("QRnumber", "v_roomnum"))]
+        number = number_or_zero(fields.get("msg_msgnum", ""))
         rooms += [room for room, _ in self._listed.rooms_of(number)] if number else []
         named = {room_told_of(one.collection, one.key) for one in self._listed.references_of(number) if one.key}
         return named | {self._key(room) for room in rooms if room}
@@ -766,11 +766,3 @@ _VISITED = re.compile(rb"<v_roomnum>\s*(\d{1,%d})\s*</v_roomnum>" % MAX_DIGITS)
 
 def _number(fields: dict[str, str], name: str) -> int:
     return parse_number(fields.get(name, ""), name)
-
-
-def _digits(text: str) -> int:
-    """Return the number that a text is, or 0."""
-    try:
-        return parse_number(text, "")
-    except ValueError:
-        return 0

@@ -13,6 +13,7 @@ from mirror.citadel.client import CitadelClient, RoomFile
 from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.look import UNDECIDED, Decision, Gone, HeldBack, Look, place_of
 from mirror.formats.keys import BORN_IMPORTED, imported_origin, seconds_stamp, stamp_in_time
+from mirror.formats.numbers import number_or_zero
 from mirror.formats.told_text import tells
 from mirror.model.applied import Applied
 from mirror.model.keys import kept_key
@@ -74,8 +75,7 @@ def file_room(fields: Mapping[str, str]) -> FileRoom | None:
 
 
 def _number(fields: Mapping[str, str], name: str) -> int:
-    text = fields.get(name, "").strip()
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return number_or_zero(fields.get(name, ""))
 
 
 def fetch_leftovers(

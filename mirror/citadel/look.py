@@ -22,6 +22,7 @@ from mirror.citadel.seed import seed
 from mirror.citadel.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import imported_origin
+from mirror.formats.numbers import number_or_zero
 from mirror.model.applied import Applied
 from mirror.model.fields import values_of
 from mirror.model.judge import finding
@@ -546,8 +547,7 @@ def _emptying_order(collection: str) -> tuple[bool, bool, str]:
 
 def _highest_of_old(reader: Reader) -> int:
     """Return the highest message number that a store of 0.1.0 kept as a setting, or 0."""
-    value = str(values_of(reader.get("config", HIGHEST_KEY)).get("value", ""))
-    return int(value) if value.isascii() and value.isdigit() else 0
+    return number_or_zero(str(values_of(reader.get("config", HIGHEST_KEY)).get("value", "")))
 
 
 def pages(things: Iterable[T], size: int = PAGE_RECORDS) -> Iterator[list[T]]:

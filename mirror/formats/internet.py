@@ -9,6 +9,7 @@ import re
 from email.utils import formatdate
 
 from mirror.formats.message import FLOWING, MIME, Message
+from mirror.formats.numbers import number_or_zero
 
 _HEADERS = {
     "P": "Return-Path",
@@ -107,5 +108,4 @@ def _one_line(value: bytes) -> bytes:
 
 
 def _seconds(message: Message) -> int:
-    text = message.text("T")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return number_or_zero(message.text("T"))

@@ -25,6 +25,12 @@ def parse_number(text: str, name: str) -> int:
     return int(found[1])
 
 
+def number_or_zero(text: str) -> int:
+    """Return a whole number, or 0 where a text is none."""
+    found = _NUMBER.fullmatch(text)
+    return int(found[1]) if found is not None else 0
+
+
 def split_numbers(text: str) -> Numbers:
     """Return the numbers in a list: whatever is no digit parts them, as the server reads it.
 
