@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
+from mirror.citadel.declared import EXPECTED, UNTOLD
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import parse_collection
 from try_live.changing import Done, Sizes
-from try_live.comparing import EXPECTED, LEFT_OUT, UNTOLD, Difference
+from try_live.comparing import LEFT_OUT, Difference
 from try_live.errors import Refused, TrialFailed
 from try_live.following import Followed, run_following
 from try_live.following import Plan as FollowPlan

@@ -1,15 +1,16 @@
 """What two nodes hold, compared by contents, and what a node holds, compared with what the server itself lists.
 
 Versions are left out: a second bootstrap writes what changed with the node's own clock, a first one with the data's own
-times.  What may differ all the same is declared here, and told by docs/citadel.md.
+times.  What may differ all the same is declared in mirror/citadel/declared.py, and told by docs/citadel.md.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mirror.citadel.declared import BODY, BYTES, HOLD_MESSAGES, KEY, UNTOLD, WHOLE, Expected, declaration
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of
 from mirror.model.heads import EDITS
@@ -19,61 +20,6 @@ from mirror.model.texts import canonical_text
 from mirror.store.base import Reader
 from mirror.store.open import Options, open_store
 from try_live.world import DIRECTORY, KILLED, Account, Room, User, World
-
-KEY = "(the key)"
-"""In place of a field's name where the same contents are under the two keys that a message of one id can have."""
-WHOLE = "(the record)"
-"""In place of a field's name where a record is there on one side alone."""
-BODY = "(the body)"
-BYTES = "(the bytes)"
-"""In place of a field's name where two bodies are one message as messages are compared, and not byte for byte."""
-HOLD_MESSAGES = ("messages", "user-settings", "bios", "pictures", "room-info", "inbox-rules")
-"""Kinds of collections whose bodies are messages."""
-
-
-class Expected(NamedTuple):
-    """A difference that is none: in collections of this kind, in this field (``*`` for all), and why."""
-
-    kind: str
-    field: str
-    why: str
-
-
-EXPECTED = (
-    Expected("nodes", "*", "a node's own sign of life"),
-    Expected("places", "*", "which node follows the server"),
-    Expected(
-        "killed-rooms", "*", "what rooms were that the first node held and the server killed: they can be restored"
-    ),
-    Expected("messages", KEY, "of two mails of one Message-ID the fresh node never saw the one that is gone"),
-    Expected("visits", KEY, "read and answered marks of such a mail"),
-    *(
-        Expected(kind, BYTES, "asked for by itself: no command tells carriage returns, nor by which way a message came")
-        for kind in HOLD_MESSAGES
-    ),
-    Expected(
-        "users",
-        "u_lastcall",
-        "a log-in, the bootstrap's own by TCP among them, is written at most once a day",
-    ),
-)
-"""What may differ between a node bootstrapped twice and one bootstrapped afterwards."""
-
-_BY_EXPORTS = "an export alone tells it"
-UNTOLD = (
-    *(
-        Expected(kind, "*", _BY_EXPORTS)
-        for kind in ("visits", "bios", "pictures", "room-info", "inbox-rules", "user-settings")
-    ),
-    Expected("config", "text", _BY_EXPORTS),
-    Expected("config", WHOLE, "of a system configuration that was first made since: " + _BY_EXPORTS),
-    Expected("rooms", "QRgen", "when a room was made: " + _BY_EXPORTS),
-    *(Expected("users", field, "of a user made since: " + _BY_EXPORTS) for field in ("u_uid", "u_version")),
-    Expected("floors", "f_flags", "the server sets more of them than one that says whether it is in use"),
-    Expected("floors", "f_name", "of a floor that was made and killed between two looks"),
-)
-"""What may differ besides where a server is followed without exports."""
-
 
 _FILED = re.compile(r"#[0-9a-f]{16}\Z")
 
@@ -110,18 +56,12 @@ class Difference(NamedTuple):
     @property
     def expected(self) -> Expected | None:
         """The declaration that makes it none, if any does."""
-        return self._declared(EXPECTED)
+        return declaration(self.collection, self.field)
 
     @property
     def untold(self) -> bool:
         """Whether just an export tells it."""
-        return self._declared(UNTOLD) is not None
-
-    def _declared(self, declarations: Iterable[Expected]) -> Expected | None:
-        for one in declarations:
-            if one.kind == parse_collection(self.collection).kind and one.field in ("*", self.field):
-                return one
-        return None
+        return declaration(self.collection, self.field, UNTOLD) is not None
 
 
 Fields = Mapping[str, Any]
