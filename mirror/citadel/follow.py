@@ -1,122 +1,37 @@
 """Following a live Citadel server: what happens there is here soon after, and nothing is written into it.
 
 One connection stays, over which cheap questions tell each second what moved (mirror.citadel.asked), and messages that
-are new in rooms or gone from them are taken over (mirror.citadel.rooms).  All else comes by a look at the server's
-export, which is hung up before its messages (mirror.citadel.bootstrap): that costs the server more, so it is asked for
-when something else is known to have changed, and now and again (mirror.citadel.pace).  At rest nothing is written.
-Knows no configuration and no supervision.
+are new in rooms or gone from them are taken over (mirror.citadel.rooms).  All else comes by a look at all that the
+server has (mirror.citadel.whole), when something else is known to have changed, and now and again
+(mirror.citadel.pace).  At rest nothing is written.  Knows no configuration and no supervision.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from mirror.citadel.again import look_again, look_at_told
 from mirror.citadel.asked import Asked, Often, passwords_of
-from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
+from mirror.citadel.bootstrap import Place, Taken, log_in
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.followed import DEFAULTS, MAX_TOLD, FollowState, Settings
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
-from mirror.citadel.keys import Keys
 from mirror.citadel.leftovers import fetch_leftovers
-from mirror.citadel.look import UNDECIDED, Decision, HeldBack, Remembered, Verdict, pages, place_of, remembered
+from mirror.citadel.look import UNDECIDED, Decision, Verdict, pages
 from mirror.citadel.pace import NEVER, Pace
-from mirror.citadel.pairing import Consent, Pairing
 from mirror.citadel.posted import Known
 from mirror.citadel.propose import confirm, is_to_be_paired, propose
-from mirror.citadel.put_together import Held
-from mirror.citadel.rehearsal import Rehearsal
-from mirror.citadel.report import Accepted
 from mirror.citadel.rooms import Listing, RoomLooks
+from mirror.citadel.waiting import Waiting
+from mirror.citadel.whole import WholeLooks, room_passwords
 from mirror.citadel.writing import Writing, open_writing
-from mirror.formats.numbers import number_or_zero
 from mirror.formats.server_own import Use
-from mirror.model.fields import values_of
-from mirror.store.base import Reader, Store
+from mirror.store.base import Store
 
 LEAST_PAUSE = 5
 """A look is followed by a pause of one in so many of the time from look to look at least."""
 ALL_S = 300.0
 """So often at least all that was told is looked at, whether or not it is known to have changed."""
 ROOMS_AT_ONCE = 500
-MAX_TOLD = 100
-"""Lines of a sort that a state has at most."""
-YIELD_EVERY = 64 * 1024
-"""Bytes of an export after which others have their turn."""
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """How a server is followed; all times in seconds.
-
-    ``look_s``: each so often it is asked whether anything moved at all, and while somebody is logged in there, in which
-    rooms; ``idle_look_s`` is the same for rooms while nobody is.  ``users_s``: each so often accounts are asked for,
-    a thousand at once; ``sweep_s``: at least so often files and system messages, ``export_s``: the export,
-    which tells what nothing else does, and 0 where just the first copy is made of one.
-    ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.  ``expiry``: what the server
-    throws away by itself goes here too, or is kept.  ``pair`` is what may be paired of a server that is to be, before
-    the first look at it and once somebody confirmed how.  ``service`` is the administrator as whom what comes from
-    elsewhere is written into it; without one nothing is.
-    """
-
-    look_s: float = 1.0
-    idle_look_s: float = 5.0
-    users_s: float = 10.0
-    sweep_s: float = 60.0
-    export_s: float = 0.0
-    rooms: tuple[str, ...] = ()
-    expiry: Literal["follow", "keep"] = "follow"
-    pair: Consent | None = None
-    service: str = ""
-
-
-DEFAULTS = Settings()
-
-Phase = Literal["pairing", "copying", "following", "held"]
-
-
-class FollowState(msgspec.Struct):
-    """How far a server is followed; times are Unix seconds, 0 where there is none yet."""
-
-    node: str = ""
-    """The server's node name."""
-    connected: float = 0
-    phase: Phase = "copying"
-    last_look: float = 0
-    """When the last look began that found all to be here, or had it taken over."""
-    exported: float = 0
-    """When the last look at all that the server has began."""
-    behind: bool = False
-    """Whether something is known to have changed there that has not been taken over yet."""
-    pairing: Pairing | None = None
-    """How the server will be paired, while that waits for ``approve``."""
-    held: list[HeldBack] = []
-    """Deletions that wait for ``approve`` or ``refuse``."""
-    another: str = ""
-    """Why it was taken for another server than the one before, when that last happened; nothing where it never did."""
-    waiting: list[str] = []
-    """In words, what they would delete; of very much the first."""
-    held_there: dict[str, int] = {}
-    """By collection, deletions of very many messages that wait for ``approve`` to be written there."""
-    left_there: list[str] = []
-    """What is not written there, and why; the last."""
-    written_there: int = 0
-    """Messages written into the server, moved and deleted there since the connection began."""
-    noticed: list[str] = []
-    """What was not quite as it should be in what the server says, as marks that it cut; of very much the first."""
-    incomplete: str = ""
-    """Why what was taken over is not all that the server has; nothing where it is."""
-    written: int = 0
-    """Records written since the connection began, those that were deleted included."""
-    deleted: int = 0
-    looks: int = 0
-    wholes: int = 0
-    """Looks at all that the server has."""
-    exports: int = 0
-    """Exports that it made for us since the connection began; after one version 980 does no housekeeping any more."""
-    commands: int = 0
 
 
 class Following:
@@ -149,13 +64,22 @@ class Following:
         self._decision = UNDECIDED
         self._known: Known | None = None
         self._looks: RoomLooks | None = None
-        self._given_way = 0
         self._confirmed = False
         self._verdict_there = Verdict.HOLD
         self._writing: Writing | None = None
         self._service_password = service_password
         # By another door rooms are not listed that are not public.
         self._told_all = isinstance(place, Path)
+        self._wholes = WholeLooks(
+            store,
+            place,
+            user,
+            password,
+            directory=self._directory,
+            only=settings.rooms,
+            keeps_expired=self._keeps_expired,
+            give_way=lambda: sleep(0),
+        )
         self._begin()
 
     def run(self) -> None:
@@ -169,7 +93,7 @@ class Following:
             settings = self._settings
             asked = Asked(client, Often(settings.idle_look_s, settings.users_s), self._clock)
             self._begin()
-            asked.passwords = passwords_of(self._store.read(_room_passwords))
+            asked.passwords = passwords_of(self._store.read(room_passwords))
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
             self._recognise(client, asked)
@@ -197,11 +121,7 @@ class Following:
         if not self._told_all:
             self._all, self._exports = Pace(settings.export_s or ALL_S), NEVER
         self._known = self._looks = None
-        self._held: list[HeldBack] = []
-        self._held_files: list[HeldBack] = []
-        self._held_in_rooms: dict[int, HeldBack] = {}
-        self._waiting: list[str] = []
-        self._waiting_in_rooms: dict[int, list[str]] = {}
+        self._waiting = Waiting()
 
     def approve(self) -> None:
         """Confirm how the server is paired, or have what is held back be deleted: what was told of it, and no more."""
@@ -227,7 +147,7 @@ class Following:
         """Have a server that is another one than before be paired anew."""
         node, now = self.state.node, asked.identity
         finish_forgetting(self._store, node, lambda: self._sleep(0))
-        last = self._remembered()
+        last = self._wholes.last(node)
         if last is None:
             return
         why = why_another(last, now)
@@ -300,11 +220,7 @@ class Following:
         outcome = self._looks.take(client, listings, self._decision)
         # What is done to users and rooms is told in one room, whatever else shows it.
         self._all.wanted |= changed or outcome.left or asked.aide_room in outcome.new
-        for number in outcome.looked:
-            self._held_in_rooms.pop(number, None)
-            self._waiting_in_rooms.pop(number, None)
-        self._held_in_rooms |= outcome.held
-        self._waiting_in_rooms |= outcome.waiting
+        self._waiting.looked_at(outcome.looked, outcome.held, outcome.waiting)
         self._note(outcome.applied.written, outcome.deleted)
 
     def _look_at_files(self, client: CitadelClient) -> None:
@@ -315,7 +231,7 @@ class Following:
             fetched = fetch_leftovers(
                 asking, self._store, known.node, known.file_rooms, self._directory, decision=decision, listdirs=False
             )
-        self._held_files = fetched.held
+        self._waiting.of_files = fetched.held
         self._note(fetched.applied.written, fetched.deleted)
         self._files.asked(began, self._clock())
 
@@ -334,8 +250,12 @@ class Following:
     def _look_at_all(self, client: CitadelClient, asked: Asked) -> None:
         """Take over all that the server has, by its export where that is due, else by what it was asked."""
         began, now, decision = self._clock(), self._now(), self._decision
-        by_export = not self._told_all or self._exports.due(began) or not self._was_looked_at()
-        taken = self._export(client) if by_export else self._take_told(asked)
+        node = self.state.node
+        by_export = not self._told_all or self._exports.due(began) or not self._wholes.was_looked_at(node)
+        if by_export:
+            taken = self._wholes.by_export(client, node, decision)
+        else:
+            taken = self._wholes.by_what_was_told(asked, node, decision)
         assert taken.known is not None
         listed = self._known.rooms if self._known is not None else {}
         self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, self._keeps_expired)
@@ -361,16 +281,16 @@ class Following:
             self._look_at_files(client)
 
     def _note_whole(self, taken: Taken) -> None:
-        self._held = taken.report.held
-        self._waiting = [one.what for one in taken.gone if one.held]
+        self._waiting.of_all = taken.report.held
+        self._waiting.words = [one.what for one in taken.gone if one.held]
         self._note(taken.report.applied.written, taken.report.deleted)
 
     def _note_export(self, taken: Taken, began: float) -> None:
         fetched = taken.fetched
         if fetched is not None:
-            self._held_files = fetched.held
+            self._waiting.of_files = fetched.held
             self._note(fetched.applied.written, fetched.deleted)
-        self._held_in_rooms, self._waiting_in_rooms = {}, {}
+        self._waiting.forget_rooms()
         self.state.exports += 1
         self.state.noticed = (taken.report.notices + (fetched.notices if fetched else []))[:MAX_TOLD]
         self.state.incomplete = taken.why_incomplete
@@ -382,120 +302,10 @@ class Following:
         state = self.state
         state.written += written
         state.deleted += deleted
-        words = chain(self._waiting, *self._waiting_in_rooms.values())
-        state.waiting = list(islice(words, MAX_TOLD))
-        state.held = [*self._held, *self._held_in_rooms.values(), *self._held_files]
+        state.held, state.waiting = self._waiting.held, self._waiting.told(MAX_TOLD)
         if self._known is not None:
             state.phase = "held" if state.held else "following"
-
-    # -- all of it --------------------------------------------------------------------------------
-
-    @property
-    def _accepted(self) -> Accepted:
-        verdict, of = self._decision
-        deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
-        return Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, of=of)
-
-    def _take_told(self, asked: Asked) -> Taken:
-        told, only = asked.export(self._store.read(_held)), self._settings.rooms
-        return look_at_told(
-            self._store,
-            told,
-            asked.told_kinds,
-            self.state.node,
-            accepted=self._accepted,
-            only=only,
-            progress=self._give_way,
-        )
-
-    def _export(self, client: CitadelClient) -> Taken:
-        """Look at the export up to its messages, and where that does not do, as at first, copy the server."""
-        place, only, accepted = (self._place, self._user, self._password), self._settings.rooms, self._accepted
-        if self._was_looked_at():
-            taken = look_again(
-                self._store,
-                lambda: log_in(*place),
-                client,
-                self.state.node,
-                directory=self._directory,
-                accepted=accepted,
-                only=only,
-                progress=self._give_way,
-            )
-            if not taken.report.truncated:
-                return taken
-        return copy_server(
-            self._store,
-            *place,
-            merge=True,
-            directory=self._directory,
-            accepted=accepted,
-            only=only,
-            progress=lambda _stage, done: self._give_way(done),
-        )
 
     @property
     def _keeps_expired(self) -> bool:
         return self._settings.expiry == "keep"
-
-    def _remembered(self) -> Remembered | None:
-        place = place_of(self.state.node)
-        return self._store.read(lambda reader: remembered(reader, place))
-
-    def _was_looked_at(self) -> bool:
-        last = self._remembered()
-        return last is not None and last.looked
-
-    def _give_way(self, done: int) -> None:
-        """Let others have their turn while an export is read."""
-        if done // YIELD_EVERY != self._given_way:
-            self._given_way = done // YIELD_EVERY
-            self._sleep(0)
-
-
-def _room_passwords(reader: Reader) -> list[tuple[str, str]]:
-    """Return names and passwords of rooms."""
-    values = [values_of(record) for record in reader.scan_all("rooms")]
-    return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))) for one in values]
-
-
-def _held(reader: Reader) -> Held:
-    """Return what is held of a server that has to be known to understand what it tells."""
-    users, rooms, floors = ([values_of(one) for one in reader.scan_all(name)] for name in ("users", "rooms", "floors"))
-    return Held(
-        [str(user.get("u_fullname", "")) for user in users],
-        {_number(floor, "f_num") for floor in floors if _number(floor, "f_flags") & 1},
-        {_number(room, "QRnumber"): _number(room, "QRroomaide") for room in rooms},
-    )
-
-
-def _number(values: Mapping[str, object], name: str) -> int:
-    """Return a number that a field holds, 0 where it holds none."""
-    return number_or_zero(str(values.get(name, "")))
-
-
-def dry_run(
-    store: Store,
-    place: Place,
-    user: str = "",
-    password: str = "",
-    *,
-    directory: Path | None = None,
-    only: Sequence[str] = (),
-    pair: Consent | None = None,
-) -> tuple[Taken, Pairing | None]:
-    """Return what following a server would write at first, and how it would be paired; nothing is written.
-
-    Raises as ``copy_server`` does.
-    """
-    known = directory or (place if isinstance(place, Path) else None)
-    keys = pairing = None
-    if pair is not None:
-        client = log_in(place, user, password)
-        node = client.node_name()
-        if is_to_be_paired(store, node, place, user):
-            pairing = propose(store, client, node, pair)
-            keys = Keys.of(node, pairing.pairs)
-        client.quit()
-    rehearsal = Rehearsal(store)
-    return copy_server(rehearsal, place, user, password, merge=True, directory=known, only=only, keys=keys), pairing

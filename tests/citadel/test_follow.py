@@ -8,8 +8,10 @@ import pytest
 from made_live import HungUp, LiveServer, listening
 
 from mirror.citadel.bootstrap import copy_server
-from mirror.citadel.follow import DEFAULTS, Following, Settings, dry_run
+from mirror.citadel.follow import Following
+from mirror.citadel.followed import DEFAULTS, Settings
 from mirror.citadel.look import HeldBack
+from mirror.citadel.rehearsal import dry_run
 from mirror.formats.message import parse_message
 from mirror.model.fields import values_of
 from mirror.model.kinds import MergeRule, kind_of

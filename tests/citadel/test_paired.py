@@ -8,13 +8,15 @@ from made_live import LiveServer, listening
 from made_server import Server
 
 from mirror.addresses import Address
-from mirror.citadel.follow import Following, Settings, dry_run
+from mirror.citadel.follow import Following
+from mirror.citadel.followed import Settings
 from mirror.citadel.identity import pair_anew
 from mirror.citadel.importer import Importer
 from mirror.citadel.keys import Pair, read_keys, write_pairs
 from mirror.citadel.look import Identity, place_of
 from mirror.citadel.pairing import Consent
 from mirror.citadel.propose import CannotPair, list_here, require_socket
+from mirror.citadel.rehearsal import dry_run
 from mirror.citadel.report import Report
 from mirror.formats.message import parse_message
 from mirror.model.fields import values_of

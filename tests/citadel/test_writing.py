@@ -8,7 +8,8 @@ from made_live import HungUp, listening
 from made_writable import SERVICE, TRANSIT, WritableServer, imap
 
 from mirror.citadel.client import LoginFailed
-from mirror.citadel.follow import Following, Settings
+from mirror.citadel.follow import Following
+from mirror.citadel.followed import Settings
 from mirror.citadel.identity import pair_anew
 from mirror.citadel.look import Identity
 from mirror.citadel.not_written import NOT_WRITTEN

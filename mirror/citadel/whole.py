@@ -1,0 +1,127 @@
+"""Looks at all that a followed server has: by an export, or by one that is put together from what it was asked.
+
+An export is hung up before its messages (mirror.citadel.again), and where that does not do, as at first, the server is
+copied whole.  Knows neither when that is due nor what is told of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mirror.citadel.again import look_again, look_at_told
+from mirror.citadel.asked import Asked
+from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
+from mirror.citadel.client import CitadelClient
+from mirror.citadel.look import Decision, Remembered, Verdict, place_of, remembered
+from mirror.citadel.put_together import Held
+from mirror.citadel.report import Accepted
+from mirror.formats.numbers import number_or_zero
+from mirror.model.fields import values_of
+from mirror.store.base import Reader, Store
+
+YIELD_EVERY = 64 * 1024
+"""Bytes of an export after which others have their turn."""
+
+
+class WholeLooks:
+    """Takes over all that one server has into one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        place: Place,
+        user: str,
+        password: str,
+        *,
+        directory: Path | None,
+        only: Sequence[str],
+        keeps_expired: bool,
+        give_way: Callable[[], object],
+    ) -> None:
+        """As in ``copy_server``; ``keeps_expired``, where what the server throws away by itself stays here."""
+        self._store = store
+        self._place, self._user, self._password = place, user, password
+        self._directory = directory
+        self._only = only
+        self._keeps_expired = keeps_expired
+        self._yield = give_way
+        self._given_way = 0
+
+    def last(self, node: str) -> Remembered | None:
+        """Return what is remembered of the server of a node name; None before it was looked at."""
+        place = place_of(node)
+        return self._store.read(lambda reader: remembered(reader, place))
+
+    def was_looked_at(self, node: str) -> bool:
+        """Tell whether all of it was looked at before."""
+        last = self.last(node)
+        return last is not None and last.looked
+
+    def by_what_was_told(self, asked: Asked, node: str, decision: Decision) -> Taken:
+        """Take over what the server told to cheap questions: all but messages and files."""
+        return look_at_told(
+            self._store,
+            asked.export(self._store.read(_held)),
+            asked.told_kinds,
+            node,
+            accepted=self._accepted(decision),
+            only=self._only,
+            progress=self._give_way,
+        )
+
+    def by_export(self, client: CitadelClient, node: str, decision: Decision) -> Taken:
+        """Take over what an export tells, which costs a server of version 980 its housekeeping."""
+        place, accepted = (self._place, self._user, self._password), self._accepted(decision)
+        if self.was_looked_at(node):
+            taken = look_again(
+                self._store,
+                lambda: log_in(*place),
+                client,
+                node,
+                directory=self._directory,
+                accepted=accepted,
+                only=self._only,
+                progress=self._give_way,
+            )
+            if not taken.report.truncated:
+                return taken
+        return copy_server(
+            self._store,
+            *place,
+            merge=True,
+            directory=self._directory,
+            accepted=accepted,
+            only=self._only,
+            progress=lambda _stage, done: self._give_way(done),
+        )
+
+    def _accepted(self, decision: Decision) -> Accepted:
+        verdict, of = decision
+        deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
+        return Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, of=of)
+
+    def _give_way(self, done: int) -> None:
+        """Let others have their turn while an export is read."""
+        if done // YIELD_EVERY != self._given_way:
+            self._given_way = done // YIELD_EVERY
+            self._yield()
+
+
+def room_passwords(reader: Reader) -> list[tuple[str, str]]:
+    """Return names and passwords of rooms."""
+    values = [values_of(record) for record in reader.scan_all("rooms")]
+    return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))) for one in values]
+
+
+def _held(reader: Reader) -> Held:
+    """Return what is held of a server that has to be known to understand what it tells."""
+    users, rooms, floors = ([values_of(one) for one in reader.scan_all(name)] for name in ("users", "rooms", "floors"))
+    return Held(
+        [str(user.get("u_fullname", "")) for user in users],
+        {_number(floor, "f_num") for floor in floors if _number(floor, "f_flags") & 1},
+        {_number(room, "QRnumber"): _number(room, "QRroomaide") for room in rooms},
+    )
+
+
+def _number(values: Mapping[str, object], name: str) -> int:
+    """Return a number that a field holds, 0 where it holds none."""
+    return number_or_zero(str(values.get(name, "")))
