@@ -182,7 +182,7 @@ class Following:
         while more:
             done = self._writing.round(self._known, asked.identity.highest, self._verdict_there)
             self._verdict_there = Verdict.HOLD
-            self.state.written_there += done.messages + done.moved + done.deleted
+            self.state.written_there += done.count
             self.state.held_there = done.held
             self.state.left_there = [*self.state.left_there, *done.left][-MAX_TOLD:]
             more = done.more and not (done.held or done.again)

@@ -66,7 +66,7 @@ class FollowState(msgspec.Struct):
     left_there: list[str] = []
     """What is not written there, and why; the last."""
     written_there: int = 0
-    """Messages written into the server, moved and deleted there since the connection began."""
+    """What was written into the server since the connection began: made, changed, moved or deleted there."""
     noticed: list[str] = []
     """What was not quite as it should be in what the server says, as marks that it cut; of very much the first."""
     incomplete: str = ""

@@ -278,7 +278,7 @@ def test_very_many_deletions_that_are_refused_stay_there(
 def test_a_room_that_cannot_be_entered_keeps_the_others_waiting_for_a_while_only(
     make_store: Make, server: WritableServer, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirror.citadel.writing.TRIES", 3)
+    monkeypatch.setattr("mirror.citadel.writers.messages.TRIES", 3)
     store = make_store("m")
     follower = Follower(store, directory)
 

@@ -1,0 +1,1 @@
+"""What comes from elsewhere is written into a server by these: a module for each kind of thing."""

@@ -1,0 +1,135 @@
+"""What a writer promises, and what it works with.
+
+A writer writes one kind of thing into a server: what the place can keep of it, how it is written, how it is read back.
+It is given the records of a stretch of the feed that are its own, in the order in which they were written here, and
+notes in the status what the server has of them now, in the transaction in which it learns it: so nothing comes back.
+Whatever it does must do no harm where it is done twice, for a node may be killed at any instant.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from mirror.citadel.client import CitadelClient
+from mirror.citadel.imap import ImapClient
+from mirror.citadel.look import Verdict, place_of
+from mirror.citadel.posted import Known, Room
+from mirror.citadel.prints import forget_prints
+from mirror.formats.server_own import Use
+from mirror.model.containers import room_told_of
+from mirror.model.kinds import Collection
+from mirror.model.record import Record
+from mirror.model.status import Status
+from mirror.store.base import Store, Writer
+
+
+class Written(msgspec.Struct):
+    """What a round wrote; ``left`` are reasons why something was not, ``held`` deletions that wait, by collection."""
+
+    messages: int = 0
+    moved: int = 0
+    deleted: int = 0
+    others: int = 0
+    """Things other than messages that were made, changed or deleted there."""
+    more: bool = False
+    again: bool = False
+    """Whether something was left that may be written the next time."""
+    left: list[str] = []
+    held: dict[str, int] = {}
+
+    @property
+    def count(self) -> int:
+        return self.messages + self.moved + self.deleted + self.others
+
+
+class OpenRoom(msgspec.Struct):
+    """A room of people that can be written into: as the server has it, and where what is in it is kept."""
+
+    number: int
+    room: Room
+    collection: str
+    """The collection of its messages."""
+
+
+class Target(msgspec.Struct):
+    """A server during one round, just looked at: its connections, what is known of it, and what came of the round.
+
+    ``client`` is logged in at the administrator's socket, as is ``imap``, as the service's user.  ``since`` is the
+    server's highest number when it was looked at, ``verdict`` what is done about very many deletions.
+    """
+
+    store: Store
+    client: CitadelClient
+    imap: ImapClient
+    known: Known
+    since: int
+    verdict: Verdict
+    place: str
+    rooms: Mapping[str, OpenRoom]
+    """By the collections of their messages."""
+    written: Written
+
+    @classmethod
+    def of(
+        cls, store: Store, client: CitadelClient, imap: ImapClient, known: Known, since: int, verdict: Verdict
+    ) -> "Target":
+        """Return what a round works with."""
+        rooms = {}
+        for number, room in known.rooms.items():
+            if room.use is Use.PEOPLE:
+                name = str(Collection("messages", known.room_key(number)))
+                rooms[name] = OpenRoom(number, room, name)
+        return cls(store, client, imap, known, since, verdict, place_of(known.node), rooms, Written())
+
+    def remember(self, told: Sequence[Status], gone: Sequence[Status] = ()) -> None:
+        """Remember what the server has now, and what it has no more."""
+        if not (told or gone):
+            return
+
+        def job(writer: Writer) -> None:
+            for status in gone:
+                writer.drop_statuses(self.place, status.collection, [status.foreign])
+            writer.put_statuses(self.place, told)
+            forget_prints(writer, self.place, {room_told_of(one.collection, one.key) for one in (*told, *gone)})
+
+        self.store.write(job)
+
+
+class KindWriter(Protocol):
+    """Writes one kind of thing; lives as long as the connections to the server."""
+
+    def collections(self, target: Target) -> Callable[[str], bool]:
+        """Return which collections of the feed it reads."""
+        ...
+
+    def takes(self, record: Record) -> bool:
+        """Tell whether a record of these is one that it writes."""
+        ...
+
+    def write(self, target: Target, records: Sequence[Record]) -> bool:
+        """Write what is not there as these records say; tells whether there was anything to write.
+
+        What is not written it notes in ``target.written``.  Where that says ``again`` or holds something, the same
+        records come again in the next round.  Raises ConnectionLost, CitadelError, or a store's error.
+        """
+        ...
+
+
+def told_of(record: Record, where: str, why: str) -> str:
+    """Return a line of what was left."""
+    return f"{where}: {record.key[:80]}: {why}"
+
+
+def goto(room: Room) -> bytes:
+    """Return the command by which a room is entered without a trace."""
+    return b"GOTO %s|%s|1" % (stored_name(room), room.password.encode())
+
+
+def stored_name(room: Room) -> bytes:
+    return room.name.encode("utf-8", "surrogateescape")
+
+
+def said_yes(answer: Iterable[bytes]) -> bool:
+    """Tell whether a command was carried out, by the lines that it was answered with."""
+    return next(iter(answer), b"").startswith(b"2")

@@ -1,0 +1,278 @@
+"""Writes messages and mail: new ones, moves and deletions, room by room.
+
+A message is put into a folder of the service's own user first, where nobody sees it and no rule runs, and moved from
+there: so whatever the room is called, whosever mailbox it is, and however often it was tried, it is there once.  What
+was written is remembered in the status before the server is looked at again, so nothing comes back; what was not, as
+after a crash, is found by its id (mirror.citadel.returned).  Knows no configuration and no supervision.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from mirror.citadel.answers import room_number
+from mirror.citadel.client import CitadelClient
+from mirror.citadel.imap import ImapClient
+from mirror.citadel.keys import OWNER_DIGITS, owner_of
+from mirror.citadel.look import Verdict
+from mirror.citadel.posted import Room
+from mirror.citadel.writers.base import OpenRoom, Target, goto, said_yes, stored_name, told_of
+from mirror.formats.errors import BadMessage
+from mirror.formats.internet import can_be_sent, internet_message
+from mirror.formats.message import Message, parse_message
+from mirror.formats.server_own import IN_TRANSIT
+from mirror.model.draft import base_of
+from mirror.model.keys import MESSAGE_PREFIX, split_key
+from mirror.model.record import Record, record_crc
+from mirror.model.status import Status
+from mirror.model.texts import is_message
+from mirror.store.base import Reader
+from mirror.sync.foreign.plan import held_back
+
+BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
+TRIES = 60
+"""So often a room is tried that cannot be entered: it may have been renamed since the last look at all."""
+MAX_MESSAGE = 10 * 1024 * 1024
+"""Bytes of a message that a server takes."""
+_LISTS = (b"listrecp|", b"digestrecp|", b"participate|")
+"""Lines of a room's network configuration by which what is posted there is mailed."""
+_INBOX, _CONFIGURATION = "Mail", "My Citadel Config"
+_RULES = b"inbox rules configuration"
+"""The subject of the message in a user's configuration room that holds inbox rules."""
+_CLOSED_NOW = "it cannot be entered"
+
+
+class _Todo(msgspec.Struct):
+    """What some records ask to be written: messages that are not there, and what was deleted here."""
+
+    new: list[Record] = []
+    gone: list[Status] = []
+
+
+_Outgoing = tuple[Record, Message, str]
+"""A record, the message that it holds, and its id without angle brackets."""
+
+
+class MessagesWriter:
+    """Writes messages and mail of rooms that the server has."""
+
+    def __init__(self, client: CitadelClient, imap: ImapClient) -> None:
+        """Make the folder that messages are in on their way, and throw away what was left there."""
+        self._tried: dict[str, int] = defaultdict(int)
+        imap.make_folder(f"INBOX/{IN_TRANSIT}")
+        _empty_transit(client)
+
+    def collections(self, target: Target) -> Callable[[str], bool]:
+        return target.rooms.__contains__
+
+    def takes(self, record: Record) -> bool:
+        return is_message(record)
+
+    def write(self, target: Target, records: Sequence[Record]) -> bool:
+        todo = target.store.read(lambda reader: _todo(reader, target.place, records))
+        gone = self._not_held(target, todo.gone)
+        closed = {name: self._why_closed(target, target.rooms[name]) for name in {one.collection for one in todo.new}}
+        for name, why in closed.items():
+            self._tried[name] = self._tried[name] + 1 if why == _CLOSED_NOW else 0
+        new = [record for record in todo.new if self._is_open(target, record, closed)]
+        new = self._move(target, new, gone)
+        for batch in _batches(self._readable_ones(target, new)):
+            self._write(target, batch)
+        self._delete(target, gone)
+        return bool(todo.new or todo.gone)
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def _is_open(self, target: Target, record: Record, closed: Mapping[str, str]) -> bool:
+        """Tell whether a message may be put into its room; else note why not, or that it is tried again."""
+        why = closed[record.collection]
+        if why == _CLOSED_NOW and self._tried[record.collection] < TRIES:
+            target.written.again = True
+        elif why:
+            target.written.left.append(_told(target, record, why))
+        return not why
+
+    def _readable_ones(self, target: Target, new: Iterable[Record]) -> Iterable[_Outgoing]:
+        """Yield messages as they are sent, each with its id; of the rest note why not."""
+        for record in new:
+            name = _id_of(record)
+            message, why = _readable(target, record, name)
+            if message is None or why:
+                target.written.left.append(_told(target, record, why))
+            else:
+                yield record, message, name
+
+    def _why_closed(self, target: Target, into: OpenRoom) -> str:
+        """Return why nothing is written into a room, where something acts on what is; nothing where it may be."""
+        owner = owner_of(into.room.name)
+        if owner and into.room.name.partition(".")[2] == _INBOX and _has_rules(target, owner):
+            return "its owner has inbox rules, which would act on it"
+        entered, lines = target.client.ask_all([goto(into.room), b"GNET"])
+        if not said_yes(entered) or room_number(lines) != into.number:
+            return _CLOSED_NOW  # it was renamed, say, and the next look at all tells how
+        if any(line.startswith(_LISTS) for line in lines):
+            return "it mails what is posted there"
+        return ""
+
+    def _write(self, target: Target, batch: Sequence[_Outgoing]) -> None:
+        """Write a batch, and remember it; what a room got meanwhile by itself is not written."""
+        written = target.written
+        numbers = target.imap.append(f"INBOX/{IN_TRANSIT}", [internet_message(one, name) for _, one, name in batch])
+        by_room: dict[str, list[tuple[int, Record]]] = defaultdict(list)
+        there = {name: _ids(target, target.rooms[name].room) for name in {record.collection for record, _, _ in batch}}
+        for number, (record, _, name) in zip(numbers, batch, strict=True):
+            if not number:
+                written.left.append(_told(target, record, "the server refused it"))
+            elif name.encode() not in there[record.collection]:
+                by_room[record.collection].append((number, record))
+        moves = [(number, target.rooms[name].room) for name, pairs in by_room.items() for number, _ in pairs]
+        done = _move_all(target, _transit(), moves)
+        told = [_status(record, number) for pairs in by_room.values() for number, record in pairs if number in done]
+        refused = [record for pairs in by_room.values() for number, record in pairs if number not in done]
+        written.left += [_told(target, record, "it cannot be moved there") for record in refused]
+        target.remember(told)
+        written.messages += len(told)
+        _empty_transit(target.client)
+
+    # -- moves and deletions ----------------------------------------------------------------------
+
+    def _move(self, target: Target, new: list[Record], gone: list[Status]) -> list[Record]:
+        """Move what is gone from one room and new in another; what is left is new, which is returned, or gone."""
+        leaving = {split_key(status.key)[0]: status for status in gone}
+        rest = []
+        for record in new:
+            status = leaving.pop(split_key(record.key)[0], None)
+            if status is None:
+                rest.append(record)
+                continue
+            number = int(status.foreign)
+            source, into = target.rooms[status.collection].room, target.rooms[record.collection]
+            if number in _move_all(target, goto(source), [(number, into.room)]):
+                target.remember([_status(record, number)], [status])
+                gone.remove(status)
+                target.written.moved += 1
+            else:
+                rest.append(record)
+        return rest
+
+    def _not_held(self, target: Target, gone: list[Status]) -> list[Status]:
+        """Return deletions that may be written; very many of a room wait, or are never written."""
+        free = []
+        for collection, statuses in _by_collection(gone).items():
+            told = target.store.read(lambda reader, name=collection: reader.status_count(target.place, name))  # type: ignore[misc]
+            if not held_back(len(statuses), told) or target.verdict is Verdict.DELETE:
+                free += statuses
+            elif target.verdict is Verdict.HOLD:
+                target.written.held[collection] = len(statuses)
+        return free
+
+    def _delete(self, target: Target, gone: Sequence[Status]) -> None:
+        """Delete what was deleted here, looking just before and after; what cannot be deleted stays remembered."""
+        for collection, statuses in _by_collection(gone).items():
+            room = target.rooms[collection].room
+            deletions = [b"DELE %s" % status.foreign.encode() for status in statuses]
+            _, before, *_, after = target.client.ask_all([goto(room), b"MSGS ALL", *deletions, b"MSGS ALL"])
+            there, left = set(before[1:-1]), set(after[1:-1])
+            done = [one for one in statuses if one.foreign.encode() not in left]
+            target.remember([], done)
+            target.written.deleted += sum(one.foreign.encode() in there for one in done)
+            stays = len(statuses) - len(done)
+            if stays:
+                target.written.left.append(f"{room.name}: {stays} messages could not be deleted")
+
+
+def _has_rules(target: Target, owner: int) -> bool:
+    """Tell whether a user has inbox rules now."""
+    configuration = f"GOTO {owner:0{OWNER_DIGITS}d}.{_CONFIGURATION}||1".encode()
+    entered, listed = target.client.ask_all([configuration, b"MSGS ALL|0|0|1"])
+    if not said_yes(entered):
+        return False
+    numbers = [line.partition(b"|")[0] for line in listed if line.rpartition(b"|")[2] == _RULES]
+    told = target.client.ask_all([b"MSG2 %s|0" % number for number in numbers])
+    return any(line.startswith(b"rule|") for lines in told for line in lines)
+
+
+def _readable(target: Target, record: Record, name: str) -> tuple[Message | None, str]:
+    if record.size > MAX_MESSAGE:
+        return None, f"it is over {MAX_MESSAGE} bytes"
+    try:
+        message = parse_message(target.store.read(lambda reader: reader.body(record)))
+    except BadMessage as error:
+        return None, str(error)
+    return message, can_be_sent(message, name)
+
+
+def _ids(target: Target, room: Room) -> set[bytes]:
+    """Return the ids of the messages that a room got after the server was looked at."""
+    client = target.client
+    client.ask_all([goto(room)])
+    client.channel.ask(f"MSGS GT|{target.since}|0|8", 8)
+    client.channel.send(b"msgn\n000\n")
+    return {line.partition(b"|")[2] for line in client.channel.read_bytes_listing()}
+
+
+def _move_all(target: Target, source: bytes, moves: Sequence[tuple[int, Room]]) -> set[int]:
+    """Move messages, all in one go; returns the numbers of those that are in their rooms now."""
+    commands = [b"MOVE %d|%s|0" % (number, stored_name(room)) for number, room in moves]
+    _, *answers = target.client.ask_all([source, *commands])
+    return {number for (number, _), answer in zip(moves, answers, strict=True) if said_yes(answer)}
+
+
+def _empty_transit(client: CitadelClient) -> None:
+    """Throw away what was on its way when it was interrupted: what arrived is in its room, not here."""
+    _, listed = client.ask_all([_transit(), b"MSGS ALL"])
+    numbers = [line for line in listed[1:-1] if line.isdigit()]
+    if numbers:
+        client.ask_all([b"DELE %s" % number for number in numbers])
+
+
+def _by_collection(statuses: Iterable[Status]) -> dict[str, list[Status]]:
+    groups: dict[str, list[Status]] = defaultdict(list)
+    for status in statuses:
+        groups[status.collection].append(status)
+    return groups
+
+
+def _todo(reader: Reader, place: str, records: Sequence[Record]) -> _Todo:
+    """Return what records of the feed ask to be written into rooms."""
+    todo = _Todo()
+    by_collection: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_collection[record.collection].append(record)
+    for collection, some in by_collection.items():
+        told: dict[str, list[Status]] = defaultdict(list)
+        for status in reader.statuses_of(place, collection, [record.key for record in some]):
+            told[status.key].append(status)
+        todo.new += [record for record in some if not record.dead and record.key not in told]
+        todo.gone += [status for record in some if record.dead for status in told[record.key]]
+    return todo
+
+
+def _batches(found: Iterable[_Outgoing]) -> Iterable[list[_Outgoing]]:
+    batch: list[_Outgoing] = []
+    size = 0
+    for one in found:
+        batch.append(one)
+        size += len(one[1].get("M"))
+        if len(batch) >= BATCH_MESSAGES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _told(target: Target, record: Record, why: str) -> str:
+    return told_of(record, target.rooms[record.collection].room.name, why)
+
+
+def _status(record: Record, number: int) -> Status:
+    return Status(record.collection, str(number), record.key, "", base_of(record), record_crc(record))
+
+
+def _id_of(record: Record) -> str:
+    return split_key(record.key)[0].removeprefix(MESSAGE_PREFIX)
+
+
+def _transit() -> bytes:
+    return f"GOTO {IN_TRANSIT}||1".encode()
