@@ -4,6 +4,7 @@ Reads and writes such texts; connects nowhere, and knows no file.
 """
 
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -12,7 +13,6 @@ DEFAULT_PORT = 2504
 CITADEL_PORT = 504
 CITADEL_USER = "admin"
 """Who logs in at another machine's Citadel where nobody is named."""
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 class Address:
@@ -39,7 +39,16 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        return self.host.startswith(_LOOPBACK)
+        """Whether nothing that is sent there leaves this machine."""
+        try:
+            return _unmapped(ip_address(self.host)).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 one stands for, if it does."""
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def read_address(text: str, default_port: int = DEFAULT_PORT) -> Address:

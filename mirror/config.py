@@ -426,6 +426,11 @@ def save_secret(directory: Path, peer: str, secret: str | None) -> None:
     _save_secret(directory, PEER_SECRETS, peer, secret)
 
 
+def orphans(config: Config, secrets: dict[str, str]) -> list[str]:
+    """Return for whom there is a secret, but no table: they cannot log in."""
+    return sorted(secrets.keys() - {peer.name for peer in config.peers})
+
+
 def save_password(directory: Path, attachment: str, password: str | None) -> None:
     """Set, or with None remove, the password with which an attachment logs in."""
     _save_secret(directory, PLACE_PASSWORDS, attachment, password)

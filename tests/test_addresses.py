@@ -40,3 +40,15 @@ def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
     with pytest.raises(ValueError, match=r"a password in a URL is seen by others") as caught:
         read_server_place("citadel://admin:tr0ub4dor@h:x")
     assert "tr0ub4dor" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost", "LocalHost"])
+def test_what_is_sent_to_a_loopback_address_stays_on_the_machine(host: str) -> None:
+    assert Address(host, 504).loopback
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost.evil.example", "127.evil.example", "127.0.0.1.evil.example", "::10", "::1:2", "::ffff:10.0.0.1"]
+)
+def test_a_name_that_begins_like_one_leads_elsewhere(host: str) -> None:
+    assert not Address(host, 504).loopback

@@ -127,9 +127,12 @@ def peer_add(
         raise ConfigError(f"{name} is this node itself")
     check_trust(trust, "--trust")
     where = parse_address(address, "--address") if address else None
-    secret = _secret(name, secret_file, new_secret, load_secrets(directory).get(name))
-    save_secret(directory, name, secret)
+    known = load_secrets(directory).get(name)
+    secret = _secret(name, secret_file, new_secret, known if config.peer(name) is not None else None)
+    if secret != known:
+        save_secret(directory, name, None)  # whatever fails from here on, nobody gets in with more than was said
     save_peer(directory, Peer(name, where, trust, kind, push))
+    save_secret(directory, name, secret)
     click.echo(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
     click.echo(f"It needs the same secret, and for our certificate: --trust pin:{own_fingerprint(directory)}")
     if daemon_channel(directory) is not None:

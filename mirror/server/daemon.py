@@ -9,7 +9,17 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from mirror.config import SHARE, STATE_FILE, Config, Peer, load_config, load_passwords, load_secrets
+from mirror.config import (
+    SECRETS_FILE,
+    SHARE,
+    STATE_FILE,
+    Config,
+    Peer,
+    load_config,
+    load_passwords,
+    load_secrets,
+    orphans,
+)
 from mirror.model.errors import MirrorError
 from mirror.peer.clocks import SYSTEM, Clocks
 from mirror.peer.link import Link
@@ -19,7 +29,6 @@ from mirror.server.following import ServerFollower
 from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.upkeep import Upkeep
-from mirror.service.party import PartyKind
 from mirror.store.green import GreenStore, open_green
 from mirror.store.open import Options
 from mirror.sync.exchange import MirrorExchange
@@ -32,11 +41,6 @@ WATCH_S = 60.0
 """Seconds between two looks at the clock; every write looks as well."""
 STOP_TIMEOUT_S = 4.0
 """Seconds that links and sessions get to end."""
-
-
-def _kind(config: Config, name: str) -> str:
-    peer = config.peer(name)
-    return peer.kind if peer is not None else ""
 
 
 class Daemon:
@@ -107,6 +111,8 @@ class Daemon:
         temporary.replace(self.node.config.path(STATE_FILE))
 
     def _start_links(self, config: Config) -> None:
+        for name in orphans(config, self.node.secrets):
+            log.warning("%s has a secret for %s, which is no peer: it cannot log in", SECRETS_FILE, name)
         for peer in config.peers:
             if peer.address is not None:
                 self._start_link(config, peer)
@@ -184,14 +190,6 @@ class Daemon:
             self.node.configure(config, secrets)
         except MirrorError as error:
             log.error("not reloaded in full: %s", error)
-        for session in list(self.node.sessions):
-            party = session.party
-            if (
-                party is not None
-                and party.is_node
-                and (party.name not in secrets or party.kind == PartyKind.SHARE or _kind(config, party.name) == SHARE)
-            ):
-                session.hang_up()  # no longer a peer
         self._start_links(config)
         self.node.attachments.configure(config, passwords)
         log.info("reloaded: %d peers, %d attachments", len(config.peers), len(config.attachments))

@@ -90,7 +90,7 @@ class Listener:
             connection.close()
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        local = Address(host, 0).loopback or host.startswith("::ffff:127.")
+        local = Address(host, 0).loopback
         channel = Channel(connection, f"{host}:{port}", TLS_TIMEOUT_S)
         session = Session(self._node, channel, TABLE, local=local)
         if secure:

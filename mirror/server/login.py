@@ -10,6 +10,7 @@ from scramp import ScramException, ScramMechanism
 from mirror.config import SHARE
 from mirror.peer.dial import MECHANISM, describe_difference
 from mirror.peer.presence import Presence
+from mirror.server.credentials import Credential
 from mirror.server.session import STRANGER, Session
 from mirror.service.directory import password_matches
 from mirror.service.party import Party, PartyKind
@@ -71,15 +72,15 @@ def log_peer_in(session: Session, words: list[str]) -> None:
 def _scram_first(session: Session, mechanism: str, name: str, message: str) -> None:
     if mechanism.upper() != MECHANISM:
         raise Refused(Code.UNKNOWN_COMMAND, f"only {MECHANISM} is known here")
-    credentials = session.node.credentials
+    credential = session.node.credentials.find(name)
 
-    def find(user: str) -> object:
-        if user != name or name not in credentials:
-            raise ScramException("unknown node")
-        return credentials[name]
+    def find(user: str) -> Credential:
+        if user != name:
+            raise ScramException("one name was said, another one is to be proved")
+        return credential
 
     session.scram = ScramMechanism(MECHANISM).make_server(find)
-    session.scram_name = name
+    session.scram_name, session.credential = name, credential
     session.known = session.node.twins.recall(name)
     session.scram.set_client_first(base64.b64decode(message, validate=True).decode())
     session.reply(Code.MORE, base64.b64encode(session.scram.get_server_first().encode()).decode())
@@ -93,9 +94,11 @@ def _scram_final(session: Session, message: str, *identity: str) -> None:
     node = session.node
     _require_protocol(session, name)
     node.single_user.check_open(f"peer {name}")
-    peer = node.config.peer(name)
-    kind = peer.kind if peer is not None else "mirror"
     _admit(session, name, parse_identity(identity))
+    peer = node.config.peer(name)
+    if peer is None or not node.credentials.holds(name, session.credential):  # by now: all before took its time
+        raise ScramException("this was a peer, or had this secret, when the log-in began")
+    kind = peer.kind
     if kind == SHARE:
         session.party = Party(PartyKind.SHARE, name, node.sharing.of(name).scope)
     else:

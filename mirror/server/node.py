@@ -7,20 +7,19 @@ from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 import msgspec
-from scramp import ScramMechanism
 
 from mirror.config import MIRROR, SHARE, Config, load_config, load_passwords
 from mirror.faults import Faults
 from mirror.peer.clocks import SYSTEM
-from mirror.peer.dial import MECHANISM
 from mirror.peer.link import Link
 from mirror.peer.presence import Presence, ask
 from mirror.server.attachments import Attachments
+from mirror.server.credentials import Credential, Credentials
 from mirror.server.pages import SharedPages, changes_of
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
 from mirror.service.directory import Directory
-from mirror.service.party import Party
+from mirror.service.party import Party, PartyKind
 from mirror.store.green import GreenStore
 from mirror.sync.clock import ClockGuard
 from mirror.sync.derived import Sums
@@ -37,6 +36,7 @@ class Connected(Protocol):
     """A session, as those see it who just want to know who is there, and to tell them something."""
 
     party: Party | None
+    credential: Credential | None
 
     def notify(self, text: str) -> None:
         """Tell the other side something out of turn."""
@@ -78,6 +78,7 @@ class Node:
         self.directory = Directory()
         self.changes = changes_of(store)
         self.faults = Faults()
+        self.credentials = Credentials()
         self.attachments = Attachments(store, self.faults, config)
         self.started = time.time()
         self.addresses: list[str] = []
@@ -85,14 +86,19 @@ class Node:
         self.configure(config, secrets)
 
     def configure(self, config: Config, secrets: dict[str, str]) -> None:
-        """Take a new configuration over, but for which servers are followed."""
+        """Take a new configuration over, but for which servers are followed; peers that it concerns log in anew."""
         self.config = config
         self.store.clock.max_ahead_ms = config.max_ahead_ms
         self.secrets = secrets
-        mechanism = ScramMechanism(MECHANISM)
-        self.credentials = {name: mechanism.make_auth_info(secret) for name, secret in secrets.items()}
-
+        self.credentials.configure(config.peers, secrets)
         self.sharing.configure([peer.name for peer in config.peers if peer.kind == SHARE])
+        for session in list(self.sessions):
+            if session.party is not None and session.party.is_node and not self._stays(session, session.party):
+                session.hang_up()
+
+    def _stays(self, session: Connected, party: Party) -> bool:
+        """Tell whether a peer's session outlives a new configuration: what let it in holds, and so do its rights."""
+        return party.kind == PartyKind.PEER and self.credentials.holds(party.name, session.credential)
 
     def reload_attachments(self) -> None:
         """Take over which servers are followed, as the files in the node's directory say now.  Raises ConfigError."""
@@ -116,6 +122,10 @@ class Node:
                 self._pages.pop(next(iter(self._pages))).close()
             pages = self._pages[scope.signature] = SharedPages(self.store, scope)
         return pages
+
+    def recent_of(self, party: Party) -> Recent:
+        """Return what came from a party lately: from another node alone, a user may be called as one is."""
+        return self.recent[party.name] if party.is_node else Recent()
 
     def users_online(self) -> int:
         """How many Citadel users are logged in, the holder of single-user mode not counted."""

@@ -60,7 +60,7 @@ def _take(session: Session, responder: Responder, batch: Batch) -> Applied:
             raise ProtocolError("drafts are for users and administrators; peers send records")
         page = decode_page(batch)
         applied = responder.offer([page])
-        session.node.recent[party.name].add(page.crcs)
+        session.node.recent_of(party).add(page.crcs)
         return applied
     if kind == DRAFTS:
         return take_drafts(session, responder, batch)

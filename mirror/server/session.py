@@ -14,6 +14,7 @@ import msgspec
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.presence import Presence
+from mirror.server.credentials import Credential
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
@@ -77,6 +78,7 @@ class Session:
         self.user_name = ""
         self.scram: Any = None
         self.scram_name = ""
+        self.credential: Credential | None = None  # with which that peer logs in
         self.known = Known()  # what was known of that peer before it said what it is
         self.presence: Presence | None = None  # among those of its name, once it is let in
         self.agent = ""

@@ -101,7 +101,7 @@ def _next_line(session: Session) -> bytes | None:
 
 
 def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, wakes: _Wakes) -> None:
-    recent = session.node.recent[session.require_party().name]
+    recent = session.node.recent_of(session.require_party())
     keepalive = session.node.config.replication.keepalive_s
     caught_up = False
     while not wakes.stopped:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.citadel.importer import Importer
-from mirror.config import Config, ReplicationSettings
+from mirror.config import Config, Peer, ReplicationSettings
 from mirror.model.errors import StampAhead
 from mirror.model.record import Record
 from mirror.model.stamp import make_stamp
@@ -36,7 +36,11 @@ SECRET = "a shared secret"
 def node(tmp_path: Path, export: Path) -> Iterator[Node]:
     store = open_green(tmp_path, "m")
     store.run(lambda inner: Importer(inner, "x").run([export.read_bytes()]))
-    node = Node(Config(tmp_path, "m", replication=ReplicationSettings(keepalive_s=1)), {"beta": SECRET}, store)
+    node = Node(
+        Config(tmp_path, "m", replication=ReplicationSettings(keepalive_s=1), peers=[Peer("beta")]),
+        {"beta": SECRET},
+        store,
+    )
     yield node
     for session in list(node.sessions):
         session.channel.close()
