@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from mirror.model.edit import successor, tombstone
 from mirror.model.keys import filed_key, split_key
 from mirror.model.merge import inline_body
-from mirror.model.namesakes import Loss, joined
+from mirror.model.namesakes import Loss, joined, normal
 from mirror.model.record import Record, record_bytes
-from mirror.model.texts import own_text
+from mirror.model.texts import ANY, own_text
 
 ROOM, PLAIN = "messages/r", "id:x@y"
 State = dict[str, Record]
@@ -39,7 +39,7 @@ def take(state: State, record: Record) -> list[Loss]:
     def filed() -> Iterable[Record]:
         return [one for key, one in state.items() if split_key(key)[1]]
 
-    made = joined(record, state.get, filed, own, inline_body)
+    made = joined(normal(record, own), state.get, filed, own, inline_body)
     for key, kept in made.kept.items():
         state.pop(key, None)
         if kept is not None:
@@ -69,10 +69,11 @@ def histories(draw: st.DrawFn) -> list[Record]:
         what = draw(st.sampled_from(("new", "new", "edit", "delete", "delete as 0.1.0")))
         if what == "new" or not made:
             one = version(text, stamp, origin, way=draw(st.sampled_from("vw")), born=draw(st.sampled_from((0, 1))))
-            if draw(st.booleans()):
-                one = msgspec.structs.replace(one, key=filed_key(PLAIN, own(one)))
+            under = draw(st.sampled_from(("", own(one), ANY)))
+            if under:
+                one = msgspec.structs.replace(one, key=filed_key(PLAIN, under))
         else:
-            of = draw(st.sampled_from(made))
+            of = normal(draw(st.sampled_from(made)), own)
             if what == "edit":
                 one = edit(of, text, of.stamp + stamp, origin)
             else:

@@ -7,7 +7,8 @@ the greatest of its versions, so this is a join: what is held follows from the v
 What is deleted stands for the text that it deletes, so it meets that wherever it is filed, before or after.
 
 A deletion of 0.1.0 says of no text: it stands for any, deletes of each what was born before it, and is filed under
-``ANY``, which keeps the plain key just where nothing else came under it.  Values in, values out.
+``ANY``, which keeps the plain key just where nothing else came under it.  Just deletions do: a message that is there
+has a text, so one that came under that key is filed under its own.  Values in, values out.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ import msgspec
 from mirror.model.keys import filed_key, split_key
 from mirror.model.merge import Body, merge
 from mirror.model.record import Record
-from mirror.model.texts import ANY, TextOf, standing_for, text_of
+from mirror.model.texts import ANY, TextOf, standing_for, stands_for_any, text_of
 
 Held = Callable[[str], Record | None]
 """Returns what is held under a key of the messages in question."""
@@ -37,6 +38,13 @@ class Joined(NamedTuple):
     kept: dict[str, Record | None]
     losses: list[Loss]
     moved: dict[str, str]
+
+
+def normal(record: Record, own: TextOf) -> Record:
+    """Return a message's version in the one form in which every node keeps it, whatever it says it stands for."""
+    if not record.dead and stands_for_any(record.key):
+        record = msgspec.structs.replace(record, key=filed_key(split_key(record.key)[0], own(record)))
+    return standing_for(record, text_of(record, own), own)
 
 
 def joined(record: Record, held: Held, filed: Callable[[], Iterable[Record]], own: TextOf, body: Body) -> Joined:

@@ -105,6 +105,11 @@ def text_of(record: Record, own: TextOf) -> str:
     return named or (ANY if record.dead else own(record))
 
 
+def stands_for_any(key: str) -> bool:
+    """Tell whether a message's key is the one under which a deletion is filed that says of no text."""
+    return key.endswith(ANY) and split_key(key)[1] == ANY
+
+
 def named_text(head: bytes) -> str:
     """Return the text that a head names, or an empty string."""
     if _NAME not in head:

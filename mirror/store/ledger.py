@@ -703,6 +703,7 @@ class Ledger(Tables):
     def put(self, draft: Record) -> Record:
         """Write a draft, made from what is here now, as this node's next version of its record; returns that."""
         check_collection(draft.collection)
+        draft = msgspec.structs.replace(draft, key=self._namesakes.written_under(draft))
         current = self.get(draft.collection, draft.key)
         return self._put(successor(current, draft, self.clock.tick(), self._origin, self.body, self.store_body))
 

@@ -13,9 +13,9 @@ import msgspec
 from mirror.model.draft import Base, Draft
 from mirror.model.keys import MESSAGE_PREFIX, filed_key, split_key
 from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.namesakes import Joined, joined
+from mirror.model.namesakes import Joined, joined, normal
 from mirror.model.record import DERIVED, Record, covers, vector_of
-from mirror.model.texts import ANY, is_message, named_text, own_text, standing_for, text_of
+from mirror.model.texts import ANY, is_message, named_text, own_text, standing_for, stands_for_any, text_of
 from mirror.store.tables import Held, Row, Tables
 
 MAX_TEXTS = 1024
@@ -55,9 +55,9 @@ class Namesakes:
 
     def normal(self, record: Record) -> Record:
         """Return a version in the one form in which every node keeps it."""
-        if not named_text(record.head) or not is_message(record):
+        if not (named_text(record.head) or stands_for_any(record.key)) or not is_message(record):
             return record
-        return standing_for(record, self.text(record), self.own)
+        return normal(record, self.own)
 
     def apart(self, collection: str, records: Iterable[tuple[Record, int]], held: Mapping[str, Held]) -> set[str]:
         """Return the keys of those versions, told with their CRCs, that may have namesakes, held or among them."""
@@ -126,6 +126,7 @@ class Namesakes:
         """Return the key under which a message with this text is kept, or would be."""
         if not is_message(record):
             return record.key
+        record = self.normal(record)
         return self._key_beside(record, self._tables.get(record.collection, split_key(record.key)[0]))
 
     def _key_beside(self, record: Record, main: Record | None) -> str:
@@ -151,6 +152,10 @@ class Namesakes:
             return record
         return standing_for(msgspec.structs.replace(record, key=key), self.text(record), self.own)
 
+    def written_under(self, record: Record) -> str:
+        """Return the key under which a message is to be written that was made from what is held under its own."""
+        return self.key_of(record) if stands_for_any(record.key) else record.key
+
     def deleted_unseen(self, dead: Record, base: Base | None) -> list[Record]:
         """Return the messages written here that a deletion of any text takes along, though its author saw none of them.
 
@@ -175,6 +180,8 @@ class Namesakes:
         if not is_message(meant):
             return draft.key
         plain, filed = split_key(draft.key)
+        if filed == ANY and not draft.dead:
+            return self.key_of(meant)  # nothing can be written there: it is a message of its own
         text = filed or (named_text(draft.head) if draft.dead else "")
         if text:
             main = main if not filed else self._tables.get(draft.collection, plain)

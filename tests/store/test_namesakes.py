@@ -18,7 +18,7 @@ from mirror.model.edit import Loser, tombstone
 from mirror.model.keys import filed_key, split_key
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record
-from mirror.model.texts import naming
+from mirror.model.texts import ANY, naming
 from mirror.store.base import DraftResult, Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
@@ -124,6 +124,26 @@ def test_what_a_deletion_of_any_text_takes_along_unseen_is_in_the_conflict_log(m
     number = store.read(lambda reader: reader.conflicts())[0].number
     store.write(lambda writer: writer.restore(number))
     assert [*alive(store).values()] == [body("not shown")]
+
+
+@pytest.mark.parametrize("as_draft", [True, False])
+def test_what_is_written_where_a_deletion_of_any_text_is_filed_is_a_message_of_its_own(
+    make_store: Make, as_draft: bool
+) -> None:
+    store = make_store("a")
+    take(store, msgspec.structs.replace(tombstone(version("gone", 5), 6, "d"), head=b""), A, C)
+    (dead,) = (one for one in everything(store) if one.dead)
+    assert dead.key == filed_key(PLAIN, ANY)
+    over = version("written over it", 1, key=dead.key)
+    if as_draft:
+        made = draft(store, Draft(ROOM, dead.key, base_of(dead), body=over.body)).record
+    else:
+        made = store.write(lambda writer: writer.put(over))
+    assert made is not None and made.key == filed_key(PLAIN, own(over))
+    take(store, msgspec.structs.replace(version("of a peer", 1 << 40, "m"), key=dead.key))
+    expected = [one.body for one in (A, C, over)] + [body("of a peer")]
+    assert sorted(alive(store).values()) == sorted(expected)
+    assert conflicts(store) == 0
 
 
 def test_each_is_deleted_by_its_key_and_the_others_stay(make_store: Make) -> None:
