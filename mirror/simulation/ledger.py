@@ -17,7 +17,7 @@ from mirror.model.nodes import Vector, node_of
 from mirror.model.parts import read_parts
 from mirror.model.record import Past, Record, Version, covers, unpack_head, vector_of
 from mirror.model.stamp import make_stamp, stamp_ms
-from mirror.model.texts import ANY, is_message, named_text, naming, own_text, text_of
+from mirror.model.texts import ANY, is_message, named_text, naming, own_text, stands_for_any, text_of
 
 Thing = tuple[str, str]
 """Collection and key."""
@@ -27,7 +27,7 @@ REPAIRED_MS = 60_000
 
 def by_text(record: Record) -> Record:
     """Return a message as it is filed by its text, whichever of its id has the plain key; all else as it is."""
-    if not is_message(record) or " " in record.key:  # users' own ids have blanks, and no others have those
+    if not is_message(record):
         return record
     key = filed_key(split_key(record.key)[0], text_of(record, lambda one: own_text(one, inline_body)))
     return msgspec.structs.replace(record, key=key, head=naming(record.head, ""))
@@ -172,10 +172,10 @@ class Ledger:
 
     def _says_still(self, record: Record, final: dict[Thing, Record]) -> bool:
         """Tell whether anybody says what a version said, whenever; or that was replaced by who wrote later."""
-        things = self._places(record)
-        if record.dead or any(other.stamp > record.stamp for thing in things for other in self._written[thing]):
+        thing = (record.collection, record.key)
+        if record.dead or any(other.stamp > record.stamp for other in self._written[thing]):
             return True
-        shown = [one for thing in things for one in (*([final[thing]] if thing in final else []), *self._logged[thing])]
+        shown = [*([final[thing]] if thing in final else []), *self._logged[thing]]
         if any(one.dead for one in [*shown, *self._of_any(record)]):
             return True
         if kind_of(record.collection).rule is MergeRule.FIELDS:
@@ -189,14 +189,6 @@ class Ledger:
                 if part.edit.stamp == record.stamp and is_noticed(name)
             )
         return any((one.body, one.content) == (record.body, record.content) for one in shown)
-
-    def _places(self, record: Record) -> list[Thing]:
-        """Return where a version may be: a message of an id that users make up may stand beside others of that id."""
-        plain, filed = split_key(record.key)
-        if not is_message(record) or filed:
-            return [(record.collection, record.key)]
-        text = text_of(record, lambda one: own_text(one, inline_body))
-        return [(record.collection, record.key), (record.collection, filed_key(plain, text))]
 
     # -- what drafts said -------------------------------------------------------------------------
 
@@ -253,10 +245,7 @@ class Ledger:
                 for name, part in read_parts(record, record.body).named.items()
                 if (part.edit.stamp, part.edit.origin) == record.version and is_noticed(name)
             )
-        if final.get(thing) == record or any(
-            covers(other, record) or (other.body, other.content) == (record.body, record.content)
-            for other in self._of_one_id(record, final)
-        ):
+        if final.get(thing) == record:
             return True
         if any(other != record and covers(other, record) for other in [*self._known[thing], *self._of_any(record)]):
             return True
@@ -285,23 +274,13 @@ class Ledger:
         nodes = {write.node for write in self.writes}
         return any(stamp == record.stamp and node_of(one) not in nodes for one, stamp in vector_of(other).items())
 
-    def _of_one_id(self, record: Record, final: dict[Thing, Record]) -> Iterator[Record]:
-        """Yield what is held, or lost, under the other keys of a message's id: where its own has another text.
-
-        Of an id that several are posted under each is known by its text already.
-        """
-        plain, _ = split_key(record.key)
-        if is_message(record) and " " in plain:
-            for thing in [*final, *(logged for logged in self._logged if logged not in final)]:
-                collection, key = thing
-                if collection == record.collection and key.startswith(plain) and split_key(key)[0] == plain:
-                    yield from [final[thing]] if thing in final else []
-                    yield from self._logged[thing]
-
     def _of_any(self, record: Record) -> list[Record]:
-        """Return the deletions of whatever has a message's id: nobody was told of one, who deletes names a text."""
+        """Return the deletions of whatever has a message's id whose authors had seen it.
+
+        Of those that a user's client sent that is what it said: not all that its node wrote before.
+        """
         thing = record.collection, filed_key(split_key(record.key)[0], ANY)
-        return [one for one in self._known[thing] if one.version not in self._authors] if is_message(record) else []
+        return [one for one in self._known[thing] if self._knew(one.version, record)] if is_message(record) else []
 
     def _lost_to_namesake(self, loser: Record) -> bool:
         """Tell whether a message lost to another one of its id, which never is to happen: both are kept."""
@@ -310,7 +289,10 @@ class Ledger:
             return False
         plain = split_key(loser.key)[0]
         return any(
-            one.collection == loser.collection and split_key(one.key)[0] == plain and one.key != loser.key
+            one.collection == loser.collection
+            and split_key(one.key)[0] == plain
+            and one.key != loser.key
+            and not stands_for_any(one.key)  # a deletion, of this message as well
             for deed in self._authors.get(winner, [])
             if (one := deed.record) is not None
         )

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from mirror.model.draft import Draft, base_of
-from mirror.model.edit import with_fields
+from mirror.model.edit import tombstone, with_fields
 from mirror.model.keys import filed_key
 from mirror.model.merge import inline_body, merge
 from mirror.model.record import Record, Version, pack_head
 from mirror.model.stamp import make_stamp
-from mirror.model.texts import ANY, own_text
+from mirror.model.texts import ANY, HEAD_KEY, own_text
 from mirror.simulation.ledger import REPAIRED_MS, Deed, Ledger, Said
 from mirror.simulation.schedule import run_seed
 
@@ -127,7 +127,22 @@ def test_the_ledger_looks_for_what_was_written_anew_beside_other_messages_of_its
     ledger.strangers = True
     assert len(list(ledger.problems(final))) == 1
     seen = msgspec.structs.replace(other, stamp=stamp + 1, past=(("a", stamp),))
-    assert list(ledger.problems({("messages/r", "id:of a user"): seen})) == []
+    assert len(list(ledger.problems({("messages/r", "id:of a user"): seen}))) == 1
+    edit = msgspec.structs.replace(seen, head=pack_head({HEAD_KEY: own_text(ahead, inline_body)}))
+    assert list(ledger.problems({("messages/r", "id:of a user"): edit})) == []
+
+
+def test_the_ledger_does_not_take_another_message_of_an_id_for_a_deleted_one_that_is_back() -> None:
+    written = Record("messages/r", "id:of a user", 20, "a", 20, body=b"written")
+    dead = tombstone(written, 30, "b")
+    other = Record("messages/r", "id:of a user", 10, "a", 10, body=b"of a stranger")
+    ledger = Ledger()
+    for deed in (Deed(written), Deed(dead)):
+        ledger.acknowledged("b", 0, deed)
+    beside = msgspec.structs.replace(dead, key=filed_key(dead.key, own_text(written, inline_body)), head=b"")
+    final = {("messages/r", "id:of a user"): other, ("messages/r", beside.key): beside}
+    assert list(ledger.problems(final)) == []
+    assert len(list(ledger.problems({("messages/r", "id:of a user"): written}))) == 1
 
 
 def test_the_ledger_looks_for_a_renewed_stores_versions_by_their_stamps() -> None:
@@ -148,4 +163,16 @@ def test_the_ledger_knows_what_was_held_for_a_while_and_had_seen_a_version() -> 
     final = {("files/r", "k"): Record("files/r", "k", 30, "m", 30, body=b"of a stranger")}
     assert len(list(ledger.problems(final))) == 1
     ledger.met([Record("files/r", "k", 20, "x", 10, dead=True, past=(("a", 10),))])
+    assert list(ledger.problems(final)) == []
+
+
+def test_the_ledger_wants_in_the_log_what_a_deletion_of_any_text_took_along_unseen() -> None:
+    seen, unseen = (Record("messages/r", "id:x", stamp, "a", stamp, body=f"{stamp}".encode()) for stamp in (10, 20))
+    dead = Record("messages/r", filed_key("id:x", ANY), 30, "a", 15, dead=True)
+    ledger = Ledger()
+    for deed in (Deed(seen), Deed(unseen), Deed(dead, {"a": 15})):
+        ledger.acknowledged("a", 0, deed)
+    final = {("messages/r", dead.key): dead}
+    assert [problem.partition(" stamp")[2][:3] for problem in ledger.problems(final)] == [" 20"]
+    ledger.logged("a", unseen, dead.version)
     assert list(ledger.problems(final)) == []
