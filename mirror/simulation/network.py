@@ -91,6 +91,9 @@ class SimulatedRemote:
         network.world.sleep(chance.randint(1, network.slowest_ms))
         if not network.reaches(self._source.name, self._target.name) or chance.random() < network.loss:
             raise Lost("the network lost a connection")
+        self._check_session()
+
+    def _check_session(self) -> None:
         if not self._session.valid() or self._ended():
             raise Lost(f"{self._target.name} is down, or has ended the session")
 
@@ -133,6 +136,7 @@ class SimulatedRemote:
         for _ in range(chance.randint(1, 8)):
             more = True
             while more:
+                self._check_session()  # one that a change of rules ended reads nothing more
                 page, more = self._responder.page(after)
                 try:
                     check_page(page, after, trimmed)
