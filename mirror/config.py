@@ -5,7 +5,6 @@ template says of it.  Reads, checks and changes these files; a wrong value is na
 sockets.
 """
 
-import os
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,12 +17,15 @@ from mirror.addresses import PLACES, ServerPlace, read_address, read_server_plac
 from mirror.addresses import Address as Address
 from mirror.declared import BadSetting, Doc, comment, named, read_table, read_value, write_example, write_table
 from mirror.model.errors import MirrorError
+from mirror.owned import replace_owned
 
 CONFIG_FILE = "mirror.toml"
 SECRETS_FILE = "secrets.toml"
 CERTIFICATE_FILE = "tls.crt"
 PRIVATE_KEY_FILE = "tls.key"
 ADMIN_SOCKET = "admin.socket"
+MAX_SOCKET_PATH = 107
+"""Bytes in the path of a socket, as Linux has it (unix(7))."""
 STATE_FILE = "daemon.json"
 PEER_SECRETS, PLACE_PASSWORDS = "peers", "places"
 """The sections of secrets.toml."""
@@ -293,11 +295,19 @@ def check_trust(trust: str, where: str) -> None:
 def load_config(directory: Path) -> Config:
     """Read a node's configuration.  Raises ConfigError."""
     path = directory / CONFIG_FILE
-    document = _read_toml(path, "run 'ctdlmirror init' first")
+    return _checked(directory, _read_toml(path, "run 'ctdlmirror init' first"), str(path))
+
+
+def parse_config(directory: Path, text: bytes, where: str) -> Config:
+    """Read the configuration of a node from a file's bytes; ``where`` names them in errors.  Raises ConfigError."""
+    return _checked(directory, _parse_toml(text, where), where)
+
+
+def _checked(directory: Path, document: dict[str, Any], where: str) -> Config:
     try:
         return _read_document(directory, document)
     except BadSetting as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _read_document(directory: Path, document: dict[str, Any]) -> Config:
@@ -371,15 +381,21 @@ def template(config: Config) -> str:
 
 def _read_toml(path: Path, advice: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist: {advice}") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    return _parse_toml(text, str(path))
+
+
+def _parse_toml(text: bytes, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{where}: {error}") from None
     except RecursionError:
-        raise ConfigError(f"{path}: it is nested too deeply") from None
+        raise ConfigError(f"{where}: it is nested too deeply") from None
 
 
 def check_private(path: Path) -> None:
@@ -410,15 +426,25 @@ def _load_secrets(directory: Path, section: str) -> dict[str, str]:
         raise ConfigError(f'{path}: [{section}] has one line NAME = "{value}" per {owner}') from None
 
 
+def make_directory(directory: Path) -> None:
+    """Make a node's directory, readable by its owner alone, unless it is there.  Raises ConfigError."""
+    spare = MAX_SOCKET_PATH - len(bytes(directory.absolute() / ADMIN_SOCKET))
+    if spare < 0:
+        raise ConfigError(
+            f"{directory} is {-spare} bytes too long for the admin socket in it; choose another with --dir"
+        )
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"{directory} cannot be made: {error.strerror}; choose another with --dir") from None
+
+
 def write_private(path: Path, text: str) -> None:
-    """Replace a file that only its owner may read, in one step."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Replace a file of a node's directory that only its owner may read, in one step.  Raises ConfigError."""
+    try:
+        replace_owned(path, text)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}; what was there is unchanged") from None
 
 
 def save_secret(directory: Path, peer: str, secret: str | None) -> None:

@@ -83,7 +83,7 @@ def clock_repair(directory: Path, yes: bool, as_json: bool) -> None:
     The store gets a new epoch, so the peers compare all with it.  A peer whose clock was wrong as well needs the same.
     """
     config = load_config(directory)
-    options = Options("ctdlmirror clock repair", max_ahead_ms=config.max_ahead_ms)
+    options = Options("ctdlmirror clock repair", max_ahead_ms=config.max_ahead_ms, create=False)
     store = open_store(directory, config.node, config.store.url, options)
     try:
         done = _repair(store, config, yes, as_json)

@@ -13,8 +13,13 @@ COMMANDS: dict[str, Lazy] = {
             "peer": "Manage the nodes that this one replicates with.",
             "daemon": "Run the node: listen, dial the peers, keep everything equal.  SIGTERM stops it, SIGHUP reloads.",
             "reload": "Have the running daemon take its configuration over again.",
-            "backup": "Write the whole store to FILE, also while the daemon runs; consistent as of one moment.",
-            "restore": "Put the store back from a backup FILE.  It gets a new epoch, so the peers reconcile with it.",
+        },
+    ),
+    **placed(
+        "mirror.cli.backups",
+        {
+            "backup": "Write the node to FILE, also while the daemon runs: store, settings, secrets, certificate.",
+            "restore": "Put a node back from a backup FILE.  It gets a new epoch, so the peers reconcile with it.",
         },
     ),
     **placed(

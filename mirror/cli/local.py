@@ -67,7 +67,9 @@ def _node_of_our_own(directory: Path) -> Iterator[ChannelRemote]:
     from mirror.store.open import Options
 
     config = load_config(directory)
-    store = open_green(directory, config.node, config.store.url, Options(max_ahead_ms=config.max_ahead_ms))
+    store = open_green(
+        directory, config.node, config.store.url, Options(max_ahead_ms=config.max_ahead_ms, create=False)
+    )
     ours, theirs = socket.socketpair()
     node = Node(config, load_secrets(directory), store)
     session = gevent.spawn(Session(node, Channel(theirs, "this command"), TABLE, local=True, party=ADMIN).run)

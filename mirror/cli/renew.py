@@ -38,7 +38,7 @@ def renew(directory: Path, since: datetime | None, as_json: bool) -> None:
         directory,
         config.node,
         config.store.url,
-        Options("ctdlmirror renew", max_ahead_ms=config.max_ahead_ms),
+        Options("ctdlmirror renew", max_ahead_ms=config.max_ahead_ms, create=False),
     )
     after = make_stamp(int(since.replace(tzinfo=UTC).timestamp() * 1000)) if since is not None else 0
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from mirror.cli.app import EXIT_DIFFERENT, cli, set_up_logging
-from mirror.cli.local import daemon_channel, local_node
+from mirror.cli.app import cli, set_up_logging
+from mirror.cli.local import daemon_channel
 from mirror.cli.output import json_option, print_json, print_table
 from mirror.config import (
     CONFIG_FILE,
@@ -31,6 +31,7 @@ from mirror.config import (
     check_trust,
     load_config,
     load_secrets,
+    make_directory,
     parse_address,
     remove_peer,
     save_peer,
@@ -38,9 +39,10 @@ from mirror.config import (
     template,
     write_private,
 )
+from mirror.owned import make_private
 from mirror.peer.tls import make_certificate, own_fingerprint
-from mirror.store.open import open_store
-from mirror.store.restore import restore as restore_store
+from mirror.store.base import StoreExists, StoreMissing
+from mirror.store.open import Options, open_store
 
 
 def _default_node() -> str:
@@ -52,18 +54,19 @@ def _default_node() -> str:
 @click.option(
     "--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="Where peers and clients connect to."
 )
+@click.option("--new-store", is_flag=True, help="Only begin an empty store, for a node that has lost its own.")
 @json_option
 @click.pass_obj
-def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
+def init(directory: Path, node: str, listen: str, new_store: bool, as_json: bool) -> None:
     """Set up a node: its directory, store, certificate and commented configuration."""
+    if new_store:
+        _begin_store(directory)
+        return
     check_node_name(node)
     address = parse_address(listen, "--listen")
     if (directory / CONFIG_FILE).exists():
         raise ConfigError(f"{directory / CONFIG_FILE} exists: this node is set up already")
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(f"{directory} cannot be made: {error.strerror}; choose another with --dir") from None
+    make_directory(directory)
     config = Config(directory, node, ListenSettings([address]))
     open_store(directory, node, config.store.url).close()
     fingerprint = make_certificate(directory, node, [address.host])
@@ -78,6 +81,17 @@ def init(directory: Path, node: str, listen: str, as_json: bool) -> None:
         "Next: 'ctdlmirror attach citadel:///run/citadel' to follow a server, or 'ctdlmirror import FILE' or "
         "'ctdlmirror bootstrap URL' to copy one; then 'ctdlmirror daemon'."
     )
+
+
+def _begin_store(directory: Path) -> None:
+    config = load_config(directory)
+    try:
+        open_store(directory, config.node, config.store.url, Options("ctdlmirror init", create=False)).close()
+    except StoreMissing:
+        open_store(directory, config.node, config.store.url, Options("ctdlmirror init")).close()
+        click.echo(f"The store of {config.node} is empty now; peers fill it once 'ctdlmirror daemon' runs.")
+    else:
+        raise StoreExists(f"the store in {directory} is there: move it away first, a new one never replaces a store")
 
 
 @cli.group()
@@ -142,7 +156,7 @@ def peer_add(
 def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: str | None) -> str:
     if new_secret is not None:
         secret = random_secrets.token_urlsafe(32)
-        write_private(new_secret, secret + "\n")
+        _keep_secret(new_secret, secret)
         return secret
     if secret_file is not None:
         secret = sys.stdin.readline().strip() if str(secret_file) == "-" else read_secret_file(secret_file)
@@ -155,6 +169,15 @@ def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: 
     if len(secret) < MIN_SECRET:
         raise ConfigError(f"the secret has fewer than {MIN_SECRET} characters; --new-secret FILE makes a good one")
     return str(secret)
+
+
+def _keep_secret(path: Path, secret: str) -> None:
+    try:
+        make_private(path, secret + "\n")
+    except FileExistsError:
+        raise ConfigError(f"{path} exists already; a new secret replaces no file: name another one") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be made: {error.strerror}") from None
 
 
 def read_secret_file(path: Path) -> str:
@@ -220,29 +243,3 @@ def reload(directory: Path) -> None:
     except (OSError, ValueError, KeyError):
         raise ConfigError(f"no daemon runs in {directory}; it reads its configuration when it starts") from None
     click.echo(f"The daemon (process {state['pid']}) reloads; what it says of it is in its log.")
-
-
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.pass_obj
-def backup(directory: Path, file: Path) -> None:
-    """Write the whole store to FILE, also while the daemon runs; consistent as of one moment."""
-    if file.exists():
-        raise ConfigError(f"{file} exists already; a backup never replaces a file")
-    with local_node(directory) as remote:
-        remote.channel.ask(f"SYNC all|backup|{file.resolve()}")
-    click.echo(f"{file}: {file.stat().st_size:,} bytes.  Keep mirror.toml, secrets.toml, tls.crt and tls.key with it.")
-
-
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.pass_obj
-def restore(directory: Path, file: Path) -> None:
-    """Put the store back from a backup FILE.  It gets a new epoch, so the peers reconcile with it."""
-    config = load_config(directory)
-    restored = restore_store(directory, config.node, file, config.store.url)
-    report = restored.report
-    for problem in report.problems:
-        click.echo(problem)
-    click.echo(f"{report.records} records are back, {len(report.problems) or 'no'} problems; epoch {restored.epoch}.")
-    sys.exit(EXIT_DIFFERENT if report.problems else 0)

@@ -80,7 +80,7 @@ def import_command(
     there since, and deletes what the server has no more; what was changed here stands.
     """
     config = load_config(directory)
-    store = open_store(directory, config.node, config.store.url, Options("ctdlmirror import"))
+    store = open_store(directory, config.node, config.store.url, Options("ctdlmirror import", create=False))
     try:
         guard_clock(store, config)
         accepted = Accepted(accept_older, accept_deletions, accept_incomplete)
@@ -264,7 +264,7 @@ def _door(config: Config, place: ServerPlace, password_file: Path | None, server
 
 def _from_citadel(config: Config, door: Door, merge: bool, accepted: Accepted, dry_run: bool, as_json: bool) -> Taken:
     titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
-    store = open_store(config.directory, config.node, config.store.url, Options("ctdlmirror bootstrap"))
+    store = open_store(config.directory, config.node, config.store.url, Options("ctdlmirror bootstrap", create=False))
     try:
         guard_clock(store, config)
         with Meters(as_json) as meters:
@@ -303,7 +303,7 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
         config.directory,
         config.node,
         config.store.url,
-        Options("ctdlmirror bootstrap", max_ahead_ms=config.max_ahead_ms),
+        Options("ctdlmirror bootstrap", max_ahead_ms=config.max_ahead_ms, create=False),
     )
     instance = token_hex(8)  # no daemon runs beside this, whose it could be
 

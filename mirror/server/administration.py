@@ -1,10 +1,9 @@
-"""What is for the administrator: how the node is, conflicts, backup and check."""
+"""What is for the administrator: how the node is, conflicts and check."""
 
 import base64
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from mirror.server.conflicts import describe_conflict
 from mirror.server.session import Session
@@ -17,7 +16,7 @@ from mirror.sync.copying import unfinished
 from mirror.sync.twins import written_elsewhere
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
-from mirror.wire.lines import Code, clean
+from mirror.wire.lines import Code
 from mirror.wire.status import AsideStatus, ClockStatus, ConflictStatus, NodeStatus, PeerClock, SessionStatus
 from mirror.wire.values import CheckResult
 
@@ -171,12 +170,6 @@ def check(session: Session, _asked: Asked, mend: str | None) -> None:
     report = session.node.store.run(check_store)
     found = CheckResult(report.records, report.contents, tuple(report.problems), tuple(mended))
     session.send_listing(*format_check(found))
-
-
-def back_up(session: Session, _asked: Asked, destination: Path) -> None:
-    """backup: write the whole store to a new file."""
-    session.node.store.run(lambda store: store.backup(destination))
-    session.reply(Code.OK, clean(str(destination)))
 
 
 def tell_clock(session: Session, _asked: Asked) -> None:

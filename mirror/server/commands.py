@@ -8,7 +8,6 @@ from mirror.server.administration import (
     ALL,
     MEND,
     accept_clock,
-    back_up,
     check,
     dismiss,
     forget_aside,
@@ -71,7 +70,6 @@ from mirror.server.sync import ATTACHMENTS, SHARES, TYPES, run_sync
 from mirror.server.table import Handler, Permission, Table
 from mirror.server.tail import send_tail
 from mirror.wire.arguments import (
-    absolute_path,
     cursor,
     hexadecimal,
     number,
@@ -195,9 +193,6 @@ ACTIONS = {
         preview,
         "of netconf/ROOM: send lines, read how many records they send or stop (administrators)",
         permission=ADMIN,
-    ),
-    "backup": Handler(
-        back_up, "writes the whole store to a new file (administrators)", (absolute_path("file"),), ADMIN
     ),
     "check": Handler(
         check,

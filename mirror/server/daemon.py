@@ -55,7 +55,7 @@ class Daemon:
             directory,
             config.node,
             config.store.url,
-            Options("ctdlmirror daemon", clocks.now_ms, max_ahead_ms=config.max_ahead_ms),
+            Options("ctdlmirror daemon", clocks.now_ms, max_ahead_ms=config.max_ahead_ms, create=False),
         )
         self.node = Node(config, secrets, store, clocks.elapsed_ms)
         self._listener = Listener(self.node)

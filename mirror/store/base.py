@@ -69,6 +69,10 @@ class StoreExists(StoreError):
     exit_code = 3
 
 
+class StoreMissing(StoreError):
+    """There is no store where one was: its disk may not be mounted."""
+
+
 class StoreDamaged(StoreError):
     """What is stored contradicts itself; ``ctdlmirror check`` tells more."""
 

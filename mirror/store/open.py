@@ -5,14 +5,15 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS
 from mirror.store.base import Backend, StoreError
+from mirror.store.sqlite.copies import back_up_file, files_in, put_back_file
 from mirror.store.sqlite.memory import FULL, IO_ERROR, DiskFault, Memory, MemoryStore
-from mirror.store.sqlite.store import SqliteStore, put_back_file
+from mirror.store.sqlite.store import SqliteStore
 
 __all__ = [
     "DEFAULTS",
@@ -22,6 +23,8 @@ __all__ = [
     "DiskFault",
     "Memory",
     "Options",
+    "back_up",
+    "files_in",
     "open_in_memory",
     "open_store",
     "put_back",
@@ -41,7 +44,8 @@ class Options(NamedTuple):
     """How a store is opened, whatever keeps it.
 
     ``purpose`` is told to whoever finds the store in use.  ``durable=False`` leaves the disk to the system: for
-    simulations that throw the store away.
+    simulations that throw the store away.  ``create=False`` makes no store where there is none, for its disk may not be
+    mounted.
     """
 
     purpose: str = "ctdlmirror"
@@ -49,6 +53,7 @@ class Options(NamedTuple):
     max_ahead_ms: int = DEFAULT_MAX_AHEAD_MS
     durable: bool = True
     new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
+    create: bool = True
 
 
 DEFAULTS = Options()
@@ -70,6 +75,15 @@ def open_in_memory(memory: Memory, node: str, options: Options) -> Backend:
     return MemoryStore(
         memory, node, now_ms=options.now_ms, max_ahead_ms=options.max_ahead_ms, new_epoch=options.new_epoch
     )
+
+
+def back_up(directory: Path, destination: Path, files: Mapping[str, bytes], url: str = DEFAULT_URL) -> None:
+    """Copy the store of the node in ``directory``, and files by name, to one new file; consistent while others write.
+
+    The store is only read, and a daemon may have it open.  Raises StoreExists, StoreError.
+    """
+    _check_url(url)
+    back_up_file(directory, destination, files)
 
 
 def put_back(directory: Path, backup: Path, prove: Callable[[Path], T], url: str = DEFAULT_URL) -> T:

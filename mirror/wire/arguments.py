@@ -4,7 +4,6 @@ The same specification says what HELP and the listings of SYNC show, and what an
 """
 
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mirror.wire.codec import Cursor, parse_cursor
@@ -108,18 +107,6 @@ def one_of(name: str, choices: Collection[str], default: Any = REQUIRED) -> Argu
         return given
 
     return Argument(name, parse, " or ".join(choices), default)
-
-
-def absolute_path(name: str) -> Argument:
-    """The path of a file on the node's machine."""
-
-    def parse(given: str) -> Path:
-        path = Path(given)
-        if not path.is_absolute() or "\0" in given:
-            raise ValueError
-        return path
-
-    return Argument(name, parse, "an absolute path", rest=True)
 
 
 def _some_text(given: str) -> str:

@@ -16,7 +16,9 @@ from mirror.store.open import open_store
 def directory(tmp_path: Path) -> Path:
     """A node whose store is kept by something that there is not."""
     config = Config(tmp_path, "m", ListenSettings())
-    open_store(tmp_path, "m").close()
+    store = open_store(tmp_path, "m")
+    store.backup(tmp_path / "backup")
+    store.close()
     (tmp_path / CONFIG_FILE).write_text(template(config).replace('url = "sqlite:"', 'url = "nosuch:there"'))
     return tmp_path
 
@@ -27,13 +29,14 @@ def directory(tmp_path: Path) -> Path:
         ("status",),
         ("import", "export.xml"),
         ("bootstrap", "citadel://admin@127.0.0.1:1"),
-        ("restore", __file__),
+        ("restore", "backup"),
     ],
 )
 def test_a_store_that_is_none_is_refused(
     directory: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CITADEL_PASSWORD", "x")
+    monkeypatch.chdir(directory)
     result = CliRunner().invoke(cli, ["--dir", str(directory), *arguments])
     assert (result.exit_code, result.stderr) == (
         5,

@@ -13,6 +13,7 @@ from recorded_server import Recording, accept_one
 
 from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.config import CONFIG_FILE, Config, template
+from mirror.store.open import open_store
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def empty(tmp_path: Path) -> LocalNode:
     directory = tmp_path / "empty"
     directory.mkdir()
     (directory / CONFIG_FILE).write_text(template(Config(directory, "alpha")))
+    open_store(directory, "alpha").close()
     return LocalNode(directory)
 
 

@@ -171,7 +171,7 @@ def test_what_can_be_written(direction: str, what: str, world: World, connect: C
 @pytest.mark.parametrize(
     "line",
     ["SNGL 1|1", "SYNC all|pin", "SYNC all|status", "SYNC all|conflicts", "SYNC all|restore|1", "SYNC all|check",
-     "SYNC all|backup|/x", "SYNC shares|status", "SYNC netconf/alpha:32|preview", "SYNC nodes|heard", "GNET", "SNET",
+     "SYNC shares|status", "SYNC netconf/alpha:32|preview", "SYNC nodes|heard", "GNET", "SNET",
      "GOTO Support", "SYNC mailboxes|info"],
 )  # fmt: skip
 def test_administration_is_not_for_them(line: str, world: World, connect: Callable[[], ChannelRemote]) -> None:

@@ -127,7 +127,6 @@ def test_nothing_of_the_administrators_is_open_to_others() -> None:
         "retry-aside",
         "forget-aside",
         "preview",
-        "backup",
         "check",
         "clock",
         "accept-clock",

@@ -1,12 +1,9 @@
 """Arguments: what they are read as, and what is said of a wrong one."""
 
-from pathlib import Path
-
 import pytest
 
 from mirror.wire.arguments import (
     Argument,
-    absolute_path,
     cursor,
     hexadecimal,
     number,
@@ -47,7 +44,6 @@ HASH = "ab" * 32
         (cursor("epoch:sequence", Cursor("", 0)), ["e:5"], Cursor("e", 5)),
         (cursor("epoch:sequence", Cursor("", 0)), [], Cursor("", 0)),
         (one_of("encoding", ("json", "msgpack")), ["json"], "json"),
-        (absolute_path("file"), ["/a|b", "c"], Path("/a|b|c")),
     ],
 )
 def test_what_arguments_are_read_as(argument: Argument, given: list[str], value: object) -> None:
@@ -72,9 +68,6 @@ def test_what_arguments_are_read_as(argument: Argument, given: list[str], value:
         (sha_256("sha-256"), ["z" * 64], f"sha-256 is 64 hexadecimal digits, not '{'z' * 40}'"),
         (cursor("from", Cursor("", 0)), ["x"], "from is epoch:sequence, not 'x'"),
         (one_of("encoding", ("json", "msgpack")), ["morse"], "encoding is json or msgpack, not 'morse'"),
-        (absolute_path("file"), ["a"], "file is an absolute path, not 'a'"),
-        (absolute_path("file"), [], "file is an absolute path, not ''"),
-        (absolute_path("file"), ["/a\0b"], "file is an absolute path, not '/a\\x00b'"),
         (one_of("mend", ("mend",), default=None), ["x"], "mend is mend, not 'x'"),
     ],
 )

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from mirror.owned import open_owned
 from mirror.store.base import StoreError, StoreInUse
 
 
@@ -14,7 +15,7 @@ class StoreLock:
     def __init__(self, path: Path, purpose: str) -> None:
         """Raises StoreInUse, naming the process that has it."""
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = open_owned(path, os.O_RDWR)
         except OSError as error:
             raise StoreError(f"{path} cannot be opened for writing: {error.strerror}") from error
         try:

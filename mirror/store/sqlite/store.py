@@ -6,9 +6,7 @@ same jobs in threads and groups what is written at the same time into one commit
 
 import os
 import secrets
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,8 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
-from mirror.store.base import Reader, StoreError, StoreExists, Writer
+from mirror.owned import open_owned
+from mirror.store.base import Reader, StoreError, StoreMissing, Writer
 from mirror.store.ledger import KEYS_MOVED
+from mirror.store.sqlite.copies import FILE as FILE
+from mirror.store.sqlite.copies import LOCK_FILE, copy_to
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.store.sqlite.schema import migrate
@@ -25,10 +26,6 @@ from mirror.store.sqlite.tables import SqliteWriter
 
 T = TypeVar("T")
 
-FILE = "store.sqlite"
-LOCK_FILE = "lock"
-BESIDE = "restoring-"
-"""How a directory begins in which a backup is proved before it is put back."""
 PAGE_BYTES = 16 * 1024
 """Bytes in a page of a new store: a record and its body fit on one, so bodies are rarely spread over more."""
 CHECKPOINT_BYTES = 16 * 1024 * 1024
@@ -63,6 +60,8 @@ def _connect(path: Path, durable: bool) -> sqlite3.Connection:
 class SqliteStore:
     """An open store.  Thread-safe: writes are serialised, reads run beside them."""
 
+    _create = True
+
     def __init__(
         self,
         directory: Path,
@@ -73,8 +72,9 @@ class SqliteStore:
         max_ahead_ms: int = DEFAULT_MAX_AHEAD_MS,
         durable: bool = True,
         new_epoch: Callable[[], str] = lambda: secrets.token_hex(8),
+        create: bool = True,
     ) -> None:
-        """Open the store in ``directory``; with a ``node`` name a new one is created if there is none.
+        """Open the store in ``directory``; with a ``node`` name and ``create`` a new one is made if there is none.
 
         ``durable=False`` leaves the disk to the system: for simulations that throw the store away.
 
@@ -83,8 +83,12 @@ class SqliteStore:
         self._path = directory / FILE
         self._durable = durable
         self._new_epoch = new_epoch
-        if node is None and not self._path.exists():
-            raise StoreError(f"there is no store in {directory}: run 'ctdlmirror init' first")
+        self._create = create and node is not None
+        if not self._create and not self._path.exists():
+            raise StoreMissing(
+                f"there is no store in {directory}: is its disk mounted?  'ctdlmirror restore' puts a backup back, "
+                "'ctdlmirror init --new-store' begins an empty one"
+            )
         self._lock_file = StoreLock(directory / LOCK_FILE, purpose)
         try:
             self._open(node, now_ms, max_ahead_ms)
@@ -96,8 +100,8 @@ class SqliteStore:
             raise
 
     def _open(self, node: str | None, now_ms: Callable[[], int], max_ahead_ms: int) -> None:
+        os.close(open_owned(self._path, os.O_RDWR))  # SQLite would make it as the umask says
         connection = _connect(self._path, self._durable)
-        os.chmod(self._path, 0o600)
         self._begin(connection, node, now_ms, max_ahead_ms)
 
     def _begin(
@@ -108,8 +112,8 @@ class SqliteStore:
         migrate(connection)
         known = SqliteReader(connection, node or "", "")
         if not known.meta_text("epoch"):
-            if node is None:
-                raise StoreError(f"the store {self._path} is empty and no node name was given")
+            if node is None or not self._create:
+                raise StoreError(f"{self._path} holds no store")
             self._initialise(node)
         self.node = known.meta_text("node")
         self.epoch = known.meta_text("epoch")
@@ -274,14 +278,11 @@ class SqliteStore:
     # -- the whole file ---------------------------------------------------------------------------
 
     def backup(self, destination: Path) -> None:
-        """Copy the store to one file, consistent while others write.  Raises StoreError."""
+        """Copy the store to one new file, consistent while others write.  Raises StoreExists, StoreError."""
         reader = self._new_reader()
         try:
             reader.connection.execute("PRAGMA query_only=OFF")  # VACUUM INTO counts as writing
-            reader.connection.execute("VACUUM INTO ?", (str(destination),))
-            os.chmod(destination, 0o600)
-        except sqlite3.Error as error:
-            raise StoreError(f"the backup {destination} cannot be written: {error}") from error
+            copy_to(reader.connection, destination, {})
         finally:
             self._close_reader(reader)
 
@@ -337,26 +338,3 @@ class PinnedReading:
 
     def close(self) -> None:
         self._close(self._reader)
-
-
-def put_back_file(directory: Path, backup: Path, prove: Callable[[Path], T]) -> T:
-    """Make a copy of a backup the store in a directory, once ``prove`` has seen it in a directory of its own beside it.
-
-    Returns what that returns.  Raises StoreInUse, StoreExists, StoreError when it cannot be copied, or what ``prove``
-    raises; then nothing was changed.
-    """
-    with StoreLock(directory / LOCK_FILE, "ctdlmirror restore"):
-        if (directory / FILE).exists():
-            raise StoreExists(f"{directory / FILE} exists: move it away first, a restore never replaces a store")
-        for left in directory.glob(f"{BESIDE}*"):  # of one that was killed
-            shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(prefix=BESIDE, dir=directory) as beside:
-            copy = Path(beside) / FILE
-            try:
-                shutil.copyfile(backup, copy)
-                os.chmod(copy, 0o600)
-            except OSError as error:
-                raise StoreError(f"{backup} cannot be put back: {error.strerror}") from error
-            proved = prove(Path(beside))
-            os.replace(copy, directory / FILE)
-            return proved

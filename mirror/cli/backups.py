@@ -1,0 +1,102 @@
+"""Backups of a node as one file, and putting one back: the store, the configuration, the secrets and the certificate.
+
+All is done by the command itself, so FILE is where whoever types it sees it, whatever the daemon may see.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from mirror.cli.app import EXIT_DIFFERENT, cli
+from mirror.cli.output import json_option, print_json
+from mirror.config import (
+    CERTIFICATE_FILE,
+    CONFIG_FILE,
+    PRIVATE_KEY_FILE,
+    SECRETS_FILE,
+    Config,
+    ConfigError,
+    load_config,
+    make_directory,
+    parse_config,
+    write_private,
+)
+from mirror.store.open import back_up, files_in
+from mirror.store.restore import restore as restore_store
+
+KEPT = (CONFIG_FILE, SECRETS_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE)
+"""The files of a node beside its store."""
+CERTIFICATE = {CERTIFICATE_FILE, PRIVATE_KEY_FILE}
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@click.pass_obj
+def backup(directory: Path, file: Path, as_json: bool) -> None:
+    """Write the node to FILE, also while the daemon runs: store, settings, secrets, certificate.
+
+    FILE holds passwords, and only you can read it.  It is an SQLite database; 'sqlite3 FILE -A -t' lists what is in it
+    beside the store.
+    """
+    config = load_config(directory)
+    try:
+        files = {name: config.path(name).read_bytes() for name in KEPT if config.path(name).exists()}
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be read: {error.strerror}") from None
+    back_up(directory, file, files, config.store.url)
+    size = file.stat().st_size
+    if as_json:
+        print_json({"file": str(file.absolute()), "bytes": size, "files": sorted(files)})
+    else:
+        click.echo(f"{file}: {size:,} bytes: the store, {', '.join(files)}.")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@json_option
+@click.pass_obj
+def restore(directory: Path, file: Path, as_json: bool) -> None:
+    """Put a node back from a backup FILE.  It gets a new epoch, so the peers reconcile with it.
+
+    Of mirror.toml, secrets.toml and the certificate what is there stays; what is missing comes from the backup.
+    """
+    files = files_in(file)
+    config = _config(directory, file, files)
+    missing = _missing(directory, files)
+    make_directory(directory)
+
+    def put_files_back() -> None:
+        for name in missing:
+            write_private(directory / name, files[name].decode())
+
+    restored = restore_store(directory, config.node, file, config.store.url, put_files_back)
+    report = restored.report
+    if as_json:
+        print_json({
+            "records": report.records, "problems": report.problems, "epoch": restored.epoch, "files": missing,
+        })  # fmt: skip
+    else:
+        for problem in report.problems:
+            click.echo(problem)
+        if missing:
+            click.echo(f"Put back: {', '.join(missing)}.")
+        problems = len(report.problems) or "no"
+        click.echo(f"{report.records} records are back, {problems} problems; epoch {restored.epoch}.")
+    sys.exit(EXIT_DIFFERENT if report.problems else 0)
+
+
+def _config(directory: Path, file: Path, files: dict[str, bytes]) -> Config:
+    """Return the node's configuration, from the backup if none is there.  Raises ConfigError."""
+    if os.path.lexists(directory / CONFIG_FILE) or CONFIG_FILE not in files:
+        return load_config(directory)
+    return parse_config(directory, files[CONFIG_FILE], f"{file}: {CONFIG_FILE}")
+
+
+def _missing(directory: Path, files: dict[str, bytes]) -> list[str]:
+    """Return which files come from the backup; a key and its certificate only together."""
+    missing = [name for name in KEPT if name in files and not os.path.lexists(directory / name)]
+    whole = set(missing) >= CERTIFICATE
+    return [name for name in missing if whole or name not in CERTIFICATE]
