@@ -33,6 +33,7 @@ COMMANDS: dict[str, Lazy] = {
             "bootstrap": "Make the first copy: from a live server (citadel://ADMIN@HOST:504) or a node (mirror://HOST:PORT).",
         },
     ),
+    **placed("mirror.cli.export", {"export": "Write what is here into files that other programs read."}),
     **placed("mirror.cli.attach", {"attach": "Follow a Citadel server, so that what happens there is here at once."}),
     **placed(
         "mirror.cli.inspect",

@@ -1,7 +1,7 @@
 """Reading a ``MIGR export``: a stream of bytes becomes its top-level elements, one at a time.
 
-The export's text never contains a bare ``<``, so an element ends at its own end tag and can be cut out
-and parsed alone.  That keeps memory flat, gives every element a line number, and confines damage: a broken
+The export's text never contains a bare ``<`` but in comments, so an element ends at its own end tag and can
+be cut out and parsed alone.  That keeps memory flat, gives every element a line number, and confines damage: a broken
 element is reported and the next one is read.  Format: recording 08-migr-export of version 980.
 """
 
@@ -13,6 +13,24 @@ from xml.etree import ElementTree
 from mirror.formats.numbers import MAX_DIGITS
 
 ELEMENTS = ("version", "progress", "config", "user", "room", "room_messages", "floor", "visit", "message")
+FIELDS: dict[str, tuple[str, ...]] = {
+    "user": (
+        "u_version", "u_uid", "u_password", "u_flags", "u_axlevel", "u_usernum", "u_lastcall", "u_USuserpurge",
+        "u_fullname", "u_msgnum_bio", "u_msgnum_pic", "u_emailaddrs", "u_msgnum_inboxrules", "u_lastproc_inboxrules",
+    ),
+    "room": (
+        "QRname", "QRpasswd", "QRroomaide", "QRhighest", "QRgen", "QRflags", "QRdirname", "QRfloor", "QRmtime",
+        "QRexpire_mode", "QRexpire_value", "QRnumber", "QRorder", "QRflags2", "QRdefaultview",
+        "msgnum_info", "msgnum_pic",
+    ),
+    "room_messages": ("FRname", "FRmsglist"),
+    "floor": ("f_num", "f_flags", "f_name", "f_ref_count", "f_ep_expire_mode", "f_ep_expire_value"),
+    "visit": ("v_roomnum", "v_roomgen", "v_usernum", "v_seen", "v_answered", "v_flags", "v_view"),
+    "message": (
+        "msg_msgnum", "msg_meta_refcount", "msg_meta_rfc822_length", "msg_meta_content_type", "msg_text",
+    ),
+}  # fmt: skip
+"""By element, the fields that version 980 writes, in its order."""
 ROOT = b"citadel_migrate_data"
 MAX_ELEMENT = 512 * 1024 * 1024
 """Bytes of one element (a message in base64) at most."""
@@ -25,7 +43,7 @@ _NOT_PLAIN = bytes([*b"&", *(code for code in range(0x20) if code not in b"\t\n\
 _NONCHARACTERS = re.compile("[\ufffe\uffff]")
 _FIELD = re.compile("<([A-Za-z_][A-Za-z0-9_]*)>([^<]*)</")
 _BARE_AMPERSAND = re.compile("&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);)")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Element(NamedTuple):
@@ -214,7 +232,7 @@ def _mend(fragment: bytes) -> tuple[str, str]:
         text, notice = fragment.decode("utf-8"), ""
     except UnicodeDecodeError:
         text, notice = fragment.decode("latin-1"), "bytes that are not UTF-8 were read as Latin-1"
-    text, count = _NOT_XML.subn("\ufffd", text)
+    text, count = NOT_XML.subn("\ufffd", text)
     if count:
         notice = f"{notice}{'; ' if notice else ''}{count} control characters were replaced"
     text, count = _BARE_AMPERSAND.subn("&amp;", text)

@@ -4,6 +4,7 @@
 """
 
 from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
@@ -12,6 +13,10 @@ from mirror.formats.numbers import parse_number
 HIGHEST = (1 << 63) - 1
 CUT_BYTES = 4095
 """Bytes of a set that a server keeps: of one that is as long the last number may be cut in two."""
+
+
+_ROOM_FOR_FRONT = 42
+"""Bytes kept for the range of the lowest numbers: two of the longest, a colon and a comma."""
 
 
 class SequenceSet:
@@ -31,6 +36,14 @@ class SequenceSet:
         at = bisect_right(self._lower, number) - 1
         return at >= 0 and number <= self._upper[at]
 
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of the set, from the least on; no two have a number in common."""
+        after = -1
+        for lower, upper in zip(self._lower, self._upper, strict=True):
+            if upper > after:
+                yield max(lower, after + 1), upper
+                after = upper
+
     @property
     def highest(self) -> int:
         """The greatest number of the set, 0 where it is empty."""
@@ -38,6 +51,29 @@ class SequenceSet:
 
     def __bool__(self) -> bool:
         return any(upper > 0 for upper in self._upper)
+
+
+def set_of(marked: Collection[int], listed: Iterable[int], limit: int = CUT_BYTES) -> str:
+    """Return a set that has just those of a room's messages which are marked, in fewer bytes than ``limit``.
+
+    What lies between messages counts for nothing, so a range reaches over it.  Of a set that is too long the ranges of
+    the lowest numbers become one, as the server itself cuts it: what lies between them is marked as well.
+    """
+    runs: list[tuple[int, int]] = []
+    going_on = False
+    for number in listed:
+        if number in marked and going_on:
+            runs[-1] = (runs[-1][0], number)
+        elif number in marked:
+            runs.append((number, number))
+        going_on = number in marked
+    texts = [str(first) if first == last else f"{first}:{last}" for first, last in runs]
+    size, kept = 0, len(texts)
+    while kept and size + len(texts[kept - 1]) + 1 < limit - _ROOM_FOR_FRONT:
+        kept -= 1
+        size += len(texts[kept]) + 1
+    front = [f"{runs[0][0]}:{runs[kept - 1][1]}"] if kept else []
+    return ",".join([*front, *texts[kept:]])
 
 
 class Readable(NamedTuple):

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS
-from mirror.store.base import Backend, StoreError
+from mirror.store.base import Backend, Pinned, StoreError
 from mirror.store.sqlite.copies import back_up_file, files_in, put_back_file
 from mirror.store.sqlite.memory import FULL, IO_ERROR, DiskFault, Memory, MemoryStore
-from mirror.store.sqlite.store import SqliteStore
+from mirror.store.sqlite.store import SqliteStore, pin_file
 
 __all__ = [
     "DEFAULTS",
@@ -27,6 +27,7 @@ __all__ = [
     "files_in",
     "open_in_memory",
     "open_store",
+    "pin_store",
     "put_back",
     "system_now_ms",
 ]
@@ -68,6 +69,15 @@ def open_store(
     """
     _check_url(url)
     return SqliteStore(directory, node, **options._asdict())
+
+
+def pin_store(directory: Path, url: str = DEFAULT_URL) -> Pinned:
+    """Pin the present state of the store of the node in ``directory``; it is only read, and a daemon may have it open.
+
+    Raises StoreError where there is none, where it cannot be read, or the URL names no store.
+    """
+    _check_url(url)
+    return pin_file(directory)
 
 
 def open_in_memory(memory: Memory, node: str, options: Options) -> Backend:

@@ -36,14 +36,19 @@ def back_up_file(directory: Path, destination: Path, files: Mapping[str, bytes])
 
     The store is only read, and may be another process'.  Raises StoreExists, StoreError.
     """
+    with closing(open_to_read(directory)) as connection:
+        copy_to(connection, destination, files)
+
+
+def open_to_read(directory: Path) -> sqlite3.Connection:
+    """Open the store in a directory, which may be another process', to read it.  Raises StoreMissing, StoreError."""
     if not (directory / FILE).exists():
         raise StoreMissing(f"there is no store in {directory}: is its disk mounted?")
     try:
-        connection = sqlite3.connect(f"file:{quote(str(directory / FILE))}?mode=ro", uri=True, isolation_level=None)
+        url = f"file:{quote(str(directory / FILE))}?mode=ro"
+        return sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StoreError(f"the store {directory / FILE} cannot be read: {error}") from error
-    with closing(connection):
-        copy_to(connection, destination, files)
 
 
 def copy_to(connection: sqlite3.Connection, destination: Path, files: Mapping[str, bytes]) -> None:

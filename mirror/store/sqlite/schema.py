@@ -148,6 +148,16 @@ MIGRATIONS = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSI
 """Entry n brings a store from version n to n + 1; entries are never changed, only added."""
 
 
+def check_current(connection: sqlite3.Connection) -> None:
+    """Raise StoreError unless a store's schema is the one that this program writes."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != len(MIGRATIONS):
+        raise StoreError(
+            f"the store has schema version {version}, this ctdlmirror knows {len(MIGRATIONS)}: 'ctdlmirror status' of "
+            "this version, without a daemon of another one, brings an older store up to date"
+        )
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a store's schema up to date.  Raises StoreError when it is newer than this program."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -18,10 +18,10 @@ from mirror.owned import open_owned
 from mirror.store.base import Reader, StoreError, StoreMissing, Writer
 from mirror.store.ledger import KEYS_MOVED
 from mirror.store.sqlite.copies import FILE as FILE
-from mirror.store.sqlite.copies import LOCK_FILE, copy_to
+from mirror.store.sqlite.copies import LOCK_FILE, copy_to, open_to_read
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
-from mirror.store.sqlite.schema import migrate
+from mirror.store.sqlite.schema import check_current, migrate
 from mirror.store.sqlite.tables import SqliteWriter
 
 T = TypeVar("T")
@@ -338,3 +338,24 @@ class PinnedReading:
 
     def close(self) -> None:
         self._close(self._reader)
+
+
+def pin_file(directory: Path) -> PinnedReading:
+    """Pin the present state of the store in a directory, which another process may have open and go on writing.
+
+    Raises StoreMissing, StoreError where an older version wrote it and its daemon has yet to bring it up to date.
+    """
+    connection = open_to_read(directory)
+    try:
+        check_current(connection)
+        known = SqliteReader(connection, "", "")
+        reader = SqliteReader(connection, known.meta_text("node"), known.meta_text("epoch"))
+        connection.execute("BEGIN")
+        reader.last_sequence()  # the state is chosen by the first read, not by BEGIN
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(f"the store {directory / FILE} cannot be read: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return PinnedReading(reader, lambda held: held.connection.close())

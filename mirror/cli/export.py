@@ -1,0 +1,123 @@
+"""What is here in files that other programs read: a whole export for a Citadel server."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from mirror.citadel.exporter import Exported, Exporter, Part, Step
+from mirror.cli.app import cli
+from mirror.cli.new_file import require_new, write_new
+from mirror.cli.output import json_option, print_json
+from mirror.cli.progress import Meters
+from mirror.config import Config, load_config
+from mirror.store.base import Pinned
+from mirror.store.open import pin_store
+
+STANDARD_OUTPUT = "-"
+
+
+@cli.command()
+@click.option(
+    "--migr",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="All of it as a MIGR export, which an empty Citadel server imports (- for standard output).",
+)
+@click.option("--rooms", multiple=True, metavar="PATTERN", help="--migr: only rooms with such names; may be repeated.")
+@click.option(
+    "--users",
+    multiple=True,
+    metavar="PATTERN",
+    help="--migr: only users with such names, with their mailboxes; may be repeated.",
+)
+@json_option
+@click.pass_obj
+def export(directory: Path, migr: Path | None, rooms: tuple[str, ...], users: tuple[str, ...], as_json: bool) -> None:
+    """Write what is here into files that other programs read.
+
+    The daemon may run meanwhile: what is written is the state of one moment.  No file is ever overwritten.  A MIGR
+    export holds all passwords, so only you may read it; FILE.map says what has another number or name in it than it had
+    at its server, if anything has.
+    """
+    config = load_config(directory)
+    if migr is None:
+        raise click.UsageError("say what to write: --migr FILE")
+    with pinned(config) as reading:
+        exporter = Exporter(reading, config.node, Part(rooms, users))
+        try:
+            report = _write_migr(exporter, migr, as_json)
+        finally:
+            exporter.close()
+    _show_exported(report, migr, as_json)
+
+
+@contextmanager
+def pinned(config: Config) -> Iterator[Pinned]:
+    """Give one state of the node's store, whether or not its daemon runs."""
+    reading = pin_store(config.directory, config.store.url)
+    try:
+        yield reading
+    finally:
+        reading.close()
+
+
+def _write_migr(exporter: Exporter, file: Path, quiet: bool) -> Exported:
+    piped = str(file) == STANDARD_OUTPUT
+    with Meters(quiet) as meters:
+        exporter.tell(lambda step: meters.show(_title(step), step.done, step.total, "messages"))
+        if piped:
+            for block in exporter.blocks():
+                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+        else:
+            beside = _map_of(file)
+            require_new(beside)
+            write_new(file, exporter.blocks())
+            exporter.report.renumbered = _write_map(exporter, beside)
+    return exporter.report
+
+
+def _title(step: Step) -> str:
+    return f"export: {step.what}"
+
+
+def _map_of(file: Path) -> Path:
+    return file.with_name(file.name + ".map")
+
+
+def _write_map(exporter: Exporter, file: Path) -> int:
+    """Write what has another number or name than it had, a line of JSON each; nothing where all is as it was."""
+    given = exporter.given()
+    first = next(given, None)
+    if first is None:
+        return 0
+    lines = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal lines
+        for one in (first, *given):
+            lines += 1
+            yield json.dumps(one._asdict(), ensure_ascii=False).encode() + b"\n"
+
+    write_new(file, blocks())
+    return lines
+
+
+def _show_exported(report: Exported, file: Path, as_json: bool) -> None:
+    piped = str(file) == STANDARD_OUTPUT
+    if as_json:
+        if piped:
+            raise click.UsageError("--json tells of a file: name one")
+        print_json({"file": str(file), "map": str(_map_of(file)) if report.renumbered else None, "export": report})
+        return
+    counts = report.elements
+    told = ", ".join(f"{counts.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor", "visit"))
+    click.echo(f"Server {report.server}: {told}, {counts.get('config', 0)} settings.", err=piped)
+    for notice in report.notices:
+        click.echo(f"  {notice}", err=piped)
+    if report.renumbered:
+        click.echo(f"{report.renumbered} things have other numbers or names than they had: {_map_of(file)} lists them.")

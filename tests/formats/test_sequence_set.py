@@ -1,0 +1,37 @@
+"""Sets of message numbers made from marks: just those, in few bytes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.formats.sequence_set import CUT_BYTES, SequenceSet, set_of
+
+NUMBERS = st.sets(st.integers(1, 300))
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_set_has_just_the_marked_ones_of_a_rooms_messages(listed: set[int], some: set[int]) -> None:
+    marked = listed & some
+    read = SequenceSet(set_of(marked, sorted(listed)))
+    assert {number for number in listed if number in read} == marked
+
+
+def test_a_range_reaches_over_what_is_in_no_room() -> None:
+    assert set_of({2, 5, 90}, [2, 5, 90, 100]) == "2:90"
+    assert set_of({2, 90}, [2, 5, 90]) == "2,90"
+    assert set_of((), [1, 2]) == ""
+
+
+def test_of_a_set_that_is_too_long_the_lowest_become_one_range() -> None:
+    marked = set(range(1000, 9000, 2))
+    text = set_of(marked, range(1000, 9000))
+    assert len(text.encode()) < CUT_BYTES
+    read = SequenceSet(text)
+    assert all(number in read for number in marked), "what was read stays read"
+    assert 8999 not in read and 8997 not in read and 1001 in read
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted), max_size=6))
+def test_ranges_have_no_number_in_common(pairs: list[list[int]]) -> None:
+    read = SequenceSet(",".join(f"{lower}:{upper}" for lower, upper in pairs))
+    told = [number for lower, upper in read.ranges() for number in range(lower, upper + 1)]
+    assert sorted(set(told)) == told == [number for number in range(52) if number in read]
