@@ -49,22 +49,22 @@ def deal(count: int, chance: random.Random) -> list[Kind]:
     return [*kinds, *more][:count]
 
 
-def change(world: World, kinds: Sequence[Kind], done: Done, told: Told) -> None:
-    """Do a change of each of these kinds, or of another one where there is nothing to do it with.
+def change(world: World, kinds: Sequence[Kind], done: Done, told: Told, others: Sequence[Kind] = ()) -> None:
+    """Do a change of each of these kinds, or of one of the others where there is nothing to do it with.
 
-    What was done is added to ``done``.  Raises TrialFailed.
+    ``others`` are all where none is given.  What was done is added to ``done``.  Raises TrialFailed.
     """
     for kind in kinds:
-        _do_one(world, kind, done, told)
+        _do_one(world, kind, done, told, others or list(KINDS.values()))
 
 
-def _do_one(world: World, first: Kind, done: Done, told: Told) -> None:
+def _do_one(world: World, first: Kind, done: Done, told: Told, others: Sequence[Kind]) -> None:
     """Do one change of a kind, or of another one where there is nothing to do it with or the server refuses it."""
     kind = first
     for _ in range(TRIES):
         if _try(world, kind, done, told):
             return
-        kind = world.chance.choice(list(KINDS.values()))
+        kind = world.chance.choice(others)
     raise TrialFailed(f"nothing more could be changed after {sum(done.done.values())} changes: is the server empty?")
 
 
@@ -92,7 +92,7 @@ def fill(world: World, sizes: Sizes, told: Told) -> Done:
     for _ in range(sizes.users):
         _try(world, KINDS["user made"], done, told)
     _repeat(world, ("floor made",), min(3, sizes.rooms), done, told)
-    _make_rooms(world, sizes.rooms, done)
+    make_rooms(world, sizes.rooms, done)
     _repeat(world, ABOUT_ROOMS, sizes.rooms, done, told)
     _repeat(world, ABOUT_USERS, 2 * sizes.users, done, told)
     _fill_messages(world, sizes.messages, done, told)
@@ -124,7 +124,7 @@ def _repeat(world: World, names: Sequence[str], count: int, done: Done, told: To
         _try(world, KINDS[names[index % len(names)]], done, told)
 
 
-def _make_rooms(world: World, count: int, done: Done) -> None:
+def make_rooms(world: World, count: int, done: Done) -> None:
     """Make rooms of every view; every fifth one is not for everybody."""
     for index in range(count):
         view = VIEWS[index % len(VIEWS)]

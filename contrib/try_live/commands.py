@@ -20,12 +20,16 @@ from mirror.model.kinds import parse_collection
 from try_live.changing import Done, Sizes
 from try_live.comparing import LEFT_OUT, Difference
 from try_live.errors import Refused, TrialFailed
+from try_live.exports import DECLARED
+from try_live.exports import Difference as ExportDifference
 from try_live.following import Followed, run_following
 from try_live.following import Plan as FollowPlan
 from try_live.isolation import isolate
 from try_live.measuring import Sizes as MeasuredSizes
 from try_live.measuring import rows, run_measuring
 from try_live.operations import KINDS
+from try_live.pair import Paired, lag_at, run_pair
+from try_live.pair import Plan as PairPlan
 from try_live.server import require_server
 from try_live.trial import DOORS, TCP, Findings, Plan, run_trial
 
@@ -152,6 +156,38 @@ def measure(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -
 
 
 @cli.command()
+@click.argument("serverdir", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--seed", default=1, show_default=True, help="Decides what is filled in and changed.")
+@click.option("--users", default=6, show_default=True, help="Users that are made.")
+@click.option("--rooms", default=12, show_default=True, help="Rooms that are made.")
+@click.option("--messages", default=100, show_default=True, help="Messages that are written before they are paired.")
+@click.option("--changes", default=1000, show_default=True, help="Changes in all, each on one of the two.")
+@click.option("--rounds", default=4, show_default=True, type=click.IntRange(1), help="Parts, compared after each.")
+@click.option("--kills", default=4, show_default=True, help="In each round: servers and nodes are killed, in turn.")
+@click.option("--posts", default=25, show_default=True, help="Posts of which the time to the other server is taken.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave servers, nodes and the list of operations here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def pair(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> None:
+    """Are two servers kept equal, each with a node beside it that writes into it?
+
+    SERVERDIR as for 'bootstrap', but that two servers without data are started.  Both are filled by seed, paired, and
+    changed in the ways that are written, each change on one of the two, while servers and nodes are killed now and
+    again.  After each round both servers' own exports must say the same, but for what docs/citadel.md lists.  Whatever
+    mail leaves a server is caught; but for one that is sent on purpose there must be none.
+    """
+    with _told_in_one_line():
+        require_server(serverdir)
+        isolate()
+        sizes = Sizes(options["users"], options["rooms"], options["messages"])
+        numbers = (options[name] for name in ("changes", "rounds", "kills", "posts"))
+        plan = PairPlan(serverdir.resolve(), options["seed"], sizes, *numbers)
+        with _directory(keep) as directory:
+            paired = run_pair(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
+    _show_paired(paired, as_json)
+    sys.exit(1 if paired.faults else 0)
+
+
+@cli.command()
 def kinds() -> None:
     """List the kinds of changes, each with the row of what a mirror has to notice."""
     for kind in sorted(KINDS.values(), key=lambda kind: (kind.row, kind.name)):
@@ -165,6 +201,8 @@ def expected() -> None:
         click.echo(f"{one.kind}, {one.field}: {one.why}")
     for one in UNTOLD:
         click.echo(f"without exports: {one.kind}, {one.field}: {one.why}")
+    for declared in DECLARED:
+        click.echo(f"between two servers: {declared.sort}, {declared.field}: {declared.why}")
     for left in LEFT_OUT:
         click.echo(f"left out: {left.what}: {left.why}")
 
@@ -248,6 +286,47 @@ def _show_followed(followed: Followed, as_json: bool) -> None:
     for kind, count in Counter(parse_collection(name).kind for name, _ in followed.rewritten).items():
         click.echo(f"  written though unchanged: {count} of {kind}")
     click.echo("EQUAL" if not followed.faults else "NOT AS IT SHOULD BE: " + "; ".join(followed.faults))
+
+
+def _show_paired(paired: Paired, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_paired_as_values(paired), ensure_ascii=False, indent=1, default=str))
+        return
+    click.echo(f"{paired.version}, seed {paired.seed}")
+    click.echo(f"Done ({sum(paired.changed.done.values())}): {_counted(paired.changed.done)}")
+    for number, one in enumerate(paired.rounds, 1):
+        declared = len(one.found) - len(one.undeclared)
+        click.echo(
+            f"Round {number}: {one.changes} changes, {one.kills} kills, at rest after {one.seconds:.1f} s, "
+            f"{len(one.undeclared)} differences, {declared} more that are declared"
+        )
+        _list(map(_pair_line, one.undeclared), SHOWN)
+    if paired.left:
+        click.echo(f"Not written, as the nodes say ({len(paired.left)}):")
+        _list(sorted(set(paired.left)), SHOWN)
+    click.echo(f"Mails that left: {paired.sent} of one that was to, {len(paired.mails)} others")
+    _list(paired.mails, SHOWN)
+    times = ", ".join(f"p{share} {lag_at(paired.lags, share / 100):.2f} s" for share in (50, 99))
+    click.echo(f"From a post to when it can be read on the other server ({len(paired.lags)} posts): {times}")
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in paired.cpu.items())
+    click.echo(f"CPU of the servers in {paired.seconds:.0f} s: {spent}")
+    click.echo("EQUAL" if not paired.faults else "NOT AS IT SHOULD BE: " + "; ".join(paired.faults))
+
+
+def _pair_line(one: ExportDifference) -> str:
+    return f"{one.sort}, {one.name}, {one.field}: {_short(one.one)} | {_short(one.other)}"
+
+
+def _paired_as_values(paired: Paired) -> dict[str, Any]:
+    rounds = [{**one._asdict(), "found": [found._asdict() for found in one.undeclared]} for one in paired.rounds]
+    times = {f"p{share}": round(lag_at(paired.lags, share / 100), 3) for share in (50, 99)}
+    return {
+        **paired._asdict(),
+        "changed": dict(sorted(paired.changed.done.items())),
+        "rounds": rounds,
+        "lags": times,
+        "faults": paired.faults,
+    }
 
 
 def _followed_as_values(followed: Followed) -> dict[str, Any]:

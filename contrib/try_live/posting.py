@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from try_live.errors import Refused
+from try_live.errors import NotNow, Refused
 from try_live.imap import literal
 from try_live.operations import kind
 from try_live.session import AGAIN_S, Session
@@ -16,6 +16,7 @@ from try_live.world import (
     BOARD,
     CALENDAR,
     CONTACTS,
+    IN_TRANSIT,
     ITEM_VIEWS,
     MAIL,
     NOTES,
@@ -237,11 +238,12 @@ def _kept(world: World) -> list[Room]:
 
     It does that when it finds the time; drawing there would make a seed's operations others at each run.
     """
-    return [room for room in world.rooms() if not (room.flags2 & SYSTEM_ROOM or _is_address_book(room))]
+    return [room for room in world.rooms() if not (room.flags2 & SYSTEM_ROOM or _is_of_programs(room))]
 
 
-def _is_address_book(room: Room) -> bool:
-    return room.name == "Global Address Book" or (room.mailbox and room.name[11:] == "Contacts")
+def _is_of_programs(room: Room) -> bool:
+    """Tell whether a room is an address book, which the server writes, or where a mirror's messages are in transit."""
+    return room.name == "Global Address Book" or (room.mailbox and room.name[11:] in ("Contacts", IN_TRANSIT))
 
 
 @kind("message deleted", "delete (oldest too), move, copy", 8)
@@ -272,5 +274,9 @@ def _carry(world: World, keep: int) -> None:
     boards = [room for room in _kept(world) if room.view in (BOARD, MAIL)]
     room, numbers = world.filled_room(boards, 2)
     target = world.one([other for other in boards if other != room])
+    carried = world.some(numbers, 2)
+    ids, there = world.ids(room), set(world.ids(target).values())
+    if any(ids.get(number) in there for number in carried):
+        raise NotNow  # it would be there twice, which tells nothing of who mirrors it
     world.admin.go(room.name)
-    world.admin.ask(f"MOVE {','.join(str(number) for number in world.some(numbers, 2))}|{target.name}|{keep}")
+    world.admin.ask(f"MOVE {','.join(map(str, carried))}|{target.name}|{keep}")

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -55,14 +56,19 @@ def _answers(path: Path) -> bool:
 class LiveServer:
     """One running copy.  Use it in a ``with``: that ends it, whatever happens."""
 
-    def __init__(self, source: Path, home: Path, name: str = "alpha", port: int = FIRST_PORT) -> None:
-        """``home`` is where the copy is made; ``name`` is the node name of a server that has no data yet."""
+    def __init__(
+        self, source: Path, home: Path, name: str = "alpha", port: int = FIRST_PORT, *, fresh: bool = False
+    ) -> None:
+        """``home`` is where the copy is made; ``name`` is the node name of a server that has no data yet.
+
+        ``fresh`` leaves out what data there is.
+        """
         self.home, self.name, self.port, self.imap_port = home, name, port, port + 1
         self._program = source / PROGRAM
         self._user = NOBODY if real_root() else 0
         self._keeper: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
-        self._copy(source)
+        self._copy(source, COPIED[:1] if fresh else COPIED)
 
     def __enter__(self) -> "LiveServer":
         try:
@@ -157,13 +163,13 @@ class LiveServer:
         with Session(self.admin_socket) as session:
             return session.lines("INFO")[4]
 
-    def _copy(self, source: Path) -> None:
+    def _copy(self, source: Path, names: Sequence[str]) -> None:
         self.home.mkdir(parents=True, mode=0o700)
-        self._fresh = not (source / "data").exists()
-        self._take(source)
+        self._fresh = "data" not in names or not (source / "data").exists()
+        self._take(source, names)
 
-    def _take(self, source: Path) -> None:
-        for name in COPIED:
+    def _take(self, source: Path, names: Sequence[str] = COPIED) -> None:
+        for name in names:
             if (source / name).exists():
                 shutil.copytree(source / name, self.home / name, symlinks=True)
         self._hurry()

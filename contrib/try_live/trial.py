@@ -150,10 +150,10 @@ def _against_server(world: World, held: dict[str, Contents], as_written: bool) -
     return {name: some for name, some in found.items() if some}
 
 
-def make_node(directory: Path, name: str) -> NodeProcess:
+def make_node(directory: Path, name: str, listen: str = "127.0.0.1:0") -> NodeProcess:
     environment = os.environ | {"CITADEL_PASSWORD": PASSWORD, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     node = NodeProcess(directory / name, name, environment=environment)
-    node.set_up()
+    node.set_up(listen)
     return node
 
 

@@ -30,6 +30,8 @@ ITEM_VIEWS = (CONTACTS, CALENDAR, TASKS, NOTES, WIKI, BLOG)
 
 SPECIAL_ROOMS = ("Lobby", "Aide", "Trashcan", "Global Address Book", "Local System Configuration")
 KILLED = "9999999999."
+IN_TRANSIT = "Citadel Mirror in transit"
+"""The folder of a user of the mirror's in which messages are on their way into a server."""
 FIRST_FOLDERS = (
     "Calendar", "Contacts", "Drafts", "Mail", "My Citadel Config", "Notes", "Sent Items", "Tasks", "Trash",
 )  # fmt: skip
@@ -180,6 +182,12 @@ class World:
         """Return the numbers of a room's messages."""
         self.witness.go(room.name)
         return [int(line) for line in self.witness.lines("MSGS ALL")]
+
+    def ids(self, room: Room) -> dict[int, str]:
+        """Return the message ids of a room's messages, by their numbers."""
+        self.witness.go(room.name)
+        told = self.witness.ask("MSGS ALL|0|0|8", ["msgn"]).lines
+        return {int(number): name for number, _, name in (line.partition("|") for line in told) if number.isdigit()}
 
     def items(self, room: Room) -> list[str]:
         """Return the exclusive ids of a room's items."""

@@ -1,0 +1,162 @@
+"""What two servers export, compared: by names, since each server has its own numbers.
+
+What may differ all the same between two servers that are kept equal is declared here, and told by docs/citadel.md.
+Deliberately not the mirror's own reading of an export: what that gets wrong must not go unnoticed.
+"""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, fromstring
+
+from try_live.session import Session
+
+Fields = dict[str, str]
+Things = dict[str, Fields]
+"""Things of one sort by a name that both servers know them by, and what is said of each."""
+Contents = dict[str, Things]
+"""By sort, what a server has."""
+ANY = "*"
+"""In place of a field's name: whatever differs."""
+WHOLE = "(all of it)"
+"""In place of a field's name where a thing is on one server alone."""
+
+
+class Declared(NamedTuple):
+    """A difference between two servers that is none: in things of this sort, in this field, and why."""
+
+    sort: str
+    field: str
+    why: str
+
+
+DECLARED = (
+    Declared("messages", "format", "what is written is MIME (4), whatever it was; its words are the same"),
+    Declared("messages", "headers", "those of the text are made where it had none, and what trails leave is left out"),
+    Declared("messages", "anonymous", "what is written is not anonymous"),
+    Declared("anonymous messages", ANY, "none is written: it would show who wrote it"),
+    Declared("messages", "O", "the room of a message that was written is the one that it was in transit in"),
+    Declared("messages", "F", "an address is made up where there was none, and angle brackets are left out"),
+    Declared("messages", "P", "the way by which a message came is each server's own"),
+    Declared("messages", "1", "an internal mark of the server"),
+)
+"""What may differ between two servers that are kept equal."""
+COMPARED = ("messages", "anonymous messages")
+"""Sorts of things that are written into the other server."""
+NOT_COMPARED = re.compile(
+    r"9999999999\.|__Citadel|Local System Configuration|.*\.(My Citadel Config|Citadel Mirror in transit)"
+)
+"""Rooms whose messages are a server's own."""
+ANONYMOUS = ("B", "C")
+"""The marks of messages whose authors are not shown."""
+_OWNER = re.compile(r"(\d{10})\.(.*)")
+
+
+class Difference(NamedTuple):
+    """One difference: where, and what is on either server; nothing where one has none of it."""
+
+    sort: str
+    name: str
+    field: str
+    one: str
+    other: str
+
+    @property
+    def declared(self) -> bool:
+        return any(one.sort == self.sort and one.field in (ANY, self.field) for one in DECLARED)
+
+
+def read_export(session: Session) -> Contents:
+    """Return what a server exports.  Its housekeeping rests afterwards until it is started again."""
+    lines = session.lines("MIGR export")
+    return read_lines(line.encode("utf-8", "surrogateescape") for line in lines)
+
+
+def read_lines(lines: Iterable[bytes]) -> Contents:
+    """Return what an export says, by its lines."""
+    root = fromstring(b"\n".join(lines).decode("utf-8", "replace"))
+    users = {_text(user, "u_usernum"): _text(user, "u_fullname") for user in root.iter("user")}
+    texts = {_text(one, "msg_msgnum"): base64.b64decode(_text(one, "msg_text")) for one in root.iter("message")}
+    found: Contents = {sort: {} for sort in ("messages", "anonymous messages", "items")}
+    for name, fields in _messages(root, users, texts).items():
+        found[_sort_of(fields)][name] = fields
+    return {sort: things for sort, things in found.items() if sort in COMPARED}
+
+
+def _sort_of(fields: Fields) -> str:
+    if "E" in fields:
+        return "items"
+    return "anonymous messages" if fields.get("anonymous") in ANONYMOUS else "messages"
+
+
+def differences(one: Contents, other: Contents) -> list[Difference]:
+    """Return in what two servers differ, declared or not."""
+    found: list[Difference] = []
+    for sort in sorted(one.keys() | other.keys()):
+        found += _compare(sort, one.get(sort, {}), other.get(sort, {}))
+    return found
+
+
+def _compare(sort: str, one: Things, other: Things) -> Iterator[Difference]:
+    for name in sorted(one.keys() | other.keys()):
+        if name not in one or name not in other:
+            yield Difference(sort, name, WHOLE, _shown(one.get(name)), _shown(other.get(name)))
+            continue
+        mine, its = one[name], other[name]
+        for field in sorted(mine.keys() | its.keys()):
+            if mine.get(field, "") != its.get(field, ""):
+                yield Difference(sort, name, field, mine.get(field, ""), its.get(field, ""))
+
+
+def _shown(fields: Mapping[str, str] | None) -> str:
+    return "nothing" if fields is None else ", ".join(f"{name}={text[:40]}" for name, text in fields.items())
+
+
+def _text(element: Element, name: str) -> str:
+    return (element.findtext(name) or "").strip()
+
+
+# -- messages ---------------------------------------------------------------------------------------------
+
+
+def _messages(root: Element, users: Mapping[str, str], texts: Mapping[str, bytes]) -> Things:
+    """Return the messages of rooms of people, each under its room, its id and its words, for ids may be there twice."""
+    found: Things = {}
+    for listed in root.iter("room_messages"):
+        stored = _text(listed, "FRname")
+        if NOT_COMPARED.match(stored):
+            continue
+        room = name_of_room(stored, users)
+        seen: Counter[str] = Counter()
+        for number in re.findall(r"\d+", _text(listed, "FRmsglist")):
+            fields = read_message(texts.get(number, b""))
+            name = f"{room}: {fields.get('E', '') or fields['I']}"
+            name += f" ({_abridged(fields['words'])})"
+            seen[name] += 1
+            found[f"{name} #{seen[name]}" if seen[name] > 1 else name] = fields
+    return found
+
+
+def name_of_room(stored: str, users: Mapping[str, str]) -> str:
+    """Return under which name both servers know a room: a mailbox by its owner's name."""
+    owned = _OWNER.fullmatch(stored)
+    return f"{users.get(owned[1].lstrip('0'), 'nobody')}'s {owned[2]}" if owned else stored
+
+
+def read_message(data: bytes) -> Fields:
+    """Return the fields of a message as it is stored: of its text the words, and the headers before them."""
+    if len(data) < 3:
+        return {"I": "", "words": ""}
+    fields: Fields = {"anonymous": f"{data[1]:c}", "format": str(data[2])}
+    for part in data[3:].partition(b"\0M")[0].split(b"\0"):
+        if part:
+            fields[chr(part[0])] = part[1:].decode("utf-8", "replace")
+    text = data.partition(b"\0M")[2].rstrip(b"\0").replace(b"\r", b"").decode("utf-8", "replace")
+    head, body = ("", text) if fields["format"] != "4" else text.split("\n\n", 1) if "\n\n" in text else (text, "")
+    return {**fields, "headers": "\n".join(sorted(head.lower().splitlines())), "words": " ".join(body.split())}
+
+
+def _abridged(words: str) -> str:
+    return words if len(words) <= 60 else f"{words[:40]}... {len(words)} characters"

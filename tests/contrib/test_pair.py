@@ -1,0 +1,120 @@
+"""The trial of two servers that are kept equal, as far as it can be told without a server."""
+
+import base64
+import smtplib
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
+
+from try_live.catchall import CatchAll
+from try_live.changing import Done
+from try_live.commands import cli
+from try_live.exports import DECLARED, WHOLE, Contents, Difference, differences, read_lines
+from try_live.operations import KINDS
+from try_live.pair import WRITTEN, Paired, Round, lag_at
+
+DOCS = (Path(__file__).parents[2] / "docs" / "citadel.md").read_text()
+
+
+def stored(form: int, text: str, anonymous: str = "A", **fields: str) -> bytes:
+    told = "".join(f"{letter}{value}\0" for letter, value in fields.items())
+    return b"\xff" + anonymous.encode() + bytes([form]) + told.encode() + b"M" + text.encode() + b"\0"
+
+
+def exported(number: int, *messages: bytes, room: str = "{:010d}.Mail") -> Contents:
+    """Return what is read of an export of a server on which Ann has a number, with messages in one room."""
+    lines = ["<citadel_migrate_data>", f"<user><u_fullname>Ann</u_fullname><u_usernum>{number}</u_usernum></user>"]
+    numbers = [str(100 * number + at) for at in range(len(messages))]
+    lines.append(f"<room_messages><FRname>{room.format(number)}</FRname><FRmsglist>{','.join(numbers)}</FRmsglist>")
+    lines.append("</room_messages>")
+    for name, data in zip(numbers, messages, strict=True):
+        text = base64.b64encode(data).decode()
+        lines.append(f"<message><msg_msgnum>{name}</msg_msgnum><msg_text>{text}</msg_text></message>")
+    return read_lines(line.encode() for line in [*lines, "</citadel_migrate_data>"])
+
+
+def undeclared(one: Contents, other: Contents) -> list[Difference]:
+    return [found for found in differences(one, other) if not found.declared]
+
+
+def test_one_message_in_one_mailbox_is_the_same_whatever_the_numbers_and_how_it_was_written() -> None:
+    one = exported(2, stored(1, "hello  there\n", I="a@x", A="Ann", O="Mail"))
+    other = exported(3, stored(4, "Content-type: text/plain\n\n\nhello\nthere\n", I="a@x", A="Ann", O="in transit"))
+    found = differences(one, other)
+    assert {difference.field for difference in found} == {"format", "headers", "O"}
+    assert undeclared(one, other) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "fields"),
+    [
+        ([], {WHOLE}),
+        ([stored(1, "other words", I="a@x", A="Ann")], {WHOLE}),
+        ([stored(1, "hello", I="a@x", A="Bob")], {"A"}),
+        ([stored(1, "hello", I="a@x", A="Ann", R="b@x")], {"R"}),
+        ([stored(1, "hello", I="a@x", A="Ann")] * 2, {WHOLE}),
+    ],
+)
+def test_what_is_missing_there_twice_or_otherwise_is_a_difference(other: list[bytes], fields: set[str]) -> None:
+    found = undeclared(exported(2, stored(1, "hello", I="a@x", A="Ann")), exported(2, *other))
+    assert {difference.field for difference in found} == fields
+
+
+def test_a_message_is_in_its_room() -> None:
+    data = stored(1, "hello", I="a@x")
+    assert undeclared(exported(2, data), exported(2, data, room="Lobby"))
+    assert undeclared(exported(2, data, room="Lobby"), exported(2, data, room="Lobby")) == []
+
+
+def test_what_is_never_written_is_declared() -> None:
+    assert undeclared(exported(2, stored(1, "hello", "B", I="a@x")), exported(2)) == []
+
+
+def test_rooms_of_a_servers_own_are_not_compared() -> None:
+    assert exported(2, stored(1, "hello", I="a@x"), room="{:010d}.My Citadel Config")["messages"] == {}
+
+
+def test_each_mail_that_is_caught_is_counted_with_whom_it_goes_to() -> None:
+    with CatchAll() as mails:
+        for subject in ("one", "two"):
+            with smtplib.SMTP("127.0.0.1", mails.port) as session:
+                session.sendmail("a@x", ["b@y", "c@y"], f"Subject: {subject}\r\n\r\n.dots\r\n")
+    assert [(mail.subject, mail.to) for mail in mails.mails] == [("one", ("b@y", "c@y")), ("two", ("b@y", "c@y"))]
+    assert mails.mails[0].data.endswith(b"\r\n.dots\r\n")
+
+
+def paired(mails: int = 0, sent: int = 1, damage: str = "", *found: Difference) -> Paired:
+    rounds = [Round(10, 1, 2.0, list(found), damage)]
+    done = Done(Counter(), Counter())
+    return Paired("", 1, done, rounds, ["x@y: hello"] * mails, sent, [], [1.0, 3.0], {"alpha": 1.0}, 10.0)
+
+
+def test_a_trial_of_two_servers_fails_for_each_thing_that_is_not_as_it_should_be() -> None:
+    assert paired(0, 1, "", Difference("messages", "x", "format", "1", "4")).faults == []
+    assert paired(2, 1).faults == ["2 mails left the servers"]
+    assert paired(0, 0).faults == ["a mail to somebody outside left 0 times"]
+    assert paired(0, 1, "a digest is wrong").faults == ["'check' after round 1: a digest is wrong"]
+    lost = Difference("messages", "Lobby: a@x", WHOLE, "there", "nothing")
+    assert paired(0, 1, "", lost).faults == ["1 differences after round 1"]
+
+
+def test_times_are_told_by_their_share() -> None:
+    assert (lag_at([3.0, 1.0, 2.0], 0.5), lag_at([3.0, 1.0, 2.0], 0.99), lag_at([], 0.5)) == (2.0, 3.0, 0.0)
+
+
+def test_what_is_changed_is_a_kind_of_change() -> None:
+    assert KINDS.keys() >= set(WRITTEN)
+
+
+def test_the_page_lists_what_may_differ_between_two_servers() -> None:
+    rows = "".join(f"| {one.sort} | `{one.field}` | {one.why} |\n" for one in DECLARED)
+    assert f"| what | field | why |\n| --- | --- | --- |\n{rows}\n" in DOCS
+
+
+def test_a_directory_without_a_server_is_told(tmp_path: Path) -> None:
+    assert CliRunner().invoke(cli, ["pair", str(tmp_path)]).exit_code == 3
