@@ -14,7 +14,7 @@ from mirror.server.credentials import Credential
 from mirror.server.session import STRANGER, Session
 from mirror.service.directory import password_matches
 from mirror.service.party import Party, PartyKind
-from mirror.service.rights import Rights
+from mirror.service.rights import Rights, may_log_in
 from mirror.sync.scope import EVERYTHING
 from mirror.sync.twins import NotNow, TwoOfOneName
 from mirror.wire.answers import format_greeting, format_logged_in, parse_agent, parse_agent_time, parse_identity
@@ -45,7 +45,7 @@ def log_user_in(session: Session, password: str) -> None:
         raise Refused(Code.USER_REQUIRED, "You must send a name with USER first.")
     node = session.node
     user = node.store.read(lambda reader: node.directory.find_user(reader, session.user_name))
-    if user is None or not password_matches(user, password):
+    if user is None or not may_log_in(user) or not password_matches(user, password):
         _failed(session, f"user {session.user_name[:MAX_SHOWN]!r}")
         raise Refused(Code.PASSWORD, "Wrong user name or password.")
     rights = Rights(user.key, node.directory.rooms)

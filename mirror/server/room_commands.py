@@ -6,7 +6,6 @@ from mirror.model.kinds import Collection
 from mirror.model.record import Record
 from mirror.server.session import Session
 from mirror.service.rights import UserScope
-from mirror.store.base import Reader
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY, check_netconf, may_share, room_lines
 from mirror.wire.answers import format_entered
 from mirror.wire.errors import Refused
@@ -23,7 +22,7 @@ def go_to(session: Session, name: str) -> None:
     if room is None:
         raise Refused(Code.NOT_FOUND, "there is no room of that name")
     session.room = room
-    entered = Entered(scope.name_of(room), room, _is_aide(session, scope, room))
+    entered = Entered(scope.name_of(room), room, scope.rooms[room].aide)
     session.reply(Code.OK, format_entered(entered))
 
 
@@ -74,7 +73,7 @@ def _require_aide(session: Session) -> tuple[str, str, int]:
         raise Refused(Code.NOT_FOUND, "enter a room with GOTO first")
     record = session.node.store.read(lambda reader: reader.get("rooms", session.room))
     values = values_of(record)
-    if not _is_aide(session, scope, session.room):
+    if not scope.rooms[session.room].aide:
         raise Refused(Code.ACCESS, "higher access required: this is for the room's aide")
     if not may_share(values):
         raise Refused(Code.ILLEGAL, "a mailbox is not shared")
@@ -87,13 +86,3 @@ def _scope(session: Session) -> UserScope:
     if not isinstance(scope, UserScope):
         raise Refused(Code.USER_REQUIRED, "rooms are entered by users: log in with USER and PASS")
     return scope
-
-
-def _is_aide(session: Session, scope: UserScope, room: str) -> bool:
-    def job(reader: Reader) -> bool:
-        values, user = values_of(reader.get("rooms", room)), reader.get("users", scope.user_key)
-        same_server = room.rpartition(":")[0] == scope.user_key.rpartition(":")[0]
-        number = number_of(values, "QRroomaide")
-        return bool(number > 0 and same_server and number == number_of(values_of(user), "u_usernum"))
-
-    return scope.aide or session.node.store.read(job)

@@ -90,4 +90,4 @@ def _view(session: Session, view: str) -> Callable[[str], bool]:
 
 
 def _in_view(view: str, room: Room) -> bool:
-    return room.own if view == MAILBOXES else room.view in VIEWS_CALENDAR
+    return room.own if view == MAILBOXES else room.facts.view in VIEWS_CALENDAR

@@ -1,7 +1,8 @@
 """What a Citadel user may see and write.
 
-A user's rights follow the imported data: own mailbox rooms, public rooms, private rooms to which the
-user's visit grants access; an administrator (access level 6) may go everywhere.  Flags: formats of 980.
+A user's rights follow the imported data, and are what a server 980 makes of it (CtdlRoomAccess): own mailbox rooms,
+public rooms, those for preferred users from their level on, private rooms to which the user's visit grants access; an
+administrator (access level 6) may go everywhere.
 
 Rights are kept for as long as neither rooms nor users nor that user's visits change, and are always those of the very
 state that is read with them: what withdraws a right and what it withdraws come in the same commit.
@@ -11,30 +12,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mirror.formats.names import number_of
-from mirror.model.fields import values_of
+from mirror.model.fields import unpack_fields, values_of
 from mirror.model.keys import compared
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
 from mirror.service.kept import Kept
-from mirror.service.rooms import RoomFacts, Rooms
+from mirror.service.rooms import Generation, RoomFacts, Rooms, generation_in, of_one_server
 from mirror.store.base import Reader
 from mirror.sync.remote import Denied
 from mirror.sync.scope import Text
 
 VISIT_LOCKED_OUT, VISIT_GRANTED = 2, 4
-LEVEL_AIDE = 6
-VIEWS_CALENDAR = (3, 7)
+LEVEL_DELETED, LEVEL_PROBLEM, LEVEL_PREFERRED, LEVEL_AIDE = 0, 2, 5, 6
+"""Access levels; what users up to the second one post is not shown in the room it was meant for."""
+VIEW_CALENDAR, VIEW_CALENDAR_BRIEF, VIEW_BLOG = 3, 7, 10
+VIEWS_CALENDAR = (VIEW_CALENDAR, VIEW_CALENDAR_BRIEF)
 _USER_KINDS = ("messages", "files", "visits")
 _OF_RIGHTS = ("users", "rooms", "visits")
 
 
 class Room(NamedTuple):
-    """A room that a user may enter."""
+    """A room that a user may enter: whether it is the user's own, or administered, and whether the user may post."""
 
-    key: str
+    facts: RoomFacts
     own: bool
+    aide: bool
     writable: bool
-    view: int
 
 
 class UserScope:
@@ -65,7 +68,7 @@ class UserScope:
     def find(self, name: str) -> str | None:
         """Return the key of the room that is shown to the user under a name (case doesn't matter), or None."""
         wanted = compared(name)
-        own = [room.key for room in self.rooms.values() if room.own and compared(self.name_of(room.key)) == wanted]
+        own = [key for key, room in self.rooms.items() if room.own and compared(self.name_of(key)) == wanted]
         public = self._known.names.find(name)
         if public is not None and public in self.rooms:
             own.append(public)
@@ -120,7 +123,18 @@ class _User(NamedTuple):
     """What hangs on the user alone."""
 
     number: int
-    aide: bool
+    level: int
+
+    @property
+    def aide(self) -> bool:
+        return self.level >= LEVEL_AIDE
+
+
+class _Visit(NamedTuple):
+    """A user's relation to a room, where it decides anything."""
+
+    flags: int
+    generation: Generation
 
 
 def scope_in_room(reader: Reader, user_key: str, room: str) -> UserScope:
@@ -144,9 +158,9 @@ class Rights:
         self.user_key = user_key
         self._kept = rooms
         self._sequence = -1
-        self._user = _User(0, False)
+        self._user = _User(0, 0)
         self._rooms = Rooms()
-        self._visits: dict[str, int] = {}
+        self._visits: dict[str, _Visit] = {}
         self._scope = UserScope(user_key, {})
 
     def at(self, reader: Reader) -> UserScope:
@@ -180,12 +194,12 @@ class Rights:
         rooms = self._kept.at(reader) if "rooms" in kinds else self._rooms
         doubtful = {room for kind, room in changed if kind == "visits"} | (rooms.open.keys() - self._rooms.open.keys())
         read = self._read_visits(reader, doubtful & rooms.open.keys())
-        visits = {room: flags for room, flags in self._visits.items() if room not in doubtful} | read
+        visits = {room: visit for room, visit in self._visits.items() if room not in doubtful} | read
         if rooms is not self._rooms or visits != self._visits:
             self._rooms, self._visits = rooms, visits
             self._scope = self._work_out()
 
-    def _read_visits(self, reader: Reader, rooms: Iterable[str]) -> dict[str, int]:
+    def _read_visits(self, reader: Reader, rooms: Iterable[str]) -> dict[str, _Visit]:
         return {} if self._user.aide else _read_visits(reader, self.user_key, rooms)
 
     def _work_out(self) -> UserScope:
@@ -195,31 +209,50 @@ class Rights:
 def _read_user(reader: Reader, key: str) -> _User:
     """Return what matters of a user's record.  Raises Denied when the user is gone."""
     record = reader.get("users", key)
-    if record is None or record.dead:
+    if record is None or not may_log_in(record):
         raise Denied("this user was deleted")
     values = values_of(record)
-    return _User(number_of(values, "u_usernum"), number_of(values, "u_axlevel") >= LEVEL_AIDE)
+    return _User(number_of(values, "u_usernum"), number_of(values, "u_axlevel"))
 
 
-def _read_visits(reader: Reader, user_key: str, rooms: Iterable[str]) -> dict[str, int]:
-    """Return the flags of a user's visits to rooms, where they decide anything."""
-    found: dict[str, int] = {}
+def may_log_in(user: Record) -> bool:
+    """Tell whether a user is there and has any rights; one whose level is none or no number has not."""
+    return not user.dead and number_of(values_of(user), "u_axlevel") > LEVEL_DELETED
+
+
+def _read_visits(reader: Reader, user_key: str, rooms: Iterable[str]) -> dict[str, _Visit]:
+    """Return a user's visits to rooms, where they decide anything."""
+    found: dict[str, _Visit] = {}
     for room in rooms:
         visit = reader.get(str(Collection("visits", room)), user_key)
         flags = number_of(values_of(visit), "v_flags") if visit is not None and not visit.dead else 0
-        if flags & (VISIT_LOCKED_OUT | VISIT_GRANTED):
-            found[room] = flags
+        if visit is not None and flags & (VISIT_LOCKED_OUT | VISIT_GRANTED):
+            found[room] = _Visit(flags, generation_in(unpack_fields(visit), "v_roomgen"))
     return found
 
 
-def _work_out(user_key: str, user: _User, known: Rooms, visits: Mapping[str, int]) -> UserScope:
-    """Return the rights of a user among the rooms that are known, by the flags of the user's visits to them."""
+def _work_out(user_key: str, user: _User, known: Rooms, visits: Mapping[str, _Visit]) -> UserScope:
+    """Return the rights of a user among the rooms that are known, given the user's visits to them."""
+    own = {facts.key: Room(facts, True, user.aide, True) for facts in known.mailbox_of(user_key, user.number)}
+    others = {
+        facts.key: _entered(user_key, user, facts)
+        for facts in known.open.values()
+        if user.aide or _enters(user, facts, visits.get(facts.key))
+    }
+    return UserScope(user_key, own | others, user.aide, known)
 
-    def enters(facts: RoomFacts) -> bool:
-        flags = visits.get(facts.key, 0)
-        return not flags & VISIT_LOCKED_OUT and (not facts.private or bool(flags & VISIT_GRANTED))
 
-    own = [Room(facts.key, True, True, facts.view) for facts in known.mailbox_of(user_key, user.number)]
-    entered = (facts for facts in known.open.values() if user.aide or enters(facts))
-    others = [Room(facts.key, False, user.aide or not facts.read_only, facts.view) for facts in entered]
-    return UserScope(user_key, {room.key: room for room in (*own, *others)}, user.aide, known)
+def _enters(user: _User, facts: RoomFacts, visit: _Visit | None) -> bool:
+    flags = visit.flags if visit is not None and not facts.generation.voids(visit.generation) else 0
+    if flags & VISIT_LOCKED_OUT:
+        return False
+    if facts.private:
+        return bool(flags & VISIT_GRANTED)
+    return user.level >= LEVEL_PREFERRED or not facts.preferred
+
+
+def _entered(user_key: str, user: _User, facts: RoomFacts) -> Room:
+    """Return what a user may do in a room that is entered."""
+    aide = user.aide or (0 < facts.aide == user.number and of_one_server(user_key, facts.key))
+    posts = user.level > LEVEL_PROBLEM and not facts.read_only and facts.view != VIEW_BLOG
+    return Room(facts, False, aide, aide or posts)

@@ -1,25 +1,46 @@
 """All rooms, as far as it hangs on them who may enter: flags, whose mailbox, names.  Flags: formats of 980."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mirror.formats.names import NAME_FIELDS, ROOM_IN_USE, ROOM_MAILBOX, Names, number_of
-from mirror.model.fields import values_of
-from mirror.model.record import Record
+from mirror.model.fields import Field, unpack_fields, values_of
+from mirror.model.record import DERIVED, Record
 from mirror.store.base import Reader
 
-ROOM_PRIVATE, ROOM_READ_ONLY = 4, 8192
+ROOM_PRIVATE, ROOM_PREFERRED, ROOM_READ_ONLY = 4, 4096, 8192
 
 Owner = tuple[str, str]
 """Whose mailbox a room is: the node part of its key, and the number before the dot in its name."""
 
 
+class Generation(NamedTuple):
+    """Of which making of a room something is, as a number of a server's own, and who said so (an origin)."""
+
+    number: int = 0
+    origin: str = ""
+
+    def voids(self, visit: "Generation") -> bool:
+        """Tell whether a visit is none of this room: it was of one that has been made anew since.
+
+        Numbers that two servers gave one room, paired since, say nothing of each other: imports compare their own.
+        """
+        both_imported = self.origin.startswith(DERIVED) and visit.origin.startswith(DERIVED)
+        return self.number != visit.number and not (both_imported and self.origin != visit.origin)
+
+
 class RoomFacts(NamedTuple):
-    """A room in use.  ``stored`` is its name as it is stored; a mailbox's begins with its owner's number."""
+    """A room in use.  ``stored`` is its name as it is stored; a mailbox's begins with its owner's number.
+
+    ``aide`` is the number of the user who administers it, among those of the room's own server; 0 for nobody.
+    """
 
     key: str
     stored: str
     flags: int
     view: int
+    aide: int
+    generation: Generation
 
     @property
     def mailbox(self) -> bool:
@@ -28,6 +49,11 @@ class RoomFacts(NamedTuple):
     @property
     def private(self) -> bool:
         return bool(self.flags & ROOM_PRIVATE)
+
+    @property
+    def preferred(self) -> bool:
+        """Whether it is for preferred users alone."""
+        return bool(self.flags & ROOM_PREFERRED)
 
     @property
     def read_only(self) -> bool:
@@ -114,11 +140,30 @@ def mailbox_of(reader: Reader, user_key: str) -> list[str]:
 
 def facts_of(record: Record) -> RoomFacts | None:
     """Return what matters of a room that is in use, else None."""
-    values = values_of(record) if not record.dead else {}
+    fields = unpack_fields(record) if not record.dead else {}
+    values = {name: field.value for name, field in fields.items()}
     flags = number_of(values, "QRflags")
     if not flags & ROOM_IN_USE:
         return None
-    return RoomFacts(record.key, str(values.get(NAME_FIELDS["rooms"], "")), flags, number_of(values, "QRdefaultview"))
+    return RoomFacts(
+        record.key,
+        str(values.get(NAME_FIELDS["rooms"], "")),
+        flags,
+        number_of(values, "QRdefaultview"),
+        max(0, number_of(values, "QRroomaide")),
+        generation_in(fields, "QRgen"),
+    )
+
+
+def generation_in(fields: Mapping[str, Field], name: str) -> Generation:
+    """Return the generation that a field of this name says."""
+    said = fields.get(name)
+    return Generation(number_of({name: said.value}, name), said.origin) if said is not None else Generation()
+
+
+def of_one_server(user_key: str, room_key: str) -> bool:
+    """Tell whether a user's number means that user in a room: both are of one server."""
+    return _place(user_key) == _place(room_key)
 
 
 def _place(key: str) -> str:

@@ -180,6 +180,11 @@ def test_guessing_passwords_ends_the_session(talk: Callable[..., Channel]) -> No
     assert channel.read_line() is None
 
 
+def test_a_user_whose_level_is_0_does_not_log_in(talk: Callable[..., Channel], node: Node) -> None:
+    node.store.write(lambda writer: writer.set_fields("users", "alpha:2", {"u_axlevel": 0}))
+    assert log_in(talk(), "Alice Liddell", "pw-Alice Liddell").startswith("540")
+
+
 def test_a_user_sees_own_and_public_rooms_only(talk: Callable[..., Channel]) -> None:
     channel = talk()
     assert log_in(channel, "nobody here", "x").startswith("540")

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX, number_of, shown_names
-from mirror.model.fields import Value, values_of
+from mirror.model.fields import Value, fields_at, values_of
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record
 from mirror.service.kept import Kept
 from mirror.service.rights import LEVEL_AIDE, VISIT_GRANTED, VISIT_LOCKED_OUT, Rights, UserScope
-from mirror.service.rooms import ROOM_PRIVATE, ROOM_READ_ONLY, Rooms
+from mirror.service.rooms import ROOM_PREFERRED, ROOM_PRIVATE, ROOM_READ_ONLY, Rooms
 from mirror.store.base import Reader, Store
 from mirror.store.open import Options, open_store
 from mirror.sync.remote import Denied
@@ -57,33 +57,42 @@ def new_rights() -> Rights:
 def anew(reader: Reader) -> dict[str, Any] | None:
     """Work a user's rights out from all that is there; None when the user is gone."""
     user = reader.get("users", USER)
-    if user is None or user.dead:
+    if user is None or user.dead or not number_of(values_of(user), "u_axlevel"):
         return None
     values = values_of(user)
-    number, aide = number_of(values, "u_usernum"), number_of(values, "u_axlevel") >= LEVEL_AIDE
+    number, level = number_of(values, "u_usernum"), number_of(values, "u_axlevel")
     records = list(reader.scan_all("rooms"))
     names = shown_names(records)
-    found = {record.key: _one(reader, record, names.get(record.key, ""), number, aide) for record in records}
-    return {"aide": aide, "rooms": {key: entered for key, entered in found.items() if entered is not None}}
+    found = {record.key: _one(reader, record, names.get(record.key, ""), number, level) for record in records}
+    return {
+        "aide": level >= LEVEL_AIDE,
+        "rooms": {key: entered for key, entered in found.items() if entered is not None},
+    }
 
 
-def _one(reader: Reader, record: Record, shown: str, number: int, aide: bool) -> tuple[Any, ...] | None:
-    values = values_of(record)
+def _one(reader: Reader, record: Record, shown: str, number: int, level: int) -> tuple[Any, ...] | None:
+    values, aide = values_of(record), level >= LEVEL_AIDE
     flags, name = number_of(values, "QRflags"), str(values.get("QRname", ""))
     if not flags & ROOM_IN_USE:
         return None
     if flags & ROOM_MAILBOX:
         own = name.startswith(f"{number:010d}.") and record.key.startswith("a:")
-        return (name[11:], True, True) if own else None
+        return (name[11:], True, aide, True) if own else None
     held = reader.get(f"visits/{record.key}", USER)
-    access = number_of(values_of(held), "v_flags") if held is not None and not held.dead else 0
-    if not aide and (access & VISIT_LOCKED_OUT or (flags & ROOM_PRIVATE and not access & VISIT_GRANTED)):
+    related = values_of(held) if held is not None and not held.dead else {}
+    same = number_of(related, "v_roomgen") == number_of(values, "QRgen")
+    access = number_of(related, "v_flags") if same else 0
+    open_to = access & VISIT_GRANTED if flags & ROOM_PRIVATE else level >= 5 or not flags & ROOM_PREFERRED
+    if not aide and (access & VISIT_LOCKED_OUT or not open_to):
         return None
-    return shown, False, aide or not flags & ROOM_READ_ONLY
+    administers = aide or (number == number_of(values, "QRroomaide") and record.key.startswith("a:"))
+    return shown, False, administers, administers or (level > 2 and not flags & ROOM_READ_ONLY)
 
 
 def told(scope: UserScope) -> dict[str, Any]:
-    rooms = {key: (scope.name_of(key), entered.own, entered.writable) for key, entered in scope.rooms.items()}
+    rooms = {
+        key: (scope.name_of(key), entered.own, entered.aide, entered.writable) for key, entered in scope.rooms.items()
+    }
     return {"aide": scope.aide, "rooms": rooms}
 
 
@@ -96,12 +105,12 @@ def kept(rights: Rights, reader: Reader) -> dict[str, Any] | None:
 
 KEYS = st.sampled_from(ROOMS)
 NAMES = st.sampled_from(["Lobby", "lobby", "Other", "0000000002.Mail", "0000000003.Mail"])
-FLAGS = st.sampled_from([0, 2, 2 | ROOM_PRIVATE, 2 | ROOM_READ_ONLY, 2 | ROOM_MAILBOX])
+FLAGS = st.sampled_from([0, 2, *(2 | flag for flag in (ROOM_PRIVATE, ROOM_READ_ONLY, ROOM_PREFERRED, ROOM_MAILBOX))])
 CHANGES = st.one_of(
-    st.tuples(st.just("room"), KEYS, NAMES, FLAGS),
-    st.tuples(st.just("visit"), KEYS, st.sampled_from([0, VISIT_LOCKED_OUT, VISIT_GRANTED, 8])),
+    st.tuples(st.just("room"), KEYS, NAMES, FLAGS, st.integers(0, 1), st.sampled_from([-1, 2, 3])),
+    st.tuples(st.just("visit"), KEYS, st.sampled_from([0, VISIT_LOCKED_OUT, VISIT_GRANTED, 8]), st.integers(0, 1)),
     st.tuples(st.just("mark"), KEYS),
-    st.tuples(st.just("user"), st.integers(2, 3), st.sampled_from([4, LEVEL_AIDE])),
+    st.tuples(st.just("user"), st.integers(2, 3), st.sampled_from([0, 1, 2, 3, 4, 5, LEVEL_AIDE])),
     st.tuples(st.just("drop"), st.sampled_from(["rooms", "visits", "users"]), KEYS),
     st.tuples(st.just("message"), KEYS),
 )
@@ -109,10 +118,10 @@ CHANGES = st.one_of(
 
 def change(store: Store, made: tuple[Any, ...]) -> None:
     match made:
-        case "room", key, name, flags:
-            room(store, key, name, flags)
-        case "visit", key, flags:
-            visit(store, key, flags)
+        case "room", key, name, flags, generation, aide:
+            put(store, "rooms", key, QRname=name, QRflags=flags, QRgen=generation, QRroomaide=aide)
+        case "visit", key, flags, generation:
+            put(store, f"visits/{key}", USER, v_flags=flags, v_roomgen=generation)
         case "mark", key:
             put(store, f"visits/{key}", f"{USER} id:1", seen=1)
         case "user", number, level:
@@ -153,6 +162,82 @@ def test_kept_rights_are_those_worked_out_anew(
 
 def _compare(rights: Rights, reader: Reader) -> None:
     assert kept(rights, reader) == anew(reader)
+
+
+# Tried on a server 980: GOTO, and ENT0 0 where that got in.  Who is of level 2 may post, but it is put elsewhere.
+SEES = {
+    "plain": (ROOM_IN_USE, {1, 2, 3, 4, 5, 6}, {3, 4, 5, 6}),
+    "preferred": (ROOM_IN_USE | ROOM_PREFERRED, {5, 6}, {5, 6}),
+    "read only": (ROOM_IN_USE | ROOM_READ_ONLY, {1, 2, 3, 4, 5, 6}, {6}),
+    "private": (ROOM_IN_USE | ROOM_PRIVATE, {6}, {6}),
+    "invited": (ROOM_IN_USE | ROOM_PRIVATE, {1, 2, 3, 4, 5, 6}, {3, 4, 5, 6}),
+    "invited, preferred": (ROOM_IN_USE | ROOM_PRIVATE | ROOM_PREFERRED, {1, 2, 3, 4, 5, 6}, {3, 4, 5, 6}),
+    "blog": (ROOM_IN_USE, {1, 2, 3, 4, 5, 6}, {6}),
+}
+
+
+@pytest.mark.parametrize("kind", SEES)
+def test_who_enters_a_room_and_posts_is_as_a_server_has_it(store: Store, kind: str) -> None:
+    flags, enter, post = SEES[kind]
+    put(store, "rooms", "a:10", QRname="Room", QRflags=flags, QRdefaultview=10 if kind == "blog" else 0)
+    visit(store, "a:10", VISIT_GRANTED if kind.startswith("invited") else 0)
+    entered: set[int] = set()
+    posted: set[int] = set()
+    for level in range(1, 7):
+        put(store, "users", USER, u_fullname="Ann", u_usernum=2, u_axlevel=level)
+        for room in store.read(new_rights().at).rooms.values():
+            entered.add(level)
+            posted |= {level} if room.writable else set()
+    assert (entered, posted) == (enter, post)
+
+
+def test_a_user_of_level_0_is_no_user(store: Store) -> None:
+    room(store, "a:10")
+    put(store, "users", USER, u_axlevel=0)
+    with pytest.raises(Denied, match="deleted"):
+        store.read(new_rights().at)
+
+
+@pytest.mark.parametrize("flag", [VISIT_GRANTED, VISIT_LOCKED_OUT])
+def test_a_visit_of_another_making_of_a_room_is_none(store: Store, flag: int) -> None:
+    put(
+        store,
+        "rooms",
+        "a:10",
+        QRname="R",
+        QRflags=ROOM_IN_USE | (ROOM_PRIVATE if flag == VISIT_GRANTED else 0),
+        QRgen=7,
+    )
+    opens = flag == VISIT_GRANTED
+    for generation, counts in ((7, True), (6, False)):
+        put(store, "visits/a:10", USER, v_flags=flag, v_roomgen=generation)
+        assert bool(store.read(new_rights().at).rooms) == (counts == opens)
+    put(store, "visits/a:10", USER, v_flags=flag, v_roomgen=7)
+    rights = new_rights()
+    assert bool(store.read(rights.at).rooms) == opens
+    put(store, "rooms", "a:10", QRgen=8)
+    assert bool(store.read(rights.at).rooms) == (not opens)
+
+
+def test_what_two_servers_call_the_making_of_one_room_is_not_compared(store: Store) -> None:
+    """Of a room that is paired each server has a number of its own; who makes it anew here voids both."""
+    values = {"QRname": "R", "QRflags": ROOM_IN_USE | ROOM_PRIVATE, "QRgen": 7}
+    theirs = Record("rooms", "a:10", 5, "citadel:a", 1, head=fields_at(values, 5, "citadel:a"))
+    granted = fields_at({"v_flags": VISIT_GRANTED, "v_roomgen": 9}, 5, "citadel:b")
+    store.write(lambda writer: writer.apply([theirs, Record("visits/a:10", USER, 5, "citadel:b", 1, head=granted)]))
+    assert list(store.read(new_rights().at).rooms) == ["a:10"]
+    put(store, "rooms", "a:10", QRgen=10)
+    assert not store.read(new_rights().at).rooms
+
+
+def test_a_rooms_aide_posts_where_others_only_read(store: Store) -> None:
+    for key in ("a:10", "b:10"):
+        put(store, "rooms", key, QRname=key, QRflags=ROOM_IN_USE | ROOM_READ_ONLY, QRroomaide=2)
+    rooms = store.read(new_rights().at).rooms
+    assert {key: (one.aide, one.writable) for key, one in rooms.items()} == {
+        "a:10": (True, True),
+        "b:10": (False, False),
+    }
 
 
 def test_rights_stay_the_same_object_while_nothing_they_hang_on_changes(store: Store) -> None:
