@@ -12,6 +12,7 @@ from mirror.model.edits import Parts
 from mirror.model.fields import Field, Value, pack_fields, unpack_fields
 from mirror.model.heads import without_edits
 from mirror.model.item import MAX_MESSAGE, may_have_overrides
+from mirror.model.keys import split_key
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.lost import lost_names
 from mirror.model.merge import Body, Keep, inline_body, is_item, keep_inline, same_content
@@ -235,9 +236,13 @@ def _in_its_incarnation(
 
 
 def forgotten_deletion(draft: Draft, base: Base, stamp: int, origin: str) -> Record:
-    """Return the version that deletes a draft's base, of which nothing is here; of a message only it knows the text."""
+    """Return the version that deletes a draft's base, of which nothing is here.
+
+    Of a message only the draft knows the text, where its key does not tell that.
+    """
     dead = tombstone(_version_of(draft, base), stamp, origin)
-    return msgspec.structs.replace(dead, head=draft.head if draft.dead else b"")
+    _, filed = split_key(draft.key)
+    return msgspec.structs.replace(dead, head=draft.head if draft.dead and not filed else b"")
 
 
 def _version_of(draft: Draft, base: Base) -> Record:

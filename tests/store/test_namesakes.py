@@ -111,6 +111,16 @@ def test_a_deletion_of_what_was_shown_under_the_plain_key_takes_that_alone(make_
     assert alive(store) == {PLAIN: FIRST.body}
 
 
+def test_a_deletion_of_what_has_not_come_yet_beside_another_one_meets_it_when_it_comes(make_store: Make) -> None:
+    store = make_store("a")
+    take(store, FIRST)
+    made = draft(store, deletion_of(SECOND)).record  # as it was shown elsewhere, under the plain key
+    assert made is not None and (made.key, made.head) == (FILED, b"")
+    take(store, SECOND)
+    assert alive(store) == {PLAIN: FIRST.body}
+    assert conflicts(store) == 0
+
+
 def test_what_a_deletion_of_any_text_takes_along_unseen_is_in_the_conflict_log(make_store: Make) -> None:
     """Its base has not come here, and it does not say which text that was: it means whatever has the id."""
     store = make_store("a")
