@@ -51,18 +51,24 @@ def marker_of(records: Iterable[Record]) -> Record | None:
 class Side(NamedTuple):
     """What one side can have seen, by origin up to which stamp, when the other was ``away`` for too long for it.
 
-    ``since`` is the last sign of life (a stamp) it has of the other; 0 for none.
+    ``since`` is the last sign of life (a stamp) it has of the other; 0 for none.  ``horizon`` is the stamp before which
+    it has forgotten deletions.
     """
 
     away: bool = False
     since: int = 0
     seen: Vector = {}
+    horizon: int = 0
 
     def deleted(self, records: Iterable[Record]) -> list[Record]:
         """Return the records that were deleted on this side, out of those of which it holds nothing as new."""
         return [record for record in records if self.away and not record.dead and self._can_have_seen(record)]
 
     def _can_have_seen(self, record: Record) -> bool:
+        # A deletion is later than what it deletes, so one from before the horizon deleted nothing that was made after.
+        # What is born before all else it did delete, if somebody filed that again who did not know.
+        if record.born > 1 and record.born >= self.horizon:
+            return False
         return any(created(record) <= self.seen.get(origin, 0) for origin in vector_of(record))
 
 
@@ -107,4 +113,4 @@ def newest_of(remote: Remote) -> Vector:
 def _side(one: Heard, other: Heard, name: str) -> Side:
     if one.horizon.known_by(other.signs):
         return Side()
-    return Side(True, one.sign_of(name), one.newest)
+    return Side(True, one.sign_of(name), one.newest, one.horizon.stamp)

@@ -255,7 +255,7 @@ def test_who_replaces_a_text_unseen_tells_all_the_same_that_its_incarnation_is_o
     made = write(v2, Draft(*FILE, body=b"unknowing"), 30, "c").record
     assert not covers(made, v2)
     assert covers(made, v1)
-    assert Side(True, 0, {"a": 15, "b": 25}).deleted([made]) == [made]
+    assert Side(True, 0, {"a": 15, "b": 25}, 40).deleted([made]) == [made]
 
 
 def test_a_draft_without_a_base_gives_up_what_another_origin_wrote() -> None:

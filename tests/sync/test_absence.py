@@ -265,6 +265,25 @@ def test_what_came_over_a_comparison_that_broke_off_and_was_deleted_does_not_com
         assert keys(store) == ["so that it is not empty"]
 
 
+def test_what_was_made_after_the_horizon_is_not_taken_for_deleted_before_it(nodes: Nodes) -> None:
+    """One that met nobody, or whose clock was days behind, forgets its own deletions alone."""
+    a, b, _ = nodes.values()
+    put(a, "deleted")
+    delete(a, "deleted")
+    pass_time(3000, a)
+    for key in ("edited", "other", "edited"):
+        put(b, key)
+    page, more = Responder(b, page_records=1).page(0)
+    mirror = Source("b", mirror=True, ordered=True)
+    a.write(lambda writer: writer.admit(mirror, page.records, page.crcs))
+    assert (keys(a), more) == (["other"], True)  # and the connection breaks before all comes that is older
+    outcome = meet(a, b)
+    assert outcome is not None and outcome.absence.here.away
+    for store in (a, b):
+        assert keys(store) == ["edited", "other"]
+        assert conflicts(store) == []
+
+
 def test_what_a_shared_room_brought_of_our_own_mirror_tells_nothing_of_what_it_has_besides(nodes: Nodes) -> None:
     a, b, _ = nodes.values()
     a.write(lambda writer: writer.set_fields("rooms", "r", {"QRname": "Lobby"}))
