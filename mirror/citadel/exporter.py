@@ -33,13 +33,13 @@ from mirror.citadel.numbering import (
 )
 from mirror.citadel.placed import NOWHERE, Placed, Placing
 from mirror.citadel.proposals import NETCONF_SETTING
-from mirror.citadel.wrapping import wrapped
 from mirror.formats import migr_writer
 from mirror.formats.keys import imported_origin
 from mirror.formats.message import MIME, parse_message, serialize_message
 from mirror.formats.migr import FIELDS
 from mirror.formats.numbers import number_or_zero
 from mirror.formats.sequence_set import CUT_BYTES, SequenceSet, readable_set, set_of
+from mirror.formats.wrapping import wrapped
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
 from mirror.model.kinds import Collection, parse_collection, room_of

@@ -1,4 +1,4 @@
-"""What is here in files that other programs read: a whole export for a Citadel server."""
+"""What is here in files that other programs read: a whole export for a Citadel server, mail, calendars, files."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ import click
 
 from mirror.citadel.exporter import Exported, Exporter, Part, Step
 from mirror.cli.app import cli
+from mirror.cli.exported_files import Place, export_files
 from mirror.cli.new_file import require_new, write_new
 from mirror.cli.output import json_option, print_json
 from mirror.cli.progress import Meters
@@ -18,6 +19,9 @@ from mirror.store.base import Pinned
 from mirror.store.open import pin_store
 
 STANDARD_OUTPUT = "-"
+
+
+_place = (str, click.Path(path_type=Path, file_okay=False))
 
 
 @cli.command()
@@ -34,25 +38,56 @@ STANDARD_OUTPUT = "-"
     metavar="PATTERN",
     help="--migr: only users with such names, with their mailboxes; may be repeated.",
 )
+@click.option(
+    "--maildir",
+    type=_place,
+    metavar="ROOM|USER DIR",
+    help="Mail and posts as a Maildir; a user's folders as a Maildir++, with what is read and answered.",
+)
+@click.option("--ics", type=_place, metavar="ROOM|USER DIR", help="Calendar items and tasks, each an .ics file.")
+@click.option("--vcf", type=_place, metavar="ROOM|USER DIR", help="Contacts, each a .vcf file.")
+@click.option("--files", type=_place, metavar="ROOM DIR", help="A room's files.")
 @json_option
 @click.pass_obj
-def export(directory: Path, migr: Path | None, rooms: tuple[str, ...], users: tuple[str, ...], as_json: bool) -> None:
+def export(
+    directory: Path,
+    migr: Path | None,
+    rooms: tuple[str, ...],
+    users: tuple[str, ...],
+    maildir: Place,
+    ics: Place,
+    vcf: Place,
+    files: Place,
+    as_json: bool,
+) -> None:
     """Write what is here into files that other programs read.
 
-    The daemon may run meanwhile: what is written is the state of one moment.  No file is ever overwritten.  A MIGR
-    export holds all passwords, so only you may read it; FILE.map says what has another number or name in it than it had
-    at its server, if anything has.
+    The daemon may run meanwhile: what is written is the state of one moment.  No file is ever overwritten: repeated, it
+    writes what is new, and names what is there with other contents.  A MIGR export holds all passwords, so only you may
+    read it; FILE.map says what has another number or name in it than it had at its server, if anything has.
     """
     config = load_config(directory)
-    if migr is None:
-        raise click.UsageError("say what to write: --migr FILE")
+    others = {"maildir": maildir, "ics": ics, "vcf": vcf, "files": files}
+    wanted = [(form, place) for form, place in others.items() if place is not None]
+    if len(wanted) + (migr is not None) != 1:
+        raise click.UsageError("say what to write: one of --migr, --maildir, --ics, --vcf and --files")
+    if (rooms or users) and migr is None:
+        raise click.UsageError("--rooms and --users are for --migr: name the room or user with the other options")
     with pinned(config) as reading:
-        exporter = Exporter(reading, config.node, Part(rooms, users))
-        try:
-            report = _write_migr(exporter, migr, as_json)
-        finally:
-            exporter.close()
-    _show_exported(report, migr, as_json)
+        if migr is not None:
+            _export_all(reading, config, Part(rooms, users), migr, as_json)
+        else:
+            (form, (name, target)), *_ = wanted
+            export_files(reading, form, name, target, as_json)
+
+
+def _export_all(reading: Pinned, config: Config, part: Part, file: Path, as_json: bool) -> None:
+    exporter = Exporter(reading, config.node, part)
+    try:
+        report = _write_migr(exporter, file, as_json)
+    finally:
+        exporter.close()
+    _show_exported(report, file, as_json)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
     Raises ConfigError where the name is taken, meanwhile too, or the file cannot be written; then nothing is left.
     """
     require_new(path)
-    partial = path.with_name(f".{path.name[-200:]}.{os.getpid()}")
+    partial = path.with_name(f".{path.name[:40]}.{os.getpid()}")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
@@ -46,3 +46,12 @@ def write_new(path: Path, blocks: Iterable[bytes]) -> int:
         for block in blocks:
             size += file.write(block)
     return size
+
+
+def same_as(path: Path, blocks: Iterable[bytes]) -> bool:
+    """Tell whether a file holds just these bytes.  Raises ConfigError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return all(file.read(len(block)) == block for block in blocks) and not file.read(1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None

@@ -6,6 +6,7 @@ them.  Facts: version 980, recording 11-imap-append.  Bytes in, bytes out.
 """
 
 import re
+from email.header import Header
 from email.utils import formatdate
 
 from mirror.formats.message import FLOWING, MIME, Message
@@ -23,6 +24,7 @@ _HEADERS = {
 """Fields that a header says as they stand."""
 _SPECIAL = re.compile(rb'[()<>@,;:\\".\[\]\x80-\xff]')
 _ANONYMOUS = (66, 67)
+_WORD_COLUMNS = 70
 _TOO_LONG = 900
 """Bytes of an id beyond which a server may cut it."""
 _LINE_ENDS = re.compile(rb"\r*\n")
@@ -35,17 +37,57 @@ _LEFT_OUT = re.compile(rb"(?im)^(?:%s)[ \t]*:.*\n(?:[ \t].*\n)*" % _NOT_SENT)
 
 def internet_message(message: Message, message_id: str) -> bytes:
     """Return a message as a server is given it, lines ended by CRLF.  ``message_id`` is without angle brackets."""
+    lines = [f"{name}: ".encode() + _one_line(value) for name, value in _headers(message, message_id, _author(message))]
+    head, body = _parts(message, _LEFT_OUT)
+    known = [line for line in head.split(b"\n") if line]
+    data = b"\n".join([*lines, *known]) + b"\n\n" + body
+    return _LINE_ENDS.sub(b"\r\n", data)
+
+
+def mail_file(message: Message, message_id: str) -> bytes:
+    """Return a message as a file of RFC 5322 for other programs, lines ended by LF: all headers that it has.
+
+    What its fields tell is told by them; who wrote what is anonymous is not.  Other headers of its text stay as they
+    are, as those of its way.  What is not ASCII is encoded by RFC 2047.  ``message_id`` is without angle brackets.
+    """
+    headers = _headers(message, message_id, _encoded_author(message))
+    told = b"|".join(re.escape(name.encode()) for name, _ in headers)
+    head, body = _parts(message, re.compile(rb"(?im)^(?:%s)[ \t]*:.*\n(?:[ \t].*\n)*" % told))
+    lines = [f"{name}: ".encode() + _encoded_text(_one_line(value)) for name, value in headers]
+    known = [line for line in head.split(b"\n") if line]
+    return b"\n".join([*lines, *known]) + b"\n\n" + body
+
+
+def _headers(message: Message, message_id: str, author: bytes) -> list[tuple[str, bytes]]:
+    """Return the headers that a message's fields tell."""
     headers = [(name, message.get(letter)) for letter, name in _HEADERS.items()]
-    headers.append(("From", _author(message)))
+    headers.append(("From", author))
     headers.append(("Date", formatdate(_seconds(message)).encode()))
     headers.append(("Message-ID", b"<%s>" % message_id.encode()))
     references = [one for one in message.get("W").split(b"|") if one]
     headers.append(("References", b" ".join(b"<%s>" % one.strip(b"<>") for one in references)))
-    lines = [f"{name}: ".encode() + _one_line(value) for name, value in headers if value]
-    head, body = _parts(message)
-    known = [line for line in head.split(b"\n") if line]
-    data = b"\n".join([*lines, *known]) + b"\n\n" + body
-    return _LINE_ENDS.sub(b"\r\n", data)
+    return [(name, value) for name, value in headers if value]
+
+
+def _encoded_author(message: Message) -> bytes:
+    if message.anonymity in _ANONYMOUS:
+        return b"anonymous"  # as everybody sees it who reads it at the server
+    name, address = _plain(message.get("A")), message.get("F").strip(b"<> ")
+    if name.isascii():
+        return _author(message)
+    shown = _encoded_text(name)
+    return b"%s <%s>" % (shown, address) if address else shown
+
+
+def _encoded_text(value: bytes) -> bytes:
+    """Return a header's text in encoded words (RFC 2047) where it is not ASCII; what is no UTF-8 is Latin-1."""
+    if value.isascii():
+        return value
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = value.decode("latin-1")
+    return Header(text, "utf-8", maxlinelen=_WORD_COLUMNS).encode().encode()
 
 
 def can_be_sent(message: Message, message_id: str) -> str:
@@ -79,12 +121,15 @@ def _plain(name: bytes) -> bytes:
 
 def _said(message: Message) -> bytes:
     """Return the body, without headers and the empty lines around."""
-    _, body = _parts(message)
+    _, body = _parts(message, _LEFT_OUT)
     return _LINE_ENDS.sub(b"\n", body).strip(b"\n")
 
 
-def _parts(message: Message) -> tuple[bytes, bytes]:
-    """Return the headers that a message's text begins with, and its body without an empty line that a server adds."""
+def _parts(message: Message, left_out: re.Pattern[bytes]) -> tuple[bytes, bytes]:
+    """Return the headers that a message's text begins with, and its body without an empty line that a server adds.
+
+    Headers that are ``left_out`` are not among them.
+    """
     text = _LINE_ENDS.sub(b"\n", message.get("M"))
     if message.format != MIME:
         flowed = b"; format=flowed" if message.format == FLOWING else b""
@@ -93,8 +138,8 @@ def _parts(message: Message) -> tuple[bytes, bytes]:
         return b"", text[1:]
     head, blank, body = text.partition(b"\n\n")
     if not blank:
-        return _LEFT_OUT.sub(b"", text + b"\n").rstrip(b"\n"), b""
-    return _LEFT_OUT.sub(b"", head + b"\n").rstrip(b"\n"), body.removeprefix(b"\n")
+        return left_out.sub(b"", text + b"\n").rstrip(b"\n"), b""
+    return left_out.sub(b"", head + b"\n").rstrip(b"\n"), body.removeprefix(b"\n")
 
 
 def _author(message: Message) -> bytes:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_writable import WritableServer
 
-from mirror.formats.internet import can_be_sent, internet_message, is_returned
+from mirror.formats.internet import can_be_sent, internet_message, is_returned, mail_file
 from mirror.formats.message import FIXED, FLOWING, MIME, NORMAL, Message, parse_message
 
 HTML = b"Content-type: text/html; charset=utf-8\nX-Mailer: WebCit\n\n<b>hello</b>\n"
@@ -79,3 +79,30 @@ def test_an_id_that_a_server_does_not_keep_is_named(name: str) -> None:
 @pytest.mark.parametrize("anonymity", [66, 67])
 def test_who_wrote_an_anonymous_message_is_not_told(anonymity: int) -> None:
     assert "anonymous" in can_be_sent(message(b"", anonymity=anonymity), "a@alpha")
+
+
+def test_a_file_of_mail_has_all_headers_once_and_none_but_ascii() -> None:
+    text = (
+        b"Received: from x\n\tby y\nSubject: of the text\nX-Kept: 1\nTo: told@here\nContent-type: text/plain\n\nhello\n"
+    )
+    written = mail_file(message(text, U="Grüße".encode(), A="Zoë".encode()), "a@alpha")
+    head, _, body = written.partition(b"\n\n")
+    assert body == b"hello\n" and head.isascii() and b"\r" not in written
+    lines = head.decode().split("\n")
+    assert [line.partition(":")[0] for line in lines if line[:1].strip()] == [
+        "Subject", "From", "Date", "Message-ID", "Received", "X-Kept", "To", "Content-type",
+    ]  # fmt: skip
+    assert lines[0] == "Subject: =?utf-8?b?R3LDvMOfZQ==?=" and "=?utf-8?q?Zo=C3=AB?= <ann@alpha>" in lines[1]
+
+
+@pytest.mark.parametrize("anonymity", [66, 67])
+def test_who_wrote_what_is_anonymous_is_not_in_a_file(anonymity: int) -> None:
+    written = mail_file(message(HTML, anonymity=anonymity), "a@alpha")
+    assert b"Ann" not in written and b"ann@alpha" not in written and b"From: anonymous\n" in written
+
+
+def test_a_file_of_mail_begins_no_header_by_a_field() -> None:
+    head = mail_file(message(b"\nx\n", U=b"s\r\nBcc: eve@example.net", A="Zoë\nX: y".encode()), "a").partition(b"\n\n")[
+        0
+    ]
+    assert not any(line.startswith((b"Bcc", b"X")) for line in head.split(b"\n"))
