@@ -26,6 +26,8 @@ class LiveServer(Server):
 
     now: int = CREATED + 1000
     banners: dict[str, str] = field(default_factory=dict)
+    pictures: dict[int, bytes] = field(default_factory=dict)
+    """Of rooms, by their numbers."""
     somebody: bool = True
     exported: int = 0
     """How many exports were taken to their end."""
@@ -58,6 +60,15 @@ class LiveServer(Server):
     def post(self, room: int, text: str, *, name: str = "", euid: str = "") -> int:
         self.touch(room)
         return super().post(room, text, name=name, euid=euid)
+
+    def keep(self, room: int, text: str, subject: str, instead: int = 0, *, author: str = "Citadel") -> int:
+        """Keep a text in a room of configuration, in the place of another; returns its number."""
+        self.highest += 1
+        head = f"I{self.highest:08X}@alpha\0T{self.now}\0A{author}\0O{self.rooms[room]['QRname']}\0U{subject}\0"
+        self.messages[self.highest] = f"\xffA\x04{head}M{text}\0".encode("latin-1")
+        self.lists[room] = [*(one for one in self.lists[room] if one != instead), self.highest]
+        self.touch(room)
+        return self.highest
 
     def delete(self, room: int, number: int) -> None:
         """Delete a message from a room."""
@@ -177,21 +188,43 @@ class LiveServer(Server):
     def _mesg(self, rest: str, _session: "Session") -> bytes:
         return _listing(self.banners if rest == "?" else [self.banners[rest]])
 
-    def _msgs(self, _rest: str, session: "Session") -> bytes:
+    def _msgs(self, rest: str, session: "Session") -> bytes:
+        if rest.endswith("|8"):
+            session.template = []
+            return b"800 Send list of headers\n"
         return _listing(f"{number}||{CREATED + 300}" for number in self.lists[session.room])
+
+    def headers(self, session: "Session") -> bytes:
+        """Return the header fields of a room's messages for which it was asked by a template."""
+        letters = {name: letter for letter, name in FIELDS.items()}
+        wanted = [letters[name.decode()] for name in session.template or []]
+        session.template = None
+        messages = {number: parse_message(self.messages[number]) for number in self.lists[session.room]}
+        lines = ("|".join([str(number), *map(one.text, wanted)]) for number, one in messages.items())
+        return "".join([*(f"{line}\n" for line in lines), "000\n"]).encode()
+
+    def _rinf(self, _rest: str, session: "Session") -> bytes:
+        number = int(self.rooms[session.room].get("msgnum_info", "0"))
+        if not number:
+            return b"571 No info file.\n"
+        return _listing(_lines(parse_message(self.messages[number]).text("M")))
+
+    def _dlri(self, _rest: str, session: "Session") -> bytes:
+        picture = self.pictures.get(session.room)
+        return b"550 No image found.\n" if picture is None else b"600 %d|-1||image/png|\n%s" % (len(picture), picture)
 
     def _msg0(self, rest: str, session: "Session") -> bytes:
         message = self._message(rest, session)
         if message is None:
             return b"550 no such message\n"
         told = [f"{name}={message.text(letter)}" for letter, name in FIELDS.items() if message.text(letter)]
-        return _listing(["type=4", *told, "part=|||", "text", *message.text("M").split("\n")])
+        return _listing(["type=4", *told, "part=|||", "text", *_lines(message.text("M"))])
 
     def _msg2(self, rest: str, session: "Session") -> bytes:
         message = self._message(rest, session)
         if message is None:
             return b"550 no such message\n"
-        text = [] if rest.endswith("|3") else message.text("M").split("\n")
+        text = [] if rest.endswith("|3") else _lines(message.text("M"))
         return _listing([f"Message-ID: <{message.text('I')}>", *text])
 
     def _message(self, rest: str, session: "Session"):
@@ -200,10 +233,14 @@ class LiveServer(Server):
 
 
 class Session:
-    """One connection: the room it is in, and the number above which it asks for messages by a template."""
+    """One connection: the room it is in, and the lines of the template that it is sending, None where it sends none."""
 
     room = 0
-    since = 0
+    template: Lines | None = None
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n")
 
 
 def _listing(lines) -> bytes:
@@ -216,7 +253,12 @@ def _serve(server: LiveServer, connection: socket.socket) -> None:
         stream.write(b"200 alpha Citadel server ready.\n")
         stream.flush()
         for line in stream:
-            stream.write(server.answer(line.rstrip(b"\n"), session))
+            if session.template is not None and line != b"000\n":
+                session.template.append(line.rstrip(b"\n"))
+                continue
+            stream.write(
+                server.answer(line.rstrip(b"\n"), session) if session.template is None else server.headers(session)
+            )
             stream.flush()
             server.exported += line == b"MIGR export\n"
             if line == b"QUIT\n":

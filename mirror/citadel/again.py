@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from mirror.citadel.bootstrap import Taken
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.importer import Importer, forget_place, read_blocks
+from mirror.citadel.importer import Fetch, Importer, forget_place, read_blocks
 from mirror.citadel.leftovers import fetch_leftovers
 from mirror.citadel.pieces import fetch_messages
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted
@@ -69,6 +69,7 @@ def look_at_told(
     told: Iterable[bytes],
     kinds: Set[str],
     node: str,
+    fetch: Fetch,
     *,
     accepted: Accepted = NOTHING_ACCEPTED,
     only: Sequence[str] = (),
@@ -76,12 +77,12 @@ def look_at_told(
 ) -> Taken:
     """Take over what an export says that was put together; of these ``kinds`` of collections it has all.
 
-    All else is as in ``look_again``.
+    ``fetch`` is asked for the messages that it names and that are new; all else is as in ``look_again``.
     """
     source = f"citadel:{node}"
     forget_place(store, source)
     importer = Importer(store, source, progress=progress, accepted=accepted, only=only, told=kinds)
-    return Taken(importer.run(told), None, importer.known)
+    return Taken(importer.run(told, fetch, few=False), None, importer.known)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
+from mirror.citadel.configuration import Kept, read_kept
 from mirror.formats.server_own import is_own_setting
 
 IDENTITY = b"citadel-mirror"
@@ -113,20 +114,22 @@ class ToldRoom(NamedTuple):
 
 
 class Room(NamedTuple):
-    """A room: what it told of itself, and the numbers of its messages."""
+    """A room: what it told of itself, and the numbers of its messages; of configuration what these hold, besides."""
 
     told: ToldRoom
     messages: list[int]
+    kept: list[Kept] = []
 
 
 def read_room(answers: Sequence[Lines]) -> Room | None:
-    """Return what a room answered to GOTO, AT_A_ROOM and perhaps ITS_MESSAGES, None where it cannot be entered."""
+    """Return what a room answered to GOTO, AT_A_ROOM and perhaps for its messages, None where it cannot be entered."""
     entered, settings, *others = answers
     number = room_number(settings)
     if not entered or not entered[0].startswith(b"2") or not number:
         return None
     told = ToldRoom(number, *(answer[0] if answer else b"" for answer in others[:4]))
-    return Room(told, read_numbers(others[4]) if len(others) > 4 else [])
+    lists = others[4] if len(others) > 4 else []
+    return Room(told, read_numbers(lists), read_kept(lists))
 
 
 def room_number(lines: Lines) -> int:

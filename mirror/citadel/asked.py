@@ -27,9 +27,11 @@ from mirror.citadel.answers import (
     somebody_is_there,
 )
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.configuration import OF_ROOMS, THEIR_HOLDINGS, Holding, Holds, Kept, held_by_user
 from mirror.citadel.look import Identity, pages
 from mirror.citadel.put_together import TOLD_KINDS, Held, put_together
-from mirror.formats.server_own import Use, use_of_room
+from mirror.citadel.room_texts import Entrance, RoomTexts
+from mirror.formats.server_own import Use, use_of_room, user_of_room
 
 CREATED = b"c_config_created_or_migrated"
 AIDE_ROOM = b"c_aideroom"
@@ -38,6 +40,7 @@ ROOMS_AT_ONCE, USERS_AT_ONCE = 50, 100
 MAX_USERS = 1000
 """Users whose accounts are asked for in one sweep."""
 _OF_CONFIGURATION = (Use.CONFIGURATION, Use.USER_CONFIGURATION)
+_KIND_OF = {Holds.ROOM_TEXT: "room-info", Holds.ROOM_PICTURE: "pictures"}
 
 
 class Often(msgspec.Struct, frozen=True):
@@ -63,7 +66,7 @@ class Asked:
         self._settings: list[bytes] = []
         self._floors: list[bytes] = []
         self._told: dict[bytes, ToldRoom] = {}
-        self._configuration: dict[int, int] = {}
+        self._configuration: dict[bytes, list[Kept]] = {}
         self._accounts: dict[bytes, ToldUser] = {}
         self.passwords: Mapping[bytes, bytes] = {}
         """Of rooms, by their names."""
@@ -91,18 +94,52 @@ class Asked:
         """Return the names of the rooms that could be entered, by their numbers."""
         return {room.number: name.decode("utf-8", "surrogateescape") for name, room in self._told.items()}
 
-    def export(self, held: Held) -> Iterator[bytes]:
-        """Put all together that was told, but messages."""
+    def holding(self, texts: RoomTexts) -> Holding:
+        """Find out which messages of rooms of configuration hold what; ``texts`` is what is known of rooms' texts."""
+        users = {
+            user: held_by_user(kept)
+            for name, kept in self._configuration.items()
+            if (user := user_of_room(_text(name)))
+        }
+        unsure = self._find_texts(texts)
+        lists = {
+            name: [one.number for one in some if one.holds not in OF_ROOMS or one.number in texts.messages]
+            for name, some in self._configuration.items()
+        }
+        kinds = {"user-settings", "bios", "inbox-rules"} if self._all_entered else set()
+        kinds |= {_KIND_OF[holds] for holds in OF_ROOMS if kinds and holds not in unsure}
+        held = texts.fields()
+        rooms = {room.number: held.get(room.number, {}) for room in self._told.values()}
+        return Holding(users, rooms, lists, frozenset(kinds))
+
+    def _find_texts(self, texts: RoomTexts) -> Set[Holds]:
+        """Find out whose the texts and pictures of rooms are; returns what is not known of all rooms."""
+        home = next((name for name in self._configuration if _use(name) is Use.CONFIGURATION), None)
+        if home is None:
+            return frozenset(OF_ROOMS)
+        rooms = {room.number: self._entrance(name) for name, room in self._told.items()}
+        return texts.find(self._client, self._entrance(home), self._configuration[home], rooms)
+
+    def _entrance(self, name: bytes) -> Entrance:
+        password = self.passwords.get(name, b"").decode("utf-8", "surrogateescape")
+        return Entrance(_text(name), password, self._rooms[name].changed)
+
+    def export(self, held: Held, holding: Holding) -> Iterator[bytes]:
+        """Put all together that was told, but messages; ``holding`` is what users and rooms hold."""
         users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held.users)}
         for names in pages(sorted(users - self._accounts.keys()), USERS_AT_ONCE):
             self._ask_accounts(names)
         rooms = {name: (room, self._rooms[name]) for name, room in self._told.items()}
-        return put_together(self._settings, rooms, list(self._accounts.values()), self._floors, held)
+        return put_together(self._settings, rooms, list(self._accounts.values()), self._floors, held, holding)
+
+    @property
+    def _all_entered(self) -> bool:
+        return self._rooms.keys() <= self._told.keys()
 
     @property
     def told_kinds(self) -> Set[str]:
         """Of which kinds of collections all is told; not of rooms where one could not be entered."""
-        return TOLD_KINDS if self._rooms.keys() <= self._told.keys() else TOLD_KINDS - {"rooms", "netconf"}
+        return TOLD_KINDS if self._all_entered else TOLD_KINDS - {"rooms", "netconf"}
 
     def rooms_but(self, known: Container[int]) -> list[bytes]:
         """Return the names of the rooms that could be entered, but those of some numbers."""
@@ -152,6 +189,7 @@ class Asked:
         self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
         for gone in self._told.keys() - lines.keys():
             del self._told[gone]
+            self._configuration.pop(gone, None)
         for gone in self._accounts.keys() - set(self._users):
             del self._accounts[gone]
         return Moved(found.rooms, others)
@@ -161,7 +199,8 @@ class Asked:
         counts = []
         for name in names:
             its_own = _use(name) in _OF_CONFIGURATION
-            asked = [*AT_A_ROOM, ITS_MESSAGES] if messages or its_own else [*AT_A_ROOM]
+            lists = [THEIR_HOLDINGS if its_own else ITS_MESSAGES] if messages or its_own else []
+            asked = [*AT_A_ROOM, *lists]
             commands += [b"GOTO %s|%s|1" % (name, self.passwords.get(name, b"")), *asked]
             counts.append(1 + len(asked))
         answers = iter(self._client.ask_all(commands))
@@ -183,9 +222,8 @@ class Asked:
         changed = self._told.get(name) != room.told
         self._told[name] = room.told
         if _use(name) in _OF_CONFIGURATION:
-            messages = hash(tuple(room.messages))
-            changed |= self._configuration.get(room.told.number) != messages
-            self._configuration[room.told.number] = messages
+            changed |= self._configuration.get(name) != room.kept
+            self._configuration[name] = room.kept
         return changed
 
     def _sweep_accounts(self) -> bool:
@@ -210,6 +248,10 @@ class Asked:
 def passwords_of(rooms: Iterable[tuple[str, str]]) -> dict[bytes, bytes]:
     """Return rooms' passwords by their names as the server lists them."""
     return {name.encode("utf-8", "surrogateescape"): password.encode() for name, password in rooms if password}
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _use(name: bytes) -> Use:

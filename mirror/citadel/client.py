@@ -154,6 +154,14 @@ class CitadelClient:
             raise Refused(NO_SUCH_FILE, f"it ended at {offset} of {size} bytes, so it was changed meanwhile")
         return self.channel.require(count)
 
+    def room_picture(self) -> bytes:
+        """Return the present room's picture.  Raises Refused where it has none."""
+        reply = self.channel.ask("DLRI", 6)
+        size = int(reply.parameters[0]) if reply.parameters[0].isdecimal() else 0
+        if size > MAX_TOLD:
+            raise CitadelError(f"{self.channel.peer} told a picture of over {MAX_TOLD} bytes")
+        return self.channel.require(size)
+
     def close_file(self) -> None:
         self.channel.ask("CLOS")
 

@@ -53,12 +53,7 @@ EXPECTED = (
 
 _BY_EXPORTS = "an export alone tells it"
 UNTOLD = (
-    *(
-        Expected(kind, ANY, _BY_EXPORTS)
-        for kind in ("visits", "bios", "pictures", "room-info", "inbox-rules", "user-settings")
-    ),
-    Expected("config", "text", _BY_EXPORTS),
-    Expected("config", WHOLE, "of a system configuration that was first made since: " + _BY_EXPORTS),
+    Expected("visits", ANY, _BY_EXPORTS),
     Expected("rooms", "QRgen", "when a room was made: " + _BY_EXPORTS),
     *(Expected("users", field, "of a user made since: " + _BY_EXPORTS) for field in ("u_uid", "u_version")),
     Expected("floors", "f_flags", "the server sets more of them than one that says whether it is in use"),

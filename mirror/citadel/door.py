@@ -35,8 +35,8 @@ def blind_spots(place: ServerPlace, export_s: float) -> Iterator[str]:
         yield "system messages are taken as the server tells them, with its own names filled in"
     elif not export_s:
         yield (
-            "read and answered marks, bios, pictures, texts of rooms and inbox rules are those of the first copy: just "
-            "an export tells them, and export_s in mirror.toml says how often one is made"
+            "read and answered marks, views and forgotten rooms are those of the first copy: just an export tells "
+            "them, and export_s in mirror.toml says how often one is made"
         )
     if isinstance(place.where, Path) and not place.user:
         yield (

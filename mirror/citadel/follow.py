@@ -122,6 +122,7 @@ class Following:
             self._all, self._exports = Pace(settings.export_s or ALL_S), NEVER
         self._known = self._looks = None
         self._waiting = Waiting()
+        self._wholes.begin()
 
     def approve(self) -> None:
         """Confirm how the server is paired, or have what is held back be deleted: what was told of it, and no more."""
@@ -255,7 +256,7 @@ class Following:
         if by_export:
             taken = self._wholes.by_export(client, node, decision)
         else:
-            taken = self._wholes.by_what_was_told(asked, node, decision)
+            taken = self._wholes.by_what_was_told(client, asked, node, decision)
         assert taken.known is not None
         listed = self._known.rooms if self._known is not None else {}
         self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, self._keeps_expired)
@@ -270,6 +271,7 @@ class Following:
         asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
         self._all.asked(began, self._clock(), taken.blocked_s)
         self._all.at_once = self._decision is not UNDECIDED  # somebody decided meanwhile
+        self._all.wanted = not self._wholes.is_sure
         self._note(0, 0)
 
     def _look_at_rooms_but(self, listed: Container[int], client: CitadelClient, asked: Asked) -> None:

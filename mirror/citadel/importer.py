@@ -228,7 +228,7 @@ class Importer:
             return None
         self._compare()
         wanted = self._listed.wanted()
-        if not self._look.last.looked or self._version_told != VERSION:
+        if not self._partial and (not self._look.last.looked or self._version_told != VERSION):
             return None
         many = len(wanted) > max(FEW_AT_LEAST, self._listed.count() // FEW_SHARE)
         if few and (many or any(room is None for _, room in wanted)):
@@ -623,6 +623,8 @@ class Importer:
         for number, room in self.rooms.items():
             if room.use in _HOLDING:
                 compare_configuration(self._look, self._listed, number, _HOLDING[room.use])
+        if self._partial:
+            return  # of these nothing is told, and no mark
         for change in compare_messages(self._look, self._listed, self._visits, rooms, self._version(self._created)):
             self._look.change(change)
             if self._look.full:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser
+from mirror.citadel.configuration import OF_ROOMS, OF_USERS, Holding, Holds
 
 FLOORS = 16
 PASSWORDED, DIRECTORY = 8, 32
@@ -19,7 +20,10 @@ _CUT_PASSWORD, _CUT_DIRECTORY = 9, 14
 _ESCAPED = {b"&": b"&amp;", b"<": b"&lt;", b">": b"&gt;", b'"': b"&quot;"}
 _SPECIAL = re.compile(rb'[&<>"]')
 TOLD_KINDS = frozenset({"config", "netconf", "users", "rooms", "floors"})
-"""Kinds of collections of which all is told, though not all of each thing."""
+"""Kinds of collections of which all is told, though not all of each thing; others are told by ``Holding``."""
+NOTHING_HELD = Holding()
+MESSAGES_NEXT = b"<progress>25</progress>\n"
+"""What an export says when it begins to tell messages."""
 
 
 class Held(NamedTuple):
@@ -40,8 +44,12 @@ def put_together(
     users: Iterable[ToldUser],
     floors: Iterable[bytes],
     held: Held,
+    holding: Holding = NOTHING_HELD,
 ) -> Iterator[bytes]:
-    """Yield an export in blocks: lines of settings and of floors, rooms by their names, users."""
+    """Yield an export in blocks: lines of settings and of floors, rooms by their names, users, what these hold.
+
+    Of the lists of messages just those of rooms of configuration are in it.
+    """
     users = [user for user in users if _values(user.account)]
     numbers = {_values(user.account)[0]: _values(user.account)[6] for user in users if len(_values(user.account)) > 6}
     yield b"<citadel_migrate_data>\n"
@@ -49,10 +57,16 @@ def put_together(
         key, _, value = setting.partition(b"|")
         yield b'<config key="%s">%s</config>\n' % (_escape(key), _escape(value))
     for user in users:
-        yield _element(b"user", _user(user))
+        fields = _user(user)
+        yield _element(b"user", fields | _held(holding.users.get(_number(fields.get(b"u_usernum", b""))), OF_USERS))
     for name, (room, line) in rooms.items():
-        yield _element(b"room", _room(name, room, line) | _aide(room, numbers, held.aides.get(room.number, 0)))
+        fields = _room(name, room, line) | _held(holding.rooms.get(room.number), OF_ROOMS)
+        yield _element(b"room", fields | _aide(room, numbers, held.aides.get(room.number, 0)))
+        if name in holding.lists:
+            listed = b",".join(b"%d" % number for number in holding.lists[name])
+            yield _element(b"room_messages", {b"FRname": name, b"FRmsglist": listed})
     yield from _floors(floors, [room for room, _ in rooms.values()], held.floors)
+    yield MESSAGES_NEXT
     yield b"</citadel_migrate_data>\n"
 
 
@@ -63,6 +77,15 @@ def _user(user: ToldUser) -> dict[bytes, bytes]:
     if len(values) > 8:
         fields[b"u_USuserpurge"] = values[8]
     return fields | {b"u_emailaddrs": b"|".join(user.addresses)}
+
+
+def _held(numbers: Mapping[bytes, int] | None, fields: Mapping[Holds, bytes]) -> dict[bytes, bytes]:
+    """Return the fields that name what somebody or something holds; none where that is not known."""
+    return {} if numbers is None else {name: b"%d" % numbers.get(name, 0) for name in fields.values()}
+
+
+def _number(text: bytes) -> int:
+    return int(text) if text.isdigit() else 0
 
 
 def _room(name: bytes, room: ToldRoom, line: RoomLine) -> dict[bytes, bytes]:

@@ -11,10 +11,15 @@ from mirror.citadel.again import look_again, look_at_told
 from mirror.citadel.asked import Asked
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.configuration import Holds
+from mirror.citadel.keys import read_keys
 from mirror.citadel.look import Decision, Remembered, Verdict, place_of, remembered
+from mirror.citadel.pieces import fetch_messages
 from mirror.citadel.put_together import Held
 from mirror.citadel.report import Accepted
+from mirror.citadel.room_texts import RoomTexts
 from mirror.formats.numbers import number_or_zero
+from mirror.model.containers import picture_of_room
 from mirror.model.fields import values_of
 from mirror.store.base import Reader, Store
 
@@ -45,6 +50,16 @@ class WholeLooks:
         self._keeps_expired = keeps_expired
         self._yield = give_way
         self._given_way = 0
+        self._texts: RoomTexts | None = None
+
+    def begin(self) -> None:
+        """Forget what was known by the connection before."""
+        self._texts = None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing has to be asked again of which the server did not tell yet whose it is."""
+        return self._texts is None or self._texts.is_sure
 
     def last(self, node: str) -> Remembered | None:
         """Return what is remembered of the server of a node name; None before it was looked at."""
@@ -56,13 +71,17 @@ class WholeLooks:
         last = self.last(node)
         return last is not None and last.looked
 
-    def by_what_was_told(self, asked: Asked, node: str, decision: Decision) -> Taken:
-        """Take over what the server told to cheap questions: all but messages and files."""
+    def by_what_was_told(self, client: CitadelClient, asked: Asked, node: str, decision: Decision) -> Taken:
+        """Take over what the server told to cheap questions: all but rooms' messages and files."""
+        if self._texts is None:
+            self._texts = RoomTexts(self._store.read(lambda reader: _known_texts(reader, node, asked.names())))
+        holding = asked.holding(self._texts)
         return look_at_told(
             self._store,
-            asked.export(self._store.read(_held)),
-            asked.told_kinds,
+            asked.export(self._store.read(_held), holding),
+            asked.told_kinds | holding.kinds,
             node,
+            lambda wanted: fetch_messages(client, wanted),
             accepted=self._accepted(decision),
             only=self._only,
             progress=self._give_way,
@@ -71,6 +90,7 @@ class WholeLooks:
     def by_export(self, client: CitadelClient, node: str, decision: Decision) -> Taken:
         """Take over what an export tells, which costs a server of version 980 its housekeeping."""
         place, accepted = (self._place, self._user, self._password), self._accepted(decision)
+        self._texts = None
         if self.was_looked_at(node):
             taken = look_again(
                 self._store,
@@ -120,6 +140,19 @@ def _held(reader: Reader) -> Held:
         {_number(floor, "f_num") for floor in floors if _number(floor, "f_flags") & 1},
         {_number(room, "QRnumber"): _number(room, "QRroomaide") for room in rooms},
     )
+
+
+def _known_texts(reader: Reader, node: str, names: Mapping[int, str]) -> dict[Holds, dict[int, int]]:
+    """Return which messages hold the texts and pictures of rooms as far as these were taken over, by rooms' numbers."""
+    place = place_of(node)
+    keys = read_keys(reader, place, node)
+    rooms = {keys.room(number, name): number for number, name in names.items()}
+    pictures = {picture_of_room(key): number for key, number in rooms.items()}
+    kinds = {Holds.ROOM_TEXT: ("room-info", rooms), Holds.ROOM_PICTURE: ("pictures", pictures)}
+    return {
+        holds: {of[told.foreign]: number_or_zero(told.tag) for told in reader.statuses(place, collection, of)}
+        for holds, (collection, of) in kinds.items()
+    }
 
 
 def _number(values: Mapping[str, object], name: str) -> int:

@@ -1,7 +1,8 @@
 """What is put together from a server's answers: partial elements of an export, and nothing that was not told."""
 
 from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser
-from mirror.citadel.put_together import Held, put_together
+from mirror.citadel.configuration import Holding
+from mirror.citadel.put_together import NOTHING_HELD, Held, put_together
 from mirror.formats.migr import Element, read_elements
 
 NOTHING = Held()
@@ -16,13 +17,19 @@ def room(number: int, parameters: str, aide: str = "") -> ToldRoom:
     return ToldRoom(number, f"200 {parameters}|".encode(), f"200 {aide}".encode(), b"200 2|5", b"200 3|9")
 
 
-def told(rooms: dict[bytes, ToldRoom], held: Held = NOTHING, floors: tuple[bytes, ...] = ()) -> dict[str, list[dict]]:
+def told(
+    rooms: dict[bytes, ToldRoom],
+    held: Held = NOTHING,
+    floors: tuple[bytes, ...] = (),
+    holding: Holding = NOTHING_HELD,
+) -> dict[str, list[dict]]:
     blocks = put_together(
         [b"c_nodename|alpha", b"c_humannode|A & B"],
         {name: (one, LINE) for name, one in rooms.items()},
         USERS,
         floors,
         held,
+        holding,
     )
     found: dict[str, list[dict]] = {}
     for item in read_elements(blocks):
@@ -38,6 +45,18 @@ def test_a_user_is_what_the_account_and_the_addresses_tell_and_who_is_refused_is
         "u_lastcall": "1795964921", "u_USuserpurge": "30", "u_emailaddrs": "ann@alpha|a@alpha",
     }  # fmt: skip
     assert told({})["config"] == [{"c_nodename": "alpha"}, {"c_humannode": "A & B"}]
+
+
+def test_what_users_and_rooms_hold_is_told_where_it_is_known_and_lists_just_of_rooms_of_configuration() -> None:
+    holding = Holding({2: {b"u_msgnum_bio": 7}}, {5: {b"msgnum_pic": 9}}, {b"Configuration": [7, 9]})
+    rooms = {b"Configuration": room(5, "Configuration|||0|0|0|0|0"), b"Talk": room(6, "Talk|||0|0|0|0|0")}
+    found = told(rooms, holding=holding)
+    (user,) = found["user"]
+    assert (user["u_msgnum_bio"], user["u_msgnum_pic"], user["u_msgnum_inboxrules"]) == ("7", "0", "0")
+    configuration, talk = found["room"]
+    assert (configuration["msgnum_info"], configuration["msgnum_pic"]) == ("0", "9")
+    assert "msgnum_pic" not in talk
+    assert found["room_messages"] == [{"FRname": "Configuration", "FRmsglist": "7,9"}]
 
 
 def test_a_room_tells_a_password_and_a_directory_only_as_far_as_they_are_not_cut() -> None:
