@@ -11,6 +11,7 @@ from functools import partial
 
 import click
 
+from mirror.simulation.attack_schedule import run_attack_seed
 from mirror.simulation.hostile_schedule import run_hostile_seed
 from mirror.simulation.schedule import run_seed
 from mirror.simulation.share_schedule import run_share_seed
@@ -21,6 +22,7 @@ KINDS: dict[str, Callable[[int], Outcome]] = {
     MIRRORS: run_seed,
     "shares": run_share_seed,
     "hostile": run_hostile_seed,
+    "attacks": run_attack_seed,
 }
 LONGEST_S = 120
 """Seconds that a schedule may take; most take a fifth of one."""
@@ -34,6 +36,7 @@ CHUNK = 4
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to run them in.")
 @click.option("--shares", "kind", flag_value="shares", help="Servers that share rooms, by rules that change.")
 @click.option("--hostile", "kind", flag_value="hostile", help="Parties that are hostile or have bugs; short.")
+@click.option("--attacks", "kind", flag_value="attacks", help="Each known attack in turn, made to honest nodes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def main(seeds: int, first: int, jobs: int, kind: str | None, as_json: bool) -> None:
     """Simulate networks of nodes under faults, and check that nothing is lost.

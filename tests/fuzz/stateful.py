@@ -40,6 +40,7 @@ from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.service.party import ADMIN, Party, PartyKind
+from mirror.simulation.acceptable import unacceptable
 from mirror.store.base import Backend, Reader
 from mirror.store.check import check_store
 from mirror.store.green import GreenStore
@@ -59,6 +60,7 @@ import pipes
 from pipes import NoPool
 
 from hostile import DIRECTORY, EPOCH, PARTIES, Known, Maker, Step
+from known import known_steps
 
 EXPORT = Path(__file__).parents[2] / "mirror" / "data" / "alpha-980.xml"
 SECRET = "a shared secret of the fuzzer"
@@ -504,6 +506,8 @@ class Run:
                 "admin", ("SYNC all|since", "SYNC all|conflicts|all", "SYNC all|status", "SYNC shares|status")
             )
             self._check()
+            if refused := [what for record in self.place.held() for what in unacceptable(record)]:
+                raise Wrong(refused[0])
             self._replicate()
         except (MirrorError, gevent.Timeout) as error:
             raise Wrong(f"{type(error).__name__}: {error}") from None
@@ -597,6 +601,9 @@ def live(make: MakePlace, seed: str, inputs: int) -> Failure | None:
         run = Run(make(Path(workplace)), Path(workplace))
         maker = Maker(random.Random(seed), Known((), 0))
         try:
+            for step in known_steps(run.place.now_ms()):
+                steps.append(step)
+                run.take(step)
             for number in range(inputs):
                 if number % KNOW_EVERY == 0:
                     maker.known = run.known()

@@ -1,10 +1,9 @@
 """A short run of the fuzzer that keeps state; contrib/fuzz/ctdlmirror-fuzz runs it for as long as you like.
 
-And that it finds something: with a mend taken out it fails within few steps.
+That it finds something is tried in test_mends.py.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from hostile import PARTIES, Step
-from stateful import Failure, InProcess, OverSockets, fuzz, live, loaded, minimise, replay, saved, shown
+from stateful import Failure, InProcess, OverSockets, fuzz, loaded, minimise, replay, saved, shown
 
 from mirror.server.commands import TABLE
 from mirror.server.table import Permission
@@ -22,28 +21,6 @@ from mirror.server.table import Permission
 def test_nobody_jams_a_node(seed: int, make: type[InProcess]) -> None:
     _, failure = fuzz(make, 500, seed)
     assert failure is None, "\n".join([failure.problem, *map(shown, failure.steps)])
-
-
-def take_nothing(_record: object) -> None:
-    """Judge nothing."""
-
-
-MENDS: dict[str, tuple[str, Callable[..., object], str]] = {
-    "the judge of peers' pages": ("mirror.wire.codec.judge", take_nothing, ""),
-    "the judge of what is written": ("mirror.store.ledger.judge", take_nothing, ""),
-    "heads that JSON cannot say": ("mirror.wire.readable._can_be_said", lambda _value: True, "JSON serializable"),
-    "numbers of more than 64 bits": ("mirror.wire.readable._number", int, "answered with 510"),
-}
-
-
-@pytest.mark.parametrize("mend", sorted(MENDS))
-def test_without_a_mend_it_fails(monkeypatch: pytest.MonkeyPatch, mend: str) -> None:
-    place, instead, problem = MENDS[mend]
-    monkeypatch.setattr(place, instead)
-    found = (live(InProcess, f"mend {part}", 300) for part in (14, 12, 15, *range(30)))
-    failure = next((one for one in found if one is not None), None)
-    assert failure is not None
-    assert problem in failure.problem
 
 
 def test_what_fails_is_told_in_few_steps() -> None:

@@ -1,0 +1,554 @@
+"""What once stopped replication for good, what mends it, and which short form notices when that mend is taken out.
+
+    contrib/with-venv contrib/fuzz/ctdlmirror-fuzz mends
+
+runs each form with all mends in place, then takes out one mend after another, each in a process of its own, and has the
+form look.  Taking out means to have a named function do what it did before, or nothing.  Exit code 1 when something
+was not noticed, when a form finds something with all mends in place, or when a name is no more.
+"""
+
+import argparse
+import importlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+from gevent.os import fork
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from damaged import damaged_problems
+from stateful import InProcess, live
+
+from mirror.model.errors import BadRecord, StampAhead
+from mirror.model.merge import Merged, merge
+from mirror.model.record import MAX_PAST, Past, Record, Version, validate
+from mirror.model.stamp import describe_ahead, stamp_ms
+from mirror.server.session import Session
+from mirror.simulation.attacks import (
+    ATTACKS,
+    Attacker,
+    a_clock_that_is_wrong_at_a_start,
+    a_horizon_of_a_later_birth,
+    a_horizon_that_is_deleted,
+    a_key_with_a_nul,
+    a_node_that_was_behind,
+    a_partner_a_little_ahead,
+    a_partner_that_was_ahead,
+    a_post_and_a_sign_from_the_future,
+    an_old_version_in_a_crowd,
+    conflicts_of_a_partner,
+    full_of_fields,
+    full_of_properties,
+    garbage_among_what_is_right,
+    invented_origins_of_a_partner,
+    too_many_fields,
+    two_full_pasts,
+    two_nodes_of_one_name,
+    values_of_any_type,
+)
+from mirror.simulation.command import run_one
+from mirror.store.base import Aside
+from mirror.store.sqlite.reader import Names
+
+LONGEST_S = 120
+"""Seconds that a form may take to notice something."""
+MAX_SAID = 4000
+"""Characters of what a form says; so many go through a pipe at once."""
+WIDTH = 110
+FAILED = "! "
+"""Begins what is said of a process that could not look."""
+TRIES = 3
+"""Schedules of one attack that are run before nothing counts as noticed."""
+
+
+class Form(NamedTuple):
+    """A short form that takes no longer than CI has for it: its name, and what it finds wrong."""
+
+    name: str
+    problems: Callable[[], Iterator[str]]
+
+
+def simulated(attack: Callable[[Attacker], None]) -> Form:
+    """Return the simulation of one attack."""
+
+    def problems() -> Iterator[str]:
+        for turn in range(TRIES):
+            yield from run_one("attacks", ATTACKS.index(attack) + turn * len(ATTACKS)).problems
+
+    return Form(f"simulation, {attack.__name__}", problems)
+
+
+def _fuzzed() -> Iterator[str]:
+    failure = live(InProcess, "mends", 0)
+    yield from [] if failure is None else [failure.problem]
+
+
+FUZZED = Form("fuzzer, known steps", _fuzzed)
+DAMAGED = Form("fuzzer, damaged stores", damaged_problems)
+
+
+class Mend(NamedTuple):
+    """A mend: the fault that it mends, and how it is taken out: names, and what stands there instead."""
+
+    fault: str
+    mend: str
+    out: Mapping[str, Any]
+    form: Form
+    says: str
+    """What the form says then, among other things."""
+
+
+# -- what nodes did before ----------------------------------------------------------------------------
+
+
+class AnyField(NamedTuple):
+    """A field whose value may be anything."""
+
+    value: Any
+    stamp: int
+    origin: str
+
+
+def nothing(*_arguments: object) -> None:
+    """Do nothing, and find nothing wrong."""
+
+
+ANY_VALUES = {
+    "mirror.model.fields._decoder": msgspec.msgpack.Decoder(dict[str, AnyField]),
+    "mirror.model.fields._check_value": nothing,
+}
+
+
+def validated_but_for_nuls(record: Record) -> None:
+    validate(msgspec.structs.replace(record, key=record.key.replace("\0", "x")))
+
+
+def uncut_past(vector: Mapping[str, int], version: Version, _least: int = 0) -> Past:
+    return tuple(sorted((name, stamp) for name, stamp in vector.items() if name != version.origin))
+
+
+def past_without_the_least(vector: Mapping[str, int], version: Version, _least: int = 0) -> Past:
+    entries = sorted((stamp, name) for name, stamp in vector.items() if name != version.origin)
+    return tuple(sorted((name, stamp) for stamp, name in entries[-MAX_PAST:]))
+
+
+def all_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(fields)
+
+
+def merged_unseen(store: Any, current: Record, record: Record) -> Merged:
+    return merge(current, record, store.body, store.store_body)
+
+
+def refuse_all(*_arguments: object) -> Any:
+    raise BadRecord("a record that cannot be taken")
+
+
+def wait_for_all(store: Any, _source: object, pairs: Sequence[tuple[Record, int]]) -> Any:
+    early = [record for record, _ in pairs if record.stamp > store.clock.limit()]
+    if early:
+        soonest = min(record.stamp for record in early)
+        raise StampAhead(describe_ahead(soonest, store.clock), stamp_ms(soonest) - stamp_ms(store.clock.limit()))
+    return pairs, []
+
+
+def due_of_mirrors(store: Any, now_ms: int | None) -> list[Aside]:
+    due: list[Aside] = store.select_aside("due > 0 AND due <= ?", (now_ms or 0,), -1)
+    return [one for one in due if one.mirror]
+
+
+@contextmanager
+def open_listing(session: Session) -> Iterator[None]:
+    yield
+    session.channel.end_listing()
+
+
+def name_of_number(names: Names, connection: Any, number: int) -> str:
+    found = connection.execute(f"SELECT name FROM {names._table} WHERE id = ?", (number,)).fetchone()
+    if found is None:
+        raise KeyError(number)
+    return str(found[0])
+
+
+MENDS: tuple[Mend, ...] = (
+    Mend(
+        "a user's draft with a value that is a list, a map, None or a fraction",
+        "the types of values",
+        ANY_VALUES,
+        FUZZED,
+        "of the type",
+    ),
+    Mend(
+        "a draft of what no node takes",
+        "the judge of what is written",
+        {"mirror.store.ledger.judge": nothing},
+        FUZZED,
+        "",
+    ),
+    Mend(
+        "a peer's page of what no node takes",
+        "the judge of pages",
+        {"mirror.wire.codec.judge": nothing},
+        FUZZED,
+        "",
+    ),
+    Mend(
+        "a user's draft with more fields than a record may have",
+        "the number of fields",
+        {"mirror.model.fields.cut_fields": all_fields},
+        FUZZED,
+        "it has 24000 fields",
+    ),
+    Mend(
+        "a head that JSON cannot say",
+        "saying heads as base64",
+        {"mirror.wire.readable._can_be_said": lambda _value: True},
+        FUZZED,
+        "JSON serializable",
+    ),
+    Mend(
+        "half a surrogate pair in JSON",
+        "the judge of texts",
+        {"mirror.wire.readable._text": lambda value: value},
+        FUZZED,
+        "surrogates not allowed",
+    ),
+    Mend(
+        "a number of more than 64 bits in JSON",
+        "the bound of numbers",
+        {"mirror.wire.readable._number": int},
+        FUZZED,
+        "internal error",
+    ),
+    Mend(
+        "a listing that cannot go on",
+        "the line that says why, and its end",
+        {"mirror.server.session.Session.in_listing": open_listing},
+        DAMAGED,
+        "hangs",
+    ),
+    Mend(
+        "a record of an origin that is not there",
+        "the error in a line",
+        {"mirror.store.sqlite.reader.Names.resolve": name_of_number},
+        DAMAGED,
+        "KeyError",
+    ),
+    Mend(
+        "a damaged index",
+        "the database's own check",
+        {"mirror.store.sqlite.reader.SqliteReader.damage": lambda _reader: []},
+        DAMAGED,
+        "check finds nothing",
+    ),
+    Mend(
+        "what an older version let in",
+        "the judge in check",
+        {"mirror.store.check.finding": lambda _record: ""},
+        DAMAGED,
+        "check finds nothing",
+    ),
+    Mend(
+        "what an older version let in, for good",
+        "mending by check --mend",
+        {"mirror.store.mend.finding": lambda _record: ""},
+        DAMAGED,
+        "check --mend leaves",
+    ),
+    Mend(
+        "a field with a value that is a list, a map, None or a fraction",
+        "the types of values",
+        ANY_VALUES,
+        simulated(values_of_any_type),
+        "of the type",
+    ),
+    Mend(
+        "a NUL in a key",
+        "the judge of keys",
+        {"mirror.model.judge.validate": validated_but_for_nuls},
+        simulated(a_key_with_a_nul),
+        "with a NUL",
+    ),
+    Mend(
+        "more fields than a record may have",
+        "the number of fields",
+        {"mirror.model.fields.cut_fields": all_fields},
+        simulated(too_many_fields),
+        "it has 300 fields",
+    ),
+    Mend(
+        "two records full of fields",
+        "the cut of fields in merging",
+        {"mirror.model.merge.cut_fields": all_fields},
+        simulated(full_of_fields),
+        "not equal",
+    ),
+    Mend(
+        "a merge that makes what nobody takes",
+        "the judge of results, and the cut",
+        {"mirror.model.merge.cut_fields": all_fields, "mirror.store.ledger.Ledger._merged": merged_unseen},
+        simulated(full_of_fields),
+        "it has 256 fields",
+    ),
+    Mend(
+        "two items full of properties",
+        "the cut of parts",
+        {"mirror.model.parts.cut_parts": lambda parts: parts},
+        simulated(full_of_properties),
+        "not equal",
+    ),
+    Mend(
+        "two pasts of 1024 origins each",
+        "the cut of pasts",
+        {"mirror.model.merge.past_of": uncut_past, "mirror.model.edit.past_of": uncut_past},
+        simulated(two_full_pasts),
+        "not equal",
+    ),
+    Mend(
+        "a past that forgets its oldest origin",
+        "the least stamp of a past",
+        {"mirror.model.merge.past_of": past_without_the_least},
+        simulated(an_old_version_in_a_crowd),
+        "says that it is of",
+    ),
+    Mend(
+        "a partner's messages with invented origins",
+        "the bound of origins",
+        {"mirror.store.ledger.Ledger._sort_origins": lambda _self, _source, pairs, _aside: pairs},
+        simulated(invented_origins_of_a_partner),
+        "origins came through shared rooms",
+    ),
+    Mend(
+        "signs of life that name a partner's origins",
+        "naming mirrors alone",
+        {"mirror.model.nodes._of_mirrors": lambda heard, _origin: heard.newest},
+        simulated(invented_origins_of_a_partner),
+        "a sign of life names",
+    ),
+    Mend(
+        "a page with one record that cannot be taken",
+        "setting aside",
+        {"mirror.wire.codec._sort_out": refuse_all},
+        simulated(garbage_among_what_is_right),
+        "which was right",
+    ),
+    Mend(
+        "a record that cannot be taken, and is gone",
+        "setting aside",
+        {"mirror.store.ledger.Ledger._set_aside": nothing},
+        simulated(garbage_among_what_is_right),
+        "set aside of m is []",
+    ),
+    Mend(
+        "a post and a sign of life from the future",
+        "setting aside what is far ahead",
+        {"mirror.store.ledger.Ledger._sort_early": wait_for_all},
+        simulated(a_post_and_a_sign_from_the_future),
+        "lacks files/a:1 of now",
+    ),
+    Mend(
+        "a horizon that a mirror deleted",
+        "the judge of horizons",
+        {"mirror.model.judge._judge_sign": nothing},
+        simulated(a_horizon_that_is_deleted),
+        "two horizons",
+    ),
+    Mend(
+        "a horizon that a mirror dated",
+        "the judge of horizons",
+        {"mirror.model.judge._judge_sign": nothing},
+        simulated(a_horizon_of_a_later_birth),
+        "a horizon that is born at 2",
+    ),
+    Mend(
+        "a partner that was minutes ahead",
+        "setting aside what is far ahead",
+        {"mirror.store.ledger.Ledger._sort_early": wait_for_all},
+        simulated(a_partner_that_was_ahead),
+        "does not come to",
+    ),
+    Mend(
+        "a node that was minutes behind its partner",
+        "coming again of what was set aside",
+        {"mirror.store.sqlite.tables.SqliteWriter.due_aside": due_of_mirrors},
+        simulated(a_node_that_was_behind),
+        "lacks files/a:1 of then",
+    ),
+    Mend(
+        "a partner that is a little ahead",
+        "waiting for a partner's stamps",
+        {"mirror.store.ledger.Ledger._sort_early": lambda _self, _source, pairs: (pairs, [])},
+        simulated(a_partner_a_little_ahead),
+        "its clock was moved ahead",
+    ),
+    Mend(
+        "a clock that is 400 days ahead for two seconds at a start",
+        "writing nothing by a doubted clock",
+        {"mirror.sync.clock.ClockGuard.check": nothing},
+        simulated(a_clock_that_is_wrong_at_a_start),
+        "by a clock that is days off",
+    ),
+    Mend(
+        "two nodes of one name",
+        "telling twins apart",
+        {"mirror.sync.twins.Twins.admit": nothing},
+        simulated(two_nodes_of_one_name),
+        "serves two nodes at once",
+    ),
+    Mend(
+        "a partner's conflicts without end",
+        "the bound of conflicts",
+        {"mirror.store.sqlite.tables.SqliteWriter.conflicts_of": lambda *_: 0},
+        simulated(conflicts_of_a_partner),
+        "conflicts of a partner are kept",
+    ),
+)
+
+
+# -- taking out ---------------------------------------------------------------------------------------
+
+
+class Gone(Exception):
+    """A name of the table that is no more; says which."""
+
+
+@contextmanager
+def taken_out(mend: Mend) -> Iterator[None]:
+    """Have a mend taken out for a while.  Raises Gone."""
+    before: list[tuple[Any, str, Any]] = []
+    try:
+        for name, instead in mend.out.items():
+            holder, attribute = _holder(name), name.rpartition(".")[2]
+            before.append((holder, attribute, vars(holder)[attribute]))
+            setattr(holder, attribute, instead)
+        yield
+    finally:
+        for holder, attribute, value in reversed(before):
+            setattr(holder, attribute, value)
+
+
+def _holder(name: str) -> Any:
+    """Return the module or class in which a name stands.  Raises Gone."""
+    path, _, attribute = name.rpartition(".")
+    holder: Any = None
+    try:
+        holder = importlib.import_module(path)
+    except ModuleNotFoundError:
+        module, _, class_ = path.rpartition(".")
+        try:
+            holder = getattr(importlib.import_module(module), class_, None)
+        except ModuleNotFoundError:
+            pass
+    if holder is None or attribute not in vars(holder):
+        raise Gone(f"{name} is no more: the table in {__file__} has to name what took its place")
+    return holder
+
+
+def noticed(mend: Mend) -> str:
+    """Take a mend out, and return what its form finds, or an empty string.  Raises Gone."""
+    with taken_out(mend):
+        return next((problem for problem in mend.form.problems() if mend.says in problem), "")
+
+
+# -- all of them, each in a process of its own ---------------------------------------------------------
+
+
+class Finding(msgspec.Struct):
+    """What came of taking one mend out."""
+
+    fault: str
+    mend: str
+    form: str
+    noticed: bool
+    says: str
+    seconds: float
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Try them as the command line says; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        "ctdlmirror-fuzz mends", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("words", nargs="*", help="just those whose line has one of these words")
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    options = parser.parse_args(arguments)
+    mends = [mend for mend in MENDS if not options.words or any(word in str(mend[:3]) for word in options.words)]
+    if not mends:
+        parser.error(f"no mend of the table has {' or '.join(options.words)}")
+    findings = [*map(_without_any_out, {mend.form.name: mend.form for mend in mends}.values()), *map(_try, mends)]
+    wrong = [one for one in findings if not one.noticed]
+    print(msgspec.json.encode(findings).decode() if options.json else _table(findings, wrong))
+    return 1 if wrong else 0
+
+
+def _without_any_out(form: Form) -> Finding:
+    """See that a form finds nothing with all mends in place, or what it finds would prove nothing."""
+    began = time.monotonic()
+    found = _apart(lambda: next(form.problems(), ""))
+    says = f"with all mends in place: {found}" if found else ""
+    return Finding("", "all in place", form.name, not found, says, time.monotonic() - began)
+
+
+def _try(mend: Mend) -> Finding:
+    began = time.monotonic()
+    says = _apart(lambda: noticed(mend))
+    noticed_it = bool(says) and not says.startswith(FAILED)
+    return Finding(mend.fault, mend.mend, mend.form.name, noticed_it, says, time.monotonic() - began)
+
+
+def _apart(job: Callable[[], str]) -> str:
+    """Do a job in a process of its own, and return what it does, or after FAILED why it could not."""
+    reading, writing = os.pipe()
+    child = fork()
+    if not child:
+        _do_and_exit(job, writing)
+    os.close(writing)
+    with open(reading, "rb") as told:
+        if not select.select([told], [], [], LONGEST_S)[0]:
+            os.kill(child, signal.SIGKILL)
+        said = told.read().decode()
+    status = os.waitpid(child, 0)[1]
+    return said if not status else f"{FAILED}it ended with {status:#x}, or took over {LONGEST_S} s"
+
+
+def _do_and_exit(job: Callable[[], str], writing: int) -> NoReturn:
+    """Do a job in a forked process, of which nothing but its answer comes out."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            said = job()
+        except Gone as error:
+            said = f"{FAILED}{error}"
+        except Exception as error:
+            said = f"{FAILED}{type(error).__name__}: {error}"
+        os.write(writing, said[:MAX_SAID].encode())
+    finally:
+        os._exit(0)
+
+
+def _table(findings: Sequence[Finding], wrong: Sequence[Finding]) -> str:
+    tried = [one for one in findings if one.fault]
+    lines = [_shown(one) for one in tried]
+    lines += [f"WRONG: the {one.form}: {one.says}" for one in wrong if not one.fault]
+    lines += [
+        f"WRONG: without {one.mend}, {one.fault}: {one.says or 'nothing is noticed'}" for one in wrong if one.fault
+    ]
+    return "\n".join([*lines, f"{len(tried)} mends taken out, {sum(one.noticed for one in tried)} noticed"])
+
+
+def _shown(one: Finding) -> str:
+    says = one.says.strip().splitlines()[-1][:WIDTH] if one.says else "nothing"
+    how = "noticed" if one.noticed else "NOT NOTICED"
+    return f"{how:11} {one.seconds:5.1f} s  {one.fault}\n{'':21}without {one.mend}\n{'':21}{one.form}: {says}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

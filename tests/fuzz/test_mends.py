@@ -1,0 +1,62 @@
+"""Each mend is taken out, and a short form of the fuzzer or of the simulation notices that.
+
+'contrib/fuzz/ctdlmirror-fuzz mends' does the same and says what they notice.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import mends
+from damaged import damaged_problems
+from mends import MENDS, Form, Gone, Mend, main, noticed, taken_out
+
+NO_MEND = Mend(
+    "a fault", "what mends nothing", {"mirror.model.judge.finding": print}, Form("a form", lambda: iter([])), ""
+)
+
+
+@pytest.mark.parametrize("mend", MENDS, ids=[f"{mend.fault}, {mend.form.name}" for mend in MENDS])
+def test_without_a_mend_its_fault_is_noticed(mend: Mend) -> None:
+    assert noticed(mend)
+
+
+def test_a_node_with_a_damaged_store_says_so_and_ends_its_listings() -> None:
+    assert list(damaged_problems()) == []
+
+
+@pytest.mark.parametrize("name", ["mirror.model.judge.gone", "mirror.no.such.thing", "mirror.store.ledger.Gone.judge"])
+def test_a_name_that_is_no_more_is_told(name: str) -> None:
+    with pytest.raises(Gone, match=f"{name} is no more: the table in .*mends.py has to name"):
+        noticed(NO_MEND._replace(out={name: print}))
+
+
+def test_what_was_taken_out_is_put_back() -> None:
+    before = mends._holder("mirror.model.judge.finding").finding
+    with taken_out(NO_MEND):
+        assert mends._holder("mirror.model.judge.finding").finding is print
+    assert mends._holder("mirror.model.judge.finding").finding is before
+
+
+def test_the_command_tells_what_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["a NUL in a key"]) == 0
+    assert "1 mends taken out, 1 noticed" in capsys.readouterr().out
+
+
+def test_the_command_fails_where_nothing_is_noticed_or_a_form_finds_something_anyhow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    always = Form("a sick form", lambda: iter(["it is always so"]))
+    gone = NO_MEND._replace(fault="another fault", out={"mirror.model.judge.gone": print})
+    monkeypatch.setattr(mends, "MENDS", (NO_MEND, gone, NO_MEND._replace(fault="a third one", form=always)))
+    assert main(["--json"]) == 1
+    told = {(one["fault"], one["form"]): one for one in json.loads(capsys.readouterr().out)}
+    assert [one["noticed"] for one in told.values()] == [True, False, False, False, True]
+    assert "mirror.model.judge.gone is no more" in told["another fault", "a form"]["says"]
+    assert "with all mends in place: it is always so" in told["", "a sick form"]["says"]
+    assert main([]) == 1
+    assert "WRONG: without what mends nothing, a fault: nothing is noticed" in capsys.readouterr().out
