@@ -294,6 +294,8 @@ def a_clock_that_is_wrong_at_a_start(on: Attacker) -> None:
     ahead = make_stamp(on.world.now + DAY_MS)
     if count := node.store.peek(lambda reader: reader.count_ahead(ahead)):
         on.stage.problem(f"{node.name} wrote {count} records by a clock that is days off")
+    if node.guard is None or not node.guard.notes():
+        on.stage.problem(f"{node.name} has nothing to tell of a clock that is days off")
     _start_with(on, node, 0)
 
 

@@ -58,7 +58,7 @@ def _heads(now: int) -> Iterator[Step]:
     for at, head in enumerate(NO_HEADS):
         yield _drafts("admin", Draft("pictures", f"known-{at}", head=head))
     odd = [Record("pictures", f"odd-{at}", now, "beta", 1, head=_head(head)) for at, head in enumerate(NOT_IN_JSON)]
-    yield _page("peer", *map(record_bytes, odd))
+    yield page_of("peer", *map(record_bytes, odd))
 
 
 def _json() -> Iterator[Step]:
@@ -84,7 +84,7 @@ def _from_a_peer(now_ms: int) -> Iterator[Step]:
             msgspec.structs.replace(other, past=(("a\0", 5),)),
         ]
         for one in spoilt:
-            yield _page(party, record_bytes(right), record_bytes(one))
+            yield page_of(party, record_bytes(right), record_bytes(one))
     for collection in ("pictures", "files/alpha:2"):
         line = f'{{"collection":"{collection}","key":"large","stamp":{now},"origin":"beta","born":1,"size":{"9" * 30}}}'
         yield Step("peer", OFFER, b"".join(frame(payload_batch("records", 1, JSON, line.encode() + b"\n"))))
@@ -98,7 +98,8 @@ def _drafts(party: str, draft: Draft) -> Step:
     return Step(party, OFFER, b"".join(frame(format_drafts([draft]))))
 
 
-def _page(party: str, *datas: bytes) -> Step:
+def page_of(party: str, *datas: bytes) -> Step:
+    """Return the step of a peer that sends records, whatever these are."""
     payload = bytes([0x90 + len(datas)]) + b"".join(datas)
     crc = checksum([crc64(data) for data in datas])
     batch = Batch({"Type": "records", "Count": str(len(datas)), "Encoding": MSGPACK, "Crc": crc}, payload)

@@ -9,6 +9,7 @@ was not noticed, when a form finds something with all mends in place, or when a 
 
 import argparse
 import importlib
+import logging
 import os
 import select
 import signal
@@ -20,17 +21,23 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
+from gevent.event import AsyncResult
 from gevent.os import fork
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from damaged import damaged_problems
+from dialled import dialled_problems
+from reloaded import reloaded_problems
 from stateful import InProcess, live
 
+from mirror.config import SHARE, Config
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.merge import Merged, merge
 from mirror.model.record import MAX_PAST, Past, Record, Version, validate
 from mirror.model.stamp import describe_ahead, stamp_ms
+from mirror.peer.supervision import Supervisor
+from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.simulation.attacks import (
     ATTACKS,
@@ -93,6 +100,8 @@ def _fuzzed() -> Iterator[str]:
 
 FUZZED = Form("fuzzer, known steps", _fuzzed)
 DAMAGED = Form("fuzzer, damaged stores", damaged_problems)
+DIALLED = Form("fuzzer, a link whose peer is spoilt", dialled_problems)
+RELOADED = Form("fuzzer, other settings", reloaded_problems)
 
 
 class Mend(NamedTuple):
@@ -176,6 +185,24 @@ def name_of_number(names: Names, connection: Any, number: int) -> str:
     if found is None:
         raise KeyError(number)
     return str(found[0])
+
+
+def configure_all_but_clocks(node: Node, config: Config, secrets: dict[str, str]) -> None:
+    node.config, node.secrets = config, secrets
+    node.credentials.configure(config.peers, secrets)
+    node.sharing.configure([peer.name for peer in config.peers if peer.kind == SHARE])
+
+
+def run_until_it_raises(worker: Callable[[], None], ended: AsyncResult) -> None:
+    worker()
+    ended.set(None)
+
+
+def try_and_log_in_full(supervisor: Supervisor, work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Exception:
+        logging.getLogger("mirror.link").exception("%s was lost", supervisor._name)
 
 
 MENDS: tuple[Mend, ...] = (
@@ -395,6 +422,48 @@ MENDS: tuple[Mend, ...] = (
         {"mirror.sync.clock.ClockGuard.check": nothing},
         simulated(a_clock_that_is_wrong_at_a_start),
         "by a clock that is days off",
+    ),
+    Mend(
+        "a node that says it is well though its clock is days off",
+        "the notes of a clock",
+        {"mirror.sync.clock.ClockGuard.notes": lambda _guard: []},
+        simulated(a_clock_that_is_wrong_at_a_start),
+        "nothing to tell of a clock",
+    ),
+    Mend(
+        "a longer max_clock_ahead_s that is not read anew",
+        "taking it over",
+        {"mirror.server.node.Node.configure": configure_all_but_clocks},
+        RELOADED,
+        "though the configuration lets it",
+    ),
+    Mend(
+        "a peer's bad page, or a lost connection, that prints a traceback",
+        "handing on what ends a link's workers",
+        {"mirror.peer.supervision._run_until_end": run_until_it_raises},
+        DIALLED,
+        "Traceback",
+    ),
+    Mend(
+        "a peer's large bad page that prints a traceback",
+        "handing on what is raised in a thread",
+        {"mirror.peer.remote.run_in": lambda pool, job: pool.spawn(job).get()},
+        DIALLED,
+        "Traceback",
+    ),
+    Mend(
+        "a link that ends with a traceback in the log",
+        "one line of what ends a link",
+        {"mirror.peer.supervision.Supervisor._try": try_and_log_in_full},
+        DIALLED,
+        "Traceback",
+    ),
+    Mend(
+        "a fault that fills the log",
+        "telling it once an hour",
+        {"mirror.faults.AGAIN_S": 0.0},
+        DIALLED,
+        "the log was told",
     ),
     Mend(
         "two nodes of one name",

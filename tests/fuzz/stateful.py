@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import gevent
+import msgspec
 from gevent import socket
 from gevent.threadpool import ThreadPool
 
@@ -234,6 +235,14 @@ class InProcess:
 
     def step(self) -> None:
         self._now_ms += STEP_MS
+
+    def write(self, drafts: Sequence[Record]) -> None:
+        """Write something as the node itself."""
+        self._store.write(lambda writer: [writer.put(draft) for draft in drafts])
+
+    def reload(self, replication: ReplicationSettings) -> None:
+        """Have the node read other settings, as an administrator does who has changed them."""
+        self._node.configure(msgspec.structs.replace(self._node.config, replication=replication), self._node.secrets)
 
     def troubles(self) -> list[str]:
         return self._heard.tracebacks

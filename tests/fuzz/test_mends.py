@@ -12,8 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import mends
-from damaged import damaged_problems
-from mends import MENDS, Form, Gone, Mend, main, noticed, taken_out
+from mends import DAMAGED, DIALLED, MENDS, RELOADED, Form, Gone, Mend, main, noticed, taken_out
 
 NO_MEND = Mend(
     "a fault", "what mends nothing", {"mirror.model.judge.finding": print}, Form("a form", lambda: iter([])), ""
@@ -25,8 +24,10 @@ def test_without_a_mend_its_fault_is_noticed(mend: Mend) -> None:
     assert noticed(mend)
 
 
-def test_a_node_with_a_damaged_store_says_so_and_ends_its_listings() -> None:
-    assert list(damaged_problems()) == []
+@pytest.mark.parametrize("form", [DAMAGED, DIALLED, RELOADED], ids=lambda form: form.name)
+def test_with_all_mends_in_place_nothing_is_found(form: Form) -> None:
+    """The others are tried in test_stateful.py and tests/simulation/test_attacks.py."""
+    assert list(form.problems()) == []
 
 
 @pytest.mark.parametrize("name", ["mirror.model.judge.gone", "mirror.no.such.thing", "mirror.store.ledger.Gone.judge"])
