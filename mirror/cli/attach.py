@@ -15,9 +15,9 @@ from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.propose import require_socket
 from mirror.cli.app import cli
 from mirror.cli.attached import as_of, print_attachments, print_pairing, troubles
+from mirror.cli.doors import ask_password
 from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
 from mirror.cli.output import duration, json_option, print_json, print_table
-from mirror.cli.transfer import ask_password
 from mirror.config import (
     CONFIG_FILE,
     DIRECTIONS,

@@ -36,10 +36,13 @@ COMMANDS: dict[str, Lazy] = {
     **placed("mirror.cli.export", {"export": "Write what is here into files that other programs read."}),
     **placed("mirror.cli.attach", {"attach": "Follow a Citadel server, so that what happens there is here at once."}),
     **placed(
+        "mirror.cli.verify",
+        {"verify": "Compare with a peer or a Citadel server, and name the first records that differ."},
+    ),
+    **placed(
         "mirror.cli.inspect",
         {
             "status": "Show this node, its links and who is connected.",
-            "verify": "Compare digests with a peer, side by side, and name the first records that differ.",
             "conflicts": "Versions that lost to a concurrent one: nothing is thrown away.",
             "check": "Recompute every CRC, digest and content of the store and name what is wrong.",
         },

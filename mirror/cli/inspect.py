@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import click
@@ -11,17 +10,11 @@ import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.attached import print_attachments, troubles
-from mirror.cli.compare import show_nodes, show_shares
-from mirror.cli.local import ask_values, identity_of, local_node
+from mirror.cli.local import ask_values, local_node
 from mirror.cli.output import duration, json_option, print_json, print_table
-from mirror.config import SHARE, ConfigError, load_config, load_secrets
 from mirror.model.stamp import format_stamp
-from mirror.peer.dial import dial_peer
-from mirror.peer.remote import ChannelRemote
 from mirror.wire.answers import parse_check
 from mirror.wire.status import ConflictStatus, NodeStatus, WinnerStatus
-
-TIMEOUT_S = 90.0
 
 
 @cli.command()
@@ -69,29 +62,6 @@ def status(directory: Path, as_json: bool) -> None:
         click.echo(f"  clock: {note}")
     for session in state.sessions:
         click.echo(f"  connected: {session.kind} {session.name}")
-
-
-@cli.command()
-@click.argument("peer_name", metavar="PEER")
-@json_option
-@click.pass_obj
-def verify(directory: Path, peer_name: str, as_json: bool) -> None:
-    """Compare digests with a peer, side by side, and name the first records that differ.
-
-    With a peer of kind share just the shared rooms are compared.
-    """
-    config = load_config(directory)
-    peer = config.peer(peer_name)
-    secret = load_secrets(directory).get(peer_name)
-    if peer is None or peer.address is None or secret is None:
-        raise ConfigError(f"{peer_name} is no peer with an address and a secret; 'ctdlmirror peer list' shows them")
-    show = show_shares if peer.kind == SHARE else show_nodes
-    with local_node(directory) as ours:
-        identify = partial(identity_of, ours)
-        channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S, identify=identify)
-        equal = show(ours, ChannelRemote(channel), peer_name, as_json)
-        channel.close()
-    sys.exit(0 if equal else EXIT_DIFFERENT)
 
 
 @cli.group()

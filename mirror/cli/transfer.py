@@ -4,21 +4,20 @@ import os
 import sys
 from pathlib import Path
 from secrets import token_hex
-from typing import NamedTuple
 
 import click
 
-from mirror.addresses import PLACES, ServerPlace
-from mirror.citadel.bootstrap import Place, ServerStage, Taken, copy_server, require_private_line
+from mirror.addresses import PLACES
+from mirror.citadel.bootstrap import ServerStage, Taken, copy_server
 from mirror.citadel.importer import Importer, import_file, read_blocks
 from mirror.citadel.look import DeletionsHeldBack
 from mirror.citadel.rehearsal import Rehearsal
 from mirror.citadel.report import Accepted, Report
 from mirror.cli.app import EXIT_DIFFERENT, cli
+from mirror.cli.doors import Door, open_door, password_file_option, server_dir_option
 from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json
 from mirror.cli.progress import Meters
-from mirror.cli.setup import read_secret_file
 from mirror.config import (
     SHARE,
     Address,
@@ -172,16 +171,8 @@ def _end(taken: Taken, accepted: bool) -> None:
 
 @cli.command()
 @click.argument("url")
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path),
-    help="citadel://: file with the password (else $CITADEL_PASSWORD or a prompt).",
-)
-@click.option(
-    "--server-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="citadel://: the server's directory on this machine, for its system messages as they were written.",
-)
+@password_file_option
+@server_dir_option
 @click.option("--online", is_flag=True, help="mirror://: don't ask for single-user mode.")
 @click.option("--merge", is_flag=True, help="Merge into a store that holds something already.")
 @accept_incomplete_option
@@ -215,7 +206,7 @@ def bootstrap(
     config = load_config(directory)
     scheme, _, rest = url.partition("://")
     if scheme == "citadel":
-        door = _door(config, parse_server_place(url), password_file, server_dir)
+        door = open_door(config, parse_server_place(url), password_file, server_dir)
         accepted = Accepted(accept_older, accept_deletions, accept_incomplete)
         taken = _from_citadel(config, door, merge, accepted, dry_run, as_json)
         _show_taken(taken, dry_run, as_json)
@@ -230,36 +221,6 @@ def bootstrap(
 
 
 # -- from a real Citadel server -----------------------------------------------------------------------
-
-
-def ask_password(user: str, file: Path | None) -> str:
-    """Return the password of a server's administrator, which stands in no command line.  Raises ConfigError."""
-    if file is not None:
-        return read_secret_file(file)
-    if "CITADEL_PASSWORD" in os.environ:
-        return os.environ["CITADEL_PASSWORD"]
-    if not sys.stdin.isatty():
-        raise ConfigError("no password: give --password-file FILE or set CITADEL_PASSWORD")
-    return str(click.prompt(f"Password of {user}", hide_input=True))
-
-
-class Door(NamedTuple):
-    """Where a server is asked and by whom: without a ``user`` nobody logs in; its directory, where that is known."""
-
-    place: Place
-    user: str
-    password: str
-    directory: Path | None
-
-
-def _door(config: Config, place: ServerPlace, password_file: Path | None, server: Path | None) -> Door:
-    """Return what a citadel: URL names.  Raises ConfigError."""
-    where, user = place.where, place.user
-    if isinstance(where, Address):
-        require_private_line(config, where)
-    else:
-        server = server or where
-    return Door(where, user, ask_password(user, password_file) if user else "", server)
 
 
 def _from_citadel(config: Config, door: Door, merge: bool, accepted: Accepted, dry_run: bool, as_json: bool) -> Taken:

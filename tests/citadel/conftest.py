@@ -33,15 +33,27 @@ def listen(recording: Recording) -> Iterator[Callable[..., Address]]:
 
 
 @pytest.fixture
-def server_directory(recording: Recording, tmp_path: Path) -> Iterator[Path]:
-    """The directory of the scripted server, which waits at its administrator's socket for one connection."""
+def admin_socket(tmp_path: Path) -> Iterator[socket.socket]:
+    """The scripted server's administrator's socket, in a directory ``citadel``."""
     directory = tmp_path / "citadel"
     directory.mkdir()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(directory / ADMIN_SOCKET))
         listening.listen(1)
-        accept_one(listening, recording)
-        yield directory
+        yield listening
+
+
+@pytest.fixture
+def listen_again(recording: Recording, admin_socket: socket.socket) -> Callable[[], None]:
+    """Has the scripted server wait for one more connection at its administrator's socket."""
+    return lambda: accept_one(admin_socket, recording)
+
+
+@pytest.fixture
+def server_directory(listen_again: Callable[[], None], tmp_path: Path) -> Path:
+    """The directory of the scripted server, which waits at its administrator's socket for one connection."""
+    listen_again()
+    return tmp_path / "citadel"
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_command_that_asks_the_node_imports_no_store_and_nothing_to_draw_or_to
 def test_commands_complete_with_their_words() -> None:
     completions = ShellComplete(cli, {}, "ctdlmirror", "_CTDLMIRROR_COMPLETE").get_completions([], "ver")
     assert [(item.value, item.help) for item in completions] == [
-        ("verify", "Compare digests with a peer, side by side,..."),
+        ("verify", "Compare with a peer or a Citadel server,..."),
         ("version", "Print the version."),
     ]
 

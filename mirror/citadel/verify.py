@@ -1,0 +1,303 @@
+"""What a node holds of a server, compared with what the server itself has now: counts, digests, the first differences.
+
+The server is copied into a store that is thrown away, by the importer that made the node's records, and the two are
+gone through side by side in the order of their keys, so memory stays flat.  Versions are left out: who looked when is
+no difference.  What may differ is declared (mirror.citadel.declared).
+"""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mirror.citadel.declared import (
+    ANY,
+    BODY,
+    BYTES,
+    EXPECTED,
+    HOLD_MESSAGES,
+    KEY,
+    WHOLE,
+    Expected,
+    declaration,
+)
+from mirror.citadel.numbering import place_of_key
+from mirror.formats.errors import BadMessage
+from mirror.formats.message import parse_message
+from mirror.model.containers import picture_of_room, picture_of_user
+from mirror.model.fields import values_of
+from mirror.model.kinds import MergeRule, kind_of, parse_collection
+from mirror.model.record import Record, unpack_head
+from mirror.model.texts import canonical_text
+from mirror.store.base import Reading
+from netconf.lines import LAST_SENT, replace_lines
+
+MAX_TOLD = 1000
+"""Differences that are told of those that are not declared, and as many of the others."""
+KINDS = (
+    "config", "floors", "users", "rooms", "room-info", "pictures", "bios", "inbox-rules", "user-settings",
+    "system-messages", "orphans", "messages", "visits", "files", "netconf",
+)  # fmt: skip
+"""Kinds of collections that a server has as well."""
+SERVER_ITSELF = ":0"
+"""So ends the key of the user that a server is itself."""
+VERIFIED = (
+    *EXPECTED,
+    Expected("visits", "v_seen", "the marks that it stands for are compared one by one"),
+    Expected("visits", "v_answered", "the marks that it stands for are compared one by one"),
+    Expected("orphans", ANY, "messages in no room, which nobody sees"),
+)
+"""What may differ between a node and the server that it is a mirror of."""
+BY_NOBODY = "the server's own visit, of no user, which looking at a room or an import makes"
+_FILED = re.compile(r"#[0-9a-f]{16}\Z")
+_SHOWN = 60
+_DIGEST_BYTES = 8
+_MODULUS = 1 << 8 * _DIGEST_BYTES
+
+Fields = Mapping[str, Any]
+
+
+class Difference(msgspec.Struct):
+    """One difference: where, what is here and what the server has, and why that is declared to be none, if it is."""
+
+    collection: str
+    key: str
+    field: str
+    here: str
+    there: str
+    why: str = ""
+
+
+class Compared(msgspec.Struct):
+    """One collection: how many records are here and there, and a digest of all that may not differ."""
+
+    collection: str
+    here: int
+    there: int
+    digest_here: str
+    digest_there: str
+
+    @property
+    def equal(self) -> bool:
+        return self.digest_here == self.digest_there
+
+
+class Verified(msgspec.Struct):
+    """What came of comparing a node with a server."""
+
+    server: str
+    collections: list[Compared] = []
+    differences: list[Difference] = []
+    """The first of those that are not declared."""
+    undeclared: int = 0
+    declared: dict[str, int] = {}
+    """How many differences are declared, by the reasons."""
+    told: list[Difference] = []
+    """The first of these."""
+    unseen: list[str] = []
+    """What the server did not show, and was not compared."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs but what is declared."""
+        return not self.undeclared
+
+
+class Comparing:
+    """Compares what is here of one server, ``ours``, with a fresh copy of it, ``theirs``."""
+
+    def __init__(
+        self,
+        ours: Reading,
+        theirs: Reading,
+        server: str,
+        declared: Iterable[Expected] = VERIFIED,
+        unseen: Sequence[str] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """``unseen`` is what the server did not show; ``progress`` is told how many records were compared."""
+        self._ours, self._theirs = ours, theirs
+        self._declared = tuple(declared)
+        self._progress = progress or (lambda _done: None)
+        self._found = Verified(server, unseen=list(unseen))
+        self._counts: Counter[str] = Counter()
+        self._done = 0
+
+    def compare(self) -> Verified:
+        """Return what differs.  Raises StoreError."""
+        self._rooms = self._keys("rooms")
+        self._users = self._keys("users")
+        names = {
+            name for side in (self._ours, self._theirs) for name in side.read(lambda reader: reader.collections(""))
+        }
+        for collection in sorted(names):
+            kind, room = parse_collection(collection)
+            hidden = kind == "files" and self._found.unseen and not self._theirs_has(collection)
+            if kind in KINDS and not hidden and (not room or self._is_of_server("rooms", room)):
+                self._compare(collection)
+        self._found.declared = dict(sorted(self._counts.items()))
+        return self._found
+
+    def _theirs_has(self, collection: str) -> bool:
+        return bool(self._theirs.read(lambda reader: reader.digest(collection).count))
+
+    def _keys(self, collection: str) -> set[str]:
+        return {record.key for record in _living(self._theirs, collection)}
+
+    # -- whose it is ------------------------------------------------------------------------------
+
+    def _is_of_server(self, collection: str, key: str) -> bool:
+        """Tell whether something here is of this server: a mirror may hold others' things as well."""
+        server, kind = self._found.server, parse_collection(collection).kind
+        if kind in ("rooms", "room-info"):
+            return key in self._rooms or place_of_key(key) == server
+        if kind in ("users", "bios", "inbox-rules", "visits", "user-settings"):
+            user = key.partition(" ")[0].partition("@")[0]
+            return user in self._users or place_of_key(user) == server
+        if kind == "pictures":
+            room, user = key.removeprefix(picture_of_room("")), key.removeprefix(picture_of_user(""))
+            return self._is_of_server("rooms", room) if room != key else self._is_of_server("users", user)
+        return True
+
+    # -- one collection ---------------------------------------------------------------------------
+
+    def _compare(self, collection: str) -> None:
+        side = Compared(collection, 0, 0, "", "")
+        sums = [0, 0]
+        alone: list[dict[str, Fields]] = [{}, {}]
+        for key, here, there in self._pairs(collection):
+            side.here += here is not None
+            side.there += there is not None
+            if here is None or there is None:
+                alone[here is None][key] = (there if here is None else here) or {}
+                continue
+            self._note_fields(collection, key, here, there)
+            for at, fields in enumerate((here, there)):
+                sums[at] += self._sum(collection, key, fields)
+        self._compare_alone(collection, alone[0], alone[1], sums)
+        side.digest_here, side.digest_there = (f"{one % _MODULUS:016x}" for one in sums)
+        if side.here or side.there:
+            self._found.collections.append(side)
+
+    def _pairs(self, collection: str) -> Iterator[tuple[str, Fields | None, Fields | None]]:
+        """Yield the keys of both sides in order, with what each side has."""
+        ours = (one for one in _living(self._ours, collection) if self._is_of_server(collection, one.key))
+        here, there = _told(self._ours, ours), _told(self._theirs, _living(self._theirs, collection))
+        one, other = next(here, None), next(there, None)
+        while one is not None or other is not None:
+            key = min(side[0] for side in (one, other) if side is not None)
+            left = one[1] if one is not None and one[0] == key else None
+            right = other[1] if other is not None and other[0] == key else None
+            yield key, left, right
+            one = next(here, None) if left is not None else one
+            other = next(there, None) if right is not None else other
+            self._done += 1
+            self._progress(self._done)
+
+    def _note_fields(self, collection: str, key: str, here: Fields, there: Fields) -> None:
+        for field in sorted(here.keys() | there.keys()):
+            covered = field == BYTES and here.get(BODY) != there.get(BODY)
+            if here.get(field) != there.get(field) and not covered:
+                self._note(collection, key, field, here.get(field), there.get(field))
+
+    def _compare_alone(
+        self, collection: str, ours: dict[str, Fields], theirs: dict[str, Fields], sums: list[int]
+    ) -> None:
+        """Deal with what is on one side alone; of one message id the same text may be under another key there."""
+        plain: dict[str, list[str]] = defaultdict(list)
+        for key in theirs:
+            plain[_FILED.sub("", key)].append(key)
+        for key, fields in sorted(ours.items()):
+            twins = (one for one in plain[_FILED.sub("", key)] if one in theirs and _same(fields, theirs[one]))
+            if (twin := next(twins, None)) is not None:
+                del theirs[twin]
+                self._note(collection, key, KEY, key, twin)
+            elif not self._note(collection, key, WHOLE, _shown(fields), None):
+                sums[0] += self._sum(collection, key, fields)
+        for key, fields in sorted(theirs.items()):
+            if not self._note(collection, key, WHOLE, None, _shown(fields)):
+                sums[1] += self._sum(collection, key, fields)
+
+    def _note(self, collection: str, key: str, field: str, here: Any, there: Any) -> bool:
+        """Note a difference; tells whether it is declared."""
+        why = self._why(collection, key, field)
+        one = Difference(collection, key, field, _text(here), _text(there), why)
+        told = self._found.told if why else self._found.differences
+        if len(told) < MAX_TOLD:
+            told.append(one)
+        if why:
+            self._counts[why] += 1
+        else:
+            self._found.undeclared += 1
+        return bool(why)
+
+    def _why(self, collection: str, key: str, field: str) -> str:
+        if parse_collection(collection).kind == "visits" and key.partition("@")[0].endswith(SERVER_ITSELF):
+            return BY_NOBODY
+        one = declaration(collection, field, self._declared)
+        return one.why if one is not None else ""
+
+    def _sum(self, collection: str, key: str, fields: Fields) -> int:
+        """Return what a record adds to a digest: of fields that may differ nothing."""
+        said = sorted((name, str(value)) for name, value in fields.items() if not self._why(collection, key, name))
+        digest = hashlib.blake2b(repr((key, said)).encode(), digest_size=_DIGEST_BYTES).digest()
+        return int.from_bytes(digest, "big")
+
+
+# -- what is compared of a record -----------------------------------------------------------------------
+
+
+def _living(reading: Reading, collection: str) -> Iterator[Record]:
+    after = ""
+    while page := reading.read(lambda reader, key=after: reader.scan(collection, key)):  # type: ignore[misc]
+        yield from (record for record in page if not record.dead)
+        after = page[-1].key
+
+
+def _told(reading: Reading, records: Iterable[Record]) -> Iterator[tuple[str, Fields]]:
+    return ((record.key, _fields(reading, record)) for record in records)
+
+
+def _fields(reading: Reading, record: Record) -> dict[str, Any]:
+    kind = parse_collection(record.collection).kind
+    if kind_of(record.collection).rule is MergeRule.FIELDS:
+        values = values_of(record)
+        # A mark that was taken back says so, one that never was is not there.
+        return {name: value for name, value in values.items() if not (kind == "visits" and value in (False, ""))}
+    body = reading.read(lambda reader: reader.body(record))
+    if kind == "netconf":
+        return {BODY: _digest(replace_lines(body, lambda line: line.kind == LAST_SENT))}
+    if kind in ("room-info", "pictures"):
+        return {BODY: _digest(_shown_text(body))}  # whoever wrote it, and when
+    if kind in HOLD_MESSAGES or kind == "orphans":
+        head = {name: value for name, value in unpack_head(record.head).items() if name.startswith("msg_")}
+        return {**head, BODY: _digest(canonical_text(body)), BYTES: _digest(body)}
+    return {**unpack_head(record.head), BODY: _digest(body)}
+
+
+def _shown_text(body: bytes) -> bytes:
+    try:
+        return parse_message(body).get("M").replace(b"\r", b"").rstrip(b"\n")
+    except BadMessage:
+        return body
+
+
+def _digest(body: bytes) -> str:
+    return f"{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()[:16]}"
+
+
+def _same(one: Fields, other: Fields) -> bool:
+    """Tell whether two records say the same, if not in the same bytes."""
+    return {**one, BYTES: ""} == {**other, BYTES: ""}
+
+
+def _shown(fields: Fields) -> str:
+    told = (f"{name}={str(value)[:40]}" for name, value in list(fields.items())[:4])
+    return ", ".join(told) or "there"
+
+
+def _text(value: Any) -> str:
+    return "nothing" if value is None else str(value)[: 4 * _SHOWN]

@@ -1,0 +1,98 @@
+"""What 'verify' shows of a live server beside this node: counts and digests by collection, and what differs first."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import click
+
+from mirror.citadel.bootstrap import ServerStage
+from mirror.citadel.looked_over import verify_server
+from mirror.citadel.verify import Compared, Difference, Verified
+from mirror.cli.doors import Door
+from mirror.cli.output import print_json, print_table
+from mirror.cli.progress import Meters
+from mirror.config import Config
+from mirror.model.kinds import parse_collection
+from mirror.store.open import pin_store
+
+SHOWN = 20
+RESTART = "restart the server: after an export one of version 980 does no housekeeping until then"
+
+
+def compare_with_server(config: Config, door: Door, quiet: bool) -> Verified:
+    """Compare what this node holds of a server with what that has now, and show how far that has come."""
+    reading = pin_store(config.directory, config.store.url)
+    titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
+    try:
+        with Meters(quiet) as meters:
+            return verify_server(
+                reading,
+                config.directory,
+                door.place,
+                door.user,
+                door.password,
+                node=config.node,
+                directory=door.directory,
+                copying=lambda stage, done: meters.show(titles[stage], done),
+                comparing=lambda done: meters.show("compare", done, unit="records"),
+            )
+    finally:
+        reading.close()
+
+
+def show_server(found: Verified, place: str, declared: bool, as_json: bool) -> None:
+    """Show what came of it; with ``declared`` also what may differ."""
+    if as_json:
+        print_json(
+            {
+                "equal": found.equal,
+                "server": found.server,
+                "collections": found.collections,
+                "undeclared": found.undeclared,
+                "differences": found.differences,
+                "declared": found.declared,
+                "unseen": found.unseen,
+                **({"declared_differences": found.told} if declared else {}),
+            }
+        )
+        return
+    print_table("", ["what", "collections", "here", "at the server", ""], _rows(found.collections))
+    _show("Differs", found.differences, found.undeclared)
+    for why, count in found.declared.items():
+        click.echo(f"May differ, {count}: {why}")
+    if declared:
+        _show("Declared", found.told, sum(found.declared.values()))
+    for line in found.unseen[:SHOWN]:
+        click.echo(f"Not compared: {line}")
+    records = sum(one.here for one in found.collections)
+    told = f"{found.server} has all {records} records as they are here" if found.equal else "NOT EQUAL"
+    click.echo(f"{told}: {found.undeclared} differences, {sum(found.declared.values())} more that are declared.")
+    click.echo(f"{place}: {RESTART}.", err=True)
+
+
+def _rows(collections: Iterable[Compared]) -> list[list[str]]:
+    """Return a row for each kind of collections, and one for each collection that differs."""
+    kinds: dict[str, list[Compared]] = defaultdict(list)
+    for one in collections:
+        kinds[parse_collection(one.collection).kind].append(one)
+    rows = []
+    for kind, some in kinds.items():
+        differing = [one for one in some if not one.equal]
+        counts = [str(sum(one.here for one in some)), str(sum(one.there for one in some))]
+        rows.append([kind, str(len(some)), *counts, "DIFFERS" if differing else "equal"])
+        if "/" in some[0].collection:
+            rows += [
+                [f"  {one.collection}", "", f"{one.here} : {one.digest_here}", f"{one.there} : {one.digest_there}", ""]
+                for one in differing[:SHOWN]
+            ]
+    return rows
+
+
+def _show(title: str, differences: Iterable[Difference], count: int) -> None:
+    if not count:
+        return
+    click.echo(f"{title} ({count}):")
+    for one in list(differences)[:SHOWN]:
+        click.echo(f"  {one.collection} {one.key!r} {one.field}: {one.here[:80]} | {one.there[:80]}")
+    if count > SHOWN:
+        click.echo(f"  ... and {count - SHOWN} more; --json lists the first of them")

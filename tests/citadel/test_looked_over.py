@@ -1,0 +1,38 @@
+"""A server that is asked for all it has, to be compared with what is here; nothing of that is left behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from recorded_server import Recording
+
+from mirror.citadel.bootstrap import copy_server
+from mirror.citadel.looked_over import verify_server
+from mirror.formats.errors import CitadelError
+from mirror.store.sqlite.store import SqliteStore
+
+Make = Callable[..., SqliteStore]
+
+
+def test_a_copy_is_equal_to_its_server_and_leaves_no_store_behind(
+    make_store: Make, server_directory: Path, recording: Recording, tmp_path: Path, listen_again: Callable[[], None]
+) -> None:
+    store = make_store("m")
+    copy_server(store, server_directory)
+    listen_again()
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    found = verify_server(store, beside, server_directory, node="m")
+    assert found.differences == [] and found.server == "alpha"
+    assert sum(one.here for one in found.collections) > 200
+    assert list(beside.iterdir()) == []
+    assert found.unseen and all(line.startswith("room ") for line in found.unseen), "what the recording does not tell"
+
+
+def test_a_server_whose_export_is_cut_is_not_compared(
+    make_store: Make, server_directory: Path, recording: Recording, tmp_path: Path
+) -> None:
+    key = ("", "", "MIGR export")
+    recording.answers[key] = recording.answers[key].replace(b"</citadel_migrate_data>", b"")
+    with pytest.raises(CitadelError, match="ends before its end tag"):
+        verify_server(make_store("m"), tmp_path, server_directory, node="m")

@@ -1,0 +1,131 @@
+"""A node compared with a server: whatever differs is found, what may differ is told apart, nothing else is."""
+
+from collections.abc import Callable
+
+import pytest
+from exports import small_export
+from made_server import Server
+
+from mirror.citadel.importer import Importer
+from mirror.citadel.verify import BY_NOBODY, VERIFIED, Comparing, Verified
+from mirror.formats.message import serialize_message
+from mirror.model.record import Record
+from mirror.store.base import Writer
+from mirror.store.sqlite.store import SqliteStore
+
+Make = Callable[..., SqliteStore]
+LOBBY, MARKS = "messages/alpha:1", "visits/alpha:1"
+
+
+def imported(store: SqliteStore, data: bytes, source: str = "x") -> SqliteStore:
+    assert Importer(store, source).run([data]).refused == []
+    return store
+
+
+def compared(make_store: Make, changed: Callable[[Writer], object], there: bytes = b"") -> Verified:
+    """Compare a node that was changed with the server as it was imported."""
+    data = small_export(seen="10")
+    ours = imported(make_store("m"), data)
+    ours.write(changed)
+    return Comparing(ours, imported(make_store("m"), there or data), "alpha").compare()
+
+
+def told(found: Verified) -> list[tuple[str, str, str]]:
+    return [(one.collection, one.key, one.field) for one in found.differences]
+
+
+def text(words: bytes) -> bytes:
+    return serialize_message([("I", b"10@example"), ("T", b"1690000300"), ("M", words)])
+
+
+def test_what_was_imported_is_equal(make_store: Make) -> None:
+    found = compared(make_store, lambda _writer: None)
+    assert found.equal and found.differences == [] and found.declared == {}
+    assert all(one.equal and one.here == one.there for one in found.collections)
+    assert {one.collection for one in found.collections} == {"config", "users", "rooms", LOBBY, MARKS}
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda w: w.set_fields("users", "alpha:2", {"u_password": "x"}), ("users", "alpha:2", "u_password")),
+        (lambda w: w.set_fields("rooms", "alpha:1", {"QRname": "x"}), ("rooms", "alpha:1", "QRname")),
+        (lambda w: w.set_fields("rooms", "alpha:9", {"QRname": "x"}), ("rooms", "alpha:9", "(the record)")),
+        (lambda w: w.set_fields("config", "c_x", {"value": "x"}), ("config", "c_x", "(the record)")),
+        (lambda w: w.delete(LOBBY, "id:10@example"), (LOBBY, "id:10@example", "(the record)")),
+        (
+            lambda w: w.set_fields(MARKS, "alpha:2 id:11@example", {"seen": True}),
+            (MARKS, "alpha:2 id:11@example", "(the record)"),
+        ),
+        (
+            lambda w: w.set_fields(MARKS, "alpha:2 id:10@example", {"seen": False}),
+            (MARKS, "alpha:2 id:10@example", "seen"),
+        ),
+        (
+            lambda w: w.put(Record("bios", "alpha:2", 1, "", 1, body=text(b"x"))),
+            ("bios", "alpha:2", "(the record)"),
+        ),
+        (
+            lambda w: w.put(Record("files/alpha:1", "a.txt", 1, "", 1, body=b"x")),
+            ("files/alpha:1", "a.txt", "(the record)"),
+        ),
+    ],
+)  # fmt: skip
+def test_whatever_differs_is_named(
+    make_store: Make, change: Callable[[Writer], object], where: tuple[str, str, str]
+) -> None:
+    found = compared(make_store, change)
+    assert told(found) == [where] and found.undeclared == 1 and not found.equal
+    assert [one.collection for one in found.collections if not one.equal] == [where[0]]
+
+
+def test_a_text_that_differs_is_named_once_and_its_bytes_alone_are_declared(make_store: Make) -> None:
+    def other(writer: Writer) -> None:
+        writer.put(Record("user-settings", "alpha:2 id:s", 1, "", 1, body=text(b"here\r\n")))
+
+    there = imported(make_store("m"), small_export())
+    for words, differs in ((b"here\n", False), (b"there\n", True)):
+        ours = imported(make_store("m"), small_export())
+        ours.write(other)
+        body = text(words)
+        there.write(lambda w, body=body: w.put(Record("user-settings", "alpha:2 id:s", 1, "", 1, body=body)))
+        found = Comparing(ours, there, "alpha").compare()
+        assert [one.field for one in found.differences] == ["(the body)"] * differs
+        assert sum(found.declared.values()) == (not differs)
+        assert all(one.equal for one in found.collections) != differs
+
+
+def test_versions_are_no_difference(make_store: Make) -> None:
+    found = compared(make_store, lambda w: w.set_fields("rooms", "alpha:1", {"QRname": "Lobby"}))
+    assert found.equal and found.differences == []
+
+
+def test_the_servers_own_visits_are_declared(make_store: Make) -> None:
+    visit = b"<visit>\n<v_roomnum>1</v_roomnum><v_roomgen>1</v_roomgen><v_usernum>0</v_usernum>\n</visit>\n<message>"
+    found = compared(make_store, lambda _w: None, small_export(seen="10").replace(b"<message>", visit, 1))
+    assert found.equal and found.declared == {BY_NOBODY: 1}
+    assert [one.why for one in found.told] == [BY_NOBODY]
+
+
+def test_what_another_server_has_is_not_compared(make_store: Make) -> None:
+    ours = imported(make_store("m"), small_export(seen="10"))
+    imported(ours, small_export(seen="10").replace(b">alpha<", b">beta<"), "beta")
+    ours.write(lambda writer: writer.set_fields("config", "c_nodename", {"value": "alpha"}))
+    found = Comparing(ours, imported(make_store("m"), small_export(seen="10")), "alpha").compare()
+    assert found.differences == [] and all("beta" not in one.collection for one in found.collections)
+
+
+def test_a_message_under_another_key_of_its_id_is_the_same(make_store: Make) -> None:
+    server = Server()
+    server.user(2, "Ann")
+    server.room(1, "Lobby")
+    first, second = (server.post(1, words, name="same@id") for words in ("one", "two"))
+    ours = imported(make_store("m"), server.export())
+    server.lists[1].remove(first)
+    ours.write(lambda writer: writer.delete(LOBBY, "id:same@id"))
+    found = Comparing(ours, imported(make_store("m"), server.export()), "alpha").compare()
+    assert second and found.equal and list(found.declared.values()) == [1]
+
+
+def test_every_kind_that_may_differ_has_a_reason() -> None:
+    assert all(one.why for one in VERIFIED)
