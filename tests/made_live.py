@@ -233,10 +233,15 @@ class LiveServer(Server):
 
 
 class Session:
-    """One connection: the room it is in, and the lines of the template that it is sending, None where it sends none."""
+    """One connection: the room it is in, and the lines of the template that it is sending, None where it sends none.
+
+    ``entering`` are the arguments of the message that it enters, of which ``lines`` came.
+    """
 
     room = 0
     template: Lines | None = None
+    entering: list[str] | None = None
+    lines: Lines = []
 
 
 def _lines(text: str) -> list[str]:

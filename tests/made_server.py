@@ -3,6 +3,8 @@
 import base64
 from dataclasses import dataclass, field
 
+from mirror.formats.message import parse_message
+
 Fields = dict[str, str]
 CREATED = 1690000000
 
@@ -35,13 +37,12 @@ class Server:
         self.highest += 1
         head = f"E{euid}\0" if euid else f"I{name or f'{CREATED + self.highest:08X}-{self.highest:08X}@alpha'}\0"
         self.messages[self.highest] = f"\xffA\x04{head}T{CREATED + 300}\0AAnn\0OLobby\0Us\0M{text}\0".encode("latin-1")
-        self.lists[room] = [one for one in self.lists[room] if not euid or self._euid(one) != euid]
+        self.lists[room] = [one for one in self.lists[room] if not euid or self.exclusive_id(one) != euid]
         self.lists[room].append(self.highest)
         return self.highest
 
-    def _euid(self, number: int) -> str:
-        data = self.messages[number]
-        return data[4 : data.index(b"\0", 4)].decode() if data[3:4] == b"E" else ""
+    def exclusive_id(self, number: int) -> str:
+        return parse_message(self.messages[number]).text("E")
 
     def hold(self, text: str) -> int:
         """Keep a text as a message that is in no room; returns its number."""

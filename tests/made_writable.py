@@ -14,6 +14,9 @@ from mirror.formats.message import parse_message
 
 SERVICE = 9
 TRANSIT = "Citadel Mirror in transit"
+CONTACTS, CALENDAR, NOTES = 2, 3, 5
+INDEXED = (2, 3, 4, 5, 6, 10)
+"""Views of rooms in which an item takes the place of the one of its exclusive id."""
 HEADERS = {
     "return-path": "P", "date": "T", "from": "A", "message-id": "I", "references": "W", "subject": "U", "to": "R",
     "cc": "Y", "reply-to": "K", "list-id": "L", "envelope-to": "V",
@@ -33,11 +36,47 @@ class WritableServer(LiveServer):
 
     # -- the administrator's socket ---------------------------------------------------------------
 
+    def answer(self, command: bytes, session: Session) -> bytes:
+        if session.entering is None:
+            return super().answer(command, session)
+        if command != b"000":
+            session.lines.append(command)
+            return b""
+        arguments, session.entering = session.entering, None
+        return f"{self._entered(arguments, session)}\nMessage accepted.\n{arguments[9]}\n000\n".encode()
+
     def _goto(self, rest: str, session: Session) -> bytes:
         name, *others = rest.split("|")
         if name in self.locked:
             return b"540 wrong password\n"
-        return super()._goto("|".join([f"{SERVICE:010d}.{name}" if name == TRANSIT else name, *others]), session)
+        own = f"{SERVICE:010d}.{name}" if name.startswith(TRANSIT) else name
+        told = super()._goto("|".join([own, *others]), session)
+        return told.replace(b"|2|0\n", b"|2|0|0|0|0|0|0|0|%d|0|0\n" % self.view(session.room))
+
+    def view(self, room: int) -> int:
+        return int(self.rooms[room]["QRdefaultview"]) if room in self.rooms else 0
+
+    def _cre8(self, rest: str, _session: Session) -> bytes:
+        make, name, _, _, _, _, view = rest.split("|")
+        assert make == "1"
+        self.room(max(self.rooms) + 1, f"{SERVICE:010d}.{name}", QRflags="16390", QRdefaultview=view)
+        return b"200 created\n"
+
+    def _ent0(self, rest: str, session: Session) -> bytes:
+        session.entering, session.lines = rest.split("|"), []
+        assert session.entering[6] == "1" and self.view(session.room) == NOTES
+        return b"800 send message\n"
+
+    def _entered(self, arguments: list[str], session: Session) -> int:
+        """Keep a message that was entered into a folder of notes; returns its number."""
+        form, subject, author = int(arguments[3]), *arguments[4:6]
+        euid, text = arguments[9].encode(), b"\n".join([*session.lines, b""])
+        fields = {"T": b"%d" % self.now, "A": author.encode(), "E": euid, "U": subject.encode(), "M": text}
+        return self._keep(session.room, fields, form)
+
+    def _euid(self, rest: str, session: Session) -> bytes:
+        found = [one for one in self.lists[session.room] if self.exclusive_id(one) == rest]
+        return b"200 %d\n" % found[-1] if found and self.view(session.room) in INDEXED else b"575 not found\n"
 
     def _gnet(self, rest: str, session: Session) -> bytes:
         told, _, _ = super()._gnet(rest, session).rpartition(b"000\n")
@@ -48,6 +87,8 @@ class WritableServer(LiveServer):
         if rest == "ALL|0|0|1":
             told = [(number, parse_message(self.messages[number])) for number in self.lists[session.room]]
             return _listing(f"{number}|{one.text('T')}|{one.text('A')}|alpha||{one.text('U')}" for number, one in told)
+        if rest == "ALL|0|0|4":
+            return _listing(f"{number}|{self.exclusive_id(number)}|0" for number in self.lists[session.room])
         if not rest.startswith("GT|"):
             return super()._msgs(rest, session) if "|" in rest else _listing(self.lists[session.room])
         session.since = int(rest.split("|")[1])
@@ -68,6 +109,10 @@ class WritableServer(LiveServer):
         assert copy == "0"
         if int(number) not in self.lists[session.room]:
             return b"200 Message(s) moved.\n"
+        euid = self.exclusive_id(int(number))
+        if euid and self.view(target) in INDEXED:
+            for old in [one for one in self.lists[target] if self.exclusive_id(one) == euid]:
+                self.delete(target, old)
         self.move(session.room, target, int(number))
         return b"200 Message(s) moved.\n"
 
@@ -79,8 +124,8 @@ class WritableServer(LiveServer):
 
     # -- IMAP -------------------------------------------------------------------------------------
 
-    def append(self, data: bytes) -> int:
-        """Put a message as it was sent by IMAP into the folder that is in transit; returns its number."""
+    def append(self, data: bytes, folder: str = TRANSIT) -> int:
+        """Put a message as it was sent by IMAP into a folder that is in transit; returns its number."""
         text = data.replace(b"\r\n", b"\n")
         head, _, body = text.partition(b"\n\n")
         fields, others = {}, []
@@ -91,18 +136,27 @@ class WritableServer(LiveServer):
                 fields[letter] = value
             else:
                 others.append(line + b"\n")
-        fields["I"] = fields["I"].strip(b"<>")
+        if "I" in fields:
+            fields["I"] = fields["I"].strip(b"<>")
         fields["T"] = str(int(parsedate_to_datetime(fields["T"].decode()).timestamp())).encode()
         author, _, address = fields["A"].partition(b" <")
         fields |= {"A": author.strip(b'"'), "F": address.strip(b">") or b"invented@alpha"}
         fields["W"] = b"|".join(re.findall(b"<([^>]*)>", fields.pop("W", b"")))
         fields["M"] = b"".join(others) + b"\n\n" + body
+        fields.setdefault("I", b"%08X@alpha" % (self.highest + 1))
+        (room,) = [one for one, room in self.rooms.items() if room["QRname"] == f"{SERVICE:010d}.{folder}"]
+        if self.view(room) in (CONTACTS, CALENDAR, NOTES) and (uid := re.search(rb"(?m)^UID:(.*)$", body)):
+            fields["E"] = uid[1]
+        if self.view(room) == CONTACTS:
+            fields["M"] = b"Content-type: text/x-vcard\n\n" + re.sub(rb"VERSION:.*", b"VERSION:2.1", body)
+        self.appended += 1
+        return self._keep(room, fields, 4)
+
+    def _keep(self, room: int, fields: dict[str, bytes], form: int) -> int:
         self.highest += 1
         told = b"".join(letter.encode() + value + b"\0" for letter, value in fields.items() if value)
-        self.messages[self.highest] = b"\xffA\x04" + told
-        (room,) = [one for one, room in self.rooms.items() if room["QRname"] == f"{SERVICE:010d}.{TRANSIT}"]
+        self.messages[self.highest] = b"\xffA" + bytes((form,)) + told
         self.lists[room].append(self.highest)
-        self.appended += 1
         return self.highest
 
     def make_transit(self) -> None:
@@ -124,7 +178,8 @@ def _serve_imap(server: WritableServer, connection: socket.socket) -> None:
                 data = stream.read(int(rest.rpartition(b"{")[2].rstrip(b"}")))
                 stream.readline()
                 stream.write(b"+ Transmit message now.\r\n")
-                answer = b"OK [APPENDUID 1 %d] APPEND completed" % server.append(data)
+                folder = rest.split(b'"')[1].decode().removeprefix("INBOX/")
+                answer = b"OK [APPENDUID 1 %d] APPEND completed" % server.append(data, folder)
             if verb == b"LOGIN" and rest != b'"mirror" "pw"':
                 answer = b"NO wrong"
             stream.write(tag + b" " + answer + b"\r\n")

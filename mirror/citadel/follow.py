@@ -21,6 +21,7 @@ from mirror.citadel.pace import NEVER, Pace
 from mirror.citadel.posted import Known
 from mirror.citadel.propose import confirm, is_to_be_paired, propose
 from mirror.citadel.rooms import Listing, RoomLooks
+from mirror.citadel.unfinished import finish_unfinished
 from mirror.citadel.waiting import Waiting
 from mirror.citadel.whole import WholeLooks, room_passwords
 from mirror.citadel.writing import Writing, open_writing
@@ -97,6 +98,7 @@ class Following:
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
             self._recognise(client, asked)
+            finish_unfinished(self._store, client, self.state.node)
             self._pair(client)
             while True:
                 began = self._clock()

@@ -13,6 +13,7 @@ from mirror.citadel.keys import read_keys
 from mirror.citadel.look import Identity, Remembered, cursor_name, place_of, remember, remembered
 from mirror.citadel.pieces import message_of
 from mirror.citadel.taking import keep_missing
+from mirror.citadel.unfinished import forget_unfinished
 from mirror.formats.keys import message_key
 from mirror.model.keys import split_key
 from mirror.model.kinds import Collection
@@ -76,6 +77,7 @@ def pair_anew(store: Store, node: str, now: Identity, why: str, give_way: Callab
 
     def job(writer: Writer) -> None:
         remember(writer, place, what)
+        forget_unfinished(writer, place)
         if writer.meta_number(cursor_name(place)):
             writer.set_meta(cursor_name(place), 0)  # what it does not have any more is written anew
 

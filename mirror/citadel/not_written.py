@@ -1,9 +1,37 @@
-"""What of that which comes from elsewhere is not written into a server whose direction is 'both'; shown as it is."""
+"""What a server whose direction is 'both' keeps of what is written into it, and what is not written; shown as it is."""
+
+KEPT: tuple[tuple[str, str, str], ...] = (
+    (
+        "messages, mail",
+        "author, time, message id, subject, addresses, references, text, attachments",
+        "the room it was posted in first; format 0 and 1 become 4; an empty line more in front of the body; "
+        "`Received:` and the like; of an author's name `<`, `>` and `\"`",
+    ),
+    (
+        "events, tasks",
+        "the item's text, message id, author",
+        "the message's time is the event's, its subject the summary; as of messages",
+    ),
+    (
+        "contacts",
+        "what the card says, message id, author, time",
+        "it is written anew as vCard 2.1, with long lines and `;charset=UTF-8`; encoded cards are entered as pages are",
+    ),
+    ("notes (text/vnote)", "the item's text, message id, author, time", "as of messages"),
+    (
+        "wiki pages and their histories, other notes",
+        "text and format to the byte, author's name, references, exclusive id",
+        "message id and time are new, the address is the service's own",
+    ),
+)
+"""Kind, what is kept, what is lost or otherwise."""
 
 NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("users, rooms, floors, and what they are like", "not yet: make them on the server, before it is paired"),
     ("messages of rooms that the server does not have", "there is nowhere to put them"),
-    ("calendar and contact items, tasks, notes, wiki pages", "not yet: all that has an exclusive id"),
+    ("posts of blogs", "the server would give them another exclusive id, or lose their time and replies"),
+    ("items whose exclusive id has a |, or over 200 bytes", "the server cannot be asked for them"),
+    ("pages and plain notes whose id is over 120 bytes, or with a line 000", "the server would cut them"),
     ("read and answered marks, views, access", "not yet"),
     ("files of rooms, texts, pictures, bios, inbox rules, settings, system messages", "not yet"),
     ("messages of rooms with listrecp, digestrecp or participate", "the server would mail them a second time"),

@@ -36,7 +36,10 @@ _LEFT_OUT = re.compile(rb"(?im)^(?:%s)[ \t]*:.*\n(?:[ \t].*\n)*" % _NOT_SENT)
 
 
 def internet_message(message: Message, message_id: str) -> bytes:
-    """Return a message as a server is given it, lines ended by CRLF.  ``message_id`` is without angle brackets."""
+    """Return a message as a server is given it, lines ended by CRLF.
+
+    ``message_id`` is without angle brackets; without one the server makes one.
+    """
     lines = [f"{name}: ".encode() + _one_line(value) for name, value in _headers(message, message_id, _author(message))]
     head, body = _parts(message, _LEFT_OUT)
     known = [line for line in head.split(b"\n") if line]
@@ -63,7 +66,7 @@ def _headers(message: Message, message_id: str, author: bytes) -> list[tuple[str
     headers = [(name, message.get(letter)) for letter, name in _HEADERS.items()]
     headers.append(("From", author))
     headers.append(("Date", formatdate(_seconds(message)).encode()))
-    headers.append(("Message-ID", b"<%s>" % message_id.encode()))
+    headers.append(("Message-ID", b"<%s>" % message_id.encode() if message_id else b""))
     references = [one for one in message.get("W").split(b"|") if one]
     headers.append(("References", b" ".join(b"<%s>" % one.strip(b"<>") for one in references)))
     return [(name, value) for name, value in headers if value]

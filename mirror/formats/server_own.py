@@ -32,8 +32,8 @@ QUEUE_VIEW = 11
 _KILLED, _QUEUE = "9999999999.", "__Citadel"
 _CONFIGURATION = "Local System Configuration"
 IN_TRANSIT = "Citadel Mirror in transit"
-"""The room of a user's own in which messages are that are being written into the server."""
-_TRANSIT = re.compile(rf"\d{{10}}\.{IN_TRANSIT}", re.ASCII)
+"""The room of a user's own in which messages are that are being written into the server; others have a number more."""
+_TRANSIT = re.compile(rf"\d{{10}}\.{IN_TRANSIT}(?: \d+)?", re.ASCII)
 _OF_A_USER = re.compile(r"(\d{10})\.My Citadel Config", re.ASCII)
 
 

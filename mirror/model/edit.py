@@ -345,6 +345,16 @@ def _stale_item(
     return Written(made, tuple(lost))  # of what its author saw elsewhere it takes nothing over, so it has not seen it
 
 
+def carried_over(current: Record, draft: Draft, body: Body = inline_body) -> bytes:
+    """Return the text of an item that is held with those parts as a draft has them which it says are changed.
+
+    For a draft that leaves out or writes otherwise what its author knew: all else stays as it is held.
+    """
+    seen = vector_of(current)
+    made = _stale_item(current, draft, seen, max(seen.values()) + 1, current.origin, body, keep_inline).record
+    return body(made) if made.content else made.body
+
+
 def past_beside(current: Record, version: Version, seen: Vector) -> Past:
     """Return the past of a version that replaces what its author had not seen: all that is older, but not that.
 

@@ -4,55 +4,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_follower import LOBBY, MAIL, TALK, Follower, delete, feed_end, here, post, there
 from made_live import HungUp, listening
 from made_writable import SERVICE, TRANSIT, WritableServer, imap
 
 from mirror.citadel.client import LoginFailed
-from mirror.citadel.follow import Following
-from mirror.citadel.followed import Settings
 from mirror.citadel.identity import pair_anew
 from mirror.citadel.look import Identity
-from mirror.citadel.not_written import NOT_WRITTEN
+from mirror.citadel.not_written import KEPT, NOT_WRITTEN
 from mirror.formats.errors import CitadelError
-from mirror.formats.message import parse_message, serialize_message
-from mirror.model.drafting import deletion_of
+from mirror.formats.message import parse_message
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
-from mirror.store.base import Store
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
-LOBBY, TALK, MAIL = "messages/alpha:1", "messages/alpha:2", "messages/alpha:3"
-
-
-class Told(Exception):
-    """The story is told."""
-
-
-class Follower:
-    """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
-
-    def __init__(self, store: Store, directory: Path, password: str = "pw") -> None:
-        self.time = 0.0
-        settings = Settings(service="mirror")
-        self.following = Following(
-            store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9,
-            service_password=password,
-        )  # fmt: skip
-        self.state = self.following.state
-
-    def tell(self, story: Iterator[None], end: type[Exception] = Told) -> None:
-        self._story = story
-        with pytest.raises(end):
-            self.following.run()
-
-    def _sleep(self, seconds: float) -> None:
-        self.time += seconds
-        if seconds:
-            self.state = self.following.state
-            if next(self._story, self) is self:
-                raise Told
 
 
 @pytest.fixture
@@ -77,34 +44,6 @@ def directory(server: WritableServer, tmp_path: Path) -> Iterator[Path]:
     where.mkdir()
     with listening(server, where) as directory:
         yield directory
-
-
-def post(store: Store, collection: str, name: str, text: str, form: int = 4, **more: bytes) -> None:
-    fields = {"I": name.encode(), "T": b"1690000500", "A": b"Bob", "F": b"bob@beta", "U": b"s", **more}
-    body = serialize_message([*fields.items(), ("M", text.encode())], form)
-    store.write(lambda writer: writer.put(Record(collection, f"id:{name}", 1, "m", 1, body=body)))
-
-
-def delete(store: Store, collection: str, *keys: str) -> None:
-    def job(writer) -> None:
-        for key in keys:
-            writer.write(deletion_of(writer.get(collection, key)))
-
-    store.write(job)
-
-
-def there(server: WritableServer, room: int) -> list[tuple[str, str]]:
-    """Return the ids and texts of a room of the server."""
-    told = [parse_message(server.messages[number]) for number in server.lists[room]]
-    return [(one.text("I"), one.text("M").strip()) for one in told]
-
-
-def here(store: Store, collection: str = LOBBY) -> list[str]:
-    return store.read(lambda reader: [one.key for one in reader.scan_all(collection) if not one.dead])
-
-
-def feed_end(store: Store) -> int:
-    return store.read(lambda reader: reader.last_sequence())
 
 
 PLAIN = "Content-type: text/plain\n\nhello\n"
@@ -430,7 +369,7 @@ def test_who_cannot_log_in_is_told_and_what_server_is_not_written_into(
     assert not any(room["QRname"].endswith(TRANSIT) for room in server.rooms.values())
 
 
-def test_what_is_not_written_stands_in_the_manual() -> None:
+def test_what_is_kept_and_what_is_not_written_stands_in_the_manual() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "citadel.md").read_text()
-    rows = "".join(f"| {what} | {why} |\n" for what, why in NOT_WRITTEN)
-    assert f"| not written | why |\n| --- | --- |\n{rows}\n" in manual
+    for table in (KEPT, NOT_WRITTEN):
+        assert "".join(f"| {' | '.join(row)} |\n" for row in table) in manual

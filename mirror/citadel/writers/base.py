@@ -82,12 +82,16 @@ class Target(msgspec.Struct):
                 rooms[name] = OpenRoom(number, room, name)
         return cls(store, client, imap, known, since, verdict, place_of(known.node), rooms, Written())
 
-    def remember(self, told: Sequence[Status], gone: Sequence[Status] = ()) -> None:
-        """Remember what the server has now, and what it has no more."""
-        if not (told or gone):
+    def remember(
+        self, told: Sequence[Status], gone: Sequence[Status] = (), also: Callable[[Writer], None] | None = None
+    ) -> None:
+        """Remember what the server has now, and what it has no more; ``also`` is done in the same transaction."""
+        if not (told or gone or also):
             return
 
         def job(writer: Writer) -> None:
+            if also is not None:
+                also(writer)
             for status in gone:
                 writer.drop_statuses(self.place, status.collection, [status.foreign])
             writer.put_statuses(self.place, told)

@@ -15,19 +15,22 @@ from mirror.citadel.answers import room_number
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import OWNER_DIGITS, owner_of
-from mirror.citadel.look import Verdict
+from mirror.citadel.look import Verdict, remembered
 from mirror.citadel.posted import Room
 from mirror.citadel.writers.base import OpenRoom, Target, goto, said_yes, stored_name, told_of
+from mirror.citadel.writers.items import Item, ItemsWriter, take_there
+from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
 from mirror.formats.internet import can_be_sent, internet_message
 from mirror.formats.message import Message, parse_message
-from mirror.formats.server_own import IN_TRANSIT
 from mirror.model.draft import base_of
 from mirror.model.keys import MESSAGE_PREFIX, split_key
+from mirror.model.kinds import ITEM_PREFIX
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status
 from mirror.model.texts import is_message
 from mirror.store.base import Reader
+from mirror.sync.foreign.back import Errand, plan_back, says_the_same
 from mirror.sync.foreign.plan import held_back
 
 BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
@@ -44,10 +47,17 @@ _CLOSED_NOW = "it cannot be entered"
 
 
 class _Todo(msgspec.Struct):
-    """What some records ask to be written: messages that are not there, and what was deleted here."""
+    """What some records ask to be written.
+
+    ``new`` are messages and items that are not there, ``changed`` items that are otherwise there, ``unseen`` those of
+    which the server has what was never here, ``gone`` what was deleted here; ``noted`` is just remembered.
+    """
 
     new: list[Record] = []
+    changed: list[Item] = []
+    unseen: list[Item] = []
     gone: list[Status] = []
+    noted: list[Status] = []
 
 
 _Outgoing = tuple[Record, Message, str]
@@ -55,32 +65,45 @@ _Outgoing = tuple[Record, Message, str]
 
 
 class MessagesWriter:
-    """Writes messages and mail of rooms that the server has."""
+    """Writes messages, mail and items of rooms that the server has."""
 
     def __init__(self, client: CitadelClient, imap: ImapClient) -> None:
         """Make the folder that messages are in on their way, and throw away what was left there."""
         self._tried: dict[str, int] = defaultdict(int)
-        imap.make_folder(f"INBOX/{IN_TRANSIT}")
-        _empty_transit(client)
+        self._transit = Transit(client, imap)
+        self._items = ItemsWriter(self._transit)
 
     def collections(self, target: Target) -> Callable[[str], bool]:
         return target.rooms.__contains__
 
     def takes(self, record: Record) -> bool:
-        return is_message(record)
+        return True
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         todo = target.store.read(lambda reader: _todo(reader, target.place, records))
+        target.remember(todo.noted)
         gone = self._not_held(target, todo.gone)
-        closed = {name: self._why_closed(target, target.rooms[name]) for name in {one.collection for one in todo.new}}
+        closed = self._closed(target, todo)
+        new = [record for record in todo.new if self._is_open(target, record, closed)]
+        new = self._move(target, new, gone, todo)
+        for batch in _batches(self._readable_ones(target, filter(is_message, new))):
+            self._write(target, batch)
+        changed = [item for item in todo.changed if self._is_open(target, item.record, closed)]
+        unseen = [item for item in todo.unseen if self._is_open(target, item.record, closed)]
+        if unseen and not _was_restored(target):  # of a restored server what is here stands
+            unseen = [Item(take_there(target, item), item.said) for item in unseen]
+        items = [*changed, *unseen, *(Item(record, []) for record in new if not is_message(record))]
+        self._items.write(target, items)
+        self._delete(target, gone)
+        return bool(todo.new or todo.changed or todo.unseen or todo.gone or todo.noted)
+
+    def _closed(self, target: Target, todo: _Todo) -> Mapping[str, str]:
+        """Return of the rooms that are to be written into why they are not, by their collections."""
+        records = [*todo.new, *(item.record for item in (*todo.changed, *todo.unseen))]
+        closed = {name: self._why_closed(target, target.rooms[name]) for name in {one.collection for one in records}}
         for name, why in closed.items():
             self._tried[name] = self._tried[name] + 1 if why == _CLOSED_NOW else 0
-        new = [record for record in todo.new if self._is_open(target, record, closed)]
-        new = self._move(target, new, gone)
-        for batch in _batches(self._readable_ones(target, new)):
-            self._write(target, batch)
-        self._delete(target, gone)
-        return bool(todo.new or todo.gone)
+        return closed
 
     # -- messages ---------------------------------------------------------------------------------
 
@@ -108,9 +131,9 @@ class MessagesWriter:
         owner = owner_of(into.room.name)
         if owner and into.room.name.partition(".")[2] == _INBOX and _has_rules(target, owner):
             return "its owner has inbox rules, which would act on it"
-        entered, lines = target.client.ask_all([goto(into.room), b"GNET"])
-        if not said_yes(entered) or room_number(lines) != into.number:
-            return _CLOSED_NOW  # it was renamed, say, and the next look at all tells how
+        lines = _enter(target, into)
+        if lines is None:
+            return _CLOSED_NOW
         if any(line.startswith(_LISTS) for line in lines):
             return "it mails what is posted there"
         return ""
@@ -118,7 +141,7 @@ class MessagesWriter:
     def _write(self, target: Target, batch: Sequence[_Outgoing]) -> None:
         """Write a batch, and remember it; what a room got meanwhile by itself is not written."""
         written = target.written
-        numbers = target.imap.append(f"INBOX/{IN_TRANSIT}", [internet_message(one, name) for _, one, name in batch])
+        numbers = self._transit.append(PLAIN, [internet_message(one, name) for _, one, name in batch])
         by_room: dict[str, list[tuple[int, Record]]] = defaultdict(list)
         there = {name: _ids(target, target.rooms[name].room) for name in {record.collection for record, _, _ in batch}}
         for number, (record, _, name) in zip(numbers, batch, strict=True):
@@ -127,18 +150,21 @@ class MessagesWriter:
             elif name.encode() not in there[record.collection]:
                 by_room[record.collection].append((number, record))
         moves = [(number, target.rooms[name].room) for name, pairs in by_room.items() for number, _ in pairs]
-        done = _move_all(target, _transit(), moves)
+        done = _move_all(target, self._transit.goto(PLAIN), moves)
         told = [_status(record, number) for pairs in by_room.values() for number, record in pairs if number in done]
         refused = [record for pairs in by_room.values() for number, record in pairs if number not in done]
         written.left += [_told(target, record, "it cannot be moved there") for record in refused]
         target.remember(told)
         written.messages += len(told)
-        _empty_transit(target.client)
+        self._transit.empty()
 
     # -- moves and deletions ----------------------------------------------------------------------
 
-    def _move(self, target: Target, new: list[Record], gone: list[Status]) -> list[Record]:
-        """Move what is gone from one room and new in another; what is left is new, which is returned, or gone."""
+    def _move(self, target: Target, new: list[Record], gone: list[Status], todo: _Todo) -> list[Record]:
+        """Move what is gone from one room and new in another; what is left is new, which is returned, or gone.
+
+        An item that was changed as well is among the changed ones then.
+        """
         leaving = {split_key(status.key)[0]: status for status in gone}
         rest = []
         for record in new:
@@ -148,13 +174,24 @@ class MessagesWriter:
                 continue
             number = int(status.foreign)
             source, into = target.rooms[status.collection].room, target.rooms[record.collection]
-            if number in _move_all(target, goto(source), [(number, into.room)]):
-                target.remember([_status(record, number)], [status])
+            if _has(target, source, number) and number in _move_all(target, goto(source), [(number, into.room)]):
+                moved = self._moved(target, record, status)
+                todo.changed += [] if moved.base == base_of(record) else [Item(record, [moved])]
+                target.remember([moved], [status])
                 gone.remove(status)
                 target.written.moved += 1
             else:
                 rest.append(record)
         return rest
+
+    def _moved(self, target: Target, record: Record, status: Status) -> Status:
+        """Return what is to be remembered of what was moved, given what it was before that."""
+        if is_message(record):
+            return _status(record, int(status.foreign))
+        moved = msgspec.structs.replace(status, collection=record.collection)
+        if not target.store.read(lambda reader: says_the_same(moved, record, reader.body)):
+            return moved
+        return msgspec.structs.replace(moved, base=base_of(record), crc=record_crc(record))
 
     def _not_held(self, target: Target, gone: list[Status]) -> list[Status]:
         """Return deletions that may be written; very many of a room wait, or are never written."""
@@ -167,19 +204,42 @@ class MessagesWriter:
                 target.written.held[collection] = len(statuses)
         return free
 
+    def _can_enter(self, target: Target, into: OpenRoom, count: int) -> bool:
+        """Tell whether deletions can be written into a room; else note that they wait, or that they were given up."""
+        if _enter(target, into) is not None:
+            self._tried[into.collection] = 0
+            return True
+        self._tried[into.collection] += 1
+        if self._tried[into.collection] < TRIES:
+            target.written.again = True
+        else:
+            target.written.left.append(f"{into.room.name}: {count} messages could not be deleted: {_CLOSED_NOW}")
+        return False
+
     def _delete(self, target: Target, gone: Sequence[Status]) -> None:
         """Delete what was deleted here, looking just before and after; what cannot be deleted stays remembered."""
         for collection, statuses in _by_collection(gone).items():
             room = target.rooms[collection].room
+            if not self._can_enter(target, target.rooms[collection], len(statuses)):
+                continue
             deletions = [b"DELE %s" % status.foreign.encode() for status in statuses]
-            _, before, *_, after = target.client.ask_all([goto(room), b"MSGS ALL", *deletions, b"MSGS ALL"])
+            _, before, *told, after = target.client.ask_all([goto(room), b"MSGS ALL", *deletions, b"MSGS ALL"])
             there, left = set(before[1:-1]), set(after[1:-1])
-            done = [one for one in statuses if one.foreign.encode() not in left]
+            deleted = [one for one, answer in zip(statuses, told, strict=True) if said_yes(answer)]
+            replaced = [one for one in statuses if _is_item(one) and one not in deleted]
+            target.written.again |= bool(replaced)  # it has another number, say, which the next look tells
+            done = [one for one in statuses if one.foreign.encode() not in left and one not in replaced]
             target.remember([], done)
             target.written.deleted += sum(one.foreign.encode() in there for one in done)
-            stays = len(statuses) - len(done)
+            stays = len(statuses) - len(done) - len(replaced)
             if stays:
                 target.written.left.append(f"{room.name}: {stays} messages could not be deleted")
+
+
+def _was_restored(target: Target) -> bool:
+    """Tell whether the server is another one than the one that was followed before."""
+    last = target.store.read(lambda reader: remembered(reader, target.place))
+    return last is not None and bool(last.another)
 
 
 def _has_rules(target: Target, owner: int) -> bool:
@@ -219,12 +279,20 @@ def _move_all(target: Target, source: bytes, moves: Sequence[tuple[int, Room]]) 
     return {number for (number, _), answer in zip(moves, answers, strict=True) if said_yes(answer)}
 
 
-def _empty_transit(client: CitadelClient) -> None:
-    """Throw away what was on its way when it was interrupted: what arrived is in its room, not here."""
-    _, listed = client.ask_all([_transit(), b"MSGS ALL"])
-    numbers = [line for line in listed[1:-1] if line.isdigit()]
-    if numbers:
-        client.ask_all([b"DELE %s" % number for number in numbers])
+def _enter(target: Target, into: OpenRoom) -> list[bytes] | None:
+    """Enter a room and return its network configuration; None where it was renamed, say: the next look tells how."""
+    entered, lines = target.client.ask_all([goto(into.room), b"GNET"])
+    return lines if said_yes(entered) and room_number(lines) == into.number else None
+
+
+def _has(target: Target, room: Room, number: int) -> bool:
+    """Tell whether a room has a message: a server moves numbers of which it has none."""
+    entered, told = target.client.ask_all([goto(room), f"MSG0 {number}|1".encode()])
+    return said_yes(entered) and bool(told) and told[0].startswith(b"1")
+
+
+def _is_item(status: Status) -> bool:
+    return status.key.startswith(ITEM_PREFIX)
 
 
 def _by_collection(statuses: Iterable[Status]) -> dict[str, list[Status]]:
@@ -244,9 +312,23 @@ def _todo(reader: Reader, place: str, records: Sequence[Record]) -> _Todo:
         told: dict[str, list[Status]] = defaultdict(list)
         for status in reader.statuses_of(place, collection, [record.key for record in some]):
             told[status.key].append(status)
-        todo.new += [record for record in some if not record.dead and record.key not in told]
-        todo.gone += [status for record in some if record.dead for status in told[record.key]]
+        for record in some:
+            _sort(todo, record, told[record.key], plan_back(told[record.key], record, reader.body))
     return todo
+
+
+def _sort(todo: _Todo, record: Record, said: list[Status], errand: Errand) -> None:
+    if errand is Errand.DELETE:
+        todo.gone += said
+    elif errand is Errand.WRITE and not said:
+        todo.new.append(record)
+    elif errand is Errand.WRITE:
+        todo.changed.append(Item(record, said))
+    elif errand is Errand.TAKE:
+        todo.unseen.append(Item(record, said))
+    elif errand is Errand.NOTE:
+        agreed = (status for status in said if not is_message(record))
+        todo.noted += [msgspec.structs.replace(one, base=base_of(record), crc=record_crc(record)) for one in agreed]
 
 
 def _batches(found: Iterable[_Outgoing]) -> Iterable[list[_Outgoing]]:
@@ -272,7 +354,3 @@ def _status(record: Record, number: int) -> Status:
 
 def _id_of(record: Record) -> str:
     return split_key(record.key)[0].removeprefix(MESSAGE_PREFIX)
-
-
-def _transit() -> bytes:
-    return f"GOTO {IN_TRANSIT}||1".encode()

@@ -12,6 +12,7 @@ so that all who look at the place agree at once.  Does no I/O, reads no clock, k
 | none | deleted | something | before the place was looked at as a whole, nothing; after that it came anew |
 | said | anything | the same | nothing: what was changed or deleted here stands |
 | said | something | changed | a draft of what changed; what was changed here as well goes to the conflict log |
+| less than it was given | that | changed | a draft of just what changed, all else as it is here |
 | said | deleted | changed | the deletion stands, the edit goes to the conflict log |
 | said | forgotten | changed | it comes anew: nothing tells of a deletion any more |
 | said | something | gone | it is deleted; what was changed here goes to the conflict log |
@@ -26,6 +27,7 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.model.draft import Base, Draft, base_of
+from mirror.model.edit import carried_over
 from mirror.model.fields import Field, Value, pack_fields, unpack_fields, values_of
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.merge import Body, inline_body, is_item
@@ -205,8 +207,14 @@ def _edit(
         base = status.base if edited_here & names else base_of(here)
         values = {**_emptied(here, names - now.keys()), **_values(there, names)}
         return _draft(there, base, pack_head(values)) if values else None
+    has_parts = _has_parts(here, there, body)
     base = status.base if edited_here else base_of(here)
-    return _draft(there, base, there.record.head, names if _has_parts(here, there, body) else ())
+    draft = _draft(there, base, there.record.head, names if has_parts else ())
+    if not (has_parts and edited_here and status.base == base_of(here)):
+        return draft
+    # It keeps less than it was given, or otherwise: all but what changed there stays as it is here.
+    whole = msgspec.structs.replace(draft, body=there.body, content=b"", size=0)
+    return msgspec.structs.replace(whole, body=carried_over(here, whole, body))
 
 
 def _values(there: There, names: set[str]) -> dict[str, Value]:

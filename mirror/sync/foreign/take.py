@@ -4,16 +4,16 @@
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.draft import Base, Draft, base_of
-from mirror.model.record import Record, record_crc
+from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.model.stamp import HybridClock
-from mirror.model.status import Status, differing, held_beside
+from mirror.model.status import Status, differing, held_beside, naming
 from mirror.model.texts import is_message
 from mirror.sync.foreign.plan import NOTHING_TO_DO, Step, There, plan, plan_gone
 
@@ -114,7 +114,7 @@ def carry_out(here: Here, steps: Sequence[tuple[There, Step]]) -> Applied:
     applied = here.absorb([step.merge for _, step in steps if step.merge is not None])
     for _, step in steps:
         if step.draft is not None:
-            applied += here.write(_timely(here, step.draft)).applied
+            applied += here.write(_timely(here, _stored(here, step.draft))).applied
         if step.rise is not None:
             applied += here.adopt(step.rise)
     return applied
@@ -224,25 +224,56 @@ def _take_group(here: Here, place: str, group: list[There], looked: bool, pairin
     ]
     steps = [(one, step) for one, step in planned if step != NOTHING_TO_DO]
     applied = carry_out(here, steps) + Applied(already_held=len(planned) - len(steps))
-    here.put_statuses(place, _remembered(here, held.keys(), steps))
+    here.put_statuses(place, _remembered(here, held.keys(), steps, _in_step(group, known, held)))
     return applied
 
 
-def _remembered(here: Here, held: Collection[tuple[str, str]], steps: Sequence[tuple[There, Step]]) -> list[Status]:
+def _in_step(
+    group: Sequence[There], known: Known, held: Mapping[tuple[str, str], Record]
+) -> Collection[tuple[str, str]]:
+    """Return where nothing was changed here since both sides agreed, though a place may keep less than it was given."""
+    told = ((_where(one), known.get(_name(one)), held.get(_where(one))) for one in group)
+    return {where for where, status, record in told if status and record and status.base == base_of(record)}
+
+
+def _remembered(
+    here: Here,
+    held: Collection[tuple[str, str]],
+    steps: Sequence[tuple[There, Step]],
+    in_step: Collection[tuple[str, str]],
+) -> list[Status]:
     """Return the statuses to be kept, each with the record that is here now."""
     told = [(one, step) for one, step in steps if step.status is not None]
     # What was not here before is here now just as it came.
     new = {_where(one): one.record for one, step in told if step.merge is not None and _where(one) not in held}
     now = {**new, **_held(here, [one for one, _ in told if _where(one) not in new])}
-    return [_agreed(step.status, now.get(_where(one)), one, here.body) for one, step in told if step.status is not None]
+    return [
+        _agreed(step.status, now.get(_where(one)), one, here.body, _where(one) in in_step)
+        for one, step in told
+        if step.status is not None
+    ]
 
 
-def _agreed(status: Status, held: Record | None, one: There, body: Callable[[Record], bytes]) -> Status:
-    """Return a status with the record that is here now, and as its base where both say the same."""
+def _agreed(status: Status, held: Record | None, one: There, body: Callable[[Record], bytes], in_step: bool) -> Status:
+    """Return a status with the record that is here now, and as its base where both say the same.
+
+    So they do where nothing was changed here and what changed there was taken over, whatever a place leaves out.
+    """
     if held is None:
         return status
-    same = held is one.record or (not held.dead and not differing(status.said, held_beside(status.said, held, body)))
+    same = held is one.record or (
+        not held.dead and (in_step or not differing(status.said, held_beside(status.said, held, body)))
+    )
     return msgspec.structs.replace(status, base=base_of(held) if same else status.base, crc=record_crc(held))
+
+
+def _stored(here: Here, draft: Draft) -> Draft:
+    """Return a draft whose body, where it is too long to be inside, is stored and named."""
+    if len(draft.body) <= INLINE_LIMIT:
+        return draft
+    named = naming(Record(draft.collection, draft.key, 1, "draft", 1), draft.body)
+    here.store_body(named, draft.body)
+    return msgspec.structs.replace(draft, body=b"", content=named.content, size=named.size)
 
 
 def _timely(here: Here, draft: Draft) -> Draft:

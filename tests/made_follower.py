@@ -1,0 +1,72 @@
+"""Stories of a node that follows a made-up server and writes into it, told step by step without a clock."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_writable import WritableServer
+
+from mirror.citadel.follow import Following, Settings
+from mirror.formats.message import parse_message, serialize_message
+from mirror.model.drafting import deletion_of
+from mirror.model.record import Record
+from mirror.store.base import Store
+
+LOBBY, TALK, MAIL = "messages/alpha:1", "messages/alpha:2", "messages/alpha:3"
+
+
+class Told(Exception):
+    """The story is told."""
+
+
+class Follower:
+    """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
+
+    def __init__(self, store: Store, directory: Path, password: str = "pw") -> None:
+        self.time, self.store = 0.0, store
+        settings = Settings(service="mirror")
+        self.following = Following(
+            store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9,
+            service_password=password,
+        )  # fmt: skip
+        self.state = self.following.state
+
+    def tell(self, story: Iterator[None], end: type[Exception] = Told) -> None:
+        self._story = story
+        with pytest.raises(end):
+            self.following.run()
+
+    def _sleep(self, seconds: float) -> None:
+        self.time += seconds
+        if seconds:
+            self.state = self.following.state
+            if next(self._story, self) is self:
+                raise Told
+
+
+def post(store: Store, collection: str, name: str, text: str, form: int = 4, **more: bytes) -> None:
+    fields = {"I": name.encode(), "T": b"1690000500", "A": b"Bob", "F": b"bob@beta", "U": b"s", **more}
+    body = serialize_message([*fields.items(), ("M", text.encode())], form)
+    store.write(lambda writer: writer.put(Record(collection, f"id:{name}", 1, "m", 1, body=body)))
+
+
+def delete(store: Store, collection: str, *keys: str) -> None:
+    def job(writer) -> None:
+        for key in keys:
+            writer.write(deletion_of(writer.get(collection, key)))
+
+    store.write(job)
+
+
+def there(server: WritableServer, room: int) -> list[tuple[str, str]]:
+    """Return the ids and texts of a room of the server."""
+    told = [parse_message(server.messages[number]) for number in server.lists[room]]
+    return [(one.text("I"), one.text("M").strip()) for one in told]
+
+
+def here(store: Store, collection: str = LOBBY) -> list[str]:
+    return store.read(lambda reader: [one.key for one in reader.scan_all(collection) if not one.dead])
+
+
+def feed_end(store: Store) -> int:
+    return store.read(lambda reader: reader.last_sequence())
