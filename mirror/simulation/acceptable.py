@@ -62,7 +62,7 @@ def _in_head(record: Record) -> Iterator[str]:
         return
     try:
         head: Any = msgspec.msgpack.decode(record.head)
-    except (ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         yield f"its head cannot be read: {error}"
         return
     if not isinstance(head, dict) or not all(isinstance(name, str) for name in head):

@@ -5,8 +5,8 @@ The seed decides which attack it is, in turn, and all the rest: what users write
 
 from collections.abc import Callable
 
-from mirror.simulation.attacks import ATTACKS, HONEST_PARTNER, Attacker
-from mirror.simulation.hostile_schedule import TROUBLE_MS, HostileSchedule
+from mirror.simulation.attacks import ATTACKS, Attacker
+from mirror.simulation.hostile_schedule import PARTNER, TROUBLE_MS, HostileSchedule
 from mirror.simulation.presence import ask_over
 from mirror.simulation.stage import START_MS, Outcome
 
@@ -30,7 +30,7 @@ class AttackSchedule(HostileSchedule):
         return [self._attacker]
 
     def _drawn_names(self) -> list[str]:
-        return ["a1", "a2", HONEST_PARTNER]
+        return ["a1", "a2", PARTNER]
 
     def _invents_origins(self) -> bool:
         return True  # where it must not, the attack says so itself

@@ -18,6 +18,13 @@ from mirror.model.nodes import Horizon, horizon_record
 from mirror.model.record import MAX_PAST, Record, Version, created, pack_head, past_of, record_bytes
 from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.simulation.garbage import DAY_MS
+from mirror.simulation.hostile_schedule import (
+    HOSTILE_MIRROR,
+    HOSTILE_PARTNER,
+    MAX_CONFLICTS_USER,
+    PARTNER,
+    SHARED,
+)
 from mirror.simulation.ledger import Deed
 from mirror.simulation.node import MAX_AHEAD_MS, SimulatedNode
 from mirror.simulation.sharing import room_key, server_of
@@ -29,14 +36,10 @@ from mirror.wire.bulk import parse_page
 from mirror.wire.codec import MSGPACK, checksum
 
 _pack = msgspec.msgpack.encode
-MIRROR, PARTNER, HONEST_PARTNER = "m", "p", "b1"
-"""Who attacks, as a mirror and as one that rooms are shared with; and who shares the room without a bad thought."""
-MAX_CONFLICTS_USER = 50
 FEW = 30
 """Origins that a partner may invent."""
-SHARED = "1"
 ROOM = room_key("a", SHARED)
-"""The room that a server shares with both of them."""
+"""The room that a server shares with both partners."""
 
 
 class Attacker:
@@ -65,9 +68,9 @@ class Attacker:
         """The stamp of now."""
         return make_stamp(self.world.now)
 
-    def send(self, peer: str, node: str, *datas: bytes | Record) -> None:
+    def send(self, peer: str, node: str, *records: Record) -> None:
         """Send records as one page, as a peer; if nothing of it is taken, that is all there is to it."""
-        told = [record_bytes(data) if isinstance(data, Record) else data for data in datas]
+        told = [record_bytes(record) for record in records]
         header = {"Type": "records", "Count": str(len(told)), "Encoding": MSGPACK}
         payload = b"\xdc" + len(told).to_bytes(2, "big") + b"".join(told)
         try:
@@ -164,15 +167,15 @@ def _event(lines: Sequence[str]) -> bytes:
 def two_full_pasts(on: Attacker) -> None:
     """A mirror tells two nodes of two versions of one thing that name 1024 other origins each."""
     for node, mark in (("a1", "left"), ("a2", "right")):
-        on.send(MIRROR, node, _settings(on, mark, crowd(mark, on.now)))
+        on.send(HOSTILE_MIRROR, node, _settings(on, mark, crowd(mark, on.now)))
     on.expected.append(lambda: "" if on.held("a2", "config", "crowded") else "a2 lacks what has seen so much")
 
 
 def an_old_version_in_a_crowd(on: Attacker) -> None:
     """Of two full pasts one has an origin from long ago, which there is no room for once they are merged."""
     least = make_stamp(on.world.now - DAY_MS)
-    on.send(MIRROR, "a1", _settings(on, "left", {**crowd("left", on.now, count=MAX_PAST - 1), "old": least}))
-    on.send(MIRROR, "a2", _settings(on, "right", crowd("right", on.now)))
+    on.send(HOSTILE_MIRROR, "a1", _settings(on, "left", {**crowd("left", on.now, count=MAX_PAST - 1), "old": least}))
+    on.send(HOSTILE_MIRROR, "a2", _settings(on, "right", crowd("right", on.now)))
 
     def is_dated() -> str:
         found = [created(one) for node in ("a1", "a2") if (one := on.held(node, "config", "crowded"))]
@@ -182,7 +185,7 @@ def an_old_version_in_a_crowd(on: Attacker) -> None:
 
 
 def _settings(on: Attacker, mark: str, past: Mapping[str, int]) -> Record:
-    version = Version(on.now, f"{MIRROR}-{mark}")
+    version = Version(on.now, f"{HOSTILE_MIRROR}-{mark}")
     head = pack_head({mark: ("x", *version)})
     return Record("config", "crowded", *version, 1, past=past_of(past, version), head=head)
 
@@ -190,9 +193,9 @@ def _settings(on: Attacker, mark: str, past: Mapping[str, int]) -> Record:
 def invented_origins_of_a_partner(on: Attacker) -> None:
     """A partner's six messages name 1024 invented origins of 255 characters each; then it names a few."""
     for at in range(6):
-        on.send(PARTNER, "a1", _file(on, PARTNER, f"six {at}", past=crowd(f"o{at}", on.now, 255)))
+        on.send(HOSTILE_PARTNER, "a1", _file(on, HOSTILE_PARTNER, f"six {at}", past=crowd(f"o{at}", on.now, 255)))
     for at in range(FEW):
-        on.send(PARTNER, "a1", _file(on, f"{'x' * 250}{at:03}", f"few {at}"))
+        on.send(HOSTILE_PARTNER, "a1", _file(on, f"{'x' * 250}{at:03}", f"few {at}"))
 
     def is_bounded() -> str:
         origins = len(on.nodes["a1"].store.peek(lambda reader: reader.heard()).newest)
@@ -210,15 +213,15 @@ def invented_origins_of_a_partner(on: Attacker) -> None:
 
 def garbage_among_what_is_right(on: Attacker) -> None:
     """A mirror's page holds what nobody can take between what everybody can."""
-    right = [_file(on, MIRROR, f"right {at}") for at in range(2)]
-    garbage = Record("users", "spoilt", on.now, MIRROR, 1, head=b"\xc1")
-    on.send(MIRROR, "a1", right[0], garbage, right[1])
+    right = [_file(on, HOSTILE_MIRROR, f"right {at}") for at in range(2)]
+    garbage = Record("users", "spoilt", on.now, HOSTILE_MIRROR, 1, head=b"\xc1")
+    on.send(HOSTILE_MIRROR, "a1", right[0], garbage, right[1])
     for record in right:
-        on.expect_file(record.key, "a1", "a2", HONEST_PARTNER)
+        on.expect_file(record.key, "a1", "a2", PARTNER)
 
     def is_kept() -> str:
-        aside = on.nodes["a1"].store.peek(lambda reader: reader.aside(MIRROR))
-        return "" if [one.unfit.key for one in aside] == ["spoilt"] else f"set aside of {MIRROR} is {aside}"
+        aside = on.nodes["a1"].store.peek(lambda reader: reader.aside(HOSTILE_MIRROR))
+        return "" if [one.unfit.key for one in aside] == ["spoilt"] else f"set aside of {HOSTILE_MIRROR} is {aside}"
 
     on.expected.append(is_kept)
 
@@ -226,9 +229,16 @@ def garbage_among_what_is_right(on: Attacker) -> None:
 def a_post_and_a_sign_from_the_future(on: Attacker) -> None:
     """A mirror whose clock is 400 days ahead has posted once, and said that it lives; now its clock is right."""
     ahead = make_stamp(on.world.now + 400 * DAY_MS)
-    sign = Record(NODES, MIRROR, ahead, MIRROR, 1, head=pack_head({"seen": {MIRROR: ahead}, "newest": {MIRROR: ahead}}))
-    on.send(MIRROR, "a1", _file(on, MIRROR, "ahead", ahead), sign, _file(on, MIRROR, "of now"))
-    on.expect_file("of now", "a1", "a2", HONEST_PARTNER)
+    sign = Record(
+        NODES,
+        HOSTILE_MIRROR,
+        ahead,
+        HOSTILE_MIRROR,
+        1,
+        head=pack_head({"seen": {HOSTILE_MIRROR: ahead}, "newest": {HOSTILE_MIRROR: ahead}}),
+    )
+    on.send(HOSTILE_MIRROR, "a1", _file(on, HOSTILE_MIRROR, "ahead", ahead), sign, _file(on, HOSTILE_MIRROR, "of now"))
+    on.expect_file("of now", "a1", "a2", PARTNER)
 
 
 def a_horizon_that_is_deleted(on: Attacker) -> None:
@@ -242,10 +252,10 @@ def a_horizon_of_a_later_birth(on: Attacker) -> None:
 
 
 def _send_horizon(on: Attacker, **spoilt: Any) -> None:
-    horizon = horizon_record(MIRROR, Horizon(make_stamp(on.world.now - DAY_MS), (MIRROR,)))
-    horizon = msgspec.structs.replace(horizon, stamp=on.now - 1, origin=MIRROR, born=1)
-    on.send(MIRROR, "a1", horizon)
-    on.send(MIRROR, "a1", msgspec.structs.replace(horizon, stamp=on.now, **spoilt))
+    horizon = horizon_record(HOSTILE_MIRROR, Horizon(make_stamp(on.world.now - DAY_MS), (HOSTILE_MIRROR,)))
+    horizon = msgspec.structs.replace(horizon, stamp=on.now - 1, origin=HOSTILE_MIRROR, born=1)
+    on.send(HOSTILE_MIRROR, "a1", horizon)
+    on.send(HOSTILE_MIRROR, "a1", msgspec.structs.replace(horizon, stamp=on.now, **spoilt))
 
     told, kept = on.nodes["a1"].store.peek(lambda reader: (reader.heard().horizon.stamp, reader.horizon()))
     if told != kept:
@@ -257,7 +267,7 @@ def _send_horizon(on: Attacker, **spoilt: Any) -> None:
 
 def a_partner_that_was_ahead(on: Attacker) -> None:
     """An honest partner's clock is two minutes and more ahead while it posts once; then it is set."""
-    partner = on.nodes[HONEST_PARTNER]
+    partner = on.nodes[PARTNER]
     partner.offset = 135_000
     made = partner.store.write(lambda writer: writer.put(Record("files/b:1", "ahead", 1, "x", 1, body=b"x")))
     partner.offset = 0
@@ -268,7 +278,7 @@ def a_partner_that_was_ahead(on: Attacker) -> None:
 
 def a_node_that_was_behind(on: Attacker) -> None:
     """A partner posts while a mirror's clock is two minutes and more behind; then that is set."""
-    behind, partner = on.nodes["a1"], on.nodes[HONEST_PARTNER]
+    behind, partner = on.nodes["a1"], on.nodes[PARTNER]
     behind.offset = -135_000
     made = partner.store.write(lambda writer: writer.put(Record("files/b:1", "of then", 1, "x", 1, body=b"x")))
     on.stage.ledger.acknowledged(partner.name, on.world.now, Deed(made))
@@ -280,7 +290,7 @@ def a_node_that_was_behind(on: Attacker) -> None:
 def a_partner_a_little_ahead(on: Attacker) -> None:
     """A partner posts with stamps as far ahead as a mirror's may be."""
     ahead = on.world.now + MAX_AHEAD_MS - 500
-    on.send(PARTNER, "a1", _file(on, PARTNER, "a little ahead", make_stamp(ahead)))
+    on.send(HOSTILE_PARTNER, "a1", _file(on, HOSTILE_PARTNER, "a little ahead", make_stamp(ahead)))
     last = stamp_ms(on.nodes["a1"].store.clock.last)
     on.expected.append(lambda: "a1: its clock was moved ahead by a partner" if last >= ahead else "")
 
@@ -318,12 +328,12 @@ def conflicts_of_a_partner(on: Attacker) -> None:
     on.excused |= {*on.nodes}  # so many files are under way for a while
     ours = on.nodes["a1"].store.write(write_all)
     for at in range(0, count, 250):
-        lost = [_file(on, PARTNER, one.key, one.stamp - 1) for one in ours[at : at + 250]]
-        on.send(PARTNER, "a1", *lost)
+        lost = [_file(on, HOSTILE_PARTNER, one.key, one.stamp - 1) for one in ours[at : at + 250]]
+        on.send(HOSTILE_PARTNER, "a1", *lost)
 
     def is_bounded() -> str:
         made = on.nodes["a1"].store.peek(lambda reader: reader.conflicts(limit=9999))
-        lost = sum(one.loser.origin == PARTNER for one in made)
+        lost = sum(one.loser.origin == HOSTILE_PARTNER for one in made)
         return "" if lost <= MAX_CONFLICTS_SHARE else f"{lost} conflicts of a partner are kept"
 
     on.expected.append(is_bounded)

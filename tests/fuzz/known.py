@@ -1,4 +1,4 @@
-"""Inputs that once stopped a node or its peers for good: every life of the fuzzer begins with them."""
+"""Inputs that once stopped a node or its peers for good: the first life of each seed of the fuzzer begins with them."""
 
 from collections.abc import Iterator
 from typing import Any

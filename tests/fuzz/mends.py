@@ -94,7 +94,7 @@ def simulated(attack: Callable[[Attacker], None]) -> Form:
 
 
 def _fuzzed() -> Iterator[str]:
-    failure = live(InProcess, "mends", 0)
+    failure = live(InProcess, "mends", 0, known=True)
     yield from [] if failure is None else [failure.problem]
 
 

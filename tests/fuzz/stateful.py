@@ -603,14 +603,14 @@ def replay(make: MakePlace, steps: Sequence[Step]) -> str:
     return ""
 
 
-def live(make: MakePlace, seed: str, inputs: int) -> Failure | None:
-    """Take as many new steps as asked for on a fresh node."""
+def live(make: MakePlace, seed: str, inputs: int, known: bool = False) -> Failure | None:
+    """Take as many new steps as asked for on a fresh node; before them those that are ``known`` to have stopped one."""
     steps: list[Step] = []
     with tempfile.TemporaryDirectory(prefix="ctdlmirror-fuzz-") as workplace:
         run = Run(make(Path(workplace)), Path(workplace))
         maker = Maker(random.Random(seed), Known((), 0))
         try:
-            for step in known_steps(run.place.now_ms()):
+            for step in known_steps(run.place.now_ms()) if known else ():
                 steps.append(step)
                 run.take(step)
             for number in range(inputs):
@@ -679,7 +679,7 @@ def fuzz(make: MakePlace, inputs: int, seed: int, a_life: int = STEPS_A_LIFE) ->
     taken, part = 0, 0
     while taken < inputs:
         count = min(a_life, inputs - taken)
-        failure = live(make, f"{seed}/{part}", count)
+        failure = live(make, f"{seed}/{part}", count, known=part == 0)
         if failure is not None:
             return taken + len(failure.steps), minimise(failure, lambda steps: replay(make, steps))
         taken, part = taken + count, part + 1
