@@ -12,6 +12,7 @@ import msgspec
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.draft import Draft
+from mirror.model.errors import StampAhead
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import INLINE_LIMIT, Record
@@ -21,6 +22,7 @@ from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import PART_BYTES
 from mirror.wire.answers import (
     format_known,
+    parse_ahead,
     parse_applied,
     parse_heard,
     parse_server_info,
@@ -91,7 +93,7 @@ class ChannelRemote:
         return self._pages(f"SYNC {self._type}|tail|{cursor}")
 
     def _pages(self, command: str) -> Iterator[Page]:
-        with _told_stale():
+        with _told_why():
             self.channel.ask(command, 1)
             for batch in self.channel.read_batches():
                 if asks_for_life(batch):
@@ -179,18 +181,21 @@ class ChannelRemote:
             format_part(item) if isinstance(item, ContentPart) else format_page(item._replace(cursor=None))
             for item in offered
         )
-        with _told_stale():
+        with _told_why():
             return self._applied()
 
 
 @contextmanager
-def _told_stale() -> Iterator[None]:
-    """Raise StaleCursor where the other side says so."""
+def _told_why() -> Iterator[None]:
+    """Raise StaleCursor or StampAhead where the other side says so."""
     try:
         yield
     except Refused as error:
         if error.code == Code.STALE_CURSOR:
             raise StaleCursor(error.text) from None
+        if error.code == Code.NOT_YET:
+            wait_ms, problem = parse_ahead(error.text)
+            raise StampAhead(problem, wait_ms) from None
         raise
 
 

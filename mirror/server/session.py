@@ -25,6 +25,7 @@ from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import Responder
 from mirror.sync.twins import Known
 from mirror.sync.uploads import Uploads
+from mirror.wire.answers import format_ahead
 from mirror.wire.arguments import parse_arguments
 from mirror.wire.batch import Batch
 from mirror.wire.codec import JSON
@@ -148,6 +149,8 @@ class Session:
             ours = isinstance(error, StoreError)  # a full disk concerns whoever runs this node, whoever met it
             if ours or level >= logging.ERROR or self.party_kind in ("peer", "share"):
                 self._tell_log(str(error), level)
+            if isinstance(error, StampAhead) and error.wait_ms:
+                return Code.NOT_YET, format_ahead(error.wait_ms, str(error))
             return code, str(error)
         self.closing = True
         self._tell_log(f"unexpected {type(error).__name__}: {error}", logging.ERROR, error)

@@ -473,10 +473,9 @@ class Ledger(Tables):
         early = [record for record, _ in pairs if record.stamp > limit]
         if not early:
             return pairs, []
-        soonest = min(record.stamp for record in early)
-        wait_ms = stamp_ms(soonest) - stamp_ms(limit)
-        if wait_ms <= MAX_WAIT_MS:
-            raise StampAhead(describe_ahead(soonest, self.clock), max(1, wait_ms))
+        soon = [record.stamp for record in early if stamp_ms(record.stamp) - stamp_ms(limit) <= MAX_WAIT_MS]
+        if soon:  # then all of them are waited for at once
+            raise StampAhead(describe_ahead(max(soon), self.clock), max(1, stamp_ms(max(soon)) - stamp_ms(limit)))
         aside = [
             self._set(
                 source,

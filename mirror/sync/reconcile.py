@@ -1,6 +1,7 @@
 """Reconciliation: two nodes find what differs without a cursor, and exchange just that."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -215,7 +216,7 @@ class _Work(NamedTuple):
         self.outcome.pulled += in_time(step, self.wait)
 
     def _offer(self, page: Page) -> None:
-        self.outcome.pushed += push_page(self.store, self.remote, page, self.own.scope)
+        self.outcome.pushed += in_time(partial(push_page, self.store, self.remote, page, self.own.scope), self.wait)
 
     def _without_deleted(self, page: Page, seen: "_Seen") -> Page:
         """Refuse what they still have although it was deleted here, so long ago that the tombstone is gone.

@@ -85,7 +85,8 @@ def _nothing() -> None:
 class Round(Generic[RemoteT]):
     """The steps of one connection to one peer: ``prepare`` once, then ``pull``, and ``push`` where that is asked for.
 
-    A step that raises ends the connection, and the next one begins with ``prepare`` again.
+    A step that raises ends the connection, and the next one begins with ``prepare`` again.  What one of the two may
+    not take yet is waited for, and ends nothing.
     """
 
     def __init__(
@@ -164,7 +165,8 @@ class Round(Generic[RemoteT]):
         """Give the peer the next page of our feed, without what it gave us; tells whether more is there."""
         after = self.exchange.cursor(PUSH).sequence if self._after is None else self._after
         page, more = self.exchange.next_push(after)
-        self.counts.pushed += self.exchange.push(remote, epoch, self._recent.without(page), after).written
+        given = self._recent.without(page)
+        self.counts.pushed += in_time(lambda: self.exchange.push(remote, epoch, given, after), self._wait_for).written
         self._after = page.cursor.sequence if page.cursor is not None else after
         return more
 

@@ -32,6 +32,8 @@ from mirror.wire.values import (
 
 MAX_STAMP = (1 << 63) - 1
 MAX_CRC = (1 << 64) - 1
+MAX_WAIT_MS = 120_000
+"""For how long nobody waits for what the other side does not take yet (milliseconds)."""
 
 
 def _number(text: str, where: str) -> int:
@@ -303,6 +305,17 @@ def parse_shared_room(text: str) -> SharedRoom:
 
 
 # -- what became of something -------------------------------------------------------------------------
+
+
+def format_ahead(wait_ms: int, problem: str) -> str:
+    """Return the text of the reply to an offer of what may be taken in so many milliseconds, and not yet."""
+    return f"{wait_ms}|{problem}"
+
+
+def parse_ahead(text: str) -> tuple[int, str]:
+    """Return in how many milliseconds what was offered may be taken, MAX_WAIT_MS at most, and what is wrong with it."""
+    wait_ms, _, problem = text.partition("|")
+    return min(_number(wait_ms, text), MAX_WAIT_MS), problem
 
 
 def format_changed(held: Held | None, problem: str) -> str:

@@ -33,6 +33,7 @@ class Code(enum.IntEnum):
     STALE_CURSOR = 576
     OTHER_PROTOCOL = 577
     TWIN = 578
+    NOT_YET = 579
 
 
 class Reply(NamedTuple):

@@ -8,7 +8,9 @@ import pytest
 from gevent import socket
 
 from mirror.config import Config, ReplicationSettings
+from mirror.model.errors import StampAhead
 from mirror.model.record import Record, record_crc
+from mirror.model.stamp import make_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login, tail
@@ -148,6 +150,16 @@ def test_who_breaks_an_offer_off_is_answered_and_goes_on(talk: Talk, node: Node)
     with pytest.raises(Refused, match="510 my disk is gone"):
         channel.read_reply()
     assert still_here(channel)
+
+
+def test_who_offers_what_may_be_taken_soon_is_told_when(talk: Talk, node: Node) -> None:
+    remote = ChannelRemote(talk(PEER))
+    stamp = make_stamp(node.store.clock.now_ms() + node.config.replication.max_clock_ahead_s * 1000 + 30_000)
+    early = Record("users", "k", stamp, "beta", stamp)
+    with pytest.raises(StampAhead, match="ahead of this node's clock") as refused:
+        remote.offer([Page([early], [record_crc(early)])])
+    assert 25_000 < refused.value.wait_ms <= 30_001
+    assert remote.offer([Page([GOOD], [record_crc(GOOD)])]).written == 1
 
 
 def test_a_thousand_broken_lines_are_one_line_in_the_log(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:

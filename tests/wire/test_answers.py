@@ -13,7 +13,7 @@ from mirror.model.nodes import Heard, Horizon
 from mirror.wire import answers
 from mirror.wire.answers import DigestLine
 from mirror.wire.errors import ProtocolError
-from mirror.wire.lines import decode_line, format_line, format_reply, parse_reply
+from mirror.wire.lines import clean, decode_line, format_line, format_reply, parse_reply
 from mirror.wire.values import (
     CheckResult,
     Entered,
@@ -155,6 +155,12 @@ def test_changed(held: Held | None, problem: str) -> None:
     assert answers.parse_changed(text) == held
 
 
+@given(st.integers(1, 1 << 40), NAMES)
+def test_not_yet(wait_ms: int, problem: str) -> None:
+    text, _ = over_the_wire(answers.format_ahead(wait_ms, problem))
+    assert answers.parse_ahead(text) == (min(wait_ms, answers.MAX_WAIT_MS), clean(problem))
+
+
 @given(COLLECTIONS, st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20))
 def test_place(collection: str, key: str) -> None:
     assert answers.parse_place(over_the_wire(answers.format_place(collection, key))[0]) == (collection, key)
@@ -233,6 +239,7 @@ def test_the_lines_of_info_are_those_of_version_1() -> None:
         (answers.parse_logged_in, "Ann|a:1|many"),
         (answers.parse_entered, "Lobby|a:1"),
         (answers.parse_place, "users"),
+        (answers.parse_ahead, "soon|too early"),
         (answers.parse_changed, "5|a|x"),
         (answers.parse_changed, "5|a"),
         (lambda text: answers.parse_server_info([text]), "protocol=one"),

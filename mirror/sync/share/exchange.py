@@ -117,6 +117,7 @@ class ShareExchange(Cursors):
             self._tried,
             wait,
             [],
+            [],
         )
         for pair in self._pairs:
             known = self._known(pair)
@@ -128,6 +129,7 @@ class ShareExchange(Cursors):
             if withheld and (stale or pair.whole):  # else it may be the rules that keep it on one side
                 self._withheld[pair.here.name] = withheld
         work.take_later()
+        work.offer_later()
 
         def job(writer: Writer) -> None:
             for pair in self._pairs:

@@ -101,6 +101,8 @@ class Settling(NamedTuple):
     wait: Wait
     later: list[Page]
     """What is a little ahead: it is taken when all else was compared, so that it holds up nothing but itself."""
+    later_offers: list[Page]
+    """What of ours is a little ahead, under their names: it is offered then."""
 
     def settle(self, pair: Pair, forgotten: Forgotten, anew: bool) -> int:
         """Make a pair equal, as far as its rules let things flow; returns how many records stay on one side.
@@ -141,7 +143,7 @@ class Settling(NamedTuple):
         if pushes and (anew or offered is not None):
             withheld += self._offer_surplus(pair, here, offered, known, forgotten.there)
         tried = (*versions.theirs.values(), *(versions.ours.values() if pushes else ()))
-        self.tried.note(here, pair.state, () if withheld or self.later else tried)
+        self.tried.note(here, pair.state, () if withheld or self.later or self.later_offers else tried)
         return withheld
 
     def _take_deletions(self, pair: Pair, there: str, keys: Sequence[str]) -> None:
@@ -210,6 +212,12 @@ class Settling(NamedTuple):
             self._apply_in_time(self.later[-1])
             del self.later[-1]
 
+    def offer_later(self) -> None:
+        """Wait for what was put off of ours, and offer it."""
+        while self.later_offers:
+            self._offer_in_time(self.later_offers[-1])
+            del self.later_offers[-1]
+
     def _apply_in_time(self, page: Page) -> None:
         self.outcome.pulled += in_time(partial(self._apply, page), self.wait)
 
@@ -229,7 +237,17 @@ class Settling(NamedTuple):
 
     def _offer(self, pair: Pair, pages: Iterable[Page]) -> None:
         for page in pages:
-            self.outcome.pushed += push_page(self.store, self.remote, outward(page, [pair]), self.scope)
+            now_ms, theirs = self.store.clock.now_ms(), outward(page, [pair])
+            ahead = theirs.only(lambda record: stamp_ms(record.stamp) > now_ms)  # noqa: B023
+            if ahead.records:
+                if len(self.later_offers) == MAX_LATER:
+                    self.offer_later()
+                self.later_offers.append(ahead)
+            self._offer_in_time(theirs.only(lambda record: stamp_ms(record.stamp) <= now_ms))  # noqa: B023
+
+    def _offer_in_time(self, page: Page) -> None:
+        """Offer a page, once the other side takes it: its clock may be a little behind ours."""
+        self.outcome.pushed += in_time(partial(push_page, self.store, self.remote, page, self.scope), self.wait)
 
 
 def apply_proved(

@@ -1,15 +1,18 @@
 """What a node sets aside of a partner comes again once its time has come, whichever of the two dials."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from share_ends import End, Stores, both, drop, keys, post, shares_of
 
 from mirror.model.errors import StampAhead
 from mirror.model.nodes import Horizon
+from mirror.model.stamp import make_stamp
 from mirror.store.base import Writer
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.remote import StaleCursor
+from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all
 from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.rules import Watched
@@ -172,6 +175,73 @@ def test_what_is_a_little_ahead_holds_up_nothing_but_itself_while_comparing(late
     Round(exchange, True, wait=wait).prepare(End(b, shares_of(b, "a"), peer="a"), b.epoch)
     assert when_waiting == [({"earlier", "of a"}, {"earlier", "of a", "ahead"})]
     assert keys(a, "a:1") == keys(b, "b:9") == {"earlier", "of a", "ahead"}
+
+
+def ahead_of_its_time(store: SqliteStore, by_ms: int) -> None:
+    """Have a store's stamps be ahead of its clock, as a client's draft does that names a version from ahead."""
+    store.write(lambda writer: writer.clock.observe(make_stamp(Clock.now + by_ms)))
+
+
+def test_what_is_offered_a_little_ahead_holds_up_nothing_but_itself_while_comparing(late: Stores) -> None:
+    a, b = late
+    Clock.behind = 0
+    post(b, "b:9", "of b")
+    post(a, "a:1", "of a")
+    ahead_of_its_time(b, 5000)
+    post(b, "b:9", "ahead")
+    when_waiting: list[tuple[set[str], set[str], int]] = []
+
+    def wait(error: StampAhead) -> None:
+        when_waiting.append((keys(a, "a:1"), keys(b, "b:9"), error.wait_ms))
+        Clock.now += error.wait_ms
+
+    exchange = ShareExchange(b, "a", shares_of(b, "a").scope, shares_of(b, "a").rooms)
+    Round(exchange, True, wait=wait).prepare(End(a, shares_of(a, "b"), peer="b"), a.epoch)
+    assert when_waiting == [({"of a", "of b"}, {"of a", "of b", "ahead"}, 5000)]
+    assert keys(a, "a:1") == keys(b, "b:9") == {"of a", "of b", "ahead"}
+
+
+@pytest.mark.parametrize("behind_ms", [0, 2000])
+def test_a_push_of_what_is_a_little_ahead_waits_and_ends_nothing(late: Stores, behind_ms: int) -> None:
+    """Else who keeps writing ahead of the time, or to one whose clock is behind, ends each connection so."""
+    a, b = late
+    Clock.behind = behind_ms
+    waited: list[int] = []
+
+    def wait(error: StampAhead) -> None:
+        waited.append(error.wait_ms)
+        Clock.now += error.wait_ms
+
+    work = Round(ShareExchange(b, "a", shares_of(b, "a").scope, shares_of(b, "a").rooms), True, wait=wait)
+    remote = End(a, shares_of(a, "b"), peer="b")
+    work.prepare(remote, a.epoch)
+    ahead_of_its_time(b, 5000)
+    for number in range(3):
+        post(b, "b:9", f"{number}")
+        ahead_of_its_time(b, 6000 + number)
+    work.push(remote, a.epoch)
+    assert keys(a, "a:1") == {"0", "1", "2"}
+    assert waited == [6001 + behind_ms]
+
+
+def test_more_than_may_be_offered_later_is_waited_for_in_between(
+    late: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.sync.share.settling.MAX_LATER", 1)
+    monkeypatch.setattr("mirror.sync.share.exchange.Responder", partial(Responder, page_records=2))
+    a, b = late
+    Clock.behind = 0
+    ahead_of_its_time(b, 5000)
+    posted = {post(b, "b:9", f"{number}").key[3:] for number in range(7)}
+    waits: list[int] = []
+
+    def wait(error: StampAhead) -> None:
+        waits.append(error.wait_ms)
+        Clock.now += error.wait_ms
+
+    exchange = ShareExchange(b, "a", shares_of(b, "a").scope, shares_of(b, "a").rooms)
+    Round(exchange, True, wait=wait).prepare(End(a, shares_of(a, "b"), peer="b"), a.epoch)
+    assert (keys(a, "a:1"), waits) == (posted, [5000])
 
 
 def test_more_than_may_be_put_off_is_waited_for_in_between(late: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
