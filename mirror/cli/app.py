@@ -4,22 +4,35 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from mirror import __version__
 from mirror.cli.commands import COMMANDS
 from mirror.cli.lazy import LazyGroup
+from mirror.cli.output import print_json, say
 from mirror.model.errors import MirrorError
+from mirror.printable import LineFormatter
+
+log = logging.getLogger("mirror.cli")
 
 EXIT_DIFFERENT = 1
 """What was compared or checked is not as it should be."""
 
+JSON_WANTED = "mirror.json"
+"""Where a context says whether a script reads the answer."""
+EXIT_FAULT = 14
+"""This program did what it should not."""
+EXIT_ABORTED = 130
+"""Somebody typed Ctrl-C, or did not say yes."""
+
 _EPILOG = """\b
 Exit codes: 0 done, 1 something differs or is damaged, 2 wrong usage, 3 configuration,
 4 store in use, 5 store, 6 no connection, 7 not authenticated or not trusted,
-8 refused by the other side, 9 unusable Citadel data, 10 other, 11 deletions held back."""
+8 refused by the other side, 9 unusable Citadel data, 10 other, 11 deletions held back,
+12 no room or user of that name, 13 an address cannot be listened on, 14 a fault of this
+program, 130 ended by Ctrl-C or a question."""
 
 _FIRST_STEPS = """
 First steps:
@@ -46,18 +59,55 @@ class Group(LazyGroup):
 
     lazy = COMMANDS
 
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        context.meta[JSON_WANTED] = _wants_json(arguments)
+        return super().parse_args(context, arguments)
+
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except MirrorError as error:
-            click.echo(f"ctdlmirror: {error}", err=True)
-            sys.exit(error.exit_code)
-        except UnicodeEncodeError as error:  # an argument's bytes, or a file's name
-            click.echo(f"ctdlmirror: {error.object[:100]!a} is not UTF-8", err=True)
-            sys.exit(click.UsageError.exit_code)
-        except BrokenPipeError:
+        except click.exceptions.Exit:
+            raise
+        except BrokenPipeError:  # whoever read the answer has enough of it
             sys.stderr.close()
             sys.exit(MirrorError.exit_code)
+        except (Exception, KeyboardInterrupt) as error:
+            self._end(error, bool(context.meta.get(JSON_WANTED)))
+
+    def _end(self, error: BaseException, as_json: bool) -> NoReturn:
+        """End the command with one line and the code of what ended it."""
+        if isinstance(error, click.ClickException) and not as_json:
+            raise error  # shown with how the command is used
+        if not isinstance(error, _EXPECTED):
+            log.error("a fault of this program, please report it with these lines", exc_info=error)
+        text, code = _told(error)
+        say(f"ctdlmirror: {text}", err=True)
+        if as_json:
+            print_json({"error": text, "exit_code": code})
+        sys.exit(code)
+
+
+_EXPECTED = (MirrorError, click.ClickException, click.Abort, KeyboardInterrupt, EOFError, OSError, UnicodeEncodeError)
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """Return the line for an error, and the exit code."""
+    if isinstance(error, MirrorError):
+        return str(error), error.exit_code
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    if isinstance(error, UnicodeEncodeError):  # an argument's bytes, or a file's name
+        return f"{error.object[:100]!a} is not UTF-8", click.UsageError.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt | EOFError):
+        return "ended by Ctrl-C, or by a question that was not answered with yes", EXIT_ABORTED
+    if isinstance(error, OSError):  # of a file that the command was given, or a full disk
+        return f"{error.filename or 'this machine'}: {error.strerror or error}", MirrorError.exit_code
+    return f"a fault of this program: {type(error).__name__}: {error}", EXIT_FAULT
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
 
 
 @click.group(
@@ -80,15 +130,15 @@ def cli(context: click.Context, directory: Path, verbose: bool) -> None:
 
 def set_up_logging(level: str) -> None:
     """Log to standard error, one line an event."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 @cli.command()
 def version() -> None:
     """Print the version."""
-    click.echo(f"citadel-mirror {__version__}")
+    say(f"citadel-mirror {__version__}")
 
 
 @cli.command()

@@ -9,7 +9,7 @@ import msgspec
 
 from mirror.cli.app import cli
 from mirror.cli.local import ask_values, local_node
-from mirror.cli.output import json_option, print_json, print_table
+from mirror.cli.output import json_option, print_json, print_table, say
 from mirror.config import ConfigError
 from mirror.model.stamp import format_stamp, make_stamp
 from mirror.wire.answers import parse_applied
@@ -40,7 +40,7 @@ def aside_list(directory: Path, peer: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif not found:
-        click.echo("Nothing is set aside.")
+        say("Nothing is set aside.")
     else:
         print_table("", ["peer", "collection", "key", "written", "bytes", "why", "tried again"], [
             [one.peer, one.collection, one.key, format_stamp(one.stamp), str(one.size), one.reason, _due(one)]
@@ -63,14 +63,14 @@ def aside_show(directory: Path, peer: str, collection: str, key: str) -> None:
     if not wanted:
         raise ConfigError(f"no record {collection} {key!r} of {peer} is set aside; 'ctdlmirror aside list' shows them")
     (one,) = wanted
-    click.echo(f"{one.collection} {one.key} of {one.peer}, written {format_stamp(one.stamp)}, CRC {one.crc}")
-    click.echo(f"  Why: {one.reason}")
-    click.echo(f"  Here: {f'a version with CRC {one.own_crc}' if one.own_crc else 'nothing'}")
-    click.echo(f"  Tried again: {_due(one)}")
+    say(f"{one.collection} {one.key} of {one.peer}, written {format_stamp(one.stamp)}, CRC {one.crc}")
+    say(f"  Why: {one.reason}")
+    say(f"  Here: {f'a version with CRC {one.own_crc}' if one.own_crc else 'nothing'}")
+    say(f"  Tried again: {_due(one)}")
     try:
-        click.echo(f"  {json.dumps(msgspec.to_builtins(msgspec.msgpack.decode(base64.b64decode(one.data))))}")
+        say(f"  {json.dumps(msgspec.to_builtins(msgspec.msgpack.decode(base64.b64decode(one.data))))}")
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
-        click.echo(f"  {one.data}")
+        say(f"  {one.data}")
 
 
 @aside.command("export")
@@ -88,7 +88,7 @@ def aside_export(directory: Path, file: Path, peer: str) -> None:
         raise ConfigError(f"{file} exists already; an export never replaces a file") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
-    click.echo(f"{file}: {len(found)} records.")
+    say(f"{file}: {len(found)} records.")
 
 
 @aside.command("retry")
@@ -102,7 +102,7 @@ def aside_retry(directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({"written": applied.written, "left": left})
     else:
-        click.echo(f"{applied.written} records were taken in, {left} stay set aside.")
+        say(f"{applied.written} records were taken in, {left} stay set aside.")
 
 
 @aside.command("forget")
@@ -112,4 +112,4 @@ def aside_forget(directory: Path, peer: str) -> None:
     """Forget those of PEER, say one that is no peer any more.  What it still sends is set aside anew."""
     with local_node(directory) as remote:
         reply = remote.channel.ask(f"SYNC all|forget-aside|{peer}")
-    click.echo(f"{reply.text} records of {peer} are forgotten.")
+    say(f"{reply.text} records of {peer} are forgotten.")

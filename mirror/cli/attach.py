@@ -17,7 +17,7 @@ from mirror.cli.app import cli
 from mirror.cli.attached import as_of, print_attachments, print_pairing, troubles
 from mirror.cli.doors import ask_password
 from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
-from mirror.cli.output import duration, json_option, print_json, print_table
+from mirror.cli.output import duration, json_option, print_json, print_table, say
 from mirror.config import (
     CONFIG_FILE,
     DIRECTIONS,
@@ -141,18 +141,18 @@ def attach_add(
 
 
 def _tell_attached(directory: Path, one: Attachment) -> None:
-    click.echo(f"{one.place} is attached as {one.name}: it is in {directory / CONFIG_FILE}.")
+    say(f"{one.place} is attached as {one.name}: it is in {directory / CONFIG_FILE}.")
     for line in blind_spots(one.place, one.export_s):
-        click.echo(f"NOT SEEN BY THIS DOOR: {line}")
+        say(f"NOT SEEN BY THIS DOOR: {line}")
     if one.pair:
-        click.echo(
+        say(
             f"Unless it is paired already nothing comes before 'ctdlmirror attach approve {one.name}' confirmed how: "
             f"'ctdlmirror attach show {one.name}' tells that."
         )
     if daemon_channel(directory) is None:
-        click.echo("'ctdlmirror daemon' follows it.")
+        say("'ctdlmirror daemon' follows it.")
     else:
-        click.echo(f"The daemon follows it; 'ctdlmirror attach show {one.name}' tells how it goes.")
+        say(f"The daemon follows it; 'ctdlmirror attach show {one.name}' tells how it goes.")
 
 
 def _changed(one: Attachment, **given: Any) -> Attachment:
@@ -201,23 +201,23 @@ def _show_rehearsal(told: RehearsalStatus, as_json: bool) -> None:
         print_json(told)
         return
     counts = ", ".join(f"{told.elements.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor"))
-    click.echo(f"Server {told.server}: {counts}.")
-    click.echo(f"Would write {told.written} records, delete {told.deleted}; {told.already_held} are here already.")
+    say(f"Server {told.server}: {counts}.")
+    say(f"Would write {told.written} records, delete {told.deleted}; {told.already_held} are here already.")
     if told.pairing is not None:
         print_pairing(told.pairing)
     for held in told.held:
-        click.echo(f"Would hold back: {held.gone} of {held.told} of {held.collection} are gone there.")
+        say(f"Would hold back: {held.gone} of {held.told} of {held.collection} are gone there.")
     _show_lines("gone there", told.gone)
     if told.incomplete:
-        click.echo(f"INCOMPLETE: {told.incomplete}")
-    click.echo("Nothing was written, and nothing is attached.")
+        say(f"INCOMPLETE: {told.incomplete}")
+    say("Nothing was written, and nothing is attached.")
 
 
 def _show_lines(title: str, lines: Sequence[str]) -> None:
     for line in lines[:SHOWN]:
-        click.echo(f"    {title}: {line}")
+        say(f"    {title}: {line}")
     if len(lines) > SHOWN:
-        click.echo("    ... and more; --json lists the first hundred")
+        say("    ... and more; --json lists the first hundred")
 
 
 # -- looking ------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def attach_list(directory: Path, as_json: bool) -> None:
     if own:
         print_attachments(own)
     else:
-        click.echo("Nothing is attached here; 'ctdlmirror attach --help' tells how to attach a server.")
+        say("Nothing is attached here; 'ctdlmirror attach --help' tells how to attach a server.")
     if others:
         print_table("Followed by other nodes", ["server", "node", "name", "by", "since", "node last heard of"], [
             [one.place, one.node, one.name, one.door, format_stamp(one.since),
@@ -271,31 +271,31 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
     if as_json:
         print_json(one)
         return
-    click.echo(f"{one.name}: {one.place}" + (f", server {one.server}" if one.server else ""))
+    say(f"{one.name}: {one.place}" + (f", server {one.server}" if one.server else ""))
     since = f" for {duration(time.time() - one.since)}" if one.since else ""
-    click.echo(f"  {one.phase}{since}" + (f": {one.error}" if one.error else ""))
+    say(f"  {one.phase}{since}" + (f": {one.error}" if one.error else ""))
     if one.looked:
-        click.echo(f"  what happens there is here as of {as_of(one)}")
+        say(f"  what happens there is here as of {as_of(one)}")
     if one.exported:
         ago = duration(time.time() - one.exported)
-        click.echo(f"  what its export alone tells, such as read marks, as of {ago} ago")
+        say(f"  what its export alone tells, such as read marks, as of {ago} ago")
     kept = "; what the server throws away stays here" if one.expiry == "keep" else ""
     if one.direction == "both":
-        click.echo(f"  {one.written_there} messages written there, moved and deleted")
-    click.echo(f"  rooms {', '.join(one.rooms)}{kept}; {one.written} records written, {one.deleted} of them deletions")
-    click.echo(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
+        say(f"  {one.written_there} messages written there, moved and deleted")
+    say(f"  rooms {', '.join(one.rooms)}{kept}; {one.written} records written, {one.deleted} of them deletions")
+    say(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):
-        click.echo(f"  {line}")
+        say(f"  {line}")
     _show_lines("waits", one.waiting)
     _show_lines("noticed", one.noticed)
     if one.pairing is not None:
         print_pairing(one.pairing)
     if one.another:
-        click.echo(f"  paired anew when it was met last as another server than before: {one.another}")
+        say(f"  paired anew when it was met last as another server than before: {one.another}")
     for line in one.notes:
-        click.echo(f"  not seen by this door: {line}")
+        say(f"  not seen by this door: {line}")
     for line in one.not_written:
-        click.echo(f"  never written there: {line}")
+        say(f"  never written there: {line}")
 
 
 # -- doing --------------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ def _act(directory: Path, action: str, name: str, done: str, as_json: bool) -> N
     if as_json:
         print_json(told)
     else:
-        click.echo(done.format(name=name))
+        say(done.format(name=name))
 
 
 @attach.command("pause")
@@ -368,4 +368,4 @@ def attach_remove(directory: Path, name: str, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "freed": freed})
     else:
-        click.echo(f"{name} is attached no more and free for other nodes; what came from it stays.")
+        say(f"{name} is attached no more and free for other nodes; what came from it stays.")

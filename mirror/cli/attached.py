@@ -3,9 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-import click
-
-from mirror.cli.output import duration, print_table
+from mirror.cli.output import duration, print_table, say
 from mirror.wire.status import AttachmentStatus, MatchStatus, PairingStatus
 
 
@@ -55,7 +53,7 @@ def print_pairing(told: PairingStatus) -> None:
     print_table("One with what is here", columns, list(map(_row, told.pairs)))
     if told.alike:
         print_table("Stays two, each shown with its server's name", columns, list(map(_row, told.alike)))
-    click.echo(f"Comes here: {_counted(told.only_there)}. Only here: {_counted(told.only_here)}.")
+    say(f"Comes here: {_counted(told.only_there)}. Only here: {_counted(told.only_here)}.")
 
 
 def _row(one: MatchStatus) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.config import (
     CERTIFICATE_FILE,
     CONFIG_FILE,
@@ -51,7 +51,7 @@ def backup(directory: Path, file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": size, "files": sorted(files)})
     else:
-        click.echo(f"{file}: {size:,} bytes: the store, {', '.join(files)}.")
+        say(f"{file}: {size:,} bytes: the store, {', '.join(files)}.")
 
 
 @cli.command()
@@ -80,11 +80,11 @@ def restore(directory: Path, file: Path, as_json: bool) -> None:
         })  # fmt: skip
     else:
         for problem in report.problems:
-            click.echo(problem)
+            say(problem)
         if missing:
-            click.echo(f"Put back: {', '.join(missing)}.")
+            say(f"Put back: {', '.join(missing)}.")
         problems = len(report.problems) or "no"
-        click.echo(f"{report.records} records are back, {problems} problems; epoch {restored.epoch}.")
+        say(f"{report.records} records are back, {problems} problems; epoch {restored.epoch}.")
     sys.exit(EXIT_DIFFERENT if report.problems else 0)
 
 

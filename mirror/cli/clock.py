@@ -7,7 +7,7 @@ import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import ask_peers, ask_values, local_node
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.cli.progress import Meters
 from mirror.config import Config, load_config
 from mirror.model.errors import MirrorError
@@ -46,22 +46,20 @@ def clock_show(directory: Path, as_json: bool) -> None:
 
 
 def _show(found: ClockStatus) -> None:
-    click.echo(f"This machine's clock says {format_ms(found.now_ms)}.")
+    say(f"This machine's clock says {format_ms(found.now_ms)}.")
     if found.committed_ms:
-        click.echo(f"  The last commit was at {format_ms(found.committed_ms)}.")
+        say(f"  The last commit was at {format_ms(found.committed_ms)}.")
     for peer in found.peers:
-        click.echo(
-            f"  The clock of {peer.peer} said {format_ms(peer.theirs_ms)} when it was {format_ms(peer.ours_ms)}."
-        )
+        say(f"  The clock of {peer.peer} said {format_ms(peer.theirs_ms)} when it was {format_ms(peer.ours_ms)}.")
     if found.doubt:
-        click.echo(f"Doubted: {found.doubt}.")
+        say(f"Doubted: {found.doubt}.")
     if found.newest <= found.limit:
-        click.echo("Nothing is ahead of it.")
+        say("Nothing is ahead of it.")
         return
-    click.echo(f"The newest stamp here, {format_stamp(found.newest)}, is ahead of it, and these records:")
+    say(f"The newest stamp here, {format_stamp(found.newest)}, is ahead of it, and these records:")
     for collection, count in found.ahead.items():
-        click.echo(f"  {collection}: {count}")
-    click.echo("If the clock is right, stop the daemon and run 'ctdlmirror clock repair'.")
+        say(f"  {collection}: {count}")
+    say("If the clock is right, stop the daemon and run 'ctdlmirror clock repair'.")
 
 
 @clock.command("accept")
@@ -70,7 +68,7 @@ def clock_accept(directory: Path) -> None:
     """Believe this machine's clock as it is now, though it is far off what the last commit or the peers say."""
     with local_node(directory) as remote:
         reply = remote.channel.ask("SYNC all|accept-clock")
-    click.echo(f"{reply.text}: from now on this is believed.")
+    say(f"{reply.text}: from now on this is believed.")
 
 
 @clock.command("repair")
@@ -92,16 +90,14 @@ def clock_repair(directory: Path, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"epoch": done.epoch if done else "", **(done.repaired._asdict() if done else {})})
     elif done is None:
-        click.echo("Nothing is ahead of this machine's clock.")
+        say("Nothing is ahead of this machine's clock.")
     else:
         found = done.repaired
-        click.echo(
+        say(
             f"{found.records} records, {found.losers} versions that had lost and {found.signs} signs of life were ahead"
             f" and are no more; epoch {done.epoch}."
         )
-        click.echo(
-            "A peer whose clock was wrong as well needs the same: 'ctdlmirror aside list' shows what it still has."
-        )
+        say("A peer whose clock was wrong as well needs the same: 'ctdlmirror aside list' shows what it still has.")
 
 
 def _repair(store: Store, config: Config, yes: bool, quiet: bool) -> ClockRepaired | None:

@@ -1,9 +1,7 @@
 """What 'verify' shows: two nodes side by side, or the rooms that are shared with a peer."""
 
-import click
-
 from mirror.cli.local import ask_values, sharing_status
-from mirror.cli.output import print_json, print_table
+from mirror.cli.output import print_json, print_table, say
 from mirror.config import ConfigError
 from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Listing, Substitute
@@ -52,9 +50,9 @@ def _show_nodes(found: Verified, peer: str) -> None:
     for name, records in found.records.items():
         for what, keys in records._asdict().items():
             for key in keys:
-                click.echo(f"{name}: {what.replace('_', ' ')}: {key}")
+                say(f"{name}: {what.replace('_', ' ')}: {key}")
     but = f" but for {found.aside} records set aside ('ctdlmirror aside list {peer}')" if found.aside else ""
-    click.echo(
+    say(
         f"All {len(rows)} collections are equal{but}."
         if found.equal
         else f"{len(found.differing)} of {len(rows)} collections differ."
@@ -97,9 +95,7 @@ def _show_rooms(found: list[ComparedRoom], wrong: list[ComparedRoom], notes: lis
     for one in wrong:
         for where, keys in (("here", one.missing), ("there", one.unsent)):
             for key in keys[:SHOWN]:
-                click.echo(f"{one.room}, {one.what}: missing {where}: {key}")
+                say(f"{one.room}, {one.what}: missing {where}: {key}")
     for note in notes:
-        click.echo(note)
-    click.echo(
-        f"{len(wrong)} of {len(found)} differ." if wrong else f"All {len(found)} that both sides show are equal."
-    )
+        say(note)
+    say(f"{len(wrong)} of {len(found)} differ." if wrong else f"All {len(found)} that both sides show are equal.")

@@ -11,7 +11,7 @@ import click
 from mirror.cli.app import cli
 from mirror.cli.local import body_of, local_node, record_at
 from mirror.cli.names import find_named
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.config import load_config
 from mirror.formats.calendar_file import parse_calendar_file
 from mirror.formats.compose import compose_item, compose_post
@@ -62,7 +62,7 @@ def post(directory: Path, room: str, text: str | None, subject: str, author: str
         key, name = find_named(remote, "rooms", room)
         made = compose_post(config.node, author, name, subject, body, int(time.time()))
         remote.draft([Draft(str(Collection("messages", key)), made.key, body=made.body)])
-    click.echo(made.key)
+    say(made.key)
 
 
 @cli.command()
@@ -80,13 +80,13 @@ def read(directory: Path, room: str, limit: int, as_json: bool) -> None:
         print_json([{**record_as_json(record), **_fields(body)} for record, body in zip(records, bodies)])
         return
     if not records:
-        click.echo(f"No messages in {name}.")
+        say(f"No messages in {name}.")
     for record, body in zip(records, bodies):
         fields = _fields(body)
         author = fields["author"] + (f" <{fields['address']}>" if fields["address"] else "")
-        click.echo(f"{format_stamp(record.stamp)}  {author}: {fields['subject']}  [{record.key}]")
+        say(f"{format_stamp(record.stamp)}  {author}: {fields['subject']}  [{record.key}]")
         for line in fields["message"].splitlines():
-            click.echo(f"    {line}")
+            say(f"    {line}")
 
 
 def _fields(body: bytes) -> dict[str, str]:
@@ -111,7 +111,7 @@ def delete(directory: Path, room: str, key: str) -> None:
     with local_node(directory) as remote:
         room_key, name = find_named(remote, "rooms", room)
         write(remote, str(Collection("messages", room_key)), key, dead=True)
-    click.echo(f"{key} is deleted from {name}.")
+    say(f"{key} is deleted from {name}.")
 
 
 @cli.group()
@@ -135,10 +135,10 @@ def calendar_add(directory: Path, file: Path, room: str, author: str) -> None:
         except CitadelError as error:
             raise CitadelError(f"{file}: {error}") from None
         for what in parsed.left_out:
-            click.echo(f"{file}: left out: {what}, which is no event, task or journal entry", err=True)
+            say(f"{file}: left out: {what}, which is no event, task or journal entry", err=True)
         for item in items:
             write(remote, str(Collection("messages", key)), item.key, item.body)
-            click.echo(item.key)
+            say(item.key)
 
 
 @cli.group("file")
@@ -165,4 +165,4 @@ def file_put(directory: Path, room: str, file: Path, name: str | None, comment: 
     with local_node(directory) as remote:
         key, room_name = find_named(remote, "rooms", room)
         write(remote, str(Collection("files", key)), name, body, head)
-    click.echo(f"{name}: {len(body):,} bytes in {room_name}.")
+    say(f"{name}: {len(body):,} bytes in {room_name}.")

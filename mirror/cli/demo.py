@@ -25,6 +25,7 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.data import write
 from mirror.cli.local import ask_json
 from mirror.cli.names import find_named
+from mirror.cli.output import say
 from mirror.cli.processes import NodeProcess, stop_all, wait_until
 from mirror.cli.watch import Watch, watching
 from mirror.formats.calendar_file import parse_calendar_file
@@ -73,7 +74,7 @@ def demo(seconds: int | None, keep: Path | None) -> None:
         if keep is None:
             shutil.rmtree(directory, ignore_errors=True)
     if keep is not None:
-        click.echo(f"The nodes are in {keep}; go on with: ctdlmirror --dir {keep / NODES[0]} daemon")
+        say(f"The nodes are in {keep}; go on with: ctdlmirror --dir {keep / NODES[0]} daemon")
     if not equal:
         sys.exit(EXIT_DIFFERENT)
 
@@ -117,9 +118,10 @@ class Demo:
     # -- setting up -------------------------------------------------------------------------------
 
     def _ctdlmirror(self, node: str, *arguments: str) -> None:
-        click.echo(f"$ ctdlmirror --dir {self._nodes[node].directory} {' '.join(arguments)}")
+        say(f"$ ctdlmirror --dir {self._nodes[node].directory} {' '.join(arguments)}")
         done = self._nodes[node].run(*arguments, check=False, stderr=None)
-        click.echo("".join(f"  {line}\n" for line in done.stdout.splitlines()), nl=False)
+        for line in done.stdout.splitlines():
+            say(f"  {line}")
         if done.returncode:
             raise DemoFailed(f"'ctdlmirror {' '.join(arguments)}' ended with exit code {done.returncode}")
 
@@ -129,7 +131,7 @@ class Demo:
         for node in self._nodes.values():
             node.set_up()
         pins = {name: node.pin for name, node in self._nodes.items()}
-        click.echo(f"Two nodes are set up in {self._directory}: {alpha} and {beta}, each with its own certificate.")
+        say(f"Two nodes are set up in {self._directory}: {alpha} and {beta}, each with its own certificate.")
         export = self._directory / "export.xml"
         export.write_bytes(resources.files("mirror").joinpath("data/alpha-980.xml").read_bytes())
         self._ctdlmirror(alpha, "import", str(export))
@@ -146,13 +148,14 @@ class Demo:
     def _start(self, node: str) -> str:
         # A session of its own: Ctrl-C ends the watching, and the daemons only after the last comparison.
         address = self._nodes[node].start(own_session=True)
-        click.echo(f"The daemon of {node} listens on {address}.")
+        say(f"The daemon of {node} listens on {address}.")
         return address
 
     # -- watching ---------------------------------------------------------------------------------
 
     def _watch(self, seconds: int | None) -> bool:
-        click.echo("\nNow both sides change.  Ctrl-C ends the demo.\n")
+        for line in ("", "Now both sides change.  Ctrl-C ends the demo.", ""):
+            say(line)
         with contextlib.ExitStack() as stack:
             ends = {name: stack.enter_context(_end(node)) for name, node in self._nodes.items()}
             rooms = {name: find_named(ends[NODES[0]].remote, "rooms", name)[0] for name in ("Lobby", CALENDAR)}
@@ -178,7 +181,7 @@ class Demo:
                 if live is not None:
                     live.update(self._view(states))
                 else:
-                    click.echo(f"{self._log[-1]}  [{self._summary(states)}]")
+                    say(f"{self._log[-1]}  [{self._summary(states)}]")
                 interrupted.wait(0.5)
 
     def _summary(self, states: dict[str, Any]) -> str:
@@ -255,6 +258,6 @@ class Demo:
 
         equal = wait_until(list(self._nodes.values()), lambda: len(set(digests().values())) == 1, EQUAL_TIMEOUT_S)
         for node, digest in digests().items():
-            click.echo(f"{node:6} {digest}")
-        click.echo("EQUAL: both nodes hold the same records." if equal else "NOT EQUAL: see the daemons' logs.")
+            say(f"{node:6} {digest}")
+        say("EQUAL: both nodes hold the same records." if equal else "NOT EQUAL: see the daemons' logs.")
         return equal

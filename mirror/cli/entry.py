@@ -5,6 +5,8 @@ for the network, so help and what else needs no node begins without gevent.
 """
 
 import gc
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -35,8 +37,16 @@ def patch() -> None:
     monkey.patch_all(thread=False, queue=False)
 
 
+def _show_what_the_terminal_cannot() -> None:
+    """Have a letter that the terminal's encoding has not be shown by its number, instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run ``ctdlmirror``; never returns."""
+    _show_what_the_terminal_cannot()
     cli.prepare = patch
     cli.importing = never_collected
     cli(prog_name="ctdlmirror")

@@ -12,7 +12,7 @@ from mirror.citadel.exporter import Exported, Exporter, Part, Step
 from mirror.cli.app import cli
 from mirror.cli.exported_files import Place, export_files
 from mirror.cli.new_file import require_new, write_new
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.cli.progress import Meters
 from mirror.config import Config, load_config
 from mirror.store.base import Pinned
@@ -151,8 +151,8 @@ def _show_exported(report: Exported, file: Path, as_json: bool) -> None:
         return
     counts = report.elements
     told = ", ".join(f"{counts.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor", "visit"))
-    click.echo(f"Server {report.server}: {told}, {counts.get('config', 0)} settings.", err=piped)
+    say(f"Server {report.server}: {told}, {counts.get('config', 0)} settings.", err=piped)
     for notice in report.notices:
-        click.echo(f"  {notice}", err=piped)
+        say(f"  {notice}", err=piped)
     if report.renumbered:
-        click.echo(f"{report.renumbered} things have other numbers or names than they had: {_map_of(file)} lists them.")
+        say(f"{report.renumbered} things have other numbers or names than they had: {_map_of(file)} lists them.")

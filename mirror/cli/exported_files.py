@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from glob import escape
 from pathlib import Path
 
-import click
 import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT
 from mirror.cli.new_file import same_as, write_new
-from mirror.cli.output import print_json
+from mirror.cli.output import print_json, say
 from mirror.cli.progress import Meters
 from mirror.config import ConfigError
 from mirror.service.takeout import CALENDAR, CARD, LeftOut, Source, Taken, files, items, maildir, similar, sources
@@ -111,11 +110,11 @@ def _is_there(folder: Path, name: str) -> bool:
 
 
 def _show(outcome: Outcome, target: Path) -> None:
-    click.echo(f"{outcome.written} files ({outcome.bytes:,} bytes) written to {target}, {outcome.there} there already.")
+    say(f"{outcome.written} files ({outcome.bytes:,} bytes) written to {target}, {outcome.there} there already.")
     for title, lines in (("Not overwritten", outcome.differing), ("Left out", outcome.left_out)):
         if lines:
-            click.echo(f"{title} ({len(lines)}):")
+            say(f"{title} ({len(lines)}):")
             for line in lines[:SHOWN]:
-                click.echo(f"  {line}")
+                say(f"  {line}")
             if len(lines) > SHOWN:
-                click.echo(f"  ... and {len(lines) - SHOWN} more; --json lists them all")
+                say(f"  ... and {len(lines) - SHOWN} more; --json lists them all")

@@ -11,7 +11,7 @@ import msgspec
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.attached import print_attachments, troubles
 from mirror.cli.local import ask_values, local_node
-from mirror.cli.output import duration, json_option, print_json, print_table
+from mirror.cli.output import duration, json_option, print_json, print_table, say
 from mirror.model.stamp import format_stamp
 from mirror.wire.answers import parse_check
 from mirror.wire.status import ConflictStatus, NodeStatus, WinnerStatus
@@ -31,11 +31,11 @@ def status(directory: Path, as_json: bool) -> None:
     up = f"daemon up {duration(state.uptime_s)}" if running else "no daemon runs"
     newest = format_stamp(state.newest) if state.newest else "never"
     holder = f" for {state.holder}" if state.holder else ""
-    click.echo(f"Node {state.node}, epoch {state.epoch}: {up}")
-    click.echo(f"  {state.records} records, newest {newest}, digest {state.digest}")
-    click.echo(f"  {state.mode}{holder}, {state.conflicts} conflicts not resolved")
+    say(f"Node {state.node}, epoch {state.epoch}: {up}")
+    say(f"  {state.records} records, newest {newest}, digest {state.digest}")
+    say(f"  {state.mode}{holder}, {state.conflicts} conflicts not resolved")
     if state.addresses:
-        click.echo(f"  listening on {', '.join(state.addresses)}")
+        say(f"  listening on {', '.join(state.addresses)}")
     if state.links:
         now = time.time()
         print_table("Links", ["peer", "address", "phase", "for", "pulled", "pushed", "last change", "error"], [
@@ -47,21 +47,21 @@ def status(directory: Path, as_json: bool) -> None:
     if state.attachments:
         print_attachments(state.attachments)
     for source in state.copying:
-        click.echo(f"  copying from {source} is not at its end: only a part of what it holds is here")
+        say(f"  copying from {source} is not at its end: only a part of what it holds is here")
     for peer, count in sorted(state.aside.items()):
-        click.echo(f"  {count} records of {peer} cannot be taken and are set aside: 'ctdlmirror aside list {peer}'")
+        say(f"  {count} records of {peer} cannot be taken and are set aside: 'ctdlmirror aside list {peer}'")
     for link in state.links:
         for note in link.notes:
-            click.echo(f"  share with {link.peer}: {note}")
+            say(f"  share with {link.peer}: {note}")
     for one in state.attachments:
         for line in troubles(one):
-            click.echo(f"  attached {one.name}: {line}")
+            say(f"  attached {one.name}: {line}")
     for note in state.twins:
-        click.echo(f"  {note}")
+        say(f"  {note}")
     for note in state.clock:
-        click.echo(f"  clock: {note}")
+        say(f"  clock: {note}")
     for session in state.sessions:
-        click.echo(f"  connected: {session.kind} {session.name}")
+        say(f"  connected: {session.kind} {session.name}")
 
 
 @cli.group()
@@ -80,7 +80,7 @@ def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif not found:
-        click.echo("No conflicts.")
+        say("No conflicts.")
     else:
         print_table("", ["no.", "what", "lost version", "written at", "won", "resolved"], [
             [str(one.number), one.what, one.loser["time"], one.loser["origin"], _version(one.winner),
@@ -101,7 +101,7 @@ def conflicts_show(directory: Path, number: int, as_json: bool) -> None:
         print_json(found)
         return
     for line in _told(found):
-        click.echo(line)
+        say(line)
 
 
 def _version(winner: WinnerStatus) -> str:
@@ -186,11 +186,11 @@ def _resolve(directory: Path, action: str, done: str, numbers: tuple[int, ...], 
             reply = remote.channel.ask(f"SYNC all|{action}|{number}")
             resolved.append(Resolved(number, "" if action == "dismiss" else reply.text.replace("|", " ")))
             if not as_json:
-                click.echo(f"{done} {number}" + (f": {resolved[-1].where}" if resolved[-1].where else ""))
+                say(f"{done} {number}" + (f": {resolved[-1].where}" if resolved[-1].where else ""))
     if as_json:
         print_json(resolved)
     elif not numbers:
-        click.echo("No conflicts.")
+        say("No conflicts.")
 
 
 @cli.command()
@@ -213,8 +213,6 @@ def check(directory: Path, mend: bool, as_json: bool) -> None:
         })  # fmt: skip
     else:
         for line in (*found.mended, *problems):
-            click.echo(line)
-        click.echo(
-            f"{found.records} records and {found.contents} large bodies checked: {len(problems) or 'no'} problems."
-        )
+            say(line)
+        say(f"{found.records} records and {found.contents} large bodies checked: {len(problems) or 'no'} problems.")
     sys.exit(EXIT_DIFFERENT if problems else 0)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import click
 
 from mirror.cli.local import local_node, record_at
-from mirror.cli.names import find_named, room, user
+from mirror.cli.names import NoSuchName, find_named, room, user
+from mirror.cli.output import ask, say
 from mirror.config import ConfigError
 from mirror.formats.names import NAME_FIELDS
 from mirror.model.containers import KILLED
@@ -57,12 +58,12 @@ def _delete(directory: Path, kind: str, name: str, yes: bool) -> None:
         key, shown = find_named(remote, kind, name)
         held = record_at(remote, kind, key)
         if held is None or held.dead:
-            raise ConfigError(f"there is no {word} {name!r}")
+            raise NoSuchName(f"there is no {word} {name!r}")
         if not yes:
             inside = "its mailbox" if kind == "users" else "all that is in it"
-            click.confirm(f"Delete the {word} {shown} with {inside}, on every node?", abort=True)
+            ask(f"Delete the {word} {shown} with {inside}, on every node?")
         remote.draft([deletion_of(held)])
-    click.echo(f"The {word} {shown} is deleted.")
+    say(f"The {word} {shown} is deleted.")
 
 
 @room.command("restore")
@@ -76,8 +77,8 @@ def room_restore(directory: Path, name: str) -> None:
         head = pack_head(dict(values))
         remote.draft([draft_over(dead, "rooms", was.key, head=head)])
         alive = _count_alive(remote, was.key)
-    click.echo(f"The room {values.get(NAME_FIELDS['rooms'], was.key)} is back, with {_counted(alive)} in it.")
-    click.echo("What was deleted with it stays deleted, and it is shared with nobody until 'room share' says so.")
+    say(f"The room {values.get(NAME_FIELDS['rooms'], was.key)} is back, with {_counted(alive)} in it.")
+    say("What was deleted with it stays deleted, and it is shared with nobody until 'room share' says so.")
 
 
 def list_killed(remote: ChannelRemote) -> list[Killed]:
@@ -112,10 +113,10 @@ def _counted(alive: int) -> str:
 
 
 def _find_killed(remote: ChannelRemote, name: str) -> tuple[Record, Record]:
-    """Return what a deleted room was and its tombstone.  Raises ConfigError."""
+    """Return what a deleted room was and its tombstone.  Raises NoSuchName, ConfigError."""
     found = [(was, dead) for was, dead in _all_killed(remote) if name in (was.key, name_of(was))]
     if not found:
-        raise ConfigError(f"there is no deleted room {name!r}; 'ctdlmirror room list --deleted' lists them")
+        raise NoSuchName(f"there is no deleted room {name!r}; 'ctdlmirror room list --deleted' lists them")
     if len(found) > 1:
         keys = ", ".join(sorted(was.key for was, _ in found))
         raise ConfigError(f"{len(found)} deleted rooms are called {name!r}: say which by its key ({keys})")

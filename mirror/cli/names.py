@@ -8,14 +8,22 @@ import click
 
 from mirror.cli.app import cli
 from mirror.cli.local import local_node, record_at
-from mirror.cli.output import json_option, print_json, print_table
+from mirror.cli.output import json_option, print_json, print_table, say
 from mirror.config import ConfigError
 from mirror.formats.names import NAME_FIELDS, Names
 from mirror.model.drafting import draft_over
+from mirror.model.errors import MirrorError
 from mirror.model.record import pack_head
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
+
+
+class NoSuchName(MirrorError):
+    """A room or user that is not there."""
+
+    exit_code = 12
+
 
 MAX_NAME = 127
 """Bytes in a room's or user's name, as Citadel stores it."""
@@ -24,13 +32,13 @@ MAX_NAME = 127
 def find_named(remote: ChannelRemote, kind: str, name: str) -> tuple[str, str]:
     """Return key and shown name of a user or room (``kind`` is ``users`` or ``rooms``), found by either.
 
-    A mailbox room is found by its stored name or its key.  Raises ConfigError naming similar ones.
+    A mailbox room is found by its stored name or its key.  Raises NoSuchName naming similar ones.
     """
     try:
         found = remote.channel.ask(f"SYNC {kind}|find|{name}")
     except Refused as error:
         if error.code == Code.NOT_FOUND:
-            raise ConfigError(error.text) from None
+            raise NoSuchName(error.text) from None
         raise
     key, _, shown = found.text.partition("|")
     return key, shown
@@ -56,7 +64,7 @@ def user_list(directory: Path, as_json: bool) -> None:
     if as_json:
         print_json([{"key": one.key, "name": one.name, "alike": list(one.alike)} for one in rows])
     elif not rows:
-        click.echo("No users.")
+        say("No users.")
     else:
         print_table("", ["name", "key"], [[one.name, one.key] for one in rows])
         tell_alike("user", rows)
@@ -105,7 +113,7 @@ def tell_alike(word: str, rows: Sequence[Named]) -> None:
     for one in rows:
         if one.alike and one.key < min(one.alike):
             names = ", ".join([one.name, *(shown[key] for key in one.alike)])
-            click.echo(f"These names look alike: {names}.  'ctdlmirror {word} rename' tells them apart.")
+            say(f"These names look alike: {names}.  'ctdlmirror {word} rename' tells them apart.")
 
 
 def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:
@@ -116,4 +124,4 @@ def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:
         key, old = find_named(remote, kind, name)
         head = pack_head({NAME_FIELDS[kind]: new_name})
         remote.draft([draft_over(record_at(remote, kind, key), kind, key, head=head)])
-    click.echo(f"The {word} {old} is now {new_name}.")
+    say(f"The {word} {old} is now {new_name}.")

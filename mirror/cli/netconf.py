@@ -11,7 +11,7 @@ import msgspec
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import local_node, sharing_status
 from mirror.cli.names import list_named
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.cli.share import EditedMeanwhile, Lines, dry_run_option, show_preview
 from mirror.config import (
     DEFAULT_PORT,
@@ -64,8 +64,8 @@ def netconf_check(directory: Path, file: Path | None, as_json: bool) -> None:
         print_json(problems)
     else:
         for problem in problems:
-            click.echo(problem)
-        click.echo(f"{len(problems) or 'No'} problems.")
+            say(problem)
+        say(f"{len(problems) or 'No'} problems.")
     sys.exit(EXIT_DIFFERENT if problems else 0)
 
 
@@ -77,10 +77,11 @@ def netconf_show(directory: Path, room: str) -> None:
     with local_node(directory) as node:
         lines = Lines(node, room)
     if lines.proposed:
-        click.echo(f"{lines.name}: from an import, not in force; 'ctdlmirror netconf import' tells more", err=True)
+        say(f"{lines.name}: from an import, not in force; 'ctdlmirror netconf import' tells more", err=True)
     if not lines.body:
-        click.echo(f"{lines.name} has no network configuration.", err=True)
-    sys.stdout.buffer.write(lines.body)
+        say(f"{lines.name} has no network configuration.", err=True)
+    for line in lines.body.decode("utf-8", "surrogateescape").splitlines():
+        say(line)
 
 
 @netconf.command("export")
@@ -97,7 +98,7 @@ def netconf_export(directory: Path, room: str, file: Path) -> None:
     if file.exists():
         raise ConfigError(f"{file} exists already; an export never replaces a file")
     file.write_bytes(lines.body)
-    click.echo(f"{file}: {len(lines.body)} bytes.")
+    say(f"{file}: {len(lines.body)} bytes.")
 
 
 @netconf.command("edit")
@@ -110,16 +111,14 @@ def netconf_edit(directory: Path, room: str, dry_run: bool) -> None:
         lines = Lines(node, room)
         text = click.edit(lines.body.decode("utf-8", "surrogateescape"), extension=".netconf", require_save=True)
         if text is None:
-            click.echo("Nothing was changed.")
+            say("Nothing was changed.")
             return
         body = text.encode("utf-8", "surrogateescape")
         try:
             _set(lines, body, dry_run)
         except EditedMeanwhile:
             kept = _keep(body)
-            click.echo(
-                f"Your lines are in {kept}; 'ctdlmirror netconf import ROOM {kept}' puts them in force.", err=True
-            )
+            say(f"Your lines are in {kept}; 'ctdlmirror netconf import ROOM {kept}' puts them in force.", err=True)
             raise
 
 
@@ -137,7 +136,7 @@ def _set(lines: Lines, body: bytes, dry_run: bool) -> None:
     show_preview(lines.name, lines.preview(body))
     if not dry_run:
         lines.write(body)
-        click.echo(f"The lines of {lines.name} are in force.")
+        say(f"The lines of {lines.name} are in force.")
 
 
 @netconf.command("import")
@@ -168,22 +167,18 @@ def netconf_import(
             _show_proposals(proposals, peers)
         if not confirm or dry_run:
             if (proposals or any(peer.new for peer in peers)) and not as_json:
-                click.echo("Nothing of it is in force.  'ctdlmirror netconf import --confirm' puts it in force.")
+                say("Nothing of it is in force.  'ctdlmirror netconf import --confirm' puts it in force.")
             return
         for lines in proposals:
             if check(lines.body):
-                click.echo(
-                    f"{lines.name}: left out until its lines are mended with 'ctdlmirror netconf edit'", err=True
-                )
+                say(f"{lines.name}: left out until its lines are mended with 'ctdlmirror netconf edit'", err=True)
             else:
                 lines.write(lines.body)
     for neighbor, peer in zip(neighbors, peers, strict=True):
         if peer.new:
             _add_peer(directory, neighbor)
     if not as_json:
-        click.echo(
-            "In force.  'ctdlmirror peer list' shows the peers; 'ctdlmirror reload' tells a running daemon of them."
-        )
+        say("In force.  'ctdlmirror peer list' shows the peers; 'ctdlmirror reload' tells a running daemon of them.")
 
 
 def _proposals(node: ChannelRemote) -> list[Lines]:
@@ -248,18 +243,18 @@ def _as_json(lines: Lines) -> dict[str, object]:
 
 def _show_proposals(proposals: list[Lines], peers: list[NewPeer]) -> None:
     if not proposals and not peers:
-        click.echo("No import has left anything to confirm.")
+        say("No import has left anything to confirm.")
     for lines in proposals:
-        click.echo(f"Room {lines.name}:")
+        say(f"Room {lines.name}:")
         for text in _sharing(lines):
-            click.echo(f"  {text}")
+            say(f"  {text}")
         for problem in check(lines.body):
-            click.echo(f"  WRONG: {problem}")
+            say(f"  WRONG: {problem}")
     for peer in peers:
         state = f"at {peer.address} (port {peer.citadel_port} is Citadel's own), secret {peer.secret}"
-        click.echo(f"Peer {peer.name}: {state if peer.new else 'is a peer already'}")
+        say(f"Peer {peer.name}: {state if peer.new else 'is a peer already'}")
     if any(peer.new and not peer.has_secret for peer in peers):
-        click.echo(
+        say(
             f"A secret has at least {MIN_SECRET} characters; "
             "'ctdlmirror peer add NAME --kind share --new-secret FILE' makes one."
         )

@@ -1,18 +1,42 @@
-"""How results are shown: JSON for scripts, tables for people."""
+"""How results are shown: JSON for scripts, lines and tables for people.  All that a command prints comes through here.
+
+Nothing that is shown is trusted; what is not printed is shown by its number.
+"""
 
 import json
+import shutil
 import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-import msgspec
+
+from mirror.printable import in_json, one_line
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+GAP = "  "
+"""Between two columns."""
+ANY_WIDTH = 1 << 20
+"""Columns where there is no terminal."""
+
+
+def say(line: str = "", err: bool = False) -> None:
+    """Print one line, to standard error where that is asked for."""
+    click.echo(one_line(line), err=err)
+
+
+def ask(question: str) -> None:
+    """Have somebody at the terminal say yes, else end the command."""
+    click.confirm(one_line(question), abort=True)
 
 
 def print_json(value: Any) -> None:
     """Print a value, or structs of values, as JSON."""
-    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
+    import msgspec
+
+    click.echo(in_json(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)))
 
 
 def duration(seconds: float) -> str:
@@ -22,14 +46,49 @@ def duration(seconds: float) -> str:
     return f"{days}d{hours}h" if days else f"{hours}h{minutes}m" if hours else f"{minutes}m{seconds % 60}s"
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table, as wide as the terminal or as its text."""
-    from rich.console import Console
-    from rich.table import Table
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: a line a row where the terminal is wide enough, else a line a cell.  In a pipe it always is."""
+    lines = table_lines(list(columns), [[one_line(cell) for cell in row] for row in rows], _terminal_width())
+    for line in ([title] if title else []) + lines:
+        say(line)
 
-    table = Table(title=title or None, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else ANY_WIDTH
+
+
+def table_lines(columns: list[str], rows: list[list[str]], width: int) -> list[str]:
+    """Return the lines of a table that is at most ``width`` columns wide, unless a single cell is wider."""
+    cells = [columns, *rows]
+    widths = [max(_width(row[at]) for row in cells) for at in range(len(columns))]
+    if sum(widths) + len(GAP) * (len(widths) - 1) > width:
+        return list(_as_lists(columns, rows))
+    rule = ["-" * one for one in widths]
+    return [GAP.join(map(_padded, row, widths)).rstrip() for row in (columns, rule, *rows)]
+
+
+def _as_lists(columns: list[str], rows: list[list[str]]) -> Iterator[str]:
+    """Yield each row as a list of its cells that are not empty, the first one at the margin."""
+    widest = max(map(_width, columns))
     for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+        yield row[0] or "-"
+        for column, cell in zip(columns[1:], row[1:], strict=True):
+            if cell:
+                yield f"{GAP}{_padded(column, widest)}{GAP}{cell}"
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
-import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +19,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.text import Text
+
+from mirror.cli.output import say
+from mirror.printable import one_line
 
 PLAIN_SECONDS = 2.0
 """Seconds between lines of progress where there is no terminal."""
@@ -46,7 +48,7 @@ class Meter:
         self._total = total
         self._unit = unit
         self._progress = progress
-        self._task = progress.add_task(title, total=total) if progress is not None else None
+        self._task = progress.add_task(one_line(title), total=total) if progress is not None else None
         self._started = self._shown = time.monotonic()
         self.done = 0
 
@@ -63,7 +65,7 @@ class Meter:
         rate = self.done / elapsed
         share = f" of {self._total:,}" if self._total else ""
         left = f", {max(0, self._total - self.done) / rate:.0f} s left" if self._total and rate else ""
-        click.echo(f"{self._title}: {self.done:,}{share} {self._unit}, {rate:,.0f}/s{left}", err=True)
+        say(f"{self._title}: {self.done:,}{share} {self._unit}, {rate:,.0f}/s{left}", err=True)
 
     def finish(self) -> None:
         if self._progress is None:
@@ -81,7 +83,7 @@ def meter(title: str, total: int | None, unit: str = "bytes", quiet: bool = Fals
         if not quiet:
             shown.finish()
         return
-    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
     if unit == "bytes":
         columns += [DownloadColumn(), TransferSpeedColumn()]
     else:

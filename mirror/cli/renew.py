@@ -7,7 +7,7 @@ import click
 
 from mirror.cli.app import cli
 from mirror.cli.local import guard_clock
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.cli.progress import Meters
 from mirror.config import load_config
 from mirror.model.stamp import make_stamp
@@ -57,8 +57,8 @@ def _show(renewed: Renewed, as_json: bool) -> None:
     if as_json:
         print_json({"epoch": renewed.epoch, "origin": renewed.origin, **found._asdict()})
         return
-    click.echo(
+    say(
         f"{found.records} records and {found.conflicts} conflicts that were written here are of {renewed.origin} now; "
         f"epoch {renewed.epoch}."
     )
-    click.echo("Once the daemon runs, the peers compare all with it.")
+    say("Once the daemon runs, the peers compare all with it.")

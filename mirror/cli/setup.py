@@ -12,7 +12,7 @@ import click
 
 from mirror.cli.app import cli, set_up_logging
 from mirror.cli.local import daemon_channel
-from mirror.cli.output import json_option, print_json, print_table
+from mirror.cli.output import json_option, print_json, print_table, say
 from mirror.config import (
     CONFIG_FILE,
     DEFAULT_PORT,
@@ -74,10 +74,10 @@ def init(directory: Path, node: str, listen: str, new_store: bool, as_json: bool
     if as_json:
         print_json({"node": node, "directory": str(directory), "listen": str(address), "fingerprint": fingerprint})
         return
-    click.echo(f"Node {node} is set up in {directory}.")
-    click.echo(f"Its certificate's fingerprint, for its peers: pin:{fingerprint}")
-    click.echo(f"Its settings: {directory / CONFIG_FILE}")
-    click.echo(
+    say(f"Node {node} is set up in {directory}.")
+    say(f"Its certificate's fingerprint, for its peers: pin:{fingerprint}")
+    say(f"Its settings: {directory / CONFIG_FILE}")
+    say(
         "Next: 'ctdlmirror attach citadel:///run/citadel' to follow a server, or 'ctdlmirror import FILE' or "
         "'ctdlmirror bootstrap URL' to copy one; then 'ctdlmirror daemon'."
     )
@@ -89,7 +89,7 @@ def _begin_store(directory: Path) -> None:
         open_store(directory, config.node, config.store.url, Options("ctdlmirror init", create=False)).close()
     except StoreMissing:
         open_store(directory, config.node, config.store.url, Options("ctdlmirror init")).close()
-        click.echo(f"The store of {config.node} is empty now; peers fill it once 'ctdlmirror daemon' runs.")
+        say(f"The store of {config.node} is empty now; peers fill it once 'ctdlmirror daemon' runs.")
     else:
         raise StoreExists(f"the store in {directory} is there: move it away first, a new one never replaces a store")
 
@@ -147,10 +147,10 @@ def peer_add(
         save_secret(directory, name, None)  # whatever fails from here on, nobody gets in with more than was said
     save_peer(directory, Peer(name, where, trust, kind, push))
     save_secret(directory, name, secret)
-    click.echo(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
-    click.echo(f"It needs the same secret, and for our certificate: --trust pin:{own_fingerprint(directory)}")
+    say(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
+    say(f"It needs the same secret, and for our certificate: --trust pin:{own_fingerprint(directory)}")
     if daemon_channel(directory) is not None:
-        click.echo("The running daemon takes it over by 'ctdlmirror reload'.")
+        say("The running daemon takes it over by 'ctdlmirror reload'.")
 
 
 def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: str | None) -> str:
@@ -209,7 +209,7 @@ def peer_list(directory: Path, as_json: bool) -> None:
             for name, address, kind, trust, push, has in rows
         ])  # fmt: skip
     else:
-        click.echo("No peers yet; 'ctdlmirror peer add --help' tells how to add one.")
+        say("No peers yet; 'ctdlmirror peer add --help' tells how to add one.")
 
 
 @peer.command("remove")
@@ -220,7 +220,7 @@ def peer_remove(directory: Path, name: str) -> None:
     load_config(directory)
     if not remove_peer(directory, name):
         raise ConfigError(f"there is no peer {name}; 'ctdlmirror peer list' shows those there are")
-    click.echo(f"Peer {name} is removed; what came from it stays.  'ctdlmirror reload' has a running daemon drop it.")
+    say(f"Peer {name} is removed; what came from it stays.  'ctdlmirror reload' has a running daemon drop it.")
 
 
 @cli.command()
@@ -242,4 +242,4 @@ def reload(directory: Path) -> None:
         os.kill(int(state["pid"]), signal.SIGHUP)
     except (OSError, ValueError, KeyError):
         raise ConfigError(f"no daemon runs in {directory}; it reads its configuration when it starts") from None
-    click.echo(f"The daemon (process {state['pid']}) reloads; what it says of it is in its log.")
+    say(f"The daemon (process {state['pid']}) reloads; what it says of it is in its log.")

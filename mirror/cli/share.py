@@ -10,7 +10,7 @@ import click
 from mirror.cli.killed import list_killed
 from mirror.cli.local import body_of, local_node, read_values, record_at, sharing_status
 from mirror.cli.names import find_named, list_named, room, tell_alike
-from mirror.cli.output import json_option, print_json, print_table
+from mirror.cli.output import json_option, print_json, print_table, say
 from mirror.config import SHARE, ConfigError, load_config
 from mirror.model.drafting import draft_over, only_over
 from mirror.model.errors import MirrorError
@@ -96,9 +96,9 @@ def names_peer(peer: str) -> Callable[[Line], bool]:
 def show_preview(name: str, counts: list[PreviewCount]) -> None:
     """Tell what a change of lines would do."""
     if not counts:
-        click.echo(f"{name}: nothing is shared, before or after.")
+        say(f"{name}: nothing is shared, before or after.")
     for one in counts:
-        click.echo(
+        say(
             f"{name} with {one.peer}: {one.sends} more records would be sent, {one.stops} no longer, "
             f"{one.keeps} as before."
         )
@@ -146,9 +146,9 @@ def room_share(
         print_json({"room": lines.key, "line": write_rule(rule), "dry_run": dry_run, "peers": counts})
         return
     show_preview(lines.name, counts)
-    click.echo(f"{'Would write' if dry_run else 'In force'}: {write_rule(rule)}")
+    say(f"{'Would write' if dry_run else 'In force'}: {write_rule(rule)}")
     if not dry_run:
-        click.echo(f"'ctdlmirror room show {shlex.quote(lines.name)}' tells whether {peer} shares it too.")
+        say(f"'ctdlmirror room show {shlex.quote(lines.name)}' tells whether {peer} shares it too.")
 
 
 def read_options(peer: str, remote: str, options: list[tuple[str, str | None]]) -> Rule:
@@ -194,8 +194,8 @@ def room_unshare(directory: Path, name: str, peer: str, dry_run: bool) -> None:
             lines.write(body)
     show_preview(lines.name, [one for one in counts if one.peer == peer])
     if not dry_run:
-        click.echo(f"Nothing of {lines.name} goes to {peer} or comes from there any more.")
-        click.echo(f"What came from {peer} stays here and what went there stays there; deletions no longer follow.")
+        say(f"Nothing of {lines.name} goes to {peer} or comes from there any more.")
+        say(f"What came from {peer} stays here and what went there stays there; deletions no longer follow.")
 
 
 @room.command("show")
@@ -211,17 +211,17 @@ def room_show(directory: Path, name: str, as_json: bool) -> None:
     if as_json:
         print_json({"key": lines.key, "name": lines.name, "sharing": known})
         return
-    click.echo(f"Room {lines.name} ({lines.key})")
+    say(f"Room {lines.name} ({lines.key})")
     if known is None or not (known.rules or known.problems):
-        click.echo("  is not shared.")
+        say("  is not shared.")
         return
     for problem in known.problems:
-        click.echo(f"  NOT OBEYED: {problem}")
+        say(f"  NOT OBEYED: {problem}")
     if known.proposed:
-        click.echo("  PROPOSED by an import, not in force: 'ctdlmirror netconf import --confirm' puts it in force")
+        say("  PROPOSED by an import, not in force: 'ctdlmirror netconf import --confirm' puts it in force")
     for rule in known.rules:
-        click.echo(f"  {rule.direction} with {rule.node}: {_state(rule, lines, told)}")
-        click.echo(f"      {', '.join(rule.what)}; {rule.line}")
+        say(f"  {rule.direction} with {rule.node}: {_state(rule, lines, told)}")
+        say(f"      {', '.join(rule.what)}; {rule.line}")
 
 
 def _state(rule: RuleStatus, lines: Lines, told: SharingStatus) -> str:
@@ -255,7 +255,7 @@ def room_list(directory: Path, deleted: bool, as_json: bool) -> None:
             ]
         )
     elif not rows:
-        click.echo("No rooms.")
+        say("No rooms.")
     else:
         print_table("", ["name", "key", "shared with"], [[one.name, one.key, shared.get(one.key, "")] for one in rows])
         tell_alike("room", rows)
@@ -267,7 +267,7 @@ def _show_killed(directory: Path, as_json: bool) -> None:
     if as_json:
         print_json([row._asdict() for row in rows])
     elif not rows:
-        click.echo("No deleted rooms.")
+        say("No deleted rooms.")
     else:
         columns = ["name", "key", "deleted", "by", "alive in it"]
         print_table("", columns, [[row.name, row.key, row.deleted, row.by, str(row.alive)] for row in rows])

@@ -16,7 +16,7 @@ from mirror.citadel.report import Accepted, Report
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.doors import Door, open_door, password_file_option, server_dir_option
 from mirror.cli.local import guard_clock
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.cli.progress import Meters
 from mirror.config import (
     SHARE,
@@ -120,18 +120,18 @@ def _show_taken(taken: Taken, dry_run: bool, as_json: bool) -> None:
         print_json(told if fetched is None else {**told, "fetched": fetched})
         return
     counts = report.elements
-    click.echo(
+    say(
         f"Server {report.node}: "
         + ", ".join(f"{counts.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor", "visit"))
         + f", {counts.get('config', 0)} settings."
     )
     would = "would be " if dry_run else ""
-    click.echo(f"{report.applied.written} records {would}written, {report.applied.already_held} were there already.")
+    say(f"{report.applied.written} records {would}written, {report.applied.already_held} were there already.")
     deleted = report.deleted + (fetched.deleted if fetched is not None else 0)
     if deleted:
-        click.echo(f"{deleted} records {would}deleted, which the server has no more.")
+        say(f"{deleted} records {would}deleted, which the server has no more.")
     if fetched is not None:
-        click.echo(
+        say(
             f"{fetched.files} room files ({fetched.bytes:,} bytes) and {fetched.banners} system messages fetched, "
             f"{fetched.unchanged} files unchanged."
         )
@@ -144,25 +144,25 @@ def _show_taken(taken: Taken, dry_run: bool, as_json: bool) -> None:
     ):  # fmt: skip
         _show_lines(title, lines)
     if dry_run:
-        click.echo("Nothing was written.")
+        say("Nothing was written.")
 
 
 def _show_lines(title: str, lines: list[str]) -> None:
     """Print the first of some lines, if there are any."""
     if lines:
-        click.echo(f"{title} ({len(lines)}):")
+        say(f"{title} ({len(lines)}):")
         for line in lines[:SHOWN_NOTICES]:
-            click.echo(f"  {line}")
+            say(f"  {line}")
         if len(lines) > SHOWN_NOTICES:
-            click.echo(f"  ... and {len(lines) - SHOWN_NOTICES} more; --json lists them all")
+            say(f"  ... and {len(lines) - SHOWN_NOTICES} more; --json lists them all")
 
 
 def _end(taken: Taken, accepted: bool) -> None:
     """Say as the last lines in what the store is not as the server is, and end so unless that is accepted."""
     if taken.why_held_back:
-        click.echo(f"HELD BACK: {taken.why_held_back}: all of it stays until --accept-deletions deletes it", err=True)
+        say(f"HELD BACK: {taken.why_held_back}: all of it stays until --accept-deletions deletes it", err=True)
     if taken.why_incomplete:
-        click.echo(f"INCOMPLETE: {taken.why_incomplete}", err=True)
+        say(f"INCOMPLETE: {taken.why_incomplete}", err=True)
         if not accepted:
             sys.exit(CitadelError.exit_code)
     if taken.why_held_back:
@@ -281,7 +281,7 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
 
             def progress(stage: NodeStage, done: int, total: int | None) -> None:
                 if stage is NodeStage.SINGLE_USER:
-                    click.echo(f"asking {peer.name} for single-user mode (up to {total} s)", err=True)
+                    say(f"asking {peer.name} for single-user mode (up to {total} s)", err=True)
                 else:
                     meters.show(f"bootstrap from {peer.name}", done, total, "records")
 
@@ -290,9 +290,9 @@ def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: in
         store.close()
     _show_copied(result, merge, as_json)
     if result.unequal:
-        click.echo(f"NOT EQUAL: {', '.join(result.unequal)}; run 'ctdlmirror verify {peer.name}'", err=True)
+        say(f"NOT EQUAL: {', '.join(result.unequal)}; run 'ctdlmirror verify {peer.name}'", err=True)
     if result.partial:
-        click.echo(
+        say(
             f"INCOMPLETE: {peer.name} itself holds only a part of the data of {', '.join(result.partial)}, since its "
             "own copy is not at its end: let it come to that ('ctdlmirror status' there), then repeat this",
             err=True,
@@ -305,13 +305,13 @@ def _show_copied(result: Bootstrapped, merge: bool, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    click.echo(
+    say(
         f"{'Resumed; ' if result.resumed else ''}{result.written} records written, "
         f"{result.already_held} were there already, {result.conflicts} conflicts."
     )
     if result.unequal:
         return
     if merge:
-        click.echo(f"Verified: all {result.records} records of {result.peer} are here.")
+        say(f"Verified: all {result.records} records of {result.peer} are here.")
     else:
-        click.echo(f"Verified: {result.collections} collections, {result.records} records, all digests equal.")
+        say(f"Verified: {result.collections} collections, {result.records} records, all digests equal.")

@@ -3,13 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-import click
-
 from mirror.citadel.bootstrap import ServerStage
 from mirror.citadel.looked_over import verify_server
 from mirror.citadel.verify import Compared, Difference, Verified
 from mirror.cli.doors import Door
-from mirror.cli.output import print_json, print_table
+from mirror.cli.output import print_json, print_table, say
 from mirror.cli.progress import Meters
 from mirror.config import Config
 from mirror.model.kinds import parse_collection
@@ -59,15 +57,15 @@ def show_server(found: Verified, place: str, declared: bool, as_json: bool) -> N
     print_table("", ["what", "collections", "here", "at the server", ""], _rows(found.collections))
     _show("Differs", found.differences, found.undeclared)
     for why, count in found.declared.items():
-        click.echo(f"May differ, {count}: {why}")
+        say(f"May differ, {count}: {why}")
     if declared:
         _show("Declared", found.told, sum(found.declared.values()))
     for line in found.unseen[:SHOWN]:
-        click.echo(f"Not compared: {line}")
+        say(f"Not compared: {line}")
     records = sum(one.here for one in found.collections)
     told = f"{found.server} has all {records} records as they are here" if found.equal else "NOT EQUAL"
-    click.echo(f"{told}: {found.undeclared} differences, {sum(found.declared.values())} more that are declared.")
-    click.echo(f"{place}: {RESTART}.", err=True)
+    say(f"{told}: {found.undeclared} differences, {sum(found.declared.values())} more that are declared.")
+    say(f"{place}: {RESTART}.", err=True)
 
 
 def _rows(collections: Iterable[Compared]) -> list[list[str]]:
@@ -91,8 +89,8 @@ def _rows(collections: Iterable[Compared]) -> list[list[str]]:
 def _show(title: str, differences: Iterable[Difference], count: int) -> None:
     if not count:
         return
-    click.echo(f"{title} ({count}):")
+    say(f"{title} ({count}):")
     for one in list(differences)[:SHOWN]:
-        click.echo(f"  {one.collection} {one.key!r} {one.field}: {one.here[:80]} | {one.there[:80]}")
+        say(f"  {one.collection} {one.key!r} {one.field}: {one.here[:80]} | {one.there[:80]}")
     if count > SHOWN:
-        click.echo(f"  ... and {count - SHOWN} more; --json lists the first of them")
+        say(f"  ... and {count - SHOWN} more; --json lists the first of them")

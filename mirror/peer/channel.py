@@ -37,6 +37,12 @@ class ConnectionLost(MirrorError):
     exit_code = 6
 
 
+class NotTrusted(MirrorError):
+    """The other side's certificate is not the one expected."""
+
+    exit_code = 7
+
+
 class Channel:
     """Wraps a connected green socket."""
 
@@ -138,11 +144,13 @@ class Channel:
         return len(self._receiver) > 0
 
     def start_tls(self, context: ssl.SSLContext, *, server: bool, hostname: str | None = None) -> None:
-        """Go on encrypted.  Raises ConnectionLost; what arrived in clear before is an error."""
+        """Go on encrypted.  Raises NotTrusted, ConnectionLost; what arrived in clear before is an error."""
         if self.pending:
             raise ProtocolError(f"{self.peer} sent more than STLS before TLS began")
         try:
             self.socket = context.wrap_socket(self.socket, server_side=server, server_hostname=hostname)
+        except ssl.SSLCertVerificationError as error:
+            raise NotTrusted(f"the certificate of {self.peer} is not trusted: {error.verify_message}") from None
         except (OSError, ValueError) as error:
             raise ConnectionLost(f"no TLS with {self.peer}: {error}") from None
 

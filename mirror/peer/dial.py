@@ -9,9 +9,9 @@ from scramp import ScramClient, ScramException
 import mirror
 from mirror.config import SHARE, Address, Peer
 from mirror.model.errors import MirrorError
-from mirror.peer.channel import Channel, connect
+from mirror.peer.channel import Channel, NotTrusted, connect
 from mirror.peer.clocks import SYSTEM
-from mirror.peer.tls import secure
+from mirror.peer.tls import look_at_certificate, secure
 from mirror.sync.clock import ClockGuard
 from mirror.sync.twins import TwoOfOneName
 from mirror.wire.answers import format_agent, format_identity, parse_greeting, parse_server_info
@@ -53,10 +53,31 @@ def dial(address: Address, trust: str, timeout: float) -> Channel:
     try:
         channel.read_reply()
         secure(channel, trust, address.host)
+    except NotTrusted as error:
+        channel.close()
+        if trust.startswith("pin:"):
+            raise
+        raise NotTrusted(f"{error}; {_what_to_trust(address, timeout)}") from None
     except BaseException:
         channel.close()
         raise
     return channel
+
+
+def _what_to_trust(address: Address, timeout: float) -> str:
+    """Return what to compare and to say for a certificate that nobody vouches for."""
+    channel = connect(address.host, address.port, timeout)
+    try:
+        channel.read_reply()
+        shown = look_at_certificate(channel)
+    except MirrorError as error:
+        return f"which one it is cannot be seen: {error}"
+    finally:
+        channel.close()
+    return (
+        f"it shows pin:{shown}: if 'ctdlmirror status' there says the same, "
+        f"run 'ctdlmirror peer add' again with --trust pin:{shown}"
+    )
 
 
 def authenticate(
@@ -86,6 +107,8 @@ def authenticate(
     except Refused as error:
         if error.code == Code.TWIN:
             raise TwoOfOneName(error.text) from None
+        if error.code == Code.PASSWORD:
+            raise NotAuthenticated(f"{channel.peer}: {error.text}") from None
         raise
     return greeting
 

@@ -10,16 +10,9 @@ from pathlib import Path
 from gevent import ssl as green_ssl
 
 from mirror.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, ConfigError, check_private, write_private
-from mirror.model.errors import MirrorError
-from mirror.peer.channel import Channel
+from mirror.peer.channel import Channel, NotTrusted
 
 _VALID_DAYS = 3650 * 2
-
-
-class NotTrusted(MirrorError):
-    """The other side's certificate is not the one expected."""
-
-    exit_code = 7
 
 
 def make_certificate(directory: Path, node: str, hosts: list[str]) -> str:
@@ -79,24 +72,43 @@ def server_context(directory: Path) -> ssl.SSLContext:
     return context  # type: ignore[no-any-return]
 
 
+def fingerprint_of(channel: Channel) -> str:
+    """Return the SHA-256 in hex of the certificate that the other side of an encrypted connection shows."""
+    return hashlib.sha256(channel.socket.getpeercert(binary_form=True)).hexdigest()
+
+
+def look_at_certificate(channel: Channel) -> str:
+    """Go on encrypted as a client who trusts anybody, and return the fingerprint shown.  Raises ConnectionLost."""
+    channel.ask("STLS")
+    channel.start_tls(_trusting(), server=False)
+    return fingerprint_of(channel)
+
+
+def _trusting() -> ssl.SSLContext:
+    context = green_ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context  # type: ignore[no-any-return]
+
+
 def secure(channel: Channel, trust: str, hostname: str) -> None:
     """Go on encrypted as a client, and prove the other side.  Raises NotTrusted or ConnectionLost."""
     channel.ask("STLS")
-    context = green_ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if trust.startswith("pin:"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # the pin below is the proof
-    elif trust.startswith("ca:"):
+    context = _trusting()  # the pin below is the proof
+    if not trust.startswith("pin:"):
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.check_hostname = True
+    if trust.startswith("ca:"):
         try:
             context.load_verify_locations(trust[3:])
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"the CA file {trust[3:]} cannot be used: {error}") from None
-    else:
+    elif trust == "system":
         context.load_default_certs()
     channel.start_tls(context, server=False, hostname=hostname)
     if trust.startswith("pin:"):
-        shown = hashlib.sha256(channel.socket.getpeercert(binary_form=True)).hexdigest()
+        shown = fingerprint_of(channel)
         if not hmac.compare_digest(shown, trust[4:]):
             raise NotTrusted(
                 f"{channel.peer} shows a certificate with fingerprint {shown}, expected was {trust[4:]}; "

@@ -28,6 +28,8 @@ TLS_TIMEOUT_S = 30
 class ListenError(MirrorError):
     """An address that cannot be listened on."""
 
+    exit_code = 13
+
 
 class Listener:
     """The node's doors."""

@@ -17,7 +17,7 @@ def arrive(node: LocalNode, key: str) -> None:
 def test_what_came_into_a_deleted_room_is_listed_and_comes_back_with_it(node: LocalNode) -> None:
     node.run("post", "Lobby", "seen by who deletes")
     assert "Lobby is deleted" in node.run("room", "delete", "Lobby", "--yes").stdout
-    assert "there is no room 'Lobby'" in node.run("read", "Lobby", code=3).stderr
+    assert "there is no room 'Lobby'" in node.run("read", "Lobby", code=12).stderr
     arrive(node, "alpha:1")
     (killed,) = node.json("room", "list", "--deleted")
     assert {name: killed[name] for name in ("key", "name", "by", "alive")} == {
@@ -37,7 +37,7 @@ def test_a_room_can_be_deleted_and_restored_again(node: LocalNode) -> None:
     for _ in range(2):
         node.run("room", "delete", "Lobby", "--yes")
         node.run("room", "restore", "alpha:1")
-    assert "no deleted room 'Lobby'" in node.run("room", "restore", "Lobby", code=3).stderr
+    assert "no deleted room 'Lobby'" in node.run("room", "restore", "Lobby", code=12).stderr
 
 
 def test_deleted_rooms_of_one_name_are_told_apart_by_their_keys(node: LocalNode) -> None:
@@ -52,7 +52,7 @@ def test_deleted_rooms_of_one_name_are_told_apart_by_their_keys(node: LocalNode)
 def test_deleting_asks_first(node: LocalNode) -> None:
     assert (
         "Delete the room Lobby with all that is in it, on every node?"
-        in node.run("room", "delete", "Lobby", code=1).output
+        in node.run("room", "delete", "Lobby", code=130).output
     )
     assert "Lobby" in node.run("room", "list").stdout
 

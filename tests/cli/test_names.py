@@ -3,8 +3,7 @@
 import pytest
 from local import LocalNode
 
-from mirror.cli.names import find_named
-from mirror.config import ConfigError
+from mirror.cli.names import NoSuchName, find_named
 
 
 @pytest.mark.parametrize("name", ["Lobby", "lobby", "alpha:1"])
@@ -22,10 +21,10 @@ def test_a_mailbox_is_found_by_its_stored_name(node: LocalNode) -> None:
 def test_who_is_not_found_is_told_of_similar_names(node: LocalNode) -> None:
     with (
         node.ask() as remote,
-        pytest.raises(ConfigError, match="there is no room 'team'; did you mean 'Team Calendar'"),
+        pytest.raises(NoSuchName, match="there is no room 'team'; did you mean 'Team Calendar'"),
     ):
         find_named(remote, "rooms", "team")
-    with node.ask() as remote, pytest.raises(ConfigError, match=r"there is no user 'nobody at all'$"):
+    with node.ask() as remote, pytest.raises(NoSuchName, match=r"there is no user 'nobody at all'$"):
         find_named(remote, "users", "nobody at all")
 
 

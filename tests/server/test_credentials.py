@@ -14,7 +14,7 @@ from mirror.formats.names import ROOM_IN_USE
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.peer.channel import Channel
-from mirror.peer.dial import MECHANISM, authenticate
+from mirror.peer.dial import MECHANISM, NotAuthenticated, authenticate
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login
 from mirror.server.commands import TABLE
@@ -63,7 +63,7 @@ def first(channel: Channel, name: str) -> tuple[ScramClient, str]:
 
 
 def test_a_secret_without_a_table_lets_nobody_in(talk: Callable[[], Channel]) -> None:
-    with pytest.raises(Refused, match="Unknown node or wrong secret"):
+    with pytest.raises(NotAuthenticated, match="Unknown node or wrong secret"):
         authenticate(talk(), "gone", SECRET)
 
 
