@@ -16,12 +16,16 @@ FLOWING, FIXED, MIME = 0, 1, 4
 """Format bytes: Citadel's own flowing text, fixed text, RFC 822 headers and MIME body."""
 
 
+Field = tuple[str, bytes]
+"""A field's letter, and its value without the NUL."""
+
+
 class Message(NamedTuple):
     """A message's fields in their order; letters are one character, values bytes without the NUL."""
 
     anonymity: int
     format: int
-    fields: list[tuple[str, bytes]]
+    fields: list[Field]
 
     def get(self, letter: str) -> bytes:
         """Return the first field of that letter, or empty bytes."""
@@ -56,7 +60,12 @@ def parse_message(data: bytes) -> Message:
     return Message(data[1], data[2], fields)
 
 
-def serialize_message(fields: Sequence[tuple[str, bytes]], format: int = FLOWING, anonymity: int = NORMAL) -> bytes:
+def front_of_message(data: bytes) -> Message:
+    """Return what the beginning of a message tells: all of its fields that end in it.  Raises BadMessage."""
+    return parse_message(data[: data.rfind(b"\0") + 1])
+
+
+def serialize_message(fields: Sequence[Field], format: int = FLOWING, anonymity: int = NORMAL) -> bytes:
     """Return a message's bytes.  Raises BadMessage when a value contains a NUL."""
     for letter, value in fields:
         if b"\0" in value:

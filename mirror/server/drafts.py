@@ -5,16 +5,18 @@ what is there.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.draft import Changed, Draft, check_draft
 from mirror.model.errors import BadRecord
-from mirror.model.kinds import NODES, check_collection, parse_collection
+from mirror.model.kinds import ITEM_PREFIX, NODES, check_collection, parse_collection
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.model.texts import is_message
 from mirror.server.session import Session
+from mirror.service.posting import MAX_POST, check_place, check_replaced, signed
 from mirror.service.rights import UserScope, scope_in_room
 from mirror.service.rooms import mailbox_of
 from mirror.store.base import Acting, BoundReached, DraftResult, MissingContent, Reader, Writer
@@ -30,7 +32,8 @@ from mirror.wire.lines import Code
 from mirror.wire.values import Held
 from netconf.lines import MAX_BYTES
 
-Write = Callable[[Writer], DraftResult]
+Write = Callable[[Writer, bytes | None], DraftResult]
+"""Writes a draft, with another body than the one that was sent if one is given."""
 
 MAX_ORIGINS_USER = 256
 """Origins that nobody here knows of, which the bases of one user's drafts may name."""
@@ -81,18 +84,20 @@ def _as_record(draft: Draft) -> Record:
 
 
 def _writing(draft: Draft) -> Write:
-    def write(writer: Writer) -> DraftResult:
-        if len(draft.body) <= INLINE_LIMIT:
-            return writer.write(draft)
-        kept = writer.store_body(_as_record(draft), draft.body)
-        return writer.write(msgspec.structs.replace(draft, body=b"", content=kept.content, size=kept.size))
+    def write(writer: Writer, body: bytes | None) -> DraftResult:
+        wanted = draft if body is None else msgspec.structs.replace(draft, body=body, content=b"", size=0)
+        if len(wanted.body) <= INLINE_LIMIT:
+            return writer.write(wanted)
+        kept = writer.store_body(_as_record(wanted), wanted.body)
+        return writer.write(msgspec.structs.replace(wanted, body=b"", content=kept.content, size=kept.size))
 
     return write
 
 
 def _overwriting(record: Record) -> Write:
-    def write(writer: Writer) -> DraftResult:
-        outcome = writer.overwrite(writer.store_body(record, record.body) if record.body else record)
+    def write(writer: Writer, body: bytes | None) -> DraftResult:
+        given = record.body if body is None else body
+        outcome = writer.overwrite(writer.store_body(record, given) if given else record)
         if outcome.record is None:
             raise Denied(f"{record.collection} {record.key!r} is not here")
         return outcome
@@ -111,7 +116,8 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
         for record in records:
             _check_rights(writer, scope, record)
         if party.is_user:
-            writer.act_for(Acting(party.label, MAX_CONFLICTS_USER, MAX_ORIGINS_USER))
+            may = partial(check_replaced, writer, party.user_key)
+            writer.act_for(Acting(party.label, MAX_CONFLICTS_USER, MAX_ORIGINS_USER, may))
             _check_room(writer, records)
         responder.check_contents(writer, records)
         applied = Applied()
@@ -119,7 +125,7 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
             _check_content(writer, record)
             _check_lines(writer, record)
             mailbox = mailbox_of(writer, record.key) if record.dead and record.collection == "users" else []
-            outcome = write(writer)
+            outcome = write(writer, _signed(writer, scope, record))
             applied += outcome.applied
             if outcome.record is not None and outcome.record.dead:
                 for room in mailbox:
@@ -148,6 +154,29 @@ def _check_rights(reader: Reader, scope: Scope, record: Record) -> None:
     now = scope_in_room(reader, scope.user_key, parse_collection(record.collection).room)
     if not now.writes(record):
         raise Denied(f"{record.collection} is not here")
+    room = now.rooms.get(parse_collection(record.collection).room)
+    if room is not None and not now.aide:
+        check_place(room, record)
+
+
+def _signed(reader: Reader, scope: Scope, record: Record) -> bytes | None:
+    """Return a message as its author may put it into the room it is meant for; None where it is that already.
+
+    Raises Refused where it is too large to be signed.
+    """
+    name = parse_collection(record.collection)
+    if record.dead or not isinstance(scope, UserScope) or name.kind != "messages":
+        return None
+    now = scope_in_room(reader, scope.user_key, name.room)
+    if now.aide or now.rooms[name.room].own:
+        return None
+    if max(record.size, len(record.body)) > MAX_POST:
+        raise Refused(Code.TOO_BIG, f"a message in a room of others has at most {MAX_POST} bytes")
+    sent = record.body or reader.body(record)
+    held = reader.get(record.collection, record.key) if record.key.startswith(ITEM_PREFIX) else None
+    there = reader.body(held) if held is not None and not held.dead else b""
+    body = signed(sent, record.key, now.rooms[name.room], now.author, there)
+    return None if body is sent else body
 
 
 def _check_content(reader: Reader, record: Record) -> None:

@@ -18,6 +18,7 @@ from mirror.server.credentials import Credential
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
+from mirror.service.posting import NotAllowed
 from mirror.service.rights import Rights
 from mirror.store.base import BoundReached, MissingContent, StoreError
 from mirror.sync.clock import ClockDoubted
@@ -52,6 +53,7 @@ class _Answer(NamedTuple):
 _ANSWERS: tuple[tuple[type[MirrorError], _Answer], ...] = (
     (StaleCursor, _Answer(Code.STALE_CURSOR, logging.INFO)),
     (Denied, _Answer(Code.NOT_FOUND, logging.INFO)),
+    (NotAllowed, _Answer(Code.ACCESS, logging.INFO)),
     (StampAhead, _Answer(Code.ILLEGAL, logging.WARNING)),
     (BadRecord, _Answer(Code.ILLEGAL, logging.WARNING)),
     (MissingContent, _Answer(Code.NOT_FOUND, logging.INFO)),

@@ -32,12 +32,26 @@ _OF_RIGHTS = ("users", "rooms", "visits")
 
 
 class Room(NamedTuple):
-    """A room that a user may enter: whether it is the user's own, or administered, and whether the user may post."""
+    """A room that a user may enter: whether it is the user's own, or administered, and whether the user may post.
+
+    ``replies``: at least what replies to something that is there.
+    """
 
     facts: RoomFacts
     own: bool
     aide: bool
     writable: bool
+    replies: bool
+
+
+class Author(NamedTuple):
+    """With what a user signs: a name, and the first of the Internet addresses that are the user's."""
+
+    name: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+NOBODY = Author()
 
 
 class UserScope:
@@ -46,7 +60,12 @@ class UserScope:
     trusted = False
 
     def __init__(
-        self, user_key: str, rooms: Mapping[str, Room], aide: bool = False, known: Rooms | None = None
+        self,
+        user_key: str,
+        rooms: Mapping[str, Room],
+        aide: bool = False,
+        known: Rooms | None = None,
+        author: Author = NOBODY,
     ) -> None:
         """``aide``: an administrator of the Citadel server, who could export all of it anyway.
 
@@ -56,6 +75,7 @@ class UserScope:
         self.rooms = rooms
         self.aide = aide
         self.signature = (user_key, aide)
+        self.author = author
         self._known = known or Rooms()
 
     def name_of(self, room: str) -> str:
@@ -112,7 +132,7 @@ class UserScope:
         kind, room = parse_collection(record.collection)
         if kind == "visits":
             return record.key != self.user_key  # the relation itself holds granted rights
-        return self.rooms[room].writable
+        return self.rooms[room].replies if kind == "messages" else self.rooms[room].writable
 
     def touched_by(self, changed: Iterable[str]) -> bool:
         """Tell whether changes in these collections may concern the user, by what is shown or by rights."""
@@ -124,6 +144,7 @@ class _User(NamedTuple):
 
     number: int
     level: int
+    author: Author = NOBODY
 
     @property
     def aide(self) -> bool:
@@ -212,7 +233,9 @@ def _read_user(reader: Reader, key: str) -> _User:
     if record is None or not may_log_in(record):
         raise Denied("this user was deleted")
     values = values_of(record)
-    return _User(number_of(values, "u_usernum"), number_of(values, "u_axlevel"))
+    addresses = tuple(filter(None, (one.strip() for one in str(values.get("u_emailaddrs", "")).split("|"))))
+    author = Author(str(values.get("u_fullname", "")), addresses)
+    return _User(number_of(values, "u_usernum"), number_of(values, "u_axlevel"), author)
 
 
 def may_log_in(user: Record) -> bool:
@@ -233,13 +256,13 @@ def _read_visits(reader: Reader, user_key: str, rooms: Iterable[str]) -> dict[st
 
 def _work_out(user_key: str, user: _User, known: Rooms, visits: Mapping[str, _Visit]) -> UserScope:
     """Return the rights of a user among the rooms that are known, given the user's visits to them."""
-    own = {facts.key: Room(facts, True, user.aide, True) for facts in known.mailbox_of(user_key, user.number)}
+    own = {facts.key: Room(facts, True, user.aide, True, True) for facts in known.mailbox_of(user_key, user.number)}
     others = {
         facts.key: _entered(user_key, user, facts)
         for facts in known.open.values()
         if user.aide or _enters(user, facts, visits.get(facts.key))
     }
-    return UserScope(user_key, own | others, user.aide, known)
+    return UserScope(user_key, own | others, user.aide, known, user.author)
 
 
 def _enters(user: _User, facts: RoomFacts, visit: _Visit | None) -> bool:
@@ -254,5 +277,5 @@ def _enters(user: _User, facts: RoomFacts, visit: _Visit | None) -> bool:
 def _entered(user_key: str, user: _User, facts: RoomFacts) -> Room:
     """Return what a user may do in a room that is entered."""
     aide = user.aide or (0 < facts.aide == user.number and of_one_server(user_key, facts.key))
-    posts = user.level > LEVEL_PROBLEM and not facts.read_only and facts.view != VIEW_BLOG
-    return Room(facts, False, aide, aide or posts)
+    replies = user.level > LEVEL_PROBLEM and not facts.read_only
+    return Room(facts, False, aide, aide or (replies and facts.view != VIEW_BLOG), aide or replies)

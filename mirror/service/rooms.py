@@ -8,7 +8,10 @@ from mirror.model.fields import Field, unpack_fields, values_of
 from mirror.model.record import DERIVED, Record
 from mirror.store.base import Reader
 
-ROOM_PRIVATE, ROOM_PREFERRED, ROOM_READ_ONLY = 4, 4096, 8192
+ROOM_PRIVATE, ROOM_DIRECTORY, ROOM_ANONYMOUS, ROOM_MAY_BE_ANONYMOUS = 4, 32, 512, 1024
+ROOM_PREFERRED, ROOM_READ_ONLY = 4096, 8192
+ROOM2_COLLABORATIVE = 4
+"""Of the second flags: who may post may delete, too."""
 
 Owner = tuple[str, str]
 """Whose mailbox a room is: the node part of its key, and the number before the dot in its name."""
@@ -38,6 +41,7 @@ class RoomFacts(NamedTuple):
     key: str
     stored: str
     flags: int
+    flags2: int
     view: int
     aide: int
     generation: Generation
@@ -58,6 +62,26 @@ class RoomFacts(NamedTuple):
     @property
     def read_only(self) -> bool:
         return bool(self.flags & ROOM_READ_ONLY)
+
+    @property
+    def directory(self) -> bool:
+        """Whether it has files."""
+        return bool(self.flags & ROOM_DIRECTORY)
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody is named in it."""
+        return bool(self.flags & ROOM_ANONYMOUS)
+
+    @property
+    def may_be_anonymous(self) -> bool:
+        """Whether who posts may choose not to be named."""
+        return bool(self.flags & ROOM_MAY_BE_ANONYMOUS)
+
+    @property
+    def collaborative(self) -> bool:
+        """Whether who may post may also delete."""
+        return bool(self.flags2 & ROOM2_COLLABORATIVE)
 
     @property
     def owner(self) -> Owner | None:
@@ -149,6 +173,7 @@ def facts_of(record: Record) -> RoomFacts | None:
         record.key,
         str(values.get(NAME_FIELDS["rooms"], "")),
         flags,
+        number_of(values, "QRflags2"),
         number_of(values, "QRdefaultview"),
         max(0, number_of(values, "QRroomaide")),
         generation_in(fields, "QRgen"),

@@ -147,6 +147,8 @@ class Acting(NamedTuple):
     """Conflicts that nobody has resolved."""
     origins: int = 0
     """Origins that no mirror told of, which bases of its drafts may name; 0 for as many as there are."""
+    may: Callable[[Record | None, Record], None] | None = None
+    """Raises where a version of its may not take the place of what is there, the first of the two; None: it may."""
 
 
 class Conflict(NamedTuple):

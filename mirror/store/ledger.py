@@ -645,6 +645,8 @@ class Ledger(Tables):
         losers = list(made.losers)
         if made.record is not current:
             unseen = self._namesakes.deleted_unseen(made.record, draft.base)
+            if not _is_new(current, draft):
+                self._require_right(current, made.record, unseen)
             losers += [Loser(one) for one in unseen if all(one != loser.record for loser in losers)]
             if made.record.dead and current is not None:
                 self._delete_belongings(current, alone)
@@ -652,6 +654,12 @@ class Ledger(Tables):
         conflicts = self._log_conflicts(losers, made.record)
         new = made.record is not current
         return DraftResult(made.record, Applied(int(new), int(not new and not losers), conflicts))
+
+    def _require_right(self, current: Record | None, made: Record, others: Sequence[Record] = ()) -> None:
+        """Raise unless who acts may have a version take the place of what is there, and of the others it deletes."""
+        if self._acting is not None and self._acting.may is not None:
+            for held in (current, *others):
+                self._acting.may(held, made)
 
     def _check_origins(self, base: Base) -> None:
         """Raise BoundReached where a party names more origins, that nobody here knows of, than it may."""
@@ -682,6 +690,8 @@ class Ledger(Tables):
         if not record.dead:
             record = msgspec.structs.replace(record, key=self._namesakes.key_of(record))
         current = self.get(record.collection, record.key)
+        if current is not None:
+            self._require_right(current, record)
         if record.dead:
             if current is None or current.dead:
                 return DraftResult(None, Applied())
@@ -1018,6 +1028,13 @@ def _apart(content: bytes, party: str) -> bytes:
 def _is_other(state: ContentState, size: int) -> bool:
     """Tell whether what is under way was said to be of another size: then one of the two who sent it was wrong."""
     return state.have < state.size != size
+
+
+def _is_new(current: Record | None, draft: Draft) -> bool:
+    """Tell whether a draft takes nobody's place: of nothing that is here, and made from nothing but a deletion."""
+    if draft.dead or (current is not None and not current.dead):
+        return False
+    return draft.base is None or (current is not None and draft.base.covers(current))
 
 
 def _as_draft(record: Record) -> Record:
