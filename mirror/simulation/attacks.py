@@ -212,33 +212,42 @@ def invented_origins_of_a_partner(on: Attacker) -> None:
 
 
 def garbage_among_what_is_right(on: Attacker) -> None:
-    """A mirror's page holds what nobody can take between what everybody can."""
+    """A mirror's page holds what nobody can take between what everybody can; then it says that all of it was told."""
     right = [_file(on, HOSTILE_MIRROR, f"right {at}") for at in range(2)]
     garbage = Record("users", "spoilt", on.now, HOSTILE_MIRROR, 1, head=b"\xc1")
     on.send(HOSTILE_MIRROR, "a1", right[0], garbage, right[1])
+    on.send(HOSTILE_MIRROR, "a1", _sign(on.now))
     for record in right:
         on.expect_file(record.key, "a1", "a2", PARTNER)
 
     def is_kept() -> str:
-        aside = on.nodes["a1"].store.peek(lambda reader: reader.aside(HOSTILE_MIRROR))
-        return "" if [one.unfit.key for one in aside] == ["spoilt"] else f"set aside of {HOSTILE_MIRROR} is {aside}"
+        aside = on.nodes["a1"].store.peek(lambda reader: [one.unfit.key for one in reader.aside(HOSTILE_MIRROR)])
+        return "" if garbage.key in aside else f"set aside of {HOSTILE_MIRROR} is {aside}, and not {garbage.key}"
 
-    on.expected.append(is_kept)
+    def is_waited_for() -> str:
+        is_taken = on.held("a1", NODES, HOSTILE_MIRROR) is not None
+        return "a1 says to have all of a mirror of which it lacks something" if is_taken else ""
+
+    on.expected += [is_kept, is_waited_for]
 
 
 def a_post_and_a_sign_from_the_future(on: Attacker) -> None:
     """A mirror whose clock is 400 days ahead has posted once, and said that it lives; now its clock is right."""
     ahead = make_stamp(on.world.now + 400 * DAY_MS)
-    sign = Record(
-        NODES,
+    on.send(
         HOSTILE_MIRROR,
-        ahead,
-        HOSTILE_MIRROR,
-        1,
-        head=pack_head({"seen": {HOSTILE_MIRROR: ahead}, "newest": {HOSTILE_MIRROR: ahead}}),
+        "a1",
+        _file(on, HOSTILE_MIRROR, "ahead", ahead),
+        _sign(ahead),
+        _file(on, HOSTILE_MIRROR, "of now"),
     )
-    on.send(HOSTILE_MIRROR, "a1", _file(on, HOSTILE_MIRROR, "ahead", ahead), sign, _file(on, HOSTILE_MIRROR, "of now"))
     on.expect_file("of now", "a1", "a2", PARTNER)
+
+
+def _sign(stamp: int) -> Record:
+    """Return the hostile mirror's sign of life: it says to have all up to a stamp."""
+    head = pack_head({"seen": {HOSTILE_MIRROR: stamp}, "newest": {HOSTILE_MIRROR: stamp}})
+    return Record(NODES, HOSTILE_MIRROR, stamp, HOSTILE_MIRROR, 1, head=head)
 
 
 def a_horizon_that_is_deleted(on: Attacker) -> None:

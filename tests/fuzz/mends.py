@@ -372,7 +372,14 @@ MENDS: tuple[Mend, ...] = (
         "setting aside",
         {"mirror.store.ledger.Ledger._set_aside": nothing},
         simulated(garbage_among_what_is_right),
-        "set aside of m is []",
+        "set aside of m is",
+    ),
+    Mend(
+        "a sign of life of a mirror of which something is set aside",
+        "waiting with signs of life",
+        {"mirror.store.sqlite.reader.SqliteReader.lacking": lambda _reader, _peer: False},
+        simulated(garbage_among_what_is_right),
+        "of which it lacks something",
     ),
     Mend(
         "a post and a sign of life from the future",
