@@ -37,7 +37,7 @@ class NotAllowed(MirrorError):
 
 
 def check_place(room: Room, record: Record) -> None:
-    """Raise NotAllowed where a room has no place for what a user wants there, BadRecord for what is not a user's to say."""
+    """Raise NotAllowed where a room has no place for what a user wants there, BadRecord for what no user may say."""
     if parse_collection(record.collection).kind == "files" and not room.facts.directory:
         raise NotAllowed("this room has no directory for files")
     if not room.own and not record.dead and is_message(record) and named_text(record.head):
