@@ -224,9 +224,7 @@ def test_a_push_of_what_is_a_little_ahead_waits_and_ends_nothing(late: Stores, b
     assert waited == [6001 + behind_ms]
 
 
-def test_more_than_may_be_offered_later_is_waited_for_in_between(
-    late: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_may_be_offered_later_is_waited_for_in_between(late: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mirror.sync.share.settling.MAX_LATER", 1)
     monkeypatch.setattr("mirror.sync.share.exchange.Responder", partial(Responder, page_records=2))
     a, b = late
