@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
 
 from mirror.formats.message import parse_message
 
@@ -57,7 +58,7 @@ class Server:
     def export(self) -> bytes:
         settings = {"c_nodename": "alpha", "c_config_created_or_migrated": str(self.created), **self.settings}
         parts = ['<?xml version="1.0" encoding="UTF-8" ?>\n<citadel_migrate_data>\n<version>980</version>\n']
-        parts += [f'<config key="{key}">{value}</config>\n' for key, value in settings.items()]
+        parts += [f'<config key="{key}">{escape(value)}</config>\n' for key, value in settings.items()]
         parts.append(f'<config key="MMhighest">{self.highest}</config>\n')
         parts += [_element("user", fields) for fields in self.users.values()]
         for number, fields in self.rooms.items():
@@ -83,5 +84,5 @@ class Server:
 
 
 def _element(name: str, fields: Fields) -> str:
-    inside = "".join(f"<{key}>{value}</{key}>" for key, value in fields.items())
+    inside = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in fields.items())
     return f"<{name}>\n{inside}\n</{name}>\n"

@@ -1,6 +1,6 @@
 """A client of a real Citadel server's own protocol, as far as a bootstrap needs it.  Recordings 01, 07, 08."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
@@ -79,6 +79,53 @@ class CitadelClient:
         except Refused as error:
             raise CitadelError(f"{self.channel.peer} refused the export: {error}") from None
         return self.channel.iterate_blocks()
+
+    def import_export(self, blocks: Iterable[bytes], patience_s: float) -> None:
+        """Have the server replace all it has by an export, and wait until it has put that in order.
+
+        ``patience_s`` is for how many seconds it may then be silent.  Raises CitadelError where it refuses.
+        """
+        try:
+            self.channel.ask("MIGR import", 4)
+        except Refused as error:
+            raise CitadelError(f"{self.channel.peer} refused the import: {error}") from None
+        for block in blocks:
+            self.channel.send(block)
+        self.channel.send(b"000\n")
+        self.channel.set_timeout(patience_s)
+        self.channel.ask("NOOP")
+
+    def settings(self) -> dict[str, str]:
+        """Return the server's settings, its own among them."""
+        self.channel.ask("CONF LISTVAL", 1)
+        lines = [line.decode("utf-8", "replace") for line in self.channel.read_bytes_listing()]
+        return dict(_halves(line) for line in lines)
+
+    def room_text(self) -> bytes:
+        """Return the text about the present room, nothing where there is none."""
+        try:
+            self.channel.ask("RINF", 1)
+        except Refused:
+            return b""
+        return b"".join(line + b"\n" for line in self.channel.read_bytes_listing())
+
+    def write_room_text(self, text: bytes) -> None:
+        """Have the present room be described by a text, whose lines end in LF.  Raises Refused."""
+        self.channel.ask("EINF 1", 4)
+        lines = text.removesuffix(b"\n").split(b"\n")
+        # A line that would end the listing has no other way in.
+        self.channel.send(b"".join((b"000 " if line == b"000" else line) + b"\n" for line in lines) + b"000\n")
+        self.channel.ask("NOOP")  # the server says nothing when it is done
+
+    def write_room_picture(self, picture: bytes, kind: str) -> None:
+        """Have the present room be shown by a picture of a MIME type.  Raises Refused."""
+        self.channel.ask(f"ULRI {len(picture)}|{kind}", 7)
+        self.channel.send(picture)
+        self.channel.ask("NOOP")  # the server says nothing when it is done
+
+    def forget_room(self) -> None:
+        """Give back what access whoever is asking was given to the present room.  Raises Refused."""
+        self.channel.ask("FORG")
 
     def tell(self, *commands: str) -> list[list[bytes] | None]:
         """Return the lines that each of some commands lists, None for one that is refused; all are sent at once.

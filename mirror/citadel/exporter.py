@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.importer import CONTENT_TYPE_KEY, CREATED_KEY, ORPHANS, USER_SETTINGS
+from mirror.citadel.keys import FLOORS, ROOMS, USERS, Pair
 from mirror.citadel.look import HIGHEST_KEY, pages, place_of, remembered
 from mirror.citadel.numbering import (
     MAX_DIRECTORY,
@@ -46,6 +47,7 @@ from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
 from mirror.store.base import Reader, Reading
+from mirror.store.whole import all_records, living_records
 from mirror.sync.share.rules import lines_to_confirm, room_lines
 from netconf.lines import LAST_SENT, parse_lines, replace_lines
 from netconf.selection import matches
@@ -164,9 +166,41 @@ class Exporter:
             return self._floor_numbers.get(key)
         return (self._user_numbers if kind == "users" else self._room_numbers).get(key)
 
+    def pairs(self) -> Iterator[Pair]:
+        """Yield which users, rooms and floors of the export are which here."""
+        for key, fields in self._users.items():
+            yield Pair(USERS, self._user_numbers.new(key), key, number_in(fields, "u_usernum"))
+        for key in self._rooms:
+            yield Pair(ROOMS, self._room_numbers.new(key), key)
+        for key, number in self._floor_numbers.items():
+            yield Pair(FLOORS, number, key)
+
     def room_name(self, key: str) -> str:
         """Return the stored name that a room has in the export."""
         return self._room_names[key]
+
+    def room_fields(self, key: str) -> Fields:
+        """Return a room's fields as they are in the export."""
+        return self._room(key)
+
+    def setting(self, key: str) -> str:
+        """Return a setting as it is here, nothing where it is not."""
+        return self._config.get(key, {}).get("value", "")
+
+    @property
+    def created(self) -> str:
+        """When the server was set up, as its settings say it."""
+        return self._created
+
+    @property
+    def highest(self) -> int:
+        """The highest number of a message, once they have numbers."""
+        return self._highest
+
+    @property
+    def count(self) -> int:
+        """How many messages there are, once they have numbers."""
+        return self._count
 
     @property
     def rooms(self) -> Iterable[str]:
@@ -180,21 +214,11 @@ class Exporter:
 
     # -- what is here -----------------------------------------------------------------------------
 
-    def _records(self, collection: str, prefix: str = "") -> Iterator[Record]:
-        """Yield the living records of a collection."""
-        return (record for record in self._all_records(collection, prefix) if not record.dead)
-
-    def _all_records(self, collection: str, prefix: str = "") -> Iterator[Record]:
-        after = ""
-        while page := self._reading.read(lambda reader, key=after: reader.scan(collection, key, prefix)):  # type: ignore[misc]
-            yield from page
-            after = page[-1].key
-
     def _read_things(self) -> None:
         """Read what there is in few: settings, users, rooms, floors."""
-        self._config = {record.key: _texts(record) for record in self._records("config")}
+        self._config = {record.key: _texts(record) for record in living_records(self._reading, "config")}
         values = {key: fields["value"] for key, fields in self._config.items() if "value" in fields}
-        users, rooms = list(self._all_records("users")), list(self._all_records("rooms"))
+        users, rooms = list(all_records(self._reading, "users")), list(all_records(self._reading, "rooms"))
         self._server = main_server(values, [one.key for one in [*users, *rooms] if not one.dead], self._node)
         self.report.server = self._server
         self._keys_ever = [[one.key for one in users], [one.key for one in rooms]]
@@ -203,7 +227,7 @@ class Exporter:
         self._rooms = {one.key: _texts(one) for one in rooms if not one.dead}
         self._rooms = {key: fields for key, fields in self._rooms.items() if self._is_room_wanted(key, fields)}
         self._changed = {one.key: stamp_ms(one.stamp) // 1000 for one in rooms if one.key in self._rooms}
-        self._floors = {record.key: _texts(record) for record in self._records("floors")}
+        self._floors = {record.key: _texts(record) for record in living_records(self._reading, "floors")}
 
     def _is_user_wanted(self, record: Record) -> bool:
         name = str(values_of(record).get("u_fullname", ""))
@@ -283,7 +307,7 @@ class Exporter:
         places = [*self._message_places(told)]
         total, done = sum(told[name].count for name, _ in places if name in told), 0
         for collection, room in places:
-            for record in self._records(collection):
+            for record in living_records(self._reading, collection):
                 self._place(record, room(record.key))
                 done += 1
                 if done % _BODIES_AT_ONCE == 0:
@@ -359,6 +383,8 @@ class Exporter:
         settings = {key: fields["value"] for key, fields in self._config.items() if "value" in fields}
         settings |= {key: str(number) for key, number in counters.items()}
         settings.setdefault("c_nodename", self._server)
+        # A server without it takes its data for those of a new one, and gives its administrator the first password.
+        settings["MM_hosted_upgrade_level"] = VERSION
         for key, fields in self._config.items():
             if "text" in fields and (number := self._placing.number("config", key)):
                 settings[key] = str(number)
@@ -455,7 +481,9 @@ class Exporter:
     def _visits(self) -> Iterator[bytes]:
         for room in self._rooms:
             collection = str(Collection("visits", room))
-            for name, records in groupby(self._records(collection), lambda record: record.key.partition(" ")[0]):
+            for name, records in groupby(
+                living_records(self._reading, collection), lambda record: record.key.partition(" ")[0]
+            ):
                 yield from self._visit(room, name, records)
 
     def _visit(self, room: str, name: str, records: Iterable[Record]) -> Iterator[bytes]:

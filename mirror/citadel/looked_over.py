@@ -1,7 +1,7 @@
 """A server looked over as a whole: copied into a store beside the node's, which is thrown away once it was compared."""
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mirror.addresses import ServerPlace
@@ -11,7 +11,7 @@ from mirror.citadel.door import ask_name
 from mirror.citadel.keys import PAIRS, Keys, read_keys
 from mirror.citadel.look import place_of
 from mirror.citadel.report import Accepted
-from mirror.citadel.verify import VERIFIED, Comparing, Verified
+from mirror.citadel.verify import NOTHING, VERIFIED, Comparing, Verified
 from mirror.formats.errors import CitadelError
 from mirror.store.base import Reading
 from mirror.store.open import Options, open_store
@@ -31,6 +31,7 @@ def verify_server(
     directory: Path | None = None,
     keys: Keys | None = None,
     declared: Iterable[Expected] = VERIFIED,
+    things: Mapping[tuple[str, str], str] = NOTHING,
     copying: Progress | None = None,
     comparing: Callable[[int], None] | None = None,
 ) -> Verified:
@@ -38,6 +39,7 @@ def verify_server(
 
     The copy is made in the directory ``beside``; ``node`` is this mirror's name, ``directory`` the server's own on this
     machine, where that is known; ``keys`` are those under which its things are here, where that is not remembered.
+    ``declared`` and ``things`` are what may differ.
     Raises CitadelError where the server's export is not whole, and what ``copy_server`` does.
     """
     with tempfile.TemporaryDirectory(prefix=BESIDE, dir=beside) as scratch:
@@ -57,7 +59,7 @@ def verify_server(
             if taken.report.why_incomplete:
                 raise CitadelError(f"{place} cannot be compared: {taken.report.why_incomplete}")
             unseen = taken.fetched.refused if taken.fetched is not None else []
-            return Comparing(ours, store, taken.report.node, declared, unseen, comparing).compare()
+            return Comparing(ours, store, taken.report.node, declared, things, unseen, comparing).compare()
         finally:
             store.close()
 

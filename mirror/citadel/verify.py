@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ from mirror.model.kinds import MergeRule, kind_of, parse_collection
 from mirror.model.record import Record, unpack_head
 from mirror.model.texts import canonical_text
 from mirror.store.base import Reading
+from mirror.store.whole import living_records
 from netconf.lines import LAST_SENT, replace_lines
 
 MAX_TOLD = 1000
@@ -42,6 +44,8 @@ KINDS = (
     "system-messages", "orphans", "messages", "visits", "files", "netconf",
 )  # fmt: skip
 """Kinds of collections that a server has as well."""
+OF_ONE_SERVER = ("config", "system-messages")
+"""Kinds that of a server which shares things with others are its own, and not taken over."""
 SERVER_ITSELF = ":0"
 """So ends the key of the user that a server is itself."""
 VERIFIED = (
@@ -51,6 +55,7 @@ VERIFIED = (
     Expected("orphans", ANY, "messages in no room, which nobody sees"),
 )
 """What may differ between a node and the server that it is a mirror of."""
+NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
 BY_NOBODY = "the server's own visit, of no user, which looking at a room or an import makes"
 _FILED = re.compile(r"#[0-9a-f]{16}\Z")
 _SHOWN = 60
@@ -115,12 +120,17 @@ class Comparing:
         theirs: Reading,
         server: str,
         declared: Iterable[Expected] = VERIFIED,
+        things: Mapping[tuple[str, str], str] = NOTHING,
         unseen: Sequence[str] = (),
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """``unseen`` is what the server did not show; ``progress`` is told how many records were compared."""
+        """``things`` are single records that may differ, by collection and key, and why.
+
+        ``unseen`` is what the server did not show; ``progress`` is told how many records were compared.
+        """
         self._ours, self._theirs = ours, theirs
         self._declared = tuple(declared)
+        self._things = things
         self._progress = progress or (lambda _done: None)
         self._found = Verified(server, unseen=list(unseen))
         self._counts: Counter[str] = Counter()
@@ -135,17 +145,18 @@ class Comparing:
         }
         for collection in sorted(names):
             kind, room = parse_collection(collection)
-            hidden = kind == "files" and self._found.unseen and not self._theirs_has(collection)
+            hidden = (kind in OF_ONE_SERVER or (kind == "files" and self._found.unseen)) and not self._has(collection)
             if kind in KINDS and not hidden and (not room or self._is_of_server("rooms", room)):
                 self._compare(collection)
         self._found.declared = dict(sorted(self._counts.items()))
         return self._found
 
-    def _theirs_has(self, collection: str) -> bool:
+    def _has(self, collection: str) -> bool:
+        """Tell whether the server showed anything of a collection."""
         return bool(self._theirs.read(lambda reader: reader.digest(collection).count))
 
     def _keys(self, collection: str) -> set[str]:
-        return {record.key for record in _living(self._theirs, collection)}
+        return {record.key for record in living_records(self._theirs, collection)}
 
     # -- whose it is ------------------------------------------------------------------------------
 
@@ -184,8 +195,8 @@ class Comparing:
 
     def _pairs(self, collection: str) -> Iterator[tuple[str, Fields | None, Fields | None]]:
         """Yield the keys of both sides in order, with what each side has."""
-        ours = (one for one in _living(self._ours, collection) if self._is_of_server(collection, one.key))
-        here, there = _told(self._ours, ours), _told(self._theirs, _living(self._theirs, collection))
+        ours = (one for one in living_records(self._ours, collection) if self._is_of_server(collection, one.key))
+        here, there = _told(self._ours, ours), _told(self._theirs, living_records(self._theirs, collection))
         one, other = next(here, None), next(there, None)
         while one is not None or other is not None:
             key = min(side[0] for side in (one, other) if side is not None)
@@ -237,6 +248,8 @@ class Comparing:
     def _why(self, collection: str, key: str, field: str) -> str:
         if parse_collection(collection).kind == "visits" and key.partition("@")[0].endswith(SERVER_ITSELF):
             return BY_NOBODY
+        if (collection, key) in self._things:
+            return self._things[collection, key]
         one = declaration(collection, field, self._declared)
         return one.why if one is not None else ""
 
@@ -248,13 +261,6 @@ class Comparing:
 
 
 # -- what is compared of a record -----------------------------------------------------------------------
-
-
-def _living(reading: Reading, collection: str) -> Iterator[Record]:
-    after = ""
-    while page := reading.read(lambda reader, key=after: reader.scan(collection, key)):  # type: ignore[misc]
-        yield from (record for record in page if not record.dead)
-        after = page[-1].key
 
 
 def _told(reading: Reading, records: Iterable[Record]) -> Iterator[tuple[str, Fields]]:

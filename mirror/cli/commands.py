@@ -34,6 +34,7 @@ COMMANDS: dict[str, Lazy] = {
         },
     ),
     **placed("mirror.cli.export", {"export": "Write what is here into files that other programs read."}),
+    **placed("mirror.cli.rebuild", {"rebuild": "Make a lost Citadel server anew from what this node holds."}),
     **placed("mirror.cli.attach", {"attach": "Follow a Citadel server, so that what happens there is here at once."}),
     **placed(
         "mirror.cli.verify",

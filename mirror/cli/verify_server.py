@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from mirror.citadel.bootstrap import ServerStage
 from mirror.citadel.looked_over import verify_server
@@ -17,8 +18,11 @@ SHOWN = 20
 RESTART = "restart the server: after an export one of version 980 does no housekeeping until then"
 
 
-def compare_with_server(config: Config, door: Door, quiet: bool) -> Verified:
-    """Compare what this node holds of a server with what that has now, and show how far that has come."""
+def compare_with_server(config: Config, door: Door, quiet: bool, **options: Any) -> Verified:
+    """Compare what this node holds of a server with what that has now, and show how far that has come.
+
+    ``options`` are others of ``verify_server``.
+    """
     reading = pin_store(config.directory, config.store.url)
     titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
     try:
@@ -33,6 +37,7 @@ def compare_with_server(config: Config, door: Door, quiet: bool) -> Verified:
                 directory=door.directory,
                 copying=lambda stage, done: meters.show(titles[stage], done),
                 comparing=lambda done: meters.show("compare", done, unit="records"),
+                **options,
             )
     finally:
         reading.close()

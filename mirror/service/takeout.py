@@ -20,7 +20,8 @@ from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
 from mirror.service.directory import Directory
 from mirror.service.rooms import mailbox_of
-from mirror.store.base import PART_BYTES, Reader, Reading
+from mirror.store.base import Reader, Reading
+from mirror.store.whole import body_blocks, living_records
 
 INBOX = "Mail"
 """The room of a user that mail comes into."""
@@ -91,7 +92,7 @@ def maildir(reading: Reading, source: Source) -> Iterator[Taken]:
     """
     folder = (maildir_folder(source.name),) if source.owner and source.name != INBOX else ()
     place = source.room.rpartition(":")[0] or "mirror"
-    for record in _living(reading, str(Collection("messages", source.room))):
+    for record in living_records(reading, str(Collection("messages", source.room))):
         flags = "".join(sorted(_FLAGS[mark] for mark in _marks(reading, source, record.key)))
         digest = hashlib.sha256(f"{record.collection} {record.key}".encode()).hexdigest()[:24]
         name = f"{stamp_ms(record.stamp) // 1000}.{digest}.{safe_name(place)}"
@@ -123,7 +124,7 @@ def items(reading: Reading, source: Source, kind: str) -> Iterator[Taken | LeftO
     """Yield a room's calendar items, or contacts, each as a file of its own, and what is none of these."""
     names = Distinct()
     within = (safe_name(source.name),) if source.owner else ()
-    for record in _living(reading, str(Collection("messages", source.room))):
+    for record in living_records(reading, str(Collection("messages", source.room))):
         data = _item(reading.read(lambda reader, one=record: reader.body(one)), kind)  # type: ignore[misc]
         if data is None:
             yield LeftOut(f"{source.name}: {record.key}", f"it holds no {kind} that can be read")
@@ -147,30 +148,10 @@ def _item(body: bytes, kind: str) -> bytes | None:
 def files(reading: Reading, source: Source) -> Iterator[Taken]:
     """Yield the files of a room."""
     names = Distinct()
-    for record in _living(reading, str(Collection("files", source.room))):
+    for record in living_records(reading, str(Collection("files", source.room))):
         name = str(unpack_head(record.head).get("name", record.key))
-        yield _taken((), names.give(safe_name(name)), record, lambda record=record: _contents(reading, record))  # type: ignore[misc]
-
-
-def _contents(reading: Reading, record: Record) -> Iterator[bytes]:
-    if not record.content:
-        yield record.body
-        return
-    offset = 0
-    while offset < record.size:
-        block = reading.read(lambda reader, at=offset: reader.content_parts(record.content, at, PART_BYTES))  # type: ignore[misc]
-        if not block:
-            return
-        yield block
-        offset += len(block)
+        yield _taken((), names.give(safe_name(name)), record, lambda record=record: body_blocks(reading, record))  # type: ignore[misc]
 
 
 def _taken(where: tuple[str, ...], name: str, record: Record, blocks: Callable[[], Iterator[bytes]]) -> Taken:
     return Taken(where, name, stamp_ms(record.stamp) // 1000, blocks)
-
-
-def _living(reading: Reading, collection: str) -> Iterator[Record]:
-    after = ""
-    while page := reading.read(lambda reader, key=after: reader.scan(collection, key)):  # type: ignore[misc]
-        yield from (record for record in page if not record.dead)
-        after = page[-1].key

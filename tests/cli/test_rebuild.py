@@ -1,0 +1,68 @@
+"""The command that makes a lost server anew: what it says, and with which code it ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local import LocalNode
+from made_empty import EmptyServer, started
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmptyServer]:
+    home = tmp_path / "citadel"
+    home.mkdir()
+    with started(home) as server:
+        yield server
+
+
+def test_it_ends_with_0_once_nothing_differs_and_says_to_restart(node: LocalNode, server: EmptyServer) -> None:
+    arguments = ("rebuild", f"citadel://{server.home}", "--server-dir", str(server.home))
+    result = node.run(*arguments)
+    assert "Server alpha: 79 messages, 10 users, 71 rooms" in result.stdout
+    assert "1 texts and 1 pictures of rooms" in result.stdout
+    assert "the machine's name stays new.example.org" in result.stdout
+    assert "May differ, 1: the machine's own name" in result.stdout
+    assert "0 differences" in result.stdout and "restart the server" in result.stderr
+    assert "it has 10 users" in node.run(*arguments, code=8).stderr
+
+
+def test_it_tells_scripts_what_it_did(node: LocalNode, server: EmptyServer) -> None:
+    told = node.json("rebuild", f"citadel://{server.home}", "--server-dir", str(server.home))
+    assert told["equal"] is True and told["verified"]["undeclared"] == 0
+    assert told["rebuilt"]["refilled"]["pictures"] == 1 and told["rebuilt"]["pairs"] == []
+
+
+def test_what_differs_afterwards_ends_with_1(node: LocalNode, server: EmptyServer) -> None:
+    take = server.take_import
+
+    def spoilt(lines) -> None:
+        take(lines)
+        del server.lists[32][0]
+
+    server.take_import = spoilt  # type: ignore[method-assign]
+    result = node.run("rebuild", f"citadel://{server.home}", "--server-dir", str(server.home), code=1)
+    assert "messages/alpha:32" in result.stdout and "NOT EQUAL: 2 differences" in result.stdout, "and its mark"
+
+
+def test_what_cannot_be_written_is_named_and_ends_with_9(node: LocalNode, server: EmptyServer, tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("x")
+    node.run("file", "put", "Drop Box", str(file))
+    with node.ask() as remote:
+        from mirror.cli.names import find_named
+
+        key, _ = find_named(remote, "rooms", "Drop Box")
+    assert key == "alpha:43"
+    (server.home / "files").rmdir()
+    told = json.loads(
+        node.run("rebuild", f"citadel://{server.home}", "--server-dir", str(server.home), "--json", code=9).stdout
+    )
+    (refused,) = told["rebuilt"]["refilled"]["refused"]
+    assert "room 'Drop Box'" in refused and "files/dropbox cannot be written: No such file" in refused
+
+
+@pytest.mark.parametrize("place", ["citadel://admin@127.0.0.1:504", "citadel://admin@/run/citadel"])
+def test_it_needs_the_administrators_socket(node: LocalNode, place: str) -> None:
+    assert "with its administrator's socket" in node.run("rebuild", place, code=3).stderr
