@@ -30,6 +30,8 @@ from try_live.measuring import rows, run_measuring
 from try_live.operations import KINDS
 from try_live.pair import Paired, lag_at, run_pair
 from try_live.pair import Plan as PairPlan
+from try_live.rebuilding import Plan as RebuildPlan
+from try_live.rebuilding import Rebuilt, run_rebuild
 from try_live.server import require_server
 from try_live.trial import DOORS, TCP, Findings, Plan, run_trial
 
@@ -188,6 +190,32 @@ def pair(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> N
 
 
 @cli.command()
+@click.argument("serverdir", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--seed", default=1, show_default=True, help="Decides what is filled in.")
+@click.option("--users", default=8, show_default=True, help="Users that are made.")
+@click.option("--rooms", default=20, show_default=True, help="Rooms that are made.")
+@click.option("--messages", default=200, show_default=True, help="Messages that are written.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave the new server, the node and both exports here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def rebuild(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> None:
+    """Is a server that was made anew from its mirror the one that was lost?
+
+    SERVERDIR as for 'bootstrap'.  A copy is filled by seed, mirrored and destroyed; an empty one is rebuilt from the
+    mirror.  Both servers' own exports, their files and system messages must say the same, but for what
+    docs/disaster.md lists.
+    """
+    with _told_in_one_line():
+        require_server(serverdir)
+        isolate()
+        sizes = Sizes(options["users"], options["rooms"], options["messages"])
+        with _directory(keep) as directory:
+            plan = RebuildPlan(serverdir.resolve(), options["seed"], sizes)
+            rebuilt = run_rebuild(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
+    _show_rebuilt(rebuilt, as_json)
+    sys.exit(1 if rebuilt.faults else 0)
+
+
+@cli.command()
 def kinds() -> None:
     """List the kinds of changes, each with the row of what a mirror has to notice."""
     for kind in sorted(KINDS.values(), key=lambda kind: (kind.row, kind.name)):
@@ -342,6 +370,31 @@ def _followed_as_values(followed: Followed) -> dict[str, Any]:
         "rewritten": followed.rewritten,
         "faults": followed.faults,
     }
+
+
+def _show_rebuilt(rebuilt: Rebuilt, as_json: bool) -> None:
+    declared = Counter(one.declared.why for one in rebuilt.found if one.declared is not None)
+    if as_json:
+        told = {
+            **rebuilt._asdict(),
+            "found": [one._asdict() for one in rebuilt.undeclared],
+            "declared": declared,
+            "faults": rebuilt.faults,
+        }
+        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        return
+    click.echo(f"{rebuilt.version}, seed {rebuilt.seed}")
+    click.echo(f"Filled ({sum(rebuilt.filled.values())}): {_counted(rebuilt.filled)}")
+    click.echo("Compared: " + ", ".join(f"{count} {element}s" for element, count in rebuilt.elements.items()))
+    click.echo("Took: " + ", ".join(f"{what} in {seconds:.1f} s" for what, seconds in rebuilt.seconds.items()))
+    for one in rebuilt.undeclared[:SHOWN]:
+        click.echo(f"  {one.element} {one.name!r} {one.field}: {one.one[:80]} | {one.other[:80]}")
+    for why, count in sorted(declared.items()):
+        click.echo(f"  declared, {count}: {why}")
+    _list(rebuilt.files, SHOWN)
+    again = ", ".join(f"{count} of {kind}" for kind, count in rebuilt.written_again)
+    click.echo(f"Looked at again, the new server brought into the mirror: {again or 'nothing'}")
+    click.echo("EQUAL" if not rebuilt.faults else "NOT AS IT SHOULD BE: " + "; ".join(rebuilt.faults))
 
 
 def _counted(counts: Counter[str]) -> str:
