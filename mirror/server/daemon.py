@@ -25,6 +25,7 @@ from mirror.peer.clocks import SYSTEM, Clocks
 from mirror.peer.link import Link
 from mirror.peer.remote import ChannelRemote
 from mirror.peer.tls import server_context
+from mirror.server.accounts import Accounts
 from mirror.server.following import ServerFollower
 from mirror.server.listener import Listener
 from mirror.server.node import Node
@@ -80,6 +81,7 @@ class Daemon:
         upkeep.keep_up()  # before any peer compares what both of us have heard
         keeping = [
             gevent.spawn(upkeep.run),
+            gevent.spawn(Accounts(self.node).run),
             gevent.spawn(self.node.sharing.run, self._rules_changed),
             gevent.spawn(self._watch_clock, upkeep),
         ]

@@ -8,13 +8,15 @@ import gevent
 from scramp import ScramException, ScramMechanism
 
 from mirror.config import SHARE
+from mirror.model.fields import values_of
+from mirror.model.record import Record
 from mirror.peer.dial import MECHANISM, describe_difference
 from mirror.peer.presence import Presence
 from mirror.server.credentials import Credential
 from mirror.server.session import STRANGER, Session
 from mirror.service.directory import password_matches
 from mirror.service.party import Party, PartyKind
-from mirror.service.rights import Rights, may_log_in
+from mirror.service.rights import Rights, UserScope, may_log_in
 from mirror.sync.scope import EVERYTHING
 from mirror.sync.twins import NotNow, TwoOfOneName
 from mirror.wire.answers import format_greeting, format_logged_in, parse_agent, parse_agent_time, parse_identity
@@ -48,10 +50,27 @@ def log_user_in(session: Session, password: str) -> None:
     if user is None or not may_log_in(user) or not password_matches(user, password):
         _failed(session, f"user {session.user_name[:MAX_SHOWN]!r}")
         raise Refused(Code.PASSWORD, "Wrong user name or password.")
-    rights = Rights(user.key, node.directory.rooms)
-    scope = node.store.read(rights.at)
-    session.party = Party(PartyKind.USER, session.user_name, scope, user.key, rights)
-    session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, len(scope.rooms))))
+    rooms = _let_in(session, user)
+    session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, rooms)))
+
+
+def _let_in(session: Session, user: Record) -> int:
+    """Have a user be who is at the other end; return how many rooms that opens.  Raises Refused.
+
+    The account is looked at once more when that is so: what changes from then on ends the session.
+    """
+    rights = Rights(user.key, session.node.directory.rooms)
+    session.password = values_of(user).get("u_password")
+    session.party = Party(PartyKind.USER, session.user_name, UserScope(user.key, {}), user.key, rights)
+    try:
+        scope, by_now = session.node.store.read(lambda reader: (rights.at(reader), reader.get("users", user.key)))
+        if values_of(by_now).get("u_password") != session.password:
+            raise Refused(Code.PASSWORD, "Wrong user name or password.")
+    except BaseException:
+        session.log_out()
+        raise
+    session.party = session.party._replace(scope=scope)
+    return len(scope.rooms)
 
 
 def log_peer_in(session: Session, words: list[str]) -> None:

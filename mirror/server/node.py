@@ -37,6 +37,7 @@ class Connected(Protocol):
 
     party: Party | None
     credential: Credential | None
+    password: object
 
     def notify(self, text: str) -> None:
         """Tell the other side something out of turn."""

@@ -19,11 +19,11 @@ from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
 from mirror.service.posting import NotAllowed
-from mirror.service.rights import Rights
+from mirror.service.rights import PinnedRights, Rights
 from mirror.store.base import BoundReached, MissingContent, StoreError
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.remote import Denied, StaleCursor
-from mirror.sync.responder import Responder
+from mirror.sync.responder import ChangingScope, Responder
 from mirror.sync.twins import Known
 from mirror.sync.uploads import Uploads
 from mirror.wire.answers import format_ahead
@@ -82,6 +82,7 @@ class Session:
         self.scram: Any = None
         self.scram_name = ""
         self.credential: Credential | None = None  # with which that peer logs in
+        self.password: object = None  # with which a user did
         self.known = Known()  # what was known of that peer before it said what it is
         self.presence: Presence | None = None  # among those of its name, once it is let in
         self.agent = ""
@@ -304,9 +305,9 @@ class Session:
         if not party.is_user:
             peer = party.name if party.is_node else ""
             return Responder(node.store, party.scope, reading, sums=node.sums, peer=peer)
-        # What is pinned is shown within the rights of that state, which others have left behind.
-        live = party.rights if self.pinned is None else None
-        rights = live or Rights(party.user_key, node.directory.rooms)
+        rights: ChangingScope = party.rights or Rights(party.user_key, node.directory.rooms)
+        if self.pinned is not None:
+            rights = PinnedRights(party.user_key, node.directory.rooms, node.store.read_here)
         return Responder(node.store, party.scope, reading, uploads=self._uploads, changing=rights, party=party.label)
 
     def _as_of_now(self, party: Party) -> Party:

@@ -8,7 +8,7 @@ Rights are kept for as long as neither rooms nor users nor that user's visits ch
 state that is read with them: what withdraws a right and what it withdraws come in the same commit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mirror.formats.names import number_of
@@ -225,6 +225,25 @@ class Rights:
 
     def _work_out(self) -> UserScope:
         return _work_out(self.user_key, self._user, self._rooms, self._visits)
+
+
+class PinnedRights:
+    """An administrator's rights in a pinned state: those of then, for as long as the user is an administrator now.
+
+    Others may pin nothing, and who is none any more has lost the right to what was pinned, too.
+    """
+
+    def __init__(self, user_key: str, rooms: Kept[Rooms], read_now: Callable[[Callable[[Reader], bool]], bool]) -> None:
+        """``read_now`` reads the present state, in the thread that it is called in."""
+        self._user_key = user_key
+        self._then = Rights(user_key, rooms)
+        self._read_now = read_now
+
+    def at(self, reader: Reader) -> UserScope:
+        """Return the rights in the pinned state that is read.  Raises Denied for who is no administrator by now."""
+        if not self._read_now(lambda now: _read_user(now, self._user_key).aide):
+            raise Denied("what is pinned is for administrators; unpin it")
+        return self._then.at(reader)
 
 
 def _read_user(reader: Reader, key: str) -> _User:

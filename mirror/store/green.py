@@ -50,6 +50,10 @@ class GreenStore:
     def read(self, job: Callable[[Reader], T]) -> T:
         return run_in(self._read_pool, lambda: self._store.read(job))
 
+    def read_here(self, job: Callable[[Reader], T]) -> T:
+        """Read in this very thread: for what runs in one of the pool already, and looks at another state as well."""
+        return self._store.read(job)
+
     def pin(self) -> "GreenPinned":
         return GreenPinned(run_in(self._read_pool, self._store.pin), self._read_pool)
 

@@ -1,0 +1,88 @@
+"""Ends the sessions of users whose accounts let nobody in any more: deleted, of level 0, or with another password.
+
+It costs by the change: only the users' own part of the feed is read, and only where a commit changed some user.
+"""
+
+import logging
+
+from gevent.event import Event
+
+from mirror.model.errors import MirrorError
+from mirror.model.fields import values_of
+from mirror.model.record import Record
+from mirror.server.node import Connected, Node
+from mirror.service.rights import may_log_in
+from mirror.store.base import Reader
+
+log = logging.getLogger("mirror.login")
+
+_USERS = "users"
+
+
+class Accounts:
+    """Watches the users of a node's store for its sessions."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._changed = Event()
+        self._sequence = node.store.read(lambda reader: reader.last_sequence())
+
+    def run(self) -> None:
+        """Do so until killed."""
+        stop_watching = self._node.store.watch(self._changed.set)
+        try:
+            while True:
+                self._changed.wait()
+                self._changed.clear()
+                self._try()
+        finally:
+            stop_watching()
+
+    def _try(self) -> None:
+        try:
+            self.look()
+        except MirrorError as error:
+            self._tell(str(error))
+        except Exception as error:  # whatever it is, the next commit may be good
+            self._tell(f"unexpected {type(error).__name__}: {error}", error)
+
+    def _tell(self, what: str, error: Exception | None = None) -> None:
+        what = f"cannot be read: {what}; trying again at the next change"
+        self._node.faults.tell(log, "what became of users", what, logging.ERROR, error)
+
+    def look(self) -> None:
+        """End the sessions of those whom commits since the last look concern."""
+        changed = self._node.changes.after(self._sequence)
+        if _USERS in changed.collections:
+            self._end(self._sequence)
+        self._sequence = changed.sequence
+
+    def _end(self, after: int) -> None:
+        keys = {session.party.user_key for session in self._node.sessions if session.party is not None}
+        users = self._node.store.read(lambda reader: _changed_of(reader, after, keys))
+        for session in list(self._node.sessions):
+            party = session.party
+            why = _why_not(users[party.user_key], session) if party is not None and party.user_key in users else ""
+            if party is not None and why:
+                log.info("%s: the session is ended, %s", party.label, why)
+                session.hang_up()
+
+
+def _changed_of(reader: Reader, after: int, keys: set[str]) -> dict[str, Record | None]:
+    """Return those of the users that have changed; all of them where deletions were forgotten meanwhile."""
+    if after < reader.trimmed():
+        return {key: reader.get(_USERS, key) for key in keys}
+    found: dict[str, Record | None] = {}
+    more = True
+    while more:
+        page = reader.feed(after, collection=_USERS)
+        found |= {record.key: record for record in page.records if record.key in keys}
+        after, more = page.sequence, page.more
+    return found
+
+
+def _why_not(user: Record | None, session: Connected) -> str:
+    """Return why a user's session may not go on; nothing where it may."""
+    if user is None or not may_log_in(user):
+        return "the account is gone"
+    return "the password is another one" if values_of(user).get("u_password") != session.password else ""
