@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable
 
+from gevent import get_hub
 from scramp import ScramClient, ScramException
 
 import mirror
@@ -12,6 +13,7 @@ from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, NotTrusted, connect
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.tls import look_at_certificate, secure
+from mirror.store.threads import run_in
 from mirror.sync.clock import ClockGuard
 from mirror.sync.twins import TwoOfOneName
 from mirror.wire.answers import format_agent, format_identity, parse_greeting, parse_server_info
@@ -20,6 +22,8 @@ from mirror.wire.lines import Code
 from mirror.wire.values import OLDEST_PROTOCOL, PROTOCOL, Greeting, Identity
 
 MECHANISM = "SCRAM-SHA-256"
+MIN_ITERATIONS, MAX_ITERATIONS = 4096, 100_000
+"""Rounds of the derivation that the other side may ask for: fewer help who guesses, more (0.2 s) hold us up."""
 
 
 class NotAuthenticated(MirrorError):
@@ -98,7 +102,11 @@ def authenticate(
     reply = channel.ask(f"AUTH {MECHANISM}|{own_name}|{first}", 3)
     try:
         client.set_server_first(base64.b64decode(reply.text, validate=True).decode())
-        final = base64.b64encode(client.get_client_final().encode()).decode()
+        asked = int(client.iterations)
+        if not MIN_ITERATIONS <= asked <= MAX_ITERATIONS:
+            allowed = f"{MIN_ITERATIONS} to {MAX_ITERATIONS} are taken"
+            raise NotAuthenticated(f"{channel.peer} asks for {asked} iterations of SCRAM: {allowed}")
+        final = base64.b64encode(run_in(get_hub().threadpool, client.get_client_final).encode()).decode()
         answer = channel.ask(f"AUTH {final}{_told(identify())}")
         proof, greeting = parse_greeting(answer.text)
         client.set_server_final(base64.b64decode(proof, validate=True).decode())

@@ -1,6 +1,7 @@
 """Who may log in as a peer: who has both a table and a secret, and for just as long; of others nothing is told."""
 
 import base64
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -112,6 +113,40 @@ def test_a_log_in_that_began_with_another_secret_does_not_end_well(talk: Callabl
     final = base64.b64encode(client.get_client_final().encode()).decode()
     with pytest.raises(Refused, match="Unknown node or wrong secret"):
         channel.ask(f"AUTH {final}")
+
+
+@pytest.mark.parametrize("iterations", [1, 4095, 100_001, 10_000_000])
+def test_who_asks_for_too_little_or_too_much_work_gets_none(iterations: int) -> None:
+    ours, theirs = socket.socketpair()
+
+    def be_hostile() -> None:
+        channel = Channel(theirs, "client", 20)
+        channel.require_line()
+        channel.send(b"200 ok\n")
+        first = base64.b64decode(channel.require_line().split(b"|")[-1]).decode()
+        answer = f"{first.split(',')[3]}theirs,s=c2FsdHNhbHRzYWx0c2FsdA==,i={iterations}"
+        channel.send(b"300 " + base64.b64encode(answer.encode()) + b"\n")
+
+    hostile = gevent.spawn(be_hostile)
+    with pytest.raises(NotAuthenticated, match=f"asks for {iterations} iterations of SCRAM: 4096 to 100000"):
+        authenticate(Channel(ours, "hostile", 20), "beta", SECRET)
+    hostile.get()
+    ours.close()
+    theirs.close()
+
+
+def test_others_go_on_while_a_proof_is_worked_out(talk: Callable[[], Channel], monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, ran_in = threading.get_ident(), []
+    worked_out = ScramClient.get_client_final
+
+    def note(client: ScramClient) -> str:
+        ran_in.append(threading.get_ident())
+        return str(worked_out(client))
+
+    monkeypatch.setattr(ScramClient, "get_client_final", note)
+    authenticate(talk(), "beta", SECRET)
+    assert len(ran_in) == 1
+    assert hub not in ran_in
 
 
 def test_a_user_called_as_a_peer_gets_what_came_from_that_peer(talk: Callable[[], Channel], node: Node) -> None:
