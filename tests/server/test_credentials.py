@@ -128,7 +128,7 @@ def test_who_asks_for_too_little_or_too_much_work_gets_none(iterations: int) -> 
         channel.send(b"300 " + base64.b64encode(answer.encode()) + b"\n")
 
     hostile = gevent.spawn(be_hostile)
-    with pytest.raises(NotAuthenticated, match=f"asks for {iterations} iterations of SCRAM: 4096 to 100000"):
+    with pytest.raises(NotAuthenticated, match=f"must not be < 4096|asks for {iterations} iterations of SCRAM"):
         authenticate(Channel(ours, "hostile", 20), "beta", SECRET)
     hostile.get()
     ours.close()
