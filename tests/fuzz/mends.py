@@ -538,7 +538,7 @@ def noticed(mend: Mend) -> str:
 
 
 class Finding(msgspec.Struct):
-    """What came of taking one mend out."""
+    """What a form noticed, with one mend taken out or with all in place."""
 
     fault: str
     mend: str
@@ -546,6 +546,18 @@ class Finding(msgspec.Struct):
     noticed: bool
     says: str
     seconds: float
+
+
+class Report(msgspec.Struct):
+    """What all forms noticed."""
+
+    in_place: list[Finding]
+    taken_out: list[Finding]
+
+    @property
+    def wrong(self) -> list[Finding]:
+        """What must not be: something noticed with all mends in place, or nothing with one taken out."""
+        return [one for one in self.in_place if one.noticed] + [one for one in self.taken_out if not one.noticed]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -559,25 +571,24 @@ def main(arguments: Sequence[str]) -> int:
     mends = [mend for mend in MENDS if not options.words or any(word in str(mend[:3]) for word in options.words)]
     if not mends:
         parser.error(f"no mend of the table has {' or '.join(options.words)}")
-    findings = [*map(_without_any_out, {mend.form.name: mend.form for mend in mends}.values()), *map(_try, mends)]
-    wrong = [one for one in findings if not one.noticed]
-    print(msgspec.json.encode(findings).decode() if options.json else _table(findings, wrong))
-    return 1 if wrong else 0
+    forms = {mend.form.name: mend.form for mend in mends}.values()
+    report = Report([*map(_look, forms)], [*map(_try, mends)])
+    print(msgspec.json.encode(report).decode() if options.json else _table(report))
+    return 1 if report.wrong else 0
 
 
-def _without_any_out(form: Form) -> Finding:
-    """See that a form finds nothing with all mends in place, or what it finds would prove nothing."""
+def _look(form: Form) -> Finding:
+    """Have a form look with all mends in place: what it found there too would prove nothing."""
     began = time.monotonic()
-    found = _apart(lambda: next(form.problems(), ""))
-    says = f"with all mends in place: {found}" if found else ""
-    return Finding("", "all in place", form.name, not found, says, time.monotonic() - began)
+    says = _apart(lambda: next(form.problems(), ""))
+    return Finding("", "", form.name, bool(says), says, time.monotonic() - began)
 
 
 def _try(mend: Mend) -> Finding:
     began = time.monotonic()
     says = _apart(lambda: noticed(mend))
-    noticed_it = bool(says) and not says.startswith(FAILED)
-    return Finding(mend.fault, mend.mend, mend.form.name, noticed_it, says, time.monotonic() - began)
+    is_noticed = bool(says) and not says.startswith(FAILED)
+    return Finding(mend.fault, mend.mend, mend.form.name, is_noticed, says, time.monotonic() - began)
 
 
 def _apart(job: Callable[[], str]) -> str:
@@ -605,25 +616,29 @@ def _do_and_exit(job: Callable[[], str], writing: int) -> NoReturn:
             said = f"{FAILED}{error}"
         except Exception as error:
             said = f"{FAILED}{type(error).__name__}: {error}"
+        lines = said.strip().splitlines()
+        said = " ... ".join(lines if len(lines) < 2 else (lines[0], lines[-1]))  # of a traceback that is its error
         os.write(writing, said[:MAX_SAID].encode())
     finally:
         os._exit(0)
 
 
-def _table(findings: Sequence[Finding], wrong: Sequence[Finding]) -> str:
-    tried = [one for one in findings if one.fault]
-    lines = [_shown(one) for one in tried]
-    lines += [f"WRONG: the {one.form}: {one.says}" for one in wrong if not one.fault]
+def _table(report: Report) -> str:
+    lines = [_shown(one) for one in report.taken_out]
+    lines += [f"WRONG: {one.form}, with all mends in place: {one.says}" for one in report.in_place if one.noticed]
     lines += [
-        f"WRONG: without {one.mend}, {one.fault}: {one.says or 'nothing is noticed'}" for one in wrong if one.fault
+        f"WRONG: {one.fault}, without {one.mend}: {one.says or 'nothing is noticed'}"
+        for one in report.taken_out
+        if not one.noticed
     ]
-    return "\n".join([*lines, f"{len(tried)} mends taken out, {sum(one.noticed for one in tried)} noticed"])
+    count = sum(one.noticed for one in report.taken_out)
+    return "\n".join([*lines, f"{len(report.taken_out)} mends taken out, {count} noticed"])
 
 
 def _shown(one: Finding) -> str:
-    says = one.says.strip().splitlines()[-1][:WIDTH] if one.says else "nothing"
     how = "noticed" if one.noticed else "NOT NOTICED"
-    return f"{how:11} {one.seconds:5.1f} s  {one.fault}\n{'':21}without {one.mend}\n{'':21}{one.form}: {says}"
+    lines = (one.fault, f"without {one.mend}", f"{one.form}: {one.says[:WIDTH]}")
+    return f"{how:11} {one.seconds:5.1f} s  " + f"\n{'':21}".join(lines)
 
 
 if __name__ == "__main__":

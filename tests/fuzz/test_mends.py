@@ -55,9 +55,11 @@ def test_the_command_fails_where_nothing_is_noticed_or_a_form_finds_something_an
     gone = NO_MEND._replace(fault="another fault", out={"mirror.model.judge.gone": print})
     monkeypatch.setattr(mends, "MENDS", (NO_MEND, gone, NO_MEND._replace(fault="a third one", form=always)))
     assert main(["--json"]) == 1
-    told = {(one["fault"], one["form"]): one for one in json.loads(capsys.readouterr().out)}
-    assert [one["noticed"] for one in told.values()] == [True, False, False, False, True]
-    assert "mirror.model.judge.gone is no more" in told["another fault", "a form"]["says"]
-    assert "with all mends in place: it is always so" in told["", "a sick form"]["says"]
+    told = json.loads(capsys.readouterr().out)
+    assert [one["noticed"] for one in told["in_place"]] == [False, True]
+    assert [one["noticed"] for one in told["taken_out"]] == [False, False, True]
+    assert "mirror.model.judge.gone is no more" in told["taken_out"][1]["says"]
     assert main([]) == 1
-    assert "WRONG: without what mends nothing, a fault: nothing is noticed" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "WRONG: a sick form, with all mends in place: it is always so" in shown
+    assert "WRONG: a fault, without what mends nothing: nothing is noticed" in shown
