@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from made_live import HungUp, LiveServer, Session, _listing
 
 from mirror.formats.message import parse_message
+from mirror.formats.sequence_set import SequenceSet, set_of
 
 SERVICE = 9
 TRANSIT = "Citadel Mirror in transit"
@@ -122,7 +123,51 @@ class WritableServer(LiveServer):
         self.delete(session.room, int(rest))
         return b"200 1 message deleted.\n"
 
+    def _asup(self, rest: str, _session: Session) -> bytes:
+        name, password, flags, _, _, level, _, called, purge = rest.split("|")
+        self._account(name).update(
+            u_password=password, u_flags=flags, u_axlevel=level, u_lastcall=called, u_USuserpurge=purge
+        )
+        return b"200 Ok\n"
+
     # -- IMAP -------------------------------------------------------------------------------------
+
+    def log_in(self, name: str, password: str) -> int:
+        """Log a user in, which the account tells then; returns the user's number, 0 where the password is wrong."""
+        number = next((number for number, one in self.users.items() if one["u_fullname"] == name), 0)
+        if not number or password != (self.users[number]["u_password"] or "pw"):
+            return 0
+        self.users[number]["u_lastcall"] = str(self.now)
+        return number
+
+    def select(self, user: int, folder: str) -> int:
+        """Return the number of the room that a folder of a user is, 0 where there is none."""
+        own = "Mail" if folder == "INBOX" else folder.removeprefix("INBOX/")
+        names = (f"{user:010d}.{own}",) if folder.startswith("INBOX") else (folder,)
+        return next((number for number, room in self.rooms.items() if room["QRname"] in names), 0)
+
+    def marked(self, room: int, user: int, field: str) -> set[int]:
+        told = SequenceSet(self.visits.get((room, user), {}).get(field, ""))
+        return {number for number in self.lists[room] if number in told}
+
+    def mark(self, room: int, user: int, field: str, numbers: str, on: bool) -> None:
+        """Mark some of a room's messages, by a set in IMAP's syntax, or take the marks away."""
+        wanted = SequenceSet(numbers)
+        chosen = {number for number in self.lists[room] if number in wanted}
+        marked = self.marked(room, user, field)
+        told = set_of(marked | chosen if on else marked - chosen, self.lists[room])
+        self.visits.setdefault((room, user), {"v_roomnum": str(room), "v_roomgen": "1", "v_usernum": str(user)})
+        self.visits[room, user][field] = told
+
+    def flags(self, room: int, user: int, numbers: str) -> list[bytes]:
+        flags, wanted = {"v_seen": b"\\Seen", "v_answered": b"\\Answered"}, SequenceSet(numbers)
+        marked = {field: self.marked(room, user, field) for field in flags}
+        return [
+            b"* 1 FETCH (UID %d FLAGS (%s))\r\n"
+            % (number, b" ".join(flag for field, flag in flags.items() if number in marked[field]))
+            for number in self.lists[room]
+            if number in wanted
+        ]
 
     def append(self, data: bytes, folder: str = TRANSIT) -> int:
         """Put a message as it was sent by IMAP into a folder that is in transit; returns its number."""
@@ -165,6 +210,7 @@ class WritableServer(LiveServer):
 
 
 def _serve_imap(server: WritableServer, connection: socket.socket) -> None:
+    user = room = 0
     with contextlib.suppress(OSError, HungUp), connection, connection.makefile("rwb") as stream:
         stream.write(b"* OK alpha IMAP4rev1 Citadel Server 980 ready\r\n")
         stream.flush()
@@ -180,8 +226,20 @@ def _serve_imap(server: WritableServer, connection: socket.socket) -> None:
                 stream.write(b"+ Transmit message now.\r\n")
                 folder = rest.split(b'"')[1].decode().removeprefix("INBOX/")
                 answer = b"OK [APPENDUID 1 %d] APPEND completed" % server.append(data, folder)
-            if verb == b"LOGIN" and rest != b'"mirror" "pw"':
-                answer = b"NO wrong"
+            if verb == b"LOGIN":
+                name, password = rest.decode().strip('"').split('" "')
+                user = server.log_in(name, password)
+                answer = b"OK in" if user else b"NO wrong"
+            if verb == b"SELECT":
+                room = server.select(user, rest.decode().strip('"'))
+                answer = b"OK selected" if room else b"NO such folder"
+            if verb == b"UID" and rest.startswith(b"FETCH"):
+                for told in server.flags(room, user, rest.decode().split(" ")[1]):
+                    stream.write(told)
+            if verb == b"UID" and rest.startswith(b"STORE"):
+                _, numbers, sign, flag = rest.decode().split(" ")
+                field = "v_seen" if "Seen" in flag else "v_answered"
+                server.mark(room, user, field, numbers, sign.startswith("+"))
             stream.write(tag + b" " + answer + b"\r\n")
             stream.flush()
 

@@ -16,7 +16,7 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.followed import DEFAULTS, MAX_TOLD, FollowState, Settings
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
 from mirror.citadel.leftovers import fetch_leftovers
-from mirror.citadel.look import UNDECIDED, Decision, Verdict, pages
+from mirror.citadel.look import UNDECIDED, Decision, Verdict, pages, place_of
 from mirror.citadel.pace import NEVER, Pace
 from mirror.citadel.posted import Known
 from mirror.citadel.propose import confirm, is_to_be_paired, propose
@@ -24,6 +24,7 @@ from mirror.citadel.rooms import Listing, RoomLooks
 from mirror.citadel.unfinished import finish_unfinished
 from mirror.citadel.waiting import Waiting
 from mirror.citadel.whole import WholeLooks, room_passwords
+from mirror.citadel.writers.calls import finish_calls
 from mirror.citadel.writing import Writing, open_writing
 from mirror.formats.server_own import Use
 from mirror.store.base import Store
@@ -99,6 +100,7 @@ class Following:
             asked.begin(lambda: self._sleep(0))
             self._recognise(client, asked)
             finish_unfinished(self._store, client, self.state.node)
+            finish_calls(self._store, client, place_of(self.state.node))
             self._pair(client)
             while True:
                 began = self._clock()
@@ -124,6 +126,7 @@ class Following:
             self._all, self._exports = Pace(settings.export_s or ALL_S), NEVER
         self._known = self._looks = None
         self._waiting = Waiting()
+        self._left: list[str] = []
         self._wholes.begin()
 
     def approve(self) -> None:
@@ -187,8 +190,9 @@ class Following:
             self._verdict_there = Verdict.HOLD
             self.state.written_there += done.count
             self.state.held_there = done.held
-            self.state.left_there = [*self.state.left_there, *done.left][-MAX_TOLD:]
-            more = done.more and not (done.held or done.again)
+            self._left = [*self._left, *done.left][-MAX_TOLD:]
+            self.state.left_there = [*self._left, *done.later][-MAX_TOLD:]
+            more = done.more and not done.again
 
     # -- looks ------------------------------------------------------------------------------------
 

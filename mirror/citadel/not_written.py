@@ -23,6 +23,12 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "text and format to the byte, author's name, references, exclusive id",
         "message id and time are new, the address is the service's own",
     ),
+    (
+        "read and answered marks",
+        "each user's, where the user may enter the room; the last call stays",
+        "in 4095 bytes a room and user (some 800 scattered ones): those of the lowest numbers become one range, "
+        "so what is between them is read as well",
+    ),
 )
 """Kind, what is kept, what is lost or otherwise."""
 
@@ -32,7 +38,8 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("posts of blogs", "the server would give them another exclusive id, or lose their time and replies"),
     ("items whose exclusive id has a |, or over 200 bytes", "the server cannot be asked for them"),
     ("pages and plain notes whose id is over 120 bytes, or with a line 000", "the server would cut them"),
-    ("read and answered marks, views, access", "not yet"),
+    ("marks of users without a password there, or whom it refuses", "nobody else may set them"),
+    ("views, access", "not yet"),
     ("files of rooms, texts, pictures, bios, inbox rules, settings, system messages", "not yet"),
     ("messages of rooms with listrecp, digestrecp or participate", "the server would mail them a second time"),
     ("mail into the inbox of a user with inbox rules there", "the rules would act on it: file, forward, reply"),

@@ -9,19 +9,21 @@ from mirror.addresses import Address
 from mirror.citadel.bootstrap import Place, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
+from mirror.citadel.later import PutOff
 from mirror.citadel.look import Verdict, cursor_name, place_of
 from mirror.citadel.posted import Known
 from mirror.citadel.writers.base import KindWriter, Target, Written
+from mirror.citadel.writers.marks import MarksWriter
 from mirror.citadel.writers.messages import MessagesWriter
 from mirror.formats.errors import CitadelError
-from mirror.store.base import Store
+from mirror.store.base import Store, Writer
 
 _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
 
 
 def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     """Return one of each, in the order in which they write: what others are in or refer to comes first."""
-    return [MessagesWriter(client, imap)]
+    return [MessagesWriter(client, imap), MarksWriter()]
 
 
 class Writing:
@@ -31,6 +33,7 @@ class Writing:
         """``client`` is logged in at the administrator's socket."""
         self._store, self._client, self._imap = store, client, imap
         self._sequence = 0
+        self._later: PutOff | None = None
         self._writers: Sequence[KindWriter] = writers(client, imap)
 
     def close(self) -> None:
@@ -47,17 +50,31 @@ class Writing:
         begin = max(self._sequence, self._store.read(lambda reader: reader.meta_number(cursor)))
         wanted = [writer.collections(target) for writer in self._writers]
         page = self._store.read(lambda reader: reader.feed(begin, lambda name: any(one(name) for one in wanted)))
+        if self._later is None:
+            self._later = PutOff(self._store, target.place)
+        records = list(page.records)
+        if not page.more or verdict is not Verdict.HOLD:  # what waits for another look has just one a look
+            records += self._later.due({(one.collection, one.key) for one in page.records}, verdict)
         worked = False
         for writer, ours in zip(self._writers, wanted, strict=True):
-            records = [one for one in page.records if ours(one.collection) and writer.takes(one)]
-            if records:
-                worked |= writer.write(target, records)
+            some = [one for one in records if ours(one.collection) and writer.takes(one)]
+            if some:
+                worked |= writer.write(target, some)
         written = target.written
         written.more = page.more
-        if not (written.held or written.again):
+        advances = not written.again and page.sequence != begin
+
+        def job(writer: Writer) -> None:
+            if advances:
+                writer.set_meta(cursor, page.sequence)
+            changes.write(writer)
+
+        changes = self._later.after(records, target.later)
+        if changes or (advances and worked):
+            self._store.write(job)
+        if advances:
             self._sequence = page.sequence
-            if worked:
-                self._store.write(lambda writer: writer.set_meta(cursor, page.sequence))
+        written.held, written.later = self._later.held(), self._later.reasons()
         return written
 
 

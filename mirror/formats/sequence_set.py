@@ -3,8 +3,8 @@
 ``*`` as a lower bound is the lowest number there is, as an upper bound the highest (recording 08: ``*:61``).
 """
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
@@ -74,6 +74,35 @@ def set_of(marked: Collection[int], listed: Iterable[int], limit: int = CUT_BYTE
         size += len(texts[kept]) + 1
     front = [f"{runs[0][0]}:{runs[kept - 1][1]}"] if kept else []
     return ",".join([*front, *texts[kept:]])
+
+
+def with_numbers(text: str, added: Collection[int], removed: Collection[int]) -> str:
+    """Return a set with some numbers more and others less.  Raises CitadelError for what is no set."""
+    away = sorted(set(removed))
+    ranges = [part for one in SequenceSet(text).ranges() for part in _without(one, away)]
+    ranges = sorted([*ranges, *((number, number) for number in set(added) - set(away))])
+    joined: list[tuple[int, int]] = []
+    for lower, upper in ranges:
+        if joined and lower <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(upper, joined[-1][1]))
+        else:
+            joined.append((lower, upper))
+    return ",".join(str(lower) if lower == upper else f"{lower}:{_bound(upper)}" for lower, upper in joined)
+
+
+def _without(one: tuple[int, int], away: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield what is left of a range without some numbers, which are in order."""
+    lower, upper = one
+    for number in away[bisect_left(away, lower) : bisect_right(away, upper)]:
+        if lower < number:
+            yield lower, number - 1
+        lower = number + 1
+    if lower <= upper:
+        yield lower, upper
+
+
+def _bound(upper: int) -> str:
+    return "*" if upper == HIGHEST else str(upper)
 
 
 class Readable(NamedTuple):

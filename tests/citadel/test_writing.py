@@ -178,9 +178,10 @@ def test_very_many_deletions_of_a_room_wait_until_they_are_approved(
         yield
         delete(store, LOBBY, *here(store)[:12])
         yield
+        post(store, TALK, "a@beta", PLAIN)
         yield
         assert follower.state.held_there == {LOBBY: 12}
-        assert len(server.lists[1]) == 20
+        assert (len(server.lists[1]), len(server.lists[2])) == (20, 1)
         follower.following.approve()
         yield
         assert len(server.lists[1]) == 8
@@ -214,10 +215,11 @@ def test_very_many_deletions_that_are_refused_stay_there(
     follower.tell(story())
 
 
-def test_a_room_that_cannot_be_entered_keeps_the_others_waiting_for_a_while_only(
+def test_a_room_that_cannot_be_entered_keeps_nothing_waiting_and_is_told_after_a_while(
     make_store: Make, server: WritableServer, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirror.citadel.writers.messages.TRIES", 3)
+    monkeypatch.setattr("mirror.citadel.later.TRIES", 3)
+    monkeypatch.setattr("mirror.citadel.later.ROUNDS", 4)
     store = make_store("m")
     follower = Follower(store, directory)
 
@@ -228,12 +230,44 @@ def test_a_room_that_cannot_be_entered_keeps_the_others_waiting_for_a_while_only
         post(store, LOBBY, "b@beta", PLAIN)
         yield
         assert follower.state.left_there == []
-        for _ in range(3):
-            yield
-        assert follower.state.left_there == ["Talk: id:a@beta: it cannot be entered"]
         assert [name for name, _ in there(server, 1)[3:]] == ["b@beta"]
+        yield
+        yield
+        assert follower.state.left_there == ["Talk: id:a@beta: it cannot be entered"]
+        server.locked.clear()
+        for _ in range(4):
+            yield
+        assert ([name for name, _ in there(server, 2)], follower.state.left_there) == (["a@beta"], [])
 
     follower.tell(story())
+
+
+def test_what_was_left_is_written_once_it_can_be_though_the_node_was_down_meanwhile(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.netconfigs[2] = ["listrecp|x@example.net"]
+
+    def story():
+        yield
+        post(store, TALK, "a@beta", PLAIN)
+        yield
+        yield
+        assert server.appended == 0
+
+    Follower(store, directory).tell(story())
+    server.netconfigs.clear()
+    follower = Follower(store, directory)
+
+    def again():
+        yield
+        assert ([name for name, _ in there(server, 2)], follower.state.left_there) == (["a@beta"], [])
+        end = feed_end(store)
+        yield
+        yield
+        assert (server.appended, feed_end(store)) == (1, end)
+
+    follower.tell(again())
 
 
 def test_nothing_is_put_where_something_would_act_on_it(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.formats.sequence_set import CUT_BYTES, SequenceSet, set_of
+from mirror.formats.sequence_set import CUT_BYTES, SequenceSet, set_of, with_numbers
 
 NUMBERS = st.sets(st.integers(1, 300))
 
@@ -35,3 +35,18 @@ def test_ranges_have_no_number_in_common(pairs: list[list[int]]) -> None:
     read = SequenceSet(",".join(f"{lower}:{upper}" for lower, upper in pairs))
     told = [number for lower, upper in read.ranges() for number in range(lower, upper + 1)]
     assert sorted(set(told)) == told == [number for number in range(52) if number in read]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted), max_size=6), NUMBERS, NUMBERS)
+def test_a_set_with_some_more_and_others_less_has_just_these_otherwise(
+    pairs: list[list[int]], added: set[int], removed: set[int]
+) -> None:
+    text = ",".join(f"{lower}:{upper}" for lower, upper in pairs)
+    told, changed = SequenceSet(text), SequenceSet(with_numbers(text, added, removed))
+    wanted = {number for number in range(302) if (number in told or number in added) and number not in removed}
+    assert {number for number in range(302) if number in changed} == wanted
+
+
+def test_a_set_without_an_end_keeps_none() -> None:
+    assert with_numbers("5:*", {3}, {7}) == "3,5:6,8:*"
+    assert with_numbers("", {1, 2, 4}, ()) == "1:2,4"

@@ -13,6 +13,7 @@ import msgspec
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
+from mirror.citadel.later import Later, When, Where
 from mirror.citadel.look import Verdict, place_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
@@ -25,7 +26,10 @@ from mirror.store.base import Store, Writer
 
 
 class Written(msgspec.Struct):
-    """What a round wrote; ``left`` are reasons why something was not, ``held`` deletions that wait, by collection."""
+    """What a round wrote; ``left`` are reasons why something never is, ``held`` deletions that wait, by collection.
+
+    ``later`` are reasons why something was not yet; of very much the first.
+    """
 
     messages: int = 0
     moved: int = 0
@@ -36,6 +40,7 @@ class Written(msgspec.Struct):
     again: bool = False
     """Whether something was left that may be written the next time."""
     left: list[str] = []
+    later: list[str] = []
     held: dict[str, int] = {}
 
     @property
@@ -69,6 +74,20 @@ class Target(msgspec.Struct):
     rooms: Mapping[str, OpenRoom]
     """By the collections of their messages."""
     written: Written
+    later: dict[Where, Later] = {}
+    """What is to be tried again."""
+
+    def leave(self, record: Record, where: str, why: str) -> None:
+        """Note that a record is not written until something else is done; ``where``, in words."""
+        self.put_off((record.collection, record.key), When.LATER, told_of(record, where, why))
+
+    def wait(self, record: Record, where: str, why: str) -> None:
+        """Note that a record is not written just now: with the next looks it will be."""
+        self.put_off((record.collection, record.key), When.SOON, told_of(record, where, why))
+
+    def put_off(self, where: Where, when: When, why: str) -> None:
+        """Note that a record is not written yet, and why, in a line."""
+        self.later[where] = Later(where, when, why)
 
     @classmethod
     def of(
@@ -114,8 +133,9 @@ class KindWriter(Protocol):
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         """Write what is not there as these records say; tells whether there was anything to write.
 
-        What is not written it notes in ``target.written``.  Where that says ``again`` or holds something, the same
-        records come again in the next round.  Raises ConnectionLost, CitadelError, or a store's error.
+        What is not written it notes in the target: what is left is never written, what is put off comes again by
+        itself.  Where ``again`` is said, the same records come again in the next round.  Raises ConnectionLost,
+        CitadelError, or a store's error.
         """
         ...
 

@@ -28,8 +28,6 @@ from mirror.sync.foreign.plan import There
 BATCH_ITEMS, BATCH_BYTES = 100, 4 * 1024 * 1024
 MAX_ITEM = 10 * 1024 * 1024
 """Bytes of an item that a server takes."""
-TRIES = 60
-"""So often an item is tried of which the server has another version than was looked at."""
 _VIEW = 12
 """The field of the reply to GOTO that has a room's default view."""
 
@@ -64,7 +62,6 @@ class ItemsWriter:
 
     def __init__(self, transit: Transit) -> None:
         self._transit = transit
-        self._tried: dict[tuple[str, str], int] = {}
 
     def write(self, target: Target, items: Sequence[Item]) -> None:
         """Write items over what the server has of them; notes what is not written."""
@@ -112,7 +109,7 @@ class ItemsWriter:
             return None
         number = self._transit.enter(NOTES, *as_it_stands)
         if self._transit.ids(NOTES).get(number) != euid:
-            target.written.left.append(_told(into, item, "the server would give it another exclusive id"))
+            target.leave(item.record, into.room.name, "the server would give it another exclusive id")
             return None
         return _Sent(item, euid, number, NOTES)
 
@@ -129,11 +126,10 @@ class ItemsWriter:
                 continue
             moved = self._move_one(target, into, one, pending, view)
             if moved is None:
-                target.written.left.append(_told(into, one.item, "it cannot be moved there"))
+                target.leave(one.item.record, into.room.name, "it cannot be moved there")
                 continue
             told.append(moved)
             gone += [status for status in one.item.said if status.foreign != moved.foreign]
-            self._tried.pop((moved.collection, moved.key), None)
         target.remember(told, gone, lambda writer: forget_unfinished(writer, target.place))
         target.written.messages += len(told)
 
@@ -145,12 +141,7 @@ class ItemsWriter:
         number = answer[0].removeprefix(b"200 ").decode() if said_yes(answer) else ""
         if not number or any(status.foreign == number for status in sent.item.said):
             return True
-        where = sent.item.record.collection, sent.item.record.key
-        self._tried[where] = self._tried.get(where, 0) + 1
-        if self._tried[where] < TRIES:
-            target.written.again = True
-        else:
-            target.written.left.append(_told(into, sent.item, f"the server has another version, message {number}"))
+        target.wait(sent.item.record, into.room.name, f"the server has another version, message {number}")
         return False
 
     def _move_one(self, target: Target, into: OpenRoom, sent: _Sent, pending: Unfinished, view: int) -> Status | None:

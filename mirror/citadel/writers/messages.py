@@ -15,6 +15,7 @@ from mirror.citadel.answers import room_number
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import OWNER_DIGITS, owner_of
+from mirror.citadel.later import When
 from mirror.citadel.look import Verdict, remembered
 from mirror.citadel.posted import Room
 from mirror.citadel.writers.base import OpenRoom, Target, goto, said_yes, stored_name, told_of
@@ -34,8 +35,6 @@ from mirror.sync.foreign.back import Errand, plan_back, says_the_same
 from mirror.sync.foreign.plan import held_back
 
 BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
-TRIES = 60
-"""So often a room is tried that cannot be entered: it may have been renamed since the last look at all."""
 MAX_MESSAGE = 10 * 1024 * 1024
 """Bytes of a message that a server takes."""
 _LISTS = (b"listrecp|", b"digestrecp|", b"participate|")
@@ -69,7 +68,6 @@ class MessagesWriter:
 
     def __init__(self, client: CitadelClient, imap: ImapClient) -> None:
         """Make the folder that messages are in on their way, and throw away what was left there."""
-        self._tried: dict[str, int] = defaultdict(int)
         self._transit = Transit(client, imap)
         self._items = ItemsWriter(self._transit)
 
@@ -100,20 +98,17 @@ class MessagesWriter:
     def _closed(self, target: Target, todo: _Todo) -> Mapping[str, str]:
         """Return of the rooms that are to be written into why they are not, by their collections."""
         records = [*todo.new, *(item.record for item in (*todo.changed, *todo.unseen))]
-        closed = {name: self._why_closed(target, target.rooms[name]) for name in {one.collection for one in records}}
-        for name, why in closed.items():
-            self._tried[name] = self._tried[name] + 1 if why == _CLOSED_NOW else 0
-        return closed
+        return {name: self._why_closed(target, target.rooms[name]) for name in {one.collection for one in records}}
 
     # -- messages ---------------------------------------------------------------------------------
 
     def _is_open(self, target: Target, record: Record, closed: Mapping[str, str]) -> bool:
         """Tell whether a message may be put into its room; else note why not, or that it is tried again."""
-        why = closed[record.collection]
-        if why == _CLOSED_NOW and self._tried[record.collection] < TRIES:
-            target.written.again = True
+        why, where = closed[record.collection], target.rooms[record.collection].room.name
+        if why == _CLOSED_NOW:
+            target.wait(record, where, why)
         elif why:
-            target.written.left.append(_told(target, record, why))
+            target.leave(record, where, why)
         return not why
 
     def _readable_ones(self, target: Target, new: Iterable[Record]) -> Iterable[_Outgoing]:
@@ -146,14 +141,14 @@ class MessagesWriter:
         there = {name: _ids(target, target.rooms[name].room) for name in {record.collection for record, _, _ in batch}}
         for number, (record, _, name) in zip(numbers, batch, strict=True):
             if not number:
-                written.left.append(_told(target, record, "the server refused it"))
+                target.leave(record, target.rooms[record.collection].room.name, "the server refused it")
             elif name.encode() not in there[record.collection]:
                 by_room[record.collection].append((number, record))
         moves = [(number, target.rooms[name].room) for name, pairs in by_room.items() for number, _ in pairs]
         done = _move_all(target, self._transit.goto(PLAIN), moves)
         told = [_status(record, number) for pairs in by_room.values() for number, record in pairs if number in done]
-        refused = [record for pairs in by_room.values() for number, record in pairs if number not in done]
-        written.left += [_told(target, record, "it cannot be moved there") for record in refused]
+        for record in [record for pairs in by_room.values() for number, record in pairs if number not in done]:
+            target.leave(record, target.rooms[record.collection].room.name, "it cannot be moved there")
         target.remember(told)
         written.messages += len(told)
         self._transit.empty()
@@ -201,39 +196,34 @@ class MessagesWriter:
             if not held_back(len(statuses), told) or target.verdict is Verdict.DELETE:
                 free += statuses
             elif target.verdict is Verdict.HOLD:
-                target.written.held[collection] = len(statuses)
+                for status in statuses:
+                    target.put_off((collection, status.key), When.DECIDED, "")
         return free
-
-    def _can_enter(self, target: Target, into: OpenRoom, count: int) -> bool:
-        """Tell whether deletions can be written into a room; else note that they wait, or that they were given up."""
-        if _enter(target, into) is not None:
-            self._tried[into.collection] = 0
-            return True
-        self._tried[into.collection] += 1
-        if self._tried[into.collection] < TRIES:
-            target.written.again = True
-        else:
-            target.written.left.append(f"{into.room.name}: {count} messages could not be deleted: {_CLOSED_NOW}")
-        return False
 
     def _delete(self, target: Target, gone: Sequence[Status]) -> None:
         """Delete what was deleted here, looking just before and after; what cannot be deleted stays remembered."""
         for collection, statuses in _by_collection(gone).items():
             room = target.rooms[collection].room
-            if not self._can_enter(target, target.rooms[collection], len(statuses)):
+            if _enter(target, target.rooms[collection]) is None:
+                _wait(target, statuses, f"{room.name}: {_CLOSED_NOW}")
                 continue
             deletions = [b"DELE %s" % status.foreign.encode() for status in statuses]
             _, before, *told, after = target.client.ask_all([goto(room), b"MSGS ALL", *deletions, b"MSGS ALL"])
             there, left = set(before[1:-1]), set(after[1:-1])
             deleted = [one for one, answer in zip(statuses, told, strict=True) if said_yes(answer)]
             replaced = [one for one in statuses if _is_item(one) and one not in deleted]
-            target.written.again |= bool(replaced)  # it has another number, say, which the next look tells
+            _wait(target, replaced, f"{room.name}: it has another number, which the next look tells")
             done = [one for one in statuses if one.foreign.encode() not in left and one not in replaced]
             target.remember([], done)
             target.written.deleted += sum(one.foreign.encode() in there for one in done)
-            stays = len(statuses) - len(done) - len(replaced)
-            if stays:
-                target.written.left.append(f"{room.name}: {stays} messages could not be deleted")
+            stays = [one for one in statuses if one not in done and one not in replaced]
+            for status in stays:
+                target.put_off((collection, status.key), When.LATER, f"{room.name}: {status.key[:80]} stays there")
+
+
+def _wait(target: Target, statuses: Sequence[Status], why: str) -> None:
+    for status in statuses:
+        target.put_off((status.collection, status.key), When.SOON, f"{status.key[:80]}: {why}")
 
 
 def _was_restored(target: Target) -> bool:

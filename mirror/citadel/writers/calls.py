@@ -1,0 +1,103 @@
+"""Doing something as a user of a server, so that nothing shows but what was done: the last call is put back.
+
+A log-in says in the account when it was, which nobody did; the command that puts it back writes the whole account, the
+password too, so what it was just before is read in the same go, and where it was changed meanwhile that is written.
+Whose account it is, is remembered before: where a node died in between, the next connection puts it back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.citadel.answers import read_time
+from mirror.citadel.client import CitadelClient
+from mirror.formats.numbers import number_or_zero
+from mirror.store.base import Store
+
+_FIELDS = 9
+PASSWORD, LAST_CALL = 1, 7
+MOST_S = 300
+"""Seconds after which a last call is the user's own, where a node died meanwhile."""
+
+
+class Account(NamedTuple):
+    """An account as ``AGUP`` tells it: name, password, flags, two counters, level, number, last call, days."""
+
+    fields: tuple[str, ...]
+
+    @property
+    def password(self) -> str:
+        return self.fields[PASSWORD]
+
+    def with_call(self, seconds: str) -> "Account":
+        """Return it with another last call."""
+        return Account((*self.fields[:LAST_CALL], seconds, *self.fields[LAST_CALL + 1 :]))
+
+    @property
+    def command(self) -> bytes:
+        """The command that writes it."""
+        name, password, flags, _, _, level, _, call, purge = self.fields
+        told = [name, password, flags, "0", "0", level, "0", call, purge]
+        return b"ASUP " + "|".join(told).encode("utf-8", "surrogateescape")
+
+
+def read_account(client: CitadelClient, name: str) -> Account | None:
+    """Return an account; None where there is none, or what it tells cannot be written back."""
+    (answer,) = client.ask_all([_asking(name)])
+    return _account(answer)
+
+
+@contextmanager
+def as_nobody_called(store: Store, client: CitadelClient, place: str, account: Account) -> Iterator[None]:
+    """Have an account's last call be what it was, whatever log-ins happen meanwhile."""
+    began = _time(client)
+    text = msgspec.json.encode([account.fields, began]).decode()
+    store.write(lambda writer: writer.set_meta(_name(place), text))
+    try:
+        yield
+    finally:
+        finish_calls(store, client, place)
+
+
+def finish_calls(store: Store, client: CitadelClient, place: str) -> None:
+    """Put back the last call of an account that was used, if there is one."""
+    text = store.read(lambda reader: reader.meta_text(_name(place)))
+    if not text:
+        return
+    fields, began = msgspec.json.decode(text, type=tuple[tuple[str, ...], int])
+    _put_back(client, Account(fields), began, min(_time(client), began + MOST_S))
+    store.write(lambda writer: writer.set_meta(_name(place), ""))
+
+
+def _put_back(client: CitadelClient, account: Account, began: int, ended: int) -> None:
+    """Write an account as it is now with the last call that it had; where it was changed just then, write it again."""
+    name, call = account.fields[0], account.fields[LAST_CALL]
+    now = read_account(client, name)
+    if now is None or not began - 1 <= number_or_zero(now.fields[LAST_CALL]) <= ended + 1:
+        return  # it is gone, or its user called
+    answers = client.ask_all([_asking(name), now.with_call(call).command, _asking(name)])
+    was = _account(answers[0])
+    if was is not None and was != now:
+        client.ask_all([was.with_call(call).command])
+
+
+def _account(answer: list[bytes]) -> Account | None:
+    if not answer or not answer[0].startswith(b"200 "):
+        return None
+    fields = answer[0].removeprefix(b"200 ").decode("utf-8", "surrogateescape").split("|")
+    return Account(tuple(fields)) if len(fields) == _FIELDS else None
+
+
+def _asking(name: str) -> bytes:
+    return b"AGUP " + name.encode("utf-8", "surrogateescape")
+
+
+def _time(client: CitadelClient) -> int:
+    (answer,) = client.ask_all([b"TIME"])
+    return read_time(answer[0]) if answer else 0
+
+
+def _name(place: str) -> str:
+    return f"called:{place}"

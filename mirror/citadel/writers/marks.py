@@ -1,0 +1,196 @@
+"""Writes read and answered marks, as the user whose they are.
+
+A server lets nobody set another one's marks, so the user is logged in by IMAP with the password that the account tells,
+and the last call is put back (mirror.citadel.writers.calls).  What a mark says is compared with what the server said
+last and with what it says then: what its user changed meanwhile stands.  A server keeps 4095 bytes of a set; what it
+marks besides for want of room is told, and is nobody's edit.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.citadel.client import LoginFailed
+from mirror.citadel.imap import ImapClient, folder_name
+from mirror.citadel.keys import owner_of
+from mirror.citadel.marks import ANSWERED, SEEN, Sets, tag_of
+from mirror.citadel.writers.base import OpenRoom, Target
+from mirror.citadel.writers.calls import Account, as_nobody_called, read_account
+from mirror.formats.errors import CitadelError
+from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
+from mirror.model.fields import values_of
+from mirror.model.kinds import Collection, parse_collection
+from mirror.model.record import Record
+from mirror.store.base import Reader
+
+FLAGS = {SEEN: b"\\Seen", ANSWERED: b"\\Answered"}
+
+
+class _Mark(NamedTuple):
+    """What the marks of a message are to be, and those that are not what the server said last."""
+
+    record: Record
+    number: int
+    wanted: Mapping[str, bool]
+    changed: frozenset[str]
+
+
+class MarksWriter:
+    """Writes marks of rooms and users that the server has."""
+
+    def collections(self, target: Target) -> Callable[[str], bool]:
+        visits = {_visits_of(one) for one in target.rooms}
+        return visits.__contains__
+
+    def takes(self, record: Record) -> bool:
+        return " " in record.key
+
+    def write(self, target: Target, records: Sequence[Record]) -> bool:
+        by_user: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+        for record in records:
+            by_user[record.key.partition(" ")[0]][record.collection].append(record)
+        names: dict[str, str] | None = None
+        worked = False
+        for user, rooms in by_user.items():
+            wanted = {name: marks for name, some in rooms.items() if (marks := self._wanted(target, user, some))}
+            if wanted:
+                names = _names(target) if names is None else names
+                self._write_user(target, user, names.get(user, ""), wanted)
+                worked = True
+        return worked
+
+    def _wanted(self, target: Target, user: str, records: Sequence[Record]) -> list[_Mark]:
+        """Return what is not as the server said last, of one user in one room."""
+        marks, unknown = target.store.read(lambda reader: _compare(reader, target.place, user, records))
+        self._leave(target, unknown, "the message is not there")
+        return marks
+
+    def _leave(self, target: Target, records: Iterable[Record], why: str) -> None:
+        for record in records:
+            target.leave(record, target.rooms[_messages_of(record.collection)].room.name, why)
+
+    def _write_user(self, target: Target, user: str, name: str, wanted: Mapping[str, Sequence[_Mark]]) -> None:
+        records = [mark.record for marks in wanted.values() for mark in marks]
+        account = read_account(target.client, name) if name else None
+        if account is None or not account.password:
+            self._leave(target, records, "its user is not there, or has no password of its own")
+            return
+        if account.password != target.store.read(lambda reader: _password(reader, user)):
+            for record in records:
+                target.wait(record, name, "its user's password was changed just now")
+            return
+        with as_nobody_called(target.store, target.client, target.place, account):
+            self._write_as(target, user, account, wanted)
+
+    def _write_as(self, target: Target, user: str, account: Account, wanted: Mapping[str, Sequence[_Mark]]) -> None:
+        try:
+            imap = ImapClient(target.imap.address, account.fields[0], account.password)
+        except LoginFailed as error:
+            self._leave(target, [mark.record for marks in wanted.values() for mark in marks], str(error))
+            return
+        try:
+            for collection, marks in wanted.items():
+                into = target.rooms[_messages_of(collection)]
+                owner = owner_of(into.room.name)
+                room = into.room.name.partition(".")[2] if owner else into.room.name
+                if not imap.select(folder_name(room, bool(owner))):
+                    self._leave(target, [mark.record for mark in marks], "its user cannot enter the room")
+                else:
+                    self._store(target, into, user, imap, marks)
+        finally:
+            imap.close()
+
+    def _store(self, target: Target, into: OpenRoom, user: str, imap: ImapClient, marks: Sequence[_Mark]) -> None:
+        """Set marks in the present folder, and remember what the user's sets are then."""
+        before = imap.flags([mark.number for mark in marks])
+        asked = 0
+        for name, flag in FLAGS.items():
+            for on in (True, False):
+                numbers = [
+                    mark.number
+                    for mark in marks
+                    if name in mark.changed
+                    and mark.wanted[name] is on
+                    and mark.number in before
+                    and (flag in before[mark.number]) is not on
+                ]
+                imap.store(numbers, flag, on)
+                asked += len(numbers)
+        after = imap.flags([mark.number for mark in marks])
+        self._leave(target, [mark.record for mark in marks if mark.number not in after], "the message is not there")
+        target.written.others += asked
+        self._remember(target, into, user, imap, after)
+
+    def _remember(
+        self, target: Target, into: OpenRoom, user: str, imap: ImapClient, told: Mapping[int, set[bytes]]
+    ) -> None:
+        visits = _visits_of(into.collection)
+        status = target.store.read(lambda reader: next(iter(reader.statuses(target.place, visits, [user])), None))
+        if status is None:
+            return  # that there is a visit now is told by the next export
+        sets = _sets_with(status.tag, told)
+        if any(len(one.encode()) >= CUT_BYTES for one in sets):
+            flags = imap.flags()
+            marked = {flag: {number for number, some in flags.items() if flag in some} for flag in FLAGS.values()}
+            sets = tuple(set_of(marked[flag], sorted(flags)) for flag in FLAGS.values())
+            wrong = sum(flags.get(number, set()) != some for number, some in told.items())
+            target.written.left += [f"{into.room.name}: {wrong} marks: the server has no room for so many"] * bool(
+                wrong
+            )
+        target.remember([msgspec.structs.replace(status, tag=tag_of(*sets))])
+
+
+def _compare(reader: Reader, place: str, user: str, records: Sequence[Record]) -> tuple[list[_Mark], list[Record]]:
+    """Return the marks that are not as the server said last, and those of messages that it does not have."""
+    collection = records[0].collection
+    told = next(iter(reader.statuses(place, collection, [user])), None)
+    last = Sets.of(told.tag if told is not None else tag_of("", ""))
+    by_message = {record.key.partition(" ")[2]: record for record in records}
+    numbers = {
+        status.key: int(status.foreign) for status in reader.statuses_of(place, _messages_of(collection), by_message)
+    }
+    marks = []
+    for message, record in by_message.items():
+        if message not in numbers:
+            continue
+        values = {} if record.dead else values_of(record)
+        wanted = {name: bool(values.get(name)) for name in FLAGS}
+        said = last.marks(numbers[message])
+        changed = frozenset(name for name, value in wanted.items() if value is not bool(said.get(name)))
+        if changed:
+            marks.append(_Mark(record, numbers[message], wanted, changed))
+    return marks, [one for message, one in by_message.items() if message not in numbers and not one.dead]
+
+
+def _sets_with(tag: str, told: Mapping[int, set[bytes]]) -> tuple[str, ...]:
+    """Return a user's two sets with what is told of some messages."""
+    sets = []
+    for text, flag in zip(tag.split("|"), FLAGS.values(), strict=True):
+        on = {number for number, flags in told.items() if flag in flags}
+        try:
+            sets.append(with_numbers(text, on, told.keys() - on))
+        except CitadelError:  # the last number was cut in two
+            sets.append(with_numbers(text.rpartition(",")[0], on, told.keys() - on))
+    return tuple(sets)
+
+
+def _names(target: Target) -> dict[str, str]:
+    """Return the names of the server's users by their keys."""
+    (told,) = target.client.ask_all([b"LIST"])
+    rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
+    return {target.known.keys.user(int(row[2])): row[0] for row in rows if len(row) > 2 and row[2].isdigit()}
+
+
+def _password(reader: Reader, user: str) -> str:
+    record = reader.get("users", user)
+    return "" if record is None or record.dead else str(values_of(record).get("u_password", ""))
+
+
+def _visits_of(messages: str) -> str:
+    return str(Collection("visits", parse_collection(messages).room))
+
+
+def _messages_of(visits: str) -> str:
+    return str(Collection("messages", parse_collection(visits).room))
