@@ -1,35 +1,21 @@
 """What once stopped replication for good, what mends it, and which short form notices when that mend is taken out.
 
-    contrib/with-venv contrib/fuzz/ctdlmirror-fuzz mends
-
-runs each form with all mends in place, then takes out one mend after another, each in a process of its own, and has the
-form look.  Taking out means to have a named function do what it did before, or nothing.  Exit code 1 when something
-was not noticed, when a form finds something with all mends in place, or when a name is no more.
+Taking out means to have a named function do what it did before, or nothing; see taking_out.py.
 """
 
-import argparse
-import importlib
 import logging
-import os
-import select
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import msgspec
 from gevent.event import AsyncResult
-from gevent.os import fork
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from damaged import damaged_problems
-from dialled import dialled_problems
-from reloaded import reloaded_problems
-from stateful import InProcess, live
+from forms import DAMAGED, DIALLED, FUZZED, RELOADED, Form, simulated
 
 from mirror.config import SHARE, Config
 from mirror.model.errors import BadRecord, StampAhead
@@ -40,8 +26,6 @@ from mirror.peer.supervision import Supervisor
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.simulation.attacks import (
-    ATTACKS,
-    Attacker,
     a_clock_that_is_wrong_at_a_start,
     a_horizon_of_a_later_birth,
     a_horizon_that_is_deleted,
@@ -61,47 +45,8 @@ from mirror.simulation.attacks import (
     two_nodes_of_one_name,
     values_of_any_type,
 )
-from mirror.simulation.command import run_one
 from mirror.store.base import Aside
 from mirror.store.sqlite.reader import Names
-
-LONGEST_S = 120
-"""Seconds that a form may take to notice something."""
-MAX_SAID = 4000
-"""Characters of what a form says; so many go through a pipe at once."""
-WIDTH = 110
-FAILED = "! "
-"""Begins what is said of a process that could not look."""
-TRIES = 3
-"""Schedules of one attack that are run before nothing counts as noticed."""
-
-
-class Form(NamedTuple):
-    """A short form that takes no longer than CI has for it: its name, and what it finds wrong."""
-
-    name: str
-    problems: Callable[[], Iterator[str]]
-
-
-def simulated(attack: Callable[[Attacker], None]) -> Form:
-    """Return the simulation of one attack."""
-
-    def problems() -> Iterator[str]:
-        for turn in range(TRIES):
-            yield from run_one("attacks", ATTACKS.index(attack) + turn * len(ATTACKS)).problems
-
-    return Form(f"simulation, {attack.__name__}", problems)
-
-
-def _fuzzed() -> Iterator[str]:
-    failure = live(InProcess, "mends", 0, known=True)
-    yield from [] if failure is None else [failure.problem]
-
-
-FUZZED = Form("fuzzer, known steps", _fuzzed)
-DAMAGED = Form("fuzzer, damaged stores", damaged_problems)
-DIALLED = Form("fuzzer, a link whose peer is spoilt", dialled_problems)
-RELOADED = Form("fuzzer, other settings", reloaded_problems)
 
 
 class Mend(NamedTuple):
@@ -487,159 +432,3 @@ MENDS: tuple[Mend, ...] = (
         "conflicts of a partner are kept",
     ),
 )
-
-
-# -- taking out ---------------------------------------------------------------------------------------
-
-
-class Gone(Exception):
-    """A name of the table that is no more; says which."""
-
-
-@contextmanager
-def taken_out(mend: Mend) -> Iterator[None]:
-    """Have a mend taken out for a while.  Raises Gone."""
-    before: list[tuple[Any, str, Any]] = []
-    try:
-        for name, instead in mend.out.items():
-            holder, attribute = _holder(name), name.rpartition(".")[2]
-            before.append((holder, attribute, vars(holder)[attribute]))
-            setattr(holder, attribute, instead)
-        yield
-    finally:
-        for holder, attribute, value in reversed(before):
-            setattr(holder, attribute, value)
-
-
-def _holder(name: str) -> Any:
-    """Return the module or class in which a name stands.  Raises Gone."""
-    path, _, attribute = name.rpartition(".")
-    holder: Any = None
-    try:
-        holder = importlib.import_module(path)
-    except ModuleNotFoundError:
-        module, _, class_ = path.rpartition(".")
-        try:
-            holder = getattr(importlib.import_module(module), class_, None)
-        except ModuleNotFoundError:
-            pass
-    if holder is None or attribute not in vars(holder):
-        raise Gone(f"{name} is no more: the table in {__file__} has to name what took its place")
-    return holder
-
-
-def noticed(mend: Mend) -> str:
-    """Take a mend out, and return what its form finds, or an empty string.  Raises Gone."""
-    with taken_out(mend):
-        return next((problem for problem in mend.form.problems() if mend.says in problem), "")
-
-
-# -- all of them, each in a process of its own ---------------------------------------------------------
-
-
-class Finding(msgspec.Struct):
-    """What a form noticed, with one mend taken out or with all in place."""
-
-    fault: str
-    mend: str
-    form: str
-    noticed: bool
-    says: str
-    seconds: float
-
-
-class Report(msgspec.Struct):
-    """What all forms noticed."""
-
-    in_place: list[Finding]
-    taken_out: list[Finding]
-
-    @property
-    def wrong(self) -> list[Finding]:
-        """What must not be: something noticed with all mends in place, or nothing with one taken out."""
-        return [one for one in self.in_place if one.noticed] + [one for one in self.taken_out if not one.noticed]
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Try them as the command line says; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        "ctdlmirror-fuzz mends", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("words", nargs="*", help="just those whose line has one of these words")
-    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
-    options = parser.parse_args(arguments)
-    mends = [mend for mend in MENDS if not options.words or any(word in str(mend[:3]) for word in options.words)]
-    if not mends:
-        parser.error(f"no mend of the table has {' or '.join(options.words)}")
-    forms = {mend.form.name: mend.form for mend in mends}.values()
-    report = Report([*map(_look, forms)], [*map(_try, mends)])
-    print(msgspec.json.encode(report).decode() if options.json else _table(report))
-    return 1 if report.wrong else 0
-
-
-def _look(form: Form) -> Finding:
-    """Have a form look with all mends in place: what it found there too would prove nothing."""
-    began = time.monotonic()
-    says = _apart(lambda: next(form.problems(), ""))
-    return Finding("", "", form.name, bool(says), says, time.monotonic() - began)
-
-
-def _try(mend: Mend) -> Finding:
-    began = time.monotonic()
-    says = _apart(lambda: noticed(mend))
-    is_noticed = bool(says) and not says.startswith(FAILED)
-    return Finding(mend.fault, mend.mend, mend.form.name, is_noticed, says, time.monotonic() - began)
-
-
-def _apart(job: Callable[[], str]) -> str:
-    """Do a job in a process of its own, and return what it does, or after FAILED why it could not."""
-    reading, writing = os.pipe()
-    child = fork()
-    if not child:
-        _do_and_exit(job, writing)
-    os.close(writing)
-    with open(reading, "rb") as told:
-        if not select.select([told], [], [], LONGEST_S)[0]:
-            os.kill(child, signal.SIGKILL)
-        said = told.read().decode()
-    status = os.waitpid(child, 0)[1]
-    return said if not status else f"{FAILED}it ended with {status:#x}, or took over {LONGEST_S} s"
-
-
-def _do_and_exit(job: Callable[[], str], writing: int) -> NoReturn:
-    """Do a job in a forked process, of which nothing but its answer comes out."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        try:
-            said = job()
-        except Gone as error:
-            said = f"{FAILED}{error}"
-        except Exception as error:
-            said = f"{FAILED}{type(error).__name__}: {error}"
-        lines = said.strip().splitlines()
-        said = " ... ".join(lines if len(lines) < 2 else (lines[0], lines[-1]))  # of a traceback that is its error
-        os.write(writing, said[:MAX_SAID].encode())
-    finally:
-        os._exit(0)
-
-
-def _table(report: Report) -> str:
-    lines = [_shown(one) for one in report.taken_out]
-    lines += [f"WRONG: {one.form}, with all mends in place: {one.says}" for one in report.in_place if one.noticed]
-    lines += [
-        f"WRONG: {one.fault}, without {one.mend}: {one.says or 'nothing is noticed'}"
-        for one in report.taken_out
-        if not one.noticed
-    ]
-    count = sum(one.noticed for one in report.taken_out)
-    return "\n".join([*lines, f"{len(report.taken_out)} mends taken out, {count} noticed"])
-
-
-def _shown(one: Finding) -> str:
-    how = "noticed" if one.noticed else "NOT NOTICED"
-    lines = (one.fault, f"without {one.mend}", f"{one.form}: {one.says[:WIDTH]}")
-    return f"{how:11} {one.seconds:5.1f} s  " + f"\n{'':21}".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -11,8 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import mends
-from mends import DAMAGED, DIALLED, MENDS, RELOADED, Form, Gone, Mend, main, noticed, taken_out
+import taking_out
+from forms import DAMAGED, DIALLED, RELOADED, Form
+from mends import MENDS, Mend
+from taking_out import Gone, main, noticed, taken_out
 
 NO_MEND = Mend(
     "a fault", "what mends nothing", {"mirror.model.judge.finding": print}, Form("a form", lambda: iter([])), ""
@@ -32,15 +34,15 @@ def test_with_all_mends_in_place_nothing_is_found(form: Form) -> None:
 
 @pytest.mark.parametrize("name", ["mirror.model.judge.gone", "mirror.no.such.thing", "mirror.store.ledger.Gone.judge"])
 def test_a_name_that_is_no_more_is_told(name: str) -> None:
-    with pytest.raises(Gone, match=f"{name} is no more: the table in .*mends.py has to name"):
+    with pytest.raises(Gone, match=f"{name} is no more: the table in tests/fuzz/mends.py has to name"):
         noticed(NO_MEND._replace(out={name: print}))
 
 
 def test_what_was_taken_out_is_put_back() -> None:
-    before = mends._holder("mirror.model.judge.finding").finding
+    before = taking_out.holder_of("mirror.model.judge.finding").finding
     with taken_out(NO_MEND):
-        assert mends._holder("mirror.model.judge.finding").finding is print
-    assert mends._holder("mirror.model.judge.finding").finding is before
+        assert taking_out.holder_of("mirror.model.judge.finding").finding is print
+    assert taking_out.holder_of("mirror.model.judge.finding").finding is before
 
 
 def test_the_command_tells_what_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +55,7 @@ def test_the_command_fails_where_nothing_is_noticed_or_a_form_finds_something_an
 ) -> None:
     always = Form("a sick form", lambda: iter(["it is always so"]))
     gone = NO_MEND._replace(fault="another fault", out={"mirror.model.judge.gone": print})
-    monkeypatch.setattr(mends, "MENDS", (NO_MEND, gone, NO_MEND._replace(fault="a third one", form=always)))
+    monkeypatch.setattr(taking_out, "MENDS", (NO_MEND, gone, NO_MEND._replace(fault="a third one", form=always)))
     assert main(["--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert [one["noticed"] for one in told["in_place"]] == [False, True]
