@@ -41,13 +41,13 @@ class Address:
     def loopback(self) -> bool:
         """Whether nothing that is sent there leaves this machine."""
         try:
-            return _unmapped(ip_address(self.host)).is_loopback
+            return unmapped(ip_address(self.host)).is_loopback
         except ValueError:
             return self.host.lower() == "localhost"
 
 
-def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 one stands for, if it does."""
+def unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 one stands for, or the address itself."""
     return getattr(address, "ipv4_mapped", None) or address
 
 

@@ -95,7 +95,9 @@ class ListenSettings(msgspec.Struct, frozen=True):
         bool,
         Doc("Log-ins are refused on connections without TLS, except from this machine.  true allows them."),
     ] = False
-    max_sessions: Annotated[Count, Doc("Connections at a time, and seconds after which a silent one is closed.")] = 1000
+    max_sessions: Annotated[
+        Count, Doc("Users' connections at a time, and seconds after which a silent one is closed.")
+    ] = 1000
     idle_timeout_s: Annotated[Count, Doc()] = 600
 
 

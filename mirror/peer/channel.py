@@ -148,7 +148,10 @@ class Channel:
         if self.pending:
             raise ProtocolError(f"{self.peer} sent more than STLS before TLS began")
         try:
-            self.socket = context.wrap_socket(self.socket, server_side=server, server_hostname=hostname)
+            self.socket = context.wrap_socket(
+                self.socket, server_side=server, server_hostname=hostname, do_handshake_on_connect=False
+            )
+            self.socket.do_handshake()
         except ssl.SSLCertVerificationError as error:
             raise NotTrusted(f"the certificate of {self.peer} is not trusted: {error.verify_message}") from None
         except (OSError, ValueError) as error:

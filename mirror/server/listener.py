@@ -14,10 +14,11 @@ from mirror.config import ADMIN_SOCKET, Address
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.commands import TABLE
+from mirror.server.descriptors import raise_limit
+from mirror.server.doors import make_room
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.service.party import ADMIN
-from mirror.wire.lines import Code, format_reply
 
 log = logging.getLogger("mirror.listener")
 
@@ -41,6 +42,7 @@ class Listener:
 
     def open(self) -> None:
         """Listen on all configured addresses and the admin socket.  Raises ListenError."""
+        self._node.max_users = raise_limit(self._node.config.listen.max_sessions)
         for address in self._node.config.listen.addresses:
             self._listen(address, self._accept)
         for address in self._node.config.listen.tls_addresses:
@@ -83,29 +85,22 @@ class Listener:
             connection.close()
 
     def _greet(self, connection: Any, host: str, port: int, secure: bool) -> None:
-        if len(self._node.sessions) >= self._node.config.listen.max_sessions:
-            connection.settimeout(5)
-            self._node.faults.tell(
-                log, "listener", f"{len(self._node.sessions)} connections are open: {host} was refused"
-            )
-            connection.sendall(format_reply(Code.TOO_MANY, "too many connections; try again later"))
-            connection.close()
-            return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         local = Address(host, 0).loopback
         channel = Channel(connection, f"{host}:{port}", TLS_TIMEOUT_S)
-        session = Session(self._node, channel, TABLE, local=local)
-        if secure:
-            session.begin_tls()
-        self._serve(session)
+        session = Session(self._node, channel, TABLE, local=local, host=host)
+        left = make_room(self._node.sessions, session.network, self._node.max_users)
+        if left is not None:
+            self._node.faults.tell(log, "listener", f"too many connections without a log-in: one from {left.host} ends")
+        self._serve(session, secure)
 
     def _accept_admin(self, connection: Any, _address: Any) -> None:
         self._serve(Session(self._node, Channel(connection, "admin"), TABLE, local=True, party=ADMIN))
 
-    def _serve(self, session: Session) -> None:
+    def _serve(self, session: Session, secure: bool = False) -> None:
         self._sessions.add(gevent.getcurrent())
         try:
-            session.run()
+            session.run(secure)
         except ConnectionLost as error:
             log.debug("%s", error)
         except Exception as error:  # nobody else is told of how a session ends

@@ -3,16 +3,19 @@
 import base64
 import binascii
 import logging
+import math
 
 import gevent
 from scramp import ScramException, ScramMechanism
 
 from mirror.config import SHARE
 from mirror.model.fields import values_of
+from mirror.model.keys import compared
 from mirror.model.record import Record
 from mirror.peer.dial import MECHANISM, describe_difference
 from mirror.peer.presence import Presence
 from mirror.server.credentials import Credential
+from mirror.server.doors import check_place
 from mirror.server.session import STRANGER, Session
 from mirror.service.directory import password_matches
 from mirror.service.party import Party, PartyKind
@@ -29,6 +32,8 @@ log = logging.getLogger("mirror.login")
 MAX_FAILURES = 3
 """Failed log-ins after which a connection is closed."""
 FAILURE_PAUSE_S = 1.0
+MAX_ACCOUNT = 200
+"""Characters of a user's name by which failures are counted."""
 MAX_SHOWN = 60
 """Characters of a name that nobody knows which the log is told."""
 
@@ -45,12 +50,16 @@ def log_user_in(session: Session, password: str) -> None:
     session.node.single_user.check_open(f"user {session.user_name}")
     if not session.user_name:
         raise Refused(Code.USER_REQUIRED, "You must send a name with USER first.")
-    node = session.node
+    node, account = session.node, f"user {compared(session.user_name)[:MAX_ACCOUNT]}"
+    _check_waits(session, account)
     user = node.store.read(lambda reader: node.directory.find_user(reader, session.user_name))
     if user is None or not may_log_in(user) or not password_matches(user, password):
+        node.guessing.failed(session.network, account)
         _failed(session, f"user {session.user_name[:MAX_SHOWN]!r}")
         raise Refused(Code.PASSWORD, "Wrong user name or password.")
+    check_place(node.sessions, f"user {session.user_name}", True, node.max_users)
     rooms = _let_in(session, user)
+    node.guessing.succeeded(session.network, account)
     session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, rooms)))
 
 
@@ -84,6 +93,7 @@ def log_peer_in(session: Session, words: list[str]) -> None:
             raise Refused(Code.ILLEGAL, f"AUTH {MECHANISM}|node|client-first, then AUTH client-final|identity")
     except (ScramException, binascii.Error, UnicodeDecodeError, ValueError):
         session.scram = None
+        session.node.guessing.failed(session.network)
         _failed(session, f"peer {session.scram_name[:MAX_SHOWN]!r}")
         raise Refused(Code.PASSWORD, "Unknown node or wrong secret.") from None
 
@@ -91,6 +101,7 @@ def log_peer_in(session: Session, words: list[str]) -> None:
 def _scram_first(session: Session, mechanism: str, name: str, message: str) -> None:
     if mechanism.upper() != MECHANISM:
         raise Refused(Code.UNKNOWN_COMMAND, f"only {MECHANISM} is known here")
+    _check_waits(session)
     credential = session.node.credentials.find(name)
 
     def find(user: str) -> Credential:
@@ -106,6 +117,7 @@ def _scram_first(session: Session, mechanism: str, name: str, message: str) -> N
 
 
 def _scram_final(session: Session, message: str, *identity: str) -> None:
+    _check_waits(session)
     session.scram.set_client_final(base64.b64decode(message, validate=True).decode())
     proof = base64.b64encode(session.scram.get_server_final().encode()).decode()
     name = session.scram_name
@@ -118,6 +130,7 @@ def _scram_final(session: Session, message: str, *identity: str) -> None:
     if peer is None or not node.credentials.holds(name, session.credential):  # by now: all before took its time
         raise ScramException("this was a peer, or had this secret, when the log-in began")
     kind = peer.kind
+    check_place(node.sessions, f"{SHARE if kind == SHARE else PartyKind.PEER} {name}", False, 0)
     if kind == SHARE:
         session.party = Party(PartyKind.SHARE, name, node.sharing.of(name).scope)
     else:
@@ -149,9 +162,21 @@ def _require_protocol(session: Session, name: str) -> None:
 def _failed(session: Session, who: str) -> None:
     """Make guessing slow: a pause for each failure, and after a few of them the connection is closed."""
     session.failures += 1
-    session.node.faults.tell(log, STRANGER, f"failed to log in as {who} from {session.channel.peer}")
+    if session.network:  # each is told, for who has them counted: who goes on has to wait, so they are few
+        log.warning("failed to log in as %s from %s", who, session.host)
+    else:
+        session.node.faults.tell(log, STRANGER, f"failed to log in as {who} from {session.channel.peer}")
     gevent.sleep(FAILURE_PAUSE_S)
     session.closing = session.failures >= MAX_FAILURES
+
+
+def _check_waits(session: Session, account: str = "") -> None:
+    """Raise Refused while nothing is looked at that comes from there, or is about that account."""
+    wait_s = session.node.guessing.wait_s(session.network, account)
+    if wait_s:
+        session.failures += 1
+        session.closing = session.failures >= MAX_FAILURES
+        raise Refused(Code.BUSY, f"too many log-ins have failed; try again in {math.ceil(wait_s)} seconds")
 
 
 def log_out(session: Session) -> None:

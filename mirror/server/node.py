@@ -15,6 +15,7 @@ from mirror.peer.link import Link
 from mirror.peer.presence import Presence, ask
 from mirror.server.attachments import Attachments
 from mirror.server.credentials import Credential, Credentials
+from mirror.server.guessing import Guessing
 from mirror.server.pages import SharedPages, changes_of
 from mirror.server.sharing import Sharing
 from mirror.server.single_user import SingleUser
@@ -36,6 +37,9 @@ class Connected(Protocol):
     """A session, as those see it who just want to know who is there, and to tell them something."""
 
     party: Party | None
+    host: str
+    network: str
+    since: float
     credential: Credential | None
     password: object
 
@@ -80,6 +84,8 @@ class Node:
         self.changes = changes_of(store)
         self.faults = Faults()
         self.credentials = Credentials()
+        self.guessing = Guessing()
+        self.max_users = config.listen.max_sessions  # as far as this process may have so many files open
         self.attachments = Attachments(store, self.faults, config)
         self.started = time.time()
         self.addresses: list[str] = []

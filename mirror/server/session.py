@@ -5,16 +5,20 @@ gets one line that says what; a traceback goes to the log only.
 """
 
 import logging
+import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import gevent
 import msgspec
 
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.presence import Presence
 from mirror.server.credentials import Credential
+from mirror.server.guessing import network_of
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
@@ -61,18 +65,31 @@ _ANSWERS: tuple[tuple[type[MirrorError], _Answer], ...] = (
     (ClockDoubted, _Answer(Code.BUSY, logging.WARNING)),
     (StoreError, _Answer(Code.INTERNAL, logging.WARNING)),
 )
+_HTTP = re.compile(rb"[A-Z]{3,16} \S+ HTTP/[0-9]")
+_NO_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
+    b"This is a Citadel mirror's port: it does not speak HTTP.\n"
+)
 _UNKNOWN = _Answer(Code.INTERNAL, logging.ERROR)
 
 
 class Session:
     """Serves one connection from greeting to goodbye."""
 
-    def __init__(self, node: Node, channel: Channel, table: Table, *, local: bool, party: Party | None = None) -> None:
-        """``local``: the connection does not leave this machine.  ``party``: who is trusted without log-in."""
+    def __init__(
+        self, node: Node, channel: Channel, table: Table, *, local: bool, party: Party | None = None, host: str = ""
+    ) -> None:
+        """``local``: the connection does not leave this machine, else it comes from ``host``.
+
+        ``party``: who is trusted without log-in.
+        """
         self.node = node
         self.channel = channel
         self.table = table
         self.local = local
+        self.host = host
+        self.network = "" if local else network_of(host)
+        self.since = time.monotonic()
         self.secure = False
         self.party = party
         self.encoding = JSON
@@ -89,36 +106,57 @@ class Session:
         self.agent_ms = 0  # our time when that was said
         self.room = ""
         self.pinned: Any = None
+        self._deadline = gevent.Timeout()
         self._notices: list[str] = []
         self._idle = False
         self._responder: tuple[Party, Responder] | None = None
         self._uploads = Uploads()
 
-    def run(self) -> None:
-        """Serve until the other side quits, is lost or breaks the protocol."""
+    def run(self, secure: bool = False) -> None:
+        """Serve until the other side quits, is lost or breaks the protocol.  ``secure``: TLS begins at once."""
         self.node.sessions.add(self)
         try:
+            self._set_deadline()
+            if secure:
+                self.begin_tls()
             self.reply(Code.OK, f"{self.node.config.node} Citadel mirror ready.")
+            first = True
             while not self.closing and (line := self._next_line()) is not None:
-                if line.strip():
+                if line.strip() and not (first and self._is_for_others(line)):
                     self._run(line)
+                first = False
         except ConnectionLost as error:
             log.debug("%s", error)
         finally:
             self.end()
 
+    def _is_for_others(self, line: bytes) -> bool:
+        """Tell whether a first line is a request of HTTP: then what follows is none of our commands."""
+        if _HTTP.match(line) is None:
+            return False
+        self.channel.send(_NO_HTTP)
+        self.closing = True
+        return True
+
     def end(self) -> None:
         """Give back what the session holds."""
+        self._deadline.close()
         self.node.sessions.discard(self)
         self.log_out()
         self.unpin()
         self.channel.close()
 
+    def _set_deadline(self) -> None:
+        """Have the connection lost at a fixed time unless somebody logs in, however much is sent until then."""
+        if self.party is not None:
+            self._deadline.close()
+        elif not self._deadline.pending:
+            late = ConnectionLost(f"{self.channel.peer} did not log in within {LOGIN_TIMEOUT_S:g} s")
+            self._deadline = gevent.Timeout.start_new(LOGIN_TIMEOUT_S, late)
+
     def _next_line(self) -> bytes | None:
-        if self.party is None:
-            self.channel.set_timeout(min(LOGIN_TIMEOUT_S, self.node.config.listen.idle_timeout_s))
-        else:
-            self.channel.set_timeout(self.node.config.listen.idle_timeout_s)
+        self._set_deadline()
+        self.channel.set_timeout(self.node.config.listen.idle_timeout_s)
         self._idle = True
         try:
             return self.channel.read_line()

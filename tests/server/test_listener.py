@@ -1,5 +1,6 @@
 """The doors of a node: whatever ends a connection, the log has a line of it once, and the next one is taken."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,9 @@ from gevent import socket
 from mirror.config import Address, Config, ListenSettings
 from mirror.peer.channel import Channel, ConnectionLost, connect
 from mirror.peer.tls import make_certificate, server_context
+from mirror.server import session
+from mirror.server.descriptors import needed, raise_limit
+from mirror.server.doors import MIN_STRANGERS
 from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.session import Session
@@ -20,9 +24,9 @@ ANY_PORT = Address("127.0.0.1", 0)
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    """A node that listens in clear at its first address, with TLS at its second, and bears two connections."""
+    """A node that listens in clear at its first address, with TLS at its second, and bears one user."""
     store = open_green(tmp_path, "m")
-    settings = ListenSettings(addresses=[ANY_PORT], tls_addresses=[ANY_PORT], max_sessions=2)
+    settings = ListenSettings(addresses=[ANY_PORT], tls_addresses=[ANY_PORT], max_sessions=1)
     node = Node(Config(tmp_path, "m", settings), {}, store)
     make_certificate(tmp_path, "m", ["127.0.0.1"])
     node.tls = server_context(tmp_path)
@@ -48,7 +52,7 @@ def test_a_session_that_breaks_is_told_of_once(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def breaks(session: Session) -> None:
+    def breaks(session: Session, _secure: bool) -> None:
         session.channel.close()
         raise ZeroDivisionError("odd")
 
@@ -59,12 +63,54 @@ def test_a_session_that_breaks_is_told_of_once(
     assert capfd.readouterr().err == ""
 
 
-def test_too_many_connections_are_told_of_once(node: Node, caplog: pytest.LogCaptureFixture) -> None:
-    held = [dialled(node) for _ in range(2)]
-    assert [channel.read_reply().code for channel in held] == [200, 200]
-    for _ in range(5):
-        assert dialled(node).require_line().startswith(b"551 ")
-    assert [record.message for record in caplog.records] == ["listener: 2 connections are open: 127.0.0.1 was refused"]
+def test_there_is_room_for_one_more_who_wants_to_log_in(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    held = [dialled(node) for _ in range(MIN_STRANGERS)]
+    assert {channel.read_reply().code for channel in held} == {200}
+    new = [dialled(node) for _ in range(3)]
+    assert {channel.read_reply().code for channel in new} == {200}
+    assert [ended(channel) for channel in held[:3]] == [True] * 3
+    for channel in (*held[3:], *new):
+        channel.ask("NOOP")
+    assert [record.message for record in caplog.records] == [
+        "listener: too many connections without a log-in: one from 127.0.0.1 ends"
+    ]
+
+
+def test_a_handshake_that_never_ends_takes_a_place_for_a_while_and_no_more(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "LOGIN_TIMEOUT_S", 0.2)
+    silent = [dialled(node, 1) for _ in range(3)]
+    dialled(node).read_reply()  # the others are taken by now
+    assert len(node.sessions) == 4
+    assert [ended(channel) for channel in silent] == [True] * 3
+
+
+def test_an_http_request_is_told_to_go_away(node: Node) -> None:
+    channel = dialled(node)
+    channel.send(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nUSER admin\nPASS citadel\nNOOP\n")
+    told = b""
+    while (line := channel.read_line()) is not None:
+        told += line + b"\n"
+    assert b"HTTP/1.1 400 Bad Request" in told
+    assert told.endswith(b"it does not speak HTTP.\n")
+
+
+def test_the_limit_of_open_files_says_how_many_users_there_may_be(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_to = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (1024, 1024))
+    monkeypatch.setattr(resource, "setrlimit", lambda _kind, limits: set_to.append(limits))
+    assert raise_limit(100) == 100
+    assert caplog.records == []
+    enough = raise_limit(1000)
+    assert 600 < enough < 1000
+    assert needed(enough) <= 1024 < needed(enough + 2)
+    assert "1024 open files are allowed and 1506 needed" in caplog.text
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (1024, 4096))
+    assert raise_limit(1000) == 1000
+    assert set_to[-1] == (1506, 4096)
 
 
 def test_garbage_where_tls_was_due_prints_nothing(
