@@ -224,6 +224,7 @@ class Exporter:
         self._keys_ever = [[one.key for one in users], [one.key for one in rooms]]
         self._created = values.get(CREATED_KEY, "0").strip()
         self._users = {one.key: _texts(one) for one in users if not one.dead and self._is_user_wanted(one)}
+        self._unwanted = {one.key for one in users if not one.dead} - self._users.keys()
         self._rooms = {one.key: _texts(one) for one in rooms if not one.dead}
         self._rooms = {key: fields for key, fields in self._rooms.items() if self._is_room_wanted(key, fields)}
         self._changed = {one.key: stamp_ms(one.stamp) // 1000 for one in rooms if one.key in self._rooms}
@@ -238,18 +239,22 @@ class Exporter:
     def _is_room_wanted(self, key: str, fields: Fields) -> bool:
         owner = owner_key(key, fields.get("QRname", ""))
         if owner:
-            return owner in self._users
+            # A user may be gone whose mailbox is there until the night.
+            return owner not in self._unwanted and (owner in self._users or not self._part.users)
         return not self._part.rooms or any(matches(fields.get("QRname", ""), one) for one in self._part.rooms)
 
     # -- numbers and names ------------------------------------------------------------------------
 
     def _give_numbers(self) -> None:
         self._user_numbers, self._room_numbers = Numbers(self._server), Numbers(self._server)
-        self._user_numbers.keep(self._users)
+        owners = {owner_key(key, fields.get("QRname", "")) for key, fields in self._rooms.items()} - {""}
+        self._user_numbers.keep([*self._users, *owners])
         self._room_numbers.keep(self._rooms)
         self._stay_above_all()
         self._floor_numbers = dict(floor_numbers(self._floors))
         self._name_users()
+        for owner in sorted(owners):
+            self._user_numbers.new(owner)
         self._name_rooms()
         for key in sorted(self._floors.keys() - self._floor_numbers.keys()):
             self.report.notices.append(f"floor {key!r}: a server has no room for it; its rooms are on floor 0")
@@ -489,7 +494,7 @@ class Exporter:
     def _visit(self, room: str, name: str, records: Iterable[Record]) -> Iterator[bytes]:
         """Yield one user's visit of a room, from its record and those of the marks; or one of an older room there."""
         user, void, generation = name.partition("@")
-        number = self._user_numbers.get(user)
+        number = self._user_number(user)
         if number is None:
             return
         fields: Fields = {}
@@ -508,6 +513,14 @@ class Exporter:
         if not void:
             self._say_marks(fields, self._room_numbers.new(room), marked)
         yield migr_writer.element("visit", _ordered("visit", fields))
+
+    def _user_number(self, user: str) -> int | None:
+        """Return the number of whoever visited a room: maybe of a user who is gone, with the number that was kept."""
+        number = self._user_numbers.get(user)
+        own = own_number(user, self._server)
+        if number is None and own >= 0 and user not in self._unwanted and not self._part.users:
+            return own
+        return number
 
     def _say_marks(self, fields: Fields, room: int, marked: Mapping[str, Set[int]]) -> None:
         """Have a visit's sets tell which messages are marked: as they did, where that is what they still say."""
