@@ -26,7 +26,6 @@ PRIVATE_KEY_FILE = "tls.key"
 ADMIN_SOCKET = "admin.socket"
 MAX_SOCKET_PATH = 107
 """Bytes in the path of a socket, as Linux has it (unix(7))."""
-STATE_FILE = "daemon.json"
 PEER_SECRETS, PLACE_PASSWORDS = "peers", "places"
 """The sections of secrets.toml."""
 _SECRETS = {PEER_SECRETS: ("SECRET", "peer"), PLACE_PASSWORDS: ("PASSWORD", "attachment")}

@@ -12,7 +12,9 @@ COMMANDS: dict[str, Lazy] = {
             "init": "Set up a node: its directory, store, certificate and commented configuration.",
             "peer": "Manage the nodes that this one replicates with.",
             "daemon": "Run the node: listen, dial the peers, keep everything equal.  SIGTERM stops it, SIGHUP reloads.",
-            "reload": "Have the running daemon take its configuration over again.",
+            "reload": "Have the running daemon take its settings and certificate over again, if they are good.",
+            "config": "The node's settings, mirror.toml and the files beside it.",
+            "cert": "The node's certificate.",
         },
     ),
     **placed(

@@ -6,6 +6,7 @@ for the network, so help and what else needs no node begins without gevent.
 
 import gc
 import io
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ def _show_what_the_terminal_cannot() -> None:
 
 def main() -> None:
     """Run ``ctdlmirror``; never returns."""
+    if "daemon" in sys.argv:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens to it; its default is to end
     _show_what_the_terminal_cannot()
     cli.prepare = patch
     cli.importing = never_collected

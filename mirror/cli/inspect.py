@@ -12,6 +12,7 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.attached import print_attachments, troubles
 from mirror.cli.local import ask_values, local_node
 from mirror.cli.output import duration, json_option, print_json, print_table, say
+from mirror.config import CERTIFICATE_FILE
 from mirror.model.stamp import format_stamp
 from mirror.wire.answers import parse_check
 from mirror.wire.status import ConflictStatus, NodeStatus, WinnerStatus
@@ -24,16 +25,18 @@ def status(directory: Path, as_json: bool) -> None:
     """Show this node, its links and who is connected."""
     with local_node(directory) as remote:
         state = ask_values(remote, "SYNC all|status", NodeStatus)[0]
-    running = bool(state.addresses) or (directory / "daemon.json").exists()
+    pin = _own_pin(directory)
     if as_json:
-        print_json({**msgspec.to_builtins(state), "running": running})
+        print_json({**msgspec.to_builtins(state), "pin": pin})
         return
-    up = f"daemon up {duration(state.uptime_s)}" if running else "no daemon runs"
+    up = f"daemon up {duration(state.uptime_s)}" if state.running else "no daemon runs"
     newest = format_stamp(state.newest) if state.newest else "never"
     holder = f" for {state.holder}" if state.holder else ""
     say(f"Node {state.node}, epoch {state.epoch}: {up}")
     say(f"  {state.records} records, newest {newest}, digest {state.digest}")
     say(f"  {state.mode}{holder}, {state.conflicts} conflicts not resolved")
+    if pin:
+        say(f"  certificate {pin}")
     if state.addresses:
         say(f"  listening on {', '.join(state.addresses)}")
     if state.links:
@@ -62,6 +65,13 @@ def status(directory: Path, as_json: bool) -> None:
         say(f"  clock: {note}")
     for session in state.sessions:
         say(f"  connected: {session.kind} {session.name}")
+
+
+def _own_pin(directory: Path) -> str:
+    """Return what peers may pin of this node, or nothing where there is no certificate."""
+    from mirror.peer.tls import own_fingerprint
+
+    return f"pin:{own_fingerprint(directory)}" if (directory / CERTIFICATE_FILE).exists() else ""
 
 
 @cli.group()

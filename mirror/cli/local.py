@@ -1,10 +1,11 @@
 """Talking to this machine's own node with the same protocol as everybody: through the daemon's admin
 socket while it runs, else through a session in this process."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 from gevent import socket
@@ -15,7 +16,7 @@ from mirror.model.record import Record
 from mirror.peer.channel import MAX_JSON_LINE, Channel, ConnectionLost, connect_unix
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.remote import ChannelRemote
-from mirror.store.base import Store
+from mirror.store.base import Store, StoreInUse
 from mirror.sync.clock import ClockGuard, Heard
 from mirror.wire.codec import ContentRequest
 from mirror.wire.errors import ProtocolError
@@ -23,10 +24,16 @@ from mirror.wire.lines import format_line
 from mirror.wire.status import SharingStatus, parse_json
 from mirror.wire.values import Identity
 
+if TYPE_CHECKING:
+    from mirror.server.node import Node
+
 T = TypeVar("T")
 
 ASK_TIMEOUT_S = 10.0
 """Seconds that a mirror gets to say what time it is."""
+START_WAIT_S = 15.0
+"""Seconds that a daemon gets which is starting, and a command that is before us."""
+AGAIN_S = 0.05
 SESSION_TIMEOUT_S = 3600.0
 """A check of a large store may be silent for long."""
 
@@ -44,34 +51,51 @@ def daemon_channel(directory: Path) -> Channel | None:
 
 @contextmanager
 def local_node(directory: Path) -> Iterator[ChannelRemote]:
-    """Give a remote on this machine's node.  Raises ConfigError, StoreError."""
-    channel = daemon_channel(directory)
-    if channel is not None:
+    """Give a remote on this machine's node: its daemon, also one that is starting, or the store itself.
+
+    Raises ConfigError, StoreError.
+    """
+    deadline = time.monotonic() + START_WAIT_S
+    while True:
+        channel = daemon_channel(directory)
+        if channel is not None:
+            break
         try:
-            yield greeted(channel)
-        finally:
-            channel.close()
+            node = _open_node(directory)
+        except StoreInUse:
+            if time.monotonic() > deadline:
+                raise
+            gevent.sleep(AGAIN_S)
+            continue
+        with _session_on(node) as remote:
+            yield remote
         return
-    with _node_of_our_own(directory) as remote:
-        yield remote
+    try:
+        yield greeted(channel)
+    finally:
+        channel.close()
 
 
-@contextmanager
-def _node_of_our_own(directory: Path) -> Iterator[ChannelRemote]:
-    """Give a remote on a session in this process, which has all that a daemon has but links."""
-    from mirror.server.commands import TABLE
+def _open_node(directory: Path) -> "Node":
+    """Open the store of a node that no daemon serves; all that is imported for it is there before the lock is taken."""
+    from mirror.server.commands import TABLE as TABLE
     from mirror.server.node import Node
-    from mirror.server.session import Session
-    from mirror.service.party import ADMIN
     from mirror.store.green import open_green
     from mirror.store.open import Options
 
-    config = load_config(directory)
-    store = open_green(
-        directory, config.node, config.store.url, Options(max_ahead_ms=config.max_ahead_ms, create=False)
-    )
+    config, secrets = load_config(directory), load_secrets(directory)
+    options = Options(max_ahead_ms=config.max_ahead_ms, create=False)
+    return Node(config, secrets, open_green(directory, config.node, config.store.url, options))
+
+
+@contextmanager
+def _session_on(node: "Node") -> Iterator[ChannelRemote]:
+    """Give a remote on a session in this process, which has all that a daemon has but links; then close the store."""
+    from mirror.server.commands import TABLE
+    from mirror.server.session import Session
+    from mirror.service.party import ADMIN
+
     ours, theirs = socket.socketpair()
-    node = Node(config, load_secrets(directory), store)
     session = gevent.spawn(Session(node, Channel(theirs, "this command"), TABLE, local=True, party=ADMIN).run)
     channel = Channel(ours, "this node", SESSION_TIMEOUT_S)
     try:
@@ -79,7 +103,7 @@ def _node_of_our_own(directory: Path) -> Iterator[ChannelRemote]:
     finally:
         channel.close()
         session.join()
-        store.close()
+        node.store.close()
 
 
 def ask_peers(config: Config) -> dict[str, Heard]:

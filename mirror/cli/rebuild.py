@@ -10,7 +10,7 @@ from mirror.citadel.rebuild import MAY_DIFFER, RENUMBERED, Progress, Rebuilding,
 from mirror.citadel.verify import VERIFIED, Verified
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.doors import Door
-from mirror.cli.output import json_option, print_json
+from mirror.cli.output import json_option, print_json, say
 from mirror.cli.progress import Meters
 from mirror.cli.verify_server import RESTART, compare_with_server, show_server
 from mirror.config import Config, ConfigError, load_config, parse_server_place
@@ -58,9 +58,9 @@ def rebuild(directory: Path, place: str, server_dir: Path | None, no_verify: boo
     elif as_json:
         print_json({"rebuilt": rebuilt})
     else:
-        click.echo(f"{place}: {RESTART}.", err=True)
+        say(f"{place}: {RESTART}.", err=True)
     if rebuilt.refilled.refused:
-        click.echo(f"INCOMPLETE: {len(rebuilt.refilled.refused)} things could not be written", err=True)
+        say(f"INCOMPLETE: {len(rebuilt.refilled.refused)} things could not be written", err=True)
         sys.exit(CitadelError.exit_code)
     sys.exit(0 if equal else EXIT_DIFFERENT)
 
@@ -89,18 +89,16 @@ def _show(rebuilt: Rebuilt) -> None:
     counts, done = rebuilt.elements, rebuilt.refilled
     if rebuilt.imported:
         told = ", ".join(f"{counts.get(name, 0)} {name}s" for name in ("message", "user", "room", "visit"))
-        click.echo(f"Server {rebuilt.server}: {told} imported.")
+        say(f"Server {rebuilt.server}: {told} imported.")
     else:
-        click.echo(f"Server {rebuilt.server} had imported all there is.")
-    click.echo(
+        say(f"Server {rebuilt.server} had imported all there is.")
+    say(
         f"{done.texts} texts and {done.pictures} pictures of rooms, {done.files} files ({done.bytes:,} bytes) and "
         f"{done.banners} system messages written."
     )
     for line in rebuilt.notices:
-        click.echo(f"  {line}")
+        say(f"  {line}")
     for line in done.refused[:SHOWN]:
-        click.echo(f"Not written: {line}")
+        say(f"Not written: {line}")
     if rebuilt.renumbered:
-        click.echo(
-            f"{rebuilt.renumbered} things have other numbers or names than they had: 'export --migr' lists them."
-        )
+        say(f"{rebuilt.renumbered} things have other numbers or names than they had: 'export --migr' lists them.")

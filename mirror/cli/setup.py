@@ -1,9 +1,6 @@
 """Setting a node up: init, peer, daemon."""
 
-import json
-import os
 import secrets as random_secrets
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -11,7 +8,7 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import cli, set_up_logging
-from mirror.cli.local import daemon_channel
+from mirror.cli.local import daemon_channel, greeted
 from mirror.cli.output import json_option, print_json, print_table, say
 from mirror.config import (
     CONFIG_FILE,
@@ -19,7 +16,6 @@ from mirror.config import (
     MIN_SECRET,
     PEER_KINDS,
     PUSHES,
-    STATE_FILE,
     Config,
     ConfigError,
     ListenSettings,
@@ -40,9 +36,10 @@ from mirror.config import (
     write_private,
 )
 from mirror.owned import make_private
-from mirror.peer.tls import make_certificate, own_fingerprint
+from mirror.peer.tls import ending, make_certificate, own_fingerprint
 from mirror.store.base import StoreExists, StoreMissing
 from mirror.store.open import Options, open_store
+from mirror.wire.errors import Refused
 
 
 def _default_node() -> str:
@@ -234,12 +231,78 @@ def daemon(directory: Path) -> None:
 
 
 @cli.command()
+@json_option
 @click.pass_obj
-def reload(directory: Path) -> None:
-    """Have the running daemon take its configuration over again."""
+def reload(directory: Path, as_json: bool) -> None:
+    """Have the running daemon take its settings and certificate over again, if they are good."""
+    channel = daemon_channel(directory)
+    if channel is None:
+        raise ConfigError(f"no daemon runs in {directory}; it reads its configuration when it starts")
+    remote = greeted(channel)
     try:
-        state = json.loads((directory / STATE_FILE).read_text("utf-8"))
-        os.kill(int(state["pid"]), signal.SIGHUP)
-    except (OSError, ValueError, KeyError):
-        raise ConfigError(f"no daemon runs in {directory}; it reads its configuration when it starts") from None
-    say(f"The daemon (process {state['pid']}) reloads; what it says of it is in its log.")
+        remote.channel.ask("SYNC all|reload", 1)
+        notes = list(remote.channel.read_listing())
+    except Refused as error:
+        raise ConfigError(f"not reloaded, the daemon goes on as before: {error.text}") from None
+    finally:
+        channel.close()
+    if as_json:
+        print_json({"notes": notes})
+        return
+    for note in notes:
+        say(note)
+    say("The daemon has reloaded.")
+
+
+@cli.group("config")
+def config_group() -> None:
+    """The node's settings, mirror.toml and the files beside it."""
+
+
+@config_group.command("check")
+@json_option
+@click.pass_obj
+def config_check(directory: Path, as_json: bool) -> None:
+    """Check all settings as the daemon would, without touching anything: what is wrong ends with 3."""
+    from mirror.server.settings import read_settings
+
+    notes = list(read_settings(directory).notes)
+    if as_json:
+        print_json({"notes": notes})
+        return
+    for note in notes:
+        say(note)
+    say("The settings are good.")
+
+
+@cli.group()
+def cert() -> None:
+    """The node's certificate."""
+
+
+@cert.command("show")
+@json_option
+@click.pass_obj
+def cert_show(directory: Path, as_json: bool) -> None:
+    """Show the certificate's fingerprint, which peers may pin, and whether it ends soon."""
+    pin, note = own_fingerprint(directory), ending(directory)
+    if as_json:
+        print_json({"pin": f"pin:{pin}", "note": note})
+        return
+    say(f"pin:{pin}")
+    if note:
+        say(note)
+
+
+@cert.command("renew")
+@json_option
+@click.pass_obj
+def cert_renew(directory: Path, as_json: bool) -> None:
+    """Make a new key and certificate.  Peers that pin the old one need the new pin."""
+    config = load_config(directory)
+    pin = make_certificate(directory, config.node, [address.host for address in config.listen.addresses])
+    if as_json:
+        print_json({"pin": f"pin:{pin}"})
+        return
+    say(f"The new certificate is pin:{pin}")
+    say("Peers that pin ours run 'ctdlmirror peer add' again with it; 'ctdlmirror reload' has the daemon show it.")

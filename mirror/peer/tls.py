@@ -13,6 +13,8 @@ from mirror.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, ConfigError, check
 from mirror.peer.channel import Channel, NotTrusted
 
 _VALID_DAYS = 3650 * 2
+WARN_DAYS = 30
+"""Days before its end from which on a certificate is spoken of."""
 
 
 def make_certificate(directory: Path, node: str, hosts: list[str]) -> str:
@@ -60,6 +62,20 @@ def own_fingerprint(directory: Path) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
+def ending(directory: Path, now: datetime | None = None) -> str:
+    """Return what to know of a certificate that ends soon or has ended, or an empty string.  Raises ConfigError."""
+    from cryptography import x509
+
+    path = directory / CERTIFICATE_FILE
+    try:
+        ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    if ends - (now or datetime.now(UTC)) > timedelta(days=WARN_DAYS):
+        return ""
+    return f"the certificate {path} ends on {ends:%Y-%m-%d}: 'ctdlmirror cert renew' makes another one"
+
+
 def server_context(directory: Path) -> ssl.SSLContext:
     """Return what a listening node needs for TLS.  Raises ConfigError."""
     check_private(directory / PRIVATE_KEY_FILE)
@@ -70,6 +86,24 @@ def server_context(directory: Path) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{directory / CERTIFICATE_FILE}: {error}") from None
     return context  # type: ignore[no-any-return]
+
+
+def client_context(trust: str) -> ssl.SSLContext:
+    """Return what proves the other side as ``trust`` says; a pin is compared afterwards.  Raises ConfigError."""
+    context = _trusting()
+    if trust.startswith("pin:"):
+        return context
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.check_hostname = True
+    if trust == "system":
+        context.load_default_certs()
+        return context
+    file = trust.removeprefix("ca:")
+    try:
+        context.load_verify_locations(file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"the CA file {file} cannot be used: {error}") from None
+    return context
 
 
 def fingerprint_of(channel: Channel) -> str:
@@ -94,18 +128,8 @@ def _trusting() -> ssl.SSLContext:
 
 def secure(channel: Channel, trust: str, hostname: str) -> None:
     """Go on encrypted as a client, and prove the other side.  Raises NotTrusted or ConnectionLost."""
+    context = client_context(trust)
     channel.ask("STLS")
-    context = _trusting()  # the pin below is the proof
-    if not trust.startswith("pin:"):
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.check_hostname = True
-    if trust.startswith("ca:"):
-        try:
-            context.load_verify_locations(trust[3:])
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"the CA file {trust[3:]} cannot be used: {error}") from None
-    elif trust == "system":
-        context.load_default_certs()
     channel.start_tls(context, server=False, hostname=hostname)
     if trust.startswith("pin:"):
         shown = fingerprint_of(channel)

@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
+from mirror.config import ConfigError
 from mirror.server.conflicts import describe_conflict
 from mirror.server.session import Session
 from mirror.server.table import Asked
-from mirror.store.base import Aside, Conflict, Listing, Reader, Reading
+from mirror.store.base import Aside, Conflict, Listing, Reader, Reading, StoreError
 from mirror.store.check import check_store
 from mirror.store.mend import mend_store
 from mirror.sync.clock import format_ms
@@ -53,8 +54,20 @@ def tell_status(session: Session, _asked: Asked) -> None:
         copying=sorted(copies),
         twins=[*([twin] if twin else []), *node.twins.notes()],
         attachments=node.attachments.statuses(),
+        running=node.reload is not None,
     )
     session.send_json([status])
+
+
+def reload(session: Session, _asked: Asked) -> None:
+    """reload: take over changed settings and certificate; what is wrong with them is told, and changes nothing."""
+    if session.node.reload is None:
+        raise Refused(Code.ILLEGAL, "no daemon runs here")
+    try:
+        notes = session.node.reload()
+    except (ConfigError, StoreError) as error:
+        raise Refused(Code.ILLEGAL, str(error)) from None
+    session.send_listing("Reloaded.", notes)
 
 
 MAX_ASIDE_SHOWN = 10_000

@@ -12,6 +12,7 @@ from mirror.server.administration import (
     dismiss,
     forget_aside,
     keep_both,
+    reload,
     restore,
     retry_aside,
     tell_aside,
@@ -199,6 +200,9 @@ ACTIONS = {
         "recomputes every CRC and digest; mend writes anew what no node takes (administrators)",
         (one_of(MEND, (MEND,), default=None),),
         ADMIN,
+    ),
+    "reload": Handler(
+        reload, "takes over changed settings and certificate; what is wrong is told (administrators)", permission=ADMIN
     ),
     "clock": Handler(tell_clock, "this machine's clock, and what confirms it (administrators)", permission=ADMIN),
     "accept-clock": Handler(

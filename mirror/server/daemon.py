@@ -1,34 +1,25 @@
 """The daemon: a node with its doors open and its links running, until it is told to stop."""
 
-import json
 import logging
-import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
-from mirror.config import (
-    SECRETS_FILE,
-    SHARE,
-    STATE_FILE,
-    Config,
-    Peer,
-    load_config,
-    load_passwords,
-    load_secrets,
-    orphans,
-)
+from mirror.config import SHARE, Config, ConfigError, Peer
 from mirror.model.errors import MirrorError
 from mirror.peer.clocks import SYSTEM, Clocks
 from mirror.peer.link import Link
 from mirror.peer.remote import ChannelRemote
-from mirror.peer.tls import server_context
+from mirror.peer.tls import ending
 from mirror.server.accounts import Accounts
 from mirror.server.following import ServerFollower
 from mirror.server.listener import Listener
 from mirror.server.node import Node
+from mirror.server.settings import Settings, read_settings
 from mirror.server.upkeep import Upkeep
 from mirror.store.green import GreenStore, open_green
 from mirror.store.open import Options
@@ -40,6 +31,9 @@ log = logging.getLogger("mirror.daemon")
 
 WATCH_S = 60.0
 """Seconds between two looks at the clock; every write looks as well."""
+DAY_S = 86_400.0
+LOCK_WAIT_S = 30.0
+"""Seconds to wait at the start for a command that has the store open."""
 STOP_TIMEOUT_S = 4.0
 """Seconds that links and sessions get to end."""
 
@@ -50,21 +44,29 @@ class Daemon:
     def __init__(self, directory: Path, clocks: Clocks = SYSTEM) -> None:
         """Raises ConfigError, StoreError or ListenError."""
         self._directory = directory
-        config, secrets = load_config(directory), load_secrets(directory)
-        self._passwords = load_passwords(directory)
-        store: GreenStore = open_green(
-            directory,
-            config.node,
-            config.store.url,
-            Options("ctdlmirror daemon", clocks.now_ms, max_ahead_ms=config.max_ahead_ms, create=False),
+        self._up = Event()
+        self._reloading = BoundedSemaphore()
+        gevent.signal_handler(signal.SIGHUP, self._reload_by_signal)  # before the files are read: none is missed
+        settings = read_settings(directory, starting=True)
+        config = settings.config
+        self._passwords = settings.passwords
+        options = Options(
+            "ctdlmirror daemon",
+            clocks.now_ms,
+            max_ahead_ms=config.max_ahead_ms,
+            create=False,
+            wait_s=LOCK_WAIT_S,
         )
-        self.node = Node(config, secrets, store, clocks.elapsed_ms)
+        store: GreenStore = open_green(directory, config.node, config.store.url, options)
+        self.node = Node(config, settings.secrets, store, clocks.elapsed_ms)
+        self.node.tls = settings.tls
+        self.node.reload = self.reload
+        self._tell(settings.notes)
         self._listener = Listener(self.node)
         self._greenlets: dict[str, gevent.Greenlet] = {}
         self._stop = Event()
         self._clock_believed = Event()
         try:
-            self.node.tls = server_context(directory)
             self._listener.open()
         except BaseException:
             self._listener.close()
@@ -75,7 +77,6 @@ class Daemon:
         """Run until SIGTERM or SIGINT; SIGHUP reloads the configuration."""
         gevent.signal_handler(signal.SIGTERM, self._stop.set)
         gevent.signal_handler(signal.SIGINT, self._stop.set)
-        gevent.signal_handler(signal.SIGHUP, self.reload)
         upkeep = Upkeep(self.node.store, self.node.config)
         self.node.clock.believed = self._clock_believed.set
         upkeep.keep_up()  # before any peer compares what both of us have heard
@@ -84,11 +85,12 @@ class Daemon:
             gevent.spawn(Accounts(self.node).run),
             gevent.spawn(self.node.sharing.run, self._rules_changed),
             gevent.spawn(self._watch_clock, upkeep),
+            gevent.spawn(self._watch_certificate),
         ]
         self._start_links(self.node.config)
         wait_open = self.node.single_user.wait_open
         self.node.attachments.start(ServerFollower, wait_open, self.node.config, self._passwords)
-        self._write_state()
+        self._up.set()
         log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
         try:
             self._stop.wait()
@@ -106,15 +108,18 @@ class Daemon:
                 self._clock_believed.clear()
                 upkeep.keep_up()
 
-    def _write_state(self) -> None:
-        state = {"pid": os.getpid(), "node": self.node.config.node, "addresses": self.node.addresses}
-        temporary = self.node.config.path(STATE_FILE + ".new")
-        temporary.write_text(json.dumps(state) + "\n", "utf-8")
-        temporary.replace(self.node.config.path(STATE_FILE))
+    def _watch_certificate(self) -> None:
+        """Say each day that the certificate ends soon, until killed."""
+        while True:
+            gevent.sleep(DAY_S)
+            self._tell(filter(None, [ending(self._directory)]))
+
+    @staticmethod
+    def _tell(notes: Iterable[str]) -> None:
+        for note in notes:
+            log.warning("%s", note)
 
     def _start_links(self, config: Config) -> None:
-        for name in orphans(config, self.node.secrets):
-            log.warning("%s has a secret for %s, which is no peer: it cannot log in", SECRETS_FILE, name)
         for peer in config.peers:
             if peer.address is not None:
                 self._start_link(config, peer)
@@ -122,8 +127,7 @@ class Daemon:
     def _start_link(self, config: Config, peer: Peer) -> None:
         secret = self.node.secrets.get(peer.name)
         if secret is None:
-            log.error("peer %s has no secret: run 'ctdlmirror peer add' again", peer.name)
-            return
+            return  # as was told when the files were read
         node = self.node
         exchange = self._exchange_with(peer)
         link = Link(
@@ -167,40 +171,52 @@ class Daemon:
         self._greenlets.clear()
         self.node.links.clear()
 
-    def reload(self) -> None:
-        """Take over a changed configuration; a broken one changes nothing.  Addresses need a restart."""
-        gevent.spawn(self._reload)
+    def _reload_by_signal(self) -> None:
+        gevent.spawn(self._reload_in_the_log)
 
-    def _reload(self) -> None:
+    def _reload_in_the_log(self) -> None:
         try:
-            config, secrets = load_config(self._directory), load_secrets(self._directory)
-            passwords = load_passwords(self._directory)
+            self.reload()
         except MirrorError as error:
             log.error("not reloaded: %s", error)
-            return
-        if config.node != self.node.config.node:
-            log.error("not reloaded: a node's name never changes (it is %s)", self.node.config.node)
-            return
-        held = self.node.config
-        if (config.listen.addresses, config.listen.tls_addresses) != (held.listen.addresses, held.listen.tls_addresses):
-            log.warning("changed listen addresses take effect at the next start")
-        if config.store != held.store:
-            log.warning("another store is opened at the next start")
-        logging.getLogger().setLevel(config.log.level.upper())
-        self._stop_links()
-        try:
-            self.node.configure(config, secrets)
-        except MirrorError as error:
-            log.error("not reloaded in full: %s", error)
-        self._start_links(config)
-        self.node.attachments.configure(config, passwords)
+
+    def reload(self) -> list[str]:
+        """Take over changed settings and certificate; returns what to know of them.
+
+        Raises ConfigError for what is wrong, and then changes nothing.  Addresses and the store need a restart.
+        """
+        self._up.wait()
+        with self._reloading:
+            settings = read_settings(self._directory)
+            notes = [*settings.notes, *self._at_the_next_start(settings.config)]
+            self._take_over(settings)
+        self._tell(notes)
+        config = settings.config
         log.info("reloaded: %d peers, %d attachments", len(config.peers), len(config.attachments))
+        return notes
+
+    def _at_the_next_start(self, config: Config) -> Iterable[str]:
+        """Yield what of a configuration does not count before a restart.  Raises ConfigError for another node's."""
+        held = self.node.config
+        if config.node != held.node:
+            raise ConfigError(f"a node's name never changes (it is {held.node}, not {config.node})")
+        if (config.listen.addresses, config.listen.tls_addresses) != (held.listen.addresses, held.listen.tls_addresses):
+            yield "changed listen addresses take effect at the next start"
+        if config.store != held.store:
+            yield "another store is opened at the next start"
+
+    def _take_over(self, settings: Settings) -> None:
+        logging.getLogger().setLevel(settings.config.log.level.upper())
+        self._stop_links()
+        self.node.tls = settings.tls
+        self.node.configure(settings.config, settings.secrets)
+        self._start_links(settings.config)
+        self.node.attachments.configure(settings.config, settings.passwords)
 
     def _close(self) -> None:
         log.info("stopping")
         self.node.attachments.stop()
         self._stop_links()
         self._listener.close()
-        self.node.config.path(STATE_FILE).unlink(missing_ok=True)
         with gevent.Timeout(STOP_TIMEOUT_S, False):
             self.node.store.close()

@@ -90,6 +90,7 @@ class Node:
         self.started = time.time()
         self.addresses: list[str] = []
         self.tls: Any = None
+        self.reload: Callable[[], list[str]] | None = None  # a daemon's: takes changed settings over
         self.configure(config, secrets)
 
     def configure(self, config: Config, secrets: dict[str, str]) -> None:

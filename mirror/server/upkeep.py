@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 import gevent
+import msgspec
 
 import mirror
 from mirror.config import Config
@@ -27,6 +28,19 @@ STEPS = 30
 """Into how many steps the time for which tombstones are kept is divided; the horizon moves by one."""
 
 
+SUSPECTS = "suspects"
+"""Where the store keeps which contents nothing referred to at the last sweep."""
+SLACK_MS = 60_000
+"""Milliseconds by which a sweep may come early."""
+
+
+class Suspects(msgspec.Struct):
+    """Contents that nothing referred to, with the bytes there were of each, and when that was seen (Unix ms)."""
+
+    since_ms: int = 0
+    contents: dict[bytes, int] = {}
+
+
 class Upkeep:
     """Does what is due each hour, for as long as it runs."""
 
@@ -36,7 +50,6 @@ class Upkeep:
         self._keeping = Keeping(keep_ms, max(1, keep_ms // STEPS), EVERY_MS)
         self._conflict_days = config.replication.conflict_days
         self._sources = {peer.name for peer in config.peers}
-        self._suspects: dict[bytes, int] = {}
 
     def run(self) -> None:
         """Work until killed; ``keep_up`` was called just before."""
@@ -101,4 +114,18 @@ class Upkeep:
             self._store.write(lambda writer: forget_copies(writer, gone))
 
     def _sweep(self) -> None:
-        self._suspects = self._store.write(lambda writer: writer.sweep_contents(self._suspects))
+        """Drop contents that nothing referred to an hour ago either; what was suspected then outlives a restart."""
+        now_ms = self._store.clock.now_ms()
+
+        def job(writer: Writer) -> None:
+            held = _read_suspects(writer.meta_text(SUSPECTS))
+            if held.since_ms <= now_ms < held.since_ms + INTERVAL_S * 1000 - SLACK_MS:
+                return
+            suspects = writer.sweep_contents(held.contents)
+            writer.set_meta(SUSPECTS, msgspec.json.encode(Suspects(now_ms, suspects)).decode())
+
+        self._store.write(job)
+
+
+def _read_suspects(text: str) -> Suspects:
+    return msgspec.json.decode(text, type=Suspects) if text else Suspects()

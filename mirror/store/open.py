@@ -24,6 +24,7 @@ __all__ = [
     "Memory",
     "Options",
     "back_up",
+    "check_url",
     "files_in",
     "open_in_memory",
     "open_store",
@@ -46,7 +47,7 @@ class Options(NamedTuple):
 
     ``purpose`` is told to whoever finds the store in use.  ``durable=False`` leaves the disk to the system: for
     simulations that throw the store away.  ``create=False`` makes no store where there is none, for its disk may not be
-    mounted.
+    mounted.  ``wait_s`` seconds are waited for a command that has the store open and is done soon.
     """
 
     purpose: str = "ctdlmirror"
@@ -55,6 +56,7 @@ class Options(NamedTuple):
     durable: bool = True
     new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
     create: bool = True
+    wait_s: float = 0
 
 
 DEFAULTS = Options()
@@ -67,7 +69,7 @@ def open_store(
 
     Raises StoreInUse, or StoreError when it cannot be opened or the URL names no store.
     """
-    _check_url(url)
+    check_url(url)
     return SqliteStore(directory, node, **options._asdict())
 
 
@@ -76,7 +78,7 @@ def pin_store(directory: Path, url: str = DEFAULT_URL) -> Pinned:
 
     Raises StoreError where there is none, where it cannot be read, or the URL names no store.
     """
-    _check_url(url)
+    check_url(url)
     return pin_file(directory)
 
 
@@ -92,7 +94,7 @@ def back_up(directory: Path, destination: Path, files: Mapping[str, bytes], url:
 
     The store is only read, and a daemon may have it open.  Raises StoreExists, StoreError.
     """
-    _check_url(url)
+    check_url(url)
     back_up_file(directory, destination, files)
 
 
@@ -103,11 +105,12 @@ def put_back(directory: Path, backup: Path, prove: Callable[[Path], T], url: str
     StoreInUse, StoreExists when there is a store already, StoreError when the copy cannot be made, or what ``prove``
     raises; then nothing is left behind.
     """
-    _check_url(url)
+    check_url(url)
     return put_back_file(directory, backup, prove)
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise StoreError unless a URL names a store that there is."""
     scheme, _, rest = url.partition(":")
     if scheme != "sqlite" or rest:
         raise StoreError(f"{url!r} names no store; 'sqlite:' is the one there is")

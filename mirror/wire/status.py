@@ -180,6 +180,8 @@ class NodeStatus(msgspec.Struct):
     twins: list[str] = []
     """What was noticed lately of nodes that have one name, a line each."""
     attachments: list[AttachmentStatus] = []
+    running: bool = False
+    """Whether a daemon answers, and no command that opened the store by itself."""
 
 
 class PeerClock(msgspec.Struct):

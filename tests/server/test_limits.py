@@ -176,11 +176,13 @@ def test_one_element_of_an_export(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_content_that_nothing_refers_to_goes_with_the_second_sweep(store: GreenStore, tmp_path: Path) -> None:
     draft = Record("files/r", "f", 1, "x", 1)
     record = store.write(lambda writer: writer.put(writer.store_body(draft, b"x" * 20_000)))
-    upkeep = Upkeep(store, Config(tmp_path, "m"))
     store.write(lambda writer: writer.delete("files/r", "f"))
-    upkeep._sweep()
+    Upkeep(store, Config(tmp_path, "m"))._sweep()
+    Upkeep(store, Config(tmp_path, "m"))._sweep()  # of a daemon that was started again at once
     assert store.read(lambda reader: reader.content_complete(record.content))
-    upkeep._sweep()
+    now = store.clock.now_ms() + 3_600_000
+    store.clock._now_ms = lambda: now
+    Upkeep(store, Config(tmp_path, "m"))._sweep()  # it is started each hour
     assert not store.read(lambda reader: reader.content_have(record.content))
 
 

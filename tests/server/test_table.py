@@ -128,6 +128,7 @@ def test_nothing_of_the_administrators_is_open_to_others() -> None:
         "forget-aside",
         "preview",
         "check",
+        "reload",
         "clock",
         "accept-clock",
         "shares status",

@@ -9,6 +9,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -281,6 +282,33 @@ def test_a_chain_passes_changes_on(node: Make, secret: Path, export: Path) -> No
     gamma.run("post", "Lobby", "from the far end")
     wait_equal(alpha, beta, gamma)
     assert "from the far end" in alpha.run("read", "Lobby").stdout
+
+
+def test_commands_beside_a_daemon_that_starts_and_one_that_was_killed(node: Make) -> None:
+    """Each took the lock first now and then, and then the daemon ended with code 4."""
+    alpha = node("alpha")
+    stop = threading.Event()
+    failed: list[str] = []
+
+    def ask() -> None:
+        while not stop.is_set():
+            done = subprocess.run(alpha.command("status"), capture_output=True, text=True, check=False)
+            failed.extend([done.stderr] if done.returncode else [])
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    try:
+        alpha.start()
+    finally:
+        stop.set()
+        for thread in asking:
+            thread.join()
+    assert failed == []
+    assert alpha.json("status")["running"]
+    alpha.kill()
+    assert not alpha.json("status")["running"]
+    assert "no daemon runs" in alpha.run("reload", check=False).stderr
 
 
 def test_sighup_takes_a_new_peer_over_and_refuses_a_broken_file(node: Make, secret: Path, export: Path) -> None:

@@ -71,7 +71,7 @@ def test_the_bytes_are_those_of_version_1() -> None:
         '"holder": "", "uptime_s": 4, "addresses": ["h:1"], "conflicts": 0, "sessions": [], "links": [{"peer": "b", '
         '"address": "h:2", "phase": "waiting", "since": 0.0, "error": "", "failures": 0, "pulled": 0, "pushed": 0, '
         '"conflicts": 0, "reconciled": 0.0, "last_change": 0.0, "notes": []}], "aside": {}, "clock": [], '
-        '"copying": [], "twins": [], "attachments": []}'
+        '"copying": [], "twins": [], "attachments": [], "running": false}'
     )
     conflict = ConflictStatus(1, "é", 2, 3, WinnerStatus(4, "a"), {"key": "k"}, None, None)
     assert format_json(conflict) == (

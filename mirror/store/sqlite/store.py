@@ -73,10 +73,12 @@ class SqliteStore:
         durable: bool = True,
         new_epoch: Callable[[], str] = lambda: secrets.token_hex(8),
         create: bool = True,
+        wait_s: float = 0,
     ) -> None:
         """Open the store in ``directory``; with a ``node`` name and ``create`` a new one is made if there is none.
 
-        ``durable=False`` leaves the disk to the system: for simulations that throw the store away.
+        ``durable=False`` leaves the disk to the system: for simulations that throw the store away.  ``wait_s`` seconds
+        are waited for a command that has the store open and is done soon.
 
         Raises StoreInUse, or StoreError when it cannot be opened.
         """
@@ -89,7 +91,7 @@ class SqliteStore:
                 f"there is no store in {directory}: is its disk mounted?  'ctdlmirror restore' puts a backup back, "
                 "'ctdlmirror init --new-store' begins an empty one"
             )
-        self._lock_file = StoreLock(directory / LOCK_FILE, purpose)
+        self._lock_file = StoreLock(directory / LOCK_FILE, purpose, wait_s)
         try:
             self._open(node, now_ms, max_ahead_ms)
         except (sqlite3.Error, OSError) as error:
