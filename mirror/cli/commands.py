@@ -35,6 +35,7 @@ COMMANDS: dict[str, Lazy] = {
             "bootstrap": "Make the first copy: from a live server (citadel://ADMIN@HOST:504) or a node (mirror://HOST:PORT).",
         },
     ),
+    **placed("mirror.cli.single_user", {"multi-user": "End single-user mode, whoever holds it."}),
     **placed("mirror.cli.export", {"export": "Write what is here into files that other programs read."}),
     **placed("mirror.cli.rebuild", {"rebuild": "Make a lost Citadel server anew from what this node holds."}),
     **placed("mirror.cli.attach", {"attach": "Follow a Citadel server, so that what happens there is here at once."}),

@@ -66,6 +66,7 @@ class Accounts:
             if party is not None and why:
                 log.info("%s: the session is ended, %s", party.label, why)
                 session.hang_up()
+                self._node.single_user.lose(party.label)
 
 
 def _changed_of(reader: Reader, after: int, keys: set[str]) -> dict[str, Record | None]:

@@ -64,6 +64,11 @@ class Credentials:
         held = self._held.get(name)
         return held is not None and held.credential is credential
 
+    def knows(self, name: str, kind: PeerKind) -> bool:
+        """Tell whether a peer of this name and kind may log in."""
+        held = self._held.get(name)
+        return held is not None and held.kind == kind
+
     def _made_up(self, name: str) -> Credential:
         salt, stored, server = (self._derive(what, name) for what in ("salt", "stored", "server"))
         return Credential(salt, stored, server, ITERATIONS)

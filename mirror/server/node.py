@@ -103,6 +103,9 @@ class Node:
         for session in list(self.sessions):
             if session.party is not None and session.party.is_node and not self._stays(session, session.party):
                 session.hang_up()
+        kind, _, name = self.single_user.holder.partition(" ")
+        if kind == PartyKind.PEER and not self.credentials.knows(name, MIRROR):
+            self.single_user.lose(self.single_user.holder)
 
     def _stays(self, session: Connected, party: Party) -> bool:
         """Tell whether a peer's session outlives a new configuration: what let it in holds, and so do its rights."""

@@ -7,7 +7,7 @@ gets one line that says what; a traceback goes to the log only.
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,9 +16,10 @@ import msgspec
 
 from mirror.model.errors import BadRecord, MirrorError, StampAhead
 from mirror.peer.channel import Channel, ConnectionLost
-from mirror.peer.presence import Presence
+from mirror.peer.presence import Presence, nothing
 from mirror.server.credentials import Credential
 from mirror.server.guessing import network_of
+from mirror.server.lease import Lease
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
@@ -108,6 +109,7 @@ class Session:
         self.pinned: Any = None
         self._deadline = gevent.Timeout()
         self._notices: list[str] = []
+        self.interrupt: Callable[[], None] = nothing  # ends what has no end of its own, so that a notice is heard
         self._idle = False
         self._responder: tuple[Party, Responder] | None = None
         self._uploads = Uploads()
@@ -157,6 +159,7 @@ class Session:
     def _next_line(self) -> bytes | None:
         self._set_deadline()
         self.channel.set_timeout(self.node.config.listen.idle_timeout_s)
+        self._tell_notices()
         self._idle = True
         try:
             return self.channel.read_line()
@@ -229,9 +232,13 @@ class Session:
 
     def reply(self, code: int, text: str) -> None:
         """Send a reply line, after notices that waited for it."""
+        self._tell_notices(format_reply(code, text))
+
+    def _tell_notices(self, then: bytes = b"") -> None:
         notices, self._notices = self._notices, []
-        lines = [format_reply(Code.ASYNC, notice) for notice in notices]
-        self.channel.send(b"".join(lines) + format_reply(code, text))
+        told = b"".join(format_reply(Code.ASYNC, notice) for notice in notices) + then
+        if told:
+            self.channel.send(told)
 
     def send_listing(self, text: str, lines: list[str]) -> None:
         """Reply with a listing of lines of text.
@@ -279,6 +286,7 @@ class Session:
             self.channel.send(format_reply(Code.ASYNC, text))
         else:
             self._notices.append(text)
+            self.interrupt()
 
     # -- who --------------------------------------------------------------------------------------
 
@@ -354,7 +362,7 @@ class Session:
     def pin(self) -> None:
         """Have everything read from the present state from now on."""
         self.unpin()
-        self.pinned = self.node.store.pin()
+        self.pinned = Lease(self.node.store.pin(), self.node.config.listen.idle_timeout_s, self.hang_up)
 
     def unpin(self) -> None:
         self._responder = None

@@ -53,6 +53,8 @@ class SingleUser:
         except BaseException:
             self._end()
             raise
+        if self.holder != holder or self.mode is not Mode.DRAINING:
+            raise Refused(Code.BUSY, "single-user mode was ended by this machine's administrator")
         if left:
             self._end()
             raise Refused(Code.BUSY, f"{left} users are still logged in after {wait} seconds; back to multi-user")
@@ -60,10 +62,10 @@ class SingleUser:
         self._timer = gevent.spawn(self._watch)
 
     def _drain(self, deadline: float) -> int:
-        while (left := self._users_left()) and (remaining := deadline - self._now()) > 0:
+        while self.holder and (left := self._users_left()) and (remaining := deadline - self._now()) > 0:
             self._somebody_left.clear()
             self._somebody_left.wait(remaining)
-        return left
+        return left if self.holder else 0
 
     def _watch(self) -> None:
         while (remaining := self._heard + self._expire - self._now()) > 0:
@@ -80,17 +82,23 @@ class SingleUser:
         if party == self.holder:
             self._heard = self._now()
 
-    def leave(self, party: str) -> None:
-        """End it.  Raises Refused when ``party`` doesn't hold it."""
+    def leave(self, party: str, *, anyway: bool = False) -> None:
+        """End it.  Raises Refused when ``party`` doesn't hold it, unless it is to be ended ``anyway``."""
         if self.mode is Mode.MULTI:
             raise Refused(Code.ILLEGAL, "not in single-user mode")
-        if party != self.holder:
+        if party != self.holder and not anyway:
             raise Refused(Code.ACCESS, f"{self.holder} holds single-user mode")
         self._end()
+
+    def lose(self, party: str) -> None:
+        """Told of who may come in no more: what such a party held ends."""
+        if self.mode is not Mode.MULTI and party == self.holder:
+            self._end()
 
     def _end(self) -> None:
         self.mode, self.holder = Mode.MULTI, ""
         self._open.set()
+        self._somebody_left.set()  # who waited for users to leave waits no more
         if self._timer is not None:
             self._timer.kill(block=False)
             self._timer = None

@@ -1,6 +1,7 @@
 """SNGL and ESNG: asking for single-user mode, and ending it."""
 
 from mirror.server.session import Session
+from mirror.service.party import PartyKind
 from mirror.wire.lines import Code
 
 
@@ -13,6 +14,7 @@ def enter_single_user(session: Session, wait: int, expire: int) -> None:
 
 
 def leave_single_user(session: Session) -> None:
-    """ESNG: let the others in again; the mode's holder alone may."""
-    session.node.single_user.leave(session.require_party().label)
+    """ESNG: let the others in again; the mode's holder may, and this machine's administrator whoever that is."""
+    party = session.require_party()
+    session.node.single_user.leave(party.label, anyway=party.kind == PartyKind.ADMIN)
     session.reply(Code.OK, "multi-user mode")

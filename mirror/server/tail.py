@@ -64,11 +64,13 @@ def _tail(session: Session, asked: Asked, after: int, trimmed: int) -> None:
     listener = gevent.spawn(_wait_for_input, session, wakes)
     if session.presence is not None:
         session.presence.ask = wakes.ask
+    session.interrupt = wakes.stop
     try:
         _send_changes(session, asked, after, trimmed, wakes)
     finally:
         stop_watching()
         listener.kill()
+        session.interrupt = nothing
         if session.presence is not None:
             session.presence.ask = nothing
     if isinstance(listener.value, ProtocolError):

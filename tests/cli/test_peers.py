@@ -42,3 +42,7 @@ def test_a_peer_that_is_changed_keeps_its_secret(node: LocalNode) -> None:
     node.run("peer", "add", "beta", "--push", "no")
     assert load_secrets(node.directory) == held
     assert load_config(node.directory).peers == [Peer("beta", push="no")]
+
+
+def test_ending_single_user_mode_where_there_is_none_is_refused(node: LocalNode) -> None:
+    assert "not in single-user mode" in node.run("multi-user", code=8).stderr

@@ -5,24 +5,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gevent
+import msgspec
 import pytest
 from exports import IMPORTED
 from gevent import socket
+from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.citadel.importer import Importer
-from mirror.config import Config, Peer, ReplicationSettings
+from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
 from mirror.model.errors import StampAhead
 from mirror.model.record import Record
 from mirror.model.stamp import make_stamp
-from mirror.peer.channel import Channel
+from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.dial import NotAuthenticated, authenticate
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login
 from mirror.server.commands import TABLE
+from mirror.server.lease import Lease
 from mirror.server.node import Node
 from mirror.server.session import Session
+from mirror.server.single_user import Mode
 from mirror.service.party import ADMIN, Party
 from mirror.store.green import open_green
 from mirror.sync.remote import StaleCursor
@@ -352,10 +356,89 @@ def test_single_user_mode_expires_and_its_holder_may_reconnect(talk: Callable[..
     holder.close()
     again = talk()
     assert authenticate(again, "beta", SECRET).node == "m"
-    assert say(talk(ADMIN), "ESNG").startswith("550 peer beta holds")
+    user = talk(Party("peer", "gamma", ADMIN.scope))
+    assert say(user, "ESNG").startswith("550 peer beta holds")
     with gevent.Timeout(20):
         node.single_user.wait_open()
     assert say(again, "ESNG").startswith("512 not in single-user mode")
+
+
+@pytest.mark.parametrize("draining", [False, True])
+def test_this_machines_administrator_ends_single_user_mode_whoever_holds_it(
+    talk: Callable[..., Channel], node: Node, draining: bool
+) -> None:
+    if draining:
+        log_in(talk(), "Alice Liddell", "pw-Alice Liddell")
+    holder = talk(Party("peer", "beta", ADMIN.scope))
+    holder.send(f"SNGL {86_400 if draining else 0}|86400\n".encode())
+    if draining:
+        while node.single_user.mode is Mode.MULTI:
+            gevent.sleep(0.01)
+    else:
+        assert holder.require_line().startswith(b"200")
+        holder.close()
+    assert say(talk(ADMIN), "ESNG").startswith("200")
+    if draining:
+        assert holder.require_line().startswith(b"552 single-user mode was ended")
+    assert log_in(talk(), "admin", "citadel").startswith("200")
+
+
+def test_single_user_mode_ends_with_the_peer_that_holds_it(talk: Callable[..., Channel], node: Node) -> None:
+    holder = talk()
+    authenticate(holder, "beta", SECRET)
+    assert say(holder, "SNGL 0|86400").startswith("200")
+    holder.close()
+    node.configure(Config(node.config.directory, "m", peers=[Peer("beta")]), {"beta": SECRET})
+    assert node.single_user.mode is Mode.SINGLE
+    node.configure(Config(node.config.directory, "m"), {})
+    assert node.single_user.mode is Mode.MULTI
+
+
+def test_a_user_who_tails_hears_of_single_user_mode(talk: Callable[..., Channel], node: Node) -> None:
+    user, holder = talk(), talk(ADMIN)
+    log_in(user, "Alice Liddell", "pw-Alice Liddell")
+    user.ask("SYNC all|tail|" + str(ChannelRemote(user).info().cursor), 1)
+    holder.send(b"SNGL 20|500\n")
+    assert [batch for batch in user.read_batches() if int(batch.header["Count"])] == []  # it has ended
+    assert user.require_line().startswith(b"900 admin local asks for single-user mode: please finish")
+    assert say(user, "QUIT").startswith("200")
+    assert holder.require_line().startswith(b"200 single-user mode")
+
+
+def test_what_is_pinned_and_not_read_is_given_back_whatever_else_is_said(
+    talk: Callable[..., Channel], node: Node
+) -> None:
+    channel = talk(ADMIN)
+    node.config = msgspec.structs.replace(node.config, listen=ListenSettings(idle_timeout_s=1))
+    ChannelRemote(channel).pin()
+    with pytest.raises(ConnectionLost), gevent.Timeout(20):
+        while True:
+            channel.ask("NOOP")
+            gevent.sleep(0.02)
+    assert talk(ADMIN).ask("NOOP").code == 200
+
+
+def test_what_is_pinned_stays_while_it_is_read() -> None:
+    clock, ended = [0.0], Event()
+
+    class Pinned:
+        generation = 0
+
+        def read(self, job: Callable[[object], int]) -> int:
+            clock[0] += 100
+            gevent.sleep(0.03)
+            return job(None)
+
+        def close(self) -> None:
+            pass
+
+    lease = Lease(Pinned(), 0.01, ended.set, lambda: clock[0])  # type: ignore[arg-type]
+    for number in range(3):
+        assert lease.read(lambda _reader: number) == number  # noqa: B023
+        assert not ended.is_set()
+    clock[0] += 1
+    assert ended.wait(20)
+    lease.close()
 
 
 TYPED = (
