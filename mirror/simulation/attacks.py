@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mirror.model.checksum import crc64
-from mirror.model.draft import Draft, base_of
+from mirror.model.draft import Base, Draft, base_of
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Horizon, horizon_record
@@ -318,6 +318,18 @@ def a_clock_that_is_wrong_at_a_start(on: Attacker) -> None:
     _start_with(on, node, 0)
 
 
+def a_clock_that_was_believed(on: Attacker) -> None:
+    """A node's clock is days ahead while it writes, and nobody doubts it; it is set, and the store repaired later."""
+    node = on.nodes["a2"]
+    _start_with(on, node, 3 * DAY_MS)
+    on.world.sleep(2000)
+    made = node.store.write(lambda writer: writer.put(Record(f"files/{ROOM}", "of later", 1, "x", 1, body=b"x")))
+    on.stage.ledger.acknowledged(node.name, on.world.now, Deed(made))
+    _start_with(on, node, 0)
+    on.excused.add(node.name)  # what it writes now is stamped after that
+    on.expect_file("of later", "a1", PARTNER)
+
+
 def _start_with(on: Attacker, node: SimulatedNode, offset: int) -> None:
     node.crash()
     node.offset = offset
@@ -348,6 +360,20 @@ def conflicts_of_a_partner(on: Attacker) -> None:
     on.expected.append(is_bounded)
 
 
+def origins_of_a_user(on: Attacker) -> None:
+    """A user's drafts are made from versions of ever new origins that there never were."""
+    bases = [Base(on.now - 1, f"invented-{at}") for at in range(MAX_ORIGINS_SHARE + FEW)]
+    on.write("a1", *(Draft(f"files/{ROOM}", f"based {at}", base, body=b"x") for at, base in enumerate(bases)))
+    on.excused |= {*on.nodes}  # so many files are under way for a while
+
+    def is_bounded() -> str:
+        files = on.nodes["a1"].store.peek(lambda reader: [*reader.scan_all(f"files/{ROOM}")])
+        named = {origin for one in files for origin, _ in one.past if origin.startswith("invented")}
+        return "" if len(named) <= MAX_ORIGINS_SHARE else f"{len(named)} origins were invented by a user"
+
+    on.expected.append(is_bounded)
+
+
 # -- names --------------------------------------------------------------------------------------------
 
 
@@ -374,7 +400,9 @@ ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     a_node_that_was_behind,
     a_partner_a_little_ahead,
     a_clock_that_is_wrong_at_a_start,
+    a_clock_that_was_believed,
     conflicts_of_a_partner,
+    origins_of_a_user,
     two_nodes_of_one_name,
 )
 """All of them; each is tried by every schedule of its turn."""

@@ -27,6 +27,7 @@ from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.simulation.attacks import (
     a_clock_that_is_wrong_at_a_start,
+    a_clock_that_was_believed,
     a_horizon_of_a_later_birth,
     a_horizon_that_is_deleted,
     a_key_with_a_nul,
@@ -40,6 +41,7 @@ from mirror.simulation.attacks import (
     full_of_properties,
     garbage_among_what_is_right,
     invented_origins_of_a_partner,
+    origins_of_a_user,
     too_many_fields,
     two_full_pasts,
     two_nodes_of_one_name,
@@ -416,6 +418,20 @@ MENDS: tuple[Mend, ...] = (
         {"mirror.faults.AGAIN_S": 0.0},
         DIALLED,
         "the log was told",
+    ),
+    Mend(
+        "stamps of a clock that was days ahead and believed",
+        "writing them anew",
+        {"mirror.store.repairing.Repairing._page_anew": lambda *_: 0},
+        simulated(a_clock_that_was_believed),
+        "lacks files/a:1 of later",
+    ),
+    Mend(
+        "a user's drafts of invented origins",
+        "the bound of origins in bases",
+        {"mirror.store.ledger.Ledger._check_origins": nothing},
+        simulated(origins_of_a_user),
+        "origins were invented by a user",
     ),
     Mend(
         "two nodes of one name",
