@@ -189,8 +189,9 @@ class Attachment(msgspec.Struct, frozen=True):
     users_s: Annotated[Seconds, Doc("seconds between looks at accounts: passwords, flags", 10.0)] = 10.0
     sweep_s: Annotated[Seconds, Doc("seconds between looks at files and system messages", 60.0)] = 60.0
     export_s: Annotated[
-        SecondsOrNever, Doc("seconds between exports, for marks; a server 980 needs a restart after one", 0.0)
+        SecondsOrNever, Doc("seconds between exports, for answered marks; a 980 needs a restart after one", 0.0)
     ] = 0.0
+    marks_s: Annotated[SecondsOrNever, Doc("seconds between looks at what people there have read; 0: never", 2.0)] = 2.0
     expiry: Annotated[Expiry, Doc('"follow" or "keep": what the server throws away by itself', "follow")] = "follow"
     service: Annotated[str, Doc("the administrator there as whom messages are written into it", "")] = ""
     pair: Annotated[bool, Doc("what each server has, as its Lobby, is one with what is here", False)] = False

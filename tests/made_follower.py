@@ -22,9 +22,10 @@ class Told(Exception):
 class Follower:
     """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
 
-    def __init__(self, store: Store, directory: Path, password: str = "pw") -> None:
+    def __init__(self, store: Store, directory: Path, password: str = "pw", marks_s: float = 0.0) -> None:
+        """``marks_s`` as in Settings: marks are not asked for, so that just what is written is seen."""
         self.time, self.store = 0.0, store
-        settings = Settings(service="mirror")
+        settings = Settings(service="mirror", marks_s=marks_s)
         self.following = Following(
             store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9,
             service_password=password,

@@ -57,6 +57,9 @@ class LiveServer(Server):
         plain = {**kind, "QRroomaide": "-1", "QRexpire_mode": "0", "QRexpire_value": "0", "QRfloor": "0"}
         super().room(number, name, changed or self.now, **{**plain, **more})
 
+    def visit(self, room: int, user: int, seen: str, answered: str = "", **more: str) -> None:
+        super().visit(room, user, seen, answered, **{"v_view": "0", **more})
+
     def post(self, room: int, text: str, *, name: str = "", euid: str = "") -> int:
         self.touch(room)
         return super().post(room, text, name=name, euid=euid)
@@ -91,8 +94,10 @@ class LiveServer(Server):
         answer = getattr(self, f"_{verb.lower()}", None)
         return answer(rest, session) if answer is not None else b"530 unrecognized command\n"
 
-    def _user(self, name: str, _session: "Session") -> bytes:
-        return f"300 Password required for {name}\n".encode()
+    def _user(self, name: str, session: "Session") -> bytes:
+        session.user = next((no for no, one in self.users.items() if one["u_fullname"] == name), 0)
+        found = bool(session.user)
+        return (f"300 Password required for {name}\n" if found else f"570 {name} not found.\n").encode()
 
     def _pass(self, _rest: str, _session: "Session") -> bytes:
         return b"200 admin|6|0|0|0|1|0\n"
@@ -163,8 +168,17 @@ class LiveServer(Server):
                 if room.get("QRpasswd", "") != password:
                     return b"540 wrong password\n"
                 session.room = number
-                return f"200 {name}|0|{len(self.lists[number])}|0|2|0\n".encode()
+                plain = room.get("QRdefaultview", "0")
+                view = self._visit(session).get("v_view", plain)
+                return f"200 {name}|0|{len(self.lists[number])}|0|2|0|0|0|0|0|0|{view}|{plain}|0|0|0|\n".encode()
         return b"550 no such room\n"
+
+    def _visit(self, session: "Session") -> Fields:
+        """Return what is kept of the user as whom a session asks, in the room that it is in."""
+        return self.visits.get((session.room, session.user), {})
+
+    def _gtsn(self, _rest: str, session: "Session") -> bytes:
+        return f"200 {self._visit(session).get('v_seen', '*:0')}\n".encode()
 
     def _gnet(self, _rest: str, session: "Session") -> bytes:
         name = self.rooms[session.room]["QRname"]
@@ -233,11 +247,12 @@ class LiveServer(Server):
 
 
 class Session:
-    """One connection: the room it is in, and the lines of the template that it is sending, None where it sends none.
+    """One connection: the user as whom it asks, its room, and the lines of the template that it sends, None for none.
 
     ``entering`` are the arguments of the message that it enters, of which ``lines`` came.
     """
 
+    user = 0
     room = 0
     template: Lines | None = None
     entering: list[str] | None = None

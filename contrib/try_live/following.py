@@ -27,7 +27,7 @@ from try_live.world import World
 
 NAME = "alpha"
 """What the attachment is called."""
-OFTEN = {"idle_look_s": 1.0, "users_s": 1.0, "sweep_s": 5.0, "export_s": 10.0}
+OFTEN = {"idle_look_s": 1.0, "users_s": 1.0, "sweep_s": 5.0, "marks_s": 1.0, "export_s": 10.0}
 """How often the trial looks, so that it is soon over."""
 CAUGHT_UP_S = 120.0
 """Within so many seconds who follows has to have all."""
@@ -90,6 +90,7 @@ class Follower:
     def __init__(self, node: NodeProcess, home: Path, often: Mapping[str, float] = OFTEN) -> None:
         """``often`` are settings of the attachment.  Raises ProcessFailed."""
         self.node = node
+        self._often = often
         node.run("attach", f"citadel://{home}", "--name", NAME)
         save_attachment(node.directory, Attachment(NAME, ServerPlace(home), **often))
         config = node.directory / CONFIG_FILE
@@ -125,7 +126,10 @@ class Follower:
         told = self._status(remote)
         if told.held:
             remote.channel.ask(f"SYNC attachments|approve|{NAME}")
-        return told.exported > since and not (told.behind or told.held)
+        if told.behind or told.held or told.marks <= since:
+            return False
+        # By an export all is looked at anew; else within the longest of these times all was asked for again.
+        return told.exported > since if self._often["export_s"] else told.looked > since + max(self._often.values())
 
     @staticmethod
     def _status(remote: ChannelRemote) -> AttachmentStatus:

@@ -35,10 +35,46 @@ def read_settings(lines: Lines) -> tuple[int, frozenset[bytes]]:
     return highest, frozenset(settings)
 
 
-def somebody_is_there(lines: Lines) -> bool:
-    """Tell whether anybody but ourselves is logged in (``RWHO``)."""
+class Present(NamedTuple):
+    """Somebody who is logged in: by name, and the room that session is in, without an owner's number in its name."""
+
+    user: bytes
+    room: bytes
+
+
+def people(lines: Lines) -> list[Present]:
+    """Return who is logged in but ourselves (``RWHO``)."""
     sessions = (line.split(b"|") for line in lines)
-    return any(len(one) > 4 and one[1] != NOBODY and one[4] != IDENTITY for one in sessions)
+    return [Present(one[1], one[2]) for one in sessions if len(one) > 4 and one[1] != NOBODY and one[4] != IDENTITY]
+
+
+class Seen(NamedTuple):
+    """What the user as whom a session asks has seen in a room: a set of messages, and how the room is viewed."""
+
+    numbers: str
+    view: str
+    default_view: str
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether a user who was never there has the same."""
+        return self.numbers == "*:0" and self.view == self.default_view
+
+
+def read_seen(entered: Lines, seen: Lines) -> Seen | None:
+    """Return what a user has seen in a room, None where it cannot be entered (``GOTO``, ``GTSN``)."""
+    room = entered[0].decode("ascii", "replace").split("|") if entered else []
+    told = seen[0].decode("ascii", "replace") if seen else ""
+    if len(room) < 13 or not (room[0].startswith("200") and told.startswith("200 ")):
+        return None
+    return Seen(told.removeprefix("200 ").strip(), room[11], room[12])
+
+
+def read_calls(lines: Lines) -> dict[bytes, tuple[int, int]]:
+    """Return the users by their names: their numbers, and when each logged in last, in Unix seconds (``LIST``)."""
+    users = [line.split(b"|") for line in lines]
+    told = [one for one in users if len(one) > 3 and one[2].isdigit() and one[3].isdigit()]
+    return {one[0]: (int(one[2]), int(one[3])) for one in told}
 
 
 def read_time(reply: bytes) -> int:

@@ -11,20 +11,22 @@ from mirror.citadel.answers import (
     AT_A_ROOM,
     ITS_MESSAGES,
     Moved,
+    Present,
     Room,
     RoomLine,
     ToldRoom,
     ToldUser,
     moved,
     names_of_users,
+    people,
     read_account,
+    read_calls,
     read_room,
     read_rooms,
     read_settings,
     read_time,
     read_users,
     setting,
-    somebody_is_there,
 )
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.configuration import OF_ROOMS, THEIR_HOLDINGS, Holding, Holds, Kept, held_by_user
@@ -34,6 +36,8 @@ from mirror.citadel.room_texts import Entrance, RoomTexts
 from mirror.formats.server_own import Use, use_of_room, user_of_room
 
 CREATED = b"c_config_created_or_migrated"
+AUTH_MODE = b"c_auth_mode"
+"""The setting that says whether users are the server's own, or those of the host or a directory."""
 AIDE_ROOM = b"c_aideroom"
 """The setting that names the room in which the server tells of what was done to users and rooms."""
 ROOMS_AT_ONCE, USERS_AT_ONCE = 50, 100
@@ -62,6 +66,8 @@ class Asked:
         self._looked = 0
         self._listed_at = self._swept_at = 0.0
         self._users: list[bytes] = []
+        self._present: list[Present] = []
+        self._calls: dict[bytes, tuple[int, int]] = {}
         self._next_user = 0
         self._settings: list[bytes] = []
         self._floors: list[bytes] = []
@@ -89,6 +95,30 @@ class Asked:
     def identity(self) -> Identity:
         """By what the state that the server is in is told from others."""
         return Identity(setting(self._values, CREATED).decode("ascii", "replace").strip(), max(self._highest, 0))
+
+    @property
+    def looked(self) -> int:
+        """The server's clock when users and rooms were listed last, in Unix seconds."""
+        return self._looked
+
+    @property
+    def logs_in_by_itself(self) -> bool:
+        """Whether the server keeps its users itself; else asking for one may make one."""
+        return setting(self._values, AUTH_MODE) in (b"", b"0")
+
+    def users(self) -> dict[int, str]:
+        """Return the names of the users that are listed, by their numbers."""
+        return {number: _text(name) for name, (number, _) in self._calls.items()}
+
+    def calls(self) -> dict[int, int]:
+        """Return when each of them logged in last (Unix seconds), by their numbers."""
+        return dict(self._calls.values())
+
+    def present(self) -> Iterator[tuple[int, str]]:
+        """Yield who is logged in, by number, and the name of the room that each session is in, as ``Present``."""
+        for user, room in self._present:
+            if user in self._calls:
+                yield self._calls[user][0], _text(room)
 
     def names(self) -> dict[int, str]:
         """Return the names of the rooms that could be entered, by their numbers."""
@@ -174,7 +204,8 @@ class Asked:
         settings, sessions = self._client.ask_all([b"CONF LISTVAL", b"RWHO"])
         self._highest, values = read_settings(settings)
         changed, self._values, self._settings = values != self._values, values, settings[1:-1]
-        return changed, somebody_is_there(sessions)
+        self._present = people(sessions)
+        return changed, bool(self._present)
 
     def _list_all(self) -> Moved:
         """Ask for the lists of rooms, users and floors, and tell what moved."""
@@ -187,6 +218,7 @@ class Asked:
             self._accounts.pop(line.partition(b"|")[0], None)
         self._rooms, self._people, self._looked = lines, people, read_time(time[0] if time else b"")
         self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
+        self._calls = read_calls(users[1:-1])
         for gone in self._told.keys() - lines.keys():
             del self._told[gone]
             self._configuration.pop(gone, None)

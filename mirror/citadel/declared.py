@@ -53,7 +53,8 @@ EXPECTED = (
 
 _BY_EXPORTS = "an export alone tells it"
 UNTOLD = (
-    Expected("visits", ANY, _BY_EXPORTS),
+    *(Expected("visits", field, _BY_EXPORTS) for field in ("answered", "v_answered", "v_flags", "v_roomgen")),
+    Expected("visits", WHOLE, "of an answered mark, and who was let into a room or out of it: " + _BY_EXPORTS),
     Expected("rooms", "QRgen", "when a room was made: " + _BY_EXPORTS),
     *(Expected("users", field, "of a user made since: " + _BY_EXPORTS) for field in ("u_uid", "u_version")),
     Expected("floors", "f_flags", "the server sets more of them than one that says whether it is in use"),

@@ -24,7 +24,7 @@ def ask_name(place: ServerPlace, user: str = "", password: str = "") -> str:
     return place_of(name or str(place.where))
 
 
-def blind_spots(place: ServerPlace, export_s: float) -> Iterator[str]:
+def blind_spots(place: ServerPlace, export_s: float, marks_s: float) -> Iterator[str]:
     """Yield what cannot be seen by a door, or not soon, and what looking costs the server, a line each."""
     yield AFTER_AN_EXPORT
     if not isinstance(place.where, Path):
@@ -35,8 +35,9 @@ def blind_spots(place: ServerPlace, export_s: float) -> Iterator[str]:
         yield "system messages are taken as the server tells them, with its own names filled in"
     elif not export_s:
         yield (
-            "read and answered marks, views and forgotten rooms are those of the first copy: just an export tells "
-            "them, and export_s in mirror.toml says how often one is made"
+            f"{'answered marks' if marks_s else 'read and answered marks, views'}, and who was let into or out of "
+            "which room, are those of the first copy: just an export tells them, and export_s in mirror.toml says how "
+            "often one is made"
         )
     if isinstance(place.where, Path) and not place.user:
         yield (

@@ -17,6 +17,7 @@ from mirror.citadel.followed import DEFAULTS, MAX_TOLD, FollowState, Settings
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
 from mirror.citadel.leftovers import fetch_leftovers
 from mirror.citadel.look import UNDECIDED, Decision, Verdict, pages, place_of
+from mirror.citadel.mark_looks import MarkLooks
 from mirror.citadel.pace import NEVER, Pace
 from mirror.citadel.posted import Known
 from mirror.citadel.propose import confirm, is_to_be_paired, propose
@@ -105,10 +106,12 @@ class Following:
             while True:
                 began = self._clock()
                 self._look(client, asked)
+                self._look_at_marks(asked)
                 self._write(asked)
                 self._sleep(max(settings.look_s - (self._clock() - began), settings.look_s / LEAST_PAUSE))
         finally:
             client.channel.close()
+            self._marks.close()
             if self._writing is not None:
                 self._writing.close()
                 self._writing = None
@@ -127,7 +130,11 @@ class Following:
         self._known = self._looks = None
         self._waiting = Waiting()
         self._left: list[str] = []
+        self._noticed: list[str] = []
         self._wholes.begin()
+        self._marks = MarkLooks(
+            self._store, self._connect, self._wholes.calls, settings.marks_s, clock=self._clock, now=self._now
+        )
 
     def approve(self) -> None:
         """Confirm how the server is paired, or have what is held back be deleted: what was told of it, and no more."""
@@ -230,6 +237,16 @@ class Following:
         self._waiting.looked_at(outcome.looked, outcome.held, outcome.waiting)
         self._note(outcome.applied.written, outcome.deleted)
 
+    def _look_at_marks(self, asked: Asked) -> None:
+        """Take over what was read, where that can be asked for."""
+        if not (self._told_all and self._settings.marks_s) or self._known is None or self._looks is None:
+            return
+        marked = self._marks.look(asked, self._known)
+        self._looks.marks_changed(marked.rooms)
+        self._note(marked.applied.written, 0)
+        self.state.marks = self._marks.as_of
+        self.state.noticed = [*self._noticed, *self._marks.noticed][:MAX_TOLD]
+
     def _look_at_files(self, client: CitadelClient) -> None:
         """Take over files of rooms and system messages."""
         assert self._known is not None
@@ -273,7 +290,8 @@ class Following:
             self._look_at_rooms_but({} if decision is not UNDECIDED else listed, client, asked)
         if self._decision is decision:
             self._decision = UNDECIDED
-        self.state.exported, self.state.wholes = now, self.state.wholes + 1
+        self.state.whole, self.state.wholes = now, self.state.wholes + 1
+        self.state.exported = now if by_export else self.state.exported
         asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
         self._all.asked(began, self._clock(), taken.blocked_s)
         self._all.at_once = self._decision is not UNDECIDED  # somebody decided meanwhile
@@ -300,7 +318,8 @@ class Following:
             self._note(fetched.applied.written, fetched.deleted)
         self._waiting.forget_rooms()
         self.state.exports += 1
-        self.state.noticed = (taken.report.notices + (fetched.notices if fetched else []))[:MAX_TOLD]
+        self._noticed = (taken.report.notices + (fetched.notices if fetched else []))[:MAX_TOLD]
+        self.state.noticed = self._noticed
         self.state.incomplete = taken.why_incomplete
         if self._exports is not NEVER:
             self._exports.asked(began, self._clock(), taken.blocked_s)

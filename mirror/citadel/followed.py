@@ -18,6 +18,7 @@ class Settings(msgspec.Struct, frozen=True):
     rooms; ``idle_look_s`` is the same for rooms while nobody is.  ``users_s``: each so often accounts are asked for,
     a thousand at once; ``sweep_s``: at least so often files and system messages, ``export_s``: the export,
     which tells what nothing else does, and 0 where just the first copy is made of one.
+    ``marks_s``: each so often who may have set marks is asked for; 0 for never.
     ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.  ``expiry``: what the server
     throws away by itself goes here too, or is kept.  ``pair`` is what may be paired of a server that is to be, before
     the first look at it and once somebody confirmed how.  ``service`` is the administrator as whom what comes from
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
     users_s: float = 10.0
     sweep_s: float = 60.0
     export_s: float = 0.0
+    marks_s: float = 2.0
     rooms: tuple[str, ...] = ()
     expiry: Literal["follow", "keep"] = "follow"
     pair: Consent | None = None
@@ -49,7 +51,11 @@ class FollowState(msgspec.Struct):
     phase: Phase = "copying"
     last_look: float = 0
     """When the last look began that found all to be here, or had it taken over."""
+    marks: float = 0
+    """As of when all read marks are here."""
     exported: float = 0
+    """When the last look at its export began, 0 where none was taken since the connection began."""
+    whole: float = 0
     """When the last look at all that the server has began."""
     behind: bool = False
     """Whether something is known to have changed there that has not been taken over yet."""

@@ -18,7 +18,7 @@ from mirror.citadel.known import compare_configuration, compare_messages, compar
 from mirror.citadel.leftovers import FileRoom, file_room
 from mirror.citadel.listed import NOWHERE, Absent, Listed, Reference
 from mirror.citadel.look import HIGHEST_KEY, Expiry, Identity, Look, place_of
-from mirror.citadel.marks import Visits, changes, tag_of
+from mirror.citadel.marks import Visits, changes, shortened, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.prints import Part
@@ -525,7 +525,10 @@ class Importer:
         self._visits.put(record, tag_of(fields.get("v_seen", ""), fields.get("v_answered", "")))
 
     def _name_unreadable(self, element: Element, name: str) -> None:
-        """Name what cannot be read of a visit's set of messages; it takes nothing along."""
+        """Name what cannot be read of a visit's set of messages, or is not told; it takes nothing along."""
+        if why := shortened(element.children.get(name, "")):
+            room, user = element.children["v_roomnum"].strip(), element.children["v_usernum"].strip()
+            self.report.notice(f"line {element.line}: <visit>: {name} of user {user} in room {room}: {why}")
         for reason in readable_set(element.children.get(name, "")).left_out:
             room, user = element.children["v_roomnum"].strip(), element.children["v_usernum"].strip()
             self.report.refuse(element.name, element.line, f"{name} of user {user} in room {room}: {reason}")

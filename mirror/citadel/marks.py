@@ -38,16 +38,36 @@ _SEPARATOR = "|"
 _decode_record = msgspec.msgpack.Decoder(Record).decode
 
 
+LONG_BYTES = 3900
+"""Of a set that takes so many bytes the server may have made it shorter, at its beginning: it keeps 4095."""
+
+
 class _Set(NamedTuple):
-    """A set of numbers as far as it can be read: of numbers above ``known`` nothing is told."""
+    """A set of numbers as far as it can be read: just of numbers above ``after`` and up to ``known`` anything is told.
+
+    A server makes a set of read messages shorter by taking the earliest ranges for one, and one of answered messages by
+    leaving those out; at its end it is cut.
+    """
 
     numbers: SequenceSet
+    after: int
     known: int
 
     @classmethod
     def read(cls, text: str) -> "_Set":
-        numbers = SequenceSet(readable_set(text).text)
-        return cls(numbers, numbers.highest if len(text.encode()) >= CUT_BYTES else HIGHEST)
+        numbers, size = SequenceSet(readable_set(text).text), len(text.encode())
+        _, first = next(numbers.ranges(), (0, 0))
+        return cls(numbers, first if size >= LONG_BYTES else -1, numbers.highest if size >= CUT_BYTES else HIGHEST)
+
+    def tells(self, number: int) -> bool:
+        """Tell whether anything is told of a message."""
+        return self.after < number <= self.known
+
+
+def shortened(text: str) -> str:
+    """Return why a set does not tell all, in words; nothing where it does."""
+    size = len(text.encode())
+    return f"it takes {size} bytes, so the server has made its beginning shorter" if size >= LONG_BYTES else ""
 
 
 class Sets(NamedTuple):
@@ -64,8 +84,11 @@ class Sets(NamedTuple):
 
     def marks(self, number: int) -> dict[str, bool]:
         """Return the marks of a message, those that it has."""
-        sets = {SEEN: self.seen, ANSWERED: self.answered}
-        return {name: True for name, one in sets.items() if number in one.numbers}
+        return {name: True for name, one in self._named.items() if number in one.numbers}
+
+    def told(self, number: int) -> dict[str, bool]:
+        """Return those marks of a message of which its set tells anything."""
+        return {name: True for name in self.marks(number) if self._named[name].tells(number)}
 
     @property
     def highest(self) -> int:
@@ -74,9 +97,12 @@ class Sets(NamedTuple):
 
     def since(self, old: Mapping[str, bool], number: int) -> dict[str, bool]:
         """Return the marks of a message; of what these sets do not tell, what it was before."""
-        sets = {SEEN: self.seen, ANSWERED: self.answered}
-        untold = {name: value for name, value in old.items() if number > sets[name].known}
-        return {**untold, **self.marks(number)}
+        untold = {name: value for name, value in old.items() if not self._named[name].tells(number)}
+        return {**untold, **self.told(number)}
+
+    @property
+    def _named(self) -> dict[str, _Set]:
+        return {SEEN: self.seen, ANSWERED: self.answered}
 
 
 def tag_of(seen: str, answered: str) -> str:
@@ -181,8 +207,9 @@ def changes(
     ``version`` is that of what is new.
     """
     for key, was, number in messages:
-        old = visitor.old.marks(was) if was else {}
-        new = visitor.new.since(old, number) if number else {}
+        old = visitor.old.told(was) if was else {}
+        # Of what was not there before, what is told is the best there is.
+        new = visitor.new.since(old, number) if was else visitor.new.marks(number)
         if old != new:
             record = f"{visitor.user} {key}"
             yield Change(

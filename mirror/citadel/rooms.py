@@ -98,6 +98,11 @@ class RoomLooks:
         self._lists: dict[int, int] = {}
         self._marked: dict[int, int] = {}
 
+    def marks_changed(self, rooms: Iterable[int]) -> None:
+        """Say that other marks are known of rooms than before."""
+        for room in rooms:
+            self._marked.pop(room, None)
+
     def take(self, client: CitadelClient, listings: Mapping[int, Listing], decision: Decision = UNDECIDED) -> Outcome:
         """Take over what rooms list, by their numbers; rooms that list the same as before cost nothing.
 

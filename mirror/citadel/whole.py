@@ -71,6 +71,11 @@ class WholeLooks:
         last = self.last(node)
         return last is not None and last.looked
 
+    def calls(self) -> dict[int, int]:
+        """Return when users logged in last, as far as that is kept, in Unix seconds by their numbers."""
+        users = self._store.read(lambda reader: [values_of(one) for one in reader.scan_all("users")])
+        return {_number(one, "u_usernum"): _number(one, "u_lastcall") for one in users}
+
     def by_what_was_told(self, client: CitadelClient, asked: Asked, node: str, decision: Decision) -> Taken:
         """Take over what the server told to cheap questions: all but rooms' messages and files."""
         if self._texts is None:

@@ -135,14 +135,14 @@ def attach_add(
         save_attachment(directory, one)
         told = _status_of(ask_values(node, "SYNC attachments|reload", AttachmentStatus), one.name)
     if as_json:
-        print_json({**msgspec.to_builtins(told), "notes": list(blind_spots(server, one.export_s))})
+        print_json({**msgspec.to_builtins(told), "notes": list(blind_spots(server, one.export_s, one.marks_s))})
         return
     _tell_attached(directory, one)
 
 
 def _tell_attached(directory: Path, one: Attachment) -> None:
     say(f"{one.place} is attached as {one.name}: it is in {directory / CONFIG_FILE}.")
-    for line in blind_spots(one.place, one.export_s):
+    for line in blind_spots(one.place, one.export_s, one.marks_s):
         say(f"NOT SEEN BY THIS DOOR: {line}")
     if one.pair:
         say(
@@ -278,7 +278,9 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
         say(f"  what happens there is here as of {as_of(one)}")
     if one.exported:
         ago = duration(time.time() - one.exported)
-        say(f"  what its export alone tells, such as read marks, as of {ago} ago")
+        say(f"  what its export alone tells, such as answered marks, as of {ago} ago")
+    if one.marks:
+        say(f"  read marks as of {duration(time.time() - one.marks)} ago")
     kept = "; what the server throws away stays here" if one.expiry == "keep" else ""
     if one.direction == "both":
         say(f"  {one.written_there} messages written there, moved and deleted")

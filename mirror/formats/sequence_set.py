@@ -5,6 +5,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
@@ -43,6 +44,18 @@ class SequenceSet:
             if upper > after:
                 yield max(lower, after + 1), upper
                 after = upper
+
+    def differing(self, other: "SequenceSet", most: int) -> list[int] | None:
+        """Return the numbers that are in one of the two sets alone, None where they are more than ``most``."""
+        numbers: list[int] = []
+        ranges = [*self.ranges(), *other.ranges()]
+        bounds = sorted({bound for lower, upper in ranges for bound in (lower, upper + 1)})
+        for lower, upper in pairwise(bounds):
+            if (lower in self) != (lower in other):
+                if upper - lower > most - len(numbers):
+                    return None
+                numbers += range(lower, upper)
+        return numbers
 
     @property
     def highest(self) -> int:

@@ -50,7 +50,7 @@ def _service(one: Attachment) -> str:
 
 
 def _settings(one: Attachment) -> Settings:
-    times = (one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s)
+    times = (one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s, one.marks_s)
     return Settings(*times, _patterns(one.rooms), one.expiry, consent_of(one), _service(one))
 
 
@@ -111,12 +111,12 @@ class ServerFollower:
         status.phase = state.phase
         status.server = state.node
         status.connected, status.looked, status.behind = state.connected, state.last_look, state.behind
-        status.exported = state.exported
+        status.exported, status.whole, status.marks = state.exported, state.whole, state.marks
         status.held, status.waiting, status.noticed = _held(state.held), state.waiting, state.noticed
         status.incomplete = state.incomplete
         status.written, status.deleted = state.written, state.deleted
         status.looks, status.exports, status.commands = state.looks, state.exports, state.commands
-        status.notes = list(blind_spots(self._one.place, self._one.export_s))
+        status.notes = list(blind_spots(self._one.place, self._one.export_s, self._one.marks_s))
         if state.exports:
             status.notes.append(f"it made {state.exports} exports since it was met: a server 980 has to be restarted")
         status.another = state.another

@@ -93,7 +93,11 @@ class AttachmentStatus(msgspec.Struct):
     lag_s: float = 0.0
     """Seconds since then, when this was told."""
     exported: float = 0.0
-    """When the last export began: read marks and what else no question tells are here as of then."""
+    """When the last look at its export began, since it is connected: as of then all is here that an export tells."""
+    whole: float = 0.0
+    """When the last look at all that the server has began."""
+    marks: float = 0.0
+    """As of when all read marks are here; 0 where none are asked for, or not all were yet."""
     behind: bool = False
     """Whether something is known to have changed there that is not here yet."""
     held: list[HeldStatus] = []

@@ -4,14 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.citadel.answers import (
+    Present,
     RoomLine,
+    Seen,
     moved,
+    people,
+    read_calls,
     read_numbers,
     read_rooms,
+    read_seen,
     read_settings,
     read_time,
     read_users,
-    somebody_is_there,
 )
 from mirror.citadel.pace import BUSY, IDLE, LEAST_S, Pace
 
@@ -36,8 +40,24 @@ def test_answers_are_read_as_they_were_recorded() -> None:
 
 def test_who_is_not_logged_in_and_we_ourselves_are_nobody() -> None:
     ours = [b"2|(not logged in)|||citadel-mirror|1795976924|IDEN|.||||0", b"5|admin|Lobby|h|citadel-mirror|1|GOTO"]
-    assert not somebody_is_there(ours)
-    assert somebody_is_there([*ours, b"7|Ann|Lobby|h|WebCit 980|1|NOOP"])
+    assert people(ours) == []
+    assert people([*ours, b"7|Ann|Lobby|h|WebCit 980|1|NOOP"]) == [Present(b"Ann", b"Lobby")]
+
+
+def test_what_a_user_has_seen_is_told_where_the_room_can_be_entered() -> None:
+    mail = [b"200 Mail|1|1|0|16390|64|0|1|0|0|0|1|1|0|0|1795964921|"]
+    assert read_seen(mail, [b"200 38:58,60"]) == Seen("38:58,60", "1", "1")
+    assert read_seen([b"550 no such room"], [b"200 *:0"]) is None
+    assert read_seen(mail, [b"530 not logged in"]) is None
+
+
+def test_who_was_never_in_a_room_has_seen_nothing_and_views_it_as_all_do() -> None:
+    assert Seen("*:0", "1", "1").says_nothing
+    assert not Seen("*:0", "2", "1").says_nothing and not Seen("1:4", "1", "1").says_nothing
+
+
+def test_users_are_listed_with_their_numbers_and_last_calls() -> None:
+    assert read_calls([b"admin|6|1|1795572707|0|0||", b"odd|line"]) == {b"admin": (1, 1795572707)}
 
 
 @given(LINES, LINES, st.integers(0, 12))

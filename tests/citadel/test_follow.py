@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from made_live import HungUp, LiveServer, listening
+from made_live import HungUp, LiveServer, Session, listening
+from made_server import CREATED
 
 from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.follow import Following
@@ -567,20 +568,131 @@ def test_people_are_turned_away_only_until_the_messages_begin(
     assert state(store) == state(other)
 
 
-def test_marks_that_show_nowhere_come_with_the_next_export(
-    make_store: Make, server: LiveServer, directory: Path
-) -> None:
+def test_answered_marks_come_with_the_next_export(make_store: Make, server: LiveServer, directory: Path) -> None:
     store, other = make_store("m"), make_store("n")
     follower = Follower(store, directory, Settings(export_s=10))
 
     def story() -> Story:
-        server.visit(1, 2, "1:3", "2")
+        server.visit(1, 2, "1:2", "2")
         for _ in range(12):
             yield
 
     follower.tell(story())
     copy_server(other, directory)
     assert state(store) == state(other)
+
+
+def marks(store: Store, room: str = "alpha:1") -> dict[str, list[str]]:
+    """Return which messages of a room users have read, by texts, by the users' keys."""
+
+    def job(reader) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for record in reader.scan_all(f"visits/{room}"):
+            user, _, key = record.key.partition(" ")
+            if key and values_of(record).get("seen"):
+                message = parse_message(reader.body(reader.get(f"messages/{room}", key)))
+                found.setdefault(user, []).append(message.text("M").strip())
+        return {user: sorted(read) for user, read in found.items()}
+
+    return store.read(job)
+
+
+def test_what_was_read_is_here_without_an_export_and_what_was_marked_unread_again(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """Where somebody is; where nobody was yet; and of what is posted after that, by the sets as they are told now."""
+    store, other = make_store("m"), make_store("n")
+
+    def story() -> Story:
+        refuse_exports(server)
+        assert marks(store) == {"alpha:2": ["one", "two"]}
+        server.visit(1, 2, "1,3")
+        server.visit(2, 2, "4:5")
+        server.now += 10
+        yield
+        yield
+        assert marks(store) == {"alpha:2": ["one", "three"]}
+        server.post(2, "talk")
+        yield
+        assert marks(store, "alpha:2") == {"alpha:2": ["talk"]}
+
+    follower = Follower(store, directory, Settings(marks_s=1))
+    follower.tell(story())
+    assert follower.following.state.exports == 1
+    server.before = lambda _command: None
+    copy_server(other, directory)
+    expected = state(other)
+    for name in ("v_flags", "v_roomgen"):  # of a room where nobody was yet, no question tells it
+        expected["visits/alpha:2"]["alpha:2"].pop(name)
+    assert state(store) == expected
+
+
+def test_who_logged_in_while_nobody_followed_is_asked_for_and_nobody_else(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.somebody = False
+    server.user(3, "Bob", CREATED + 200_000)
+    server.now = CREATED + 300_000
+    Follower(store, directory, Settings(marks_s=1)).tell(iter([None]))
+    server.users[2]["u_lastcall"] = str(CREATED + 100_000)
+    server.visit(1, 2, "1:3")
+    server.asked.clear()
+    follower = Follower(store, directory, Settings(marks_s=1))
+    follower.tell(iter([None, None, None]))
+    assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+    asked = [command for command in server.asked if command.startswith(b"USER") and b"SYS_" not in command]
+    assert asked == [b"USER Ann", b"USER Bob"] and follower.following.state.marks > 0
+    assert server.asked.count(b"USER SYS_Citadel") == 2, "after each turn the session is nobody's again"
+
+
+def test_who_logs_in_again_within_the_second_of_a_look_is_asked_for_again(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.somebody = False
+
+    def story() -> Story:
+        server.users[2]["u_lastcall"] = str(server.now)
+        yield
+        yield
+        server.visit(1, 2, "1:3")
+        yield
+        yield
+        assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+
+    Follower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
+
+
+@pytest.mark.parametrize("why", ["never", "host"])
+def test_nobody_is_asked_for_where_that_is_not_wanted_or_would_make_a_user(
+    make_store: Make, server: LiveServer, directory: Path, why: str
+) -> None:
+    if why == "host":
+        server.settings["c_auth_mode"] = "1"
+    follower = Follower(make_store("m"), directory, Settings(marks_s=0.0 if why == "never" else 1.0))
+    follower.tell(iter([None, None, None]))
+    assert not [command for command in server.asked if command.startswith(b"USER")]
+
+
+def test_marks_of_a_name_that_is_another_user_by_now_are_not_taken_over(
+    make_store: Make, server: LiveServer, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("m")
+
+    def story() -> Story:
+        yield
+        asked = server.asked.count(b"USER Ann")
+        listed = server._list("", Session())
+        monkeypatch.setattr(server, "_list", lambda *_: listed)
+        del server.users[2]
+        server.user(3, "Ann")
+        server.visit(1, 3, "1:3")
+        yield
+        assert server.asked.count(b"USER Ann") == asked + 1
+        assert marks(store) == {"alpha:2": ["one", "two"]}
+
+    Follower(store, directory, Settings(marks_s=1, idle_look_s=1e6, users_s=1e6)).tell(story())
 
 
 def test_very_many_deletions_wait_until_they_are_approved_or_refused(
@@ -704,7 +816,7 @@ def test_only_rooms_of_the_patterns_are_followed_and_others_stay_as_they_were(
 def test_a_connection_that_is_lost_at_any_command_loses_nothing(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:
-    """Cut at the first command, at the second, and so on, until a story of changes ends before the cut."""
+    """Cut after few commands, after more, and so on, until a story of changes ends before the cut."""
     store, other = make_store("m"), make_store("n")
 
     def changes() -> Story:
@@ -718,7 +830,7 @@ def test_a_connection_that_is_lost_at_any_command_loses_nothing(
         for _ in range(7):
             yield
 
-    for cut in range(0, 600, 7):
+    for cut in (number * (number + 13) // 4 for number in range(100)):
         left = cut
 
         def fail(_command: bytes) -> None:

@@ -103,6 +103,26 @@ def test_marks_are_set_and_taken_back_as_their_user_whose_last_call_stays(
     follower.tell(story())
 
 
+def test_marks_that_are_followed_as_well_do_not_come_back(
+    make_store: Make, server: WritableServer, follower: Follower, tmp_path: Path
+) -> None:
+    store = make_store("n")
+
+    def story():
+        yield
+        mark(store, ANN, here(store)[2], seen=True)
+        server.visits[1, ANN]["v_seen"] = "2"
+        for _ in range(5):
+            yield
+        assert seen(server) == [2, 3]
+        end = feed_end(store)
+        for _ in range(5):
+            yield
+        assert feed_end(store) == end
+
+    Follower(store, tmp_path / "citadel", marks_s=1.0).tell(story())
+
+
 def test_what_a_user_changed_there_meanwhile_stands(server: WritableServer, follower: Follower) -> None:
     store = follower.store
 

@@ -30,6 +30,18 @@ def test_of_a_set_that_is_too_long_the_lowest_become_one_range() -> None:
     assert 8999 not in read and 8997 not in read and 1001 in read
 
 
+@given(NUMBERS, NUMBERS)
+def test_the_numbers_in_which_two_sets_differ_are_those_that_one_of_them_has(one: set[int], other: set[int]) -> None:
+    sets = [SequenceSet(set_of(marked, range(1, 301))) for marked in (one, other)]
+    assert sets[0].differing(sets[1], 300) == sorted(one ^ other)
+    assert sets[0].differing(sets[1], len(one ^ other) - 1) is None or one == other
+
+
+def test_a_set_without_an_end_differs_by_more_than_can_be_told() -> None:
+    assert SequenceSet("1:*").differing(SequenceSet("1:7"), 1000) is None
+    assert SequenceSet("1:*").differing(SequenceSet("2:*"), 1000) == [1]
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted), max_size=6))
 def test_ranges_have_no_number_in_common(pairs: list[list[int]]) -> None:
     read = SequenceSet(",".join(f"{lower}:{upper}" for lower, upper in pairs))

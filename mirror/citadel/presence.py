@@ -1,0 +1,98 @@
+"""Whose marks at a followed server are asked for next, and in which rooms: of those who may have set any.
+
+Nothing moves by itself when somebody reads, but only who is logged in can set a mark.  So of users who are there the
+rooms that they are in are asked for, and besides all rooms in turns; once they left, all rooms once more.  Values only;
+reads no clock.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+
+class Turn(NamedTuple):
+    """Rooms in which one user's marks are to be asked for, both by number."""
+
+    user: int
+    rooms: Sequence[int]
+
+
+class _Round(msgspec.Struct):
+    """The rooms in which one user's marks are still to be asked for; times are Unix seconds, 0 for never."""
+
+    left: list[int]
+    began: float
+    whole_since: float = 0
+    """When the last round began that came to its end."""
+    present: bool = False
+    """Whether the user was there since this one began."""
+
+
+Rooms = Callable[[int], Iterable[int]]
+
+
+class Rounds:
+    """Who may have set marks since all of theirs were asked for."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        """``rooms`` returns the rooms in which a user may have marks."""
+        self._rooms = rooms
+        self._rounds: dict[int, _Round] = {}
+        self._where: dict[int, frozenset[int]] = {}
+
+    def begin(self, users: Iterable[int], now: float) -> None:
+        """Have all rooms of users be asked for who may have set marks until now (Unix seconds)."""
+        for user in users:
+            if user in self._rounds:
+                self._rounds[user].present = True
+            else:
+                self._rounds[user] = _Round(list(self._rooms(user)), now)
+
+    def near(self, present: Mapping[int, frozenset[int]], now: float) -> list[Turn]:
+        """Return where who is there is and was last; ``present`` are the rooms of their sessions."""
+        self.begin(present, now)
+        before, self._where = self._where, dict(present)
+        users = {**before, **present}
+        return [
+            Turn(user, sorted(rooms))
+            for user in users
+            if (rooms := before.get(user, frozenset()) | present.get(user, frozenset()))
+        ]
+
+    def next(self, most: int) -> Turn | None:
+        """Return the next ``most`` rooms at most of some user's round, None where there is nothing to ask for."""
+        user = next(iter(self._rounds), None)
+        if user is None:
+            return None
+        one = self._rounds.pop(user)
+        self._rounds[user] = one  # the next time it is another one's turn
+        return Turn(user, one.left[:most])
+
+    def done(self, turn: Turn, now: float) -> None:
+        """Note that the rooms that ``next`` returned were asked for."""
+        one = self._rounds.get(turn.user)
+        if one is None:
+            return
+        del one.left[: len(turn.rooms)]
+        if one.left:
+            return
+        one.whole_since = one.began
+        if one.present or turn.user in self._where:
+            one.left, one.began, one.present = list(self._rooms(turn.user)), now, False
+        else:
+            del self._rounds[turn.user]
+
+    def forget(self, user: int) -> None:
+        """Ask for no more of a user's, who is gone."""
+        self._rounds.pop(user, None)
+        self._where.pop(user, None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nobody to ask for."""
+        return not (self._rounds or self._where)
+
+    def as_of(self, now: float) -> float:
+        """Return as of when all marks were asked for (Unix seconds), given the time; 0 where some never were."""
+        return min((one.whole_since for one in self._rounds.values()), default=now)
