@@ -1,7 +1,7 @@
 """A made-up server as it is after its first start, which imports an export as version 980 does, faults included.
 
 What these are is recorded (14-migr-import): lines beyond 4095 bytes are cut, lines are joined without their ends, all
-is erased at the root's start tag, and once a root was not closed nothing is imported until a restart; texts and
+is erased at the root's start tag, and after an import that was cut there is no other until a restart; texts and
 pictures of rooms are not linked, a set of one number is all up to it, and whoever imports gets visits of rooms with
 items.
 """
@@ -30,6 +30,7 @@ class EmptyServer(LiveServer):
 
     home: Path = field(default_factory=Path)
     open_roots: int = 0
+    migrating: bool = False
     cut_after: int | None = None
     """After so many lines of an import the connection is lost."""
     forgotten: set[int] = field(default_factory=set)
@@ -170,9 +171,14 @@ class EmptyServer(LiveServer):
 
     def _serve_one(self, command: bytes, session: Session, stream) -> None:
         if command == b"MIGR import":
+            if self.migrating:
+                stream.write(b"552 The migrator is already running.\n")
+                return
+            self.migrating = True
             stream.write(b"400 sock it to me\n")
             stream.flush()
             self.take_import(iter(stream.readline, b"000\n"))
+            self.migrating = False
         elif command == b"EINF 1":
             stream.write(b"400 Transmit new banner in plain text now.\n")
             stream.flush()

@@ -19,6 +19,8 @@ from mirror.model.errors import MirrorError
 from mirror.model.kinds import parse_collection
 from try_live.changing import Done, Sizes
 from try_live.comparing import LEFT_OUT, Difference
+from try_live.disasters import Sizes as DisasterSizes
+from try_live.disasters import run_disasters
 from try_live.errors import Refused, TrialFailed
 from try_live.exports import DECLARED
 from try_live.exports import Difference as ExportDifference
@@ -213,6 +215,34 @@ def rebuild(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -
             rebuilt = run_rebuild(plan, directory, lambda line: click.echo(f"{line} ...", err=True))
     _show_rebuilt(rebuilt, as_json)
     sys.exit(1 if rebuilt.faults else 0)
+
+
+@cli.command()
+@click.argument("serverdir", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--users", default=20, show_default=True, type=click.IntRange(1), help="Users of the server.")
+@click.option("--messages", default=1000, show_default=True, type=click.IntRange(1), help="Messages on the server.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave the nodes here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def disasters(serverdir: Path, users: int, messages: int, keep: Path | None, as_json: bool) -> None:
+    """Does what docs/disaster.md says work, and how long does it take?
+
+    SERVERDIR as for 'bootstrap', but that servers without data are started.  The machine is gone, the data is damaged,
+    somebody deleted everything, a standby takes over and gives back, the server moves, and all is taken out of it.
+    """
+    with _told_in_one_line():
+        require_server(serverdir)
+        isolate()
+        with _directory(keep) as directory:
+            say = partial(click.echo, err=True)
+            told = run_disasters(serverdir.resolve(), DisasterSizes(users, messages), directory, say)
+    if as_json:
+        click.echo(json.dumps({**told._asdict(), "sizes": told.sizes._asdict()}, indent=1))
+    else:
+        click.echo(f"{told.version}, {users} users, {messages} messages")
+        for scenario, steps in told.seconds.items():
+            click.echo(f"{scenario}: " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items()))
+        click.echo("DONE" if not told.faults else "NOT AS IT SHOULD BE: " + "; ".join(told.faults))
+    sys.exit(1 if told.faults else 0)
 
 
 @cli.command()

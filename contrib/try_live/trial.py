@@ -151,10 +151,14 @@ def _against_server(world: World, held: dict[str, Contents], as_written: bool) -
 
 
 def make_node(directory: Path, name: str, listen: str = "127.0.0.1:0") -> NodeProcess:
-    environment = os.environ | {"CITADEL_PASSWORD": PASSWORD, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    node = NodeProcess(directory / name, name, environment=environment)
+    node = NodeProcess(directory / name, name, environment=environment())
     node.set_up(listen)
     return node
+
+
+def environment() -> dict[str, str]:
+    """Return the environment that a node's commands run in."""
+    return os.environ | {"CITADEL_PASSWORD": PASSWORD, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
 def _url(world: World, door: str) -> str:

@@ -9,6 +9,7 @@ from mirror.peer.channel import Channel
 from mirror.wire.errors import Refused
 
 NO_SUCH_FILE = 571
+ALREADY_MIGRATING = 552
 READ_BYTES = 65_536
 """Bytes asked for at once; the server may send fewer."""
 MAX_TOLD = 512 * 1024 * 1024
@@ -88,7 +89,10 @@ class CitadelClient:
         try:
             self.channel.ask("MIGR import", 4)
         except Refused as error:
-            raise CitadelError(f"{self.channel.peer} refused the import: {error}") from None
+            told = f"{self.channel.peer} refused the import: {error}"
+            if error.code == ALREADY_MIGRATING:
+                told += " It is in the middle of an import that was cut: restart the server, and repeat"
+            raise CitadelError(told) from None
         for block in blocks:
             self.channel.send(block)
         self.channel.send(b"000\n")

@@ -32,6 +32,7 @@ def verify_server(
     keys: Keys | None = None,
     declared: Iterable[Expected] = VERIFIED,
     things: Mapping[tuple[str, str], str] = NOTHING,
+    made_anew: bool = False,
     copying: Progress | None = None,
     comparing: Callable[[int], None] | None = None,
 ) -> Verified:
@@ -39,7 +40,7 @@ def verify_server(
 
     The copy is made in the directory ``beside``; ``node`` is this mirror's name, ``directory`` the server's own on this
     machine, where that is known; ``keys`` are those under which its things are here, where that is not remembered.
-    ``declared`` and ``things`` are what may differ.
+    ``declared``, ``things`` and ``made_anew`` are what may differ, as for ``Comparing``.
     Raises CitadelError where the server's export is not whole, and what ``copy_server`` does.
     """
     with tempfile.TemporaryDirectory(prefix=BESIDE, dir=beside) as scratch:
@@ -59,7 +60,7 @@ def verify_server(
             if taken.report.why_incomplete:
                 raise CitadelError(f"{place} cannot be compared: {taken.report.why_incomplete}")
             unseen = taken.fetched.refused if taken.fetched is not None else []
-            return Comparing(ours, store, taken.report.node, declared, things, unseen, comparing).compare()
+            return Comparing(ours, store, taken.report.node, declared, things, made_anew, unseen, comparing).compare()
         finally:
             store.close()
 

@@ -57,6 +57,11 @@ VERIFIED = (
 """What may differ between a node and the server that it is a mirror of."""
 NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
 BY_NOBODY = "the server's own visit, of no user, which looking at a room or an import makes"
+BY_ITSELF = "what a new server has by itself"
+MADE_BY_ITSELF = ("config", "floors", "system-messages")
+"""Kinds of collections of which a new server has something by itself."""
+UNSET = ("", "0")
+"""Values of fields that nobody has set."""
 _FILED = re.compile(r"#[0-9a-f]{16}\Z")
 _SHOWN = 60
 _DIGEST_BYTES = 8
@@ -121,16 +126,19 @@ class Comparing:
         server: str,
         declared: Iterable[Expected] = VERIFIED,
         things: Mapping[tuple[str, str], str] = NOTHING,
+        made_anew: bool = False,
         unseen: Sequence[str] = (),
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """``things`` are single records that may differ, by collection and key, and why.
 
+        ``made_anew`` tells that the server was made from what is here, and may have what a new one has by itself.
         ``unseen`` is what the server did not show; ``progress`` is told how many records were compared.
         """
         self._ours, self._theirs = ours, theirs
         self._declared = tuple(declared)
         self._things = things
+        self._made_anew = made_anew
         self._progress = progress or (lambda _done: None)
         self._found = Verified(server, unseen=list(unseen))
         self._counts: Counter[str] = Counter()
@@ -186,8 +194,10 @@ class Comparing:
                 alone[here is None][key] = (there if here is None else here) or {}
                 continue
             self._note_fields(collection, key, here, there)
+            own = {name for name in there.keys() - here.keys() if self._why_by_itself(collection, None, there[name])}
             for at, fields in enumerate((here, there)):
-                sums[at] += self._sum(collection, key, fields)
+                said = {name: value for name, value in fields.items() if name not in own}
+                sums[at] += self._sum(collection, key, said)
         self._compare_alone(collection, alone[0], alone[1], sums)
         side.digest_here, side.digest_there = (f"{one % _MODULUS:016x}" for one in sums)
         if side.here or side.there:
@@ -234,7 +244,7 @@ class Comparing:
 
     def _note(self, collection: str, key: str, field: str, here: Any, there: Any) -> bool:
         """Note a difference; tells whether it is declared."""
-        why = self._why(collection, key, field)
+        why = self._why(collection, key, field) or self._why_by_itself(collection, here, there)
         one = Difference(collection, key, field, _text(here), _text(there), why)
         told = self._found.told if why else self._found.differences
         if len(told) < MAX_TOLD:
@@ -252,6 +262,12 @@ class Comparing:
             return self._things[collection, key]
         one = declaration(collection, field, self._declared)
         return one.why if one is not None else ""
+
+    def _why_by_itself(self, collection: str, here: Any, there: Any) -> str:
+        """Return why something that is only there is none: a new server has it, or fills it in."""
+        if not self._made_anew or here is not None:
+            return ""
+        return BY_ITSELF if parse_collection(collection).kind in MADE_BY_ITSELF or there in UNSET else ""
 
     def _sum(self, collection: str, key: str, fields: Fields) -> int:
         """Return what a record adds to a digest: of fields that may differ nothing."""

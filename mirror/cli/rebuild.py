@@ -82,7 +82,9 @@ def _rebuild(config: Config, place: Path, server_dir: Path | None, quiet: bool) 
 def _compare(config: Config, place: Path, server_dir: Path | None, rebuilt: Rebuilt, quiet: bool) -> Verified:
     door = Door(place, "", "", server_dir or home_of(place))
     declared = (*VERIFIED, *RENUMBERED) if rebuilt.pairs else VERIFIED
-    return compare_with_server(config, door, quiet, keys=rebuilt.keys, declared=declared, things=MAY_DIFFER)
+    return compare_with_server(
+        config, door, quiet, keys=rebuilt.keys, declared=declared, things=MAY_DIFFER, made_anew=True
+    )
 
 
 def _show(rebuilt: Rebuilt) -> None:

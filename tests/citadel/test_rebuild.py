@@ -132,9 +132,11 @@ def test_an_import_that_was_cut_begins_anew_once_the_server_was_restarted(
     with pytest.raises(MirrorError):
         rebuild(store, server)
     server.cut_after = None
-    # The server is in the middle of it until it is restarted: an import says yes and does nothing.
-    with pytest.raises(CitadelError, match="restart the server"):
-        server.highest = 0
+    with pytest.raises(CitadelError, match="in the middle of an import that was cut: restart the server"):
+        rebuild(store, server)
+    # Others would say yes and do nothing.
+    server.migrating, server.highest = False, 0
+    with pytest.raises(CitadelError, match=r"did not take the import .* restart the server"):
         rebuild(store, server)
     server.open_roots = 0
     rebuild(store, server)
@@ -145,7 +147,7 @@ def test_what_was_posted_since_a_cut_import_is_not_erased(store: SqliteStore, se
     server.cut_after = 1500
     with pytest.raises(MirrorError):
         rebuild(store, server)
-    server.cut_after, server.open_roots = None, 0
+    server.cut_after, server.open_roots, server.migrating = None, 0, False
     server.highest += 10
     with pytest.raises(NotEmpty):
         rebuild(store, server)

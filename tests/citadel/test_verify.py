@@ -7,7 +7,7 @@ from exports import small_export
 from made_server import Server
 
 from mirror.citadel.importer import Importer
-from mirror.citadel.verify import BY_NOBODY, VERIFIED, Comparing, Verified
+from mirror.citadel.verify import BY_ITSELF, BY_NOBODY, VERIFIED, Comparing, Verified
 from mirror.formats.message import serialize_message
 from mirror.model.record import Record
 from mirror.store.base import Writer
@@ -125,6 +125,24 @@ def test_a_message_under_another_key_of_its_id_is_the_same(make_store: Make) -> 
     ours.write(lambda writer: writer.delete(LOBBY, "id:same@id"))
     found = Comparing(ours, imported(make_store("m"), server.export()), "alpha").compare()
     assert second and found.equal and list(found.declared.values()) == [1]
+
+
+def test_a_server_made_anew_may_have_what_a_new_one_has_by_itself_and_nothing_else(make_store: Make) -> None:
+    def more(writer: Writer) -> None:
+        writer.set_fields("floors", "5", {"f_num": "5"})
+        writer.put(Record("system-messages", "hello", 1, "", 1, body=b"Hello"))
+        writer.set_fields("users", "alpha:2", {"u_emailaddrs": ""})
+
+    ours, theirs = (imported(make_store("m"), small_export()) for _ in range(2))
+    theirs.write(more)
+    assert Comparing(ours, theirs, "alpha").compare().undeclared == 3
+    found = Comparing(ours, theirs, "alpha", made_anew=True).compare()
+    assert found.equal and found.declared == {BY_ITSELF: 3} and all(one.equal for one in found.collections)
+    theirs.write(lambda writer: writer.set_fields("users", "alpha:2", {"u_emailaddrs": "eve@example.org"}))
+    theirs.write(lambda writer: writer.set_fields("users", "alpha:9", {"u_fullname": "Eve"}))
+    ours.write(lambda writer: writer.put(Record("system-messages", "bye", 1, "", 1, body=b"Bye")))
+    found = Comparing(ours, theirs, "alpha", made_anew=True).compare()
+    assert [one[1] for one in told(found)] == ["bye", "alpha:2", "alpha:9"]
 
 
 def test_every_kind_that_may_differ_has_a_reason() -> None:

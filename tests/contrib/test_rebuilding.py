@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 
 from try_live import commands
 from try_live.commands import cli
+from try_live.disasters import Sizes as DisasterSizes
+from try_live.disasters import Told, made_up
 from try_live.rebuilding import Rebuilt
 from try_live.whole_exports import DECLARED, Difference, differences, read_file, undeclared
 
@@ -112,3 +114,26 @@ def test_it_ends_with_0_where_all_that_differs_is_declared(tmp_path: Path, monke
         assert ("EQUAL" in shown.output.splitlines()) == (code == 0)
         told = json.loads(CliRunner().invoke(cli, ["rebuild", str(tmp_path), "--json"]).stdout)
         assert bool(told["faults"]) == bool(code) and told["seconds"] == {"mirrored": 1.0, "rebuilt": 2.0}
+
+
+def test_a_made_up_server_is_an_export_that_is_taken_whole(make_store: Callable[..., SqliteStore]) -> None:
+    store = make_store("m")
+    report = Importer(store, "x").run(made_up(DisasterSizes(users=5, messages=200)))
+    assert report.refused == [] and not report.truncated
+    assert (report.elements["user"], report.elements["message"]) == (6, 200)
+    counts = store.read(lambda reader: {name: reader.digest(name).count for name in reader.collections("messages/")})
+    assert sum(counts.values()) == 200 and len(counts) == 25
+    assert min(count for name, count in counts.items()) > 0
+
+
+def test_the_runbook_ends_with_1_where_anything_is_not_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "require_server", lambda _directory: None)
+    monkeypatch.setattr(commands, "isolate", lambda: None)
+    for faults, code in (([], 0), (["3 differences"], 1)):
+        told = Told("Citadel Server 980", DisasterSizes(5, 200), {"the machine is gone": {"rebuild": 1.5}}, faults)
+        monkeypatch.setattr(commands, "run_disasters", lambda *_, told=told: told)
+        shown = CliRunner().invoke(cli, ["disasters", str(tmp_path)])
+        assert shown.exit_code == code and "the machine is gone: rebuild 1.5 s" in shown.output
+        assert json.loads(CliRunner().invoke(cli, ["disasters", str(tmp_path), "--json"]).stdout)["faults"] == faults
