@@ -26,7 +26,7 @@ from mirror.wire.values import Greeting
 
 DIALS = 40
 """Connections that are spoilt, one after another; most rounds of a link have two."""
-WITHIN_S, SILENCE_S = 20.0, 0.5
+WITHIN_S, SILENCE_S = 60.0, 0.5
 LINES = 20
 """Lines that the log may have of all that: of one link it is told of 16 different faults in an hour."""
 LARGE = [Record("config", f"large {at}", 1, "x", 1, body=b"x" * 10_000) for at in range(30)]

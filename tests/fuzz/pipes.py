@@ -62,7 +62,7 @@ class Pipe:
             timer = gevent.get_hub().loop.timer(seconds)
             timer.start(waiter.switch, _LATE)
         try:
-            if waiter.get() is _LATE:
+            if waiter.get() is _LATE and not self._data and not self._closed:  # it was not this process that was late
                 raise TimeoutError
         finally:
             self._reader = None
