@@ -26,9 +26,13 @@ PRIVATE_KEY_FILE = "tls.key"
 ADMIN_SOCKET = "admin.socket"
 MAX_SOCKET_PATH = 107
 """Bytes in the path of a socket, as Linux has it (unix(7))."""
-PEER_SECRETS, PLACE_PASSWORDS = "peers", "places"
+PEER_SECRETS, PLACE_PASSWORDS, INVITATIONS = "peers", "places", "invitations"
 """The sections of secrets.toml."""
-_SECRETS = {PEER_SECRETS: ("SECRET", "peer"), PLACE_PASSWORDS: ("PASSWORD", "attachment")}
+_SECRETS = {
+    PEER_SECRETS: ("SECRET", "peer"),
+    PLACE_PASSWORDS: ("PASSWORD", "attachment"),
+    INVITATIONS: ("UNTIL", "peer"),
+}
 MIN_SECRET = 12
 """Characters in a secret at least."""
 
@@ -416,6 +420,16 @@ def load_passwords(directory: Path) -> dict[str, str]:
     return _load_secrets(directory, PLACE_PASSWORDS)
 
 
+def load_invitations(directory: Path) -> dict[str, int]:
+    """Return until when (Unix seconds) the secrets of invited peers are good that have not joined yet.
+
+    Raises ConfigError.
+    """
+    return {
+        name: int(until) if until.isdecimal() else 0 for name, until in _load_secrets(directory, INVITATIONS).items()
+    }
+
+
 def _load_secrets(directory: Path, section: str) -> dict[str, str]:
     path = directory / SECRETS_FILE
     if not path.exists():
@@ -454,6 +468,17 @@ def save_secret(directory: Path, peer: str, secret: str | None) -> None:
     _save_secret(directory, PEER_SECRETS, peer, secret)
 
 
+def save_invitation(directory: Path, peer: str, secret: str, until: int) -> None:
+    """Set a secret that is good until a moment (Unix seconds), unless the peer joins before."""
+    _save_secret(directory, INVITATIONS, peer, str(until))  # first: whatever fails then, it is good for no longer
+    save_secret(directory, peer, secret)
+
+
+def drop_invitation(directory: Path, peer: str) -> None:
+    """Have the secret of a peer be good for ever."""
+    _save_secret(directory, INVITATIONS, peer, None)
+
+
 def orphans(config: Config, secrets: dict[str, str]) -> list[str]:
     """Return for whom there is a secret, but no table: they cannot log in."""
     return sorted(secrets.keys() - {peer.name for peer in config.peers})
@@ -471,7 +496,7 @@ def _save_secret(directory: Path, section: str, name: str, secret: str | None) -
     if held[section].get(name) == secret:
         return
     if secret is None:
-        del held[section][name]
+        held[section].pop(name, None)
     else:
         held[section][name] = secret
     document = tomlkit.document()
@@ -496,7 +521,12 @@ def save_peer(directory: Path, peer: Peer) -> None:
 
 def remove_peer(directory: Path, name: str) -> bool:
     """Take a peer and its secret out; returns whether there was one."""
-    return _remove_table(directory, "peer", name, lambda: save_secret(directory, name, None))
+
+    def forget() -> None:
+        save_secret(directory, name, None)
+        drop_invitation(directory, name)
+
+    return _remove_table(directory, "peer", name, forget)
 
 
 def save_attachment(directory: Path, one: Attachment) -> None:

@@ -10,12 +10,16 @@ COMMANDS: dict[str, Lazy] = {
         "mirror.cli.setup",
         {
             "init": "Set up a node: its directory, store, certificate and commented configuration.",
-            "peer": "Manage the nodes that this one replicates with.",
             "daemon": "Run the node: listen, dial the peers, keep everything equal.  SIGTERM stops it, SIGHUP reloads.",
             "reload": "Have the running daemon take its settings and certificate over again, if they are good.",
             "config": "The node's settings, mirror.toml and the files beside it.",
             "cert": "The node's certificate.",
         },
+    ),
+    **placed("mirror.cli.setup", {"peer": "Manage the nodes that this one replicates with."}, "mirror.cli.joining"),
+    **placed(
+        "mirror.cli.joining",
+        {"join": "Become the peer of the node that printed an invitation, read from standard input."},
     ),
     **placed(
         "mirror.cli.backups",

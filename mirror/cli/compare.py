@@ -43,19 +43,18 @@ def _set_aside(ours: ChannelRemote, peer: str) -> Substitutes:
 
 
 def _show_nodes(found: Verified, peer: str) -> None:
-    rows = [
-        [name, *_digests(found, name), "DIFFERS" if name in found.differing else "equal"] for name in found.collections
-    ]
-    print_table("count : newest stamp : sum of CRCs", ["collection", found.ours.node, peer, ""], rows)
+    if found.differing:
+        rows = [[name, *_digests(found, name)] for name in found.differing]
+        print_table("DIFFERS (count : newest stamp : sum of CRCs)", ["collection", found.ours.node, peer], rows)
     for name, records in found.records.items():
         for what, keys in records._asdict().items():
             for key in keys:
                 say(f"{name}: {what.replace('_', ' ')}: {key}")
     but = f" but for {found.aside} records set aside ('ctdlmirror aside list {peer}')" if found.aside else ""
     say(
-        f"All {len(rows)} collections are equal{but}."
+        f"All {len(found.collections)} collections are equal{but}."
         if found.equal
-        else f"{len(found.differing)} of {len(rows)} collections differ."
+        else f"{len(found.differing)} of {len(found.collections)} collections differ."
     )
 
 

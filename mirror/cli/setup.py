@@ -16,6 +16,7 @@ from mirror.config import (
     MIN_SECRET,
     PEER_KINDS,
     PUSHES,
+    Address,
     Config,
     ConfigError,
     ListenSettings,
@@ -59,15 +60,8 @@ def init(directory: Path, node: str, listen: str, new_store: bool, as_json: bool
     if new_store:
         _begin_store(directory)
         return
-    check_node_name(node)
     address = parse_address(listen, "--listen")
-    if (directory / CONFIG_FILE).exists():
-        raise ConfigError(f"{directory / CONFIG_FILE} exists: this node is set up already")
-    make_directory(directory)
-    config = Config(directory, node, ListenSettings([address]))
-    open_store(directory, node, config.store.url).close()
-    fingerprint = make_certificate(directory, node, [address.host])
-    write_private(directory / CONFIG_FILE, template(config))
+    fingerprint = set_up(directory, node, address)
     if as_json:
         print_json({"node": node, "directory": str(directory), "listen": str(address), "fingerprint": fingerprint})
         return
@@ -78,6 +72,19 @@ def init(directory: Path, node: str, listen: str, new_store: bool, as_json: bool
         "Next: 'ctdlmirror attach citadel:///run/citadel' to follow a server, or 'ctdlmirror import FILE' or "
         "'ctdlmirror bootstrap URL' to copy one; then 'ctdlmirror daemon'."
     )
+
+
+def set_up(directory: Path, node: str, address: Address) -> str:
+    """Make a node's directory, store, certificate and configuration; returns the fingerprint.  Raises ConfigError."""
+    check_node_name(node)
+    if (directory / CONFIG_FILE).exists():
+        raise ConfigError(f"{directory / CONFIG_FILE} exists: this node is set up already")
+    make_directory(directory)
+    config = Config(directory, node, ListenSettings([address]))
+    open_store(directory, node, config.store.url).close()
+    fingerprint = make_certificate(directory, node, [address.host])
+    write_private(directory / CONFIG_FILE, template(config))
+    return fingerprint
 
 
 def _begin_store(directory: Path) -> None:

@@ -255,6 +255,11 @@ def _find_peer(config: Config, address: Address) -> Peer:
     raise ConfigError(f"no peer has the address {address}: run 'ctdlmirror peer add NAME --address {address}' first")
 
 
+def copy_from(config: Config, peer: Peer, merge: bool, as_json: bool) -> None:
+    """Make the first copy from a peer while its users work; ends the command where it is not whole."""
+    _from_mirror(config, peer, True, merge, 0, as_json)
+
+
 def _from_mirror(config: Config, peer: Peer, online: bool, merge: bool, wait: int, as_json: bool) -> None:
     secret = load_secrets(config.directory).get(peer.name)
     if secret is None:

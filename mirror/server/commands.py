@@ -45,6 +45,7 @@ from mirror.server.basics import (
     tell_time,
 )
 from mirror.server.finding import find
+from mirror.server.joining import join
 from mirror.server.login import log_out, log_peer_in, log_user_in, name_user
 from mirror.server.offers import take_offer
 from mirror.server.queries import (
@@ -200,6 +201,9 @@ ACTIONS = {
         "recomputes every CRC and digest; mend writes anew what no node takes (administrators)",
         (one_of(MEND, (MEND,), default=None),),
         ADMIN,
+    ),
+    "join": Handler(
+        join, "takes the secret that an invited node has from now on (that node, once)", (text("secret"),), LOGGED_IN
     ),
     "reload": Handler(
         reload, "takes over changed settings and certificate; what is wrong is told (administrators)", permission=ADMIN

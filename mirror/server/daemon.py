@@ -9,7 +9,7 @@ import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from mirror.config import SHARE, Config, ConfigError, Peer
+from mirror.config import SHARE, Config, ConfigError, Peer, load_invitations
 from mirror.model.errors import MirrorError
 from mirror.peer.clocks import SYSTEM, Clocks
 from mirror.peer.link import Link
@@ -17,6 +17,7 @@ from mirror.peer.remote import ChannelRemote
 from mirror.peer.tls import ending
 from mirror.server.accounts import Accounts
 from mirror.server.following import ServerFollower
+from mirror.server.joining import usable_secrets
 from mirror.server.listener import Listener
 from mirror.server.node import Node
 from mirror.server.settings import Settings, read_settings
@@ -36,6 +37,10 @@ LOCK_WAIT_S = 30.0
 """Seconds to wait at the start for a command that has the store open."""
 STOP_TIMEOUT_S = 4.0
 """Seconds that links and sessions get to end."""
+
+
+def _usable(settings: Settings, now_ms: int) -> dict[str, str]:
+    return usable_secrets(settings.secrets, settings.invitations, now_ms // 1000)
 
 
 class Daemon:
@@ -58,7 +63,7 @@ class Daemon:
             wait_s=LOCK_WAIT_S,
         )
         store: GreenStore = open_green(directory, config.node, config.store.url, options)
-        self.node = Node(config, settings.secrets, store, clocks.elapsed_ms)
+        self.node = Node(config, _usable(settings, clocks.now_ms()), store, clocks.elapsed_ms)
         self.node.tls = settings.tls
         self.node.reload = self.reload
         self._tell(settings.notes)
@@ -86,6 +91,7 @@ class Daemon:
             gevent.spawn(self.node.sharing.run, self._rules_changed),
             gevent.spawn(self._watch_clock, upkeep),
             gevent.spawn(self._watch_certificate),
+            gevent.spawn(self._watch_invitations),
         ]
         self._start_links(self.node.config)
         wait_open = self.node.single_user.wait_open
@@ -113,6 +119,20 @@ class Daemon:
         while True:
             gevent.sleep(DAY_S)
             self._tell(filter(None, [ending(self._directory)]))
+
+    def _watch_invitations(self) -> None:
+        """Have the secrets of invitations that nobody used in time let nobody in, until killed."""
+        while True:
+            gevent.sleep(WATCH_S)
+            try:
+                invitations = load_invitations(self._directory)
+            except ConfigError as error:
+                self.node.faults.tell(log, "invitations", str(error))
+                continue
+            secrets = usable_secrets(self.node.secrets, invitations, self.node.store.clock.now_ms() // 1000)
+            if secrets != self.node.secrets:
+                log.info("invitations have ended that nobody used: %s", ", ".join(self.node.secrets.keys() - secrets))
+                self.node.configure(self.node.config, secrets)
 
     @staticmethod
     def _tell(notes: Iterable[str]) -> None:
@@ -209,7 +229,7 @@ class Daemon:
         logging.getLogger().setLevel(settings.config.log.level.upper())
         self._stop_links()
         self.node.tls = settings.tls
-        self.node.configure(settings.config, settings.secrets)
+        self.node.configure(settings.config, _usable(settings, self.node.store.clock.now_ms()))
         self._start_links(settings.config)
         self.node.attachments.configure(settings.config, settings.passwords)
 

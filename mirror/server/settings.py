@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.config import SECRETS_FILE, Config, ConfigError, load_config, load_passwords, load_secrets, orphans
+from mirror.config import (
+    SECRETS_FILE,
+    Config,
+    ConfigError,
+    load_config,
+    load_invitations,
+    load_passwords,
+    load_secrets,
+    orphans,
+)
 from mirror.peer.tls import client_context, ending, server_context
 from mirror.store.open import check_url
 
@@ -18,6 +27,8 @@ class Settings(NamedTuple):
 
     config: Config
     secrets: dict[str, str]
+    invitations: dict[str, int]
+    """Until when (Unix seconds) secrets of invited peers are good that have not joined."""
     passwords: dict[str, str]
     tls: ssl.SSLContext
     notes: tuple[str, ...]
@@ -30,13 +41,13 @@ def read_settings(directory: Path, starting: bool = False) -> Settings:
     peer's CA file cannot be read; that is a note then.
     """
     config, secrets = load_config(directory), load_secrets(directory)
-    passwords = load_passwords(directory)
+    passwords, invitations = load_passwords(directory), load_invitations(directory)
     check_url(config.store.url)
     tls = server_context(directory)
     unprovable = list(_unprovable(config))
     if unprovable and not starting:
         raise ConfigError(unprovable[0])
-    return Settings(config, secrets, passwords, tls, (*unprovable, *_notes(config, secrets, directory)))
+    return Settings(config, secrets, invitations, passwords, tls, (*unprovable, *_notes(config, secrets, directory)))
 
 
 def _unprovable(config: Config) -> Iterator[str]:
