@@ -224,10 +224,8 @@ def _in_its_incarnation(
         if kind_of(draft.collection).rule is MergeRule.FIELDS:
             head = pack_fields({name: Field(value, stamp, origin) for name, value in unpack_head(head).items()})
             # Of the base's other fields nothing is here, so it has not seen them, and just tells whose they are.
-            past = dict.fromkeys(past, max(1, created(_version_of(draft, base)) - 1))
-        made = _record(
-            draft, stamp, origin, base.born, past_of(past, version, least_of(_version_of(draft, base))), head
-        )
+            past = dict.fromkeys(past, max(1, created(version_of(draft, base)) - 1))
+        made = _record(draft, stamp, origin, base.born, past_of(past, version, least_of(version_of(draft, base))), head)
         if is_item(made):
             made = msgspec.structs.replace(made, head=without_edits(head))
     if current is None or current.dead or base.covers(current) or same_content(made, current, body):
@@ -240,12 +238,12 @@ def forgotten_deletion(draft: Draft, base: Base, stamp: int, origin: str) -> Rec
 
     Of a message only the draft knows the text, where its key does not tell that.
     """
-    dead = tombstone(_version_of(draft, base), stamp, origin)
+    dead = tombstone(version_of(draft, base), stamp, origin)
     _, filed = split_key(draft.key)
     return msgspec.structs.replace(dead, head=draft.head if draft.dead and not filed else b"")
 
 
-def _version_of(draft: Draft, base: Base) -> Record:
+def version_of(draft: Draft, base: Base) -> Record:
     """Return what can be told of the version that a draft was made from."""
     return Record(draft.collection, draft.key, base.stamp, base.origin, base.born or base.stamp, past=base.past)
 

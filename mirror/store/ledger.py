@@ -29,6 +29,7 @@ from mirror.model.edit import (
     restoring,
     successor,
     tombstone,
+    version_of,
     with_fields,
     written,
 )
@@ -631,12 +632,12 @@ class Ledger(Tables):
         if aimed != draft.key:
             draft = msgspec.structs.replace(draft, key=aimed)
             current = self.get(draft.collection, aimed)
-        if draft.dead and self._is_gone(current, draft.base):
+        if draft.dead and self._is_gone(current, draft):
             return DraftResult(current, Applied(already_held=1))
         if draft.base is not None:
             self._check_origins(draft.base)
             self.clock.observe(max(draft.base.vector.values()))
-            if current is None and draft.base.stamp < self.horizon():
+            if current is None and self._is_forgotten(draft, draft.base):
                 current = self._put(forgotten_deletion(draft, draft.base, self.clock.tick(), self._origin))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
         for loser in made.losers:
@@ -674,13 +675,21 @@ class Ledger(Tables):
             )
         self.note_origins(party.name, unknown)
 
-    def _is_gone(self, current: Record | None, base: Base | None) -> bool:
-        """Tell whether there is nothing left to delete of a base: it may have come to other nodes and not here yet.
+    def _is_forgotten(self, draft: Draft, base: Base) -> bool:
+        """Tell whether a base of which nothing is here was here, and was deleted before the horizon.
 
-        What is older than the horizon came to all nodes, and was deleted since if it is not here.
+        That it is older than the horizon alone does not tell: who agreed to that need not have met where it was shown.
         """
+        if base.stamp >= self.horizon():
+            return False
+        version, newest = version_of(draft, base), self.heard().newest
+        return any(created(version) <= newest.get(origin, 0) for origin in vector_of(version))
+
+    def _is_gone(self, current: Record | None, draft: Draft) -> bool:
+        """Tell whether there is nothing left to delete of a draft's base, which may have come to other nodes alone."""
+        base = draft.base
         if current is None:
-            return base is None or base.stamp < self.horizon()
+            return base is None or self._is_forgotten(draft, base)
         return current.dead and not (base is not None and base.begins_after(current))
 
     def overwrite(self, record: Record) -> DraftResult:

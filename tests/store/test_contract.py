@@ -390,10 +390,23 @@ def test_what_is_deleted_was_made_anew_elsewhere_and_is_deleted_again(make_store
     assert here.read(lambda reader: reader.get("rooms", "r")).dead
 
 
-def test_what_came_to_all_nodes_and_is_not_here_was_deleted_before(make_store: Make) -> None:
+def delete_and_forget(store: Backend, first: Record) -> None:
+    """Have a version come from another node, be deleted, and that be forgotten."""
+
+    def job(writer: Writer) -> None:
+        writer.apply([first])
+        dead = writer.delete(first.collection, first.key)
+        assert dead is not None
+        writer.advance_horizon(Horizon(dead.stamp + 1, ("a", "b")))
+
+    store.write(job)
+    assert store.read(lambda reader: reader.get(first.collection, first.key)) is None
+
+
+def test_what_was_here_and_is_forgotten_need_not_be_deleted_again(make_store: Make) -> None:
     store = make_store("a")
     first = put_name(make_store("b"), "one")
-    store.write(lambda writer: writer.advance_horizon(Horizon(first.stamp + 1, ("a", "b"))))
+    delete_and_forget(store, first)
     gone = Draft("rooms", "r", base_of(first), dead=True)
     assert store.write(lambda writer: writer.write(gone)).applied == (0, 1, 0)
 
@@ -401,7 +414,7 @@ def test_what_came_to_all_nodes_and_is_not_here_was_deleted_before(make_store: M
 def test_an_edit_of_what_was_deleted_so_long_ago_that_it_is_forgotten_brings_nothing_back(make_store: Make) -> None:
     store = make_store("a")
     first = put_name(make_store("b"), "one")
-    store.write(lambda writer: writer.advance_horizon(Horizon(first.stamp + 1, ("a", "b"))))
+    delete_and_forget(store, first)
     outcome = store.write(lambda writer: writer.write(name_draft(first, "late")))
     assert outcome.record is not None and outcome.record.dead
     (conflict,) = store.read(lambda reader: reader.conflicts())

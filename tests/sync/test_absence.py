@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from mirror.model.draft import Draft, base_of
+from mirror.model.drafting import deletion_of
+from mirror.model.fields import values_of
 from mirror.model.judge import Unfit
 from mirror.model.kinds import NODES
-from mirror.model.record import Record, record_crc
+from mirror.model.record import Record, pack_head, record_crc
 from mirror.store.base import Source
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.exchange import MirrorExchange
@@ -263,6 +265,47 @@ def test_what_came_over_a_comparison_that_broke_off_and_was_deleted_does_not_com
     meet(b, a)
     for store in (a, b):
         assert keys(store) == ["so that it is not empty"]
+
+
+def test_a_deletion_holds_of_what_never_came_to_the_node_that_took_it(nodes: Nodes) -> None:
+    """Its horizon is later than what is deleted, and was agreed to without the node where that was shown."""
+    a, b, _ = nodes.values()
+    put(b, "shown elsewhere")
+    put(a, "deleted")
+    delete(a, "deleted")
+    pass_time(3000, a)
+    (shown,) = b.read(lambda reader: reader.scan("files/r"))
+    assert shown.stamp < a.read(lambda reader: reader.horizon())
+    a.write(lambda writer: writer.write(deletion_of(shown)))
+    reconcile(a, Responder(b), "b", push=True)
+    assert [keys(store) for store in (a, b)] == [[], []]
+    assert conflicts(b) == []
+
+
+def test_an_edit_of_what_never_came_to_the_node_that_took_it_deletes_nothing(nodes: Nodes) -> None:
+    a, b, _ = nodes.values()
+    b.write(lambda writer: writer.set_fields("rooms", "r", {"QRname": "Lobby", "QRorder": "1"}))
+    put(a, "deleted")
+    delete(a, "deleted")
+    pass_time(3000, a)
+    shown = b.read(lambda reader: reader.get("rooms", "r"))
+    edit = Draft("rooms", "r", base_of(shown), head=pack_head({"QRorder": "2"}))
+    a.write(lambda writer: writer.write(edit))
+    reconcile(a, Responder(b), "b", push=True)
+    for store in (a, b):
+        held = store.read(lambda reader: reader.get("rooms", "r"))
+        assert (held.dead, values_of(held)) == (False, {"QRname": "Lobby", "QRorder": "2"})
+
+
+def test_an_edit_of_what_was_here_and_is_deleted_and_forgotten_is_kept_apart(nodes: Nodes) -> None:
+    a, b, _ = nodes.values()
+    put(b, "deleted")
+    (shown,) = b.read(lambda reader: reader.scan("files/r"))
+    pass_time(200, a, b)
+    delete(a, "deleted")
+    pass_time(3000, a, b)
+    a.write(lambda writer: writer.write(Draft("files/r", "deleted", base_of(shown), body=b"edited")))
+    assert (keys(a), keys(a, dead=True), conflicts(a)) == ([], ["deleted"], ["deleted"])
 
 
 def test_what_was_made_after_the_horizon_is_not_taken_for_deleted_before_it(nodes: Nodes) -> None:
