@@ -641,8 +641,9 @@ class Ledger(Tables):
                 current = self._put(forgotten_deletion(draft, draft.base, self.clock.tick(), self._origin))
         made = written(current, draft, self.clock.tick(), self._origin, self.body, self.store_body)
         for loser in made.losers:
-            if loser.record is not current:
-                judge(loser.record)  # a draft that lost at once, and is kept: so that it can be brought back
+            if loser.record is not current:  # a draft that lost at once, and is kept: so that it can be brought back
+                judge(loser.record)
+                self._require_contents([loser.record])
         losers = list(made.losers)
         if made.record is not current:
             unseen = self._namesakes.deleted_unseen(made.record, draft.base)

@@ -369,6 +369,17 @@ def test_deleting_what_is_gone_changes_nothing(make_store: Make) -> None:
     assert store.write(lambda writer: writer.write(gone)).applied == (0, 1, 0)
 
 
+def test_a_draft_that_loses_at_once_needs_its_content_as_any_other(make_store: Make) -> None:
+    """Else it would be in the conflict log, and could not be brought back."""
+    store = make_store("a")
+    first = store.write(lambda writer: writer.put(record("k", collection="files/r")))
+    store.write(lambda writer: writer.delete("files/r", "k"))
+    large = Draft("files/r", "k", base_of(first), content=b"c" * 32, size=20_000)
+    with pytest.raises(MissingContent):
+        store.write(lambda writer: writer.write(large))
+    assert store.read(lambda reader: reader.conflict_count()) == 0
+
+
 def test_what_has_not_come_here_yet_is_deleted_for_when_it_does(make_store: Make) -> None:
     here, there = make_store("a"), make_store("b")
     first = put_name(there, "one")
