@@ -178,7 +178,8 @@ class LiveServer(Server):
         return self.visits.get((session.room, session.user), {})
 
     def _gtsn(self, _rest: str, session: "Session") -> bytes:
-        return f"200 {self._visit(session).get('v_seen', '*:0')}\n".encode()
+        seen = self._visit(session).get("v_seen", "0")  # of who has seen nothing an export tells a number
+        return f"200 {'*:0' if seen == '0' else seen}\n".encode()
 
     def _gnet(self, _rest: str, session: "Session") -> bytes:
         name = self.rooms[session.room]["QRname"]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from mirror.citadel.configuration import Kept, read_kept
+from mirror.formats.sequence_set import NOTHING_SEEN
 from mirror.formats.server_own import is_own_setting
 
 IDENTITY = b"citadel-mirror"
@@ -58,7 +59,7 @@ class Seen(NamedTuple):
     @property
     def says_nothing(self) -> bool:
         """Whether a user who was never there has the same."""
-        return self.numbers == "*:0" and self.view == self.default_view
+        return self.numbers == NOTHING_SEEN and self.view == self.default_view
 
 
 def read_seen(entered: Lines, seen: Lines) -> Seen | None:

@@ -14,13 +14,16 @@ from mirror.citadel.look import Identity, Remembered, cursor_name, place_of, rem
 from mirror.citadel.pieces import message_of
 from mirror.citadel.taking import keep_missing
 from mirror.citadel.unfinished import forget_unfinished
-from mirror.formats.keys import message_key
+from mirror.formats.keys import imported_origin, message_key
+from mirror.formats.message import Message, parse_message
 from mirror.model.keys import split_key
 from mirror.model.kinds import Collection
 from mirror.model.status import Status
-from mirror.store.base import Store, Writer
+from mirror.store.base import Reader, Store, Writer
 from mirror.wire.errors import Refused
 
+_IDENTIFYING = ("I", "T", "E")
+"""A message's id, the time it bears, its exclusive id."""
 COMPARED = 50
 """Messages, those of the highest numbers, that are looked at again when a server is met again."""
 
@@ -39,6 +42,7 @@ def why_another(last: Remembered, now: Identity) -> str:
 def why_other_messages(store: Store, client: CitadelClient, node: str, rooms: Mapping[int, str]) -> str:
     """Return why a server's last messages are not those that were there last; nothing where they are, or are gone.
 
+    They are compared by id, time and exclusive id, or where a message was changed here since, by what it is kept under.
     ``rooms`` are the names of rooms by their numbers.
     """
     place = place_of(node)
@@ -51,19 +55,26 @@ def why_other_messages(store: Store, client: CitadelClient, node: str, rooms: Ma
             client.enter_room(names.get(collection, ""))
         except Refused:
             continue  # of what cannot be read nothing can be told
-        for status, key in zip(statuses, _keys(client, node, statuses), strict=True):
-            if key not in ("", split_key(status.key)[0]):
+        held = store.read(lambda reader, some=statuses: _held(reader, node, some))  # type: ignore[misc]
+        answers = client.tell(*(f"MSG0 {status.foreign}|1" for status in statuses))
+        for status, lines in zip(statuses, answers, strict=True):
+            if lines and not _is_same(status, message_of(lines), held.get(status.key), node):
                 return f"its message {status.foreign} is another one than before: it was restored from a backup"
     return ""
 
 
-def _keys(client: CitadelClient, node: str, statuses: Sequence[Status]) -> list[str]:
-    """Return the keys of messages in the room that a client is in; nothing for those that are not there."""
-    answers = client.tell(*(f"MSG0 {status.foreign}|1" for status in statuses))
-    return [
-        message_key(message_of(lines), node, int(status.foreign)) if lines else ""
-        for status, lines in zip(statuses, answers, strict=True)
-    ]
+def _held(reader: Reader, node: str, statuses: Sequence[Status]) -> dict[str, Message]:
+    """Return messages of one collection as a server said them last, by their keys, but those that were changed here."""
+    records = reader.get_many(statuses[0].collection, [status.key for status in statuses])
+    as_said = [record for record in records if record.origin == imported_origin(node) and not record.dead]
+    return {record.key: parse_message(reader.body(record)) for record in as_said}
+
+
+def _is_same(status: Status, told: Message, held: Message | None, node: str) -> bool:
+    """Tell whether a message is the one that was told under a number before."""
+    if message_key(told, node, int(status.foreign)) != split_key(status.key)[0]:
+        return False
+    return held is None or all(told.text(field) == held.text(field) for field in _IDENTIFYING)
 
 
 def _collection(status: Status) -> str:

@@ -37,7 +37,7 @@ from mirror.formats.keys import (
 )
 from mirror.formats.migr import Broken, Element, Raw, Skipped, cut_elements, read_element
 from mirror.formats.numbers import MAX_DIGITS, number_or_zero, parse_number, split_numbers
-from mirror.formats.sequence_set import readable_set
+from mirror.formats.sequence_set import EMPTIED, NOTHING_SEEN, readable_set
 from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
 from mirror.model.containers import picture_of_room, picture_of_user, room_told_of
 from mirror.model.fields import Value, fields_at
@@ -510,6 +510,8 @@ class Importer:
 
     def _take_visit(self, element: Element) -> None:
         fields = element.children
+        if fields.get("v_seen") == EMPTIED:
+            fields["v_seen"] = NOTHING_SEEN
         number, user = _number(fields, "v_roomnum"), _number(fields, "v_usernum")
         room, key = self.rooms.get(number), self._keys.user(user)
         if room is not None and room.use is not Use.PEOPLE:

@@ -12,6 +12,10 @@ from mirror.formats.errors import CitadelError
 from mirror.formats.numbers import parse_number
 
 HIGHEST = (1 << 63) - 1
+NOTHING_SEEN = "*:0"
+"""What a server tells of who has seen nothing in a room, or was never there..."""
+EMPTIED = "0"
+"""... and what it exports where all that was seen was marked unread again; to a session it tells that as nothing."""
 CUT_BYTES = 4095
 """Bytes of a set that a server keeps: of one that is as long the last number may be cut in two."""
 

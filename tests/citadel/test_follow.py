@@ -15,6 +15,7 @@ from mirror.citadel.followed import DEFAULTS, Settings
 from mirror.citadel.look import HeldBack
 from mirror.citadel.rehearsal import dry_run
 from mirror.formats.message import parse_message
+from mirror.model.draft import Draft, base_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.record import Record
@@ -503,6 +504,41 @@ def test_a_server_restored_from_a_backup_takes_nothing_back(
     assert store.read(lambda reader: reader.conflict_count()) == 0
 
 
+@pytest.mark.parametrize("field", ["T", "I"])
+def test_a_message_of_the_same_key_with_another_time_or_id_is_another_one(
+    make_store: Make, server: LiveServer, directory: Path, field: str
+) -> None:
+    """A number that was given anew: to a message of one id at another time, to an item whose message is another one."""
+    store = make_store("m")
+    number = server.post(2, "item", euid="ev") if field == "I" else server.post(2, "mail", name="m@alpha")
+    Follower(store, directory).tell(iter([None]))
+    again = Follower(store, directory)
+    again.tell(iter([None]))
+    assert not again.following.state.another
+    data = server.messages[number]
+    other = data.replace(b"T%d\0" % (CREATED + 300), b"T%d\0" % (CREATED + 301 if field == "T" else CREATED + 300))
+    server.messages[number] = other if field == "T" else data.replace(b"E" + b"ev", b"Iother@alpha\0Eev")
+    follower = Follower(store, directory)
+    follower.tell(iter([None]))
+    assert follower.following.state.another.startswith(f"its message {number} is another one")
+
+
+def test_an_item_that_was_changed_here_is_still_the_one_that_is_there(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.post(2, "item", euid="ev")
+    Follower(store, directory).tell(iter([None]))
+    (key,) = store.read(lambda reader: [one.key for one in reader.scan_all(TALK)])
+    (held,) = store.read(lambda reader: [reader.body(one) for one in reader.scan_all(TALK)])
+    base = store.read(lambda reader: base_of(reader.get(TALK, key)))
+    changed = Draft(TALK, key, base, body=held.replace(b"T%d\0" % (CREATED + 300), b"T%d\0" % (CREATED + 400)))
+    store.write(lambda writer: writer.write(changed))
+    follower = Follower(store, directory)
+    follower.tell(iter([None]))
+    assert not follower.following.state.another
+
+
 def test_pairing_anew_that_is_interrupted_goes_on(make_store: Make, server: LiveServer, directory: Path) -> None:
     store = make_store("m")
     held = backup(server)
@@ -625,6 +661,22 @@ def test_what_was_read_is_here_without_an_export_and_what_was_marked_unread_agai
     for name in ("v_flags", "v_roomgen"):  # of a room where nobody was yet, no question tells it
         expected["visits/alpha:2"]["alpha:2"].pop(name)
     assert state(store) == expected
+
+
+def test_who_marked_all_unread_again_has_seen_nothing_however_that_is_told(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store, other = make_store("m"), make_store("n")
+
+    def story() -> Story:
+        server.visit(1, 2, "0")
+        yield
+        yield
+
+    Follower(store, directory, Settings(marks_s=1)).tell(story())
+    copy_server(other, directory)
+    assert marks(store) == {}
+    assert state(store)["visits/alpha:1"]["alpha:2"] == state(other)["visits/alpha:1"]["alpha:2"]
 
 
 def test_who_logged_in_while_nobody_followed_is_asked_for_and_nobody_else(
