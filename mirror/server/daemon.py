@@ -1,6 +1,7 @@
 """The daemon: a node with its doors open and its links running, until it is told to stop."""
 
 import logging
+import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from mirror.server.accounts import Accounts
 from mirror.server.following import ServerFollower
 from mirror.server.joining import usable_secrets
 from mirror.server.listener import Listener
+from mirror.server.manager import READY, STOPPING, Manager
 from mirror.server.node import Node
 from mirror.server.settings import Settings, read_settings
 from mirror.server.upkeep import Upkeep
@@ -97,10 +99,14 @@ class Daemon:
         wait_open = self.node.single_user.wait_open
         self.node.attachments.start(ServerFollower, wait_open, self.node.config, self._passwords)
         self._up.set()
+        manager = Manager(os.environ)
+        keeping.append(gevent.spawn(manager.keep_alive))
         log.info("node %s is up on %s", self.node.config.node, ", ".join(self.node.addresses) or "no address")
+        manager.tell(READY)
         try:
             self._stop.wait()
         finally:
+            manager.tell(STOPPING)
             gevent.killall(keeping)
             self._close()
 
