@@ -528,8 +528,11 @@ class Writer(Reader, Protocol):
         """Return the key under which each of these messages is kept, or would be: others may have its id."""
         ...
 
-    def adopt(self, record: Record) -> Applied:
-        """Take over those fields of a record from elsewhere that are later than ours, into ours if there is one."""
+    def adopt(self, record: Record, peer: str = "") -> Applied:
+        """Take over those fields of a record from elsewhere that are later than ours, into ours if there is one.
+
+        Of a ``peer`` that rooms are shared with, no field is taken that says to be of this node and is not known here.
+        """
         ...
 
     def refuse_revival(self, records: Sequence[Record]) -> int:

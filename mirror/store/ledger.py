@@ -54,6 +54,7 @@ from mirror.model.nodes import (
     sign_record,
 )
 from mirror.model.record import (
+    DERIVED,
     INLINE_LIMIT,
     MAX_CONTENT,
     Record,
@@ -104,6 +105,10 @@ MAX_HASHERS = 64
 """Contents under way whose hash is kept in memory; of more the stored parts are read again."""
 PAGE_BURIED = PAGE_RECORDS
 """Records of a deleted room that are read at once while it is emptied."""
+
+
+CLAIMED_AGAIN_MS = 3_600_000
+"""After how many milliseconds it is looked again whether what a peer claims is known by now."""
 
 
 class Ledger(Tables):
@@ -358,7 +363,7 @@ class Ledger(Tables):
         fit, aside = self._sort_early(source, list(zip(records, crcs, strict=True)))
         if not mirror:
             self._check_room(source, fit)
-            fit = self._sort_origins(source, fit, aside)
+            fit = self._sort_claimed(source, self._sort_origins(source, fit, aside), aside)
         aside += [self._set(source, one) for one in unfit]
         signs = [pair for pair in fit if source.mirror and pair[0].collection == NODES]
         others = [pair for pair in fit if pair[0].collection != NODES] if signs else fit
@@ -463,6 +468,43 @@ class Ledger(Tables):
                 fit.append((record, crc))
         self.note_origins(source.peer, let)
         return fit
+
+    def _sort_claimed(self, source: Source, pairs: list[Added], aside: list[Aside]) -> list[Added]:
+        """Take out what claims to be from here, or from a server that we hold, and is not known here.
+
+        All that this node wrote in its present life is here, and what such a server wrote comes from it or by mirrors:
+        so of a peer that is no mirror it is a forgery, or early by a way around.
+        """
+        named = {origin for record, _ in pairs for origin in _claims(record)}
+        ours = {origin for origin in named if self._speaks_for_itself(origin)}
+        if not ours:
+            return pairs
+        fit: list[Added] = []
+        for record, crc in pairs:
+            claimed = {origin: stamp for origin, stamp in _claims(record).items() if origin in ours}
+            if self._knows(record, claimed):
+                fit.append((record, crc))
+                continue
+            reason = f"it says to be of {' and '.join(sorted(claimed))}, of which more is known here, and this is not"
+            aside.append(self._set(source, cannot(record, reason), self.clock.now_ms() + CLAIMED_AGAIN_MS))
+        return fit
+
+    def _speaks_for_itself(self, origin: str) -> bool:
+        """Tell whether what an origin wrote never comes first by a peer that just shares rooms."""
+        if origin == self._origin:
+            return True
+        held = origin.startswith(DERIVED) and not self.unknown_origins([origin])
+        return held and origin not in self.shared_origins()
+
+    def _knows(self, record: Record, claimed: Mapping[str, int]) -> bool:
+        """Tell whether what is here has seen what a version claims of these origins."""
+
+        def seen(key: str) -> bool:
+            current = self.get(record.collection, key)
+            known = vector_of(current) if current is not None else {}
+            return all(known.get(origin, 0) >= stamp for origin, stamp in claimed.items())
+
+        return not claimed or seen(record.key) or (is_message(record) and seen(self._namesakes.key_of(record)))
 
     def _sort_early(self, source: Source, pairs: list[Added]) -> tuple[list[Added], list[Aside]]:
         """Take out what is stamped later than may be taken now.  Raises StampAhead where that is soon.
@@ -788,10 +830,11 @@ class Ledger(Tables):
         self._merge_in([record], [record_crc(record)], {record.origin: record.stamp})
         return record
 
-    def adopt(self, record: Record) -> Applied:
+    def adopt(self, record: Record, peer: str = "") -> Applied:
         """Take over those fields of a record from elsewhere that are later than ours, into ours if there is one.
 
-        Unlike merging, nothing else of it counts: neither its birth nor its other fields.
+        Unlike merging, nothing else of it counts: neither its birth nor its other fields.  Of a ``peer`` that rooms are
+        shared with, no field is taken that says to be of this node and is not known here.
         """
         current = self.get(record.collection, record.key)
         if current is None or current.dead:
@@ -800,7 +843,8 @@ class Ledger(Tables):
         later = {
             name: field
             for name, field in unpack_fields(record).items()
-            if name not in fields or order(field) > order(fields[name])
+            if (name not in fields or order(field) > order(fields[name]))
+            and not (peer and self._speaks_for_itself(field.origin))
         }
         if not later:
             return Applied(already_held=1)
@@ -1038,6 +1082,14 @@ def _apart(content: bytes, party: str) -> bytes:
 def _is_other(state: ContentState, size: int) -> bool:
     """Tell whether what is under way was said to be of another size: then one of the two who sent it was wrong."""
     return state.have < state.size != size
+
+
+def _claims(record: Record) -> dict[str, int]:
+    """Return, by origin, the newest stamp that a version says to have of it, its fields included."""
+    claims = dict(vector_of(record))
+    for field in unpack_fields(record).values() if _is_fields(record) else ():
+        claims[field.origin] = max(field.stamp, claims.get(field.origin, 0))
+    return claims
 
 
 def _is_new(current: Record | None, draft: Draft) -> bool:

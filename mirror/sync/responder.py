@@ -417,7 +417,7 @@ def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int, peer: str = "
         applied = writer.apply(records, crcs)
     for new, _ in admitted:
         if scope.adopts(new.collection):
-            applied += writer.adopt(new)
+            applied += writer.adopt(new, peer)
     return applied
 
 

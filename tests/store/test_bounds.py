@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mirror.model.draft import Base, Draft, base_of
+from mirror.model.fields import fields_at
 from mirror.model.judge import finding
 from mirror.model.kinds import NODES
 from mirror.model.nodes import newest_seen
@@ -184,3 +185,61 @@ def test_what_an_older_version_let_in_of_the_future_is_not_told_on(store: Backen
     admit(store, *(Record(NODES, name, make_stamp(NOW_MS) - 9, name, 1) for name in "pq"), mirror=True)
     assert "p" not in newest_seen(store.write(lambda writer: writer.beat()))
     assert "q" in newest_seen(store.write(lambda writer: writer.beat()))
+
+
+# -- what a share partner says of others ----------------------------------------------------------------
+
+
+def reasons(store: Backend) -> list[str]:
+    return [one.unfit.reason for one in store.read(lambda reader: reader.aside("partner"))]
+
+
+@pytest.mark.parametrize("where", ["origin", "past"])
+@pytest.mark.parametrize("origin", ["m", "citadel:alpha"])
+def test_a_share_partner_brings_nothing_new_of_our_own_or_of_a_server_that_we_hold(
+    store: Backend, origin: str, where: str
+) -> None:
+    held = msgspec.structs.replace(record("held"), origin=origin)
+    admit(store, held, mirror=True)
+    admit(store, held)  # it may come back
+    stamp = held.stamp + 1
+    for key in ("held", "new"):
+        forged = Record("files/r", key, stamp + 1, "p", 1, past=((origin, stamp),), body=b"forged")
+        admit(store, forged if where == "past" else Record("files/r", key, stamp, origin, 1, body=b"forged"))
+    assert store.read(lambda reader: reader.get("files/r", "held")) == held
+    assert store.read(lambda reader: reader.get("files/r", "new")) is None
+    assert [reason.split(",")[0] for reason in reasons(store)] == [f"it says to be of {origin}"] * 2
+    admit(store, record("other"))
+    assert store.read(lambda reader: reader.get("files/r", "other")) is not None
+
+
+def test_what_a_share_partner_has_of_an_earlier_life_of_ours_is_taken(store: Backend) -> None:
+    store.write(lambda writer: writer.rename_origin("m~2"))
+    lost = record("lost", origin="m")
+    admit(store, lost)
+    assert store.read(lambda reader: reader.get("files/r", "lost")) == lost
+
+
+def test_a_server_that_only_the_partner_holds_is_the_partners_to_tell_of(store: Backend) -> None:
+    for number in range(2):
+        admit(store, record(f"k{number}", origin="citadel:theirs"))
+    assert reasons(store) == []
+    assert store.read(lambda reader: reader.get("files/r", "k1")) is not None
+
+
+def test_what_came_by_a_way_around_is_taken_once_it_is_known(store: Backend) -> None:
+    admit(store, record("first", origin="citadel:alpha"), mirror=True)
+    later = record("later", origin="citadel:alpha")
+    admit(store, later)
+    assert len(reasons(store)) == 1
+    admit(store, later, mirror=True)
+    admit(store, later)
+    assert reasons(store) == []
+
+
+def test_fields_that_say_to_be_ours_are_not_adopted(store: Backend) -> None:
+    store.write(lambda writer: writer.set_fields("rooms", "m:1", {"QRorder": 64}))
+    stamp = store.read(lambda reader: reader.get("rooms", "m:1").stamp) + 1  # type: ignore[union-attr]
+    for origin, taken in (("m", 0), ("p", 1)):
+        theirs = Record("rooms", "m:1", stamp, origin, 1, head=fields_at({"QRorder": 1}, stamp, origin))
+        assert store.write(lambda writer: writer.adopt(theirs, "partner")).written == taken  # noqa: B023
