@@ -192,7 +192,7 @@ class _Trial:
                         self.faults.append("what was posted on the standby is not on the first machine")
 
     def _leaving(self, standby: NodeProcess) -> None:
-        with self._scenario("leaving Citadel: all mail of all users as Maildirs") as took:
+        with self._scenario("leaving Citadel: mail of twenty users as Maildirs") as took:
             target = self._directory / "out"
             with timed(took, "written"):
                 for number in range(1, min(self._sizes.users, 20) + 1):

@@ -16,7 +16,6 @@ from mirror.citadel.importer import CONTENT_TYPE_KEY, CREATED_KEY, ORPHANS, USER
 from mirror.citadel.keys import FLOORS, ROOMS, USERS, Pair
 from mirror.citadel.look import HIGHEST_KEY, pages, place_of, remembered
 from mirror.citadel.numbering import (
-    MAX_DIRECTORY,
     MAX_ROOM_NAME,
     MAX_USER_NAME,
     Given,
@@ -275,19 +274,21 @@ class Exporter:
             self._note("users", key, number_in(self._users[key], "u_usernum"), number, name, self._user_names[key])
 
     def _name_rooms(self) -> None:
-        names, directories = Names(room_name_seen, MAX_ROOM_NAME), Names(room_name_seen, MAX_DIRECTORY)
+        names = Names(room_name_seen, MAX_ROOM_NAME)
         self._room_names: dict[str, str] = {}
         self._directories: dict[str, str] = {}
+        taken: dict[str, str] = {}
         for key in self._own_first(self._rooms):
             fields, number = self._rooms[key], self._room_numbers.new(key)
             name = self._name_with_owner(key, fields.get("QRname", ""))
             self._room_names[key] = names.give(name, place_of_key(key), number)
             self._note("rooms", key, number_in(fields, "QRnumber"), number, name, self._room_names[key])
             if directory := fields.get("QRdirname", ""):
-                given = directories.give(directory, str(number), number)
-                self._directories[key] = given
-                if given != directory:
-                    self.report.notices.append(f"room {name!r}: its directory is {given!r}, {directory!r} is taken")
+                # Rooms of one server may share a directory, those of two must not.
+                place = taken.setdefault(directory, place_of_key(key))
+                self._directories[key] = directory if place == place_of_key(key) else f"room{number}"
+                if place != place_of_key(key):
+                    self.report.notices.append(f"room {name!r}: its directory is room{number}, {directory!r} is taken")
         self._configuration = self._room_numbers.new(f"{self._server}:configuration")
         self._user_rooms = {key: self._room_numbers.new(f"{key} configuration") for key in self._users}
 

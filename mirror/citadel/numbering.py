@@ -15,7 +15,7 @@ from mirror.formats.numbers import number_or_zero
 
 FLOORS = 16
 """Floors that a server has, used or not; their numbers are from 0 on."""
-MAX_USER_NAME, MAX_ROOM_NAME, MAX_DIRECTORY = 63, 127, 14
+MAX_USER_NAME, MAX_ROOM_NAME = 63, 127
 """Bytes that a server keeps of such a name."""
 _NOT_IN_KEY = re.compile("[^a-z0-9]")
 

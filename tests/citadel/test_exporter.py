@@ -191,6 +191,24 @@ def test_two_servers_numbers_are_one_series_with_names_apart(make_store: Make) -
     assert exporter.number_of("users", f"{main}:2") == 2 != exporter.number_of("users", f"{other}:2")
 
 
+def test_rooms_of_one_server_may_share_a_directory_and_those_of_two_do_not(make_store: Make) -> None:
+    store = two_servers(make_store)
+
+    def job(writer) -> None:
+        for room in ("alpha:1", "beta:1", "beta:3"):
+            writer.set_fields("rooms", room, {"QRdirname": "docs"})
+        writer.set_fields("rooms", "alpha:5", {"QRname": "Other", "QRflags": "2", "QRdirname": "docs"})
+
+    store.write(job)
+    store.write(lambda writer: writer.set_fields("config", "c_nodename", {"value": "alpha"}))
+    data, exporter = exported(store)
+    found = dict(re.findall(rb"<QRname>([^<]*)</QRname>(?:(?!</room>).)*?<QRdirname>(\w+)<", data, re.DOTALL))
+    assert found[b"Lobby"] == found[b"Other"] == b"docs"
+    others = [directory for name, directory in found.items() if name not in (b"Lobby", b"Other")]
+    assert len(set(others)) == 2 and all(re.fullmatch(rb"room\d+", one) for one in others)
+    assert sum("'docs' is taken" in notice for notice in exporter.report.notices) == 2
+
+
 def test_two_servers_come_back_with_their_rooms_mailboxes_and_marks(make_store: Make) -> None:
     store = two_servers(make_store)
     data, exporter = exported(store)
