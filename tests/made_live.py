@@ -250,14 +250,16 @@ class LiveServer(Server):
 class Session:
     """One connection: the user as whom it asks, its room, and the lines of the template that it sends, None for none.
 
-    ``entering`` are the arguments of the message that it enters, of which ``lines`` came.
+    ``entering`` is done with the lines that it sends, once all came, and returns the answer; ``uploads`` are how many
+    bytes it sends now, and what is done with them.
     """
 
     user = 0
     room = 0
     template: Lines | None = None
-    entering: list[str] | None = None
+    entering: Callable[[Lines], bytes] | None = None
     lines: Lines = []
+    uploads: tuple[int, Callable[[bytes], object]] | None = None
 
 
 def _lines(text: str) -> list[str]:
@@ -281,6 +283,10 @@ def _serve(server: LiveServer, connection: socket.socket) -> None:
                 server.answer(line.rstrip(b"\n"), session) if session.template is None else server.headers(session)
             )
             stream.flush()
+            if session.uploads is not None:
+                size, take = session.uploads
+                session.uploads = None
+                take(stream.read(size))
             server.exported += line == b"MIGR export\n"
             if line == b"QUIT\n":
                 return

@@ -1,20 +1,23 @@
 """A made-up Citadel server that is written into, by its administrator's socket and by IMAP, as 980 was recorded."""
 
+import base64
 import contextlib
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from made_live import HungUp, LiveServer, Session, _listing
+from made_server import Fields
 
 from mirror.formats.message import parse_message
 from mirror.formats.sequence_set import SequenceSet, set_of
 
 SERVICE = 9
 TRANSIT = "Citadel Mirror in transit"
+CONFIGURATION = "Local System Configuration"
 CONTACTS, CALENDAR, NOTES = 2, 3, 5
 INDEXED = (2, 3, 4, 5, 6, 10)
 """Views of rooms in which an item takes the place of the one of its exclusive id."""
@@ -43,8 +46,8 @@ class WritableServer(LiveServer):
         if command != b"000":
             session.lines.append(command)
             return b""
-        arguments, session.entering = session.entering, None
-        return f"{self._entered(arguments, session)}\nMessage accepted.\n{arguments[9]}\n000\n".encode()
+        entered, session.entering = session.entering, None
+        return entered(session.lines)
 
     def _goto(self, rest: str, session: Session) -> bytes:
         name, *others = rest.split("|")
@@ -64,16 +67,22 @@ class WritableServer(LiveServer):
         return b"200 created\n"
 
     def _ent0(self, rest: str, session: Session) -> bytes:
-        session.entering, session.lines = rest.split("|"), []
-        assert session.entering[6] == "1" and self.view(session.room) == NOTES
+        arguments, room = rest.split("|"), session.room
+        assert arguments[6] == "1" and self.view(room) == NOTES
+
+        def entered(lines: list[bytes]) -> bytes:
+            number = self._entered(arguments, room, lines)
+            return f"{number}\nMessage accepted.\n{arguments[9]}\n000\n".encode()
+
+        session.entering, session.lines = entered, []
         return b"800 send message\n"
 
-    def _entered(self, arguments: list[str], session: Session) -> int:
+    def _entered(self, arguments: list[str], room: int, lines: list[bytes]) -> int:
         """Keep a message that was entered into a folder of notes; returns its number."""
         form, subject, author = int(arguments[3]), *arguments[4:6]
-        euid, text = arguments[9].encode(), b"\n".join([*session.lines, b""])
+        euid, text = arguments[9].encode(), b"\n".join([*lines, b""])
         fields = {"T": b"%d" % self.now, "A": author.encode(), "E": euid, "U": subject.encode(), "M": text}
-        return self._keep(session.room, fields, form)
+        return self._keep(room, fields, form)
 
     def _euid(self, rest: str, session: Session) -> bytes:
         found = [one for one in self.lists[session.room] if self.exclusive_id(one) == rest]
@@ -129,6 +138,95 @@ class WritableServer(LiveServer):
             u_password=password, u_flags=flags, u_axlevel=level, u_lastcall=called, u_USuserpurge=purge
         )
         return b"200 Ok\n"
+
+    # -- texts and pictures -----------------------------------------------------------------------
+
+    def show(self, of: Fields, name: str, home: str, subject: str, text: str) -> int:
+        """Have a user or room be shown by a text that the room named home keeps."""
+        (room,) = [number for number, one in self.rooms.items() if one["QRname"] == home]
+        of[name] = str(self.keep(room, text, subject, int(of.get(name, "0"))))
+        return room
+
+    def _describe(self, session: Session, of: Fields, name: str, home: str, subject: str) -> bytes:
+        def entered(lines: list[bytes]) -> bytes:
+            text = "".join(f"{line.decode('latin-1')}\n" for line in lines)
+            self.show(of, name, home, subject, f"Content-type: text/plain\n\n{text}")
+            return b""
+
+        session.entering, session.lines = entered, []
+        return b"400 Transmit\n"
+
+    def _einf(self, _rest: str, session: Session) -> bytes:
+        room = self.rooms[session.room]
+        self.touch(session.room)
+        return self._describe(session, room, "msgnum_info", CONFIGURATION, "Banner submitted with EINF command")
+
+    def _ebio(self, _rest: str, session: Session) -> bytes:
+        if not session.user:
+            return b"520 Not logged in.\n"
+        user, home = self.users[session.user], f"{session.user:010d}.My Citadel Config"
+        return self._describe(session, user, "u_msgnum_bio", home, "Profile submitted with EBIO command")
+
+    def _pass(self, rest: str, session: Session) -> bytes:
+        if not self.log_in(self.users[session.user]["u_fullname"], rest):
+            return b"540 wrong password\n"
+        level = "6" if session.user in (1, SERVICE) else "4"
+        return f"200 x|{level}|0|0|0|1|0\n".encode()
+
+    def shown(self, of: Fields, name: str) -> str:
+        number = int(of.get(name, "0"))
+        return parse_message(self.messages[number]).text("M").partition("\n\n")[2] if number else ""
+
+    def _msg0(self, rest: str, session: Session) -> bytes:
+        told = super()._msg0(rest, session)
+        home = self.rooms.get(session.room, {}).get("QRname", "")
+        if home != CONFIGURATION:
+            return told
+        head, text, body = told.partition(b"text\n")
+        return head + text + body.partition(b"\n\n")[2]
+
+    def _rinf(self, _rest: str, session: Session) -> bytes:
+        text = self.shown(self.rooms[session.room], "msgnum_info")
+        return _listing(text.splitlines()) if text else b"571 No info file.\n"
+
+    def _rbio(self, rest: str, _session: Session) -> bytes:
+        text = self.shown(self._account(rest), "u_msgnum_bio")
+        return _listing(text.splitlines()) if text else b"571 no bio\n"
+
+    def _take_picture(self, of: Fields, name: str, home: str, subject: str, size: str, kind: str) -> Callable:
+        def take(data: bytes) -> None:
+            head = f"Content-type: {kind}\nContent-transfer-encoding: base64\n\n"
+            self.show(of, name, home, subject, head + base64.encodebytes(data).decode())
+
+        return take
+
+    def _ulri(self, rest: str, session: Session) -> bytes:
+        size, kind = rest.split("|")
+        room = self.rooms[session.room]
+        take = self._take_picture(room, "msgnum_pic", CONFIGURATION, "Image uploaded by admin user", size, kind)
+        self.touch(session.room)
+        session.uploads = int(size), take
+        return f"700 {size}\n".encode()
+
+    def _ului(self, rest: str, session: Session) -> bytes:
+        size, kind, name = rest.split("|")
+        user = self._account(name)
+        home = f"{int(user['u_usernum']):010d}.My Citadel Config"
+        session.uploads = (
+            int(size),
+            self._take_picture(user, "u_msgnum_pic", home, "Photo uploaded by user", size, kind),
+        )
+        return f"700 {size}\n".encode()
+
+    def _download(self, of: Fields, name: str) -> bytes:
+        data = base64.b64decode(self.shown(of, name))
+        return b"600 %d|-1||image/png|\n%s" % (len(data), data) if data else b"550 No image found.\n"
+
+    def _dlri(self, _rest: str, session: Session) -> bytes:
+        return self._download(self.rooms[session.room], "msgnum_pic")
+
+    def _dlui(self, rest: str, _session: Session) -> bytes:
+        return self._download(self._account(rest), "u_msgnum_pic")
 
     # -- IMAP -------------------------------------------------------------------------------------
 

@@ -51,18 +51,22 @@ class CitadelClient:
         channel.ask("IDEN 0|8|100|citadel-mirror|")
 
     def log_in(self, user: str, password: str) -> None:
-        """Log in.  Raises LoginFailed."""
-        try:
-            self.channel.ask(f"USER {user}", 3)
-            reply = self.channel.ask(f"PASS {password}")
-        except Refused as error:
-            raise LoginFailed(f"{self.channel.peer} refused the log-in of {user!r}: {error.text}") from None
-        level = reply.parameters[1] if len(reply.parameters) > 1 else ""
+        """Log in as an administrator.  Raises LoginFailed."""
+        level = self.log_in_as(user, password)
         if level != "6":
             raise LoginFailed(
                 f"{user!r} is no administrator at {self.channel.peer} (access level {level}, 6 is needed)"
             )
         self.logged_in = True
+
+    def log_in_as(self, user: str, password: str) -> str:
+        """Log in as whomever, and return that user's level.  Raises LoginFailed."""
+        try:
+            self.channel.ask(f"USER {user}", 3)
+            reply = self.channel.ask(f"PASS {password}")
+        except Refused as error:
+            raise LoginFailed(f"{self.channel.peer} refused the log-in of {user!r}: {error.text}") from None
+        return reply.parameters[1] if len(reply.parameters) > 1 else ""
 
     def node_name(self) -> str:
         """Return the server's node name; nothing where it does not tell it."""
@@ -115,7 +119,10 @@ class CitadelClient:
 
     def write_room_text(self, text: bytes) -> None:
         """Have the present room be described by a text, whose lines end in LF.  Raises Refused."""
-        self.channel.ask("EINF 1", 4)
+        self._describe("EINF 1", text)
+
+    def _describe(self, command: str, text: bytes) -> None:
+        self.channel.ask(command, 4)
         lines = text.removesuffix(b"\n").split(b"\n")
         # A line that would end the listing has no other way in.
         self.channel.send(b"".join((b"000 " if line == b"000" else line) + b"\n" for line in lines) + b"000\n")
@@ -123,9 +130,32 @@ class CitadelClient:
 
     def write_room_picture(self, picture: bytes, kind: str) -> None:
         """Have the present room be shown by a picture of a MIME type.  Raises Refused."""
-        self.channel.ask(f"ULRI {len(picture)}|{kind}", 7)
+        self._upload(f"ULRI {len(picture)}|{kind}", picture)
+
+    def write_user_picture(self, user: str, picture: bytes, kind: str) -> None:
+        """Have a user be shown by a picture of a MIME type.  Raises Refused."""
+        self._upload(f"ULUI {len(picture)}|{kind}|{user}", picture)
+
+    def _upload(self, command: str, picture: bytes) -> None:
+        self.channel.ask(command, 7)
         self.channel.send(picture)
         self.channel.ask("NOOP")  # the server says nothing when it is done
+
+    def user_picture(self, user: str) -> bytes:
+        """Return a user's picture.  Raises Refused where there is none."""
+        return self._download(f"DLUI {user}")
+
+    def bio(self, user: str) -> bytes:
+        """Return a user's bio, nothing where there is none."""
+        try:
+            self.channel.ask(f"RBIO {user}", 1)
+        except Refused:
+            return b""
+        return b"".join(line + b"\n" for line in self.channel.read_bytes_listing())
+
+    def write_bio(self, text: bytes) -> None:
+        """Have the user who is logged in be described by a text, whose lines end in LF.  Raises Refused."""
+        self._describe("EBIO", text)
 
     def forget_room(self) -> None:
         """Give back what access whoever is asking was given to the present room.  Raises Refused."""
@@ -217,7 +247,10 @@ class CitadelClient:
 
     def room_picture(self) -> bytes:
         """Return the present room's picture.  Raises Refused where it has none."""
-        reply = self.channel.ask("DLRI", 6)
+        return self._download("DLRI")
+
+    def _download(self, command: str) -> bytes:
+        reply = self.channel.ask(command, 6)
         size = int(reply.parameters[0]) if reply.parameters[0].isdecimal() else 0
         if size > MAX_TOLD:
             raise CitadelError(f"{self.channel.peer} told a picture of over {MAX_TOLD} bytes")

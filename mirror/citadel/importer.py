@@ -24,7 +24,7 @@ from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.prints import Part
 from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
-from mirror.citadel.returned import as_here
+from mirror.citadel.returned import SHOWN, as_here, text_as_here
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -609,7 +609,10 @@ class Importer:
             if field:
                 self._fields(collection, key, {field: posted.message.text("M")}, stamp, str(posted.number))
             else:
-                self._draft(collection, key, stamp, body=posted.data, tag=str(posted.number))
+                data = posted.data
+                if self._look.knows_some and collection in SHOWN:
+                    data = text_as_here(self._store, collection, key, data)
+                self._draft(collection, key, stamp, body=data, tag=str(posted.number))
 
     def _compare(self) -> None:
         """Hold what the server lists against what it listed last, once all but the messages was read."""

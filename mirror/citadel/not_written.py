@@ -29,6 +29,11 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "in 4095 bytes a room and user (some 800 scattered ones): those of the lowest numbers become one range, "
         "so what is between them is read as well",
     ),
+    (
+        "texts and pictures of rooms, bios, pictures of users",
+        "what is shown",
+        "the server's own message has it, with another id and time; no lines over 4000 bytes",
+    ),
 )
 """Kind, what is kept, what is lost or otherwise."""
 
@@ -40,7 +45,9 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("pages and plain notes whose id is over 120 bytes, or with a line 000", "the server would cut them"),
     ("marks of users without a password there, or whom it refuses", "nobody else may set them"),
     ("views, access", "not yet"),
-    ("files of rooms, texts, pictures, bios, inbox rules, settings, system messages", "not yet"),
+    ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
+    ("bios of users without a password there", "nobody else may write them"),
+    ("files of rooms, inbox rules, settings, system messages", "not yet"),
     ("messages of rooms with listrecp, digestrecp or participate", "the server would mail them a second time"),
     ("mail into the inbox of a user with inbox rules there", "the rules would act on it: file, forward, reply"),
     ("messages whose id is not ASCII, has <, > or blanks, or over 900 bytes", "the server would give them another one"),

@@ -6,8 +6,12 @@ What a server changed on the way in is no edit, and no other message of the same
 from mirror.formats.errors import BadMessage
 from mirror.formats.internet import is_returned
 from mirror.formats.message import Message, parse_message
+from mirror.formats.texts_of_rooms import picture_in, text_in
 from mirror.model.keys import MESSAGE_PREFIX
-from mirror.store.base import Store
+from mirror.store.base import Reader, Store
+
+SHOWN = frozenset({"room-info", "pictures", "bios"})
+"""Kinds of which only what is shown counts: a server makes a message of its own of each."""
 
 
 def as_here(store: Store, collection: str, key: str, told: Message, data: bytes) -> bytes:
@@ -16,6 +20,28 @@ def as_here(store: Store, collection: str, key: str, told: Message, data: bytes)
         return data
     held = store.read(lambda reader: [reader.body(one) for one in reader.scan(collection, prefix=key) if not one.dead])
     return next((body for body in held if body != data and _is_returned(body, told)), data)
+
+
+def text_as_here(store: Store, collection: str, key: str, data: bytes) -> bytes:
+    """Return the body of what is here of a text or picture, where a server's shows the same; else the server's."""
+    held = store.read(lambda reader: _living(reader, collection, key))
+    return held if held and held != data and shows_the_same(collection, held, data) else data
+
+
+def shows_the_same(collection: str, one: bytes, other: bytes) -> bool:
+    """Tell whether two messages hold the same text or picture, whoever made them."""
+    try:
+        if collection == "pictures":
+            return picture_in(one) == picture_in(other)
+        text = text_in(one).rstrip(b"\n")
+        return bool(text) and text == text_in(other).rstrip(b"\n")
+    except BadMessage:
+        return False
+
+
+def _living(reader: Reader, collection: str, key: str) -> bytes:
+    record = reader.get(collection, key)
+    return b"" if record is None or record.dead else reader.body(record)
 
 
 def _is_returned(body: bytes, told: Message) -> bool:

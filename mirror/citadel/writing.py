@@ -3,7 +3,7 @@
 Knows which writers there are and in which order they come, and nothing of what they write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mirror.addresses import Address
 from mirror.citadel.bootstrap import Place, log_in
@@ -15,6 +15,7 @@ from mirror.citadel.posted import Known
 from mirror.citadel.writers.base import KindWriter, Target, Written
 from mirror.citadel.writers.marks import MarksWriter
 from mirror.citadel.writers.messages import MessagesWriter
+from mirror.citadel.writers.texts import TextsWriter
 from mirror.formats.errors import CitadelError
 from mirror.store.base import Store, Writer
 
@@ -23,15 +24,17 @@ _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
 
 def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     """Return one of each, in the order in which they write: what others are in or refer to comes first."""
-    return [MessagesWriter(client, imap), MarksWriter()]
+    return [MessagesWriter(client, imap), MarksWriter(), TextsWriter()]
 
 
 class Writing:
     """Writes into one server over two connections of the service's user, an administrator; for one greenlet."""
 
-    def __init__(self, store: Store, client: CitadelClient, imap: ImapClient) -> None:
-        """``client`` is logged in at the administrator's socket."""
-        self._store, self._client, self._imap = store, client, imap
+    def __init__(
+        self, store: Store, client: CitadelClient, imap: ImapClient, connect: Callable[[], CitadelClient]
+    ) -> None:
+        """``client`` is logged in at the administrator's socket; ``connect`` gives others where nobody is."""
+        self._store, self._client, self._imap, self._connect = store, client, imap, connect
         self._sequence = 0
         self._later: PutOff | None = None
         self._writers: Sequence[KindWriter] = writers(client, imap)
@@ -45,7 +48,7 @@ class Writing:
 
         ``verdict`` is what is done about very many deletions.
         """
-        target = Target.of(self._store, self._client, self._imap, known, since, verdict)
+        target = Target.of(self._store, self._client, self._imap, known, since, verdict, self._connect)
         cursor = cursor_name(place_of(known.node))
         begin = max(self._sequence, self._store.read(lambda reader: reader.meta_number(cursor)))
         wanted = [writer.collections(target) for writer in self._writers]
@@ -94,4 +97,4 @@ def open_writing(store: Store, place: Place, user: str, password: str) -> Writin
     except BaseException:
         client.channel.close()
         raise
-    return Writing(store, client, imap)
+    return Writing(store, client, imap, lambda: log_in(place, "", ""))

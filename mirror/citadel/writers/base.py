@@ -7,7 +7,7 @@ Whatever it does must do no harm where it is done twice, for a node may be kille
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -48,6 +48,13 @@ class Written(msgspec.Struct):
         return self.messages + self.moved + self.deleted + self.others
 
 
+class User(NamedTuple):
+    """A user's number and name there."""
+
+    number: int
+    name: str
+
+
 class OpenRoom(msgspec.Struct):
     """A room of people that can be written into: as the server has it, and where what is in it is kept."""
 
@@ -74,8 +81,17 @@ class Target(msgspec.Struct):
     rooms: Mapping[str, OpenRoom]
     """By the collections of their messages."""
     written: Written
+    connect: Callable[[], CitadelClient]
+    """Gives another connection to the server, in which nobody is logged in."""
     later: dict[Where, Later] = {}
     """What is to be tried again."""
+
+    def users(self) -> dict[str, User]:
+        """Return numbers and names of the server's users by their keys, as they are just now."""
+        (told,) = self.client.ask_all([b"LIST"])
+        rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
+        found = [User(int(row[2]), row[0]) for row in rows if len(row) > 2 and row[2].isdigit()]
+        return {self.known.keys.user(one.number): one for one in found}
 
     def leave(self, record: Record, where: str, why: str) -> None:
         """Note that a record is not written until something else is done; ``where``, in words."""
@@ -91,7 +107,14 @@ class Target(msgspec.Struct):
 
     @classmethod
     def of(
-        cls, store: Store, client: CitadelClient, imap: ImapClient, known: Known, since: int, verdict: Verdict
+        cls,
+        store: Store,
+        client: CitadelClient,
+        imap: ImapClient,
+        known: Known,
+        since: int,
+        verdict: Verdict,
+        connect: Callable[[], CitadelClient],
     ) -> "Target":
         """Return what a round works with."""
         rooms = {}
@@ -99,7 +122,7 @@ class Target(msgspec.Struct):
             if room.use is Use.PEOPLE:
                 name = str(Collection("messages", known.room_key(number)))
                 rooms[name] = OpenRoom(number, room, name)
-        return cls(store, client, imap, known, since, verdict, place_of(known.node), rooms, Written())
+        return cls(store, client, imap, known, since, verdict, place_of(known.node), rooms, Written(), connect)
 
     def remember(
         self, told: Sequence[Status], gone: Sequence[Status] = (), also: Callable[[Writer], None] | None = None

@@ -14,7 +14,8 @@ import msgspec
 from mirror.citadel.answers import read_time
 from mirror.citadel.client import CitadelClient
 from mirror.formats.numbers import number_or_zero
-from mirror.store.base import Store
+from mirror.model.fields import values_of
+from mirror.store.base import Reader, Store
 
 _FIELDS = 9
 PASSWORD, LAST_CALL = 1, 7
@@ -47,6 +48,12 @@ def read_account(client: CitadelClient, name: str) -> Account | None:
     """Return an account; None where there is none, or what it tells cannot be written back."""
     (answer,) = client.ask_all([_asking(name)])
     return _account(answer)
+
+
+def password_of(reader: Reader, user: str) -> str:
+    """Return the password that a user has here: one that is another there was changed and not looked at yet."""
+    record = reader.get("users", user)
+    return "" if record is None or record.dead else str(values_of(record).get("u_password", ""))
 
 
 @contextmanager

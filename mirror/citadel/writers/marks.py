@@ -16,8 +16,8 @@ from mirror.citadel.client import LoginFailed
 from mirror.citadel.imap import ImapClient, folder_name
 from mirror.citadel.keys import owner_of
 from mirror.citadel.marks import ANSWERED, SEEN, Sets, tag_of
-from mirror.citadel.writers.base import OpenRoom, Target
-from mirror.citadel.writers.calls import Account, as_nobody_called, read_account
+from mirror.citadel.writers.base import OpenRoom, Target, User
+from mirror.citadel.writers.calls import Account, as_nobody_called, password_of, read_account
 from mirror.formats.errors import CitadelError
 from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
 from mirror.model.fields import values_of
@@ -51,13 +51,13 @@ class MarksWriter:
         by_user: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
         for record in records:
             by_user[record.key.partition(" ")[0]][record.collection].append(record)
-        names: dict[str, str] | None = None
+        users: Mapping[str, User] | None = None
         worked = False
         for user, rooms in by_user.items():
             wanted = {name: marks for name, some in rooms.items() if (marks := self._wanted(target, user, some))}
             if wanted:
-                names = _names(target) if names is None else names
-                self._write_user(target, user, names.get(user, ""), wanted)
+                users = target.users() if users is None else users
+                self._write_user(target, user, users[user].name if user in users else "", wanted)
                 worked = True
         return worked
 
@@ -77,7 +77,7 @@ class MarksWriter:
         if account is None or not account.password:
             self._leave(target, records, "its user is not there, or has no password of its own")
             return
-        if account.password != target.store.read(lambda reader: _password(reader, user)):
+        if account.password != target.store.read(lambda reader: password_of(reader, user)):
             for record in records:
                 target.wait(record, name, "its user's password was changed just now")
             return
@@ -174,18 +174,6 @@ def _sets_with(tag: str, told: Mapping[int, set[bytes]]) -> tuple[str, ...]:
         except CitadelError:  # the last number was cut in two
             sets.append(with_numbers(text.rpartition(",")[0], on, told.keys() - on))
     return tuple(sets)
-
-
-def _names(target: Target) -> dict[str, str]:
-    """Return the names of the server's users by their keys."""
-    (told,) = target.client.ask_all([b"LIST"])
-    rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
-    return {target.known.keys.user(int(row[2])): row[0] for row in rows if len(row) > 2 and row[2].isdigit()}
-
-
-def _password(reader: Reader, user: str) -> str:
-    record = reader.get("users", user)
-    return "" if record is None or record.dead else str(values_of(record).get("u_password", ""))
 
 
 def _visits_of(messages: str) -> str:
