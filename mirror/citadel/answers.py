@@ -84,6 +84,12 @@ def read_time(reply: bytes) -> int:
     return int(text) if reply.startswith(b"200 ") and text.isdigit() else 0
 
 
+def read_offset(reply: bytes) -> int:
+    """Return by how many seconds the server's local time is ahead, 0 where it does not tell that (``TIME``)."""
+    told = reply.split(b"|")
+    return int(told[1]) if len(told) > 1 and told[1].removeprefix(b"-").isdigit() else 0
+
+
 class RoomLine(NamedTuple):
     """A room as ``LKRA`` lists it: when it was changed (Unix seconds), and all else that is said of it."""
 

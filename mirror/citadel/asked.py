@@ -21,6 +21,7 @@ from mirror.citadel.answers import (
     people,
     read_account,
     read_calls,
+    read_offset,
     read_room,
     read_rooms,
     read_settings,
@@ -31,6 +32,7 @@ from mirror.citadel.answers import (
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.configuration import OF_ROOMS, THEIR_HOLDINGS, Holding, Holds, Kept, held_by_user
 from mirror.citadel.look import Identity, pages
+from mirror.citadel.purge import Purge, purge_between
 from mirror.citadel.put_together import TOLD_KINDS, Held, put_together
 from mirror.citadel.room_texts import Entrance, RoomTexts
 from mirror.formats.server_own import Use, use_of_room, user_of_room
@@ -63,7 +65,7 @@ class Asked:
         self._values: frozenset[bytes] = frozenset()
         self._people: frozenset[bytes] = frozenset()
         self._rooms: dict[bytes, RoomLine] = {}
-        self._looked = 0
+        self._looked = self._offset = 0
         self._listed_at = self._swept_at = 0.0
         self._users: list[bytes] = []
         self._present: list[Present] = []
@@ -100,6 +102,12 @@ class Asked:
     def looked(self) -> int:
         """The server's clock when users and rooms were listed last, in Unix seconds."""
         return self._looked
+
+    def purge(self, since: int, origin: str) -> Purge | None:
+        """Return the purge that the server may have done since a moment of its clock, as ``purge_between`` does."""
+        lines = (line.decode("utf-8", "replace").partition("|") for line in self._settings)
+        settings = {name: value for name, _, value in lines}
+        return purge_between(settings, since, self._looked, self._offset, origin)
 
     @property
     def logs_in_by_itself(self) -> bool:
@@ -216,7 +224,9 @@ class Asked:
         others = found.others or people != self._people
         for line in people - self._people:
             self._accounts.pop(line.partition(b"|")[0], None)
-        self._rooms, self._people, self._looked = lines, people, read_time(time[0] if time else b"")
+        self._rooms, self._people = lines, people
+        clock = time[0] if time else b""
+        self._looked, self._offset = read_time(clock), read_offset(clock)
         self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
         self._calls = read_calls(users[1:-1])
         for gone in self._told.keys() - lines.keys():

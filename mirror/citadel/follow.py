@@ -277,7 +277,7 @@ class Following:
         node = self.state.node
         by_export = not self._told_all or self._exports.due(began) or not self._wholes.was_looked_at(node)
         if by_export:
-            taken = self._wholes.by_export(client, node, decision)
+            taken = self._wholes.by_export(client, asked, node, decision)
         else:
             taken = self._wholes.by_what_was_told(client, asked, node, decision)
         assert taken.known is not None

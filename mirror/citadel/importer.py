@@ -279,7 +279,7 @@ class Importer:
             self._store.clock.now_ms() // 1000,
             self._accepted.keep_expired,
         )
-        self._look.delete_missing(listed, self._accepted.decision, expiry)
+        self._look.delete_missing(listed, self._accepted.decision, expiry, self._accepted.purge)
 
     def _remember_rooms(self) -> None:
         """Remember the rooms of which all was taken over: while they say the same they are not looked at."""

@@ -8,7 +8,8 @@ nothing is written.
 
 import enum
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
@@ -16,17 +17,21 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from mirror.citadel.expiry import Mode, Policy
+from mirror.citadel.keys import owner_of
 from mirror.citadel.marks import Change
+from mirror.citadel.numbering import owner_key
 from mirror.citadel.prints import Prints
+from mirror.citadel.purge import Purge
 from mirror.citadel.seed import seed
 from mirror.citadel.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import imported_origin
 from mirror.formats.numbers import number_or_zero
 from mirror.model.applied import Applied
+from mirror.model.containers import user_told_of
 from mirror.model.fields import values_of
 from mirror.model.judge import finding
-from mirror.model.kinds import parse_collection, room_of
+from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import PAGE_RECORDS, Allows, Reader, Store, Writer, everything
@@ -37,7 +42,9 @@ from mirror.sync.words import describe_record, message_in
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
-ROOMS, NETCONF, VISITS = "rooms", "netconf", "visits"
+ROOMS, NETCONF, VISITS, USERS = "rooms", "netconf", "visits", "users"
+NEWEST = 100
+"""So many of a room's last messages show whether it is in use elsewhere."""
 MESSAGES = "messages/"
 MAX_NAMED = 1000
 """So many of the records that are gone are named."""
@@ -342,34 +349,67 @@ class Look:
         """Say of things that they are none of ours, whether or not the server has them: they may always go."""
         self._unwanted |= {(collection, one) for one in foreign}
 
-    def delete_missing(self, listed: Allows, decision: Decision = UNDECIDED, expiry: Expiry = NOTHING_EXPIRES) -> None:
+    def delete_missing(
+        self,
+        listed: Allows,
+        decision: Decision = UNDECIDED,
+        expiry: Expiry = NOTHING_EXPIRES,
+        purge: Purge | None = None,
+    ) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
         What was in a room that is gone goes with it, listed or not, and before it.  ``decision`` is what is done where
-        it is too much; what has expired is not counted.
+        it is too much; what has expired is not counted.  What a ``purge`` may have taken that was in use elsewhere
+        stays, as the mirror's own.
         """
         if self._first:
             return
         missing = self._missing_rooms() if listed(ROOMS) else set()
-        of_rooms = self._judge(ROOMS, decision) if missing else Verdict.HOLD
+        spared = self._spare(ROOMS, partial(_room_in_use, purge)) if missing and purge else set()
+        going = missing - spared
+        of_rooms = self._judge(ROOMS, decision) if going else Verdict.HOLD
 
         def may_go(collection: str) -> bool:
+            if room_of(collection) in spared:
+                return True
             return (
                 of_rooms is not Verdict.HOLD
-                if room_of(collection) in missing
+                if room_of(collection) in going
                 else collection != ROOMS and listed(collection)
             )
 
         told = self._store.read(lambda reader: reader.status_collections(self.place))
         found = self._find_missing(self.told(list(filter(may_go, told))), may_go)
+        users = self._spare(USERS, partial(_user_in_use, purge)) if USERS in found and purge else set()
         for collection in sorted(found, key=_emptying_order):
-            if room_of(collection) in missing:
+            if room_of(collection) in spared:
+                self._keep(collection)
+            elif room_of(collection) in going:
                 self._deal_with(collection, of_rooms)
             else:
+                if users:
+                    self._spare(collection, partial(_is_theirs, users))
                 self._expire(collection, expiry)
                 self._deal_with(collection, self._judge(collection, decision))
-        if missing:
+        if going:
             self._deal_with(ROOMS, of_rooms)
+
+    def _spare(self, collection: str, stays: Callable[[Reader, Record], bool]) -> set[str]:
+        """Have things that are missing be the mirror's own; returns their keys."""
+        spared: set[str] = set()
+        for missing in pages(self._missing_statuses(collection)):
+            records = self._going(missing)
+            keys = self._store.read(lambda reader, some=records: {one.key for one in some if stays(reader, one)})  # type: ignore[misc]
+            self._keep_some(collection, [status for status in missing if status.key in keys])
+            spared |= keys
+        return spared
+
+    def _keep_some(self, collection: str, missing: Sequence[Status]) -> None:
+        """Forget that the server ever had things that are missing, so that they are none of those."""
+        if missing:
+            self._store.write(lambda writer: keep_missing(writer, self.place, missing))
+        names = [(self._heap(collection), status.foreign) for status in missing]
+        self._scratch.executemany("DELETE FROM missing WHERE heap = ? AND name = ?", names)
 
     def delete_missing_of(self, collections: Iterable[str], decision: Decision = UNDECIDED) -> None:
         """Delete what the server has no more of single collections, each of which was listed as a whole."""
@@ -537,6 +577,25 @@ class Look:
             (number,) = self._scratch.execute("SELECT id FROM heap WHERE name = ?", (collection,)).fetchone()
             self._heaps[collection] = int(number)
         return int(number)
+
+
+def _user_in_use(purge: Purge, _reader: Reader, user: Record) -> bool:
+    """Tell whether a purge took a user who is active elsewhere."""
+    return purge.spares_user(user)
+
+
+def _is_theirs(users: Container[str], _reader: Reader, record: Record) -> bool:
+    """Tell whether a record tells of one of these users."""
+    return user_told_of(record.collection, record.key) in users
+
+
+def _room_in_use(purge: Purge, reader: Reader, room: Record) -> bool:
+    """Tell whether a purge took a room that is in use elsewhere, or that of a user who is active there."""
+    name = str(values_of(room).get("QRname", ""))
+    if owner_of(name):
+        owner = reader.get(USERS, owner_key(room.key, name))
+        return owner is not None and not owner.dead and purge.spares_user(owner)
+    return purge.spares_room(reader.newest(str(Collection("messages", room.key)), NEWEST))
 
 
 def _emptying_order(collection: str) -> tuple[bool, bool, str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.look import Decision, Gone, HeldBack, Verdict
+from mirror.citadel.purge import Purge
 from mirror.model.applied import Applied
 
 MAX_NOTICES = 1000
@@ -24,6 +25,8 @@ class Accepted(NamedTuple):
     incomplete: bool = False
     keep: bool = False
     keep_expired: bool = False
+    purge: Purge | None = None
+    """What the server may have thrown away in its purge hour, which is kept where it is in use elsewhere."""
     of: Mapping[str, int] | None = None
     """Deletions and what is kept are of these collections alone, and so many of each; of all where none is named."""
 

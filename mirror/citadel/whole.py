@@ -18,6 +18,7 @@ from mirror.citadel.pieces import fetch_messages
 from mirror.citadel.put_together import Held
 from mirror.citadel.report import Accepted
 from mirror.citadel.room_texts import RoomTexts
+from mirror.formats.keys import imported_origin
 from mirror.formats.numbers import number_or_zero
 from mirror.model.containers import picture_of_room
 from mirror.model.fields import values_of
@@ -51,10 +52,11 @@ class WholeLooks:
         self._yield = give_way
         self._given_way = 0
         self._texts: RoomTexts | None = None
+        self._looked = 0
 
     def begin(self) -> None:
         """Forget what was known by the connection before."""
-        self._texts = None
+        self._texts, self._looked = None, 0
 
     @property
     def is_sure(self) -> bool:
@@ -81,20 +83,21 @@ class WholeLooks:
         if self._texts is None:
             self._texts = RoomTexts(self._store.read(lambda reader: _known_texts(reader, node, asked.names())))
         holding = asked.holding(self._texts)
+        accepted = self._accepted(decision, asked, node)
         return look_at_told(
             self._store,
             asked.export(self._store.read(_held), holding),
             asked.told_kinds | holding.kinds,
             node,
             lambda wanted: fetch_messages(client, wanted),
-            accepted=self._accepted(decision),
+            accepted=accepted,
             only=self._only,
             progress=self._give_way,
         )
 
-    def by_export(self, client: CitadelClient, node: str, decision: Decision) -> Taken:
+    def by_export(self, client: CitadelClient, asked: Asked, node: str, decision: Decision) -> Taken:
         """Take over what an export tells, which costs a server of version 980 its housekeeping."""
-        place, accepted = (self._place, self._user, self._password), self._accepted(decision)
+        place, accepted = (self._place, self._user, self._password), self._accepted(decision, asked, node)
         self._texts = None
         if self.was_looked_at(node):
             taken = look_again(
@@ -119,10 +122,12 @@ class WholeLooks:
             progress=lambda _stage, done: self._give_way(done),
         )
 
-    def _accepted(self, decision: Decision) -> Accepted:
+    def _accepted(self, decision: Decision, asked: Asked, node: str) -> Accepted:
         verdict, of = decision
         deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
-        return Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, of=of)
+        purge = asked.purge(self._looked, imported_origin(node))
+        self._looked = asked.looked
+        return Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, purge=purge, of=of)
 
     def _give_way(self, done: int) -> None:
         """Let others have their turn while an export is read."""

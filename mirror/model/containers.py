@@ -54,6 +54,15 @@ def picture_of_user(user: str) -> str:
     return _OF_USER + user
 
 
+def user_told_of(collection: str, key: str) -> str:
+    """Return the key of the user of whom a record tells that is in no room; an empty string for none."""
+    if collection in (_USERS, "bios", "inbox-rules"):
+        return key
+    if collection == "user-settings":
+        return key.partition(" ")[0]
+    return key.removeprefix(_OF_USER) if collection == _PICTURES and key.startswith(_OF_USER) else ""
+
+
 def room_told_of(collection: str, key: str) -> str:
     """Return the key of the room of which a record tells, in whatever collection; an empty string for none."""
     kind, room = parse_collection(collection)

@@ -5,6 +5,7 @@ import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from made_live import HungUp, LiveServer, Session, listening
 from made_server import CREATED
@@ -16,9 +17,9 @@ from mirror.citadel.look import HeldBack
 from mirror.citadel.rehearsal import dry_run
 from mirror.formats.message import parse_message
 from mirror.model.draft import Draft, base_of
-from mirror.model.fields import values_of
+from mirror.model.fields import fields_at, values_of
 from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.record import Record
+from mirror.model.record import Record, pack_head
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
 from mirror.store.sqlite.store import SqliteStore
@@ -840,6 +841,45 @@ def test_what_is_gone_since_it_was_decided_waits_for_itself(
         assert len(texts(store)) == 23
 
     follower.tell(story())
+
+
+@pytest.mark.parametrize("hour", ["3", "4"])
+def test_what_a_purge_took_that_is_in_use_elsewhere_stays(
+    make_store: Make, configured: LiveServer, directory: Path, hour: str
+) -> None:
+    """A user who called elsewhere, with mailbox and bio; a room that was written in elsewhere; in that hour alone."""
+    server, store = configured, make_store("m")
+    server.now = server.now // 86_400 * 86_400 + 3 * 3600 + 60
+    server.settings.update(c_purge_hour=hour, c_userpurge="60", c_roompurge="60")
+    server.room(5, "0000000002.Mail", QRflags="16390")
+    server.post(5, "mail")
+    server.users[2]["u_msgnum_bio"] = str(server.keep(ANNS, "I am Ann", "Profile submitted with EBIO command"))
+    server.user(3, "Bob")
+
+    def story() -> Story:
+        yield
+        user = store.read(lambda reader: reader.get("users", "alpha:2"))
+        called = fields_at({"u_lastcall": str(server.now - 86_400)}, user.stamp + 1, "citadel:beta")
+        store.write(lambda writer: writer.adopt(msgspec.structs.replace(user, head=called)))
+        post = Draft(TALK, "id:elsewhere", head=pack_head({}), body=server.messages[server.lists[1][0]])
+        store.write(lambda writer: writer.write(post))
+        for room in (2, 5, ANNS):
+            del server.rooms[room]
+        for number in (2, 3):
+            del server.users[number]
+        server.now += 60
+        yield
+        yield
+        in_time = hour == "3"
+        assert state(store)["rooms"].keys() & {"alpha:2", "alpha:5"} == ({"alpha:2", "alpha:5"} if in_time else set())
+        assert state(store)["users"].keys() & {"alpha:2", "alpha:3"} == ({"alpha:2"} if in_time else set())
+        assert ("alpha:2" in state(store).get("bios", {})) == in_time
+        assert texts(store, "messages/alpha:5") == (["mail"] if in_time else [])
+        yield
+
+    follower = Follower(store, directory)
+    follower.tell(story())
+    assert not follower.following.state.held
 
 
 def test_only_rooms_of_the_patterns_are_followed_and_others_stay_as_they_were(
