@@ -18,6 +18,7 @@ import msgspec
 from mirror.formats.beside import beside
 from mirror.formats.keys import key_today
 from mirror.model.applied import Applied
+from mirror.model.claims import shown_by, writers
 from mirror.model.containers import KILLED, collections_in, is_container, records_of
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import (
@@ -475,14 +476,13 @@ class Ledger(Tables):
         All that this node wrote in its present life is here, and what such a server wrote comes from it or by mirrors:
         so of a peer that is no mirror it is a forgery, or early by a way around.
         """
-        named = {origin for record, _ in pairs for origin in _claims(record)}
-        ours = {origin for origin in named if self._speaks_for_itself(origin)}
+        ours = {origin for record, _ in pairs for origin in writers(record) if self._speaks_for_itself(origin)}
         if not ours:
             return pairs
         fit: list[Added] = []
         for record, crc in pairs:
-            claimed = {origin: stamp for origin, stamp in _claims(record).items() if origin in ours}
-            if self._knows(record, claimed):
+            claimed = writers(record) & ours
+            if not claimed or self._shows(record, claimed):
                 fit.append((record, crc))
                 continue
             reason = f"it says to be of {' and '.join(sorted(claimed))}, of which more is known here, and this is not"
@@ -496,15 +496,13 @@ class Ledger(Tables):
         held = origin.startswith(DERIVED) and not self.unknown_origins([origin])
         return held and origin not in self.shared_origins()
 
-    def _knows(self, record: Record, claimed: Mapping[str, int]) -> bool:
-        """Tell whether what is here has seen what a version claims of these origins."""
+    def _shows(self, record: Record, claimed: Set[str]) -> bool:
+        """Tell whether what is here shows what a version says to be of these origins; a message may be filed apart."""
 
-        def seen(key: str) -> bool:
-            current = self.get(record.collection, key)
-            known = vector_of(current) if current is not None else {}
-            return all(known.get(origin, 0) >= stamp for origin, stamp in claimed.items())
+        def at(key: str) -> bool:
+            return shown_by(self.get(record.collection, key), record, claimed)
 
-        return not claimed or seen(record.key) or (is_message(record) and seen(self._namesakes.key_of(record)))
+        return at(record.key) or (is_message(record) and at(self._namesakes.key_of(record)))
 
     def _sort_early(self, source: Source, pairs: list[Added]) -> tuple[list[Added], list[Aside]]:
         """Take out what is stamped later than may be taken now.  Raises StampAhead where that is soon.
@@ -1082,14 +1080,6 @@ def _apart(content: bytes, party: str) -> bytes:
 def _is_other(state: ContentState, size: int) -> bool:
     """Tell whether what is under way was said to be of another size: then one of the two who sent it was wrong."""
     return state.have < state.size != size
-
-
-def _claims(record: Record) -> dict[str, int]:
-    """Return, by origin, the newest stamp that a version says to have of it, its fields included."""
-    claims = dict(vector_of(record))
-    for field in unpack_fields(record).values() if _is_fields(record) else ():
-        claims[field.origin] = max(field.stamp, claims.get(field.origin, 0))
-    return claims
 
 
 def _is_new(current: Record | None, draft: Draft) -> bool:
