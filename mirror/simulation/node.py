@@ -157,7 +157,7 @@ class SimulatedNode:
 
     def _new_epoch(self) -> str:
         self._epochs += 1
-        return f"{self.name}{self._epochs:07}"
+        return f"{self._epochs:08}{self.name}"  # of which the first eight name the origin
 
     @property
     def instance(self) -> str:
