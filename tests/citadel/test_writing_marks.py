@@ -123,6 +123,22 @@ def test_marks_that_are_followed_as_well_do_not_come_back(
     Follower(store, tmp_path / "citadel", marks_s=1.0).tell(story())
 
 
+def test_marks_of_who_was_never_there_before_are_taken_back(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        (first, *_) = here(store)
+        mark(store, BOB, first, seen=True)
+        yield
+        assert (seen(server, BOB), tag(store, user=BOB)) == ([1], "1|")
+        mark(store, BOB, first, seen=False)
+        yield
+        assert (seen(server, BOB), tag(store, user=BOB)) == ([], "|")
+
+    follower.tell(story())
+
+
 def test_what_a_user_changed_there_meanwhile_stands(server: WritableServer, follower: Follower) -> None:
     store = follower.store
 

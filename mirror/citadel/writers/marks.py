@@ -20,9 +20,11 @@ from mirror.citadel.writers.base import OpenRoom, Target, User
 from mirror.citadel.writers.calls import Account, as_nobody_called, password_of, read_account
 from mirror.formats.errors import CitadelError
 from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
+from mirror.model.draft import Base
 from mirror.model.fields import values_of
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
+from mirror.model.status import Status
 from mirror.store.base import Reader
 
 FLAGS = {SEEN: b"\\Seen", ANSWERED: b"\\Answered"}
@@ -128,8 +130,8 @@ class MarksWriter:
     ) -> None:
         visits = _visits_of(into.collection)
         status = target.store.read(lambda reader: next(iter(reader.statuses(target.place, visits, [user])), None))
-        if status is None:
-            return  # that there is a visit now is told by the next export
+        if status is None:  # there was no visit, as far as was told
+            status = Status(visits, user, user, tag_of("", ""), Base(1, target.place), 0)
         sets = _sets_with(status.tag, told)
         if any(len(one.encode()) >= CUT_BYTES for one in sets):
             flags = imap.flags()
@@ -158,7 +160,7 @@ def _compare(reader: Reader, place: str, user: str, records: Sequence[Record]) -
         values = {} if record.dead else values_of(record)
         wanted = {name: bool(values.get(name)) for name in FLAGS}
         said = last.marks(numbers[message])
-        changed = frozenset(name for name, value in wanted.items() if value is not bool(said.get(name)))
+        changed = frozenset(name for name, value in wanted.items() if told is None or value is not bool(said.get(name)))
         if changed:
             marks.append(_Mark(record, numbers[message], wanted, changed))
     return marks, [one for message, one in by_message.items() if message not in numbers and not one.dead]
