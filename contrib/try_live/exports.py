@@ -18,6 +18,8 @@ Things = dict[str, Fields]
 """Things of one sort by a name that both servers know them by, and what is said of each."""
 Contents = dict[str, Things]
 """By sort, what a server has."""
+SERVICE = "Try Live Mirror"
+"""The administrator on each server as whom what comes from the other one is written."""
 ANY = "*"
 """In place of a field's name: whatever differs."""
 WHOLE = "(all of it)"
@@ -41,9 +43,18 @@ DECLARED = (
     Declared("messages", "F", "an address is made up where there was none, and angle brackets are left out"),
     Declared("messages", "P", "the way by which a message came is each server's own"),
     Declared("messages", "1", "an internal mark of the server"),
+    Declared("users", "u_usernum", "a number is kept where the server never had a higher one"),
+    Declared("users", "u_uid", "a user on the server's own system"),
+    Declared("users", "u_version", "which version of the server made the user"),
+    Declared("users", "u_lastcall", "written at most once a day"),
+    Declared("users", "u_emailaddrs", "a server keeps those of its own domains, and makes one of its own"),
+    Declared("floors", "f_num", "a server gives a new floor the first number that is free"),
+    Declared("rooms", "QRnumber", "a number is kept where the server never had a higher one"),
+    Declared("rooms", "aide", "of a room that another server made, who is no user of that one is nobody"),
+    Declared("rooms", "QRgen", "when a server made the room"),
 )
 """What may differ between two servers that are kept equal."""
-COMPARED = ("messages", "anonymous messages")
+COMPARED = ("messages", "anonymous messages", "users", "floors", "rooms")
 """Sorts of things that are written into the other server."""
 NOT_COMPARED = re.compile(
     r"9999999999\.|__Citadel|Local System Configuration|.*\.(My Citadel Config|Citadel Mirror in transit)"
@@ -51,6 +62,8 @@ NOT_COMPARED = re.compile(
 """Rooms whose messages are a server's own."""
 ANONYMOUS = ("B", "C")
 """The marks of messages whose authors are not shown."""
+NOBODY = "(nobody)"
+"""Whose mailbox is left of a user who was deleted, until the server throws it away in the night."""
 _OWNER = re.compile(r"(\d{10})\.(.*)")
 
 
@@ -77,11 +90,12 @@ def read_export(session: Session) -> Contents:
 def read_lines(lines: Iterable[bytes]) -> Contents:
     """Return what an export says, by its lines."""
     root = fromstring(b"\n".join(lines).decode("utf-8", "replace"))
-    users = {_text(user, "u_usernum"): _text(user, "u_fullname") for user in root.iter("user")}
+    users = {_text(user, "u_usernum"): _text(user, "u_fullname") for user in root.iter("user") if _in_use(user)}
     texts = {_text(one, "msg_msgnum"): base64.b64decode(_text(one, "msg_text")) for one in root.iter("message")}
     found: Contents = {sort: {} for sort in ("messages", "anonymous messages", "items")}
     for name, fields in _messages(root, users, texts).items():
         found[_sort_of(fields)][name] = fields
+    found |= {"users": _users(root), "floors": _floors(root), "rooms": _rooms(root, users)}
     return {sort: things for sort, things in found.items() if sort in COMPARED}
 
 
@@ -118,6 +132,48 @@ def _text(element: Element, name: str) -> str:
     return (element.findtext(name) or "").strip()
 
 
+# -- users, floors, rooms ---------------------------------------------------------------------------------
+
+_USER_FIELDS = (
+    "u_password", "u_flags", "u_axlevel", "u_USuserpurge", "u_emailaddrs", "u_usernum", "u_uid", "u_version",
+    "u_lastcall",
+)  # fmt: skip
+_ROOM_FIELDS = (
+    "QRpasswd", "QRdirname", "QRflags", "QRorder", "QRdefaultview", "QRflags2", "QRexpire_mode", "QRexpire_value",
+    "QRnumber", "QRgen",
+)  # fmt: skip
+
+
+def _users(root: Element) -> Things:
+    users = {_text(user, "u_fullname"): user for user in root.iter("user") if _in_use(user)}
+    users.pop(SERVICE, None)  # who writes is left alone
+    return {name: {field: _text(user, field) for field in _USER_FIELDS} for name, user in users.items()}
+
+
+def _in_use(user: Element) -> bool:
+    return _text(user, "u_axlevel") not in ("", "0")
+
+
+def _floors(root: Element) -> Things:
+    floors = [floor for floor in root.iter("floor") if int(_text(floor, "f_flags") or 0) & 1]
+    return {_text(floor, "f_name"): {"f_num": _text(floor, "f_num")} for floor in floors}
+
+
+def _rooms(root: Element, users: Mapping[str, str]) -> Things:
+    floors = {_text(floor, "f_num"): _text(floor, "f_name") for floor in root.iter("floor")}
+    found: Things = {}
+    for room in root.iter("room"):
+        stored = _text(room, "QRname")
+        name = name_of_room(stored, users)
+        if NOT_COMPARED.match(stored) or name.startswith(NOBODY):
+            continue
+        fields = {field: _text(room, field) for field in _ROOM_FIELDS}
+        fields["floor"] = floors.get(_text(room, "QRfloor"), "none")
+        fields["aide"] = users.get(_text(room, "QRroomaide"), "nobody")
+        found[name] = fields
+    return found
+
+
 # -- messages ---------------------------------------------------------------------------------------------
 
 
@@ -126,9 +182,9 @@ def _messages(root: Element, users: Mapping[str, str], texts: Mapping[str, bytes
     found: Things = {}
     for listed in root.iter("room_messages"):
         stored = _text(listed, "FRname")
-        if NOT_COMPARED.match(stored):
-            continue
         room = name_of_room(stored, users)
+        if NOT_COMPARED.match(stored) or room.startswith(NOBODY):
+            continue
         seen: Counter[str] = Counter()
         for number in re.findall(r"\d+", _text(listed, "FRmsglist")):
             fields = read_message(texts.get(number, b""))
@@ -142,7 +198,7 @@ def _messages(root: Element, users: Mapping[str, str], texts: Mapping[str, bytes
 def name_of_room(stored: str, users: Mapping[str, str]) -> str:
     """Return under which name both servers know a room: a mailbox by its owner's name."""
     owned = _OWNER.fullmatch(stored)
-    return f"{users.get(owned[1].lstrip('0'), 'nobody')}'s {owned[2]}" if owned else stored
+    return f"{users.get(owned[1].lstrip('0'), NOBODY)}'s {owned[2]}" if owned else stored
 
 
 def read_message(data: bytes) -> Fields:

@@ -20,7 +20,7 @@ from mirror.wire.status import AttachmentStatus
 from try_live.catchall import CatchAll, Mail
 from try_live.changing import Done, Sizes, Told, change, make_rooms
 from try_live.errors import TrialFailed
-from try_live.exports import Difference, differences, read_export
+from try_live.exports import SERVICE, Difference, differences, read_export
 from try_live.measuring import spent
 from try_live.operations import KINDS, Kind
 from try_live.server import FIRST_PORT, LiveServer
@@ -29,8 +29,6 @@ from try_live.trial import damage, make_node
 from try_live.world import BOARD, PASSWORD, World
 
 NAMES = ("alpha", "beta")
-SERVICE = "Try Live Mirror"
-"""The administrator on each server as whom what comes from the other one is written."""
 LISTENING = {"alpha": "127.0.0.1:21504", "beta": "127.0.0.1:21505"}
 """Where the nodes listen: the same after each start."""
 OFTEN = {"idle_look_s": 1.0, "users_s": 1.0, "sweep_s": 5.0}
@@ -38,8 +36,13 @@ OFTEN = {"idle_look_s": 1.0, "users_s": 1.0, "sweep_s": 5.0}
 WRITTEN = (
     "post", "mail", "mail from outside", "two mails of one Message-ID", "mail put into a folder by IMAP",
     "message deleted", "oldest message deleted", "message moved", "message copied", "log-in",
+    "user made", "user deleted", "user renamed", "user level", "password", "password by the user", "user flags",
+    "days until purge", "room made", "room killed", "room renamed", "room flags", "room password", "room order",
+    "room view", "room floor", "room aide", "room expiry", "directory room made", "folder made", "folder killed",
+    "floor made", "floor renamed", "floor killed",
 )  # fmt: skip
 """The kinds of changes that are written into the other server, or that touch nothing there."""
+APART = 100_000
 EQUAL_S = 180.0
 """Within so many seconds after the last change both servers have to be equal."""
 LOOK_S = 0.05
@@ -123,7 +126,8 @@ class Side:
 
     def begin(self, seed: int, mail_port: int) -> None:
         """Once the server runs: have its mail be caught, and make who writes into it."""
-        self.world = World(self.server, seed, lambda command: self._log(f"    {self.name}: {command}"))
+        begin = 0 if self.name == NAMES[0] else APART  # so that no two things are called the same by chance
+        self.world = World(self.server, seed, lambda command: self._log(f"    {self.name}: {command}"), begin)
         self.world.admin.tell("CONF PUTSYS|application/x-citadel-internet-config", [f"127.0.0.1:{mail_port}|smarthost"])
         self.world.admin.ask(f"CREU {SERVICE}|{PASSWORD}")
         self.world.admin.ask(f"ASUP {SERVICE}|{PASSWORD}|0|0|0|6|0|0|0")
@@ -201,7 +205,7 @@ def _carry_out(
         side.restart()
     say("sending one mail")
     _send_outside(one.world)
-    rounds = []
+    rounds, left = [], [line for side in sides for line in side.status().left_there]
     began = time.monotonic()
     chance = random.Random(plan.seed)
     for side in sides:
@@ -217,12 +221,13 @@ def _carry_out(
         waited = time.monotonic()
         _wait_until_equal(sides)
         waited = time.monotonic() - waited
+        left += [line for side in sides for line in side.status().left_there]
         rounds.append(Round(some, plan.kills, round(waited, 2), _compare(sides), ""))
     seconds = time.monotonic() - began
     say(f"timing {plan.posts} posts")
     lags = list(_lags(one.world, other.world, plan.posts))
     _wait_until_equal(sides)
-    left = [line for side in sides for line in side.status().left_there]
+    left += [line for side in sides for line in side.status().left_there]
     for side in sides:
         side.count_cpu()
         side.node.stop()
@@ -238,15 +243,17 @@ def _shown(mail: Mail) -> str:
 
 
 def _fill(side: Side, plan: Plan, done: Done, told: Told) -> None:
-    """Make the same users, floors and rooms on a server as on the other one, by seed, and then other messages."""
-    for name in ["user made"] * plan.sizes.users + ["floor made"] * 2:
-        KINDS[name].run(side.world)
-        done.done[name] += 1
-    make_rooms(side.world, plan.sizes.rooms, done)
+    """Make users, floors, rooms and messages on a server: all on the first, and some on the second."""
+    first = side.name == NAMES[0]
+    if first:
+        for name in ["user made"] * plan.sizes.users + ["floor made"] * 2:
+            KINDS[name].run(side.world)
+            done.done[name] += 1
+        make_rooms(side.world, plan.sizes.rooms, done)
     side.world.chance.seed(f"{plan.seed} {side.name}")
-    kinds = [KINDS[name] for name in ("post", "mail", "mail from outside", "message copied")]
-    dealt = side.world.chance.choices(kinds, k=plan.sizes.messages // len(NAMES))
-    change(side.world, dealt, done, told, kinds)
+    if first:
+        kinds = [KINDS[name] for name in ("post", "mail", "mail from outside", "message copied")]
+        change(side.world, side.world.chance.choices(kinds, k=plan.sizes.messages), done, told, kinds)
 
 
 def _join(directory: Path, one: Side, other: Side) -> None:
@@ -299,7 +306,7 @@ def _is_done(side: Side, status: AttachmentStatus, since: float) -> bool:
     if status.held or status.held_there:
         side.approve()
         return False
-    return status.looked > since and not status.behind
+    return status.looked > since and not (status.behind or status.behind_there)
 
 
 def _send_outside(world: World) -> None:

@@ -99,12 +99,12 @@ class Room(NamedTuple):
 class World:
     """A running server, and the chance that decides what is done with it."""
 
-    def __init__(self, server: LiveServer, seed: int, told: Callable[[str], None]) -> None:
-        """``told`` is told of each command that is sent."""
+    def __init__(self, server: LiveServer, seed: int, told: Callable[[str], None], begin: int = 0) -> None:
+        """``told`` is told of each command that is sent; words that were not used before are counted from ``begin``."""
         self.server = server
         self.told = told
         self.chance = random.Random(seed)
-        self._unique = 0
+        self._unique = begin
         self.witness, self.admin = self._connect()
 
     def _connect(self) -> tuple[Session, Session]:

@@ -26,7 +26,7 @@ from mirror.citadel.unfinished import finish_unfinished
 from mirror.citadel.waiting import Waiting
 from mirror.citadel.whole import WholeLooks, room_passwords
 from mirror.citadel.writers.calls import finish_calls
-from mirror.citadel.writing import Writing, open_writing
+from mirror.citadel.writing import Service, Writing, open_writing
 from mirror.formats.server_own import Use
 from mirror.store.base import Store
 
@@ -128,6 +128,8 @@ class Following:
         if not self._told_all:
             self._all, self._exports = Pace(settings.export_s or ALL_S), NEVER
         self._known = self._looks = None
+        self._unlooked: set[bytes] = set()
+        """Rooms that moved while nothing could be looked at before all is."""
         self._waiting = Waiting()
         self._left: list[str] = []
         self._noticed: list[str] = []
@@ -190,16 +192,21 @@ class Following:
         if not self._settings.service or self._known is None or self.state.phase == "copying":
             return
         if self._writing is None:
-            self._writing = open_writing(self._store, self._place, self._settings.service, self._service_password)
+            settings = self._settings
+            service = Service(self._place, settings.service, self._service_password, settings.rooms)
+            self._writing = open_writing(self._store, service)
         more = True
         while more:
             done = self._writing.round(self._known, asked.identity.highest, self._verdict_there)
             self._verdict_there = Verdict.HOLD
             self.state.written_there += done.count
-            self.state.held_there = done.held
+            self.state.held_there, self.state.behind_there = done.held, done.behind
             self._left = [*self._left, *done.left][-MAX_TOLD:]
             self.state.left_there = [*self._left, *done.later][-MAX_TOLD:]
-            more = done.more and not done.again
+            more = done.more and not (done.again or done.look_anew)
+            if done.look_anew:
+                self._looks = None
+                self._all.wanted = self._all.at_once = True
 
     # -- looks ------------------------------------------------------------------------------------
 
@@ -207,8 +214,11 @@ class Following:
         began, state = self._now(), self.state
         found = asked.ask()
         self._all.wanted |= found.others
-        if found.rooms and self._looks is not None:
-            self._look_at_rooms(client, asked, found.rooms)
+        self._unlooked |= found.rooms
+        if self._looks is not None:
+            self._look_at_unlooked(client, asked)
+        else:
+            asked.list_rooms(found.rooms)  # so that the look at all that comes next knows them
         if self._all.due(self._clock()) or self._exports.due(self._clock()):
             state.behind = True
             self._look_at_all(client, asked)
@@ -219,6 +229,11 @@ class Following:
         state.behind = self._all.wanted
         if not state.behind:
             state.last_look = began
+
+    def _look_at_unlooked(self, client: CitadelClient, asked: Asked) -> None:
+        names, self._unlooked = self._unlooked, set()
+        if names:
+            self._look_at_rooms(client, asked, names)
 
     def _look_at_rooms(self, client: CitadelClient, asked: Asked, names: Iterable[bytes]) -> None:
         """Take over what is new and gone in rooms."""
@@ -288,11 +303,13 @@ class Following:
             self._note_export(taken, began)
         else:
             self._look_at_rooms_but({} if decision is not UNDECIDED else listed, client, asked)
+            self._look_at_unlooked(client, asked)
         if self._decision is decision:
             self._decision = UNDECIDED
         self.state.whole, self.state.wholes = now, self.state.wholes + 1
         self.state.exported = now if by_export else self.state.exported
-        asked.passwords = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
+        told = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
+        asked.passwords = {**passwords_of(self._store.read(room_passwords)), **told}
         self._all.asked(began, self._clock(), taken.blocked_s)
         self._all.at_once = self._decision is not UNDECIDED  # somebody decided meanwhile
         self._all.wanted = not self._wholes.is_sure

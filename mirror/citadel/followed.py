@@ -69,6 +69,8 @@ class FollowState(msgspec.Struct):
     """In words, what they would delete; of very much the first."""
     held_there: dict[str, int] = {}
     """By collection, deletions of very many messages that wait for ``approve`` to be written there."""
+    behind_there: bool = False
+    """Whether something is known to be written there with the next looks."""
     left_there: list[str] = []
     """What is not written there, and why; the last."""
     written_there: int = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mirror.citadel.expiry import Policies
+from mirror.citadel.folders import Folders
 from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
@@ -38,9 +39,18 @@ from mirror.formats.keys import (
 from mirror.formats.migr import Broken, Element, Raw, Skipped, cut_elements, read_element
 from mirror.formats.numbers import MAX_DIGITS, number_or_zero, parse_number, split_numbers
 from mirror.formats.sequence_set import EMPTIED, NOTHING_SEEN, readable_set
-from mirror.formats.server_own import Use, is_own_setting, replicated, setting_type, use_of_room, user_of_room
+from mirror.formats.server_own import (
+    MOMENTARY,
+    ROOM_PASSWORD_CHARACTERS,
+    Use,
+    is_own_setting,
+    replicated,
+    setting_type,
+    use_of_room,
+    user_of_room,
+)
 from mirror.model.containers import picture_of_room, picture_of_user, room_told_of
-from mirror.model.fields import Value, fields_at
+from mirror.model.fields import Value, fields_at, values_of
 from mirror.model.keys import MESSAGE_PREFIX, key_of_id
 from mirror.model.kinds import ITEM_PREFIX, Collection, parse_collection, room_of
 from mirror.model.record import Record, Version, pack_head
@@ -354,6 +364,7 @@ class Importer:
         self._keys = self._to_be_paired or self._store.read(lambda reader: read_keys(reader, place_of(node), node))
         self._look = Look(self._store, node, paired=self._keys.paired, keys=self._keys.digest)
         self._visits = Visits(self._look.place, self._store)
+        self._folders = Folders(self._store, self._look.place)
         self._begun = True
         identity = Identity(settings.get(CREATED_KEY, "").strip(), number_or_zero(settings.get(HIGHEST_KEY, "")))
         self._look.begin(identity, self._accepted.older)
@@ -408,7 +419,7 @@ class Importer:
         )
         said = {
             name: (value, called if name in RISING else self._created, origin)
-            for name, value in replicated(element.name, fields).items()
+            for name, value in _lasting(replicated(element.name, fields), "u_fullname").items()
         }
         stamp = max(self._created, called if LAST_CALL in said else 1)
         record = Record("users", key, stamp, origin, BORN_IMPORTED, head=pack_head(said))
@@ -427,7 +438,10 @@ class Importer:
         stamp = max(self._created, changed)
         name = fields.get("QRname", "")
         use = self._use_of(name, fields.get("QRdefaultview", ""))
-        room = Room(name, fields.get("QRpasswd", ""), fields.get("QRgen", "0"), stamp, changed, use)
+        if use is Use.PEOPLE and self._look.knows_some:
+            self._keys = self._folders.pair(self._keys, number, name)
+        password = fields.get("QRpasswd") or self._held_password(self._keys.room(number, name), "QRpasswd" in fields)
+        room = Room(name, password, fields.get("QRgen", "0"), stamp, changed, use)
         self.rooms[number] = room
         self._policies.room(number, fields)
         self._room_numbers[name] = number
@@ -438,7 +452,7 @@ class Importer:
                 self._look.has("rooms", [key])
                 self._look.unchanged(1)
             else:
-                said = self._keys.room_fields(replicated(element.name, fields), key)
+                said = _lasting(self._keys.room_fields(replicated(element.name, fields), key), "QRname")
                 self._fields("rooms", key, said, stamp)
             self._take_proposal(number)
         elif room.use in _NEVER_OURS:
@@ -448,6 +462,11 @@ class Importer:
         info, picture = ("room-info", "pictures") if room.use is Use.PEOPLE else (NOWHERE, NOWHERE)
         self._refer(element, "msgnum_info", info, key, stamp)
         self._refer(element, "msgnum_pic", picture, picture_of_room(key), stamp)
+
+    def _held_password(self, key: str, told: bool) -> str:
+        """Return a room's password as far as a server keeps it, where it does not tell it; else nothing."""
+        held = None if told else self._store.read(lambda reader: reader.get("rooms", key))
+        return str(values_of(held).get("QRpasswd", ""))[:ROOM_PASSWORD_CHARACTERS]
 
     def _use_of(self, name: str, view: str) -> Use:
         use = use_of_room(name, view)
@@ -751,6 +770,12 @@ class Importer:
         else:
             name = self.rooms[one.room].name
             self.report.refuse("room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent")
+
+
+def _lasting(fields: Mapping[str, str], name: str) -> dict[str, str]:
+    """Leave a name out that something has for a moment, while two things swap theirs: it is as it was."""
+    momentary = MOMENTARY in fields.get(name, "")
+    return {field: value for field, value in fields.items() if not (momentary and field == name)}
 
 
 def _ends_rooms(element: Element) -> bool:

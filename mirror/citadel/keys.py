@@ -1,12 +1,13 @@
 """Under which keys what a server knows by its own numbers is kept here: derived ones, or those it is paired with.
 
-A server that was paired (mirror.citadel.pairing) shares rooms, users and floors with what is here.  Which stands in
-records of the collection ``pairs``, so every node has it: whichever follows the server takes the same for the same,
-also after it was restored or its statuses were forgotten.  What was made there since has a key of its own; a folder of
-a paired user one beside that user's.  Knows no connection.
+A server that was paired (mirror.citadel.pairing) shares rooms, users and floors with what is here, and one that is
+written into (mirror.citadel.writers) what was made there so.  Which stands in records of the collection ``pairs``, so
+every node has it: whichever follows the server takes the same for the same, also after it was restored or its statuses
+were forgotten.  What was made there since has a key of its own; a folder of a paired user one beside that user's.
+Knows no connection.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -92,7 +93,7 @@ class Keys(NamedTuple):
     def room_fields(self, fields: Mapping[str, str], key: str) -> dict[str, str]:
         """Return a room's fields as they are said here, given its key: owner, aide and floor are those of here."""
         said = dict(fields)
-        if not self.paired:
+        if not (self.paired or self.users or self.rooms or self.floors):
             return said
         said["QRname"] = self.room_name(fields.get("QRname", ""))
         if _is_number(aide := fields.get("QRroomaide", "")):
@@ -100,6 +101,51 @@ class Keys(NamedTuple):
         if _is_number(floor := fields.get("QRfloor", "")):
             said["QRfloor"] = self.floor(int(floor))
         return said
+
+
+class Numbers:
+    """The other way round: which numbers things have at a server that are kept here under keys."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._paired = {USERS: dict(keys.users), ROOMS: dict(keys.rooms), FLOORS: dict(keys.floors)}
+        self.keys = Keys(keys.node, keys.paired, *self._paired.values())
+        self._there = {(kind, pair.key): pair.there for kind, pairs in self._paired.items() for pair in pairs.values()}
+
+    def put(self, pair: Pair) -> None:
+        """Have a thing be what is kept under a key, and nothing else there be it."""
+        last = self._there.get((pair.kind, pair.key))
+        if last is not None:
+            self._paired[pair.kind].pop(last, None)
+        self._paired[pair.kind][pair.there] = pair
+        self._there[(pair.kind, pair.key)] = pair.there
+
+    def drop(self, pair: Pair) -> None:
+        """Have a thing stand for itself."""
+        self._paired[pair.kind].pop(pair.there, None)
+        self._there.pop((pair.kind, pair.key), None)
+
+    def of(self, kind: str, key: str) -> int | None:
+        """Return a thing's number there; None where the server cannot have it."""
+        there = self._there.get((kind, key))
+        if there is not None:
+            return there
+        node, _, number = key.rpartition(":")
+        own = node == self.keys.node or (kind == FLOORS and not node and not self.keys.paired)
+        if not (own and _is_number(number)) or int(number) in self._paired[kind]:
+            return None
+        return int(number)
+
+    def room_name(self, name: str, key: str) -> str | None:
+        """Return the stored name that a room has there, by the one that it has here; None where its owner is not."""
+        owner = owner_of(name)
+        if not owner:
+            return name
+        number = self.of(USERS, numbered_key(_place(key), owner))
+        return f"{number:0{OWNER_DIGITS}d}{name[OWNER_DIGITS:]}" if number else None
+
+    def aide(self, number: int, key: str) -> int | None:
+        """Return the number of a room's aide there, given the room's key; None where nobody there is it."""
+        return self.of(USERS, numbered_key(_place(key), number)) if number > NOBODY else None
 
 
 def owner_of(name: str) -> int:
@@ -110,19 +156,31 @@ def owner_of(name: str) -> int:
 
 def read_keys(reader: Reader, place: str, node: str) -> Keys:
     """Return the keys of a server, by the name of its place and its node name."""
-    if reader.get(PAIRS, place) is None:
-        return Keys(node)
     prefix = f"{place} "
-    records = (one for one in reader.scan_all(PAIRS) if not one.dead and one.key.startswith(prefix))
-    return Keys.of(node, [_pair(one, prefix) for one in records])
+    records = (one for one in reader.scan_all(PAIRS, prefix) if not one.dead)
+    return Keys.of(node, [_pair(one, prefix) for one in records])._replace(paired=reader.get(PAIRS, place) is not None)
 
 
 def write_pairs(writer: Writer, place: str, pairs: list[Pair]) -> None:
     """Have a server be paired so from now on."""
     writer.put(Record(PAIRS, place, 1, "", 1, head=pack_head({"pairs": len(pairs)})))
+    add_pairs(writer, place, pairs)
+
+
+def add_pairs(writer: Writer, place: str, pairs: Iterable[Pair]) -> None:
+    """Have single things of a server be what is kept under a key, whether or not it was paired as a whole."""
     for pair in pairs:
         head = pack_head({"key": pair.key, **({"number": pair.number} if pair.kind == USERS else {})})
-        writer.put(Record(PAIRS, f"{place} {pair.kind} {pair.there}", 1, "", 1, head=head))
+        writer.put(Record(PAIRS, _name(place, pair), 1, "", 1, head=head))
+
+
+def drop_pair(writer: Writer, place: str, pair: Pair) -> None:
+    """Have a thing of a server stand for itself again."""
+    writer.delete(PAIRS, _name(place, pair))
+
+
+def _name(place: str, pair: Pair) -> str:
+    return f"{place} {pair.kind} {pair.there}"
 
 
 def _pair(record: Record, prefix: str) -> Pair:

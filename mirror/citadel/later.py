@@ -158,6 +158,10 @@ class PutOff:
         self._forgotten = []
         return Changes(self._place, put, drop)
 
+    def is_soon(self) -> bool:
+        """Tell whether something is tried again with the next looks."""
+        return any(one.when is When.SOON for one in self._all.values())
+
     def held(self) -> dict[str, int]:
         """Return how many deletions wait until somebody decided about them, by collections."""
         return Counter(one.where[0] for one in self._all.values() if one.when is When.DECIDED)

@@ -2,6 +2,19 @@
 
 KEPT: tuple[tuple[str, str, str], ...] = (
     (
+        "users",
+        "name, password, level, flags, days until purge, addresses of the server's own domains, the latest call",
+        "of a name what is ASCII, of a password 31 bytes; an address of a domain of which none is told here stays; "
+        "a number is kept where the server never had one near it, else another is given",
+    ),
+    (
+        "rooms and folders",
+        "name, flags, password, directory, floor, order, view, aide, expiry",
+        "of a password 10 characters, of a directory 14; an order from 1 to 127; when the room was made; numbers as "
+        "users'; an aide who is no user of the server that made the room is nobody",
+    ),
+    ("floors", "name", "the number is the first that is free; what expires there"),
+    (
         "messages, mail",
         "author, time, message id, subject, addresses, references, text, attachments",
         "the room it was posted in first; format 0 and 1 become 4; an empty line more in front of the body; "
@@ -38,7 +51,9 @@ KEPT: tuple[tuple[str, str, str], ...] = (
 """Kind, what is kept, what is lost or otherwise."""
 
 NOT_WRITTEN: tuple[tuple[str, str], ...] = (
-    ("users, rooms, floors, and what they are like", "not yet: make them on the server, before it is paired"),
+    ("users and rooms whose names are taken there by others", "no live account or room is taken over or renamed"),
+    ("the service's own account", "it writes, so its password and level are the server's"),
+    ("folders that are killed, of users without a password there", "nobody but the owner may kill them"),
     ("messages of rooms that the server does not have", "there is nowhere to put them"),
     ("posts of blogs", "the server would give them another exclusive id, or lose their time and replies"),
     ("items whose exclusive id has a |, or over 200 bytes", "the server cannot be asked for them"),

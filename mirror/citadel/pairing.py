@@ -104,14 +104,16 @@ def pair(node: str, there: There, here: Here, consent: Consent) -> Pairing:
 
 
 def reduced(kind: str, name: str) -> str:
-    """Return what a server makes of a name that it is to have, as it compares names: two that are equal are one there.
+    """Return what a server makes of a name that it is to have, to compare it with others: equal ones are one there."""
+    return kept_name(kind, name).lower()
 
-    Of users' names only ASCII is left, in place of all else one blank.
-    """
+
+def kept_name(kind: str, name: str) -> str:
+    """Return what a server keeps of a name: of users' names only ASCII is left, in place of all else one blank."""
     data = name.replace("|", "").encode()
     if kind == USERS:
         data = b" ".join(_NOT_TAKEN.sub(b" ", data).split())
-    return data[: NAME_BYTES[kind]].decode("utf-8", "ignore").strip().lower()
+    return data[: NAME_BYTES[kind]].decode("utf-8", "ignore").strip()
 
 
 class _Pairs:

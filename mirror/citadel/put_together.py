@@ -57,10 +57,10 @@ def put_together(
         key, _, value = setting.partition(b"|")
         yield b'<config key="%s">%s</config>\n' % (_escape(key), _escape(value))
     for user in users:
-        fields = _user(user)
+        fields = user_fields(user)
         yield _element(b"user", fields | _held(holding.users.get(_number(fields.get(b"u_usernum", b""))), OF_USERS))
     for name, (room, line) in rooms.items():
-        fields = _room(name, room, line) | _held(holding.rooms.get(room.number), OF_ROOMS)
+        fields = room_fields(name, room, line) | _held(holding.rooms.get(room.number), OF_ROOMS)
         yield _element(b"room", fields | _aide(room, numbers, held.aides.get(room.number, 0)))
         if name in holding.lists:
             listed = b",".join(b"%d" % number for number in holding.lists[name])
@@ -70,7 +70,8 @@ def put_together(
     yield b"</citadel_migrate_data>\n"
 
 
-def _user(user: ToldUser) -> dict[bytes, bytes]:
+def user_fields(user: ToldUser) -> dict[bytes, bytes]:
+    """Return what was told of a user, as an export names it."""
     values = _values(user.account)
     names = (b"u_fullname", b"u_password", b"u_flags", b"", b"", b"u_axlevel", b"u_usernum", b"u_lastcall")
     fields = {name: value for name, value in zip(names, values) if name}
@@ -88,7 +89,8 @@ def _number(text: bytes) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _room(name: bytes, room: ToldRoom, line: RoomLine) -> dict[bytes, bytes]:
+def room_fields(name: bytes, room: ToldRoom, line: RoomLine) -> dict[bytes, bytes]:
+    """Return what was told of a room but for its aide, as an export names it."""
     fields = {b"QRname": name, b"QRnumber": b"%d" % room.number, b"QRmtime": b"%d" % line.changed}
     _, password, directory, flags, floor, order, view, flags2 = (_values(room.parameters) + [b""] * 8)[:8]
     fields |= {b"QRflags": flags, b"QRfloor": floor, b"QRorder": order, b"QRdefaultview": view, b"QRflags2": flags2}

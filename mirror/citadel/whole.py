@@ -20,6 +20,7 @@ from mirror.citadel.report import Accepted
 from mirror.citadel.room_texts import RoomTexts
 from mirror.formats.keys import imported_origin
 from mirror.formats.numbers import number_or_zero
+from mirror.formats.server_own import ROOM_PASSWORD_CHARACTERS
 from mirror.model.containers import picture_of_room
 from mirror.model.fields import values_of
 from mirror.store.base import Reader, Store
@@ -137,9 +138,9 @@ class WholeLooks:
 
 
 def room_passwords(reader: Reader) -> list[tuple[str, str]]:
-    """Return names and passwords of rooms."""
+    """Return names and passwords of rooms, as servers keep them."""
     values = [values_of(record) for record in reader.scan_all("rooms")]
-    return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))) for one in values]
+    return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))[:ROOM_PASSWORD_CHARACTERS]) for one in values]
 
 
 def _held(reader: Reader) -> Held:

@@ -3,38 +3,59 @@
 Knows which writers there are and in which order they come, and nothing of what they write.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from mirror.addresses import Address
 from mirror.citadel.bootstrap import Place, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
+from mirror.citadel.keys import ROOMS, Numbers, read_keys
 from mirror.citadel.later import PutOff
 from mirror.citadel.look import Verdict, cursor_name, place_of
+from mirror.citadel.made import is_gone, note_filled, unfilled, what_fills
 from mirror.citadel.posted import Known
-from mirror.citadel.writers.base import KindWriter, Target, Written
+from mirror.citadel.writers.base import KindWriter, OpenRoom, Target, Written
+from mirror.citadel.writers.floors import FloorsWriter
 from mirror.citadel.writers.marks import MarksWriter
 from mirror.citadel.writers.messages import MessagesWriter
+from mirror.citadel.writers.rooms import RoomsWriter
 from mirror.citadel.writers.texts import TextsWriter
+from mirror.citadel.writers.users import UsersWriter
 from mirror.formats.errors import CitadelError
+from mirror.formats.server_own import Use
+from mirror.model.kinds import Collection
+from mirror.model.record import Record
 from mirror.store.base import Store, Writer
+from netconf.selection import matches
 
 _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
 
 
 def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     """Return one of each, in the order in which they write: what others are in or refer to comes first."""
-    return [MessagesWriter(client, imap), MarksWriter(), TextsWriter()]
+    return [FloorsWriter(), UsersWriter(), RoomsWriter(), MessagesWriter(client, imap), MarksWriter(), TextsWriter()]
+
+
+class Service(NamedTuple):
+    """Who writes into a server, where that is, and which of its rooms are followed: patterns, all where none is."""
+
+    place: Place
+    user: str
+    password: str
+    only: Sequence[str] = ()
+
+    def follows(self, room: str) -> bool:
+        """Tell whether a room of a stored name is followed."""
+        return not self.only or any(matches(room, pattern) for pattern in self.only)
 
 
 class Writing:
     """Writes into one server over two connections of the service's user, an administrator; for one greenlet."""
 
-    def __init__(
-        self, store: Store, client: CitadelClient, imap: ImapClient, connect: Callable[[], CitadelClient]
-    ) -> None:
-        """``client`` is logged in at the administrator's socket; ``connect`` gives others where nobody is."""
-        self._store, self._client, self._imap, self._connect = store, client, imap, connect
+    def __init__(self, store: Store, client: CitadelClient, imap: ImapClient, service: Service) -> None:
+        """``client`` is logged in at the administrator's socket."""
+        self._store, self._client, self._imap, self._service = store, client, imap, service
         self._sequence = 0
         self._later: PutOff | None = None
         self._writers: Sequence[KindWriter] = writers(client, imap)
@@ -48,8 +69,9 @@ class Writing:
 
         ``verdict`` is what is done about very many deletions.
         """
-        target = Target.of(self._store, self._client, self._imap, known, since, verdict, self._connect)
-        cursor = cursor_name(place_of(known.node))
+        target = self._target(known, since, verdict)
+        written = target.written
+        cursor = cursor_name(target.place)
         begin = max(self._sequence, self._store.read(lambda reader: reader.meta_number(cursor)))
         wanted = [writer.collections(target) for writer in self._writers]
         page = self._store.read(lambda reader: reader.feed(begin, lambda name: any(one(name) for one in wanted)))
@@ -58,12 +80,9 @@ class Writing:
         records = list(page.records)
         if not page.more or verdict is not Verdict.HOLD:  # what waits for another look has just one a look
             records += self._later.due({(one.collection, one.key) for one in page.records}, verdict)
-        worked = False
-        for writer, ours in zip(self._writers, wanted, strict=True):
-            some = [one for one in records if ours(one.collection) and writer.takes(one)]
-            if some:
-                worked |= writer.write(target, some)
-        written = target.written
+        worked = self._deal(target, records)
+        if not (page.more or written.look_anew):
+            self._fill(target)
         written.more = page.more
         advances = not written.again and page.sequence != begin
 
@@ -78,11 +97,63 @@ class Writing:
         if advances:
             self._sequence = page.sequence
         written.held, written.later = self._later.held(), self._later.reasons()
+        is_filled = not self._store.read(lambda reader: unfilled(reader, target.place))
+        written.behind = page.more or written.again or self._later.is_soon() or not is_filled
         return written
 
+    def _target(self, known: Known, since: int, verdict: Verdict) -> Target:
+        place = place_of(known.node)
+        keys = self._store.read(lambda reader: read_keys(reader, place, known.node))
+        rooms = {}
+        for number, room in known.rooms.items():
+            if room.use is Use.PEOPLE:
+                name = str(Collection("messages", keys.room(number, room.name)))
+                rooms[name] = OpenRoom(number, room, name)
+        return Target(
+            store=self._store,
+            client=self._client,
+            imap=self._imap,
+            known=known,
+            since=since,
+            verdict=verdict,
+            place=place,
+            rooms=rooms,
+            written=Written(),
+            service=self._service.user,
+            may_make=self._service.follows,
+            numbers=Numbers(keys),
+            connect=lambda: log_in(self._service.place, "", ""),
+        )
 
-def open_writing(store: Store, place: Place, user: str, password: str) -> Writing:
+    def _deal(self, target: Target, records: Sequence[Record]) -> bool:
+        """Give each writer what is its own; tells whether there was anything to write."""
+        worked = False
+        for writer in self._writers:
+            ours = writer.collections(target)
+            some = [one for one in records if ours(one.collection) and writer.takes(one)]
+            if some:
+                worked |= writer.write(target, some)
+        return worked
+
+    def _fill(self, target: Target) -> None:
+        """Write what belongs to users and rooms that were made there, once they are known.
+
+        What of that cannot be written is put off as everything else.
+        """
+        for thing in self._store.read(lambda reader: unfilled(reader, target.place)):
+            collection, key = thing
+            if not self._store.read(lambda reader, made=thing: is_gone(reader, made)):  # type: ignore[misc]
+                room = target.rooms.get(str(Collection("messages", key)))
+                if collection == ROOMS and (room is None or room.number != target.numbers.of(ROOMS, key)):
+                    continue  # the next look at all that there is tells of it
+                for records in what_fills(self._store, thing):
+                    self._deal(target, records)
+            self._store.write(lambda writer, made=thing: note_filled(writer, target.place, made))  # type: ignore[misc]
+
+
+def open_writing(store: Store, service: Service) -> Writing:
     """Log in at a server's administrator's socket and by its IMAP.  Raises ConnectionLost, LoginFailed."""
+    place, user, password, _ = service
     client = log_in(place, user, password)
     try:
         told = client.tell("CONF LISTVAL")[0] or []
@@ -97,4 +168,4 @@ def open_writing(store: Store, place: Place, user: str, password: str) -> Writin
     except BaseException:
         client.channel.close()
         raise
-    return Writing(store, client, imap, lambda: log_in(place, "", ""))
+    return Writing(store, client, imap, service)

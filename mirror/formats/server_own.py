@@ -33,6 +33,10 @@ _KILLED, _QUEUE = "9999999999.", "__Citadel"
 _CONFIGURATION = "Local System Configuration"
 IN_TRANSIT = "Citadel Mirror in transit"
 """The room of a user's own in which messages are that are being written into the server; others have a number more."""
+ROOM_PASSWORD_CHARACTERS = 10
+"""So many of a room's password a server keeps."""
+MOMENTARY = "Citadel Mirror gives another name "
+"""So begins what a user or room is called for a moment, while two of them swap their names: nobody gave it that."""
 _TRANSIT = re.compile(rf"\d{{10}}\.{IN_TRANSIT}(?: \d+)?", re.ASCII)
 _OF_A_USER = re.compile(r"(\d{10})\.My Citadel Config", re.ASCII)
 

@@ -122,7 +122,7 @@ class ServerFollower:
         status.another = state.another
         status.pairing = _pairing(state.pairing)
         status.written_there, status.left_there = state.written_there, state.left_there
-        status.held_there = state.held_there
+        status.held_there, status.behind_there = state.held_there, state.behind_there
         if _service(self._one):
             status.not_written = [f"{what}: {why}" for what, why in NOT_WRITTEN]
 

@@ -126,6 +126,8 @@ class AttachmentStatus(msgspec.Struct):
     """What is never written there, where anything is, and why, a line each."""
     held_there: dict[str, int] = {}
     """By collection, very many deletions that wait to be written there."""
+    behind_there: bool = False
+    """Whether something is known to be written there with the next looks."""
 
 
 class RehearsalStatus(msgspec.Struct):

@@ -26,9 +26,10 @@ def stored(form: int, text: str, anonymous: str = "A", **fields: str) -> bytes:
     return b"\xff" + anonymous.encode() + bytes([form]) + told.encode() + b"M" + text.encode() + b"\0"
 
 
-def exported(number: int, *messages: bytes, room: str = "{:010d}.Mail") -> Contents:
+def exported(number: int, *messages: bytes, room: str = "{:010d}.Mail", level: int = 4) -> Contents:
     """Return what is read of an export of a server on which Ann has a number, with messages in one room."""
-    lines = ["<citadel_migrate_data>", f"<user><u_fullname>Ann</u_fullname><u_usernum>{number}</u_usernum></user>"]
+    lines = ["<citadel_migrate_data>", f"<user><u_fullname>Ann</u_fullname><u_usernum>{number}</u_usernum>"]
+    lines[-1] += f"<u_axlevel>{level}</u_axlevel></user>"
     numbers = [str(100 * number + at) for at in range(len(messages))]
     lines.append(f"<room_messages><FRname>{room.format(number)}</FRname><FRmsglist>{','.join(numbers)}</FRmsglist>")
     lines.append("</room_messages>")
@@ -46,7 +47,7 @@ def test_one_message_in_one_mailbox_is_the_same_whatever_the_numbers_and_how_it_
     one = exported(2, stored(1, "hello  there\n", I="a@x", A="Ann", O="Mail"))
     other = exported(3, stored(4, "Content-type: text/plain\n\n\nhello\nthere\n", I="a@x", A="Ann", O="in transit"))
     found = differences(one, other)
-    assert {difference.field for difference in found} == {"format", "headers", "O"}
+    assert {difference.field for difference in found} == {"format", "headers", "O", "u_usernum"}
     assert undeclared(one, other) == []
 
 
@@ -73,6 +74,12 @@ def test_a_message_is_in_its_room() -> None:
 
 def test_what_is_never_written_is_declared() -> None:
     assert undeclared(exported(2, stored(1, "hello", "B", I="a@x")), exported(2)) == []
+
+
+def test_of_a_user_the_number_may_differ_and_the_level_not() -> None:
+    assert undeclared(exported(2), exported(3)) == []
+    assert [one[:3] for one in undeclared(exported(2), exported(3, level=5))] == [("users", "Ann", "u_axlevel")]
+    assert [one[:3] for one in undeclared(exported(2), exported(3, level=0))] == [("users", "Ann", WHOLE)]
 
 
 def test_rooms_of_a_servers_own_are_not_compared() -> None:

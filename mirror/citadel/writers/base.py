@@ -6,23 +6,27 @@ notes in the status what the server has of them now, in the transaction in which
 Whatever it does must do no harm where it is done twice, for a node may be killed at any instant.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
+from mirror.citadel.keys import ROOMS, Numbers, Pair, add_pairs, drop_pair
 from mirror.citadel.later import Later, When, Where
-from mirror.citadel.look import Verdict, place_of
+from mirror.citadel.look import Verdict
+from mirror.citadel.made import forget_room, rooms_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
-from mirror.formats.server_own import Use
 from mirror.model.containers import room_told_of
-from mirror.model.kinds import Collection
 from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import Store, Writer
+from mirror.sync.foreign.plan import held_back
+
+Gone = TypeVar("Gone", Status, Record)
+"""What is to be deleted there."""
 
 
 class Written(msgspec.Struct):
@@ -39,6 +43,10 @@ class Written(msgspec.Struct):
     more: bool = False
     again: bool = False
     """Whether something was left that may be written the next time."""
+    look_anew: bool = False
+    """Whether rooms are not what they were known as: nothing may be looked at before all is."""
+    behind: bool = False
+    """Whether something is known to be written with the next looks."""
     left: list[str] = []
     later: list[str] = []
     held: dict[str, int] = {}
@@ -78,9 +86,15 @@ class Target(msgspec.Struct):
     since: int
     verdict: Verdict
     place: str
-    rooms: Mapping[str, OpenRoom]
+    rooms: dict[str, OpenRoom]
     """By the collections of their messages."""
     written: Written
+    service: str
+    """The name of the user as whom this is done, whose own account is left alone."""
+    may_make: Callable[[str], bool]
+    """Whether a room of a stored name is one of those that are followed."""
+    numbers: Numbers
+    """Which numbers things have there."""
     connect: Callable[[], CitadelClient]
     """Gives another connection to the server, in which nobody is logged in."""
     later: dict[Where, Later] = {}
@@ -91,7 +105,7 @@ class Target(msgspec.Struct):
         (told,) = self.client.ask_all([b"LIST"])
         rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
         found = [User(int(row[2]), row[0]) for row in rows if len(row) > 2 and row[2].isdigit()]
-        return {self.known.keys.user(one.number): one for one in found}
+        return {self.numbers.keys.user(one.number): one for one in found}
 
     def leave(self, record: Record, where: str, why: str) -> None:
         """Note that a record is not written until something else is done; ``where``, in words."""
@@ -105,24 +119,74 @@ class Target(msgspec.Struct):
         """Note that a record is not written yet, and why, in a line."""
         self.later[where] = Later(where, when, why)
 
-    @classmethod
-    def of(
-        cls,
-        store: Store,
-        client: CitadelClient,
-        imap: ImapClient,
-        known: Known,
-        since: int,
-        verdict: Verdict,
-        connect: Callable[[], CitadelClient],
-    ) -> "Target":
-        """Return what a round works with."""
-        rooms = {}
-        for number, room in known.rooms.items():
-            if room.use is Use.PEOPLE:
-                name = str(Collection("messages", known.room_key(number)))
-                rooms[name] = OpenRoom(number, room, name)
-        return cls(store, client, imap, known, since, verdict, place_of(known.node), rooms, Written(), connect)
+    def pair(self, pair: Pair, also: Callable[[Writer], None] = lambda _writer: None) -> None:
+        """Have a thing of the server be what is kept under a key; ``also`` is done in the same transaction.
+
+        Done before it is made there: so whenever that is interrupted, it is taken for what it is.  Where the thing was
+        there under another number, and is no more, that one stands for itself.
+        """
+        last = self.numbers.of(pair.kind, pair.key)
+
+        def job(writer: Writer) -> None:
+            if last is not None and last != pair.there:
+                drop_pair(writer, self.place, pair._replace(there=last))
+            add_pairs(writer, self.place, [pair])
+            also(writer)
+
+        self.store.write(job)
+        self.numbers.put(pair)
+
+    def unpair(self, pair: Pair) -> None:
+        """Have a thing that could not be made be nothing again."""
+        self.store.write(lambda writer: drop_pair(writer, self.place, pair))
+        self.numbers.drop(pair)
+
+    def _count(self, collection: str) -> int:
+        """Return of how many things of a collection the server told last."""
+        return self.store.read(lambda reader: reader.status_count(self.place, collection))
+
+    def names_of_users(self) -> dict[int, str]:
+        """Return the names of the server's users by their numbers, as they are just now."""
+        return {one.number: one.name for one in self.users().values()}
+
+    def is_nothing_here(self, collection: str, key: str) -> bool:
+        """Tell whether nothing is here under a key, or nothing any more."""
+        record = self.store.read(lambda reader: reader.get(collection, key))
+        return record is None or record.dead
+
+    def leave_rooms(self, user: str) -> None:
+        """Have the rooms that a user had there, who was deleted and is made anew, be nobody's: they are thrown away.
+
+        The new account has another number, and gets rooms of its own, into which all is written again.
+        """
+        rooms = [room.key for page in rooms_of(self.store, user) for room in page]
+        numbers = {key: number for key in rooms if (number := self.numbers.of(ROOMS, key)) is not None}
+        left = [Pair(ROOMS, number, f"{self.known.node}:left.{number}") for number in numbers.values()]
+
+        def job(writer: Writer) -> None:
+            add_pairs(writer, self.place, left)
+            for key in numbers:
+                forget_room(writer, self.place, key)
+
+        self.store.write(job)
+        for key, number in numbers.items():
+            self.numbers.drop(Pair(ROOMS, number, key))
+        for pair in left:
+            self.numbers.put(pair)
+        self.written.look_anew = True
+
+    def not_held(self, gone: Sequence[Gone]) -> list[Gone]:
+        """Return deletions that may be written; very many of a collection wait, or are never written."""
+        free: list[Gone] = []
+        for collection in sorted({one.collection for one in gone}):
+            some = [one for one in gone if one.collection == collection]
+            told = self._count(collection)
+            if not held_back(len(some), told) or self.verdict is Verdict.DELETE:
+                free += some
+            elif self.verdict is Verdict.HOLD:
+                for one in some:
+                    self.put_off((collection, one.key), When.DECIDED, "")
+        return free
 
     def remember(
         self, told: Sequence[Status], gone: Sequence[Status] = (), also: Callable[[Writer], None] | None = None

@@ -150,7 +150,7 @@ def _things(target: Target) -> dict[tuple[str, str], _Thing]:
     """Return rooms and users of the server by the collections and keys of what shows them."""
     things = {}
     for number, room in target.known.rooms.items():
-        key = target.known.room_key(number)
+        key = target.numbers.keys.room(number, room.name)
         if str(Collection("messages", key)) in target.rooms:
             thing = _Thing(room.name, _OF_ROOMS, goto(room))
             things[_INFO, key] = things[_PICTURES, picture_of_room(key)] = thing

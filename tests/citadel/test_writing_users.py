@@ -1,0 +1,454 @@
+"""Users, rooms and floors that were made elsewhere are made, changed and deleted on a made-up server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from made_administered import AIDE, AdministeredServer
+from made_follower import Follower, feed_end, post, there
+from made_live import HungUp, listening
+from made_writable import SERVICE, imap
+
+from mirror.model.fields import fields_at, values_of
+from mirror.model.record import Record
+from mirror.peer.channel import ConnectionLost
+from mirror.store.base import Store
+from mirror.store.check import check_store
+from mirror.store.sqlite.store import SqliteStore
+
+Make = Callable[..., SqliteStore]
+BOB, CHAT, BOX = "beta:7", "beta:60", "beta:61"
+
+
+@pytest.fixture
+def server() -> Iterator[AdministeredServer]:
+    server = AdministeredServer()
+    server.user(1, "admin")
+    server.user(2, "Ann", u_password="secret")
+    server.user(SERVICE, "mirror", u_password="pw")
+    server.room(1, "Lobby")
+    server.room(2, "Talk")
+    server.room(3, "0000000002.Mail", QRflags="16390")
+    server.post(1, "one")
+    server.now += 100
+    with imap(server):
+        yield server
+
+
+@pytest.fixture
+def directory(server: AdministeredServer, tmp_path: Path) -> Iterator[Path]:
+    where = tmp_path / "citadel"
+    where.mkdir()
+    with listening(server, where) as directory:
+        yield directory
+
+
+@pytest.fixture
+def store(make_store: Make) -> Store:
+    return make_store("m")
+
+
+def put(store: Store, collection: str, key: str, **fields: str) -> None:
+    """Write fields of a thing as another node's clients do, or make it."""
+    held = store.read(lambda reader: reader.get(collection, key))
+    if held is not None and not held.dead:
+        store.write(lambda writer: writer.set_fields(collection, key, dict(fields)))
+    else:
+        store.write(lambda writer: writer.put(Record(collection, key, 1, "m", 1, head=fields_at(fields, 1, "m"))))
+
+
+def user(store: Store, key: str, name: str, number: int, **more: str) -> None:
+    plain = {"u_password": "pw", "u_flags": "10768", "u_axlevel": "4", "u_USuserpurge": "0", "u_emailaddrs": ""}
+    put(store, "users", key, **{**plain, "u_fullname": name, "u_usernum": str(number), "u_lastcall": "5", **more})
+
+
+def room(store: Store, key: str, name: str, **more: str) -> None:
+    plain = {"QRflags": "2", "QRpasswd": "", "QRdirname": "", "QRfloor": "0", "QRorder": "5", "QRdefaultview": "0"}
+    others = {"QRflags2": "0", "QRroomaide": "-1", "QRexpire_mode": "0", "QRexpire_value": "0"}
+    put(store, "rooms", key, **{**plain, **others, "QRname": name, "QRnumber": "7", **more})
+
+
+def delete(store: Store, collection: str, key: str) -> None:
+    store.write(lambda writer: writer.delete(collection, key))
+
+
+def named(server: AdministeredServer, name: str) -> dict[str, str]:
+    return next((one for one in server.users.values() if one["u_fullname"] == name), {})
+
+
+def room_named(server: AdministeredServer, name: str) -> dict[str, str]:
+    return next((one for one in server.rooms.values() if one["QRname"] == name), {})
+
+
+def field(store: Store, collection: str, key: str, name: str) -> object:
+    return values_of(store.read(lambda reader: reader.get(collection, key))).get(name)
+
+
+def settled(follower: Follower) -> Iterator[None]:
+    """Look until what was made was looked at and filled."""
+    for _ in range(6):
+        follower.time += 400
+        yield
+
+
+def test_a_user_made_elsewhere_is_there_and_nobody_is_told(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        user(store, BOB, "Bob", 7, u_emailaddrs="bob@alpha|bob@beta", u_flags="64", u_axlevel="5", u_USuserpurge="30")
+        yield from settled(follower)
+        bob = named(server, "Bob")
+        told = [bob[name] for name in ("u_password", "u_flags", "u_axlevel", "u_USuserpurge", "u_emailaddrs")]
+        assert told == ["pw", "64", "5", "30", "bob@alpha"]
+        assert server.told() == []
+        end = feed_end(store)
+        yield from settled(follower)
+        assert (feed_end(store), len(server.users)) == (end, 4)
+        assert field(store, "users", BOB, "u_emailaddrs") == "bob@alpha|bob@beta"
+
+    follower.tell(story())
+    assert check_store(store).problems == []
+
+
+@pytest.mark.parametrize(("wanted", "number"), [(21, 21), (30, 21), (700, 700), (7, 21)])
+def test_a_number_is_kept_where_the_server_never_had_it(
+    store: Store, server: AdministeredServer, directory: Path, wanted: int, number: int
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        user(store, f"beta:{wanted}", "Bob", wanted)
+        yield
+        assert server.users[number]["u_fullname"] == "Bob"
+        assert server.settings["MMnextuser"] == str(number)
+
+    follower.tell(story())
+
+
+def test_what_is_changed_of_a_user_on_both_sides_is_on_both(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        put(store, "users", "alpha:2", u_password="new", u_fullname="Anna")
+        server.users[2]["u_flags"] = "32"  # not looked at yet
+        yield
+        assert [server.users[2][name] for name in ("u_fullname", "u_password", "u_flags")] == ["Anna", "new", "32"]
+        yield from settled(follower)
+        assert field(store, "users", "alpha:2", "u_flags") == "32"
+        assert field(store, "users", "alpha:2", "u_password") == "new"
+
+    follower.tell(story())
+
+
+def test_a_password_that_is_changed_while_another_field_is_written_stays(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def change(command: bytes) -> None:
+        if command.startswith(b"ASUP"):
+            server.before = lambda _command: None
+            server.users[2]["u_password"] = "by herself"
+
+    def before(command: bytes) -> None:
+        if command == b"AGUP Ann":
+            server.users[2]["asked"] = str(int(server.users[2].get("asked", "0")) + 1)
+            if server.users[2]["asked"] == "2":
+                server.users[2]["u_password"] = "by herself"
+
+    def story():
+        yield
+        server.users[2]["asked"] = "0"
+        put(store, "users", "alpha:2", u_flags="64")
+        server.before = before
+        yield
+        server.before = lambda _command: None
+        assert (server.users[2]["u_flags"], server.users[2]["u_password"]) == ("64", "by herself")
+
+    follower.tell(story())
+
+
+def test_a_user_whose_name_is_taken_is_not_written_and_nobody_is_renamed(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+    server.user(10, "Zo M ller", u_password="hers")
+
+    def story():
+        yield
+        user(store, BOB, "Zoë Müller", 7)
+        user(store, "beta:8", "ANN", 8)
+        yield
+        why = "its name is taken by user {} there: pair the two, or rename one of them"
+        assert sorted(follower.state.left_there) == [
+            f"user ANN: beta:8: {why.format(2)}",
+            f"user Zoë Müller: beta:7: {why.format(10)}",
+        ]
+        assert (len(server.users), server.users[10]["u_password"]) == (4, "hers")
+
+    follower.tell(story())
+
+
+def test_what_a_server_makes_of_a_name_is_no_edit(store: Store, server: AdministeredServer, directory: Path) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        user(store, BOB, "Zoë Müller", 7)
+        yield from settled(follower)
+        assert named(server, "Zo M ller")
+        assert field(store, "users", BOB, "u_fullname") == "Zoë Müller"
+
+    follower.tell(story())
+
+
+def test_swapped_names_are_swapped(store: Store, server: AdministeredServer, directory: Path) -> None:
+    follower = Follower(store, directory)
+    server.user(10, "Bob")
+
+    def story():
+        yield
+        put(store, "users", "alpha:2", u_fullname="Bob")
+        put(store, "users", "alpha:10", u_fullname="Ann")
+        put(store, "rooms", "alpha:1", QRname="Talk")
+        put(store, "rooms", "alpha:2", QRname="Lobby")
+        yield from settled(follower)
+        assert [server.users[number]["u_fullname"] for number in (2, 10)] == ["Bob", "Ann"]
+        assert [server.rooms[number]["QRname"] for number in (1, 2)] == ["Talk", "Lobby"]
+        assert [field(store, "users", key, "u_fullname") for key in ("alpha:2", "alpha:10")] == ["Bob", "Ann"]
+        assert [field(store, "rooms", key, "QRname") for key in ("alpha:1", "alpha:2")] == ["Talk", "Lobby"]
+        assert server.told() == []
+
+    follower.tell(story())
+
+
+def test_a_deleted_user_is_deleted_and_the_service_is_left_alone(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        delete(store, "users", "alpha:2")
+        delete(store, "users", f"alpha:{SERVICE}")
+        yield
+        assert sorted(server.users) == [1, SERVICE]
+        assert server.told() == []
+
+    follower.tell(story())
+
+
+def test_a_room_made_elsewhere_is_there_with_what_is_in_it(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+    server.floor(3, "Upstairs")
+
+    def story():
+        yield
+        post(store, f"messages/{CHAT}", "a@beta", "hello\n")
+        aided = {"QRroomaide": "-1", "QRexpire_mode": "3", "QRexpire_value": "30"}
+        room(store, CHAT, "Dépôt", QRflags="14", QRpasswd="sesame1234567", QRfloor="3", QRdefaultview="1", **aided)
+        yield from settled(follower)
+        made = room_named(server, "Dépôt")
+        names = ("QRflags", "QRpasswd", "QRfloor", "QRdefaultview", "QRorder", "QRexpire_mode", "QRexpire_value")
+        assert [made[name] for name in names] == ["14", "sesame1234", "3", "1", "5", "3", "30"]
+        number = int(made["QRnumber"])
+        assert there(server, number) == [("a@beta", "hello")]
+        end = feed_end(store)
+        yield from settled(follower)
+        assert feed_end(store) == end
+        assert server.told() == []
+        assert len(server.rooms) == 6
+
+    follower.tell(story())
+
+
+def test_a_room_whose_name_is_taken_is_not_written(store: Store, server: AdministeredServer, directory: Path) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        room(store, CHAT, "TALK")
+        yield
+        why = "its name is taken by room 2 there: pair the two, or rename one of them"
+        assert follower.state.left_there == [f"room TALK: {CHAT}: {why}"]
+        assert len(server.rooms) == 5
+
+    follower.tell(story())
+
+
+def test_a_mailbox_made_elsewhere_is_its_owners_and_one_of_each_name(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        room(store, BOX, "0000000007.Mail", QRflags="16390")
+        room(store, "beta:62", "0000000007.Work", QRflags="16390")
+        post(store, f"messages/{BOX}", "a@beta", "hello\n")
+        yield
+        assert len(server.rooms) == 5
+        user(store, BOB, "Bob", 7)
+        yield from settled(follower)
+        number = int(named(server, "Bob")["u_usernum"])
+        assert room_named(server, f"{number:010d}.Work")["QRflags"] == "16390"
+        mail = room_named(server, f"{number:010d}.Mail")
+        assert there(server, int(mail["QRnumber"])) == [("a@beta", "hello")]
+        names = [one["QRname"] for one in server.rooms.values()]
+        assert len(names) == len(set(names))
+        assert field(store, "rooms", BOX, "QRname") == "0000000007.Mail"
+
+    follower.tell(story())
+
+
+def test_a_folder_that_the_server_makes_by_itself_is_the_one_that_is_here(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        room(store, BOX, "0000000002.Calendar", QRflags="16390")
+        server.room(50, "0000000002.Calendar", QRflags="16390")
+        # Who made it first is not known: it is beta's under alpha's user.
+        yield from settled(follower)
+
+    room(store, "alpha:beta.5", "0000000002.Notes", QRflags="16390", QRname="0000000002.Notes")
+    server.room(51, "0000000002.Notes", QRflags="16390")
+    post(store, "messages/alpha:beta.5", "a@beta", "note\n")
+    follower.tell(story())
+    assert there(server, 51) == [("a@beta", "note")]
+    assert store.read(lambda reader: reader.get("rooms", "alpha:51")) is None
+
+
+def test_rooms_are_renamed_changed_and_killed(store: Store, server: AdministeredServer, directory: Path) -> None:
+    follower = Follower(store, directory)
+    server.room(4, "Old")
+    server.post(4, "gone with it")
+    server.room(5, "0000000002.Work", QRflags="16390")
+
+    def story():
+        yield
+        called = server.users[2]["u_lastcall"]
+        put(store, "rooms", "alpha:2", QRname="Chat", QRroomaide="2", QRorder="9")
+        delete(store, "rooms", "alpha:4")
+        delete(store, "rooms", "alpha:5")
+        yield
+        assert [server.rooms[2][name] for name in ("QRname", "QRroomaide", "QRorder")] == ["Chat", "2", "9"]
+        assert sorted(server.rooms) == [1, 2, 3, AIDE, max(server.rooms)]
+        assert (server.users[2]["u_lastcall"], server.told()) == (called, [])
+        assert b"DELE 2" not in server.asked
+        yield from settled(follower)
+        assert follower.state.left_there == []
+
+    follower.tell(story())
+
+
+def test_floors_are_made_renamed_and_killed(store: Store, server: AdministeredServer, directory: Path) -> None:
+    follower = Follower(store, directory)
+    server.floor(2, "Empty")
+
+    def story():
+        yield
+        put(store, "floors", "beta:4", f_num="4", f_name="Attic", f_flags="1")
+        put(store, "floors", "0", f_name="Ground")
+        put(store, "floors", "2", f_flags="0")
+        room(store, CHAT, "High", QRfloor="beta:4")
+        yield from settled(follower)
+        floors = {number: one["f_name"] for number, one in server.floors.items() if int(one["f_flags"]) & 1}
+        assert sorted(floors.values()) == ["Attic", "Ground"]
+        assert floors[int(room_named(server, "High")["QRfloor"])] == "Attic"
+        end = feed_end(store)
+        yield from settled(follower)
+        assert feed_end(store) == end
+
+    follower.tell(story())
+
+
+@pytest.mark.parametrize("at", [b"CREU", b"after CREU", b"CRE8", b"after CRE8", b"SETR", b"ASUP", b"CFLR"])
+def test_a_node_that_loses_the_server_at_any_step_makes_all_of_it_once(
+    store: Store, server: AdministeredServer, directory: Path, at: bytes
+) -> None:
+    verb = at.removeprefix(b"after ")
+    done = []
+
+    def cut(command: bytes) -> None:
+        if done or (command.startswith(verb + b" ") and verb == at):
+            server.before = lambda _command: None
+            raise HungUp
+        done.extend([True] * command.startswith(verb + b" "))
+
+    def story():
+        yield
+        user(store, BOB, "Bob", 7)
+        put(store, "floors", "beta:4", f_num="4", f_name="Attic", f_flags="1")
+        room(store, CHAT, "High", QRfloor="beta:4")
+        room(store, BOX, "0000000007.Mail", QRflags="16390")
+        post(store, f"messages/{BOX}", "a@beta", "hello\n")
+        server.before = cut
+        yield
+
+    Follower(store, directory).tell(story(), ConnectionLost)
+    again = Follower(store, directory)
+    again.tell(settled(again))
+    assert sorted(one["u_fullname"] for one in server.users.values()) == ["Ann", "Bob", "admin", "mirror"]
+    names = sorted(one["QRname"] for one in server.rooms.values())
+    assert (len(names), len(set(names))) == (7, 7)
+    assert room_named(server, "High")["QRflags"] == "2"
+    bob = int(named(server, "Bob")["u_usernum"])
+    assert there(server, int(room_named(server, f"{bob:010d}.Mail")["QRnumber"])) == [("a@beta", "hello")]
+    living = store.read(lambda reader: [one.key for one in reader.scan_all("users") if not one.dead])
+    assert sorted(living) == ["alpha:1", "alpha:2", f"alpha:{SERVICE}", BOB]
+    assert sum(one["f_name"] == "Attic" for one in server.floors.values()) == 1
+
+
+def test_very_many_users_that_are_deleted_wait(store: Store, server: AdministeredServer, directory: Path) -> None:
+    follower = Follower(store, directory)
+    for number in range(30, 45):
+        server.user(number, f"User {number}")
+
+    def story():
+        yield
+        for number in range(30, 45):
+            delete(store, "users", f"alpha:{number}")
+        yield
+        yield
+        assert (follower.state.held_there, len(server.users)) == ({"users": 15}, 18)
+        follower.following.approve()
+        yield
+        assert len(server.users) == 3
+
+    follower.tell(story())
+
+
+def test_a_user_deleted_there_while_changed_here_is_made_anew_with_what_is_in_the_mailbox(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+    server.post(3, "hers", name="h@alpha")
+    server.room(5, "0000000002.Work", QRflags="16390")
+    server.post(5, "work", name="w@alpha")
+
+    def story():
+        yield
+        del server.users[2]
+        yield from settled(follower)
+        user(store, "alpha:2", "Ann", 2)  # as another node has it, where it was changed at the same time
+        yield from settled(follower)
+        number = int(named(server, "Ann")["u_usernum"])
+        assert number != 2
+        assert there(server, int(room_named(server, f"{number:010d}.Mail")["QRnumber"])) == [("h@alpha", "hers")]
+        assert there(server, int(room_named(server, f"{number:010d}.Work")["QRnumber"])) == [("w@alpha", "work")]
+        living = store.read(lambda reader: [one.key for one in reader.scan_all("users") if not one.dead])
+        assert "alpha:2" in living
+
+    follower.tell(story())
