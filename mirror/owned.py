@@ -36,8 +36,8 @@ def replace_owned(path: Path, text: str) -> None:
         raise
 
 
-def make_private(path: Path, text: str) -> None:
+def make_private(path: Path, data: bytes) -> None:
     """Make a file that only who runs this may read; nothing that is there is touched.  Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -61,7 +62,7 @@ class Group(LazyGroup):
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         context.meta[JSON_WANTED] = _wants_json(arguments)
-        return super().parse_args(context, arguments)
+        return super().parse_args(context, _directory_first(arguments))
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -105,6 +106,22 @@ def _told(error: BaseException) -> tuple[str, int]:
     return f"a fault of this program: {type(error).__name__}: {error}", EXIT_FAULT
 
 
+def _directory_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with ``--dir DIRECTORY`` before the command, wherever it was typed."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    named: list[str] = []
+    others: list[str] = []
+    left = iter(arguments[:end])
+    for argument in left:
+        if argument == "--dir":
+            named += [argument, *islice(left, 1)]
+        elif argument.startswith("--dir="):
+            named.append(argument)
+        else:
+            others.append(argument)
+    return [*named, *others, *arguments[end:]]
+
+
 def _wants_json(arguments: list[str]) -> bool:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
@@ -118,6 +135,7 @@ def _wants_json(arguments: list[str]) -> bool:
     help="The node's directory.  [default: $CTDLMIRROR_DIR, else a place of the system or user]",
 )  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@click.version_option(__version__, message="citadel-mirror %(version)s")
 @click.pass_context
 def cli(context: click.Context, directory: Path, verbose: bool) -> None:
     """Keeps Citadel servers equal: a mirror node's daemon and its tools."""
@@ -133,6 +151,21 @@ def set_up_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+@cli.command("help")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1)
+@click.pass_context
+def show_help(context: click.Context, words: tuple[str, ...]) -> None:
+    """Show help: of all commands, or of one."""
+    assert context.parent is not None
+    within, command = context.parent, context.parent.command
+    for word in words:
+        found = command.get_command(within, word) if isinstance(command, click.Group) else None
+        if found is None:
+            raise click.UsageError(f"there is no command {' '.join(words)!r}")
+        within, command = click.Context(found, parent=within, info_name=word), found
+    click.echo(command.get_help(within))
 
 
 @cli.command()

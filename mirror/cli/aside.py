@@ -9,7 +9,7 @@ import msgspec
 
 from mirror.cli.app import cli
 from mirror.cli.local import ask_values, local_node
-from mirror.cli.output import json_option, print_json, print_table, say
+from mirror.cli.output import json_option, print_json, print_table, report, say
 from mirror.config import ConfigError
 from mirror.model.stamp import format_stamp, make_stamp
 from mirror.wire.answers import parse_applied
@@ -56,13 +56,17 @@ def _due(one: AsideStatus) -> str:
 @click.argument("peer")
 @click.argument("collection")
 @click.argument("key")
+@json_option
 @click.pass_obj
-def aside_show(directory: Path, peer: str, collection: str, key: str) -> None:
+def aside_show(directory: Path, peer: str, collection: str, key: str, as_json: bool) -> None:
     """Show all of one, as JSON where it can be read."""
     wanted = [one for one in _find(directory, peer) if (one.collection, one.key) == (collection, key)]
     if not wanted:
         raise ConfigError(f"no record {collection} {key!r} of {peer} is set aside; 'ctdlmirror aside list' shows them")
     (one,) = wanted
+    if as_json:
+        print_json(one)
+        return
     say(f"{one.collection} {one.key} of {one.peer}, written {format_stamp(one.stamp)}, CRC {one.crc}")
     say(f"  Why: {one.reason}")
     say(f"  Here: {f'a version with CRC {one.own_crc}' if one.own_crc else 'nothing'}")
@@ -76,8 +80,9 @@ def aside_show(directory: Path, peer: str, collection: str, key: str) -> None:
 @aside.command("export")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("peer", default="")
+@json_option
 @click.pass_obj
-def aside_export(directory: Path, file: Path, peer: str) -> None:
+def aside_export(directory: Path, file: Path, peer: str, as_json: bool) -> None:
     """Write them to a new FILE, a line of JSON each, with their bytes in base64."""
     found = _find(directory, peer)
     try:
@@ -88,7 +93,7 @@ def aside_export(directory: Path, file: Path, peer: str) -> None:
         raise ConfigError(f"{file} exists already; an export never replaces a file") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
-    say(f"{file}: {len(found)} records.")
+    report(as_json, {"file": str(file), "records": len(found)}, f"{file}: {len(found)} records.")
 
 
 @aside.command("retry")
@@ -107,9 +112,11 @@ def aside_retry(directory: Path, as_json: bool) -> None:
 
 @aside.command("forget")
 @click.argument("peer")
+@json_option
 @click.pass_obj
-def aside_forget(directory: Path, peer: str) -> None:
+def aside_forget(directory: Path, peer: str, as_json: bool) -> None:
     """Forget those of PEER, say one that is no peer any more.  What it still sends is set aside anew."""
     with local_node(directory) as remote:
         reply = remote.channel.ask(f"SYNC all|forget-aside|{peer}")
-    say(f"{reply.text} records of {peer} are forgotten.")
+    values = {"peer": peer, "records": int(reply.text)}
+    report(as_json, values, f"{reply.text} records of {peer} are forgotten.")

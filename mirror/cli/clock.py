@@ -7,7 +7,7 @@ import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import ask_peers, ask_values, local_node
-from mirror.cli.output import json_option, print_json, say
+from mirror.cli.output import json_option, print_json, report, say
 from mirror.cli.progress import Meters
 from mirror.config import Config, load_config
 from mirror.model.errors import MirrorError
@@ -63,12 +63,13 @@ def _show(found: ClockStatus) -> None:
 
 
 @clock.command("accept")
+@json_option
 @click.pass_obj
-def clock_accept(directory: Path) -> None:
+def clock_accept(directory: Path, as_json: bool) -> None:
     """Believe this machine's clock as it is now, though it is far off what the last commit or the peers say."""
     with local_node(directory) as remote:
         reply = remote.channel.ask("SYNC all|accept-clock")
-    say(f"{reply.text}: from now on this is believed.")
+    report(as_json, {"now": reply.text}, f"{reply.text}: from now on this is believed.")
 
 
 @clock.command("repair")

@@ -61,10 +61,9 @@ COMMANDS: dict[str, Lazy] = {
             "post": "Post TEXT (or standard input) into ROOM.",
             "read": "Show the newest messages of ROOM, oldest first.",
             "delete": "Delete the message with KEY (as 'read' shows it) from ROOM, everywhere.",
-            "calendar": "Calendar items.",
-            "file": "Files in rooms.",
         },
     ),
+    **placed("mirror.cli.data", {"calendar": "Calendar items.", "file": "Files in rooms."}, "mirror.cli.contents"),
     **placed("mirror.cli.names", {"room": "Rooms by name, and with whom they are shared."}, "mirror.cli.share"),
     **placed("mirror.cli.names", {"user": "Users, by name."}, "mirror.cli.killed"),
     **placed(

@@ -10,13 +10,14 @@ import click
 
 from mirror.cli.app import cli
 from mirror.cli.local import body_of, local_node, record_at
-from mirror.cli.names import find_named
+from mirror.cli.names import NoSuchName, find_named, require_calendar
 from mirror.cli.output import json_option, print_json, say
 from mirror.config import load_config
 from mirror.formats.calendar_file import parse_calendar_file
 from mirror.formats.compose import compose_item, compose_post
 from mirror.formats.errors import BadMessage, CitadelError
 from mirror.formats.message import parse_message
+from mirror.formats.shown_text import decoded
 from mirror.model.draft import Draft
 from mirror.model.drafting import deletion_of, draft_over
 from mirror.model.keys import kept_key
@@ -53,16 +54,24 @@ def write(
 @click.argument("text", required=False)
 @click.option("--subject", default="", help="The post's subject.")
 @click.option("--author", default="Mirror Administrator", show_default=True, help="Whose post it is.")
+@json_option
 @click.pass_obj
-def post(directory: Path, room: str, text: str | None, subject: str, author: str) -> None:
+def post(directory: Path, room: str, text: str | None, subject: str, author: str, as_json: bool) -> None:
     """Post TEXT (or standard input) into ROOM."""
     config = load_config(directory)
+    if text is None and sys.stdin.isatty():
+        say("The text, ended by Ctrl-D:", err=True)
     body = os.fsencode(text) if text is not None else sys.stdin.buffer.read()
+    if not body.strip() and not subject:
+        raise click.UsageError("nothing was posted: there is neither a TEXT nor a --subject")
     with local_node(directory) as remote:
         key, name = find_named(remote, "rooms", room)
         made = compose_post(config.node, author, name, subject, body, int(time.time()))
         remote.draft([Draft(str(Collection("messages", key)), made.key, body=made.body)])
-    say(made.key)
+    if as_json:
+        print_json({"key": made.key, "room": name})
+    else:
+        say(made.key)
 
 
 @cli.command()
@@ -95,9 +104,9 @@ def _fields(body: bytes) -> dict[str, str]:
     except BadMessage as error:
         return {"author": "?", "address": "", "subject": "?", "message": f"({error})"}
     return {
-        "author": message.text("A"),
+        "author": decoded(message.text("A")),
         "address": message.text("F"),
-        "subject": message.text("U"),
+        "subject": decoded(message.text("U")),
         "message": message.text("M"),
     }
 
@@ -105,13 +114,22 @@ def _fields(body: bytes) -> dict[str, str]:
 @cli.command()
 @click.argument("room")
 @click.argument("key")
+@json_option
 @click.pass_obj
-def delete(directory: Path, room: str, key: str) -> None:
+def delete(directory: Path, room: str, key: str, as_json: bool) -> None:
     """Delete the message with KEY (as 'read' shows it) from ROOM, everywhere."""
     with local_node(directory) as remote:
         room_key, name = find_named(remote, "rooms", room)
-        write(remote, str(Collection("messages", room_key)), key, dead=True)
-    say(f"{key} is deleted from {name}.")
+        try:
+            write(remote, str(Collection("messages", room_key)), key, dead=True)
+        except Refused as error:
+            if error.code != Code.NOT_FOUND:
+                raise
+            raise NoSuchName(f"there is no message {key!r} in {name}; 'ctdlmirror read' shows their keys") from None
+    if as_json:
+        print_json({"key": key, "room": name})
+    else:
+        say(f"{key} is deleted from {name}.")
 
 
 @cli.group()
@@ -123,12 +141,16 @@ def calendar() -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--room", default="Calendar", show_default=True, help="The calendar's room.")
 @click.option("--author", default="Mirror Administrator", show_default=True, help="Whose item it is.")
+@click.option("--any-room", is_flag=True, help="Also into a room that is for something else.")
+@json_option
 @click.pass_obj
-def calendar_add(directory: Path, file: Path, room: str, author: str) -> None:
+def calendar_add(directory: Path, file: Path, room: str, author: str, any_room: bool, as_json: bool) -> None:
     """Add the items of an iCalendar FILE, or replace those with the same UID."""
     config = load_config(directory)
     with local_node(directory) as remote:
         key, name = find_named(remote, "rooms", room)
+        if not any_room:
+            require_calendar(remote, key, name)
         try:
             parsed = parse_calendar_file(file.read_bytes())
             items = [compose_item(config.node, author, name, item, int(time.time())) for item in parsed.items]
@@ -138,7 +160,10 @@ def calendar_add(directory: Path, file: Path, room: str, author: str) -> None:
             say(f"{file}: left out: {what}, which is no event, task or journal entry", err=True)
         for item in items:
             write(remote, str(Collection("messages", key)), item.key, item.body)
-            say(item.key)
+            if not as_json:
+                say(item.key)
+    if as_json:
+        print_json({"keys": [item.key for item in items], "room": name, "left_out": parsed.left_out})
 
 
 @cli.group("file")
@@ -151,8 +176,9 @@ def file_group() -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--name", help="The name in the room.  [default: the file's own]")
 @click.option("--comment", default="", help="What the file is.")
+@json_option
 @click.pass_obj
-def file_put(directory: Path, room: str, file: Path, name: str | None, comment: str) -> None:
+def file_put(directory: Path, room: str, file: Path, name: str | None, comment: str, as_json: bool) -> None:
     """Put FILE into ROOM."""
     name = name or file.name
     try:
@@ -165,4 +191,7 @@ def file_put(directory: Path, room: str, file: Path, name: str | None, comment: 
     with local_node(directory) as remote:
         key, room_name = find_named(remote, "rooms", room)
         write(remote, str(Collection("files", key)), name, body, head)
-    say(f"{name}: {len(body):,} bytes in {room_name}.")
+    if as_json:
+        print_json({"name": name, "bytes": len(body), "room": room_name})
+    else:
+        say(f"{name}: {len(body):,} bytes in {room_name}.")

@@ -7,7 +7,7 @@ import click
 
 from mirror.cli.local import local_node, record_at
 from mirror.cli.names import NoSuchName, find_named, room, user
-from mirror.cli.output import ask, say
+from mirror.cli.output import ask, json_option, report
 from mirror.config import ConfigError
 from mirror.formats.names import NAME_FIELDS
 from mirror.model.containers import KILLED
@@ -37,22 +37,24 @@ class Killed(NamedTuple):
 @room.command("delete")
 @click.argument("name", metavar="ROOM")
 @yes_option
+@json_option
 @click.pass_obj
-def room_delete(directory: Path, name: str, yes: bool) -> None:
+def room_delete(directory: Path, name: str, yes: bool, as_json: bool) -> None:
     """Delete ROOM with all that is in it, everywhere.  Whom it is shared with keeps what is there."""
-    _delete(directory, "rooms", name, yes)
+    _delete(directory, "rooms", name, yes, as_json)
 
 
 @user.command("delete")
 @click.argument("name", metavar="USER")
 @yes_option
+@json_option
 @click.pass_obj
-def user_delete(directory: Path, name: str, yes: bool) -> None:
+def user_delete(directory: Path, name: str, yes: bool, as_json: bool) -> None:
     """Delete USER with the mailbox, everywhere."""
-    _delete(directory, "users", name, yes)
+    _delete(directory, "users", name, yes, as_json)
 
 
-def _delete(directory: Path, kind: str, name: str, yes: bool) -> None:
+def _delete(directory: Path, kind: str, name: str, yes: bool, as_json: bool) -> None:
     word = kind[:-1]
     with local_node(directory) as remote:
         key, shown = find_named(remote, kind, name)
@@ -63,13 +65,14 @@ def _delete(directory: Path, kind: str, name: str, yes: bool) -> None:
             inside = "its mailbox" if kind == "users" else "all that is in it"
             ask(f"Delete the {word} {shown} with {inside}, on every node?")
         remote.draft([deletion_of(held)])
-    say(f"The {word} {shown} is deleted.")
+    report(as_json, {"key": key, "name": shown}, f"The {word} {shown} is deleted.")
 
 
 @room.command("restore")
 @click.argument("name", metavar="ROOM")
+@json_option
 @click.pass_obj
-def room_restore(directory: Path, name: str) -> None:
+def room_restore(directory: Path, name: str, as_json: bool) -> None:
     """Bring back the deleted ROOM (name or key), and show what came into it meanwhile.  See 'room list --deleted'."""
     with local_node(directory) as remote:
         was, dead = _find_killed(remote, name)
@@ -77,8 +80,13 @@ def room_restore(directory: Path, name: str) -> None:
         head = pack_head(dict(values))
         remote.draft([draft_over(dead, "rooms", was.key, head=head)])
         alive = _count_alive(remote, was.key)
-    say(f"The room {values.get(NAME_FIELDS['rooms'], was.key)} is back, with {_counted(alive)} in it.")
-    say("What was deleted with it stays deleted, and it is shared with nobody until 'room share' says so.")
+    shown = str(values.get(NAME_FIELDS["rooms"], was.key))
+    report(
+        as_json,
+        {"key": was.key, "name": shown, "alive": alive},
+        f"The room {shown} is back, with {_counted(alive)} in it.",
+        "What was deleted with it stays deleted, and it is shared with nobody until 'room share' says so.",
+    )
 
 
 def list_killed(remote: ChannelRemote) -> list[Killed]:

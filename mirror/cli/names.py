@@ -1,5 +1,7 @@
 """Users and rooms by name: listing them, finding one, giving one another name."""
 
+import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,14 +11,23 @@ import click
 from mirror.cli.app import cli
 from mirror.cli.local import local_node, record_at
 from mirror.cli.output import json_option, print_json, print_table, say
-from mirror.config import ConfigError
-from mirror.formats.names import NAME_FIELDS, Names
+from mirror.config import ConfigError, load_config
+from mirror.formats.names import NAME_FIELDS, ROOM_IN_USE, Names, number_of
+from mirror.model.draft import Draft
 from mirror.model.drafting import draft_over
 from mirror.model.errors import MirrorError
+from mirror.model.fields import values_of
 from mirror.model.record import pack_head
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
+
+VIEWS = {"messages": 0, "contacts": 2, "calendar": 3, "tasks": 4, "notes": 5}
+"""What a room can be for, as its default view (Citadel's VIEW_BBS and so on)."""
+
+
+VIEWS_OF_ITEMS = (3, 4, 7, 9)
+"""Those of calendars, tasks, brief calendars and journals."""
 
 
 class NoSuchName(MirrorError):
@@ -70,22 +81,50 @@ def user_list(directory: Path, as_json: bool) -> None:
         tell_alike("user", rows)
 
 
+_taken_option = click.option("--taken", is_flag=True, help="Also a name that is taken: the two are told apart then.")
+
+
+@room.command("create")
+@click.argument("name")
+@click.option("--view", type=click.Choice(tuple(VIEWS)), default="messages", show_default=True, help="What is in it.")
+@_taken_option
+@json_option
+@click.pass_obj
+def room_create(directory: Path, name: str, view: str, taken: bool, as_json: bool) -> None:
+    """Make a public room NAME, everywhere."""
+    _check_name("room", name)
+    config = load_config(directory)
+    key = f"{config.node}:{secrets.token_hex(8)}"
+    values = {"QRname": name, "QRflags": ROOM_IN_USE, "QRgen": int(time.time()), "QRdefaultview": VIEWS[view]}
+    with local_node(directory) as remote:
+        _require_free(remote, "rooms", name, taken)
+        remote.draft([Draft("rooms", key, head=pack_head(values))])
+    if as_json:
+        print_json({"key": key, "name": name})
+    else:
+        say(f"The room {name} is made ({key}).")
+
+
 @room.command("rename")
 @click.argument("name")
 @click.argument("new_name")
+@_taken_option
+@json_option
 @click.pass_obj
-def room_rename(directory: Path, name: str, new_name: str) -> None:
+def room_rename(directory: Path, name: str, new_name: str, taken: bool, as_json: bool) -> None:
     """Give the room NAME another name, everywhere; two rooms of one name are told apart by it."""
-    _rename(directory, "rooms", name, new_name)
+    _rename(directory, "rooms", name, new_name, taken, as_json)
 
 
 @user.command("rename")
 @click.argument("name")
 @click.argument("new_name")
+@_taken_option
+@json_option
 @click.pass_obj
-def user_rename(directory: Path, name: str, new_name: str) -> None:
+def user_rename(directory: Path, name: str, new_name: str, taken: bool, as_json: bool) -> None:
     """Give the user NAME another name, everywhere; two users of one name are told apart by it."""
-    _rename(directory, "users", name, new_name)
+    _rename(directory, "users", name, new_name, taken, as_json)
 
 
 class Named(NamedTuple):
@@ -116,12 +155,40 @@ def tell_alike(word: str, rows: Sequence[Named]) -> None:
             say(f"These names look alike: {names}.  'ctdlmirror {word} rename' tells them apart.")
 
 
-def _rename(directory: Path, kind: str, name: str, new_name: str) -> None:
+def require_calendar(remote: ChannelRemote, key: str, name: str) -> None:
+    """Raise ConfigError for a room in which nobody would look for an event or a task."""
+    held = record_at(remote, "rooms", key)
+    if held is None or number_of(values_of(held), "QRdefaultview") not in VIEWS_OF_ITEMS:
+        raise ConfigError(f"{name} is no calendar: name one with --room, or say --any-room")
+
+
+def _check_name(word: str, name: str) -> None:
+    """Raise ConfigError for what cannot name a room or user."""
+    if not name.strip() or len(name.encode()) > MAX_NAME or not name.isprintable() or "|" in name:
+        raise ConfigError(f"{name!r} cannot name a {word}: 1 to {MAX_NAME} bytes, printable, without '|'")
+
+
+def _require_free(remote: ChannelRemote, kind: str, name: str, taken: bool, but: str = "") -> None:
+    """Raise ConfigError where another one has a name, unless it may be ``taken``; ``but`` is whose name it may be."""
+    if taken:
+        return
+    try:
+        key, shown = find_named(remote, kind, name)
+    except NoSuchName:
+        return
+    if key != but:
+        raise ConfigError(f"there is a {kind[:-1]} {shown} ({key}) already; --taken makes two of one name")
+
+
+def _rename(directory: Path, kind: str, name: str, new_name: str, taken: bool, as_json: bool) -> None:
     word = kind[:-1]
-    if not new_name.strip() or len(new_name.encode()) > MAX_NAME or not new_name.isprintable() or "|" in new_name:
-        raise ConfigError(f"{new_name!r} cannot name a {word}: 1 to {MAX_NAME} bytes, printable, without '|'")
+    _check_name(word, new_name)
     with local_node(directory) as remote:
         key, old = find_named(remote, kind, name)
+        _require_free(remote, kind, new_name, taken, key)
         head = pack_head({NAME_FIELDS[kind]: new_name})
         remote.draft([draft_over(record_at(remote, kind, key), kind, key, head=head)])
-    say(f"The {word} {old} is now {new_name}.")
+    if as_json:
+        print_json({"key": key, "was": old, "name": new_name})
+    else:
+        say(f"The {word} {old} is now {new_name}.")

@@ -39,6 +39,15 @@ def print_json(value: Any) -> None:
     click.echo(in_json(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)))
 
 
+def report(as_json: bool, values: dict[str, Any], *lines: str) -> None:
+    """Print what was done: its values for a script, or its lines for people."""
+    if as_json:
+        print_json(values)
+        return
+    for line in lines:
+        say(line)
+
+
 def duration(seconds: float) -> str:
     """Return a number of seconds as people read it."""
     seconds = int(seconds)

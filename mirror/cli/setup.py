@@ -9,7 +9,7 @@ import click
 
 from mirror.cli.app import cli, set_up_logging
 from mirror.cli.local import daemon_channel, greeted
-from mirror.cli.output import json_option, print_json, print_table, say
+from mirror.cli.output import json_option, print_json, print_table, report, say
 from mirror.config import (
     CONFIG_FILE,
     DEFAULT_PORT,
@@ -127,6 +127,7 @@ def peer() -> None:
 @click.option(
     "--new-secret", type=click.Path(path_type=Path), help="Make a secret and write it to this file, for the peer."
 )
+@json_option
 @click.pass_obj
 def peer_add(
     directory: Path,
@@ -137,6 +138,7 @@ def peer_add(
     push: Push,
     secret_file: Path | None,
     new_secret: Path | None,
+    as_json: bool,
 ) -> None:
     """Add a peer, or change one.  Both sides need the same secret."""
     config = load_config(directory)
@@ -151,8 +153,12 @@ def peer_add(
         save_secret(directory, name, None)  # whatever fails from here on, nobody gets in with more than was said
     save_peer(directory, Peer(name, where, trust, kind, push))
     save_secret(directory, name, secret)
+    pin = f"pin:{own_fingerprint(directory)}"
+    if as_json:
+        print_json({"peer": name, "address": str(where) if where else "", "pin": pin})
+        return
     say(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
-    say(f"It needs the same secret, and for our certificate: --trust pin:{own_fingerprint(directory)}")
+    say(f"It needs the same secret, and for our certificate: --trust {pin}")
     if daemon_channel(directory) is not None:
         say("The running daemon takes it over by 'ctdlmirror reload'.")
 
@@ -177,7 +183,7 @@ def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: 
 
 def _keep_secret(path: Path, secret: str) -> None:
     try:
-        make_private(path, secret + "\n")
+        make_private(path, f"{secret}\n".encode())
     except FileExistsError:
         raise ConfigError(f"{path} exists already; a new secret replaces no file: name another one") from None
     except OSError as error:
@@ -218,13 +224,15 @@ def peer_list(directory: Path, as_json: bool) -> None:
 
 @peer.command("remove")
 @click.argument("name")
+@json_option
 @click.pass_obj
-def peer_remove(directory: Path, name: str) -> None:
+def peer_remove(directory: Path, name: str, as_json: bool) -> None:
     """Remove a peer and its secret; what was replicated stays."""
     load_config(directory)
     if not remove_peer(directory, name):
         raise ConfigError(f"there is no peer {name}; 'ctdlmirror peer list' shows those there are")
-    say(f"Peer {name} is removed; what came from it stays.  'ctdlmirror reload' has a running daemon drop it.")
+    told = f"Peer {name} is removed; what came from it stays.  'ctdlmirror reload' has a running daemon drop it."
+    report(as_json, {"peer": name}, told)
 
 
 @cli.command()

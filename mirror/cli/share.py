@@ -177,8 +177,9 @@ def _refuse_proposed(lines: Lines) -> None:
 @click.argument("name", metavar="ROOM")
 @click.argument("peer")
 @dry_run_option
+@json_option
 @click.pass_obj
-def room_unshare(directory: Path, name: str, peer: str, dry_run: bool) -> None:
+def room_unshare(directory: Path, name: str, peer: str, dry_run: bool, as_json: bool) -> None:
     """Stop sharing ROOM with PEER, both ways.  What has travelled stays on both sides."""
     peer = peer.lower()
     with local_node(directory) as node:
@@ -192,7 +193,11 @@ def room_unshare(directory: Path, name: str, peer: str, dry_run: bool) -> None:
         counts = lines.preview(body)
         if not dry_run:
             lines.write(body)
-    show_preview(lines.name, [one for one in counts if one.peer == peer])
+    found = [one for one in counts if one.peer == peer]
+    if as_json:
+        print_json({"room": lines.name, "peer": peer, "counts": found, "done": not dry_run})
+        return
+    show_preview(lines.name, found)
     if not dry_run:
         say(f"Nothing of {lines.name} goes to {peer} or comes from there any more.")
         say(f"What came from {peer} stays here and what went there stays there; deletions no longer follow.")

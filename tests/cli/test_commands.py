@@ -46,7 +46,7 @@ def test_every_command_is_in_the_table_with_its_own_words() -> None:
         command = cli.get_command(context, name)
         assert command is not None, f"{name} is in mirror/cli/commands.py and in none of {lazy.modules}"
         assert command.get_short_help_str(1000) == click.Command(name, help=lazy.help).get_short_help_str(1000)
-    assert set(cli.commands) == set(cli.list_commands(context)) == {*COMMANDS, "version", "completion"}, (
+    assert set(cli.commands) == set(cli.list_commands(context)) == {*COMMANDS, "version", "help", "completion"}, (
         "mirror/cli/commands.py lists the commands"
     )
 

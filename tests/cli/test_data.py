@@ -89,7 +89,7 @@ def test_what_is_not_there_cannot_be_deleted(node: LocalNode, again: bool) -> No
     if again:
         key = node.run("post", "Lobby", "hello").stdout.strip()
         node.run("delete", "Lobby", key)
-    assert "is not here" in node.run("delete", "Lobby", key, code=8).stderr
+    assert "there is no message" in node.run("delete", "Lobby", key, code=12).stderr
 
 
 def test_what_is_written_in_between_is_merged_and_not_overwritten(

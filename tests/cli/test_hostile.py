@@ -42,6 +42,8 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("backup",): ("{tmp}/backup",),
     ("bootstrap",): ("mirror://127.0.0.1:{port}",),
     ("calendar", "add"): ("{evil_file}", "--room", ROOM),
+    ("calendar", "export"): ("{tmp}/calendar", "--room", ROOM),
+    ("calendar", "list"): ("--room", ROOM),
     ("cert", "renew"): (),
     ("cert", "show"): (),
     ("check",): (),
@@ -56,6 +58,8 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("conflicts", "show"): ("1",),
     ("delete",): (ROOM, EVIL),
     ("export",): ("--files", ROOM, "{tmp}/files"),
+    ("file", "get"): (ROOM, EVIL, "--to", "{tmp}/got"),
+    ("file", "list"): (ROOM,),
     ("file", "put"): (ROOM, "{evil_file}", "--name", EVIL),
     ("import",): ("{evil_file}",),
     ("init",): (),
@@ -75,6 +79,7 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("reload",): (),
     ("renew",): (),
     ("restore",): ("{evil_file}",),
+    ("room", "create"): (EVIL,),
     ("room", "delete"): (ROOM, "--yes"),
     ("room", "list"): (),
     ("room", "rename"): (ROOM, "Good"),
@@ -93,6 +98,7 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
 LEFT_OUT = {
     ("completion",): "prints a script of click's",
     ("daemon",): "prints nothing but its log, which has tests/test_printable.py",
+    ("help",): "prints what is written here",
     ("demo",): "shows two nodes that it makes itself",
     ("netconf", "edit"): "is the administrator's editor",
 }
@@ -115,6 +121,15 @@ COMMANDS = dict(leaves(cli))
 
 def test_every_command_is_walked_or_left_out_for_a_reason() -> None:
     assert set(COMMANDS) == set(WALK) | set(LEFT_OUT)
+
+
+PEOPLES = {("version",), ("netconf", "edit"), ("netconf", "export"), ("netconf", "show"), *LEFT_OUT}
+"""Commands without ``--json``: they show a document, or are for people alone."""
+
+
+def test_a_script_can_ask_every_command_for_json() -> None:
+    without = {words for words, one in COMMANDS.items() if not any("--json" in option.opts for option in one.params)}
+    assert without == PEOPLES
 
 
 @pytest.fixture(scope="module")

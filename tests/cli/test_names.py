@@ -38,7 +38,7 @@ def test_a_room_is_renamed_and_what_somebody_else_changed_stays(node: LocalNode)
 
 def test_names_that_look_alike_are_named(node: LocalNode) -> None:
     assert "look alike" not in node.run("room", "list").stdout
-    node.run("room", "rename", "Team Calendar", "LOBBY")
+    node.run("room", "rename", "Team Calendar", "LOBBY", "--taken")
     listed = node.run("room", "list").stdout
     assert "These names look alike: Lobby, LOBBY (alpha).  'ctdlmirror room rename' tells them apart." in listed
     alike = {row["key"]: row["alike"] for row in node.json("room", "list") if row["alike"]}
@@ -48,5 +48,5 @@ def test_names_that_look_alike_are_named(node: LocalNode) -> None:
 
 def test_users_that_look_alike_are_named(node: LocalNode) -> None:
     first, second = [row["name"] for row in node.json("user", "list")][:2]
-    node.run("user", "rename", second, first.upper())
+    node.run("user", "rename", second, first.upper(), "--taken")
     assert "These names look alike: " in node.run("user", "list").stdout
