@@ -15,7 +15,7 @@ from mirror.formats.numbers import number_or_zero
 from mirror.formats.wrapping import wrapped
 from mirror.model.fields import values_of
 from mirror.model.item import find_item
-from mirror.model.kinds import Collection
+from mirror.model.kinds import ITEM_PREFIX, Collection
 from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
 from mirror.service.directory import Directory
@@ -125,11 +125,12 @@ def items(reading: Reading, source: Source, kind: str) -> Iterator[Taken | LeftO
     names = Distinct()
     within = (safe_name(source.name),) if source.owner else ()
     for record in living_records(reading, str(Collection("messages", source.room))):
-        data = _item(reading.read(lambda reader, one=record: reader.body(one)), kind)  # type: ignore[misc]
+        is_one = record.key.startswith(ITEM_PREFIX)  # and no mail that an invitation is attached to
+        data = _item(reading.read(lambda reader, one=record: reader.body(one)), kind) if is_one else None  # type: ignore[misc]
         if data is None:
             yield LeftOut(f"{source.name}: {record.key}", f"it holds no {kind} that can be read")
             continue
-        name = names.give(safe_name(record.key.partition(":")[2], ENDINGS[kind]))
+        name = names.give(safe_name(record.key.removeprefix(ITEM_PREFIX), ENDINGS[kind]))
         yield _taken(within, name, record, lambda data=data: iter([data]))  # type: ignore[misc]
 
 

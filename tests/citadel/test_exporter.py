@@ -107,6 +107,17 @@ def test_counters_are_above_all_that_ever_was(make_store: Make) -> None:
     assert b"<QRnumber>1</QRnumber>" in data and b"<u_usernum>2</u_usernum>" in data
 
 
+def test_a_server_made_of_it_brings_nothing_twice_into_the_mirror(make_store: Make, export: Path) -> None:
+    store = make_store("m")
+    imported(store, export.read_bytes())
+    before = records(store)
+    report = Importer(store, "the server made anew").run([exported(store)[0]])
+    assert (report.applied.conflicts, report.deleted, report.held) == (0, 0, [])
+    written = {key for key, record in records(store).items() if before.get(key) != record}
+    assert written <= {("netconf/alpha:32", "netconf")}, "how far its list was sent, at most"
+    assert records(store).keys() == before.keys()
+
+
 def test_a_set_of_one_number_is_not_read_as_all_up_to_it(make_store: Make) -> None:
     store = make_store("m")
     imported(store, small_export("10,11,12", seen="12", count=3))

@@ -9,7 +9,9 @@ import pytest
 from local import LocalNode
 
 from mirror.formats.calendar_file import parse_calendar_file
+from mirror.formats.message import MIME, parse_message, serialize_message
 from mirror.model.kinds import Collection
+from mirror.model.record import Record
 from mirror.store.open import open_store
 
 
@@ -75,6 +77,18 @@ def test_what_is_no_item_is_named(node: LocalNode, tmp_path: Path) -> None:
     told = node.json("export", "--ics", "Support", str(tmp_path / "x"))
     assert told["written"] == 0 and len(told["left_out"]) == 22
     assert "Left out (22)" in node.run("export", "--ics", "Support", str(tmp_path / "x")).stdout
+
+
+def test_a_mail_with_an_invitation_is_no_calendar_item(node: LocalNode, tmp_path: Path) -> None:
+    store = open_store(node.directory)
+    (item, *_) = store.read(lambda reader: list(reader.scan_all("messages/alpha:36", "euid:")))
+    fields = [("I", b"invitation@x"), *((letter, value) for letter, value in parse_message(item.body).fields
+              if letter not in "IE")]  # fmt: skip
+    mail = Record("messages/alpha:16", "id:invitation@x", 1, "", 1, body=serialize_message(fields, MIME))
+    store.write(lambda writer: writer.put(mail))
+    store.close()
+    assert node.json("export", "--ics", "Alice Liddell", str(tmp_path / "ics"))["written"] == 0
+    assert node.json("export", "--maildir", "Alice Liddell", str(tmp_path / "mail"))["written"] == 3
 
 
 def put(node: LocalNode, name: str, data: bytes, tmp_path: Path) -> None:
