@@ -100,7 +100,7 @@ def bootstrap(serverdir: Path, keep: Path | None, as_json: bool, **options: Any)
 @click.option("--changes", default=1000, show_default=True, help="Changes in all.")
 @click.option("--rounds", default=4, show_default=True, type=click.IntRange(1), help="Phases, compared after each.")
 @click.option("--kills", default=4, show_default=True, help="In each phase: the server or who follows is killed.")
-@click.option("--without-exports", is_flag=True, help="Ask for none but the first copy's, as is the default elsewhere.")
+@click.option("--exports", is_flag=True, help="Ask for exports again and again, and not just for the first copy.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave server, nodes and the list of operations here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def follow(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> None:
@@ -123,7 +123,7 @@ def follow(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) ->
             options["changes"],
             options["rounds"],
             options["kills"],
-            not options["without_exports"],
+            options["exports"],
         )
         with _directory(keep) as directory:
             followed = run_following(plan, directory, lambda line: click.echo(f"{line} ...", err=True))

@@ -145,7 +145,7 @@ class Plan(NamedTuple):
     changes: int
     rounds: int
     kills: int
-    exports: bool = True
+    exports: bool = False
     """Whether the server is asked for exports again and again, besides the first copy's."""
 
     def differences(self, left: Contents, right: Contents) -> list[Difference]:

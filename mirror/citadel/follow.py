@@ -13,6 +13,7 @@ from pathlib import Path
 from mirror.citadel.asked import Asked, Often, passwords_of
 from mirror.citadel.bootstrap import Place, Taken, log_in
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.counts import SAVED_S, Counts, read_counts, write_counts
 from mirror.citadel.followed import DEFAULTS, MAX_TOLD, FollowState, Settings
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
 from mirror.citadel.leftovers import fetch_leftovers
@@ -66,6 +67,7 @@ class Following:
         self._sleep, self._clock, self._now = sleep, clock, now
         self._decision = UNDECIDED
         self._known: Known | None = None
+        self._counts = Counts()
         self._looks: RoomLooks | None = None
         self._confirmed = False
         self._verdict_there = Verdict.HOLD
@@ -83,6 +85,7 @@ class Following:
             keeps_expired=self._keeps_expired,
             give_way=lambda: sleep(0),
         )
+        self._marks: MarkLooks
         self._begin()
 
     def run(self) -> None:
@@ -92,8 +95,9 @@ class Following:
         """
         client = self._connect()
         try:
-            self.state = FollowState(client.node_name(), self._now())
-            settings = self._settings
+            node, settings = client.node_name(), self._settings
+            self._counts = self._store.read(lambda reader: read_counts(reader, place_of(node)))
+            self.state = FollowState(node, self._now(), written=self._counts.written, deleted=self._counts.deleted)
             asked = Asked(client, Often(settings.idle_look_s, settings.users_s), self._clock)
             self._begin()
             asked.passwords = passwords_of(self._store.read(room_passwords))
@@ -108,6 +112,7 @@ class Following:
                 self._look(client, asked)
                 self._look_at_marks(asked)
                 self._write(asked)
+                self._save_counts()
                 self._sleep(max(settings.look_s - (self._clock() - began), settings.look_s / LEAST_PAUSE))
         finally:
             client.channel.close()
@@ -115,6 +120,8 @@ class Following:
             if self._writing is not None:
                 self._writing.close()
                 self._writing = None
+            self._counted_at = -SAVED_S
+            self._save_counts()
 
     def _connect(self) -> CitadelClient:
         """Connect for questions: at the administrator's socket nobody logs in, so that rooms have their full names."""
@@ -131,6 +138,7 @@ class Following:
         self._unlooked: set[bytes] = set()
         """Rooms that moved while nothing could be looked at before all is."""
         self._waiting = Waiting()
+        self._counted_at = -SAVED_S
         self._left: list[str] = []
         self._noticed: list[str] = []
         self._wholes.begin()
@@ -349,6 +357,14 @@ class Following:
         state.held, state.waiting = self._waiting.held, self._waiting.told(MAX_TOLD)
         if self._known is not None:
             state.phase = "held" if state.held else "following"
+
+    def _save_counts(self) -> None:
+        """Remember how much was taken over, if it is time and that is more than before."""
+        counts = Counts(self.state.written, self.state.deleted)
+        if counts == self._counts or self._clock() - self._counted_at < SAVED_S:
+            return
+        self._store.write(lambda writer: write_counts(writer, place_of(self.state.node), counts))
+        self._counts, self._counted_at = counts, self._clock()
 
     @property
     def _keeps_expired(self) -> bool:

@@ -80,7 +80,7 @@ class FollowState(msgspec.Struct):
     incomplete: str = ""
     """Why what was taken over is not all that the server has; nothing where it is."""
     written: int = 0
-    """Records written since the connection began, those that were deleted included."""
+    """Records written since this node follows the server, those that were deleted included."""
     deleted: int = 0
     looks: int = 0
     wholes: int = 0

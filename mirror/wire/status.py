@@ -110,8 +110,10 @@ class AttachmentStatus(msgspec.Struct):
     another: str = ""
     """Why it was taken for another server than before and paired anew, when that last happened."""
     written: int = 0
+    """Records written since this node follows the server, those that were deleted included."""
     deleted: int = 0
     looks: int = 0
+    """Since it is connected, as what follows."""
     exports: int = 0
     commands: int = 0
     notes: list[str] = []

@@ -266,8 +266,8 @@ def test_what_an_export_alone_tells_is_declared_where_there_are_none_and_nowhere
     left = {"visits/alpha:1": {"a": {"v_flags": "1"}}, "users": {"alpha:2": {"u_fullname": "Ann"}}}
     right = {"visits/alpha:1": {"a": {"v_flags": "2"}}, "users": {"alpha:2": {"u_fullname": "Anna"}}}
     plan = FollowPlan(Path(), 1, Sizes(1, 1, 1), 1, 1, 1)
-    assert [one.field for one in plan.differences(left, right)] == ["u_fullname", "v_flags"]
-    assert [one.field for one in plan._replace(exports=False).differences(left, right)] == ["u_fullname"]
+    assert [one.field for one in plan.differences(left, right)] == ["u_fullname"]
+    assert [one.field for one in plan._replace(exports=True).differences(left, right)] == ["u_fullname", "v_flags"]
 
 
 # -- the trial of following ---------------------------------------------------------------------------------
