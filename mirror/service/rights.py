@@ -17,7 +17,16 @@ from mirror.model.keys import compared
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
 from mirror.service.kept import Kept
-from mirror.service.rooms import Generation, RoomFacts, Rooms, generation_in, of_one_server
+from mirror.service.rooms import (
+    ROOM_PREFERRED,
+    ROOM_PRIVATE,
+    ROOM_READ_ONLY,
+    Generation,
+    RoomFacts,
+    Rooms,
+    generation_in,
+    of_one_server,
+)
 from mirror.store.base import Reader
 from mirror.sync.remote import Denied
 from mirror.sync.scope import Text
@@ -275,26 +284,31 @@ def _read_visits(reader: Reader, user_key: str, rooms: Iterable[str]) -> dict[st
 
 def _work_out(user_key: str, user: _User, known: Rooms, visits: Mapping[str, _Visit]) -> UserScope:
     """Return the rights of a user among the rooms that are known, given the user's visits to them."""
-    own = {facts.key: Room(facts, True, user.aide, True, True) for facts in known.mailbox_of(user_key, user.number)}
-    others = {
-        facts.key: _entered(user_key, user, facts)
-        for facts in known.open.values()
-        if user.aide or _enters(user, facts, visits.get(facts.key))
-    }
-    return UserScope(user_key, own | others, user.aide, known, user.author)
+    rooms = {facts.key: Room(facts, True, user.aide, True, True) for facts in known.mailbox_of(user_key, user.number)}
+    aide, closed = user.aide, _closed_to(user)
+    for key, facts in known.open.items():
+        visit = visits.get(key)
+        # Most rooms are just open or closed, and there may be thousands: no more is asked of them.
+        if aide or (not facts.flags & closed if visit is None else _enters(user, facts, visit)):
+            rooms[key] = _entered(user_key, user, facts, aide)
+    return UserScope(user_key, rooms, aide, known, user.author)
 
 
-def _enters(user: _User, facts: RoomFacts, visit: _Visit | None) -> bool:
-    flags = visit.flags if visit is not None and not facts.generation.voids(visit.generation) else 0
+def _closed_to(user: _User) -> int:
+    """Return the flags of which a room has one that is closed to who has no relation to it."""
+    return ROOM_PRIVATE if user.level >= LEVEL_PREFERRED else ROOM_PRIVATE | ROOM_PREFERRED
+
+
+def _enters(user: _User, facts: RoomFacts, visit: _Visit) -> bool:
+    flags = 0 if facts.generation.voids(visit.generation) else visit.flags
     if flags & VISIT_LOCKED_OUT:
         return False
-    if facts.private:
-        return bool(flags & VISIT_GRANTED)
-    return user.level >= LEVEL_PREFERRED or not facts.preferred
+    return bool(facts.private and flags & VISIT_GRANTED) or not facts.flags & _closed_to(user)
 
 
-def _entered(user_key: str, user: _User, facts: RoomFacts) -> Room:
+def _entered(user_key: str, user: _User, facts: RoomFacts, aide: bool) -> Room:
     """Return what a user may do in a room that is entered."""
-    aide = user.aide or (0 < facts.aide == user.number and of_one_server(user_key, facts.key))
-    replies = user.level > LEVEL_PROBLEM and not facts.read_only
-    return Room(facts, False, aide, aide or (replies and facts.view != VIEW_BLOG), aide or replies)
+    if aide or (0 < facts.aide == user.number and of_one_server(user_key, facts.key)):
+        return Room(facts, False, True, True, True)
+    replies = user.level > LEVEL_PROBLEM and not facts.flags & ROOM_READ_ONLY
+    return Room(facts, False, False, replies and facts.view != VIEW_BLOG, replies)

@@ -55,15 +55,6 @@ class RoomFacts(NamedTuple):
         return bool(self.flags & ROOM_PRIVATE)
 
     @property
-    def preferred(self) -> bool:
-        """Whether it is for preferred users alone."""
-        return bool(self.flags & ROOM_PREFERRED)
-
-    @property
-    def read_only(self) -> bool:
-        return bool(self.flags & ROOM_READ_ONLY)
-
-    @property
     def directory(self) -> bool:
         """Whether it has files."""
         return bool(self.flags & ROOM_DIRECTORY)
