@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from made_live import HungUp, LiveServer, Session, _listing
 from made_server import Fields
@@ -27,6 +28,13 @@ HEADERS = {
 }  # fmt: skip
 
 
+class File(NamedTuple):
+    data: bytes
+    type: str
+    comment: str
+    mtime: int
+
+
 @dataclass
 class WritableServer(LiveServer):
     """A server with an administrator ``mirror`` of number SERVICE."""
@@ -37,6 +45,7 @@ class WritableServer(LiveServer):
     locked: set[str] = field(default_factory=set)
     """Names of rooms that cannot be entered."""
     appended: int = 0
+    files: dict[int, dict[str, File]] = field(default_factory=dict)
 
     # -- the administrator's socket ---------------------------------------------------------------
 
@@ -138,6 +147,54 @@ class WritableServer(LiveServer):
             u_password=password, u_flags=flags, u_axlevel=level, u_lastcall=called, u_USuserpurge=purge
         )
         return b"200 Ok\n"
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def file(self, room: int, name: str, data: bytes, kind: str = "text/plain", comment: str = "") -> None:
+        """Have a room's directory have a file."""
+        self.files.setdefault(room, {})[name] = File(data, kind, comment, self.now)
+
+    def _rdir(self, _rest: str, session: Session) -> bytes:
+        files = self.files.get(session.room, {})
+        told = "".join(f"{name}|{len(one.data)}|{one.type}|{one.comment}\n" for name, one in files.items())
+        return f"100 alpha|files/{self.rooms[session.room]['QRdirname']}\n{told}000\n".encode()
+
+    def _open(self, rest: str, session: Session) -> bytes:
+        session.opened = self.files.get(session.room, {}).get(rest)
+        one = session.opened
+        return b"571 no such file\n" if one is None else f"200 {len(one.data)}|{one.mtime}|{one.type}|x\n".encode()
+
+    def _read(self, rest: str, session: Session) -> bytes:
+        begin, size = map(int, rest.split("|"))
+        data = session.opened.data[begin : begin + size]
+        return b"600 %d\n%s" % (len(data), data)
+
+    def _clos(self, _rest: str, _session: Session) -> bytes:
+        return b"200 Ok\n"
+
+    def _uopn(self, rest: str, session: Session) -> bytes:
+        name, kind, comment = rest.split("|")
+        if name in self.files.get(session.room, {}):
+            return b"574 exists\n"
+        self.file(session.room, name, b"", kind, comment)
+        session.upload = session.room, name
+        return b"200 Ok\n"
+
+    def _writ(self, rest: str, session: Session) -> bytes:
+        room, name = session.upload
+
+        def take(data: bytes) -> None:
+            self.files[room][name] = self.files[room][name]._replace(data=self.files[room][name].data + data)
+
+        session.uploads = int(rest), take
+        return f"700 {rest}\n".encode()
+
+    def _ucls(self, _rest: str, session: Session) -> bytes:
+        self.post(session.room, f"NEW UPLOAD: {session.upload[1]}")
+        return b"200 saved\n"
+
+    def _delf(self, rest: str, session: Session) -> bytes:
+        return b"200 deleted\n" if self.files[session.room].pop(rest, None) else b"571 not found\n"
 
     # -- texts and pictures -----------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from mirror.citadel.unfinished import finish_unfinished
 from mirror.citadel.waiting import Waiting
 from mirror.citadel.whole import WholeLooks, room_passwords
 from mirror.citadel.writers.calls import finish_calls
+from mirror.citadel.writers.files import finish_upload
 from mirror.citadel.writing import Service, Writing, open_writing
 from mirror.formats.server_own import Use
 from mirror.store.base import Store
@@ -106,6 +107,7 @@ class Following:
             self._recognise(client, asked)
             finish_unfinished(self._store, client, self.state.node)
             finish_calls(self._store, client, place_of(self.state.node))
+            finish_upload(self._store, client, place_of(self.state.node))
             self._pair(client)
             while True:
                 began = self._clock()

@@ -47,6 +47,11 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "what is shown",
         "the server's own message has it, with another id and time; no lines over 4000 bytes",
     ),
+    (
+        "files of rooms with a directory",
+        "name, type, comment, bytes",
+        "the time is when it is written; of one that is replaced the type and comment of the first stay",
+    ),
 )
 """Kind, what is kept, what is lost or otherwise."""
 
@@ -62,7 +67,8 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("views, access", "not yet"),
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
     ("bios of users without a password there", "nobody else may write them"),
-    ("files of rooms, inbox rules, settings, system messages", "not yet"),
+    ("files whose path there is over 63 bytes", "the server could not delete them again"),
+    ("inbox rules, settings, system messages", "not yet"),
     ("messages of rooms with listrecp, digestrecp or participate", "the server would mail them a second time"),
     ("mail into the inbox of a user with inbox rules there", "the rules would act on it: file, forward, reply"),
     ("messages whose id is not ASCII, has <, > or blanks, or over 900 bytes", "the server would give them another one"),

@@ -16,6 +16,7 @@ from mirror.citadel.look import Verdict, cursor_name, place_of
 from mirror.citadel.made import is_gone, note_filled, unfilled, what_fills
 from mirror.citadel.posted import Known
 from mirror.citadel.writers.base import KindWriter, OpenRoom, Target, Written
+from mirror.citadel.writers.files import FilesWriter
 from mirror.citadel.writers.floors import FloorsWriter
 from mirror.citadel.writers.marks import MarksWriter
 from mirror.citadel.writers.messages import MessagesWriter
@@ -34,7 +35,9 @@ _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
 
 def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     """Return one of each, in the order in which they write: what others are in or refer to comes first."""
-    return [FloorsWriter(), UsersWriter(), RoomsWriter(), MessagesWriter(client, imap), MarksWriter(), TextsWriter()]
+    messages = MessagesWriter(client, imap)
+    containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter()]
+    return [*containers, messages, FilesWriter(messages.transit), MarksWriter(), TextsWriter()]
 
 
 class Service(NamedTuple):

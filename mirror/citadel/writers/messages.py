@@ -68,8 +68,8 @@ class MessagesWriter:
 
     def __init__(self, client: CitadelClient, imap: ImapClient) -> None:
         """Make the folder that messages are in on their way, and throw away what was left there."""
-        self._transit = Transit(client, imap)
-        self._items = ItemsWriter(self._transit)
+        self.transit = Transit(client, imap)
+        self._items = ItemsWriter(self.transit)
 
     def collections(self, target: Target) -> Callable[[str], bool]:
         return target.rooms.__contains__
@@ -136,7 +136,7 @@ class MessagesWriter:
     def _write(self, target: Target, batch: Sequence[_Outgoing]) -> None:
         """Write a batch, and remember it; what a room got meanwhile by itself is not written."""
         written = target.written
-        numbers = self._transit.append(PLAIN, [internet_message(one, name) for _, one, name in batch])
+        numbers = self.transit.append(PLAIN, [internet_message(one, name) for _, one, name in batch])
         by_room: dict[str, list[tuple[int, Record]]] = defaultdict(list)
         there = {name: _ids(target, target.rooms[name].room) for name in {record.collection for record, _, _ in batch}}
         for number, (record, _, name) in zip(numbers, batch, strict=True):
@@ -145,13 +145,13 @@ class MessagesWriter:
             elif name.encode() not in there[record.collection]:
                 by_room[record.collection].append((number, record))
         moves = [(number, target.rooms[name].room) for name, pairs in by_room.items() for number, _ in pairs]
-        done = _move_all(target, self._transit.goto(PLAIN), moves)
+        done = _move_all(target, self.transit.goto(PLAIN), moves)
         told = [_status(record, number) for pairs in by_room.values() for number, record in pairs if number in done]
         for record in [record for pairs in by_room.values() for number, record in pairs if number not in done]:
             target.leave(record, target.rooms[record.collection].room.name, "it cannot be moved there")
         target.remember(told)
         written.messages += len(told)
-        self._transit.empty()
+        self.transit.empty()
 
     # -- moves and deletions ----------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from mirror.formats.errors import BadMessage
 from mirror.formats.texts_of_rooms import picture_in, text_in
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.draft import base_of
-from mirror.model.kinds import Collection
+from mirror.model.kinds import room_of
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status, fingerprints
 from mirror.store.base import Reader
@@ -149,11 +149,10 @@ def _todo(reader: Reader, place: str, records: Sequence[Record]) -> list[tuple[R
 def _things(target: Target) -> dict[tuple[str, str], _Thing]:
     """Return rooms and users of the server by the collections and keys of what shows them."""
     things = {}
-    for number, room in target.known.rooms.items():
-        key = target.numbers.keys.room(number, room.name)
-        if str(Collection("messages", key)) in target.rooms:
-            thing = _Thing(room.name, _OF_ROOMS, goto(room))
-            things[_INFO, key] = things[_PICTURES, picture_of_room(key)] = thing
+    for collection, into in target.rooms.items():
+        key = room_of(collection)
+        thing = _Thing(into.room.name, _OF_ROOMS, goto(into.room))
+        things[_INFO, key] = things[_PICTURES, picture_of_room(key)] = thing
     for key, (number, name) in target.users().items():
         thing = _Thing(name, f"{number:0{OWNER_DIGITS}d}.{_OF_USERS}", user=key)
         things[_BIOS, key] = things[_PICTURES, picture_of_user(key)] = thing
