@@ -29,7 +29,7 @@ NAME = "alpha"
 """What the attachment is called."""
 OFTEN = {"idle_look_s": 1.0, "users_s": 1.0, "sweep_s": 5.0, "marks_s": 1.0, "export_s": 10.0}
 """How often the trial looks, so that it is soon over."""
-CAUGHT_UP_S = 120.0
+CAUGHT_UP_S = 300.0
 """Within so many seconds who follows has to have all."""
 ATTEMPTS = 3
 """Fresh nodes that one phase's is compared with at most, while the server changes by itself."""

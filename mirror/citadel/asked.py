@@ -156,7 +156,7 @@ class Asked:
         if home is None:
             return frozenset(OF_ROOMS)
         rooms = {room.number: self._entrance(name) for name, room in self._told.items()}
-        return texts.find(self._client, self._entrance(home), self._configuration[home], rooms)
+        return texts.find(self._client, self._entrance(home), self._configuration[home], rooms, self._looked)
 
     def _entrance(self, name: bytes) -> Entrance:
         password = self.passwords.get(name, b"").decode("utf-8", "surrogateescape")

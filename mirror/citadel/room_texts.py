@@ -18,6 +18,8 @@ from mirror.wire.errors import Refused
 
 TRIES = 3
 """So often it is asked whose a message is; after that it is nobody's, as that of a room that was killed."""
+SOON_S = 10
+"""A message is one of a room's within so many seconds of when it was made, or never."""
 SLACK_S = 1
 """Seconds by which a room may seem to have changed before a message that it names was made."""
 
@@ -67,18 +69,27 @@ class RoomTexts:
         return all(tries >= TRIES for tried in self._tried.values() for tries in tried.values())
 
     def find(
-        self, client: CitadelClient, home: Entrance, kept: Iterable[Kept], rooms: Mapping[int, Entrance]
+        self, client: CitadelClient, home: Entrance, kept: Iterable[Kept], rooms: Mapping[int, Entrance], now: int
     ) -> frozenset[Holds]:
         """Find out whose the messages are that are new; returns what is not known of all rooms.
 
-        ``home`` is the room of configuration, which lists ``kept``; ``rooms`` are all that can be entered.
+        ``home`` is the room of configuration, which lists ``kept``; ``rooms`` are all that can be entered, ``now`` is
+        the server's clock (Unix seconds).
         """
         listed = list(kept)
         numbers = {holds: {one.number for one in listed if one.holds is holds} for holds in OF_ROOMS}
-        return frozenset(holds for holds in OF_ROOMS if not self._find(client, home, holds, numbers[holds], rooms))
+        return frozenset(
+            holds for holds in OF_ROOMS if not self._find(client, home, holds, numbers[holds], rooms, now - SOON_S)
+        )
 
     def _find(
-        self, client: CitadelClient, home: Entrance, holds: Holds, listed: set[int], rooms: Mapping[int, Entrance]
+        self,
+        client: CitadelClient,
+        home: Entrance,
+        holds: Holds,
+        listed: set[int],
+        rooms: Mapping[int, Entrance],
+        new: int,
     ) -> bool:
         """Find out of one sort whose the messages are; tells whether that is known of all rooms."""
         of, tried = self._of[holds], {number: tries for number, tries in self._tried[holds].items() if number in listed}
@@ -97,7 +108,10 @@ class RoomTexts:
         }
         found = match(messages, {room: one for room, one in shown.items() if one.content is not None})
         of |= found
-        left = {number: tried.get(number, 0) + 1 for number in messages.keys() - set(found.values())}
+        left = {
+            number: tried.get(number, 0) + 1 if messages[number].at >= new else TRIES
+            for number in messages.keys() - set(found.values())
+        }
         self._tried[holds] = {number: tries for number, tries in tried.items() if number not in messages} | left
         unmatched = any(one.content is not None for room, one in shown.items() if room not in found)
         return not unmatched and all(tries >= TRIES for tries in left.values())

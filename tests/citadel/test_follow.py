@@ -346,6 +346,18 @@ def test_a_text_that_no_room_shows_yet_is_asked_for_again_and_one_that_none_show
     follower.tell(story())
 
 
+def test_a_text_of_long_ago_that_no_room_shows_is_nobodys_at_once(
+    make_store: Make, configured: LiveServer, directory: Path
+) -> None:
+    server, store = configured, make_store("m")
+    server.keep(CONFIGURATION, "of a room that was killed", TEXT)
+    Follower(store, directory).tell(iter([None]))
+    server.now += 60
+    follower = Follower(store, directory)
+    follower.tell(iter([None]))
+    assert not follower.following.state.behind
+
+
 def test_a_move_is_one_act(make_store: Make, server: LiveServer, directory: Path) -> None:
     store = make_store("m")
     transactions: list[tuple[list[str], list[str]]] = []
