@@ -16,12 +16,13 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.counts import SAVED_S, Counts, read_counts, write_counts
 from mirror.citadel.followed import DEFAULTS, MAX_TOLD, FollowState, Settings
 from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
+from mirror.citadel.keys import Pair
 from mirror.citadel.leftovers import fetch_leftovers
 from mirror.citadel.look import UNDECIDED, Decision, Verdict, pages, place_of
 from mirror.citadel.mark_looks import MarkLooks
 from mirror.citadel.pace import NEVER, Pace
 from mirror.citadel.posted import Known
-from mirror.citadel.propose import confirm, is_to_be_paired, propose
+from mirror.citadel.propose import confirm, is_to_be_paired, pair_later, propose, require_apart
 from mirror.citadel.rooms import Listing, RoomLooks
 from mirror.citadel.unfinished import finish_unfinished
 from mirror.citadel.waiting import Waiting
@@ -71,6 +72,7 @@ class Following:
         self._counts = Counts()
         self._looks: RoomLooks | None = None
         self._confirmed = False
+        self._to_pair: list[Pair] = []
         self._verdict_there = Verdict.HOLD
         self._writing: Writing | None = None
         self._service_password = service_password
@@ -164,6 +166,18 @@ class Following:
         else:
             self._decide(Verdict.KEEP)
 
+    def pair(self, pair: Pair) -> None:
+        """Have a user or room there be what is here under a key, with the next look.  Raises CannotPair."""
+        require_apart(self._store, self.state.node, pair)
+        self._to_pair.append(pair)
+
+    def _pair_what_is_asked(self) -> None:
+        """Pair things that were looked at before: all of them is looked at anew, under the key that it has now."""
+        while self._to_pair:
+            pair_later(self._store, self.state.node, self._to_pair.pop(0))
+            self._known = self._looks = None
+            self._all.wanted = self._all.at_once = True
+
     def _decide(self, verdict: Verdict) -> None:
         self._decision = Decision(verdict, {one.collection: one.gone for one in self.state.held})
         self._all.wanted = self._all.at_once = True
@@ -222,6 +236,7 @@ class Following:
 
     def _look(self, client: CitadelClient, asked: Asked) -> None:
         began, state = self._now(), self.state
+        self._pair_what_is_asked()
         found = asked.ask()
         self._all.wanted |= found.others
         self._unlooked |= found.rooms

@@ -11,8 +11,9 @@ from mirror.citadel.answers import room_number
 from mirror.citadel.asked import ROOMS_AT_ONCE
 from mirror.citadel.bootstrap import Place
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.keys import FLOORS, ROOMS, USERS, owner_of, read_keys, write_pairs
+from mirror.citadel.keys import FLOORS, ROOMS, USERS, Numbers, Pair, add_pairs, owner_of, read_keys, write_pairs
 from mirror.citadel.look import pages, place_of
+from mirror.citadel.made import note_made
 from mirror.citadel.pairing import ADDRESS_BOOK, ROLES, Consent, Held, Here, Pairing, There, pair
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import numbered_key
@@ -20,7 +21,7 @@ from mirror.formats.names import ROOM_IN_USE, number_of
 from mirror.formats.server_own import Use, use_of_room
 from mirror.model.fields import values_of
 from mirror.model.record import Record
-from mirror.store.base import Reader, Store
+from mirror.store.base import Reader, Store, Writer
 
 _VIEW = 7
 """In a line of LKRA, the field that has a room's default view."""
@@ -68,6 +69,37 @@ def confirm(store: Store, node: str, pairing: Pairing) -> None:
     """Have a server be paired so from now on."""
     place = place_of(node)
     store.write(lambda writer: write_pairs(writer, place, pairing.pairs))
+
+
+def require_apart(store: Store, node: str, pair: Pair) -> None:
+    """Raise CannotPair unless a thing here and one of a server are two, and each is one with nothing else."""
+    place = place_of(node)
+    record = store.read(lambda reader: reader.get(pair.kind, pair.key))
+    if record is None or record.dead:
+        raise CannotPair(f"there is nothing in {pair.kind} under {pair.key[:80]!r}")
+    numbers = Numbers(store.read(lambda reader: read_keys(reader, place, node)))
+    held = numbers.of(pair.kind, pair.key)
+    if held is not None and store.read(lambda reader: reader.statuses(place, pair.kind, [pair.key])):
+        raise CannotPair(f"{pair.key} is number {held} of {node} already")
+    paired = numbers.keys.users if pair.kind == USERS else numbers.keys.rooms
+    if pair.there in paired:
+        raise CannotPair(f"number {pair.there} of {node} is {paired[pair.there].key} already")
+    own = numbered_key(node, pair.there)
+    if not store.read(lambda reader: reader.statuses(place, pair.kind, [own])):
+        raise CannotPair(f"{node} has nothing of number {pair.there} in {pair.kind}")
+
+
+def pair_later(store: Store, node: str, pair: Pair) -> None:
+    """Have a thing that was looked at before be what is here under a key, and what is here be written into it."""
+    place = place_of(node)
+    record = store.read(lambda reader: reader.get(pair.kind, pair.key))
+    number = number_of(values_of(record), "u_usernum") if pair.kind == USERS else 0
+
+    def job(writer: Writer) -> None:
+        add_pairs(writer, place, [pair._replace(number=number)])
+        note_made(writer, place, (pair.kind, pair.key))
+
+    store.write(job)
 
 
 # -- there --------------------------------------------------------------------------------------------

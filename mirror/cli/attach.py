@@ -345,6 +345,27 @@ def attach_approve(directory: Path, name: str, as_json: bool) -> None:
     _act(directory, "approve", name, done, as_json)
 
 
+@attach.command("pair")
+@click.argument("name")
+@click.argument("kind", type=click.Choice(("users", "rooms")))
+@click.argument("number", type=click.IntRange(1))
+@click.argument("key")
+@json_option
+@click.pass_obj
+def attach_pair(directory: Path, name: str, kind: str, number: int, key: str, as_json: bool) -> None:
+    """Have a user or room of a server, by its NUMBER there, be one with what is here under KEY.
+
+    For what could not be written since its name is taken there; 'attach show' names both.  Where the two differ, what
+    is here stands.
+    """
+    with local_node(directory) as node:
+        node.channel.ask(f"SYNC attachments|pair|{name}|{kind}|{number}|{key}")
+    if as_json:
+        print_json({"name": name, "kind": kind, "number": number, "key": key})
+    else:
+        say(f"Number {number} in {kind} of {name} is {key} from the next look on.")
+
+
 @attach.command("refuse")
 @click.argument("name")
 @json_option

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from mirror.addresses import read_server_place
 from mirror.citadel.pairing import Consent
+from mirror.citadel.propose import CannotPair
 from mirror.model.errors import MirrorError
 from mirror.server.following import tell_rehearsal
 from mirror.server.session import Session
@@ -111,6 +112,15 @@ def resume(session: Session, _asked: Asked, name: str) -> None:
 def approve(session: Session, _asked: Asked, name: str) -> None:
     """attachments|approve: delete what is held back."""
     session.node.attachments.approve(name)
+    session.reply(Code.OK, name)
+
+
+def pair(session: Session, _asked: Asked, name: str, kind: str, number: int, key: str) -> None:
+    """attachments|pair: have a user or room of a server be what is here under a key."""
+    try:
+        session.node.attachments.pair(name, kind, number, key)
+    except CannotPair as error:
+        raise Refused(Code.NOT_FOUND, str(error)) from None
     session.reply(Code.OK, name)
 
 

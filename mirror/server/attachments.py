@@ -53,6 +53,10 @@ class Follower(Protocol):
         """Have what is held back deleted; returns whether there was anything."""
         ...
 
+    def pair(self, kind: str, number: int, key: str) -> None:
+        """Have a user or room there, by its number, be what is here under a key.  Raises MirrorError."""
+        ...
+
     def refuse(self) -> bool:
         """Have what is held back kept as this node's own; returns whether there was anything."""
         ...
@@ -244,6 +248,10 @@ class Attachments:
         """Have deletions that are held back carried out.  Raises Refused."""
         if not self._following(name).approve():
             raise Refused(Code.NOT_FOUND, f"nothing of {name} is held back")
+
+    def pair(self, name: str, kind: str, number: int, key: str) -> None:
+        """Have a user or room of a server be what is here under a key.  Raises Refused, MirrorError."""
+        self._following(name).pair(kind, number, key)
 
     def refuse(self, name: str) -> None:
         """Have what they would delete kept, as this node's own.  Raises Refused."""

@@ -24,6 +24,7 @@ from mirror.server.attach_commands import (
     TAKE_OVER,
     approve,
     claim_place,
+    pair,
     pause,
     refuse,
     rehearse,
@@ -241,6 +242,12 @@ ATTACH_ACTIONS = {
     "pause": Handler(pause, "stops following a server until it is resumed", _NAME, ADMIN),
     "resume": Handler(resume, "follows it again", _NAME, ADMIN),
     "approve": Handler(approve, "deletes what is held back", _NAME, ADMIN),
+    "pair": Handler(
+        pair,
+        "has a user or room of a server, by its number there, be what is here under a key",
+        (text("name"), one_of("kind", ("users", "rooms")), number("number", 1), text("key")),
+        ADMIN,
+    ),
     "refuse": Handler(refuse, "keeps what is held back, as this node's own", _NAME, ADMIN),
 }
 

@@ -9,6 +9,7 @@ from mirror.addresses import ServerPlace
 from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.follow import Following
 from mirror.citadel.followed import MAX_TOLD, Settings
+from mirror.citadel.keys import Pair
 from mirror.citadel.look import HeldBack
 from mirror.citadel.not_written import NOT_WRITTEN
 from mirror.citadel.pairing import Consent, Match, Pairing
@@ -133,6 +134,10 @@ class ServerFollower:
         if found:
             self._following.approve()
         return found
+
+    def pair(self, kind: str, number: int, key: str) -> None:
+        """Have a user or room there, by its number, be what is here under a key.  Raises CannotPair."""
+        self._following.pair(Pair(kind, number, key))
 
     def refuse(self) -> bool:
         """Have what is held back kept as this node's own; returns whether there was anything."""

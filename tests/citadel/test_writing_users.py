@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from made_administered import AIDE, AdministeredServer
-from made_follower import Follower, feed_end, post, there
+from made_follower import Follower, feed_end, here, post, there
 from made_live import HungUp, listening
 from made_writable import SERVICE, imap
 
+from mirror.citadel.keys import Pair
+from mirror.citadel.propose import CannotPair
+from mirror.citadel.writers.base import taken_by
 from mirror.model.fields import fields_at, values_of
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
@@ -186,10 +189,9 @@ def test_a_user_whose_name_is_taken_is_not_written_and_nobody_is_renamed(
         user(store, BOB, "Zoë Müller", 7)
         user(store, "beta:8", "ANN", 8)
         yield
-        why = "its name is taken by user {} there: pair the two, or rename one of them"
         assert sorted(follower.state.left_there) == [
-            f"user ANN: beta:8: {why.format(2)}",
-            f"user Zoë Müller: beta:7: {why.format(10)}",
+            f"user ANN: beta:8: {taken_by('users', 2, 'beta:8')}",
+            f"user Zoë Müller: beta:7: {taken_by('users', 10, 'beta:7')}",
         ]
         assert (len(server.users), server.users[10]["u_password"]) == (4, "hers")
 
@@ -278,8 +280,7 @@ def test_a_room_whose_name_is_taken_is_not_written(store: Store, server: Adminis
         yield
         room(store, CHAT, "TALK")
         yield
-        why = "its name is taken by room 2 there: pair the two, or rename one of them"
-        assert follower.state.left_there == [f"room TALK: {CHAT}: {why}"]
+        assert follower.state.left_there == [f"room TALK: {CHAT}: {taken_by('rooms', 2, CHAT)}"]
         assert len(server.rooms) == 5
 
     follower.tell(story())
@@ -452,3 +453,39 @@ def test_a_user_deleted_there_while_changed_here_is_made_anew_with_what_is_in_th
         assert "alpha:2" in living
 
     follower.tell(story())
+
+
+def test_what_has_a_taken_name_is_one_with_it_once_somebody_says_so(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+    server.post(3, "hers", name="h@alpha")
+    server.post(2, "talked", name="t@alpha")
+
+    def story():
+        yield
+        user(store, BOB, "Ann", 7, u_password="here")
+        room(store, BOX, "0000000007.Mail", QRflags="16390")
+        post(store, f"messages/{BOX}", "b@beta", "from beta\n")
+        room(store, CHAT, "Talk")
+        post(store, f"messages/{CHAT}", "c@beta", "from chat\n")
+        yield
+        assert len(follower.state.left_there) == 2
+        for pair in (Pair("users", 2, "beta:99"), Pair("users", 77, BOB), Pair("users", 2, "alpha:1")):
+            with pytest.raises(CannotPair):
+                follower.following.pair(pair)
+        follower.following.pair(Pair("users", 2, BOB))
+        follower.following.pair(Pair("rooms", 2, CHAT))
+        yield from settled(follower)
+        with pytest.raises(CannotPair):
+            follower.following.pair(Pair("users", 2, BOB))
+        assert [name for name, _ in there(server, 3)] == ["h@alpha", "b@beta"]
+        assert [name for name, _ in there(server, 2)] == ["t@alpha", "c@beta"]
+        assert (len(server.users), server.users[2]["u_password"]) == (3, "here")
+        assert sorted(here(store, f"messages/{BOX}")) == ["id:b@beta", "id:h@alpha"]
+        assert sorted(here(store, f"messages/{CHAT}")) == ["id:c@beta", "id:t@alpha"]
+        living = store.read(lambda reader: [one.key for one in reader.scan_all("users") if not one.dead])
+        assert sorted(living) == ["alpha:1", f"alpha:{SERVICE}", BOB]
+
+    follower.tell(story())
+    assert check_store(store).problems == []

@@ -113,6 +113,7 @@ def test_pausing_is_kept_and_nothing_is_decided_where_nobody_follows(node: Local
     for action in ("approve", "refuse"):
         assert "alpha is not followed now" in node.run("attach", action, "alpha", code=8).stderr
         assert "there is no attachment beta" in node.run("attach", action, "beta", code=3).stderr
+    assert "alpha is not followed now" in node.run("attach", "pair", "alpha", "users", "2", "beta:7", code=8).stderr
 
 
 @pytest.mark.parametrize(

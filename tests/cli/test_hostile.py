@@ -34,6 +34,7 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("attach", "add"): ("{place}",),
     ("attach", "approve"): ("there",),
     ("attach", "list"): (),
+    ("attach", "pair"): ("there", "users", "1", USER),
     ("attach", "pause"): ("there",),
     ("attach", "refuse"): ("there",),
     ("attach", "remove"): ("there",),

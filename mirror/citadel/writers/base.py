@@ -227,6 +227,12 @@ class KindWriter(Protocol):
         ...
 
 
+def taken_by(collection: str, number: int, key: str) -> str:
+    """Return why a thing is not written whose name another one has there, and what may be done."""
+    done = f"'attach pair NAME {collection} {number} {key}'"
+    return f"its name is taken there: rename one of the two, or {done} makes them one"
+
+
 def told_of(record: Record, where: str, why: str) -> str:
     """Return a line of what was left."""
     return f"{where}: {record.key[:80]}: {why}"

@@ -17,7 +17,7 @@ from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import DIRECTORY as DIRECTORIES
 from mirror.citadel.put_together import PASSWORDED, room_fields
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import Target, said_yes
+from mirror.citadel.writers.base import Target, said_yes, taken_by
 from mirror.citadel.writers.calls import as_nobody_called, read_account
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, is_due, status_of, to_write
@@ -122,7 +122,7 @@ class RoomsWriter:
             return False
         taken = names.holder(name)
         if taken and not (owner_of(name) and target.is_nothing_here(ROOMS, target.numbers.keys.room(taken, name))):
-            why = f"its name is taken by room {taken} there: pair the two, or rename one of them"
+            why = taken_by(ROOMS, taken, record.key)
             target.leave(record, f"room {name}", why)
             return False
         if taken:
@@ -199,7 +199,7 @@ class RoomsWriter:
             name = target.numbers.room_name(kept_name(ROOMS, held_values(record)[NAME]), record.key) or ""
             holder = names.holder(name)
             if holder not in numbers:
-                why = f"its name is taken by room {holder} there: pair the two, or rename one of them"
+                why = taken_by(ROOMS, holder, record.key)
                 target.leave(record, f"room {name}", why)
                 continue
             there = _ask(target, holder, names.of(holder), "")

@@ -15,7 +15,7 @@ from mirror.citadel.made import note_made
 from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import user_fields
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import Target, said_yes
+from mirror.citadel.writers.base import Target, said_yes, taken_by
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, status_of, to_write
 from mirror.formats.numbers import number_or_zero
@@ -88,7 +88,7 @@ class UsersWriter:
                 continue
             taken = _named(there, name)
             if taken:  # nobody's account is taken over
-                why = f"its name is taken by user {taken} there: pair the two, or rename one of them"
+                why = taken_by(USERS, taken, record.key)
                 target.leave(record, f"user {held[NAME]}", why)
                 continue
             if target.numbers.of(USERS, record.key) is not None:
