@@ -4,31 +4,67 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import click
+import gevent
 import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.attached import print_attachments, troubles
+from mirror.cli.health import UNKNOWN, judge
 from mirror.cli.local import ask_values, local_node
-from mirror.cli.output import duration, json_option, print_json, print_table, say
+from mirror.cli.output import as_seconds, duration, json_option, print_json, print_table, report, say
 from mirror.config import CERTIFICATE_FILE
+from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.wire.answers import parse_check
-from mirror.wire.status import ConflictStatus, NodeStatus, WinnerStatus
+from mirror.wire.status import ConflictStatus, KnownNode, NodeStatus, WinnerStatus
+
+WATCH_S = 2.0
+"""Seconds between two looks of ``status --watch``."""
 
 
 @cli.command()
+@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@click.option("--check", "judged", is_flag=True, help="One line for a monitor, and Nagios' exit codes 0 to 3.")
+@click.option(
+    "--max-lag", metavar="TIME", callback=as_seconds, default="60s", help="--check: the most.  [default: 60s]"
+)
 @json_option
 @click.pass_obj
-def status(directory: Path, as_json: bool) -> None:
+def status(directory: Path, watch: bool, judged: bool, max_lag: float, as_json: bool) -> None:
     """Show this node, its links and who is connected."""
+    if judged:
+        _check_status(directory, max_lag, as_json)
+    while True:
+        state, pin = _ask_status(directory), _own_pin(directory)
+        if watch and sys.stdout.isatty():
+            click.clear()
+        if as_json:
+            print_json({**msgspec.to_builtins(state), "pin": pin})
+        else:
+            _show_status(state, pin)
+        if not watch:
+            return
+        gevent.sleep(WATCH_S)
+
+
+def _ask_status(directory: Path) -> NodeStatus:
     with local_node(directory) as remote:
-        state = ask_values(remote, "SYNC all|status", NodeStatus)[0]
-    pin = _own_pin(directory)
-    if as_json:
-        print_json({**msgspec.to_builtins(state), "pin": pin})
-        return
+        return ask_values(remote, "SYNC all|status", NodeStatus)[0]
+
+
+def _check_status(directory: Path, max_lag_s: float, as_json: bool) -> NoReturn:
+    try:
+        code, line = judge(_ask_status(directory), max_lag_s)
+    except MirrorError as error:
+        code, line = UNKNOWN, f"UNKNOWN: {error}"
+    report(as_json, {"code": code, "line": line}, line)
+    sys.exit(code)
+
+
+def _show_status(state: NodeStatus, pin: str) -> None:
     up = f"daemon up {duration(state.uptime_s)}" if state.running else "no daemon runs"
     newest = format_stamp(state.newest) if state.newest else "never"
     holder = f" for {state.holder}" if state.holder else ""
@@ -47,6 +83,8 @@ def status(directory: Path, as_json: bool) -> None:
              duration(now - link.last_change) + " ago" if link.last_change else "", link.error]
             for link in state.links
         ])  # fmt: skip
+    if state.nodes:
+        _show_nodes(state.nodes)
     if state.attachments:
         print_attachments(state.attachments)
     for source in state.copying:
@@ -65,6 +103,16 @@ def status(directory: Path, as_json: bool) -> None:
         say(f"  clock: {note}")
     for session in state.sessions:
         say(f"  connected: {session.kind} {session.name}")
+
+
+def _show_nodes(nodes: list[KnownNode]) -> None:
+    now = time.time()
+    print_table("Nodes", ["node", "kind", "how", "now", "behind", "lag", "last seen", "error"], [
+        [one.name, one.kind, one.how, one.now, str(one.behind) if one.behind >= 0 else "",
+         duration(one.lag_s) if one.lag_s >= 0 else "?", duration(now - one.seen) + " ago" if one.seen else "never",
+         one.error]
+        for one in nodes
+    ])  # fmt: skip
 
 
 def _own_pin(directory: Path) -> str:

@@ -16,6 +16,18 @@ from mirror.printable import in_json, one_line
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
+MAX_DIGITS = 9
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def as_seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    """Return the seconds of a time as ``60s``, ``5m``, ``2h`` or ``1d``; a number alone is in seconds."""
+    number, unit = (value[:-1], value[-1]) if value[-1:] in SECONDS else (value, "s")
+    if not number.isdecimal() or not number.isascii() or len(number) > MAX_DIGITS:
+        raise click.BadParameter(f"{value!r} is no time such as 60s, 5m, 2h or 1d")
+    return float(int(number) * SECONDS[unit])
+
+
 GAP = "  "
 """Between two columns."""
 ANY_WIDTH = 1 << 20

@@ -82,6 +82,7 @@ class Link:
         self._reconciled = 0.0
         self._comparisons = Comparisons(store, peer.name, config.replication.reconcile_s)
         self._last_change = 0.0
+        self._heard = 0.0
         pauses = Pauses(config.replication.retry_min_s, config.replication.retry_max_s)
         self._name = f"link to {peer.name}"
         self._faults = faults or Faults()
@@ -99,6 +100,7 @@ class Link:
             reconciled=self._reconciled,
             last_change=self._last_change,
             notes=self._notes,
+            heard=self._heard,
         )
 
     def run(self) -> None:
@@ -209,6 +211,7 @@ class Link:
         tail, greeting, presence = self._dial()
         presence.ask = tail.sign_of_life
         for _page, applied in work.pull(tail.tail, bodies, greeting.epoch):
+            self._heard = time.time()
             self._keep_alive(bodies.channel)  # each page may be a keepalive, or long after the last body was asked for
             if applied.written:
                 self._last_change = time.time()

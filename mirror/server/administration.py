@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from mirror.config import ConfigError
+from mirror.model.nodes import Heard
 from mirror.server.conflicts import describe_conflict
+from mirror.server.known import Served, Told, known_nodes
+from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.store.base import Aside, Conflict, Listing, Reader, Reading, StoreError
@@ -18,20 +21,21 @@ from mirror.sync.twins import written_elsewhere
 from mirror.wire.answers import format_applied, format_check, format_place
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.status import AsideStatus, ClockStatus, ConflictStatus, NodeStatus, PeerClock, SessionStatus
+from mirror.wire.status import AsideStatus, ClockStatus, ConflictStatus, KnownNode, NodeStatus, PeerClock, SessionStatus
 from mirror.wire.values import CheckResult
 
 
 def tell_status(session: Session, _asked: Asked) -> None:
     """status: the node, who is connected, and its links."""
     node = session.node
-    root, conflicts, aside, copies, twin = node.store.read(
+    root, conflicts, aside, copies, twin, heard = node.store.read(
         lambda reader: (
             reader.root(),
             reader.conflict_count(),
             reader.aside_counts(),
             unfinished(reader),
             written_elsewhere(reader),
+            reader.heard(),
         )
     )
     parties = [other.party for other in node.sessions if other.party is not None and other is not session]
@@ -55,8 +59,19 @@ def tell_status(session: Session, _asked: Asked) -> None:
         twins=[*([twin] if twin else []), *node.twins.notes()],
         attachments=node.attachments.statuses(),
         running=node.reload is not None,
+        nodes=_known(node, heard, root.sequence),
     )
     session.send_json([status])
+
+
+def _known(node: Node, heard: Heard, sequence: int) -> list[KnownNode]:
+    served = [
+        Served(session.party.name, session.sent, session.caught_up)
+        for session in node.sessions
+        if session.party is not None and session.party.is_node
+    ]
+    told = Told(time.time(), [link.status for link in node.links.values()], served, node.last_seen, heard.signs)
+    return known_nodes(node.config.node, node.config.peers, told, lambda sent: max(0, sequence - sent))
 
 
 def reload(session: Session, _asked: Asked) -> None:

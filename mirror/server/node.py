@@ -42,6 +42,8 @@ class Connected(Protocol):
     since: float
     credential: Credential | None
     password: object
+    sent: int | None
+    caught_up: float
 
     def notify(self, text: str) -> None:
         """Tell the other side something out of turn."""
@@ -89,6 +91,7 @@ class Node:
         self.attachments = Attachments(store, self.faults, config)
         self.started = time.time()
         self.addresses: list[str] = []
+        self.last_seen: dict[str, float] = {}  # when a peer's connection ended that it had dialled (Unix seconds)
         self.tls: Any = None
         self.reload: Callable[[], list[str]] | None = None  # a daemon's: takes changed settings over
         self.configure(config, secrets)

@@ -107,6 +107,8 @@ class Session:
         self.agent_ms = 0  # our time when that was said
         self.room = ""
         self.pinned: Any = None
+        self.sent: int | None = None  # up to where the feed was sent on this connection, while it is followed
+        self.caught_up = 0.0  # when all of it had been sent (Unix seconds)
         self._deadline = gevent.Timeout()
         self._notices: list[str] = []
         self.interrupt: Callable[[], None] = nothing  # ends what has no end of its own, so that a notice is heard
@@ -324,6 +326,8 @@ class Session:
 
     def log_out(self) -> None:
         was_user = self.party is not None and self.party.is_user
+        if self.party is not None and self.party.is_node:
+            self.node.last_seen[self.party.name] = time.time()
         if self.presence is not None:
             self.node.twins.leave(self.scram_name, self.presence)
             self.presence = None

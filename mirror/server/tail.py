@@ -1,6 +1,7 @@
 """SYNC's tail: the feed, and then every change as it is committed, until the other side sends anything."""
 
 import logging
+import time
 
 import gevent
 from gevent.event import Event
@@ -68,6 +69,7 @@ def _tail(session: Session, asked: Asked, after: int, trimmed: int) -> None:
     try:
         _send_changes(session, asked, after, trimmed, wakes)
     finally:
+        session.sent = None
         stop_watching()
         listener.kill()
         session.interrupt = nothing
@@ -117,6 +119,9 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, wake
             session.channel.send_batch(format_page(page, session.encoding))
         after = page.cursor.sequence if page.cursor is not None else after
         caught_up = not shared.more
+        session.sent = after
+        if caught_up:
+            session.caught_up = time.time()
         if wakes.wanted or (caught_up and not _wait(wakes.changed, keepalive - session.channel.quiet_s)):
             _send_keepalive(session, page.cursor, wakes)
 

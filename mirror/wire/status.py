@@ -28,6 +28,25 @@ class LinkStatus(msgspec.Struct):
     reconciled: float = 0.0
     last_change: float = 0.0
     notes: list[str] = []
+    heard: float = 0.0
+    """When its last page came, or a sign that it lives."""
+
+
+class KnownNode(msgspec.Struct):
+    """A node that this one knows: who dials, what it is at now, when it was last heard of (Unix seconds).
+
+    ``behind`` is how many records were not sent to it yet, at most; -1 where only it knows.  ``lag_s`` is for how many
+    seconds it may lack something, or we of it; -1 for one that was never heard of.
+    """
+
+    name: str
+    how: str
+    kind: str = ""
+    now: str = ""
+    seen: float = 0.0
+    behind: int = -1
+    lag_s: float = 0.0
+    error: str = ""
 
 
 class SessionStatus(msgspec.Struct):
@@ -190,6 +209,8 @@ class NodeStatus(msgspec.Struct):
     attachments: list[AttachmentStatus] = []
     running: bool = False
     """Whether a daemon answers, and no command that opened the store by itself."""
+    nodes: list[KnownNode] = []
+    """All other nodes that are known, by name."""
 
 
 class PeerClock(msgspec.Struct):

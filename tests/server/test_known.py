@@ -1,0 +1,102 @@
+"""Every node that is known, whoever dials: what it is at, how far behind, when it was last heard of."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from click.testing import CliRunner, Result
+
+from mirror.addresses import Address
+from mirror.cli.app import cli
+from mirror.cli.local import ask_values, daemon_channel, greeted
+from mirror.config import Peer
+from mirror.model.stamp import make_stamp
+from mirror.server.daemon import Daemon
+from mirror.server.known import Served, Told, known_nodes
+from mirror.wire.status import KnownNode, LinkStatus, NodeStatus
+
+NOW = 1_764_000_000.0
+DIALLED, DIALS = Peer("beta", Address("h", 1)), Peer("gamma")
+NOTHING = Told(NOW, [], [], {}, {})
+
+
+def known(told: Told, *peers: Peer) -> list[KnownNode]:
+    return known_nodes("alpha", peers, told, lambda sequence: 100 - sequence)
+
+
+def test_a_link_that_is_up_lags_by_nothing_and_one_that_is_lost_since_it_was_heard() -> None:
+    up = known(NOTHING._replace(links=[LinkStatus("beta", "h:1", "live", NOW - 50, heard=NOW - 5)]), DIALLED)
+    assert [(one.now, one.lag_s, one.seen) for one in up] == [("live", 0.0, NOW - 5)]
+    lost = known(NOTHING._replace(links=[LinkStatus("beta", "h:1", "waiting", error="gone", heard=NOW - 90)]), DIALLED)
+    assert [(one.now, one.lag_s, one.error) for one in lost] == [("waiting", 90.0, "gone")]
+    (never,) = known(NOTHING, DIALLED)
+    assert (never.now, never.lag_s, never.seen) == ("not dialled", -1.0, 0.0)
+
+
+def test_who_dials_us_is_behind_by_what_was_not_sent() -> None:
+    served = [Served("gamma", None, 0.0), Served("gamma", 90, NOW - 7), Served("gamma", 40, NOW - 60)]
+    (one,) = known(NOTHING._replace(served=served), DIALS)
+    assert (one.how, one.now, one.behind, one.lag_s) == ("it dials us", "live", 10, 7.0)
+    (equal,) = known(NOTHING._replace(served=[Served("gamma", 100, NOW - 7)]), DIALS)
+    assert (equal.behind, equal.lag_s) == (0, 0.0)
+
+
+def test_who_is_away_was_seen_when_its_connection_ended_or_by_its_last_sign_of_life() -> None:
+    told = NOTHING._replace(last_seen={"gamma": NOW - 30}, signs={"gamma": make_stamp(int(NOW - 900) * 1000)})
+    (one,) = known(told, DIALS)
+    assert (one.now, one.seen, one.lag_s) == ("away", NOW - 30, 30.0)
+
+
+def test_third_nodes_are_known_by_their_signs_of_life_in_whichever_life() -> None:
+    signs = {"delta": make_stamp(1_000), "delta~ab12": make_stamp(9_000), "alpha": make_stamp(5_000)}
+    assert known(NOTHING._replace(signs=signs)) == [KnownNode("delta", "through others", seen=9.0, lag_s=-1.0)]
+
+
+def run(directory: Path, *arguments: str, given: str = "", code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, ["--dir", str(directory), *arguments], input=given)
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def started() -> Iterator[list[tuple[Daemon, gevent.Greenlet]]]:
+    daemons: list[tuple[Daemon, gevent.Greenlet]] = []
+    yield daemons
+    for daemon, greenlet in daemons:
+        daemon._stop.set()
+        greenlet.join()
+
+
+def test_a_running_node_shows_the_one_that_dials_it_until_and_after_it_goes(
+    tmp_path: Path, started: list[tuple[Daemon, gevent.Greenlet]]
+) -> None:
+    def start(name: str) -> Daemon:
+        daemon = Daemon(tmp_path / name)
+        started.append((daemon, gevent.spawn(daemon.run)))
+        return daemon
+
+    def wait_for(phase: str) -> KnownNode:
+        with gevent.Timeout(60):
+            while True:
+                channel = daemon_channel(tmp_path / "main")
+                assert channel is not None
+                (one,) = ask_values(greeted(channel), "SYNC all|status", NodeStatus)[0].nodes
+                channel.close()
+                if one.now == phase:
+                    return one
+                gevent.sleep(0.05)
+
+    run(tmp_path / "main", "init", "--node", "main", "--listen", "127.0.0.1:0")
+    start("main")
+    invitation = run(tmp_path / "main", "peer", "invite", "standby").stdout
+    run(tmp_path / "standby", "join", "--listen", "127.0.0.1:0", given=invitation)
+    standby = start("standby")
+    one = wait_for("live")
+    assert (one.name, one.how, one.kind) == ("standby", "it dials us", "mirror")
+    assert "it dials us" in run(tmp_path / "main", "status").stdout
+    assert run(tmp_path / "main", "status", "--check").stdout.startswith("OK: ")
+    standby._stop.set()
+    away = wait_for("away")
+    assert away.seen > 0 and 0 <= away.lag_s < 60
+    assert "standby is away" in run(tmp_path / "main", "status", "--check", "--max-lag", "0s", code=2).stdout
