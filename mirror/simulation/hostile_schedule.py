@@ -398,13 +398,22 @@ class HostileSchedule:
                 node.guard.accept()
 
     def _renew_if_refused(self, node: SimulatedNode) -> bool:
-        """Begin a new life of a store that was refused, as an administrator does who has read why."""
-        if node.twins is None or not node.twins.refused:
+        """Begin a new life of a store that was refused, or misses what it wrote, as is done by who has read why."""
+        if node.twins is None or not (node.twins.refused or self._misses_its_own(node)):
             return False
         since_ms = self.parted_ms.get(node.name, 0)
         renew(node.store, make_stamp(since_ms), lambda _done: None)
         self.stage.ledger.renamed(node.name, since_ms)
         return True
+
+    def _misses_its_own(self, node: SimulatedNode) -> bool:
+        """Tell whether a machine that went back to a snapshot is brought what it wrote after that.
+
+        Just whoever put it back can tell that from a forgery, so nobody renews other stores for that.
+        """
+        names_itself = f"it says to be of {node.store.peek(lambda reader: reader.origin())}, "
+        aside = node.store.peek(lambda reader: reader.aside(limit=10_000))
+        return node.name in self.parted_ms and any(one.unfit.reason.startswith(names_itself) for one in aside)
 
     def _check_clocks(self) -> None:
         """Where just partners and disks were at fault, no clock was moved: a partner's time never becomes ours."""

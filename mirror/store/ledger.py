@@ -486,6 +486,8 @@ class Ledger(Tables):
                 fit.append((record, crc))
                 continue
             reason = f"it says to be of {' and '.join(sorted(claimed))}, of which more is known here, and this is not"
+            if self._origin in claimed:
+                reason += "; if this store was put back to an earlier state or made anew, run 'ctdlmirror renew'"
             aside.append(self._set(source, cannot(record, reason), self.clock.now_ms() + CLAIMED_AGAIN_MS))
         return fit
 

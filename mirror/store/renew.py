@@ -18,6 +18,7 @@ def renew(store: Store, since: int, progress: Callable[[int], None]) -> Renewed:
     """Give a store a new epoch and origin, under which is then what it wrote itself after a stamp.
 
     Its peers compare all with it.  Nobody else may use it.  ``progress`` is told how many records were looked at.
+    What a partner brought of the store's former life, and was set aside, is tried again: that life is over now.
     Raises StoreError, and then all is as it was.
     """
     old = store.read(lambda reader: reader.origin())
@@ -26,6 +27,7 @@ def renew(store: Store, since: int, progress: Callable[[int], None]) -> Renewed:
     def rename(writer: Writer) -> None:
         found.append(writer.rename_writer(old, since, progress))
         writer.set_meta(REFUSED, "")
+        writer.retry_aside(everything=True)
 
     epoch = store.renew_epoch(rename)
     return Renewed(epoch, store.read(lambda reader: reader.origin()), found[0])

@@ -13,6 +13,7 @@ from mirror.model.nodes import newest_seen
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.store.base import Acting, Backend, BoundReached, Source, TooMuchAside, Writer
+from mirror.store.renew import renew
 
 Make = Callable[..., Backend]
 NOW_MS = 1_700_000_000_000
@@ -211,6 +212,17 @@ def test_a_share_partner_brings_nothing_new_of_our_own_or_of_a_server_that_we_ho
 def test_what_a_share_partner_has_of_an_earlier_life_of_ours_is_taken(store: Backend) -> None:
     store.write(lambda writer: writer.rename_origin("m~2"))
     lost = record("lost", origin="m")
+    admit(store, lost)
+    assert store.read(lambda reader: reader.get("files/r", "lost")) == lost
+
+
+def test_what_a_store_wrote_before_it_was_put_back_is_taken_once_it_is_renewed(store: Backend) -> None:
+    lost = record("lost", origin="m")
+    admit(store, lost)
+    assert ["ctdlmirror renew" in reason for reason in reasons(store)] == [True]
+    renew(store, 0, lambda _done: None)
+    assert reasons(store) == []
+    assert [*store.read(lambda reader: reader.coming_again())] == ["partner"]  # so the rooms are compared
     admit(store, lost)
     assert store.read(lambda reader: reader.get("files/r", "lost")) == lost
 
