@@ -479,6 +479,18 @@ def drop_invitation(directory: Path, peer: str) -> None:
     _save_secret(directory, INVITATIONS, peer, None)
 
 
+def admit_peer(directory: Path, peer: Peer, secret: str | None) -> None:
+    """Have a node be a peer with a secret, or with none yet.  Raises ConfigError.
+
+    Whatever fails on the way, nobody gets in with more than was said: another secret of that name is forgotten first,
+    and the table is there before the new one.
+    """
+    if load_secrets(directory).get(peer.name) != secret:
+        save_secret(directory, peer.name, None)
+    save_peer(directory, peer)
+    save_secret(directory, peer.name, secret)
+
+
 def orphans(config: Config, secrets: dict[str, str]) -> list[str]:
     """Return for whom there is a secret, but no table: they cannot log in."""
     return sorted(secrets.keys() - {peer.name for peer in config.peers})

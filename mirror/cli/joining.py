@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import cli
-from mirror.cli.local import ask_values, daemon_channel, greeted
+from mirror.cli.local import ask_values, daemon_channel, greeted, reload_daemon
 from mirror.cli.output import json_option, print_json, say
 from mirror.cli.setup import peer, set_up
 from mirror.config import (
@@ -21,13 +21,12 @@ from mirror.config import (
     ConfigError,
     Peer,
     PeerKind,
+    admit_peer,
     check_node_name,
     load_config,
     load_secrets,
     parse_address,
     save_invitation,
-    save_peer,
-    save_secret,
 )
 from mirror.invitation import VALID_S, Invitation, read_invitation, write_invitation
 from mirror.peer.channel import ConnectionLost
@@ -65,9 +64,9 @@ def peer_invite(directory: Path, name: str, kind: PeerKind, addresses: tuple[str
         raise ConfigError(f"{name} is a peer already; 'ctdlmirror peer remove {name}' first, to invite it anew")
     where = [str(parse_address(one, "--address")) for one in addresses] or _listening(directory, config)
     secret, until = random_secrets.token_urlsafe(32), int(time.time()) + VALID_S
-    save_peer(directory, Peer(name, kind=kind))
+    admit_peer(directory, Peer(name, kind=kind), None)
     save_invitation(directory, name, secret, until)
-    reloaded = _reload(directory)
+    reloaded = reload_daemon(directory) is not None
     text = write_invitation(
         Invitation(config.node, name, kind, where, f"pin:{own_fingerprint(directory)}", secret, until)
     )
@@ -95,18 +94,6 @@ def _listening(directory: Path, config: Config) -> list[str]:
         raise ConfigError(f"this node listens nowhere: set addresses in {directory / CONFIG_FILE}, [listen]")
     found = [parse_address(one, "[listen] addresses") for one in listed]
     return [str(Address(socket.getfqdn(), one.port) if one.host in EVERYWHERE else one) for one in found]
-
-
-def _reload(directory: Path) -> bool:
-    """Have the daemon know of a peer at once; returns whether one runs."""
-    channel = daemon_channel(directory)
-    if channel is None:
-        return False
-    greeted(channel)
-    channel.ask("SYNC all|reload", 1)
-    channel.read_listing()
-    channel.close()
-    return True
 
 
 @cli.command()
@@ -179,8 +166,7 @@ def _exchange(directory: Path, config: Config, one: Invitation) -> Peer:
 def _kept(directory: Path, one: Invitation, secret: str, peer: Peer | None = None) -> Peer:
     if peer is None:
         peer = next(held for held in load_config(directory).peers if held.name == one.node)
-    save_peer(directory, peer)
-    save_secret(directory, one.node, secret)
+    admit_peer(directory, peer, secret)
     return peer
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gevent
 from gevent import socket
 
-from mirror.config import ADMIN_SOCKET, MIRROR, Config, load_config, load_secrets
+from mirror.config import ADMIN_SOCKET, MIRROR, Config, ConfigError, load_config, load_secrets
 from mirror.model.errors import MirrorError
 from mirror.model.record import Record
 from mirror.peer.channel import MAX_JSON_LINE, Channel, ConnectionLost, connect_unix
@@ -19,7 +19,7 @@ from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Store, StoreInUse
 from mirror.sync.clock import ClockGuard, Heard
 from mirror.wire.codec import ContentRequest
-from mirror.wire.errors import ProtocolError
+from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import format_line
 from mirror.wire.status import SharingStatus, parse_json
 from mirror.wire.values import Identity
@@ -136,6 +136,23 @@ def guard_clock(store: Store, config: Config) -> ClockGuard:
 def identity_of(remote: ChannelRemote) -> Identity:
     """Return which one of its name this machine's node is: a command beside a daemon is the same to its peers."""
     return remote.server_info().identity
+
+
+def reload_daemon(directory: Path) -> list[str] | None:
+    """Have the running daemon take its files over; returns what to know of them, None where no daemon runs.
+
+    Raises ConfigError where they are not good: then it goes on as before.
+    """
+    channel = daemon_channel(directory)
+    if channel is None:
+        return None
+    try:
+        greeted(channel).channel.ask("SYNC all|reload", 1)
+        return list(channel.read_listing())
+    except Refused as error:
+        raise ConfigError(f"not reloaded, the daemon goes on as before: {error.text}") from None
+    finally:
+        channel.close()
 
 
 def greeted(channel: Channel) -> ChannelRemote:

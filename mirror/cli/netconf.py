@@ -19,9 +19,8 @@ from mirror.config import (
     Address,
     ConfigError,
     Peer,
+    admit_peer,
     load_config,
-    save_peer,
-    save_secret,
 )
 from mirror.model.fields import values_of
 from mirror.peer.remote import ChannelRemote
@@ -227,9 +226,8 @@ def _peer_of(directory: Path, neighbor: Neighbor) -> NewPeer:
 
 
 def _add_peer(directory: Path, neighbor: Neighbor) -> None:
-    save_peer(directory, Peer(neighbor.node, Address(neighbor.host, DEFAULT_PORT), kind="share"))
-    if len(neighbor.secret) >= MIN_SECRET:
-        save_secret(directory, neighbor.node, neighbor.secret)
+    peer = Peer(neighbor.node, Address(neighbor.host, DEFAULT_PORT), kind="share")
+    admit_peer(directory, peer, neighbor.secret if len(neighbor.secret) >= MIN_SECRET else None)
 
 
 def _as_json(lines: Lines) -> dict[str, object]:

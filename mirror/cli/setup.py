@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import cli, set_up_logging
-from mirror.cli.local import daemon_channel, greeted
+from mirror.cli.local import reload_daemon
 from mirror.cli.output import json_option, print_json, print_table, report, say
 from mirror.config import (
     CONFIG_FILE,
@@ -23,6 +23,7 @@ from mirror.config import (
     Peer,
     PeerKind,
     Push,
+    admit_peer,
     check_node_name,
     check_private,
     check_trust,
@@ -31,8 +32,6 @@ from mirror.config import (
     make_directory,
     parse_address,
     remove_peer,
-    save_peer,
-    save_secret,
     template,
     write_private,
 )
@@ -40,7 +39,6 @@ from mirror.owned import make_private
 from mirror.peer.tls import ending, make_certificate, own_fingerprint
 from mirror.store.base import StoreExists, StoreMissing
 from mirror.store.open import Options, open_store
-from mirror.wire.errors import Refused
 
 
 def _default_node() -> str:
@@ -149,18 +147,17 @@ def peer_add(
     where = parse_address(address, "--address") if address else None
     known = load_secrets(directory).get(name)
     secret = _secret(name, secret_file, new_secret, known if config.peer(name) is not None else None)
-    if secret != known:
-        save_secret(directory, name, None)  # whatever fails from here on, nobody gets in with more than was said
-    save_peer(directory, Peer(name, where, trust, kind, push))
-    save_secret(directory, name, secret)
+    admit_peer(directory, Peer(name, where, trust, kind, push), secret)
+    reloaded = reload_daemon(directory)
     pin = f"pin:{own_fingerprint(directory)}"
     if as_json:
-        print_json({"peer": name, "address": str(where) if where else "", "pin": pin})
+        told = {"peer": name, "address": str(where) if where else "", "pin": pin, "reloaded": reloaded is not None}
+        print_json(told)
         return
     say(f"Peer {name} {'at ' + str(where) if where else '(dials us)'} is in {directory / CONFIG_FILE}.")
     say(f"It needs the same secret, and for our certificate: --trust {pin}")
-    if daemon_channel(directory) is not None:
-        say("The running daemon takes it over by 'ctdlmirror reload'.")
+    if reloaded is not None:
+        say("The running daemon has taken it over.")
 
 
 def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: str | None) -> str:
@@ -231,8 +228,10 @@ def peer_remove(directory: Path, name: str, as_json: bool) -> None:
     load_config(directory)
     if not remove_peer(directory, name):
         raise ConfigError(f"there is no peer {name}; 'ctdlmirror peer list' shows those there are")
-    told = f"Peer {name} is removed; what came from it stays.  'ctdlmirror reload' has a running daemon drop it."
-    report(as_json, {"peer": name}, told)
+    reloaded = reload_daemon(directory)
+    dropped = "; the running daemon has dropped it" if reloaded is not None else ""
+    told = f"Peer {name} is removed{dropped}.  What came from it stays."
+    report(as_json, {"peer": name, "reloaded": reloaded is not None}, told)
 
 
 @cli.command()
@@ -250,17 +249,9 @@ def daemon(directory: Path) -> None:
 @click.pass_obj
 def reload(directory: Path, as_json: bool) -> None:
     """Have the running daemon take its settings and certificate over again, if they are good."""
-    channel = daemon_channel(directory)
-    if channel is None:
+    notes = reload_daemon(directory)
+    if notes is None:
         raise ConfigError(f"no daemon runs in {directory}; it reads its configuration when it starts")
-    remote = greeted(channel)
-    try:
-        remote.channel.ask("SYNC all|reload", 1)
-        notes = list(remote.channel.read_listing())
-    except Refused as error:
-        raise ConfigError(f"not reloaded, the daemon goes on as before: {error.text}") from None
-    finally:
-        channel.close()
     if as_json:
         print_json({"notes": notes})
         return

@@ -17,6 +17,7 @@ from mirror.peer.link import Link
 from mirror.peer.remote import ChannelRemote
 from mirror.peer.tls import ending
 from mirror.server.accounts import Accounts
+from mirror.server.descriptors import raise_limit
 from mirror.server.following import ServerFollower
 from mirror.server.joining import usable_secrets
 from mirror.server.listener import Listener
@@ -235,6 +236,7 @@ class Daemon:
         logging.getLogger().setLevel(settings.config.log.level.upper())
         self._stop_links()
         self.node.tls = settings.tls
+        self.node.max_users = raise_limit(settings.config.listen.max_sessions)
         self.node.configure(settings.config, _usable(settings, self.node.store.clock.now_ms()))
         self._start_links(settings.config)
         self.node.attachments.configure(settings.config, settings.passwords)
