@@ -45,6 +45,8 @@ class WritableServer(LiveServer):
     locked: set[str] = field(default_factory=set)
     """Names of rooms that cannot be entered."""
     appended: int = 0
+    instead: dict[str, bytes] = field(default_factory=dict)
+    """Fields that it gives what is appended, in the place of its own."""
     files: dict[int, dict[str, File]] = field(default_factory=dict)
 
     # -- the administrator's socket ---------------------------------------------------------------
@@ -343,6 +345,7 @@ class WritableServer(LiveServer):
         fields |= {"A": author.strip(b'"'), "F": address.strip(b">") or b"invented@alpha"}
         fields["W"] = b"|".join(re.findall(b"<([^>]*)>", fields.pop("W", b"")))
         fields["M"] = b"".join(others) + b"\n\n" + body
+        fields |= self.instead
         fields.setdefault("I", b"%08X@alpha" % (self.highest + 1))
         (room,) = [one for one, room in self.rooms.items() if room["QRname"] == f"{SERVICE:010d}.{folder}"]
         if self.view(room) in (CONTACTS, CALENDAR, NOTES) and (uid := re.search(rb"(?m)^UID:(.*)$", body)):

@@ -319,6 +319,30 @@ def test_what_a_room_refuses_is_told_and_thrown_away(make_store: Make, server: W
     follower.tell(story())
 
 
+def test_what_the_server_keeps_is_read_back_before_it_is_in_its_room(
+    make_store: Make, server: WritableServer, directory: Path
+) -> None:
+    store = make_store("m")
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        server.instead = {"I": b"another@alpha"}
+        post(store, LOBBY, "a@beta", PLAIN)
+        yield
+        assert len(there(server, 1)) == 3
+        server.instead = {"A": b"Somebody else"}
+        post(store, LOBBY, "b@beta", PLAIN)
+        yield
+        assert [name for name, _ in there(server, 1)[3:]] == ["b@beta"]
+        assert [line.rpartition(": ")[0] for line in follower.state.left_there] == [
+            "Lobby: id:a@beta",
+            "Lobby: id:b@beta: it is written, but not as it is here",
+        ]
+
+    follower.tell(story())
+
+
 def test_one_mail_that_came_to_both_at_once_is_there_once(
     make_store: Make, server: WritableServer, directory: Path
 ) -> None:

@@ -17,12 +17,13 @@ from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import OWNER_DIGITS, owner_of
 from mirror.citadel.later import When
 from mirror.citadel.look import Verdict, remembered
+from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
 from mirror.citadel.writers.base import OpenRoom, Target, goto, said_yes, stored_name, told_of
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
-from mirror.formats.internet import can_be_sent, internet_message
+from mirror.formats.internet import can_be_sent, internet_message, is_returned
 from mirror.formats.message import Message, parse_message
 from mirror.model.draft import base_of
 from mirror.model.keys import MESSAGE_PREFIX, split_key
@@ -139,9 +140,11 @@ class MessagesWriter:
         numbers = self.transit.append(PLAIN, [internet_message(one, name) for _, one, name in batch])
         by_room: dict[str, list[tuple[int, Record]]] = defaultdict(list)
         there = {name: _ids(target, target.rooms[name].room) for name in {record.collection for record, _, _ in batch}}
-        for number, (record, _, name) in zip(numbers, batch, strict=True):
+        for number, (record, message, name) in zip(numbers, batch, strict=True):
             if not number:
                 target.leave(record, target.rooms[record.collection].room.name, "the server refused it")
+            elif not self._is_kept(target, number, record, message, name):
+                continue
             elif name.encode() not in there[record.collection]:
                 by_room[record.collection].append((number, record))
         moves = [(number, target.rooms[name].room) for name, pairs in by_room.items() for number, _ in pairs]
@@ -152,6 +155,21 @@ class MessagesWriter:
         target.remember(told)
         written.messages += len(told)
         self.transit.empty()
+
+    def _is_kept(self, target: Target, number: int, record: Record, message: Message, name: str) -> bool:
+        """Tell whether a message on its way has its id; and note where the server keeps it so that it looks another."""
+        target.client.ask_all([self.transit.goto(PLAIN)])
+        data = fetch_message(target.client, number)
+        kept = parse_message(data) if data is not None else None
+        if kept is None or kept.get("I") != name.encode():
+            target.written.left.append(_told(target, record, "the server would give it another message id"))
+            return False
+        if not is_returned(message, kept):
+            why = (
+                "it is written, but not as it is here: where the server is restored it would come back, as another one"
+            )
+            target.written.left.append(_told(target, record, why))
+        return True
 
     # -- moves and deletions ----------------------------------------------------------------------
 
