@@ -8,7 +8,7 @@ from functools import partial
 
 from mirror.model.applied import Applied
 from mirror.model.kinds import HORIZON_KEY, NODES
-from mirror.model.nodes import horizon_of
+from mirror.model.nodes import Vector, horizon_of, newest_by_origin
 from mirror.store.base import Store, StoredCursor, Writer
 from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
 from mirror.sync.copying import CopyKind, begin_copy, end_copy, unfinished
@@ -72,6 +72,8 @@ class MirrorExchange(Cursors):
         self._horizon: int | None = None  # ours, when the peer was last found not to have been away for too long
         self._told: Remote | None = None  # the connection on which it was asked for its horizon before pushing
         self._whole_at: Cursor | None = None  # the place in the peer's feed at which a copy that goes on is at its end
+        self._end = 0  # the place at which the peer's feed ended when it was asked last
+        self._newest: Vector = {}  # by origin, the newest that was read before that place
 
     def must_reconcile(self, remote: Remote, epoch: str, pushing: bool) -> bool:
         """Tell whether the cursors are not good for the peer's present epoch, or one side was away too long."""
@@ -99,6 +101,7 @@ class MirrorExchange(Cursors):
         if copies.get(self._peer) is not CopyKind.PLAIN:
             return None  # one that is merged is at its end when all was compared
         state = remote.info(root.digest)
+        self._end = state.sequence
         if state.partial:
             return None
         pull = self.cursor(PULL)
@@ -110,13 +113,14 @@ class MirrorExchange(Cursors):
     def _away(self, remote: Remote) -> bool:
         """Tell whether one of the two was away for longer than tombstones are kept."""
         state = remote.info(self._store.read(lambda reader: reader.root()).digest)
+        self._end = state.sequence
         absence = find_absence(self._store, remote, state)
         self._horizon = None if absence else absence.horizon
         return bool(absence)
 
     def reconcile(self, remote: Remote, pushing: bool, wait: Wait = refuse_to_wait) -> Reconciled:
         """Compare everything shared and exchange what differs."""
-        self._horizon = None
+        self._horizon, self._newest = None, {}
         while True:
             try:
                 return reconcile(self._store, remote, self._peer, push=pushing, scope=self._scope, wait=wait)
@@ -135,19 +139,38 @@ class MirrorExchange(Cursors):
         while True:
             if self._horizon is None and self._away(bodies):
                 raise StaleCursor("deletions that the peer was not told of have been forgotten: reconcile")
+            guard, whole = partial(self._reach, page.cursor), self._is_at_end(page.cursor)
             try:
-                applied = apply_page(self._store, bodies, page, self._peer, guard=partial(self._reach, page.cursor))
+                applied = apply_page(self._store, bodies, page, self._peer, guard=guard, whole=whole)
             except HorizonMoved:
                 self._horizon = None
                 continue
             if self._completes(page.cursor):
                 self._whole_at = None
+            self._read_so_far(page, whole)
             return applied
+
+    def _read_so_far(self, page: Page, whole: bool) -> None:
+        """Remember up to where each origin was read, unless anything of it could not be taken."""
+        if whole:
+            self._newest = {}
+        elif not self._store.read(lambda reader: reader.lacking(self._peer)):
+            for origin, stamp in newest_by_origin(page.records).items():
+                self._newest[origin] = max(stamp, self._newest.get(origin, 0))
+
+    def _is_at_end(self, cursor: Cursor | None) -> bool:
+        """Tell whether all that the peer had when it was asked last has come with a page up to a place of its feed.
+
+        Before that something older may lie behind what has come, since it was edited again and so moved there.
+        """
+        return cursor is not None and cursor.sequence >= self._end
 
     def _reach(self, cursor: Cursor | None, writer: Writer) -> None:
         """Note what is so once a page up to a place of the peer's feed is taken in.  Raises HorizonMoved."""
         if self._horizon is not None:
             check_horizon(writer, self._horizon)
+        if self._is_at_end(cursor):
+            writer.note_newest(self._newest)
         if self._completes(cursor):
             end_copy(writer, self._peer)
 

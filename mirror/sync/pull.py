@@ -178,9 +178,11 @@ def apply_page(
     complete: bool = True,
     progress: Progress | None = None,
     guard: Callable[[Any], None] | None = None,
+    whole: bool = True,
 ) -> Applied:
     """Merge a page into a store; the cursor it reaches is durable in the same transaction (rule 2).
 
+    ``whole`` tells whether all that is older has come once it is taken, as it has of a feed read to its end.
     ``guard`` may look at the store in that transaction (with its writer), and raise what forbids it.
     """
     page = without_contents(page, fetch_contents(store, remote, page.records, progress))
@@ -188,7 +190,9 @@ def apply_page(
     def job(writer: Writer) -> Applied:
         if guard is not None:
             guard(writer)
-        applied = writer.admit(Source(peer, ordered=page.cursor is not None), page.records, page.crcs, page.unfit)
+        applied = writer.admit(
+            Source(peer, ordered=whole and page.cursor is not None), page.records, page.crcs, page.unfit
+        )
         if page.cursor is not None:
             writer.set_cursor(peer, PULL, StoredCursor(page.cursor.epoch, page.cursor.sequence, complete))
         return applied

@@ -327,6 +327,27 @@ def test_what_was_made_after_the_horizon_is_not_taken_for_deleted_before_it(node
         assert conflicts(store) == []
 
 
+@pytest.mark.parametrize("when", ["before it is read to its end", "since then"])
+def test_what_was_edited_again_is_not_taken_for_deleted_where_reading_the_feed_broke_off(
+    nodes: Nodes, when: str
+) -> None:
+    """It lies behind what was written later in the feed, and that came."""
+    a, b, _ = nodes.values()
+    for key in ("edited", "other", "edited"):
+        put(b, key)
+    exchange, remote = MirrorExchange(a, "b"), Responder(b, page_records=1)
+    assert not exchange.must_reconcile(remote, b.epoch, False)
+    pages = remote.since(exchange.pull_cursor(b.epoch))
+    exchange.take(next(pages), remote)
+    if when == "since then":
+        exchange.take(next(pages), remote)
+        delete(a, "edited")
+    forget_each_other(a)
+    meet(a, b)
+    for store in (a, b):
+        assert keys(store) == (["other"] if when == "since then" else ["edited", "other"])
+
+
 def test_what_a_shared_room_brought_of_our_own_mirror_tells_nothing_of_what_it_has_besides(nodes: Nodes) -> None:
     a, b, _ = nodes.values()
     a.write(lambda writer: writer.set_fields("rooms", "r", {"QRname": "Lobby"}))
