@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from mirror.model.errors import MirrorError
+from mirror.model.judge import Unfit, sort_out
 from mirror.model.keys import split_key
 from mirror.model.kinds import NODES
-from mirror.model.record import Record, covers, created
+from mirror.model.record import Record, Version, covers, created, vector_of
 from mirror.model.stamp import make_stamp, stamp_ms
 from mirror.simulation.acceptable import unacceptable
 from mirror.simulation.ending import everything, holdings, note_conflicts
@@ -61,6 +62,8 @@ HOSTILE_MIRROR, HOSTILE_PARTNER = "m", "p"
 FULL_EACH = 8
 """A hostile mirror of each so many schedules sends records that are as full as they may be."""
 MAX_CONFLICTS_USER = 50
+TOO_MANY_ORIGINS, CLAIMED = "origins that may come", "of which more is known here"
+"""Why a node takes something of a partner never."""
 KINDS = ("users", "config", "floors")
 WHAT = frozenset(("messages", "deletions", "marks", "files", "settings"))
 
@@ -358,7 +361,7 @@ class HostileSchedule:
         """Yield to whom what was written at a node has not come: of a partner's that is what is in the shared room."""
         for writer, records in zip(self.stage.nodes, made, strict=True):
             for reader in self.stage.nodes:
-                same, refused = server_of(writer.name) == server_of(reader.name), {*_refused(reader)}
+                same, refused = server_of(writer.name) == server_of(reader.name), {*self._refused(reader)}
                 for record in () if writer.name in self.excused else records if same else records[1:]:
                     collection = record.collection.replace(f"/{server_of(writer.name)}:", f"/{server_of(reader.name)}:")
                     held = reader.store.peek(lambda one: one.get(collection, record.key))  # noqa: B023
@@ -470,13 +473,32 @@ class HostileSchedule:
             yield "not equal once the others are gone: " + "; ".join(f"{name} {what}" for name, what in held.items())
         if PARTNER in self.by_name:
             ends = [self.by_name[name] for name in ("a1", PARTNER)]
-            refused = {thing for node in ends for thing in _refused(node)}
+            refused = {thing for node in ends for thing in self._refused(node)}
             # What is older than deletions that one of them has forgotten is neither given nor taken.
             since = max(node.store.peek(lambda reader: reader.horizon()) for node in ends)
             ours, theirs = (self._in_room(node, refused, since) for node in ends)
             if ours != theirs:
                 differing = sorted({thing for thing, _ in ours ^ theirs})[:5]
                 yield f"the room that a1 shares with {PARTNER} differs in {differing}"
+
+    def _refused(self, node: SimulatedNode) -> Iterator[tuple[str, str]]:
+        """Yield what a node has the right not to take of a partner.
+
+        That is what names too many origins, or says to have seen a version of the node's own that it never wrote.
+        """
+        for one in node.store.peek(lambda reader: reader.aside(limit=10_000)):
+            reason = one.unfit.reason
+            if TOO_MANY_ORIGINS in reason or (CLAIMED in reason and self._is_invented(node, one.unfit)):
+                yield name_of(one.unfit.collection), split_key(one.unfit.key)[0]
+
+    def _is_invented(self, node: SimulatedNode, unfit: Unfit) -> bool:
+        """Tell whether a record names a version of a node that nobody wrote there: a user's client invented it."""
+        found = sort_out(unfit.data)
+        origin = node.store.peek(lambda reader: reader.origin())
+        if not isinstance(found, Record):
+            return False
+        stamp = vector_of(found).get(origin, 0)
+        return bool(stamp) and not self.stage.ledger.was_written(found, Version(stamp, origin))
 
     def _in_room(
         self, node: SimulatedNode, refused: Container[tuple[str, str]], since: int
@@ -524,13 +546,6 @@ class HostileSchedule:
 def _unacceptable(reader: Reader) -> list[str]:
     """Return what a store holds that some node would refuse."""
     return [what for name in reader.digests() for one in reader.scan_all(name) for what in unacceptable(one)]
-
-
-def _refused(node: SimulatedNode) -> Iterator[tuple[str, str]]:
-    """Yield what a node does not take of a partner since it names too many origins: that is its right."""
-    for one in node.store.peek(lambda reader: reader.aside(limit=10_000)):
-        if "origins that may come" in one.unfit.reason:
-            yield name_of(one.unfit.collection), split_key(one.unfit.key)[0]
 
 
 def _probe(collection: str, key: str) -> Record:

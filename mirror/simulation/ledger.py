@@ -108,6 +108,12 @@ class Ledger:
             self._authors[record.version].append(deed)
         return deed
 
+    def was_written(self, record: Record, version: Version) -> bool:
+        """Tell whether any user wrote that version of what a record is of, or of another message of its id."""
+        place = self._name_of(record.collection), split_key(record.key)[0]
+        made = (deed.record for deed in self._authors.get(version, []))
+        return any(one is not None and (one.collection, split_key(one.key)[0]) == place for one in made)
+
     def _named(self, record: Record) -> Record:
         name = self._name_of(record.collection)
         return by_text(record if name == record.collection else msgspec.structs.replace(record, collection=name))

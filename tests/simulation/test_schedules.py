@@ -176,3 +176,11 @@ def test_the_ledger_wants_in_the_log_what_a_deletion_of_any_text_took_along_unse
     assert [problem.partition(" stamp")[2][:3] for problem in ledger.problems(final)] == [" 20"]
     ledger.logged("a", unseen, dead.version)
     assert list(ledger.problems(final)) == []
+
+
+def test_the_ledger_knows_of_which_thing_a_version_was_written() -> None:
+    ledger = Ledger()
+    ledger.acknowledged("a", 0, Deed(Record("messages/r", "id:x", 10, "a", 10, body=b"written")))
+    edited, other = (Record("messages/r", key, 20, "b", 10, past=(("a", 10),), body=b"x") for key in ("id:x", "id:y"))
+    assert [ledger.was_written(one, Version(10, "a")) for one in (edited, other)] == [True, False]
+    assert not ledger.was_written(edited, Version(11, "a"))
