@@ -78,7 +78,7 @@ class EmptyServer(LiveServer):
         if element.tag == "config":
             self._set(element.get("key", ""), element.text or "")
         elif element.tag == "user":
-            self.users[int(fields["u_usernum"])] = fields
+            self.users[int(fields["u_usernum"])] = {**fields, "u_version": "980"}
         elif element.tag == "room":
             kept = {name: value for name, value in fields.items() if not name.startswith("msgnum")}
             self.rooms[int(fields["QRnumber"])] = {**kept, "QRmtime": str(self.now)}

@@ -22,14 +22,24 @@ from mirror.citadel.keys import Keys, Pair
 from mirror.citadel.look import HIGHEST_KEY, pages
 from mirror.citadel.numbering import number_in
 from mirror.citadel.refill import Refilled, refill
+from mirror.citadel.verify import VERIFIED
 from mirror.formats.errors import CitadelError
 from mirror.formats.server_own import is_own_setting
 from mirror.store.base import Reading
 
 _OTHER = "numbers and names of several servers are one series now"
+_OLDER = "what version 980 writes otherwise than an older one"
 MAY_DIFFER = {("config", "c_fqdn"): "the machine's own name"}
-"""What may differ between a rebuilt server and the mirror that it was made from, besides what always may."""
+"""Records that may differ between a rebuilt server and the mirror that it was made from."""
+REBUILT = (
+    *VERIFIED,
+    Expected("users", "u_version", _OLDER),
+    *(Expected(kind, "msg_mimetype", _OLDER) for kind in ("messages", "user-settings")),
+)
+"""What may differ besides."""
 RENUMBERED = (
+    *REBUILT,
+    Expected("rooms", "QRorder", "a server's own Lobby and Aide alone come first"),
     *(
         Expected(kind, field, _OTHER)
         for kind, field in (
@@ -46,7 +56,7 @@ RENUMBERED = (
         )
     ),
 )
-"""... where it holds what was on several, whose numbers and names are one series now."""
+"""What may differ where the mirror holds several servers, whose numbers and names are one series now."""
 HOST_NAME = "c_fqdn"
 """The setting that holds the name of the server's machine: the new machine's own stays."""
 IMPORT_PATIENCE_S = 4 * 3600.0

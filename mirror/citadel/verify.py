@@ -148,6 +148,7 @@ class Comparing:
         """Return what differs.  Raises StoreError."""
         self._rooms = self._keys("rooms")
         self._users = self._keys("users")
+        self._shares = not self._has("config")
         names = {
             name for side in (self._ours, self._theirs) for name in side.read(lambda reader: reader.collections(""))
         }
@@ -181,6 +182,10 @@ class Comparing:
             return self._is_of_server("rooms", room) if room != key else self._is_of_server("users", user)
         return True
 
+    def _is_compared(self, record: Record) -> bool:
+        """Tell whether something here is compared: of a server that shares things with others not all is told."""
+        return self._is_of_server(record.collection, record.key) and not (self._shares and _is_every_servers(record))
+
     # -- one collection ---------------------------------------------------------------------------
 
     def _compare(self, collection: str) -> None:
@@ -205,7 +210,7 @@ class Comparing:
 
     def _pairs(self, collection: str) -> Iterator[tuple[str, Fields | None, Fields | None]]:
         """Yield the keys of both sides in order, with what each side has."""
-        ours = (one for one in living_records(self._ours, collection) if self._is_of_server(collection, one.key))
+        ours = (one for one in living_records(self._ours, collection) if self._is_compared(one))
         here, there = _told(self._ours, ours), _told(self._theirs, living_records(self._theirs, collection))
         one, other = next(here, None), next(there, None)
         while one is not None or other is not None:
@@ -277,6 +282,13 @@ class Comparing:
 
 
 # -- what is compared of a record -----------------------------------------------------------------------
+
+
+def _is_every_servers(record: Record) -> bool:
+    """Tell whether something is what each server has as well: itself as a user, places for floors that it lacks."""
+    if record.collection == "floors":
+        return not values_of(record).get("f_name")
+    return record.collection == "users" and record.key.endswith(SERVER_ITSELF)
 
 
 def _told(reading: Reading, records: Iterable[Record]) -> Iterator[tuple[str, Fields]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from mirror.citadel.host_files import home_of
-from mirror.citadel.rebuild import MAY_DIFFER, RENUMBERED, Progress, Rebuilding, Rebuilt
-from mirror.citadel.verify import VERIFIED, Verified
+from mirror.citadel.rebuild import MAY_DIFFER, REBUILT, RENUMBERED, Progress, Rebuilding, Rebuilt
+from mirror.citadel.verify import Verified
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.doors import Door
 from mirror.cli.output import json_option, print_json, say
@@ -81,7 +81,7 @@ def _rebuild(config: Config, place: Path, server_dir: Path | None, quiet: bool) 
 
 def _compare(config: Config, place: Path, server_dir: Path | None, rebuilt: Rebuilt, quiet: bool) -> Verified:
     door = Door(place, "", "", server_dir or home_of(place))
-    declared = (*VERIFIED, *RENUMBERED) if rebuilt.pairs else VERIFIED
+    declared = RENUMBERED if rebuilt.pairs else REBUILT
     return compare_with_server(
         config, door, quiet, keys=rebuilt.keys, declared=declared, things=MAY_DIFFER, made_anew=True
     )

@@ -145,5 +145,22 @@ def test_a_server_made_anew_may_have_what_a_new_one_has_by_itself_and_nothing_el
     assert [one[1] for one in told(found)] == ["bye", "alpha:2", "alpha:9"]
 
 
+def test_what_every_server_has_is_not_looked_for_at_one_that_shares_things_with_others(make_store: Make) -> None:
+    """Such a one's settings are its own, and neither itself nor floors that it lacks are taken over."""
+    ours, theirs = imported(make_store("m"), small_export()), imported(make_store("m"), small_export())
+    ours.write(lambda writer: writer.set_fields("floors", "5", {"f_num": "5", "f_name": ""}))
+    ours.write(lambda writer: writer.set_fields("users", "alpha:0", {"u_fullname": "SYS_Citadel"}))
+    assert len(Comparing(ours, theirs, "alpha").compare().differences) == 2
+    for key in [record.key for record in theirs.read(lambda reader: list(reader.scan_all("config")))]:
+        theirs.write(lambda writer, key=key: writer.delete("config", key))
+    empty = make_store("m")
+    for name in ("users", "rooms", LOBBY, MARKS):
+        for record in theirs.read(lambda reader, name=name: list(reader.scan_all(name))):
+            empty.write(lambda writer, record=record: writer.apply([record]))
+    assert Comparing(ours, empty, "alpha").compare().differences == []
+    ours.write(lambda writer: writer.set_fields("floors", "5", {"f_name": "Cellar"}))
+    assert told(Comparing(ours, empty, "alpha").compare()) == [("floors", "5", "(the record)")]
+
+
 def test_every_kind_that_may_differ_has_a_reason() -> None:
     assert all(one.why for one in VERIFIED)
