@@ -5,7 +5,8 @@ from mirror.model.fields import values_of
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
 from mirror.server.session import Session
-from mirror.service.rights import UserScope
+from mirror.service.rights import UserScope, scope_in_room
+from mirror.store.base import Reader, Writer
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY, check_netconf, may_share, room_lines
 from mirror.wire.answers import format_entered
 from mirror.wire.errors import Refused
@@ -28,10 +29,15 @@ def go_to(session: Session, name: str) -> None:
 
 def get_lines(session: Session) -> None:
     """GNET: show a room's lines to its aide, byte for byte."""
-    room, name, number = _require_aide(session)
-    record = session.node.store.read(lambda reader: room_lines(reader, room))
-    body = session.node.store.read(lambda reader: reader.body(record)) if record is not None else b""
-    session.reply(Code.LISTING, f"Network settings for room #{number} <{name}>")
+    scope, room = _scope(session), session.room
+
+    def job(reader: Reader) -> tuple[int, bytes]:
+        number = _check_aide(reader, scope, room)
+        record = room_lines(reader, room)
+        return number, reader.body(record) if record is not None else b""
+
+    number, body = session.node.store.read(job)
+    session.reply(Code.LISTING, f"Network settings for room #{number} <{scope.name_of(room)}>")
     lines = body.split(b"\n") if body else []
     session.channel.send(b"".join((b" 000" if line.rstrip(b"\r") == b"000" else line) + b"\n" for line in lines))
     session.channel.end_listing()
@@ -39,13 +45,19 @@ def get_lines(session: Session) -> None:
 
 def set_lines(session: Session) -> None:
     """SNET: replace a room's lines; all of them are checked first."""
-    room, _, _ = _require_aide(session)
+    scope, room = _scope(session), session.room
+    session.node.store.read(lambda reader: _check_aide(reader, scope, room))
     session.node.single_user.check_open(session.require_party().label)
     session.reply(Code.SEND_LISTING, "send new netconfig now")
     body = read_lines(session)
     check_netconf(body)
     draft = Record(str(Collection(NETCONF, room)), NETCONF_KEY, 1, "x", 1)
-    session.node.store.write(lambda writer: writer.put(writer.store_body(draft, body)))
+
+    def job(writer: Writer) -> None:
+        _check_aide(writer, scope, room)  # once more: the lines took their time
+        writer.put(writer.store_body(draft, body))
+
+    session.node.store.write(job)
     session.reply(Code.OK, f"{len(read_rules(body))} rules are in force")
 
 
@@ -66,18 +78,17 @@ def read_lines(session: Session) -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
-def _require_aide(session: Session) -> tuple[str, str, int]:
-    """Return key, name and number of the room the session is in.  Raises Refused unless its user may administer it."""
-    scope = _scope(session)
-    if session.room not in scope.rooms:
+def _check_aide(reader: Reader, scope: UserScope, room: str) -> int:
+    """Return the number of a room.  Raises Refused unless its user may administer it in the state that is read."""
+    rooms = scope_in_room(reader, scope.user_key, room).rooms
+    if room not in rooms:
         raise Refused(Code.NOT_FOUND, "enter a room with GOTO first")
-    record = session.node.store.read(lambda reader: reader.get("rooms", session.room))
-    values = values_of(record)
-    if not scope.rooms[session.room].aide:
+    values = values_of(reader.get("rooms", room))
+    if not rooms[room].aide:
         raise Refused(Code.ACCESS, "higher access required: this is for the room's aide")
     if not may_share(values):
         raise Refused(Code.ILLEGAL, "a mailbox is not shared")
-    return session.room, scope.name_of(session.room), number_of(values, "QRnumber")
+    return number_of(values, "QRnumber")
 
 
 def _scope(session: Session) -> UserScope:

@@ -148,6 +148,21 @@ def test_who_administers_no_more_reads_nothing_pinned_and_writes_nothing(
     assert values_of(node.store.read(lambda reader: reader.get("users", ANN)))["u_axlevel"] == 4
 
 
+def test_lines_that_take_their_time_are_those_of_an_aide_by_then(
+    node: Node, log_in: Callable[[str], ChannelRemote]
+) -> None:
+    node.store.write(lambda writer: writer.set_fields("rooms", "m:10", {"QRroomaide": 2}))
+    channel = log_in("ann").channel
+    channel.ask("GOTO Open")
+    channel.ask("SNET", 4)
+    node.store.write(lambda writer: writer.set_fields("rooms", "m:10", {"QRroomaide": 3}))
+    channel.send(b"mirror_share|beta\n000\n")
+    assert channel.require_line().startswith(b"550")
+    assert node.store.read(lambda reader: reader.scan("netconf/m:10")) == []
+    channel.send(b"GNET\n")
+    assert channel.require_line().startswith(b"550")
+
+
 def test_a_listing_of_what_is_pinned_ends_where_its_reader_administers_no_more(
     node: Node, log_in: Callable[[str], ChannelRemote]
 ) -> None:
