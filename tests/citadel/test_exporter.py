@@ -107,6 +107,13 @@ def test_counters_are_above_all_that_ever_was(make_store: Make) -> None:
     assert b"<QRnumber>1</QRnumber>" in data and b"<u_usernum>2</u_usernum>" in data
 
 
+def test_a_server_made_of_it_does_not_take_itself_for_a_new_one(make_store: Make) -> None:
+    """One without an upgrade level gives its administrator the first password at its next start."""
+    store = make_store("m")
+    imported(store, small_export())
+    assert b'<config key="MM_hosted_upgrade_level">980</config>' in exported(store)[0]
+
+
 def test_a_server_made_of_it_brings_nothing_twice_into_the_mirror(make_store: Make, export: Path) -> None:
     store = make_store("m")
     imported(store, export.read_bytes())

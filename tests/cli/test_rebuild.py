@@ -34,6 +34,23 @@ def test_it_tells_scripts_what_it_did(node: LocalNode, server: EmptyServer) -> N
     assert told["rebuilt"]["refilled"]["pictures"] == 1 and told["rebuilt"]["pairs"] == []
 
 
+def test_a_server_is_compared_whenever_somebody_wants_to_know(node: LocalNode, server: EmptyServer) -> None:
+    place = f"citadel://{server.home}"
+    node.run("rebuild", place, "--server-dir", str(server.home), "--no-verify")
+    result = node.run("verify", place, "--declared", code=1)
+    assert "Differs (1):\n  config 'c_fqdn' value: alpha.example.org | new.example.org" in result.stdout
+    assert "Declared (28):\n  visits/" in result.stdout
+    server.settings["c_fqdn"] = "alpha.example.org"
+    assert "alpha has all" in node.run("verify", place).stdout
+    told = node.json("verify", place, "--declared")
+    assert told["equal"] and len(told["declared_differences"]) == sum(told["declared"].values()) == 28
+    assert {one["collection"] for one in told["collections"]} >= {"users", "messages/alpha:32"}
+    assert (
+        "--declared, --password-file and --server-dir are for citadel://"
+        in node.run("verify", "peer", "--declared", code=2).stderr
+    )
+
+
 def test_what_differs_afterwards_ends_with_1(node: LocalNode, server: EmptyServer) -> None:
     take = server.take_import
 
