@@ -15,6 +15,7 @@ from mirror.cli.lazy import LazyGroup
 from mirror.cli.output import print_json, say
 from mirror.model.errors import MirrorError
 from mirror.printable import LineFormatter
+from mirror.wire.errors import Refused
 
 log = logging.getLogger("mirror.cli")
 
@@ -93,6 +94,8 @@ _EXPECTED = (MirrorError, click.ClickException, click.Abort, KeyboardInterrupt, 
 
 def _told(error: BaseException) -> tuple[str, int]:
     """Return the line for an error, and the exit code."""
+    if isinstance(error, Refused):
+        return error.text, error.exit_code
     if isinstance(error, MirrorError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):

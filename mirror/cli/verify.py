@@ -53,6 +53,8 @@ def verify(
 def _verify_peer(config: Config, name: str, as_json: bool) -> bool:
     peer = config.peer(name)
     secret = load_secrets(config.directory).get(name)
+    if peer is not None and peer.address is None:
+        raise ConfigError(f"{name} dials this node, so compare there: 'ctdlmirror verify {config.node}' at {name}")
     if peer is None or peer.address is None or secret is None:
         raise ConfigError(f"{name} is no peer with an address and a secret; 'ctdlmirror peer list' shows them")
     show = show_shares if peer.kind == SHARE else show_nodes

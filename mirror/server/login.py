@@ -60,6 +60,7 @@ def log_user_in(session: Session, password: str) -> None:
     check_place(node.sessions, f"user {session.user_name}", True, node.max_users)
     rooms = _let_in(session, user)
     node.guessing.succeeded(session.network, account)
+    log.info("user %s has logged in from %s", session.user_name[:MAX_SHOWN], session.channel.peer)
     session.reply(Code.OK, format_logged_in(LoggedIn(session.user_name, user.key, rooms)))
 
 
@@ -137,6 +138,8 @@ def _scram_final(session: Session, message: str, *identity: str) -> None:
         session.party = Party(PartyKind.PEER, name, EVERYTHING)
     node.clock.hear(name, parse_agent_time(session.agent), session.agent_ms, kind != SHARE)
     greeting = Greeting(node.config.node, node.store.epoch, name in node.links, kind, node.identity())
+    if not session.beside:
+        log.info("%s has logged in from %s", session.party.label, session.channel.peer)
     session.reply(Code.OK, format_greeting(proof, greeting))
 
 

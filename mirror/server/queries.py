@@ -1,5 +1,6 @@
 """SYNC's questions: what is here, and what of it has changed.  The engine's responder answers them."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from mirror.wire.codec import ContentRequest, Cursor, Range, read_typed, typed_b
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import Code
 from mirror.wire.values import Page, State
+
+log = logging.getLogger("mirror.session")
 
 MAX_ITEMS = 65_536
 """Keys, ranges or contents in one request at most."""
@@ -59,6 +62,7 @@ def tell_heard(session: Session, _asked: Asked) -> None:
 def pin(session: Session, _asked: Asked) -> None:
     """pin: have everything read from the present state from now on, and tell it."""
     session.pin()
+    log.info("%s takes a copy of what is here now", session.require_party().label)
     _tell_state(session, session.responder().info())
 
 

@@ -324,10 +324,19 @@ class Session:
     def party_kind(self) -> PartyKind | None:
         return self.party.kind if self.party is not None else None
 
+    @property
+    def beside(self) -> bool:
+        """Whether the same party has another session: a link has several, and its coming and going is told once."""
+        party = self.party
+        others = (other.party for other in self.node.sessions if other is not self)
+        return party is not None and any(other is not None and other.label == party.label for other in others)
+
     def log_out(self) -> None:
         was_user = self.party is not None and self.party.is_user
         if self.party is not None and self.party.is_node:
             self.node.last_seen[self.party.name] = time.time()
+            if not self.beside:
+                log.info("%s is gone", self.party.label)
         if self.presence is not None:
             self.node.twins.leave(self.scram_name, self.presence)
             self.presence = None

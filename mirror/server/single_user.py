@@ -5,6 +5,7 @@ Only an initial bootstrap asks for it, and only until its snapshot is pinned.  I
 """
 
 import enum
+import logging
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from gevent.event import Event
 
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
+
+log = logging.getLogger("mirror.session")
 
 MAX_SECONDS = 86_400
 
@@ -59,6 +62,7 @@ class SingleUser:
             self._end()
             raise Refused(Code.BUSY, f"{left} users are still logged in after {wait} seconds; back to multi-user")
         self.mode, self._heard = Mode.SINGLE, self._now()
+        log.info("single-user mode for %s, for %d seconds after its last command at most", holder, expire)
         self._timer = gevent.spawn(self._watch)
 
     def _drain(self, deadline: float) -> int:
@@ -96,6 +100,7 @@ class SingleUser:
             self._end()
 
     def _end(self) -> None:
+        log.info("multi-user mode; it was %s for %s", self.mode.value, self.holder)
         self.mode, self.holder = Mode.MULTI, ""
         self._open.set()
         self._somebody_left.set()  # who waited for users to leave waits no more

@@ -56,6 +56,7 @@ def test_all_are_restored_or_dismissed_at_once(node: LocalNode) -> None:
 
 
 def test_what_is_wrong_is_one_line(node: LocalNode) -> None:
+    assert node.run("conflicts", "show", "99", code=8).stderr == "ctdlmirror: there is no conflict 99\n"  # no number
     assert "there is no conflict 99" in node.run("conflicts", "dismiss", "99", code=8).output
     assert "name the NUMBERS" in node.run("conflicts", "keep-both", code=2).output
     assert "name the NUMBERS" in node.run("conflicts", "restore", code=2).output

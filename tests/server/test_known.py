@@ -1,5 +1,6 @@
 """Every node that is known, whoever dials: what it is at, how far behind, when it was last heard of."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def run(directory: Path, *arguments: str, given: str = "", code: int = 0) -> Res
 
 
 @pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the daemons log; each command sets the root of all logs up anew."""
+    caplog.set_level(logging.INFO, "mirror")
+    logging.getLogger("mirror").addHandler(caplog.handler)
+    yield caplog
+    logging.getLogger("mirror").removeHandler(caplog.handler)
+
+
+@pytest.fixture
 def started() -> Iterator[list[tuple[Daemon, gevent.Greenlet]]]:
     daemons: list[tuple[Daemon, gevent.Greenlet]] = []
     yield daemons
@@ -68,9 +78,10 @@ def started() -> Iterator[list[tuple[Daemon, gevent.Greenlet]]]:
         greenlet.join()
 
 
-def test_a_running_node_shows_the_one_that_dials_it_until_and_after_it_goes(
-    tmp_path: Path, started: list[tuple[Daemon, gevent.Greenlet]]
+def test_a_running_node_shows_and_logs_the_one_that_dials_it_until_and_after_it_goes(
+    tmp_path: Path, started: list[tuple[Daemon, gevent.Greenlet]], logged: pytest.LogCaptureFixture
 ) -> None:
+
     def start(name: str) -> Daemon:
         daemon = Daemon(tmp_path / name)
         started.append((daemon, gevent.spawn(daemon.run)))
@@ -91,12 +102,17 @@ def test_a_running_node_shows_the_one_that_dials_it_until_and_after_it_goes(
     start("main")
     invitation = run(tmp_path / "main", "peer", "invite", "standby").stdout
     run(tmp_path / "standby", "join", "--listen", "127.0.0.1:0", given=invitation)
+    assert "peer standby takes a copy of what is here now" in logged.messages
+    logged.clear()
     standby = start("standby")
     one = wait_for("live")
     assert (one.name, one.how, one.kind) == ("standby", "it dials us", "mirror")
     assert "it dials us" in run(tmp_path / "main", "status").stdout
     assert run(tmp_path / "main", "status", "--check").stdout.startswith("OK: ")
+    assert [line for line in logged.messages if line.startswith("peer standby has logged in from 127.0.0.1:")]
+    assert "'ctdlmirror verify main' at standby" in run(tmp_path / "main", "verify", "standby", code=3).stderr
     standby._stop.set()
     away = wait_for("away")
+    assert "peer standby is gone" in logged.messages
     assert away.seen > 0 and 0 <= away.lag_s < 60
     assert "standby is away" in run(tmp_path / "main", "status", "--check", "--max-lag", "0s", code=2).stdout
