@@ -219,9 +219,9 @@ class Following:
             settings = self._settings
             service = Service(self._place, settings.service, self._service_password, settings.rooms)
             self._writing = open_writing(self._store, service)
-        more = True
+        known, more = self._known, True
         while more:
-            done = self._writing.round(self._known, asked.identity.highest, self._verdict_there)
+            done = self._writing.round(known, asked.identity.highest, self._verdict_there)
             self._verdict_there = Verdict.HOLD
             self.state.written_there += done.count
             self.state.held_there, self.state.behind_there = done.held, done.behind
@@ -229,7 +229,7 @@ class Following:
             self.state.left_there = [*self._left, *done.later][-MAX_TOLD:]
             more = done.more and not (done.again or done.look_anew)
             if done.look_anew:
-                self._looks = None
+                self._known = self._looks = None
                 self._all.wanted = self._all.at_once = True
 
     # -- looks ------------------------------------------------------------------------------------

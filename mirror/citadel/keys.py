@@ -116,6 +116,9 @@ class Numbers:
         last = self._there.get((pair.kind, pair.key))
         if last is not None:
             self._paired[pair.kind].pop(last, None)
+        before = self._paired[pair.kind].get(pair.there)
+        if before is not None:
+            self._there.pop((pair.kind, before.key), None)
         self._paired[pair.kind][pair.there] = pair
         self._there[(pair.kind, pair.key)] = pair.there
 

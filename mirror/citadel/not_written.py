@@ -69,7 +69,10 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("bios of users without a password there", "nobody else may write them"),
     ("files whose path there is over 63 bytes", "the server could not delete them again"),
     ("inbox rules, settings, system messages", "not yet"),
-    ("messages of rooms with listrecp, digestrecp or participate", "the server would mail them a second time"),
+    (
+        "messages of rooms with listrecp, digestrecp or participate",
+        "the server would mail them, perhaps a second time: what a list is to get is posted on the list's server",
+    ),
     ("mail into the inbox of a user with inbox rules there", "the rules would act on it: file, forward, reply"),
     ("messages whose id is not ASCII, has <, > or blanks, or over 900 bytes", "the server would give them another one"),
     ("messages over 10 MiB", "the server takes none"),

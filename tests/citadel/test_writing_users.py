@@ -9,7 +9,9 @@ from made_follower import Follower, feed_end, here, post, there
 from made_live import HungUp, listening
 from made_writable import SERVICE, imap
 
+from mirror.citadel.identity import pair_anew
 from mirror.citadel.keys import Pair
+from mirror.citadel.look import Identity
 from mirror.citadel.propose import CannotPair
 from mirror.citadel.writers.base import taken_by
 from mirror.model.fields import fields_at, values_of
@@ -331,6 +333,30 @@ def test_a_folder_that_the_server_makes_by_itself_is_the_one_that_is_here(
     assert store.read(lambda reader: reader.get("rooms", "alpha:51")) is None
 
 
+@pytest.mark.parametrize(("other", "kept"), [("alpha:0beta.5", "alpha:0beta.5"), ("alpha:beta.5", "alpha:50")])
+def test_folders_that_both_servers_made_at_once_are_one_under_the_lesser_key(
+    store: Store, server: AdministeredServer, directory: Path, other: str, kept: str
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        server.room(50, "0000000002.Notes", QRflags="16390")
+        server.post(50, "alpha's", name="a@alpha")
+        yield
+        room(store, other, "0000000002.Notes", QRflags="16390")
+        post(store, f"messages/{other}", "b@beta", "beta's\n")
+        yield from settled(follower)
+        names = [one["QRname"] for one in server.rooms.values()]
+        assert (len(names), follower.state.left_there, follower.state.behind_there) == (len(set(names)), [], False)
+        said = ["a@alpha", "b@beta"] if kept == other else ["a@alpha"]
+        assert [name for name, _ in there(server, 50)] == said
+        assert sorted(here(store, f"messages/{kept}")) == [f"id:{name}" for name in said]
+        assert field(store, "rooms", kept, "QRname") == "0000000002.Notes"
+
+    follower.tell(story())
+    assert check_store(store).problems == []
+
+
 def test_rooms_are_renamed_changed_and_killed(store: Store, server: AdministeredServer, directory: Path) -> None:
     follower = Follower(store, directory)
     server.room(4, "Old")
@@ -488,4 +514,38 @@ def test_what_has_a_taken_name_is_one_with_it_once_somebody_says_so(
         assert sorted(living) == ["alpha:1", f"alpha:{SERVICE}", BOB]
 
     follower.tell(story())
+    assert check_store(store).problems == []
+
+
+def test_a_restored_server_gets_again_what_came_since_and_what_was_deleted_since_is_deleted_again(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    server.user(10, "Kim")
+    server.room(11, "Old")
+    first = Follower(store, directory)
+
+    def story():
+        yield
+        user(store, BOB, "Bob", 7)
+        room(store, CHAT, "Chat")
+        post(store, f"messages/{CHAT}", "a@beta", "hello\n")
+        delete(store, "users", "alpha:10")
+        delete(store, "rooms", "alpha:11")
+        yield from settled(first)
+
+    first.tell(story())
+    chat, bob = room_named(server, "Chat")["QRnumber"], named(server, "Bob")["u_usernum"]
+    del server.users[int(bob)], server.rooms[int(chat)], server.lists[int(chat)]
+    for number in [no for no, one in server.rooms.items() if one["QRname"].startswith(f"{int(bob):010d}.")]:
+        del server.rooms[number]
+    server.settings |= {"MMnextuser": "20", "MMnextroom": "100"}
+    server.user(10, "Kim")
+    server.room(11, "Old")
+    pair_anew(store, "alpha", Identity(str(server.created), server.highest), "restored", lambda: None)
+    again = Follower(store, directory)
+    again.tell(settled(again))
+    assert sorted(one["u_fullname"] for one in server.users.values()) == ["Ann", "Bob", "admin", "mirror"]
+    assert there(server, int(room_named(server, "Chat")["QRnumber"])) == [("a@beta", "hello")]
+    assert not room_named(server, "Old")
+    assert again.state.left_there == []
     assert check_store(store).problems == []

@@ -16,7 +16,7 @@ from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import ROOMS, Numbers, Pair, add_pairs, drop_pair
 from mirror.citadel.later import Later, When, Where
 from mirror.citadel.look import Verdict
-from mirror.citadel.made import forget_room, rooms_of
+from mirror.citadel.made import forget_room, note_filled, rooms_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
 from mirror.model.containers import room_told_of
@@ -138,7 +138,12 @@ class Target(msgspec.Struct):
 
     def unpair(self, pair: Pair) -> None:
         """Have a thing that could not be made be nothing again."""
-        self.store.write(lambda writer: drop_pair(writer, self.place, pair))
+
+        def job(writer: Writer) -> None:
+            drop_pair(writer, self.place, pair)
+            note_filled(writer, self.place, (pair.kind, pair.key))
+
+        self.store.write(job)
         self.numbers.drop(pair)
 
     def _count(self, collection: str) -> int:

@@ -121,9 +121,10 @@ class RoomsWriter:
         if use_of_room(name, held.get(VIEW, "")) is not Use.PEOPLE or not target.may_make(name):
             return False
         taken = names.holder(name)
-        if taken and not (owner_of(name) and target.is_nothing_here(ROOMS, target.numbers.keys.room(taken, name))):
-            why = taken_by(ROOMS, taken, record.key)
-            target.leave(record, f"room {name}", why)
+        if taken and not owner_of(name):
+            target.leave(record, f"room {name}", taken_by(ROOMS, taken, record.key))
+            return False
+        if taken and not _is_one_folder(target, record, target.numbers.keys.room(taken, name)):
             return False
         if taken:
             number = taken
@@ -150,7 +151,7 @@ class RoomsWriter:
             target.unpair(pair)
         if not given:
             said = answer[0].decode("utf-8", "replace") if answer else "nothing"
-            target.leave(record, f"room {name}", f"the server says {said!r}")
+            target.wait(record, f"room {name}", f"the server says {said!r}")
         elif given != number:  # somebody else was given that number at the same moment
             self._pair(target, pair._replace(there=given))
         return given
@@ -305,6 +306,15 @@ def _kill_as_owner(target: Target, name: str) -> bool:
             return all(map(said_yes, answers[1:])) and said_yes(client.ask_all([b"KILL 1"])[0])
         finally:
             client.channel.close()
+
+
+def _is_one_folder(target: Target, record: Record, key: str) -> bool:
+    """Tell whether a folder there, of the same user and name, is to be what a record says; ``key`` is its key now.
+
+    Where both servers made one at the same time, as a first log-in does, the two are one under the lesser key: it is
+    for the other server's node to find so where that is the key that the folder has here.
+    """
+    return target.is_nothing_here(ROOMS, key) or record.key < key
 
 
 def _is_to_be_made(target: Target, record: Record, names: "_Names") -> bool:

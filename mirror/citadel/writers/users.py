@@ -96,7 +96,7 @@ class UsersWriter:
             own = number_or_zero(held.get("u_usernum", ""))
             number, commands = next_number(target.client, _COUNTER, own)
             pair = Pair(USERS, number, record.key, own)
-            target.pair(pair, lambda writer, key=record.key: note_made(writer, target.place, (USERS, key)))  # type: ignore[misc]
+            _pair(target, pair)
             names.append(f"<{name}>".encode())
             making = f"CREU {name}|{_kept_password(held.get(PASSWORD, ''))}"
             *_, answer = target.client.ask_all([*commands, making.encode()])
@@ -110,7 +110,7 @@ class UsersWriter:
                 continue
             if given != number:  # somebody else was given that number at the same moment
                 number = given
-                target.pair(pair._replace(there=number))
+                _pair(target, pair._replace(there=number))
             made.add(number)
             target.written.others += 1
         return made
@@ -192,6 +192,10 @@ class UsersWriter:
         told = status_of(record, status, _ask(target.client, name) if wanted else now, written | wanted.keys(), _RISING)
         target.remember([told] if told != status else [])
         target.written.others += bool(account)
+
+
+def _pair(target: Target, pair: Pair) -> None:
+    target.pair(pair, lambda writer: note_made(writer, target.place, (USERS, pair.key)))
 
 
 def _number(target: Target, record: Record, there: Mapping[int, str]) -> int:
