@@ -104,3 +104,4 @@ def _show(rebuilt: Rebuilt) -> None:
         say(f"Not written: {line}")
     if rebuilt.renumbered:
         say(f"{rebuilt.renumbered} things have other numbers or names than they had: 'export --migr' lists them.")
+        say("Do not have this node follow the server before it is paired: it would have them twice (docs/limits.md).")

@@ -8,6 +8,8 @@ import pytest
 from local import LocalNode
 from made_empty import EmptyServer, started
 
+from mirror.store.open import open_store
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmptyServer]:
@@ -61,6 +63,17 @@ def test_what_differs_afterwards_ends_with_1(node: LocalNode, server: EmptyServe
     server.take_import = spoilt  # type: ignore[method-assign]
     result = node.run("rebuild", f"citadel://{server.home}", "--server-dir", str(server.home), code=1)
     assert "messages/alpha:32" in result.stdout and "NOT EQUAL: 2 differences" in result.stdout, "and its mark"
+
+
+def test_what_would_be_there_twice_is_said(node: LocalNode, server: EmptyServer) -> None:
+    store = open_store(node.directory)
+    fields = {"QRname": "Made here", "QRflags": "2", "QRgen": "7"}
+    store.write(lambda writer: writer.set_fields("rooms", "mirror:abc", fields))
+    store.close()
+    result = node.run("rebuild", f"citadel://{server.home}", "--server-dir", str(server.home))
+    assert "1 things have other numbers or names than they had" in result.stdout
+    assert "Do not have this node follow the server before it is paired" in result.stdout
+    assert "Made here" in {room["QRname"] for room in server.rooms.values()}
 
 
 def test_what_cannot_be_written_is_named_and_ends_with_9(node: LocalNode, server: EmptyServer, tmp_path: Path) -> None:
