@@ -286,7 +286,9 @@ class Ledger:
         Of those that a user's client sent that is what it said: not all that its node wrote before.
         """
         thing = record.collection, filed_key(split_key(record.key)[0], ANY)
-        return [one for one in self._known[thing] if self._knew(one.version, record)] if is_message(record) else []
+        if not is_message(record):
+            return []
+        return [one for one in self._known[thing] if one.dead and self._knew(one.version, record)]
 
     def _lost_to_namesake(self, loser: Record) -> bool:
         """Tell whether a message lost to another one of its id, which never is to happen: both are kept."""
@@ -298,7 +300,7 @@ class Ledger:
             one.collection == loser.collection
             and split_key(one.key)[0] == plain
             and one.key != loser.key
-            and not stands_for_any(one.key)  # a deletion, of this message as well
+            and not (one.dead and stands_for_any(one.key))  # a deletion, of this message as well
             for deed in self._authors.get(winner, [])
             if (one := deed.record) is not None
         )

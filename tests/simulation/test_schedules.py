@@ -178,6 +178,18 @@ def test_the_ledger_wants_in_the_log_what_a_deletion_of_any_text_took_along_unse
     assert list(ledger.problems(final)) == []
 
 
+def test_the_ledger_notices_a_message_that_took_the_place_of_all_others_of_its_id() -> None:
+    lost = Record("messages/r", "id:x", 10, "a", 10, body=b"lost")
+    won = Record("messages/r", filed_key("id:x", ANY), 30, "a", 30, body=b"written over a deletion of any text")
+    ledger = Ledger()
+    for record in (lost, won):
+        ledger.acknowledged("a", 0, Deed(record))
+    ledger.logged("a", lost, won.version)
+    assert [problem.partition(" stamp")[2][:3] for problem in ledger.problems({("messages/r", won.key): won})] == [
+        " 10"
+    ]
+
+
 def test_the_ledger_knows_of_which_thing_a_version_was_written() -> None:
     ledger = Ledger()
     ledger.acknowledged("a", 0, Deed(Record("messages/r", "id:x", 10, "a", 10, body=b"written")))
