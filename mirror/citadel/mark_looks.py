@@ -15,6 +15,7 @@ from mirror.citadel.presence import Rounds, Turn
 from mirror.citadel.visits_told import ROOMS_AT_ONCE, Marked, Person, VisitLooks
 from mirror.formats.server_own import Use
 from mirror.store.base import Store
+from mirror.wire.errors import Refused
 
 SHARE = 20
 """Rounds take one in so many of the time from look to look at most."""
@@ -85,15 +86,21 @@ class MarkLooks:
             self._numbers = {room.name: number for number, room in rooms if room.use is Use.PEOPLE}
         persons = {number: Person(number, name) for number, name in asked.users().items()}
         self._note_calls(asked.calls(), asked.looked)
-        for turn in self._turns(asked, began):
-            self._take(turn, persons.get(turn.user), done)
-        if self._rounds.is_over:
+        near = self._rounds.near(self._where(asked), self._now())
+        if self._rounds.is_over and not near:
             self.close()
+            return done
+        try:
+            client = self._client = self._client or self._connect()
+        except Refused:
+            return done  # it lets no more sessions in: another time
+        for turn in self._turns(near, began):
+            self._take(client, turn, persons.get(turn.user), done)
         return done
 
-    def _turns(self, asked: Asked, began: float) -> Iterator[Turn]:
+    def _turns(self, near: Iterable[Turn], began: float) -> Iterator[Turn]:
         """Yield whom to ask for: where people are, then rounds, as long as they may take."""
-        yield from self._rounds.near(self._where(asked), self._now())
+        yield from near
         for _ in range(TURNS):
             turn = self._rounds.next(ROOMS_AT_ONCE)
             if turn is None:
@@ -103,11 +110,9 @@ class MarkLooks:
             if self._clock() - began > self._every_s / SHARE:
                 return
 
-    def _take(self, turn: Turn, person: Person | None, done: Marked) -> None:
+    def _take(self, client: CitadelClient, turn: Turn, person: Person | None, done: Marked) -> None:
         assert self._looks is not None
-        if self._client is None:
-            self._client = self._connect()
-        marked = self._looks.take(self._client, person, turn.rooms) if person is not None else None
+        marked = self._looks.take(client, person, turn.rooms) if person is not None else None
         if marked is None:
             self._rounds.forget(turn.user)
             return

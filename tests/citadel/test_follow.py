@@ -11,6 +11,7 @@ from made_live import HungUp, LiveServer, Session, listening
 from made_server import CREATED
 
 from mirror.citadel.bootstrap import copy_server
+from mirror.citadel.client import CitadelClient
 from mirror.citadel.follow import Following
 from mirror.citadel.followed import DEFAULTS, Settings
 from mirror.citadel.look import HeldBack
@@ -23,6 +24,7 @@ from mirror.model.record import Record, pack_head
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
 from mirror.store.sqlite.store import SqliteStore
+from mirror.wire.errors import Refused
 
 Make = Callable[..., SqliteStore]
 Story = Iterator[None]
@@ -762,6 +764,32 @@ def test_nobody_is_asked_for_where_that_is_not_wanted_or_would_make_a_user(
     follower = Follower(make_store("m"), directory, Settings(marks_s=0.0 if why == "never" else 1.0))
     follower.tell(iter([None, None, None]))
     assert not [command for command in server.asked if command.startswith(b"USER")]
+
+
+def test_a_server_that_lets_no_second_session_in_is_followed_all_the_same(
+    make_store: Make, server: LiveServer, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("m")
+
+    def full() -> CitadelClient:
+        raise Refused(551, "too many users are already online (maximum is 2)")
+
+    def story() -> Story:
+        yield
+        following = follower.following
+        following._marks._client = None
+        monkeypatch.setattr(following._marks, "_connect", full)
+        server.visit(1, 2, "1:3")
+        server.post(1, "four")
+        yield
+        assert texts(store) == ["four", "one", "three", "two"] and marks(store) == {"alpha:2": ["one", "two"]}
+        monkeypatch.undo()
+        yield
+        yield
+        assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+
+    follower = Follower(store, directory, Settings(marks_s=1))
+    follower.tell(story())
 
 
 def test_marks_of_a_name_that_is_another_user_by_now_are_not_taken_over(
