@@ -40,7 +40,7 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "read and answered marks",
         "each user's, where the user may enter the room; the last call stays",
         "in 4095 bytes a room and user (some 800 scattered ones): those of the lowest numbers become one range, "
-        "so what is between them is read as well",
+        "so what is between them is read as well, and the highest number can be lost",
     ),
     (
         "texts and pictures of rooms, bios, pictures of users",

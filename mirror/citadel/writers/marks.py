@@ -39,6 +39,13 @@ class _Mark(NamedTuple):
     changed: frozenset[str]
 
 
+class _Folder(NamedTuple):
+    """A folder by IMAP that a user is in."""
+
+    imap: ImapClient
+    name: str
+
+
 class MarksWriter:
     """Writes marks of rooms and users that the server has."""
 
@@ -97,15 +104,17 @@ class MarksWriter:
                 into = target.rooms[_messages_of(collection)]
                 owner = owner_of(into.room.name)
                 room = into.room.name.partition(".")[2] if owner else into.room.name
-                if not imap.select(folder_name(room, bool(owner))):
+                folder = folder_name(room, bool(owner))
+                if not imap.select(folder):
                     self._leave(target, [mark.record for mark in marks], "its user cannot enter the room")
                 else:
-                    self._store(target, into, user, imap, marks)
+                    self._store(target, into, user, _Folder(imap, folder), marks)
         finally:
             imap.close()
 
-    def _store(self, target: Target, into: OpenRoom, user: str, imap: ImapClient, marks: Sequence[_Mark]) -> None:
+    def _store(self, target: Target, into: OpenRoom, user: str, there: _Folder, marks: Sequence[_Mark]) -> None:
         """Set marks in the present folder, and remember what the user's sets are then."""
+        imap = there.imap
         before = imap.flags([mark.number for mark in marks])
         asked = 0
         for name, flag in FLAGS.items():
@@ -123,10 +132,10 @@ class MarksWriter:
         after = imap.flags([mark.number for mark in marks])
         self._leave(target, [mark.record for mark in marks if mark.number not in after], "the message is not there")
         target.written.others += asked
-        self._remember(target, into, user, imap, after)
+        self._remember(target, into, user, there, after)
 
     def _remember(
-        self, target: Target, into: OpenRoom, user: str, imap: ImapClient, told: Mapping[int, set[bytes]]
+        self, target: Target, into: OpenRoom, user: str, there: _Folder, told: Mapping[int, set[bytes]]
     ) -> None:
         visits = _visits_of(into.collection)
         status = target.store.read(lambda reader: next(iter(reader.statuses(target.place, visits, [user])), None))
@@ -134,13 +143,12 @@ class MarksWriter:
             status = Status(visits, user, user, tag_of("", ""), Base(1, target.place), 0)
         sets = _sets_with(status.tag, told)
         if any(len(one.encode()) >= CUT_BYTES for one in sets):
-            flags = imap.flags()
+            there.imap.select(there.name)  # until then it tells what it was given, not what it kept
+            flags = there.imap.flags()
             marked = {flag: {number for number, some in flags.items() if flag in some} for flag in FLAGS.values()}
             sets = tuple(set_of(marked[flag], sorted(flags)) for flag in FLAGS.values())
-            wrong = sum(flags.get(number, set()) != some for number, some in told.items())
-            target.written.left += [f"{into.room.name}: {wrong} marks: the server has no room for so many"] * bool(
-                wrong
-            )
+            if wrong := sum(flags.get(number, set()) != some for number, some in told.items()):
+                target.written.left.append(f"{into.room.name}: {wrong} marks: the server has no room for so many")
         target.remember([msgspec.structs.replace(status, tag=tag_of(*sets))])
 
 
