@@ -177,14 +177,14 @@ def test_failed_log_ins_are_one_line_in_the_log(
     talk: Talk, node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(login, "FAILURE_PAUSE_S", 0.0)
-    for _ in range(3):
+    for number in range(3):
         channel = talk(None)
         for _ in range(2):
-            channel.ask("USER nobody", 3)
+            channel.ask(f"USER nobody{number}", 3)
             with pytest.raises(Refused, match="540"):
                 channel.ask("PASS x")
     (told,) = caplog.records
-    assert told.message == "who is not logged in: failed to log in as user 'nobody' from client"
+    assert told.message == "who is not logged in: failed to log in as user 'nobody0' from client"
 
 
 def test_a_listing_of_text_fails_before_it_begins(talk: Talk, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
