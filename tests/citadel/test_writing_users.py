@@ -380,6 +380,34 @@ def test_rooms_are_renamed_changed_and_killed(store: Store, server: Administered
     follower.tell(story())
 
 
+def test_a_room_that_is_renamed_there_while_it_is_killed_elsewhere_is_killed(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+    server.room(4, "Old")
+
+    def before(command: bytes) -> None:
+        if command.startswith(b"GOTO Aide") and delete_now:
+            delete_now.clear()
+            server.rooms[4]["QRname"] = "New"  # looked at already, and not killed yet
+
+    delete_now: list[bool] = []
+
+    def story():
+        yield
+        delete(store, "rooms", "alpha:4")
+        delete_now.append(True)
+        server.before = before
+        yield
+        assert not delete_now
+        yield from settled(follower)
+        assert 4 not in server.rooms
+        assert follower.state.left_there == []
+        assert not follower.state.behind_there
+
+    follower.tell(story())
+
+
 def test_floors_are_made_renamed_and_killed(store: Store, server: AdministeredServer, directory: Path) -> None:
     follower = Follower(store, directory)
     server.floor(2, "Empty")

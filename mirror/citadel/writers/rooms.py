@@ -91,7 +91,7 @@ class RoomsWriter:
         told = target.store.read(lambda reader: reader.statuses(target.place, ROOMS, [one.key for one in records]))
         known = {status.key: status for status in told}
         living = [one for one in records if not one.dead and is_due(one, known.get(one.key), KEEPS)]
-        dead = [one for one in records if one.dead and _known_number(target, one)]
+        dead = [one for one in records if one.dead and (one.key in known or _known_number(target, one))]
         if not (living or dead):
             return False
         with quietly(target.client) as quiet:
@@ -160,13 +160,13 @@ class RoomsWriter:
         target.pair(pair, lambda writer: note_made(writer, target.place, (ROOMS, pair.key)))
 
     def _kill(self, target: Target, dead: Sequence[Record], quiet: list[bytes]) -> None:
-        rooms = target.known.rooms
-        going = [one for one in dead if _known_number(target, one)]
-        for record in target.not_held(going):
+        for record in target.not_held(dead):
             number = _known_number(target, record)
-            room = rooms[number]
+            room = target.known.rooms.get(number)
             target.rooms.pop(str(Collection("messages", record.key)), None)  # what is in it goes with it
-            if _number_of(target.client, room.name, room.password) != number:
+            if room is None or _number_of(target.client, room.name, room.password) != number:
+                # It was made or renamed just now, or it is gone: the next look at all tells.
+                target.wait(record, f"room {record.key}", "it cannot be entered")
                 continue
             quiet.append(f'"{room.name}"'.encode())
             if owner_of(room.name):
