@@ -249,6 +249,20 @@ def test_a_deleted_user_is_deleted_and_the_service_is_left_alone(
     follower.tell(story())
 
 
+def test_a_level_that_would_delete_a_user_is_not_written(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        put(store, "users", "alpha:2", u_axlevel="0", u_flags="64")
+        yield
+        assert (server.users[2]["u_axlevel"], server.users[2]["u_flags"]) == ("4", "64")
+
+    follower.tell(story())
+
+
 def test_a_room_made_elsewhere_is_there_with_what_is_in_it(
     store: Store, server: AdministeredServer, directory: Path
 ) -> None:

@@ -181,6 +181,8 @@ class UsersWriter:
         if not now:
             return
         wanted = to_write(held, said, now, _BUT_NAME)
+        if wanted.get(LEVEL) == "0":
+            del wanted[LEVEL]  # by which the server would delete the user
         if number_or_zero(held.get(LAST_CALL, "")) > number_or_zero(now[LAST_CALL]):
             wanted[LAST_CALL] = held[LAST_CALL]
         addresses = _addresses(held.get(ADDRESSES, ""), now[ADDRESSES])
