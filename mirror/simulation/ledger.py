@@ -109,10 +109,18 @@ class Ledger:
         return deed
 
     def was_written(self, record: Record, version: Version) -> bool:
-        """Tell whether any user wrote that version of what a record is of, or of another message of its id."""
-        place = self._name_of(record.collection), split_key(record.key)[0]
+        """Tell whether any user wrote that version of what a record is of, or of another message of its id.
+
+        A record that is the version itself, with another text than was written, is an invention.
+        """
+        named = self._named(record)
+        whole = record.version == version and not record.dead
+
+        def thing(one: Record) -> Thing:
+            return one.collection, one.key if whole else split_key(one.key)[0]
+
         made = (deed.record for deed in self._authors.get(version, []))
-        return any(one is not None and (one.collection, split_key(one.key)[0]) == place for one in made)
+        return any(one is not None and thing(one) == thing(named) for one in made)
 
     def _named(self, record: Record) -> Record:
         name = self._name_of(record.collection)

@@ -196,3 +196,5 @@ def test_the_ledger_knows_of_which_thing_a_version_was_written() -> None:
     edited, other = (Record("messages/r", key, 20, "b", 10, past=(("a", 10),), body=b"x") for key in ("id:x", "id:y"))
     assert [ledger.was_written(one, Version(10, "a")) for one in (edited, other)] == [True, False]
     assert not ledger.was_written(edited, Version(11, "a"))
+    copies = (Record("messages/r", "id:x", 10, "a", 10, body=body) for body in (b"written", b"invented"))
+    assert [ledger.was_written(one, Version(10, "a")) for one in copies] == [True, False]
