@@ -126,10 +126,12 @@ class Follower:
         told = self._status(remote)
         if told.held:
             remote.channel.ask(f"SYNC attachments|approve|{NAME}")
-        if told.behind or told.held or told.marks <= since:
+        if told.behind or told.held or ("marks_s" in self._often and told.marks <= since):
             return False
-        # By an export all is looked at anew; else within the longest of these times all was asked for again.
-        return told.exported > since if self._often["export_s"] else told.looked > since + max(self._often.values())
+        if self._often.get("export_s"):
+            return told.exported > since  # all is looked at anew by it
+        # Within the longest of these times all was asked for again.
+        return told.looked > since + max(self._often.values(), default=0.0)
 
     @staticmethod
     def _status(remote: ChannelRemote) -> AttachmentStatus:

@@ -281,7 +281,7 @@ class Following:
         """Take over what was read, where that can be asked for."""
         if not (self._told_all and self._settings.marks_s) or self._known is None or self._looks is None:
             return
-        marked = self._marks.look(asked, self._known)
+        marked = self._marks.look(asked, self._known, self.state.exports > 0)
         self._looks.marks_changed(marked.rooms)
         self._note(marked.applied.written, 0)
         self.state.marks = self._marks.as_of

@@ -22,7 +22,9 @@ SHARE = 20
 TURNS = 10
 """Turns of rounds from look to look at most."""
 RECENT_S = 2 * 86_400
-"""Who logged in within so many seconds before a server is met may have set marks while nobody followed it."""
+"""Who logged in within so many seconds before a server is met may have set marks while nobody followed it..."""
+SINCE_EXPORT_S = 60
+"""... or, where all was just told by an export, since that began."""
 
 
 class MarkLooks:
@@ -70,8 +72,10 @@ class MarkLooks:
             self._client.channel.close()
             self._client = None
 
-    def look(self, asked: Asked, known: Known) -> Marked:
+    def look(self, asked: Asked, known: Known, exported: bool = False) -> Marked:
         """Ask for marks if it is time, and take them over; ``asked`` tells who is there, ``known`` is what rooms are.
+
+        ``exported``, where an export told all marks since the connection began.
 
         Raises ConnectionLost, CitadelError, or a store's error.
         """
@@ -85,7 +89,7 @@ class MarkLooks:
             rooms = known.rooms.items()
             self._numbers = {room.name: number for number, room in rooms if room.use is Use.PEOPLE}
         persons = {number: Person(number, name) for number, name in asked.users().items()}
-        self._note_calls(asked.calls(), asked.looked)
+        self._note_calls(asked.calls(), asked.looked, exported)
         near = self._rounds.near(self._where(asked), self._now())
         if self._rounds.is_over and not near:
             self.close()
@@ -123,13 +127,14 @@ class MarkLooks:
         done.applied += marked.applied
         done.rooms |= marked.rooms
 
-    def _note_calls(self, calls: dict[int, int], looked: int) -> None:
+    def _note_calls(self, calls: dict[int, int], looked: int, exported: bool) -> None:
         """Have all rooms be asked for of users who logged in since that was noted last; ``looked`` as in ``Asked``.
 
         Who logged in within the second of the look before may have done so again after it.
         """
         if self._calls is None:
-            before, recent = self._called(), max(calls.values(), default=0) - RECENT_S
+            before = calls if exported else self._called()
+            recent = looked - SINCE_EXPORT_S if exported else max(calls.values(), default=0) - RECENT_S
             users = [user for user, called in calls.items() if called >= recent or called != before.get(user)]
         else:
             since = self._looked - RESOLUTION_S

@@ -737,6 +737,12 @@ def test_who_logged_in_while_nobody_followed_is_asked_for_and_nobody_else(
     assert server.asked.count(b"USER SYS_Citadel") == 2, "after each turn the session is nobody's again"
 
 
+def test_what_an_export_just_told_is_not_asked_for_again(make_store: Make, server: LiveServer, directory: Path) -> None:
+    server.somebody = False
+    Follower(make_store("m"), directory, Settings(marks_s=1)).tell(iter([None, None, None]))
+    assert not [command for command in server.asked if command.startswith(b"USER")]
+
+
 def test_who_logs_in_again_within_the_second_of_a_look_is_asked_for_again(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:
