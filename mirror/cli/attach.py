@@ -79,9 +79,9 @@ def attach() -> None:
 @click.option(
     "--direction",
     type=click.Choice(DIRECTIONS),
-    help="'both' writes messages from elsewhere into the server, too, as --service.  [default: from]",
+    help="'both' writes what comes from elsewhere into the server, too, as --service.  [default: from]",
 )
-@click.option("--service", metavar="USER", help="The administrator there as whom messages are written.")
+@click.option("--service", metavar="USER", help="The administrator there as whom that is written.")
 @click.option("--pair", is_flag=True, help="Take what each server has, as its Lobby, for one with what is here.")
 @click.option("--pair-users", multiple=True, metavar="PATTERN", help="The same of users like this, by their names.")
 @click.option("--pair-rooms", multiple=True, metavar="PATTERN", help="The same of rooms like this, by their names.")
@@ -283,7 +283,8 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
         say(f"  read marks as of {duration(time.time() - one.marks)} ago")
     kept = "; what the server throws away stays here" if one.expiry == "keep" else ""
     if one.direction == "both":
-        say(f"  {one.written_there} messages written there, moved and deleted")
+        behind = ", and more with the next looks" if one.behind_there else ""
+        say(f"  {one.written_there} things made, changed, moved or deleted there{behind}")
     say(f"  rooms {', '.join(one.rooms)}{kept}; {one.written} records written, {one.deleted} of them deletions")
     say(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):
