@@ -133,6 +133,8 @@ class Numbers:
         if there is not None:
             return there
         node, _, number = key.rpartition(":")
+        if kind == ROOMS and number.startswith(f"{self.keys.node}."):
+            node, _, number = number.rpartition(".")  # a folder that a user made there who is of elsewhere
         own = node == self.keys.node or (kind == FLOORS and not node and not self.keys.paired)
         if not (own and _is_number(number)) or int(number) in self._paired[kind]:
             return None

@@ -327,6 +327,28 @@ def test_a_mailbox_made_elsewhere_is_its_owners_and_one_of_each_name(
     follower.tell(story())
 
 
+def test_a_folder_that_a_user_from_elsewhere_made_there_is_renamed_and_killed(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        user(store, BOB, "Bob", 7)
+        yield from settled(follower)
+        server.room(60, f"{int(named(server, 'Bob')['u_usernum']):010d}.Own", QRflags="16390")
+        yield from settled(follower)
+        assert field(store, "rooms", "beta:alpha.60", "QRname") == "0000000007.Own"
+        put(store, "rooms", "beta:alpha.60", QRname="0000000007.Mine")
+        yield from settled(follower)
+        assert server.rooms[60]["QRname"].partition(".")[2] == "Mine"
+        delete(store, "rooms", "beta:alpha.60")
+        yield from settled(follower)
+        assert 60 not in server.rooms
+
+    follower.tell(story())
+
+
 def test_a_folder_that_the_server_makes_by_itself_is_the_one_that_is_here(
     store: Store, server: AdministeredServer, directory: Path
 ) -> None:
