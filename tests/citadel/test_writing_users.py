@@ -465,6 +465,23 @@ def test_floors_are_made_renamed_and_killed(store: Store, server: AdministeredSe
     follower.tell(story())
 
 
+def test_a_floor_is_killed_once_its_rooms_are_elsewhere(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+    server.floor(2, "Upstairs")
+    server.rooms[2]["QRfloor"] = "2"
+
+    def story():
+        yield
+        put(store, "floors", "2", f_flags="0")
+        put(store, "rooms", "alpha:2", QRfloor="0")
+        yield from settled(follower)
+        assert (server.rooms[2]["QRfloor"], server.floors[2]["f_name"]) == ("0", "")
+
+    follower.tell(story())
+
+
 @pytest.mark.parametrize("at", [b"CREU", b"after CREU", b"CRE8", b"after CRE8", b"SETR", b"ASUP", b"CFLR"])
 def test_a_node_that_loses_the_server_at_any_step_makes_all_of_it_once(
     store: Store, server: AdministeredServer, directory: Path, at: bytes

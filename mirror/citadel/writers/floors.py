@@ -88,7 +88,7 @@ class FloorsWriter:
             del there[number]
             target.written.deleted += 1
         else:
-            target.leave(record, f"floor {there[number]}", "there are rooms on it there")
+            target.wait(record, f"floor {there[number]}", "there are rooms on it there")
         return True
 
 
