@@ -4,7 +4,7 @@ It is opened while there is anybody to ask for, since a server ends a session th
 room is next is mirror.citadel.presence's, what is told mirror.citadel.visits_told's.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from mirror.citadel.answers import RESOLUTION_S
 from mirror.citadel.asked import Asked
@@ -98,34 +98,33 @@ class MarkLooks:
             client = self._client = self._client or self._connect()
         except Refused:
             return done  # it lets no more sessions in: another time
-        for turn in self._turns(near, began):
+        for turn in near:
             self._take(client, turn, persons.get(turn.user), done)
+        for _ in range(TURNS):
+            of_round = self._rounds.next(ROOMS_AT_ONCE)
+            if of_round is None or not self._take(client, of_round, persons.get(of_round.user), done):
+                break
+            self._rounds.done(of_round, self._now())
+            if self._clock() - began > self._every_s / SHARE:
+                break
         return done
 
-    def _turns(self, near: Iterable[Turn], began: float) -> Iterator[Turn]:
-        """Yield whom to ask for: where people are, then rounds, as long as they may take."""
-        yield from near
-        for _ in range(TURNS):
-            turn = self._rounds.next(ROOMS_AT_ONCE)
-            if turn is None:
-                return
-            yield turn
-            self._rounds.done(turn, self._now())
-            if self._clock() - began > self._every_s / SHARE:
-                return
-
-    def _take(self, client: CitadelClient, turn: Turn, person: Person | None, done: Marked) -> None:
+    def _take(self, client: CitadelClient, turn: Turn, person: Person | None, done: Marked) -> bool:
+        """Take over what a user has seen; tells whether that was told.  Who is not listed is asked for no more."""
         assert self._looks is not None
-        marked = self._looks.take(client, person, turn.rooms) if person is not None else None
-        if marked is None:
+        if person is None:
             self._rounds.forget(turn.user)
-            return
+            return False
+        marked = self._looks.take(client, person, turn.rooms)
+        if marked is None:
+            return False  # renamed since users were listed, say: another time
         for asked, lines in marked.noticed.items():
             self._noticed.pop(asked, None)
             if lines:
                 self._noticed[asked] = lines
         done.applied += marked.applied
         done.rooms |= marked.rooms
+        return True
 
     def _note_calls(self, calls: dict[int, int], looked: int, exported: bool) -> None:
         """Have all rooms be asked for of users who logged in since that was noted last; ``looked`` as in ``Asked``.
