@@ -29,7 +29,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def test_what_is_typed_is_sent_and_what_comes_is_shown(daemon: Daemon) -> None:
     def talk() -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, str(PROGRAM), daemon.node.addresses[0]]
-        return subprocess.run(command, input="NOOP\nQUIT\n", capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, input="NOOP\n", capture_output=True, text=True, timeout=60, check=False)
 
     done = gevent.get_hub().threadpool.spawn(talk).get()
     assert done.returncode == 0, done.stderr

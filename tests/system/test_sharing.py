@@ -180,7 +180,7 @@ def test_four_nodes_with_different_rules_for_each_room(node: Make, secret: Path,
     south.run("post", "Drop", "dropped by south")
     event = tmp_path / "event.ics"
     event.write_text(EVENT)
-    north.run("calendar", "add", str(event), "--room", "Calendar")
+    north.run("calendar", "add", str(event), "--room", "Calendar", "--any-room")
 
     for one in (hub, *leaves):
         wait_for(partial(texts, one, "Board"), ["Text 1 of Board", "from north"], one)
@@ -190,7 +190,7 @@ def test_four_nodes_with_different_rules_for_each_room(node: Make, secret: Path,
     wait_for(partial(texts, hub, "Drop"), ["dropped by south"], hub)
     wait_for(lambda: len(texts(hub, "Calendar")), 1, hub)
     event.write_text(event.read_text().replace("SUMMARY:Meeting", "SUMMARY:Moved"))
-    hub.run("calendar", "add", str(event), "--room", "Calendar")
+    hub.run("calendar", "add", str(event), "--room", "Calendar", "--any-room")
     wait_for(lambda: "SUMMARY:Moved" in "".join(texts(north, "Calendar")), True, north)
     assert texts(south, "Calendar") == texts(north, "Drop") == texts(west, "Drop") == []
     assert "not for the hub" not in "".join(texts(hub, "Announcements"))
