@@ -6,7 +6,6 @@ room is next is mirror.citadel.presence's, what is told mirror.citadel.visits_to
 
 from collections.abc import Callable, Iterable
 
-from mirror.citadel.answers import RESOLUTION_S
 from mirror.citadel.asked import Asked
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import owner_of
@@ -17,6 +16,8 @@ from mirror.formats.server_own import Use
 from mirror.store.base import Store
 from mirror.wire.errors import Refused
 
+SESSION_S = 5
+"""Who is there is asked before when they logged in: who logs in between those is asked for so many seconds longer."""
 SHARE = 20
 """Rounds take one in so many of the time from look to look at most."""
 TURNS = 10
@@ -129,14 +130,14 @@ class MarkLooks:
     def _note_calls(self, calls: dict[int, int], looked: int, exported: bool) -> None:
         """Have all rooms be asked for of users who logged in since that was noted last; ``looked`` as in ``Asked``.
 
-        Who logged in within the second of the look before may have done so again after it.
+        Who logged in just before the look before that, and was not among those who were there, may have read since.
         """
         if self._calls is None:
             before = calls if exported else self._called()
             recent = looked - SINCE_EXPORT_S if exported else max(calls.values(), default=0) - RECENT_S
             users = [user for user, called in calls.items() if called >= recent or called != before.get(user)]
         else:
-            since = self._looked - RESOLUTION_S
+            since = self._looked - SESSION_S
             users = [user for user, called in calls.items() if called >= since or called != self._calls.get(user)]
         self._rounds.begin(users, self._now())
         self._calls, self._looked = calls, looked
