@@ -12,7 +12,7 @@ from mirror.citadel.asked import Asked
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.configuration import Holds
-from mirror.citadel.keys import read_keys
+from mirror.citadel.keys import FLOORS, Numbers, read_keys
 from mirror.citadel.look import Decision, Remembered, Verdict, place_of, remembered
 from mirror.citadel.pieces import fetch_messages
 from mirror.citadel.put_together import Held
@@ -87,7 +87,7 @@ class WholeLooks:
         accepted = self._accepted(decision, asked, node)
         return look_at_told(
             self._store,
-            asked.export(self._store.read(_held), holding),
+            asked.export(self._store.read(lambda reader: _held(reader, node)), holding),
             asked.told_kinds | holding.kinds,
             node,
             lambda wanted: fetch_messages(client, wanted),
@@ -143,12 +143,14 @@ def room_passwords(reader: Reader) -> list[tuple[str, str]]:
     return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))[:ROOM_PASSWORD_CHARACTERS]) for one in values]
 
 
-def _held(reader: Reader) -> Held:
-    """Return what is held of a server that has to be known to understand what it tells."""
-    users, rooms, floors = ([values_of(one) for one in reader.scan_all(name)] for name in ("users", "rooms", "floors"))
+def _held(reader: Reader, node: str) -> Held:
+    """Return what is held of a server that has to be known to understand what it tells; floors are its own."""
+    users, rooms = ([values_of(one) for one in reader.scan_all(name)] for name in ("users", "rooms"))
+    numbers = Numbers(read_keys(reader, place_of(node), node))
+    floors = {numbers.of(FLOORS, one.key): one for one in reader.scan_all(FLOORS)}
     return Held(
         [str(user.get("u_fullname", "")) for user in users],
-        {_number(floor, "f_num") for floor in floors if _number(floor, "f_flags") & 1},
+        {number for number, one in floors.items() if number is not None and _number(values_of(one), "f_flags") & 1},
         {_number(room, "QRnumber"): _number(room, "QRroomaide") for room in rooms},
     )
 

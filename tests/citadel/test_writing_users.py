@@ -465,6 +465,23 @@ def test_floors_are_made_renamed_and_killed(store: Store, server: AdministeredSe
     follower.tell(story())
 
 
+def test_a_floor_made_there_is_in_use_whatever_numbers_others_have(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def story():
+        yield
+        put(store, "floors", "beta:2", f_num="2", f_name="Attic", f_flags="1")
+        yield from settled(follower)
+        server.floor(2, "Upstairs")
+        yield from settled(follower)
+        assert (field(store, "floors", "2", "f_name"), field(store, "floors", "2", "f_flags")) == ("Upstairs", "1")
+        assert server.floors[2]["f_name"] == "Upstairs"
+
+    follower.tell(story())
+
+
 def test_a_floor_is_killed_once_its_rooms_are_elsewhere(
     store: Store, server: AdministeredServer, directory: Path
 ) -> None:
