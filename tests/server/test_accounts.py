@@ -175,3 +175,19 @@ def test_a_listing_of_what_is_pinned_ends_where_its_reader_administers_no_more(
     change(node, ANN, u_axlevel=4)
     with pytest.raises(Exception, match="what is pinned is for administrators"):
         next(pages)
+
+
+def test_a_commit_has_a_node_read_nothing_while_no_user_is_logged_in(
+    node: Node, log_in: Callable[[str], ChannelRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    after = node.changes.after
+    monkeypatch.setattr(node.changes, "after", lambda sequence: reads.append(sequence) or after(sequence))
+    accounts = Accounts(node)
+    for _ in range(2):
+        accounts.look()
+    assert reads == []
+    log_in("Ann")
+    for _ in range(2):
+        accounts.look()
+    assert reads == [node.store.read(lambda reader: reader.last_sequence())]
