@@ -32,7 +32,7 @@ class Accounts:
 
     def run(self) -> None:
         """Do so until killed."""
-        stop_watching = self._node.store.watch(self._changed.set)
+        stop_watching = self._node.store.watch(self._wake)
         try:
             while True:
                 self._changed.wait()
@@ -40,6 +40,10 @@ class Accounts:
                 self._try()
         finally:
             stop_watching()
+
+    def _wake(self) -> None:
+        if self._sequence is not None or self._user_keys():
+            self._changed.set()
 
     def _try(self) -> None:
         try:
