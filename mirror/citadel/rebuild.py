@@ -18,6 +18,7 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.declared import Expected
 from mirror.citadel.empty import why_not_empty
 from mirror.citadel.exporter import Exporter, Step
+from mirror.citadel.importer import CREATED_KEY
 from mirror.citadel.keys import Keys, Pair
 from mirror.citadel.look import HIGHEST_KEY, pages
 from mirror.citadel.numbering import number_in
@@ -25,11 +26,14 @@ from mirror.citadel.refill import Refilled, refill
 from mirror.citadel.verify import VERIFIED
 from mirror.formats.errors import CitadelError
 from mirror.formats.server_own import is_own_setting
+from mirror.owned import replace_owned
 from mirror.store.base import Reading
 
 _OTHER = "numbers and names of several servers are one series now"
 _OLDER = "what version 980 writes otherwise than an older one"
-MAY_DIFFER = {("config", "c_fqdn"): "the machine's own name"}
+HOST_NAME = "c_fqdn"
+"""The setting that holds the name of the server's machine: the new machine's own stays."""
+MAY_DIFFER = {("config", HOST_NAME): "the machine's own name"}
 """Records that may differ between a rebuilt server and the mirror that it was made from."""
 REBUILT = (
     *VERIFIED,
@@ -57,8 +61,6 @@ RENUMBERED = (
     ),
 )
 """What may differ where the mirror holds several servers, whose numbers and names are one series now."""
-HOST_NAME = "c_fqdn"
-"""The setting that holds the name of the server's machine: the new machine's own stays."""
 IMPORT_PATIENCE_S = 4 * 3600.0
 """Seconds that a server may take to put in order what it has imported."""
 ROOMS_AT_ONCE = 50
@@ -205,7 +207,7 @@ class Rebuilding:
 
     def _is_as_left(self, state: State, held: dict[str, str]) -> bool:
         """Tell whether the server is as an earlier run left it: nothing was posted there since the import."""
-        same = held.get("c_config_created_or_migrated", "").strip() == state.created
+        same = held.get(CREATED_KEY, "").strip() == state.created
         return same and (state.imported or number_in(held, HIGHEST_KEY) <= state.highest)
 
     def _why_not_empty(self, client: CitadelClient, held: dict[str, str]) -> str:
@@ -239,9 +241,7 @@ class Rebuilding:
         self._remember(state)
 
     def _remember(self, state: State) -> None:
-        beside = self._file.with_name(self._file.name + ".new")
-        beside.write_bytes(msgspec.json.encode(state))
-        beside.replace(self._file)
+        replace_owned(self._file, msgspec.json.encode(state).decode())
 
     def _note_host_name(self, exporter: Exporter, held: dict[str, str], rebuilt: Rebuilt) -> None:
         ours, theirs = exporter.setting(HOST_NAME), held.get(HOST_NAME, "")

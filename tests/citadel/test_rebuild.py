@@ -165,8 +165,9 @@ def test_what_was_cut_behind_the_import_goes_on_there(
         patched.setattr("mirror.citadel.rebuild.refill", killed)
         with pytest.raises(Killed):
             rebuild(store, server)
-    state = msgspec.json.decode((server.home.parent / "state").read_bytes(), type=State)
-    assert state.imported
+    file = server.home.parent / "state"
+    assert msgspec.json.decode(file.read_bytes(), type=State).imported
+    assert file.stat().st_mode & 0o777 == 0o600
     server.post(1, "posted since")
     rebuilt = rebuild(store, server)
     assert not rebuilt.imported and rebuilt.refilled.texts == 1
