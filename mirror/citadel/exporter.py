@@ -6,6 +6,7 @@ the server has for itself is made anew: counters, references, the rooms that hol
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from typing import NamedTuple
@@ -449,7 +450,7 @@ class Exporter:
             "QRmtime": str(self._changed[key]),
         }
         if "QRfloor" in said:
-            fields["QRfloor"] = str(self._floor_numbers.get(said["QRfloor"], 0))
+            fields["QRfloor"] = str(self._floor_of(said))
         if number_in(said, "QRroomaide") > 0:
             aide = self._user_numbers.get(user_of(key, number_in(said, "QRroomaide")))
             fields["QRroomaide"] = str(aide if aide is not None else self._absent_aide(key, said))
@@ -459,6 +460,10 @@ class Exporter:
             name = picture_of_room(key) if collection == "pictures" else key
             fields[field] = str(self._placing.number(collection, name))
         return fields
+
+    def _floor_of(self, said: Fields) -> int:
+        """Return the number of a room's floor: that of the first where it says none, or one that is not here."""
+        return self._floor_numbers.get(said.get("QRfloor", ""), 0)
 
     def _absent_aide(self, key: str, said: Fields) -> int:
         """Return the number of an aide who is not here: nobody has it at the server whose numbers are kept."""
@@ -476,10 +481,9 @@ class Exporter:
         }
 
     def _floors_written(self) -> Iterator[bytes]:
-        used = [number_in(self._room(key), "QRfloor") for key in self._rooms]
+        used = Counter(map(self._floor_of, self._rooms.values()))
         for key, number in sorted(self._floor_numbers.items(), key=lambda pair: pair[1]):
-            count = used.count(number)
-            fields = {**self._floors[key], "f_num": str(number), "f_ref_count": str(count)}
+            fields = {**self._floors[key], "f_num": str(number), "f_ref_count": str(used[number])}
             yield migr_writer.element("floor", _ordered("floor", fields))
 
     # -- visits and marks -------------------------------------------------------------------------
