@@ -5,7 +5,6 @@ times.  What may differ all the same is declared in mirror/citadel/declared.py, 
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +13,13 @@ from mirror.citadel.declared import BODY, BYTES, HOLD_MESSAGES, KEY, UNTOLD, WHO
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of
 from mirror.model.heads import EDITS
+from mirror.model.keys import without_text
 from mirror.model.kinds import MergeRule, kind_of, parse_collection
 from mirror.model.record import Record, unpack_head
 from mirror.model.texts import canonical_text
 from mirror.store.base import Reader
 from mirror.store.open import Options, open_store
 from try_live.world import DIRECTORY, KILLED, Account, Room, User, World
-
-_FILED = re.compile(r"#[0-9a-f]{16}\Z")
 
 
 class LeftOut(NamedTuple):
@@ -152,9 +150,9 @@ def _under_another_key(collection: str, left: dict[str, Fields], right: dict[str
     """Take out, and tell of, what is under ``KEY#text`` on one side and, the same, under ``KEY`` on the other."""
     if parse_collection(collection).kind not in ("messages", "visits"):
         return
-    plain = {_FILED.sub("", key): key for key in right.keys() - left.keys()}
+    plain = {without_text(key): key for key in right.keys() - left.keys()}
     for key in sorted(left.keys() - right.keys()):
-        twin = plain.get(_FILED.sub("", key))
+        twin = plain.get(without_text(key))
         if twin is not None and _same(left[key], right[twin]):
             del left[key], right[twin]
             yield Difference(collection, key, KEY, key, twin)

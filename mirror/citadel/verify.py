@@ -6,7 +6,6 @@ no difference.  What may differ is declared (mirror.citadel.declared).
 """
 
 import hashlib
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -30,6 +29,7 @@ from mirror.formats.errors import BadMessage
 from mirror.formats.message import parse_message
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
+from mirror.model.keys import without_text
 from mirror.model.kinds import MergeRule, kind_of, parse_collection
 from mirror.model.record import Record, unpack_head
 from mirror.model.texts import canonical_text
@@ -62,7 +62,6 @@ MADE_BY_ITSELF = ("config", "floors", "system-messages")
 """Kinds of collections of which a new server has something by itself."""
 UNSET = ("", "0")
 """Values of fields that nobody has set."""
-_FILED = re.compile(r"#[0-9a-f]{16}\Z")
 _SHOWN = 60
 _DIGEST_BYTES = 8
 _MODULUS = 1 << 8 * _DIGEST_BYTES
@@ -235,9 +234,9 @@ class Comparing:
         """Deal with what is on one side alone; of one message id the same text may be under another key there."""
         plain: dict[str, list[str]] = defaultdict(list)
         for key in theirs:
-            plain[_FILED.sub("", key)].append(key)
+            plain[without_text(key)].append(key)
         for key, fields in sorted(ours.items()):
-            twins = (one for one in plain[_FILED.sub("", key)] if one in theirs and _same(fields, theirs[one]))
+            twins = (one for one in plain[without_text(key)] if one in theirs and _same(fields, theirs[one]))
             if (twin := next(twins, None)) is not None:
                 del theirs[twin]
                 self._note(collection, key, KEY, key, twin)

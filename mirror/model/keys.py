@@ -43,6 +43,11 @@ def split_key(key: str) -> tuple[str, str]:
     return (key[: filed.start()], key[filed.start() + 1 :]) if filed else (key, "")
 
 
+def without_text(key: str) -> str:
+    """Return a key without the text that a message is filed under, also where it is the key of a mark of one."""
+    return _FILED.sub("", key)
+
+
 def filed_key(plain: str, text: str) -> str:
     """Return the key of a message whose plain key another message of its id has."""
     return f"{plain}#{text}"
