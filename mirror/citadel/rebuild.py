@@ -6,7 +6,7 @@ the cut import left it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,12 +142,9 @@ class Rebuilding:
             held = client.settings()
             state = self._state(client, held)
             own = {key: value for key, value in held.items() if is_own_setting(key) or key == HOST_NAME}
-            exporter = Exporter(self._reading, self._node, settings=own, for_server=True)
-            exporter.tell(self._told)
-            try:
+            with closing(Exporter(self._reading, self._node, settings=own, for_server=True)) as exporter:
+                exporter.tell(self._told)
                 return self._fill(client, exporter, state, held)
-            finally:
-                exporter.close()
 
     @contextmanager
     def _client(self) -> Iterator[CitadelClient]:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -73,7 +73,7 @@ def export(
         raise click.UsageError("say what to write: one of --migr, --maildir, --ics, --vcf and --files")
     if (rooms or users) and migr is None:
         raise click.UsageError("--rooms and --users are for --migr: name the room or user with the other options")
-    with pinned(config) as reading:
+    with closing(pin_store(config.directory, config.store.url)) as reading:
         if migr is not None:
             _export_all(reading, config, Part(rooms, users), migr, as_json)
         else:
@@ -82,22 +82,9 @@ def export(
 
 
 def _export_all(reading: Pinned, config: Config, part: Part, file: Path, as_json: bool) -> None:
-    exporter = Exporter(reading, config.node, part)
-    try:
+    with closing(Exporter(reading, config.node, part)) as exporter:
         report = _write_migr(exporter, file, as_json)
-    finally:
-        exporter.close()
     _show_exported(report, file, as_json)
-
-
-@contextmanager
-def pinned(config: Config) -> Iterator[Pinned]:
-    """Give one state of the node's store, whether or not its daemon runs."""
-    reading = pin_store(config.directory, config.store.url)
-    try:
-        yield reading
-    finally:
-        reading.close()
 
 
 def _write_migr(exporter: Exporter, file: Path, quiet: bool) -> Exported:

@@ -10,7 +10,7 @@ import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT
 from mirror.cli.new_file import same_as, write_new
-from mirror.cli.output import print_json, say
+from mirror.cli.output import print_json, say, say_first
 from mirror.cli.progress import Meters
 from mirror.config import ConfigError
 from mirror.service.takeout import CALENDAR, CARD, LeftOut, Source, Taken, files, items, maildir, similar, sources
@@ -21,7 +21,6 @@ Place = tuple[str, Path] | None
 MAILDIR = "maildir"
 _FLAGS_BEHIND = ":2,"
 """What a Maildir has between a message's name and its flags, which change when it is read."""
-SHOWN = 20
 
 
 class Outcome(msgspec.Struct):
@@ -112,9 +111,4 @@ def _is_there(folder: Path, name: str) -> bool:
 def _show(outcome: Outcome, target: Path) -> None:
     say(f"{outcome.written} files ({outcome.bytes:,} bytes) written to {target}, {outcome.there} there already.")
     for title, lines in (("Not overwritten", outcome.differing), ("Left out", outcome.left_out)):
-        if lines:
-            say(f"{title} ({len(lines)}):")
-            for line in lines[:SHOWN]:
-                say(f"  {line}")
-            if len(lines) > SHOWN:
-                say(f"  ... and {len(lines) - SHOWN} more; --json lists them all")
+        say_first(title, lines)

@@ -30,6 +30,8 @@ def as_seconds(_context: click.Context, _parameter: click.Parameter, value: str)
 
 GAP = "  "
 """Between two columns."""
+SHOWN = 20
+"""Lines that are printed of those that may be many."""
 ANY_WIDTH = 1 << 20
 """Columns where there is no terminal."""
 
@@ -58,6 +60,17 @@ def report(as_json: bool, values: dict[str, Any], *lines: str) -> None:
         return
     for line in lines:
         say(line)
+
+
+def say_first(title: str, lines: Sequence[str]) -> None:
+    """Print the first of some lines, if there are any, below a title and how many there are."""
+    if not lines:
+        return
+    say(f"{title} ({len(lines)}):")
+    for line in lines[:SHOWN]:
+        say(f"  {line}")
+    if len(lines) > SHOWN:
+        say(f"  ... and {len(lines) - SHOWN} more; --json lists them all")
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """The way back: a lost Citadel server is made anew from what this node holds."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from mirror.citadel.rebuild import MAY_DIFFER, REBUILT, RENUMBERED, Progress, Re
 from mirror.citadel.verify import Verified
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.doors import Door
-from mirror.cli.output import json_option, print_json, say
+from mirror.cli.output import SHOWN, json_option, print_json, say
 from mirror.cli.progress import Meters
 from mirror.cli.verify_server import RESTART, compare_with_server, show_server
 from mirror.config import Config, ConfigError, load_config, parse_server_place
@@ -18,7 +19,6 @@ from mirror.formats.errors import CitadelError
 from mirror.store.open import pin_store
 
 STATE_FILE = "rebuild.json"
-SHOWN = 20
 
 
 @cli.command()
@@ -66,17 +66,13 @@ def rebuild(directory: Path, place: str, server_dir: Path | None, no_verify: boo
 
 
 def _rebuild(config: Config, place: Path, server_dir: Path | None, quiet: bool) -> Rebuilt:
-    reading = pin_store(config.directory, config.store.url)
-    try:
-        with Meters(quiet) as meters:
+    with closing(pin_store(config.directory, config.store.url)) as reading, Meters(quiet) as meters:
 
-            def progress(told: Progress) -> None:
-                meters.show(f"rebuild: {told.what}", told.done, told.total, told.unit)
+        def progress(told: Progress) -> None:
+            meters.show(f"rebuild: {told.what}", told.done, told.total, told.unit)
 
-            state = config.path(STATE_FILE)
-            return Rebuilding(reading, config.node, place, state, directory=server_dir, progress=progress).run()
-    finally:
-        reading.close()
+        state = config.path(STATE_FILE)
+        return Rebuilding(reading, config.node, place, state, directory=server_dir, progress=progress).run()
 
 
 def _compare(config: Config, place: Path, server_dir: Path | None, rebuilt: Rebuilt, quiet: bool) -> Verified:

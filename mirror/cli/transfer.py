@@ -16,7 +16,7 @@ from mirror.citadel.report import Accepted, Report
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.doors import Door, open_door, password_file_option, server_dir_option
 from mirror.cli.local import guard_clock
-from mirror.cli.output import json_option, print_json, say
+from mirror.cli.output import json_option, print_json, say, say_first
 from mirror.cli.progress import Meters
 from mirror.config import (
     SHARE,
@@ -40,7 +40,6 @@ from mirror.sync.twins import read_identity
 from mirror.wire.values import Identity
 
 TIMEOUT_S = 90.0
-SHOWN_NOTICES = 20
 
 accept_incomplete_option = click.option(
     "--accept-incomplete", is_flag=True, help="End with 0 even where elements were refused, or the export was cut."
@@ -142,19 +141,9 @@ def _show_taken(taken: Taken, dry_run: bool, as_json: bool) -> None:
     for title, lines in (
         ("Refused", refused), ("Noticed", notices), ("Would be deleted", goes), ("Held back", held)
     ):  # fmt: skip
-        _show_lines(title, lines)
+        say_first(title, lines)
     if dry_run:
         say("Nothing was written.")
-
-
-def _show_lines(title: str, lines: list[str]) -> None:
-    """Print the first of some lines, if there are any."""
-    if lines:
-        say(f"{title} ({len(lines)}):")
-        for line in lines[:SHOWN_NOTICES]:
-            say(f"  {line}")
-        if len(lines) > SHOWN_NOTICES:
-            say(f"  ... and {len(lines) - SHOWN_NOTICES} more; --json lists them all")
 
 
 def _end(taken: Taken, accepted: bool) -> None:

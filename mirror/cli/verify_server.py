@@ -2,19 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
 from mirror.citadel.bootstrap import ServerStage
 from mirror.citadel.looked_over import verify_server
 from mirror.citadel.verify import Compared, Difference, Verified
 from mirror.cli.doors import Door
-from mirror.cli.output import print_json, print_table, say
+from mirror.cli.output import SHOWN, print_json, print_table, say
 from mirror.cli.progress import Meters
 from mirror.config import Config
 from mirror.model.kinds import parse_collection
 from mirror.store.open import pin_store
 
-SHOWN = 20
 RESTART = "restart the server: after an export one of version 980 does no housekeeping until then"
 
 
@@ -23,24 +23,20 @@ def compare_with_server(config: Config, door: Door, quiet: bool, **options: Any)
 
     ``options`` are others of ``verify_server``.
     """
-    reading = pin_store(config.directory, config.store.url)
     titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
-    try:
-        with Meters(quiet) as meters:
-            return verify_server(
-                reading,
-                config.directory,
-                door.place,
-                door.user,
-                door.password,
-                node=config.node,
-                directory=door.directory,
-                copying=lambda stage, done: meters.show(titles[stage], done),
-                comparing=lambda done: meters.show("compare", done, unit="records"),
-                **options,
-            )
-    finally:
-        reading.close()
+    with closing(pin_store(config.directory, config.store.url)) as reading, Meters(quiet) as meters:
+        return verify_server(
+            reading,
+            config.directory,
+            door.place,
+            door.user,
+            door.password,
+            node=config.node,
+            directory=door.directory,
+            copying=lambda stage, done: meters.show(titles[stage], done),
+            comparing=lambda done: meters.show("compare", done, unit="records"),
+            **options,
+        )
 
 
 def show_server(found: Verified, place: str, declared: bool, as_json: bool) -> None:
