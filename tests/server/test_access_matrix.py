@@ -7,20 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import gevent
 import pytest
-from gevent import socket
 from reading import answers_alike, read_by
+from sessions import logged_in, sessions_on
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config
 from mirror.model.fields import values_of
 from mirror.model.record import Record
-from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import ADMIN, Party
 from mirror.store.base import Reader
 from mirror.store.green import open_green
@@ -59,26 +55,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def connect(world: World) -> Iterator[Callable[[str], ChannelRemote]]:
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
+    with sessions_on(world.node) as start:
 
-    def start(name: str) -> ChannelRemote:
-        ours, theirs = socket.socketpair()
-        party = {"peer": Party("peer", "beta", EVERYTHING), "local": ADMIN}.get(name)
-        session = Session(world.node, Channel(theirs, "client"), TABLE, local=True, party=party)
-        greenlets.append(gevent.spawn(session.run))
-        channel = Channel(ours, "node", 20)
-        channels.append(channel)
-        channel.read_reply()
-        if party is None:
-            channel.ask(f"USER {name}", 3)
-            channel.ask("PASS " + str(values_of(world.users[name])["u_password"]))
-        return ChannelRemote(channel)
+        def start_as(name: str) -> ChannelRemote:
+            party = {"peer": Party("peer", "beta", EVERYTHING), "local": ADMIN}.get(name)
+            if party is not None:
+                return ChannelRemote(start(party))
+            return logged_in(start(), name, str(values_of(world.users[name])["u_password"]))
 
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+        yield start_as
 
 
 def may_enter(world: World, name: str, room: str) -> bool:

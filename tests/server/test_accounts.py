@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gevent
 import pytest
-from gevent import socket
+from sessions import logged_in, sessions_on
 
 from mirror.config import Config
 from mirror.formats.names import ROOM_IN_USE
@@ -13,11 +13,9 @@ from mirror.model.draft import Base, Draft
 from mirror.model.fields import Value, values_of
 from mirror.model.nodes import Horizon
 from mirror.model.record import pack_head
-from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login
 from mirror.server.accounts import Accounts
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.store.base import Writer
@@ -47,22 +45,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture
 def log_in(node: Node) -> Iterator[Callable[[str], ChannelRemote]]:
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start(name: str) -> ChannelRemote:
-        ours, theirs = socket.socketpair()
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True).run))
-        channels.append(Channel(ours, "node", 20))
-        channels[-1].read_reply()
-        channels[-1].ask(f"USER {name}", 3)
-        channels[-1].ask("PASS x")
-        return ChannelRemote(channels[-1])
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield lambda name: logged_in(start(), name)
 
 
 def change(node: Node, key: str, **values: Value) -> None:

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import gevent
 import pytest
-from gevent import socket
 from gevent.event import Event
 from gevent.queue import Queue
+from sessions import sessions_on
 
 from mirror.addresses import ServerPlace
 from mirror.config import Attachment, Config, ReplicationSettings, save_attachment, save_password, template
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.attachments import Attachments
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import ADMIN
 from mirror.store.base import Store
 from mirror.store.green import GreenStore, open_green
@@ -185,13 +183,8 @@ def test_nothing_is_written_in_single_user_mode(node: Node) -> None:
 @pytest.fixture
 def talk(node: Node) -> Iterator[Channel]:
     """The administrator's connection."""
-    ours, theirs = socket.socketpair()
-    serving = gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=ADMIN).run)
-    channel = Channel(ours, "node", 20)
-    channel.read_reply()
-    yield channel
-    channel.close()
-    serving.join(TIMEOUT_S)
+    with sessions_on(node) as start:
+        yield start(ADMIN)
 
 
 def say(channel: Channel, line: str) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gevent
 import pytest
-from gevent import socket
+from sessions import sessions_on
 
 from mirror.config import Config, ReplicationSettings
 from mirror.model.errors import StampAhead
@@ -14,9 +13,7 @@ from mirror.model.stamp import make_stamp
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login, tail
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import ADMIN, Party
 from mirror.store.base import StoreError
 from mirror.store.green import open_green
@@ -47,20 +44,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture
 def talk(node: Node) -> Iterator[Talk]:
-    channels: list[Channel] = []
-    sessions: list[gevent.Greenlet] = []
-
-    def start(party: Party | None) -> Channel:
-        ours, theirs = socket.socketpair()
-        sessions.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
-        channels.append(Channel(ours, "node", 20))
-        assert channels[-1].read_reply().code == 200
-        return channels[-1]
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(sessions, timeout=10)
+    with sessions_on(node) as start:
+        yield start
 
 
 def page(record: Record) -> Page:

@@ -9,6 +9,7 @@ import gevent
 import pytest
 from gevent import socket
 from scramp import ScramClient
+from sessions import sessions_on
 
 from mirror.config import Config, Peer
 from mirror.formats.names import ROOM_IN_USE
@@ -18,9 +19,7 @@ from mirror.peer.channel import Channel
 from mirror.peer.dial import MECHANISM, NotAuthenticated, authenticate
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.store.base import Writer
 from mirror.store.green import open_green
 from mirror.wire.codec import Cursor
@@ -40,20 +39,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
 @pytest.fixture
 def talk(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Channel]]:
     monkeypatch.setattr(login, "FAILURE_PAUSE_S", 0.0)
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start() -> Channel:
-        ours, theirs = socket.socketpair()
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True).run))
-        channels.append(Channel(ours, "node", 20))
-        channels[-1].read_reply()
-        return channels[-1]
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield start
 
 
 def first(channel: Channel, name: str) -> tuple[ScramClient, str]:

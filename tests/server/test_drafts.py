@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-import gevent
 import pytest
-from gevent import socket
+from sessions import logged_in, sessions_on
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config
@@ -15,12 +14,9 @@ from mirror.model.draft import Base, Draft, base_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import parse_collection
 from mirror.model.record import Record, pack_head, record_crc
-from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server import basics, drafts, offers
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import ADMIN, Party
 from mirror.service.rooms import mailbox_of
 from mirror.store.green import open_green
@@ -46,24 +42,14 @@ def node(tmp_path: Path, export: Path) -> Iterator[Node]:
 @pytest.fixture
 def talk(node: Node) -> Iterator[Callable[..., ChannelRemote]]:
     """Opens sessions of users by name, or of a party."""
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
+    with sessions_on(node) as start:
 
-    def start(who: str | Party) -> ChannelRemote:
-        ours, theirs = socket.socketpair()
-        party = None if isinstance(who, str) else who
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
-        channels.append(Channel(ours, "node", 60))
-        channels[-1].read_reply()
-        if isinstance(who, str):
-            channels[-1].ask(f"USER {who}", 3)
-            channels[-1].ask(f"PASS pw-{who}")
-        return ChannelRemote(channels[-1])
+        def talk_as(who: str | Party) -> ChannelRemote:
+            if isinstance(who, str):
+                return logged_in(start(silence_s=60), who, f"pw-{who}")
+            return ChannelRemote(start(who, silence_s=60))
 
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+        yield talk_as
 
 
 def own_room(remote: ChannelRemote) -> str:

@@ -4,19 +4,16 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gevent
 import pytest
-from gevent import socket
+from sessions import sessions_on
 
 from mirror.config import Config, Peer
 from mirror.peer.channel import Channel
 from mirror.peer.dial import NotAuthenticated, authenticate
 from mirror.server import doors, guessing, login
-from mirror.server.commands import TABLE
 from mirror.server.doors import MAX_OF_NETWORK, check_place, make_room, max_strangers
 from mirror.server.guessing import FREE, MAX_WAIT_ACCOUNT_S, MAX_WAIT_ADDRESS_S, Guessing, network_of
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import Party, PartyKind
 from mirror.store.base import Writer
 from mirror.store.green import open_green
@@ -157,22 +154,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
 
 @pytest.fixture
 def talk(node: Node) -> Iterator[Callable[[str], Channel]]:
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start(host: str) -> Channel:
-        ours, theirs = socket.socketpair()
-        session = Session(node, Channel(theirs, "client"), TABLE, local=False, host=host)
-        session.secure = True
-        greenlets.append(gevent.spawn(session.run))
-        channels.append(Channel(ours, "node", 20))
-        channels[-1].read_reply()
-        return channels[-1]
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield lambda host: start(local=False, host=host, secure=True)
 
 
 def log_in(channel: Channel, name: str, password: str) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import gevent
 import msgspec
 import pytest
-from gevent import socket
+from sessions import logged_in, sessions_on
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config
@@ -18,9 +17,7 @@ from mirror.model.draft import Draft
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import ADMIN
 from mirror.store.check import check_store
 from mirror.store.green import open_green
@@ -51,25 +48,8 @@ def node(tmp_path: Path, export: Path) -> Iterator[Node]:
 @pytest.fixture
 def talk(node: Node) -> Iterator[Callable[..., Channel]]:
     """Opens sessions: the administrator's, or a user's by name."""
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start(user: str = "") -> Channel:
-        ours, theirs = socket.socketpair()
-        party = None if user else ADMIN
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
-        channel = Channel(ours, "node", 20)
-        channels.append(channel)
-        channel.read_reply()
-        if user:
-            channel.ask(f"USER {user}", 3)
-            channel.ask(f"PASS pw-{user}")
-        return channel
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield lambda user="": logged_in(start(), user, f"pw-{user}").channel if user else start(ADMIN)
 
 
 def force(node: Node, record: Record) -> None:

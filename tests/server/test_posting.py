@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gevent
 import pytest
-from gevent import socket
+from sessions import logged_in, sessions_on
 
 from mirror.config import Config
 from mirror.formats.message import Message, parse_message, serialize_message
@@ -14,12 +13,9 @@ from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.model.draft import Base, Draft, base_of
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import make_stamp
-from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server import drafts
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.rooms import ROOM2_COLLABORATIVE, ROOM_DIRECTORY
 from mirror.store.base import Reader, Writer
 from mirror.store.green import open_green
@@ -53,22 +49,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture
 def talk(node: Node) -> Iterator[Callable[[str], ChannelRemote]]:
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start(name: str) -> ChannelRemote:
-        ours, theirs = socket.socketpair()
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True).run))
-        channels.append(Channel(ours, "node", 20))
-        channels[-1].read_reply()
-        channels[-1].ask(f"USER {name}", 3)
-        channels[-1].ask("PASS x")
-        return ChannelRemote(channels[-1])
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield lambda name: logged_in(start(), name)
 
 
 def held(node: Node, collection: str, key: str) -> Record:

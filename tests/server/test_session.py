@@ -12,6 +12,7 @@ from gevent import socket
 from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sessions import sessions_on
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
@@ -22,10 +23,8 @@ from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.dial import NotAuthenticated, authenticate
 from mirror.peer.remote import ChannelRemote
 from mirror.server import login
-from mirror.server.commands import TABLE
 from mirror.server.lease import Lease
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.server.single_user import Mode
 from mirror.service.party import ADMIN, Party
 from mirror.store.green import open_green
@@ -55,21 +54,8 @@ def node(tmp_path: Path, export: Path) -> Iterator[Node]:
 def talk(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Channel]]:
     """Opens sessions; ``party`` is logged in without asking."""
     monkeypatch.setattr(login, "FAILURE_PAUSE_S", 0.0)
-    open_channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start(party: Party | None = None, local: bool = True) -> Channel:
-        ours, theirs = socket.socketpair()
-        session = Session(node, Channel(theirs, "client"), TABLE, local=local, party=party)
-        greenlets.append(gevent.spawn(session.run))
-        open_channels.append(Channel(ours, "node", 20))
-        assert open_channels[-1].read_reply().code == 200
-        return open_channels[-1]
-
-    yield start
-    for channel in open_channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield start
 
 
 def say(channel: Channel, line: str) -> str:

@@ -8,19 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import gevent
 import pytest
-from gevent import socket
 from reading import answers_alike, read_by
+from sessions import sessions_on
 
 from mirror.citadel.importer import Importer
 from mirror.config import Config, Peer
 from mirror.model.record import Record, record_crc
-from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import Party
 from mirror.store.green import open_green
 from mirror.sync.share.rules import NETCONF_KEY
@@ -65,23 +61,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def connect(world: World) -> Iterator[Callable[[], ChannelRemote]]:
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start() -> ChannelRemote:
-        ours, theirs = socket.socketpair()
-        party = Party("share", "beta", world.node.sharing.of("beta").scope)
-        greenlets.append(
-            gevent.spawn(Session(world.node, Channel(theirs, "client"), TABLE, local=True, party=party).run)
-        )
-        channels.append(Channel(ours, "node", 20))
-        channels[-1].read_reply()
-        return ChannelRemote(channels[-1])
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(world.node) as start:
+        yield lambda: ChannelRemote(start(Party("share", "beta", world.node.sharing.of("beta").scope)))
 
 
 def share(world: World, rooms: tuple[str, ...], line: str) -> None:

@@ -4,9 +4,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gevent
 import pytest
-from gevent import socket
+from sessions import sessions_on
 
 from mirror.config import Config
 from mirror.peer.channel import Channel
@@ -50,20 +49,8 @@ def connect(tmp_path: Path) -> Iterator[Callable[..., Channel]]:
     """Opens a session with a table of the test's own."""
     store = open_green(tmp_path, "m")
     node = Node(Config(tmp_path, "m"), {}, store)
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start(table: Table, party: Party | None, local: bool = True) -> Channel:
-        ours, theirs = socket.socketpair()
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), table, local=local, party=party).run))
-        channels.append(Channel(ours, "node", 20))
-        channels[-1].read_reply()
-        return channels[-1]
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield lambda table, party, local=True: start(party, table=table, local=local)
     store.close()
 
 

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import gevent
 import pytest
-from gevent import socket
+from sessions import sessions_on
 
 from mirror.config import Config, ReplicationSettings
 from mirror.model.record import Record
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.remote import ChannelRemote
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.party import ADMIN, Party
 from mirror.service.rights import Rights, UserScope
 from mirror.store.green import open_green
@@ -39,20 +37,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture
 def talk(node: Node) -> Iterator[Talk]:
-    channels: list[Channel] = []
-    sessions: list[gevent.Greenlet] = []
-
-    def start(party: Party) -> Channel:
-        ours, theirs = socket.socketpair()
-        sessions.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
-        channels.append(Channel(ours, "node", SILENCE_S))
-        assert channels[-1].read_reply().code == 200
-        return channels[-1]
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(sessions, timeout=10)
+    with sessions_on(node) as start:
+        yield lambda party: start(party, silence_s=SILENCE_S)
 
 
 @contextmanager

@@ -6,16 +6,13 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent import socket
+from sessions import logged_in, sessions_on
 
 from mirror.config import Config
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.model.record import Record
-from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.service.rights import VISIT_GRANTED, VISIT_LOCKED_OUT
 from mirror.service.rooms import ROOM_PRIVATE
 from mirror.store.base import Writer
@@ -44,22 +41,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture
 def log_in(node: Node) -> Iterator[Callable[[], ChannelRemote]]:
-    channels: list[Channel] = []
-    greenlets: list[gevent.Greenlet] = []
-
-    def start() -> ChannelRemote:
-        ours, theirs = socket.socketpair()
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True).run))
-        channels.append(Channel(ours, "node", 20))
-        channels[-1].read_reply()
-        channels[-1].ask("USER ann", 3)
-        channels[-1].ask("PASS x")
-        return ChannelRemote(channels[-1])
-
-    yield start
-    for channel in channels:
-        channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield lambda: logged_in(start(), "ann")
 
 
 def post(writer: Writer, room: str, key: str) -> None:
