@@ -16,7 +16,7 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import OWNER_DIGITS, owner_of
 from mirror.citadel.later import When
-from mirror.citadel.look import Verdict, remembered
+from mirror.citadel.look import remembered
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
 from mirror.citadel.writers.base import OpenRoom, Target, goto, said_yes, stored_name, told_of
@@ -33,7 +33,6 @@ from mirror.model.status import Status
 from mirror.model.texts import is_message
 from mirror.store.base import Reader
 from mirror.sync.foreign.back import Errand, plan_back, says_the_same
-from mirror.sync.foreign.plan import held_back
 
 BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
 MAX_MESSAGE = 10 * 1024 * 1024
@@ -81,7 +80,7 @@ class MessagesWriter:
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         todo = target.store.read(lambda reader: _todo(reader, target.place, records))
         target.remember(todo.noted)
-        gone = self._not_held(target, todo.gone)
+        gone = target.not_held(todo.gone)
         closed = self._closed(target, todo)
         new = [record for record in todo.new if self._is_open(target, record, closed)]
         new = self._move(target, new, gone, todo)
@@ -205,18 +204,6 @@ class MessagesWriter:
         if not target.store.read(lambda reader: says_the_same(moved, record, reader.body)):
             return moved
         return msgspec.structs.replace(moved, base=base_of(record), crc=record_crc(record))
-
-    def _not_held(self, target: Target, gone: list[Status]) -> list[Status]:
-        """Return deletions that may be written; very many of a room wait, or are never written."""
-        free = []
-        for collection, statuses in _by_collection(gone).items():
-            told = target.store.read(lambda reader, name=collection: reader.status_count(target.place, name))  # type: ignore[misc]
-            if not held_back(len(statuses), told) or target.verdict is Verdict.DELETE:
-                free += statuses
-            elif target.verdict is Verdict.HOLD:
-                for status in statuses:
-                    target.put_off((collection, status.key), When.DECIDED, "")
-        return free
 
     def _delete(self, target: Target, gone: Sequence[Status]) -> None:
         """Delete what was deleted here, looking just before and after; what cannot be deleted stays remembered."""
