@@ -118,6 +118,42 @@ def test_a_user_made_elsewhere_is_there_and_nobody_is_told(
     assert check_store(store).problems == []
 
 
+def test_what_is_given_another_number_because_somebody_made_one_just_then_is_known_under_that(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    follower = Follower(store, directory)
+
+    def made_by_somebody(command: bytes) -> None:
+        if command.startswith(b"CREU Bob"):
+            server.user(server._next("MMnextuser"), "Somebody")
+        elif command.startswith(b"CRE8 1|Chat|"):
+            server.room(server._next("MMnextroom"), "Some room")
+        elif command.startswith(b"CFLR Upstairs"):
+            server.floor(1, "Some floor")
+
+    def story():
+        yield
+        server.before = made_by_somebody
+        put(store, "floors", "beta:1", f_name="Upstairs", f_flags="3")
+        user(store, BOB, "Bob", 7)
+        room(store, CHAT, "Chat", QRfloor="beta:1")
+        post(store, f"messages/{CHAT}", "a@beta", "Content-type: text/plain\n\nhello\n")
+        yield from settled(follower)
+        (number,) = [number for number, one in server.rooms.items() if one["QRname"] == "Chat"]
+        assert (server.rooms[number]["QRfloor"], server.floors[2]["f_name"]) == ("2", "Upstairs")
+        assert there(server, number) == [("a@beta", "Content-type: text/plain\n\n\nhello")]
+        end, made = feed_end(store), (len(server.users), len(server.rooms))
+        yield from settled(follower)
+        assert (feed_end(store), (len(server.users), len(server.rooms))) == (end, made)
+        put(store, "users", BOB, u_fullname="Robert")
+        yield from settled(follower)
+        assert named(server, "Robert")["u_usernum"] != named(server, "Somebody")["u_usernum"]
+
+    follower.tell(story())
+    assert field(store, "users", BOB, "u_fullname") == "Robert"
+    assert check_store(store).problems == []
+
+
 @pytest.mark.parametrize(("wanted", "number"), [(21, 21), (30, 21), (700, 700), (7, 21)])
 def test_a_number_is_kept_where_the_server_never_had_it(
     store: Store, server: AdministeredServer, directory: Path, wanted: int, number: int

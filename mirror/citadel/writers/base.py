@@ -7,16 +7,18 @@ Whatever it does must do no harm where it is done twice, for a node may be kille
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
-from mirror.citadel.keys import ROOMS, Numbers, Pair, add_pairs, drop_pair
+from mirror.citadel.keys import FLOORS, ROOMS, Numbers, Pair, add_pairs, drop_pair
 from mirror.citadel.later import Later, When, Where
 from mirror.citadel.look import Verdict
-from mirror.citadel.made import forget_room, note_filled, rooms_of
+from mirror.citadel.made import forget_room, note_filled, note_made, rooms_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
 from mirror.model.containers import room_told_of
@@ -119,8 +121,8 @@ class Target(msgspec.Struct):
         """Note that a record is not written yet, and why, in a line."""
         self.later[where] = Later(where, when, why)
 
-    def pair(self, pair: Pair, also: Callable[[Writer], None] = lambda _writer: None) -> None:
-        """Have a thing of the server be what is kept under a key; ``also`` is done in the same transaction.
+    def pair(self, pair: Pair) -> None:
+        """Have a thing of the server be what is kept under a key, and a user or room be filled.
 
         Done before it is made there: so whenever that is interrupted, it is taken for what it is.  Where the thing was
         there under another number, and is no more, that one stands for itself.
@@ -131,12 +133,27 @@ class Target(msgspec.Struct):
             if last is not None and last != pair.there:
                 drop_pair(writer, self.place, pair._replace(there=last))
             add_pairs(writer, self.place, [pair])
-            also(writer)
+            if pair.kind != FLOORS:  # nothing belongs to a floor
+                note_made(writer, self.place, (pair.kind, pair.key))
 
         self.store.write(job)
         self.numbers.put(pair)
 
-    def unpair(self, pair: Pair) -> None:
+    def make(self, pair: Pair, make: Callable[[], int | None]) -> int | None:
+        """Have a thing be made there and be what is kept under a key, as in ``pair``; returns its number.
+
+        ``make`` makes it, and returns the number that it was given, which is another one where somebody else made
+        something at the same moment; None where it was not made, which is returned then.
+        """
+        self.pair(pair)
+        given = make()
+        if given != pair.there:
+            self._unpair(pair)
+            if given is not None:
+                self.pair(pair._replace(there=given))
+        return given
+
+    def _unpair(self, pair: Pair) -> None:
         """Have a thing that could not be made be nothing again."""
 
         def job(writer: Writer) -> None:
@@ -145,6 +162,12 @@ class Target(msgspec.Struct):
 
         self.store.write(job)
         self.numbers.drop(pair)
+
+    def told_last(self, collection: str, records: Iterable[Record]) -> dict[str, Status]:
+        """Return what the server said last of things that it has under the keys that they have here, by these."""
+        keys = [one.key for one in records]
+        told = self.store.read(lambda reader: reader.statuses(self.place, collection, keys))
+        return {status.key: status for status in told}
 
     def _count(self, collection: str) -> int:
         """Return of how many things of a collection the server told last."""
@@ -183,8 +206,8 @@ class Target(msgspec.Struct):
     def not_held(self, gone: Sequence[Gone]) -> list[Gone]:
         """Return deletions that may be written; very many of a collection wait, or are never written."""
         free: list[Gone] = []
-        for collection in sorted({one.collection for one in gone}):
-            some = [one for one in gone if one.collection == collection]
+        for collection, group in groupby(sorted(gone, key=attrgetter("collection")), attrgetter("collection")):
+            some = list(group)
             told = self._count(collection)
             if not held_back(len(some), told) or self.verdict is Verdict.DELETE:
                 free += some
@@ -250,6 +273,11 @@ def goto(room: Room) -> bytes:
 
 def stored_name(room: Room) -> bytes:
     return room.name.encode("utf-8", "surrogateescape")
+
+
+def server_says(answer: Sequence[bytes]) -> str:
+    """Return what a command was answered with, as it is told people."""
+    return f"the server says {answer[0].decode('utf-8', 'replace') if answer else 'nothing'!r}"
 
 
 def said_yes(answer: Iterable[bytes]) -> bool:

@@ -9,6 +9,7 @@ from mirror.citadel.writers.base import Target, said_yes
 from mirror.citadel.writers.fields import Keeps, held_values, is_due, status_of, to_write
 from mirror.formats.numbers import number_or_zero
 from mirror.model.record import Record
+from mirror.model.status import Status
 
 _NAME, _FLAGS = "f_name", "f_flags"
 _IN_USE, _MOST = 1, 16
@@ -25,8 +26,7 @@ class FloorsWriter:
         return True
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
-        told = target.store.read(lambda reader: reader.statuses(target.place, FLOORS, [one.key for one in records]))
-        known = {status.key: status for status in told}
+        known = target.told_last(FLOORS, records)
         there = _floors(target.client)
         worked = False
         for record in records:
@@ -34,14 +34,14 @@ class FloorsWriter:
             if not _is_in_use(record):
                 if number is not None and number in there:
                     worked |= self._kill(target, record, number, there)
-            elif is_due(record, known.get(record.key), KEEPS):
+            elif is_due(record, status := known.get(record.key), KEEPS):
                 worked = True
                 if number is None or number not in there:
                     number = self._make(target, record, there)
                 if number is not None:
-                    written = self._rename(target, record, number, there)
-                    told_now = status_of(record, known.get(record.key), {_NAME: there[number]}, written)
-                    target.remember([told_now] if told_now != known.get(record.key) else [])
+                    written = self._rename(target, record, status, number, there)
+                    told_now = status_of(record, status, {_NAME: there[number]}, written)
+                    target.remember([told_now] if told_now != status else [])
         return worked
 
     def _make(self, target: Target, record: Record, there: dict[int, str]) -> int | None:
@@ -54,26 +54,24 @@ class FloorsWriter:
         if number is None:
             target.leave(record, f"floor {name}", f"the server has {_MOST} floors already")
             return None
-        target.pair(Pair(FLOORS, number, record.key))
-        (answer,) = target.client.ask_all([f"CFLR {name}|1".encode()])
-        there.update(_floors(target.client))
-        given = next((one for one, other in there.items() if other == name), None) if said_yes(answer) else None
-        if given != number:
-            target.unpair(Pair(FLOORS, number, record.key))
+
+        def make() -> int | None:
+            (answer,) = target.client.ask_all([f"CFLR {name}|1".encode()])
+            there.update(_floors(target.client))
+            return next((one for one, other in there.items() if other == name), None) if said_yes(answer) else None
+
+        given = target.make(Pair(FLOORS, number, record.key), make)
         if given is None:
             target.leave(record, f"floor {name}", "the server did not make it")
             return None
-        if given != number:  # somebody else was given that number at the same moment
-            number = given
-            target.pair(Pair(FLOORS, number, record.key))
         target.written.others += 1
-        return number
+        return given
 
-    def _rename(self, target: Target, record: Record, number: int, there: dict[int, str]) -> set[str]:
+    def _rename(
+        self, target: Target, record: Record, status: Status | None, number: int, there: dict[int, str]
+    ) -> set[str]:
         """Give a floor its name; returns what was written."""
-        told = target.store.read(lambda reader: reader.statuses(target.place, FLOORS, [record.key]))
-        said = told[0].said if told else {}
-        wanted = to_write(held_values(record), said, {_NAME: there[number]}, KEEPS)
+        wanted = to_write(held_values(record), status.said if status else {}, {_NAME: there[number]}, KEEPS)
         if _NAME not in wanted:
             return set()
         (answer,) = target.client.ask_all([f"EFLR {number}|{wanted[_NAME]}".encode()])

@@ -12,12 +12,11 @@ from typing import NamedTuple
 from mirror.citadel.answers import AT_A_ROOM, Room, RoomLine, ToldRoom, read_room
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import FLOORS, OWNER_DIGITS, ROOMS, USERS, Pair, owner_of
-from mirror.citadel.made import note_made
 from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import DIRECTORY as DIRECTORIES
 from mirror.citadel.put_together import PASSWORDED, room_fields
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import Target, said_yes, taken_by
+from mirror.citadel.writers.base import Target, said_yes, server_says, taken_by
 from mirror.citadel.writers.calls import as_nobody_called, read_account
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, is_due, status_of, to_write
@@ -88,8 +87,7 @@ class RoomsWriter:
         return True
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
-        told = target.store.read(lambda reader: reader.statuses(target.place, ROOMS, [one.key for one in records]))
-        known = {status.key: status for status in told}
+        known = target.told_last(ROOMS, records)
         living = [one for one in records if not one.dead and is_due(one, known.get(one.key), KEEPS)]
         dead = [one for one in records if one.dead and (one.key in known or _known_number(target, one))]
         if not (living or dead):
@@ -129,7 +127,7 @@ class RoomsWriter:
         if taken:
             number = taken
             target.written.look_anew |= number in target.known.rooms
-            self._pair(target, Pair(ROOMS, number, record.key))
+            target.pair(Pair(ROOMS, number, record.key))
         else:
             quiet.append(f'"{name}"'.encode())
             number = self._create(target, record, name, held)
@@ -142,22 +140,17 @@ class RoomsWriter:
     def _create(self, target: Target, record: Record, name: str, held: Values) -> int:
         """Have the server make a room; returns its number, 0 where it does not."""
         number, commands = next_number(target.client, _COUNTER, number_or_zero(held.get("QRnumber", "")))
-        pair = Pair(ROOMS, number, record.key)
-        self._pair(target, pair)
         type_ = _OF_ANOTHER if owner_of(name) else _INVITED
-        *_, answer = target.client.ask_all([*commands, f"CRE8 1|{name}|{type_}||0|0|{held.get(VIEW, '0')}".encode()])
-        given = _number_of(target.client, name) if said_yes(answer) else 0
-        if given != number:
-            target.unpair(pair)
-        if not given:
-            said = answer[0].decode("utf-8", "replace") if answer else "nothing"
-            target.wait(record, f"room {name}", f"the server says {said!r}")
-        elif given != number:  # somebody else was given that number at the same moment
-            self._pair(target, pair._replace(there=given))
-        return given
+        making = f"CRE8 1|{name}|{type_}||0|0|{held.get(VIEW, '0')}"
 
-    def _pair(self, target: Target, pair: Pair) -> None:
-        target.pair(pair, lambda writer: note_made(writer, target.place, (ROOMS, pair.key)))
+        def make() -> int | None:
+            *_, answer = target.client.ask_all([*commands, making.encode()])
+            given = _number_of(target.client, name) if said_yes(answer) else 0
+            if not given:
+                target.wait(record, f"room {name}", server_says(answer))
+            return given or None
+
+        return target.make(Pair(ROOMS, number, record.key), make) or 0
 
     def _kill(self, target: Target, dead: Sequence[Record], quiet: list[bytes]) -> None:
         for record in target.not_held(dead):

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from mirror.citadel.answers import ToldUser, read_account
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import USERS, Pair
-from mirror.citadel.made import note_made
 from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import user_fields
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import Target, said_yes, taken_by
+from mirror.citadel.writers.base import Target, said_yes, server_says, taken_by
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, status_of, to_write
 from mirror.formats.numbers import number_or_zero
@@ -57,8 +56,7 @@ class UsersWriter:
         return True
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
-        told = target.store.read(lambda reader: reader.statuses(target.place, USERS, [one.key for one in records]))
-        known = {status.key: status for status in told}
+        known = target.told_last(USERS, records)
         living = [one for one in records if not one.dead]
         dead = [one for one in records if one.dead and target.numbers.of(USERS, one.key)]
         if not (living or dead):
@@ -82,38 +80,38 @@ class UsersWriter:
         """Make users who are not there, and have their rooms be filled; returns their numbers."""
         made = set()
         for record in records:
-            held = held_values(record)
-            name = KEEPS[NAME](held.get(NAME, ""))
-            if not name or not number_or_zero(held.get(LEVEL, "")):
-                continue
-            taken = _named(there, name)
-            if taken:  # nobody's account is taken over
-                why = taken_by(USERS, taken, record.key)
-                target.leave(record, f"user {held[NAME]}", why)
-                continue
-            if target.numbers.of(USERS, record.key) is not None:
-                target.leave_rooms(record.key)
-            own = number_or_zero(held.get("u_usernum", ""))
-            number, commands = next_number(target.client, _COUNTER, own)
-            pair = Pair(USERS, number, record.key, own)
-            _pair(target, pair)
-            names.append(f"<{name}>".encode())
-            making = f"CREU {name}|{_kept_password(held.get(PASSWORD, ''))}"
+            number = self._make_one(target, record, there, names)
+            if number is not None:
+                made.add(number)
+                target.written.others += 1
+        return made
+
+    def _make_one(self, target: Target, record: Record, there: dict[int, str], names: list[bytes]) -> int | None:
+        """Make a user; returns the number, None where the user cannot be made."""
+        held = held_values(record)
+        name = KEEPS[NAME](held.get(NAME, ""))
+        if not name or not number_or_zero(held.get(LEVEL, "")):
+            return None
+        taken = _named(there, name)
+        if taken:  # nobody's account is taken over
+            target.leave(record, f"user {held[NAME]}", taken_by(USERS, taken, record.key))
+            return None
+        if target.numbers.of(USERS, record.key) is not None:
+            target.leave_rooms(record.key)
+        own = number_or_zero(held.get("u_usernum", ""))
+        number, commands = next_number(target.client, _COUNTER, own)
+        names.append(f"<{name}>".encode())
+        making = f"CREU {name}|{_kept_password(held.get(PASSWORD, ''))}"
+
+        def make() -> int | None:
             *_, answer = target.client.ask_all([*commands, making.encode()])
             there.update(target.names_of_users())
             given = _named(there, name) if said_yes(answer) else 0
-            if given != number:
-                target.unpair(pair)
             if not given:
-                said = answer[0].decode("utf-8", "replace") if answer else "nothing"
-                target.leave(record, f"user {name}", f"the server says {said!r}")
-                continue
-            if given != number:  # somebody else was given that number at the same moment
-                number = given
-                _pair(target, pair._replace(there=number))
-            made.add(number)
-            target.written.others += 1
-        return made
+                target.leave(record, f"user {name}", server_says(answer))
+            return given or None
+
+        return target.make(Pair(USERS, number, record.key, own), make)
 
     def _delete(self, target: Target, dead: Sequence[Record], there: dict[int, str], names: list[bytes]) -> None:
         going = [record for record in dead if _number(target, record, there)]
@@ -194,10 +192,6 @@ class UsersWriter:
         told = status_of(record, status, _ask(target.client, name) if wanted else now, written | wanted.keys(), _RISING)
         target.remember([told] if told != status else [])
         target.written.others += bool(account)
-
-
-def _pair(target: Target, pair: Pair) -> None:
-    target.pair(pair, lambda writer: note_made(writer, target.place, (USERS, pair.key)))
 
 
 def _number(target: Target, record: Record, there: Mapping[int, str]) -> int:
