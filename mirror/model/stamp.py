@@ -14,6 +14,8 @@ from mirror.model.errors import StampAhead
 COUNTER_BITS = 16
 MAX_STAMP = (1 << 63) - 1
 DEFAULT_MAX_AHEAD_MS = 60_000
+MAX_WAIT_MS = 120_000
+"""For how long a stamp that is ahead makes a link wait (milliseconds); what is further ahead is set aside."""
 
 
 def make_stamp(milliseconds: int, counter: int = 0) -> int:

@@ -18,7 +18,6 @@ import msgspec
 from mirror.formats.beside import beside
 from mirror.formats.keys import key_today
 from mirror.model.applied import Applied
-from mirror.model.claims import shown_by, writers
 from mirror.model.containers import KILLED, collections_in, is_container, records_of
 from mirror.model.draft import NOTHING, Base, Changed, Draft, base_of, check_draft, joint_base
 from mirror.model.edit import (
@@ -34,7 +33,7 @@ from mirror.model.edit import (
     with_fields,
     written,
 )
-from mirror.model.errors import BadContent, BadRecord, StampAhead
+from mirror.model.errors import BadContent, BadRecord
 from mirror.model.fields import Value, order, pack_fields, unpack_fields, values_of
 from mirror.model.heads import without_edits
 from mirror.model.item import MAX_PARSED
@@ -55,7 +54,6 @@ from mirror.model.nodes import (
     sign_record,
 )
 from mirror.model.record import (
-    DERIVED,
     INLINE_LIMIT,
     MAX_CONTENT,
     Record,
@@ -65,7 +63,7 @@ from mirror.model.record import (
     vector_of,
 )
 from mirror.model.settled import resolves, settling
-from mirror.model.stamp import HybridClock, describe_ahead, make_stamp, stamp_ms
+from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.model.texts import is_message
 from mirror.store.base import (
     COMING_AGAIN,
@@ -83,21 +81,16 @@ from mirror.store.base import (
     TooMuchAside,
 )
 from mirror.store.namesakes import Namesakes
+from mirror.store.sorting import Sorting
 from mirror.store.tables import Added, ContentState, Row, Tables
 
 MAX_ASIDE = 10_000
 """Records of one peer that are set aside; of a peer of which there are more nothing is taken."""
 MAX_ASIDE_BYTES = 256 * 1024 * 1024
 """Bytes of them."""
-MAX_KEYS_SHARE = 1_000_000
-"""Records, tombstones included, in a collection in which a peer that rooms are shared with may make new ones."""
 MAX_CONFLICTS_MIRROR = 100_000
 MAX_CONFLICTS_SHARE = 1000
 """Conflicts that a mirror, or a peer that rooms are shared with, may make before some are resolved."""
-MAX_ORIGINS_SHARE = 256
-"""Origins that may come here through a peer that rooms are shared with."""
-MAX_WAIT_MS = 120_000
-"""For how long a stamp that is ahead makes a link wait (milliseconds); what is further ahead is set aside."""
 _SIGNS = "what nodes say of themselves waits while other records of this peer are set aside"
 MESSAGES = "messages"
 KEYS_MOVED = "keys-moved"
@@ -108,10 +101,6 @@ PAGE_BURIED = PAGE_RECORDS
 """Records of a deleted room that are read at once while it is emptied."""
 
 
-CLAIMED_AGAIN_MS = 3_600_000
-"""After how many milliseconds it is looked again whether what a peer claims is known by now."""
-
-
 class Ledger(Tables):
     """A Writer over tables; lives as long as the connection it writes to."""
 
@@ -120,6 +109,7 @@ class Ledger(Tables):
     _hashers: dict[bytes, tuple[int, Any]]
     _acting: Acting | None
     _namesakes: Namesakes
+    _sorting: Sorting
 
     def begin_ledger(self, clock: HybridClock) -> None:
         """Get ready; called once, when the tables can be read."""
@@ -128,6 +118,7 @@ class Ledger(Tables):
         self._hashers = {}
         self._acting = None
         self._namesakes = Namesakes(self)
+        self._sorting = Sorting(self, clock, self._namesakes)
 
     def begin_job(self) -> None:
         """Begin a job, which is nobody's in particular until it says so."""
@@ -361,44 +352,20 @@ class Ledger(Tables):
         """Merge what a peer sent, and set aside what cannot be taken, so that one record never stops the others."""
         mirror = source.mirror
         self.act_for(Acting(f"peer {source.peer}", MAX_CONFLICTS_MIRROR if mirror else MAX_CONFLICTS_SHARE))
-        fit, aside = self._sort_early(source, list(zip(records, crcs, strict=True)))
-        if not mirror:
-            self._check_room(source, fit)
-            fit = self._sort_claimed(source, self._sort_origins(source, fit, aside), aside)
-        aside += [self._set(source, one) for one in unfit]
+        fit, aside = self._sorting.sort(source, list(zip(records, crcs, strict=True)))
+        aside += [self._sorting.aside(source, one) for one in unfit]
         signs = [pair for pair in fit if source.mirror and pair[0].collection == NODES]
         others = [pair for pair in fit if pair[0].collection != NODES] if signs else fit
         kept = self.has_aside(source.peer)
         applied = self._admit_fit(source, others, aside, kept)
         # Whoever has a node's sign of life has all that it had: none is taken while of this peer anything is lacking.
         if any(one.unfit.collection != NODES for one in aside) or (kept and self.lacking(source.peer)):
-            aside += [self._set(source, cannot(record, _SIGNS)) for record, _ in signs]
+            aside += [self._sorting.aside(source, cannot(record, _SIGNS)) for record, _ in signs]
         elif source.mirror:
             waited = self._signs_kept_aside(source) if kept else []
             applied += self._admit_fit(source, waited + signs, aside, kept)
         self._set_aside(source, aside)
         return applied
-
-    def _check_room(self, source: Source, pairs: Sequence[Added]) -> None:
-        """Raise BoundReached where a peer makes something new in a collection that holds very much already."""
-        keys: defaultdict[str, list[str]] = defaultdict(list)
-        for record, _ in pairs:
-            keys[record.collection].append(record.key)
-        for collection, of_it in keys.items():
-            if self.digest(collection).count < MAX_KEYS_SHARE:
-                continue
-            if self._makes_new(collection, of_it, pairs):
-                raise BoundReached(
-                    f"{collection} holds {MAX_KEYS_SHARE} records: {source.peer}, which rooms are shared with, "
-                    "makes no new ones there"
-                )
-
-    def _makes_new(self, collection: str, keys: Sequence[str], pairs: Sequence[Added]) -> bool:
-        """Tell whether records are of things that are not here: a message may be another one of its id."""
-        held = self.held(collection, keys)
-        messages = [one for one, _ in pairs if one.collection == collection and one.key in held and is_message(one)]
-        kept = self._namesakes.keys_of([one for one in messages if not one.dead])
-        return len(held) < len(set(keys)) or len(self.held(collection, kept)) < len(set(kept))
 
     def _signs_kept_aside(self, source: Source) -> list[Added]:
         """Return the signs of life that waited for what was lacking, now that nothing is."""
@@ -422,7 +389,7 @@ class Ledger(Tables):
                     applied += self.attempt(lambda one=(record, crc): self._apply_of(source, [one]))  # type: ignore[misc]
                     taken.append(record)
                 except BadRecord as error:
-                    aside.append(self._set(source, cannot(record, str(error))))
+                    aside.append(self._sorting.aside(source, cannot(record, str(error))))
         if kept:
             self._take_from_aside(source, taken)
         return applied
@@ -449,88 +416,6 @@ class Ledger(Tables):
             return newest_by_origin(records) if source.ordered else newest_in_signs(records)
         mirrors = {self.node, *(node_of(sign.key) for sign in self.signs())}
         return {origin: stamp for origin, stamp in newest_by_origin(records).items() if node_of(origin) not in mirrors}
-
-    def _sort_origins(self, source: Source, pairs: list[Added], aside: list[Aside]) -> list[Added]:
-        """Take out what names more origins than a peer that is no mirror may tell of."""
-        named = {origin for record, _ in pairs for origin in vector_of(record)}
-        unknown = self.unknown_origins(named)
-        if not unknown:
-            return pairs
-        room = MAX_ORIGINS_SHARE - self.origins_of(source.peer)
-        let: set[str] = set()
-        fit: list[Added] = []
-        for record, crc in pairs:
-            new = (vector_of(record).keys() & unknown) - let
-            if len(let) + len(new) > room:
-                reason = f"it names more than the {MAX_ORIGINS_SHARE} origins that may come from this peer"
-                aside.append(self._set(source, cannot(record, reason)))
-            else:
-                let |= new
-                fit.append((record, crc))
-        self.note_origins(source.peer, let)
-        return fit
-
-    def _sort_claimed(self, source: Source, pairs: list[Added], aside: list[Aside]) -> list[Added]:
-        """Take out what claims to be from here, or from a server that we hold, and is not known here.
-
-        All that this node wrote in its present life is here, and what such a server wrote comes from it or by mirrors:
-        so of a peer that is no mirror it is a forgery, or early by a way around.
-        """
-        ours = {origin for record, _ in pairs for origin in writers(record) if self._speaks_for_itself(origin)}
-        if not ours:
-            return pairs
-        fit: list[Added] = []
-        for record, crc in pairs:
-            claimed = writers(record) & ours
-            if not claimed or self._shows(record, claimed):
-                fit.append((record, crc))
-                continue
-            reason = f"it says to be of {' and '.join(sorted(claimed))}, of which more is known here, and this is not"
-            if self._origin in claimed:
-                reason += "; if this store was put back to an earlier state or made anew, run 'ctdlmirror renew'"
-            aside.append(self._set(source, cannot(record, reason), self.clock.now_ms() + CLAIMED_AGAIN_MS))
-        return fit
-
-    def _speaks_for_itself(self, origin: str) -> bool:
-        """Tell whether what an origin wrote never comes first by a peer that just shares rooms."""
-        if origin == self._origin:
-            return True
-        held = origin.startswith(DERIVED) and not self.unknown_origins([origin])
-        return held and origin not in self.shared_origins()
-
-    def _shows(self, record: Record, claimed: Set[str]) -> bool:
-        """Tell whether what is here shows what a version says to be of these origins; a message may be filed apart."""
-
-        def at(key: str) -> bool:
-            return shown_by(self.get(record.collection, key), record, claimed)
-
-        return at(record.key) or (is_message(record) and at(self._namesakes.key_of(record)))
-
-    def _sort_early(self, source: Source, pairs: list[Added]) -> tuple[list[Added], list[Aside]]:
-        """Take out what is stamped later than may be taken now.  Raises StampAhead where that is soon.
-
-        Of a peer that is no mirror nothing is taken before this node's own time has come to it, so its clock is never
-        moved by theirs.
-        """
-        limit = self.clock.limit() if source.mirror else make_stamp(self.clock.now_ms() + 1) - 1
-        early = [record for record, _ in pairs if record.stamp > limit]
-        if not early:
-            return pairs, []
-        soon = [record.stamp for record in early if stamp_ms(record.stamp) - stamp_ms(limit) <= MAX_WAIT_MS]
-        if soon:  # then all of them are waited for at once
-            raise StampAhead(describe_ahead(max(soon), self.clock), max(1, stamp_ms(max(soon)) - stamp_ms(limit)))
-        aside = [
-            self._set(
-                source,
-                cannot(record, describe_ahead(record.stamp, self.clock)),
-                self.clock.now_ms() + stamp_ms(record.stamp) - stamp_ms(limit),
-            )
-            for record in early
-        ]
-        return [pair for pair in pairs if pair[0].stamp <= limit], aside
-
-    def _set(self, source: Source, one: Unfit, due_ms: int = 0) -> Aside:
-        return Aside(source.peer, one, stamp_ms(self.clock.last), due_ms, source.mirror)
 
     def _set_aside(self, source: Source, aside: Sequence[Aside]) -> None:
         if not aside:
@@ -843,9 +728,11 @@ class Ledger(Tables):
         later = {
             name: field
             for name, field in unpack_fields(record).items()
-            if (name not in fields or order(field) > order(fields[name]))
-            and not (peer and self._speaks_for_itself(field.origin))
+            if name not in fields or order(field) > order(fields[name])
         }
+        if peer:
+            ours = self._sorting.speak_for_themselves({field.origin for field in later.values()})
+            later = {name: field for name, field in later.items() if field.origin not in ours}
         if not later:
             return Applied(already_held=1)
         self.clock.observe(max(field.stamp for field in later.values()))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.nodes import Heard, Horizon
+from mirror.model.stamp import MAX_STAMP, MAX_WAIT_MS
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import clean, parse_hexadecimal, parse_number
 from mirror.wire.values import (
@@ -30,10 +31,7 @@ from mirror.wire.values import (
     State,
 )
 
-MAX_STAMP = (1 << 63) - 1
 MAX_CRC = (1 << 64) - 1
-MAX_WAIT_MS = 120_000
-"""For how long nobody waits for what the other side does not take yet (milliseconds)."""
 
 
 def _number(text: str, where: str) -> int:

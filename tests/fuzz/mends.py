@@ -108,11 +108,11 @@ def refuse_all(*_arguments: object) -> Any:
     raise BadRecord("a record that cannot be taken")
 
 
-def wait_for_all(store: Any, _source: object, pairs: Sequence[tuple[Record, int]]) -> Any:
-    early = [record for record, _ in pairs if record.stamp > store.clock.limit()]
+def wait_for_all(sorting: Any, _source: object, pairs: Sequence[tuple[Record, int]]) -> Any:
+    early = [record for record, _ in pairs if record.stamp > sorting._clock.limit()]
     if early:
         soonest = min(record.stamp for record in early)
-        raise StampAhead(describe_ahead(soonest, store.clock), stamp_ms(soonest) - stamp_ms(store.clock.limit()))
+        raise StampAhead(describe_ahead(soonest, sorting._clock), stamp_ms(soonest) - stamp_ms(sorting._clock.limit()))
     return pairs, []
 
 
@@ -296,7 +296,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a partner's messages with invented origins",
         "the bound of origins",
-        {"mirror.store.ledger.Ledger._sort_origins": lambda _self, _source, pairs, _aside: pairs},
+        {"mirror.store.sorting.Sorting._sort_origins": lambda _self, _source, pairs, _aside: pairs},
         simulated(invented_origins_of_a_partner),
         "origins came through shared rooms",
     ),
@@ -331,7 +331,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a post and a sign of life from the future",
         "setting aside what is far ahead",
-        {"mirror.store.ledger.Ledger._sort_early": wait_for_all},
+        {"mirror.store.sorting.Sorting._sort_early": wait_for_all},
         simulated(a_post_and_a_sign_from_the_future),
         "lacks files/a:1 of now",
     ),
@@ -352,7 +352,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a partner that was minutes ahead",
         "setting aside what is far ahead",
-        {"mirror.store.ledger.Ledger._sort_early": wait_for_all},
+        {"mirror.store.sorting.Sorting._sort_early": wait_for_all},
         simulated(a_partner_that_was_ahead),
         "does not come to",
     ),
@@ -366,7 +366,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a partner that is a little ahead",
         "waiting for a partner's stamps",
-        {"mirror.store.ledger.Ledger._sort_early": lambda _self, _source, pairs: (pairs, [])},
+        {"mirror.store.sorting.Sorting._sort_early": lambda _self, _source, pairs: (pairs, [])},
         simulated(a_partner_a_little_ahead),
         "its clock was moved ahead",
     ),

@@ -24,7 +24,7 @@ from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.service.party import Party
-from mirror.store import ledger
+from mirror.store import sorting
 from mirror.store.green import GreenStore, open_green
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.pull import PULL
@@ -209,7 +209,7 @@ def test_a_peers_bad_pages_are_one_line_in_the_log_and_print_nothing(
 def test_a_partner_at_its_bound_pauses_its_link_which_says_so_and_goes_on_by_itself(
     hub: Hub, spoke: GreenStore, link: Callable[..., Link], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "MAX_KEYS_SHARE", 1)
+    monkeypatch.setattr(sorting, "MAX_KEYS_SHARE", 1)
     for store, key, name, lines in (
         (hub.store, "h:1", "Lobby", "mirror_share|spoke|Foyer"),
         (spoke, "s:1", "Foyer", "mirror_share|hub|Lobby"),
@@ -228,6 +228,6 @@ def test_a_partner_at_its_bound_pauses_its_link_which_says_so_and_goes_on_by_its
     post(spoke, "s:1", "there already")
     assert wait_until(hub.store, is_told), told[-1]
     assert keys(spoke, "s:1") == {"there already"}
-    monkeypatch.setattr(ledger, "MAX_KEYS_SHARE", 10)
+    monkeypatch.setattr(sorting, "MAX_KEYS_SHARE", 10)
     assert wait_until(spoke, lambda: keys(spoke, "s:1") == {"there already", "one", "two"}), made.status
     assert wait_until(hub.store, lambda: (made.status.phase, made.status.error) == (LIVE, "")), made.status

@@ -14,7 +14,7 @@ from mirror.model import judge as judging
 from mirror.model.record import Past, Record, Version, validate
 from mirror.simulation.command import run_one
 from mirror.store import ledger
-from mirror.store.ledger import Ledger
+from mirror.store.sorting import Sorting
 from mirror.sync.clock import ClockGuard
 from mirror.sync.twins import Twins
 
@@ -45,15 +45,15 @@ def test_a_key_that_is_not_found_again_is_noticed(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_partner_that_invents_origins_without_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def all_of_them(_self: Ledger, _source: Any, pairs: Any, _aside: Any) -> Any:
+    def all_of_them(_self: Sorting, _source: Any, pairs: Any, _aside: Any) -> Any:
         return pairs
 
-    monkeypatch.setattr(Ledger, "_sort_origins", all_of_them)
+    monkeypatch.setattr(Sorting, "_sort_origins", all_of_them)
     assert is_noticed("origins came through shared rooms", 19)
 
 
 def test_a_partner_that_moves_our_clock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ledger, "_sort_early", lambda _self, _source, pairs: (pairs, []))
+    monkeypatch.setattr(Sorting, "_sort_early", lambda _self, _source, pairs: (pairs, []))
     assert is_noticed("its clock was moved ahead", 1, 2)
 
 

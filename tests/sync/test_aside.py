@@ -13,9 +13,9 @@ from mirror.model.judge import Unfit, sort_out
 from mirror.model.kinds import NODES
 from mirror.model.merge import Merged, merge
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
-from mirror.model.stamp import make_stamp
+from mirror.model.stamp import MAX_WAIT_MS, make_stamp
 from mirror.store.base import Backend, Source, TooMuchAside
-from mirror.store.ledger import MAX_ASIDE, MAX_WAIT_MS
+from mirror.store.ledger import MAX_ASIDE
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.reconcile import reconcile
 from mirror.sync.remote import Denied, Remote

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.nodes import Heard, Horizon
+from mirror.model.stamp import MAX_WAIT_MS
 from mirror.wire import answers
 from mirror.wire.answers import DigestLine
 from mirror.wire.errors import ProtocolError
@@ -158,7 +159,7 @@ def test_changed(held: Held | None, problem: str) -> None:
 @given(st.integers(1, 1 << 40), NAMES)
 def test_not_yet(wait_ms: int, problem: str) -> None:
     text, _ = over_the_wire(answers.format_ahead(wait_ms, problem))
-    assert answers.parse_ahead(text) == (min(wait_ms, answers.MAX_WAIT_MS), clean(problem))
+    assert answers.parse_ahead(text) == (min(wait_ms, MAX_WAIT_MS), clean(problem))
 
 
 @given(COLLECTIONS, st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20))
