@@ -175,11 +175,15 @@ class Following:
         """Pair things that were looked at before: all of them is looked at anew, under the key that it has now."""
         while self._to_pair:
             pair_later(self._store, self.state.node, self._to_pair.pop(0))
-            self._known = self._looks = None
-            self._all.wanted = self._all.at_once = True
+            self._look_anew()
 
     def _decide(self, verdict: Verdict) -> None:
         self._decision = Decision(verdict, {one.collection: one.gone for one in self.state.held})
+        self._all.wanted = self._all.at_once = True
+
+    def _look_anew(self) -> None:
+        """Have all be looked at next, whatever was known of it."""
+        self._known = self._looks = None
         self._all.wanted = self._all.at_once = True
 
     def _recognise(self, client: CitadelClient, asked: Asked) -> None:
@@ -229,8 +233,7 @@ class Following:
             self.state.left_there = [*self._left, *done.later][-MAX_TOLD:]
             more = done.more and not (done.again or done.look_anew)
             if done.look_anew:
-                self._known = self._looks = None
-                self._all.wanted = self._all.at_once = True
+                self._look_anew()
 
     # -- looks ------------------------------------------------------------------------------------
 
