@@ -200,11 +200,17 @@ class Settling(NamedTuple):
 
     def _put_off(self, page: Page) -> None:
         """Take what may be taken by now of a page, and keep the rest for later."""
-        now_ms = self.store.clock.now_ms()
+        due, ahead = self._parted(page)
         if len(self.later) == MAX_LATER:
             self.take_later()
-        self.later.append(page.only(lambda record: stamp_ms(record.stamp) > now_ms)._replace(unfit=()))
-        self._apply_in_time(page.only(lambda record: stamp_ms(record.stamp) <= now_ms))
+        self.later.append(ahead._replace(unfit=()))
+        self._apply_in_time(due)
+
+    def _parted(self, page: Page) -> tuple[Page, Page]:
+        """Return what of a page is not ahead of the time, and what is."""
+        now_ms = self.store.clock.now_ms()
+        due = page.only(lambda record: stamp_ms(record.stamp) <= now_ms)
+        return due, page.only(lambda record: stamp_ms(record.stamp) > now_ms)
 
     def take_later(self) -> None:
         """Wait for what was put off, and take it."""
@@ -237,13 +243,12 @@ class Settling(NamedTuple):
 
     def _offer(self, pair: Pair, pages: Iterable[Page]) -> None:
         for page in pages:
-            now_ms, theirs = self.store.clock.now_ms(), outward(page, [pair])
-            ahead = theirs.only(lambda record: stamp_ms(record.stamp) > now_ms)  # noqa: B023
+            due, ahead = self._parted(outward(page, [pair]))
             if ahead.records:
                 if len(self.later_offers) == MAX_LATER:
                     self.offer_later()
                 self.later_offers.append(ahead)
-            self._offer_in_time(theirs.only(lambda record: stamp_ms(record.stamp) <= now_ms))  # noqa: B023
+            self._offer_in_time(due)
 
     def _offer_in_time(self, page: Page) -> None:
         """Offer a page, once the other side takes it: its clock may be a little behind ours."""
