@@ -41,6 +41,7 @@ FEW = 30
 """Origins that a partner may invent."""
 ROOM = room_key("a", SHARED)
 """The room that a server shares with both partners."""
+PARTNERS_FILES = f"files/{room_key(server_of(PARTNER), SHARED)}"
 
 
 class Attacker:
@@ -89,6 +90,13 @@ class Attacker:
                 self.stage.ledger.happened(self.nodes[node].store.write(partial(_as_a_user, draft)))
             except MirrorError as error:
                 self.stage.outcome.faults.append(f"refused: {error}")
+
+    def post(self, node: str, collection: str, key: str, body: bytes = b"x") -> Record:
+        """Write as an honest user of a node, who is told so at once."""
+        draft = Record(collection, key, 1, "x", 1)
+        made = self.nodes[node].store.write(lambda writer: writer.put(writer.store_body(draft, body)))
+        self.stage.ledger.acknowledged(node, self.world.now, Deed(made))
+        return made
 
     def held(self, node: str, collection: str, key: str) -> Record | None:
         return self.nodes[node].store.peek(lambda reader: reader.get(collection, key))
@@ -147,15 +155,12 @@ def full_of_fields(on: Attacker) -> None:
 
 def full_of_properties(on: Attacker) -> None:
     """Two edits of one calendar item with as many properties as an item may have, and other ones each."""
-    item = Record(f"messages/{ROOM}", "euid:full", 1, "x", 1)
-    empty = _event([])
-    made = on.nodes["a1"].store.write(lambda writer: writer.put(writer.store_body(item, empty)))
-    on.stage.ledger.acknowledged("a1", on.world.now, Deed(made))
-    while on.held("a2", item.collection, item.key) is None:
+    made = on.post("a1", f"messages/{ROOM}", "euid:full", _event([]))
+    while on.held("a2", made.collection, made.key) is None:
         on.world.sleep(100)
     for node in ("a1", "a2"):
         body = _event([f"X-{node}-{at}:1" for at in range(1000)])
-        on.write(node, Draft(item.collection, item.key, base_of(made), body=body))
+        on.write(node, Draft(made.collection, made.key, base_of(made), body=body))
 
 
 def _event(lines: Sequence[str]) -> bytes:
@@ -279,19 +284,17 @@ def a_partner_that_was_ahead(on: Attacker) -> None:
     """An honest partner's clock is two minutes and more ahead while it posts once; then it is set."""
     partner = on.nodes[PARTNER]
     partner.offset = 135_000
-    made = partner.store.write(lambda writer: writer.put(Record("files/b:1", "ahead", 1, "x", 1, body=b"x")))
+    on.post(PARTNER, PARTNERS_FILES, "ahead")
     partner.offset = 0
     on.excused.add(partner.name)  # what it writes now is stamped after that
-    on.stage.ledger.acknowledged(partner.name, on.world.now, Deed(made))
     on.expect_file("ahead", "a1", "a2")
 
 
 def a_node_that_was_behind(on: Attacker) -> None:
     """A partner posts while a mirror's clock is two minutes and more behind; then that is set."""
-    behind, partner = on.nodes["a1"], on.nodes[PARTNER]
+    behind = on.nodes["a1"]
     behind.offset = -135_000
-    made = partner.store.write(lambda writer: writer.put(Record("files/b:1", "of then", 1, "x", 1, body=b"x")))
-    on.stage.ledger.acknowledged(partner.name, on.world.now, Deed(made))
+    on.post(PARTNER, PARTNERS_FILES, "of then")
     on.world.sleep(3000)
     behind.offset = 0
     on.expect_file("of then", "a1", "a2")
@@ -324,8 +327,7 @@ def a_clock_that_was_believed(on: Attacker) -> None:
     node = on.nodes["a2"]
     _start_with(on, node, 3 * DAY_MS)
     on.world.sleep(2000)
-    made = node.store.write(lambda writer: writer.put(Record(f"files/{ROOM}", "of later", 1, "x", 1, body=b"x")))
-    on.stage.ledger.acknowledged(node.name, on.world.now, Deed(made))
+    on.post(node.name, f"files/{ROOM}", "of later")
     _start_with(on, node, 0)
     on.excused.add(node.name)  # what it writes now is stamped after that
     on.expect_file("of later", "a1", PARTNER)
