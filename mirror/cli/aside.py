@@ -104,10 +104,8 @@ def aside_retry(directory: Path, as_json: bool) -> None:
     with local_node(directory) as remote:
         applied = parse_applied(remote.channel.ask("SYNC all|retry-aside").text)
     left = len(_find(directory, ""))
-    if as_json:
-        print_json({"written": applied.written, "left": left})
-    else:
-        say(f"{applied.written} records were taken in, {left} stay set aside.")
+    values = {"written": applied.written, "left": left}
+    report(as_json, values, f"{applied.written} records were taken in, {left} stay set aside.")
 
 
 @aside.command("forget")

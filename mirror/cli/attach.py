@@ -17,7 +17,7 @@ from mirror.cli.app import cli
 from mirror.cli.attached import as_of, print_attachments, print_pairing, troubles
 from mirror.cli.doors import ask_password
 from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
-from mirror.cli.output import duration, json_option, print_json, print_table, say
+from mirror.cli.output import duration, json_option, print_json, print_table, report, say
 from mirror.config import (
     CONFIG_FILE,
     DIRECTIONS,
@@ -310,10 +310,7 @@ def _act(directory: Path, action: str, name: str, done: str, as_json: bool) -> N
         _status_of(_statuses(node), name)
         node.channel.ask(f"SYNC attachments|{action}|{name}")
         told = _status_of(_statuses(node), name)
-    if as_json:
-        print_json(told)
-    else:
-        say(done.format(name=name))
+    report(as_json, told, done.format(name=name))
 
 
 @attach.command("pause")
@@ -361,10 +358,8 @@ def attach_pair(directory: Path, name: str, kind: str, number: int, key: str, as
     """
     with local_node(directory) as node:
         node.channel.ask(f"SYNC attachments|pair|{name}|{kind}|{number}|{key}")
-    if as_json:
-        print_json({"name": name, "kind": kind, "number": number, "key": key})
-    else:
-        say(f"Number {number} in {kind} of {name} is {key} from the next look on.")
+    values = {"name": name, "kind": kind, "number": number, "key": key}
+    report(as_json, values, f"Number {number} in {kind} of {name} is {key} from the next look on.")
 
 
 @attach.command("refuse")
@@ -389,7 +384,5 @@ def attach_remove(directory: Path, name: str, as_json: bool) -> None:
         freed = node.channel.ask(f"SYNC attachments|release|{name}").text != "0"
     if not (removed or freed):
         raise ConfigError(f"there is no attachment {name}; 'ctdlmirror attach list' shows those there are")
-    if as_json:
-        print_json({"name": name, "freed": freed})
-    else:
-        say(f"{name} is attached no more and free for other nodes; what came from it stays.")
+    told = f"{name} is attached no more and free for other nodes; what came from it stays."
+    report(as_json, {"name": name, "freed": freed}, told)

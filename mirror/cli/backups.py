@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.output import json_option, print_json, say
+from mirror.cli.output import json_option, report
 from mirror.config import (
     CERTIFICATE_FILE,
     CONFIG_FILE,
@@ -48,10 +48,8 @@ def backup(directory: Path, file: Path, as_json: bool) -> None:
         raise ConfigError(f"{error.filename} cannot be read: {error.strerror}") from None
     back_up(directory, file, files, config.store.url)
     size = file.stat().st_size
-    if as_json:
-        print_json({"file": str(file.absolute()), "bytes": size, "files": sorted(files)})
-    else:
-        say(f"{file}: {size:,} bytes: the store, {', '.join(files)}.")
+    values = {"file": str(file.absolute()), "bytes": size, "files": sorted(files)}
+    report(as_json, values, f"{file}: {size:,} bytes: the store, {', '.join(files)}.")
 
 
 @cli.command()
@@ -73,19 +71,13 @@ def restore(directory: Path, file: Path, as_json: bool) -> None:
             write_private(directory / name, files[name].decode())
 
     restored = restore_store(directory, config.node, file, config.store.url, put_files_back)
-    report = restored.report
-    if as_json:
-        print_json({
-            "records": report.records, "problems": report.problems, "epoch": restored.epoch, "files": missing,
-        })  # fmt: skip
-    else:
-        for problem in report.problems:
-            say(problem)
-        if missing:
-            say(f"Put back: {', '.join(missing)}.")
-        problems = len(report.problems) or "no"
-        say(f"{report.records} records are back, {problems} problems; epoch {restored.epoch}.")
-    sys.exit(EXIT_DIFFERENT if report.problems else 0)
+    checked = restored.report
+    values = {"records": checked.records, "problems": checked.problems, "epoch": restored.epoch, "files": missing}
+    put_back = [f"Put back: {', '.join(missing)}."] if missing else []
+    problems = len(checked.problems) or "no"
+    told = f"{checked.records} records are back, {problems} problems; epoch {restored.epoch}."
+    report(as_json, values, *checked.problems, *put_back, told)
+    sys.exit(EXIT_DIFFERENT if checked.problems else 0)
 
 
 def _config(directory: Path, file: Path, files: dict[str, bytes]) -> Config:

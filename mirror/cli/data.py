@@ -11,7 +11,7 @@ import click
 from mirror.cli.app import cli
 from mirror.cli.local import body_of, local_node, record_at
 from mirror.cli.names import NoSuchName, find_named, require_calendar
-from mirror.cli.output import json_option, print_json, say
+from mirror.cli.output import json_option, print_json, report, say
 from mirror.config import load_config
 from mirror.formats.calendar_file import parse_calendar_file
 from mirror.formats.compose import compose_item, compose_post
@@ -68,10 +68,7 @@ def post(directory: Path, room: str, text: str | None, subject: str, author: str
         key, name = find_named(remote, "rooms", room)
         made = compose_post(config.node, author, name, subject, body, int(time.time()))
         remote.draft([Draft(str(Collection("messages", key)), made.key, body=made.body)])
-    if as_json:
-        print_json({"key": made.key, "room": name})
-    else:
-        say(made.key)
+    report(as_json, {"key": made.key, "room": name}, made.key)
 
 
 @cli.command()
@@ -126,10 +123,7 @@ def delete(directory: Path, room: str, key: str, as_json: bool) -> None:
             if error.code != Code.NOT_FOUND:
                 raise
             raise NoSuchName(f"there is no message {key!r} in {name}; 'ctdlmirror read' shows their keys") from None
-    if as_json:
-        print_json({"key": key, "room": name})
-    else:
-        say(f"{key} is deleted from {name}.")
+    report(as_json, {"key": key, "room": name}, f"{key} is deleted from {name}.")
 
 
 @cli.group()
@@ -191,7 +185,5 @@ def file_put(directory: Path, room: str, file: Path, name: str | None, comment: 
     with local_node(directory) as remote:
         key, room_name = find_named(remote, "rooms", room)
         write(remote, str(Collection("files", key)), name, body, head)
-    if as_json:
-        print_json({"name": name, "bytes": len(body), "room": room_name})
-    else:
-        say(f"{name}: {len(body):,} bytes in {room_name}.")
+    values = {"name": name, "bytes": len(body), "room": room_name}
+    report(as_json, values, f"{name}: {len(body):,} bytes in {room_name}.")

@@ -10,7 +10,7 @@ import click
 
 from mirror.cli.app import cli
 from mirror.cli.local import local_node, record_at
-from mirror.cli.output import json_option, print_json, print_table, say
+from mirror.cli.output import json_option, print_json, print_table, report, say
 from mirror.config import ConfigError, load_config
 from mirror.formats.names import NAME_FIELDS, ROOM_IN_USE, Names, number_of
 from mirror.model.draft import Draft
@@ -99,10 +99,7 @@ def room_create(directory: Path, name: str, view: str, taken: bool, as_json: boo
     with local_node(directory) as remote:
         _require_free(remote, "rooms", name, taken)
         remote.draft([Draft("rooms", key, head=pack_head(values))])
-    if as_json:
-        print_json({"key": key, "name": name})
-    else:
-        say(f"The room {name} is made ({key}).")
+    report(as_json, {"key": key, "name": name}, f"The room {name} is made ({key}).")
 
 
 @room.command("rename")
@@ -188,7 +185,4 @@ def _rename(directory: Path, kind: str, name: str, new_name: str, taken: bool, a
         _require_free(remote, kind, new_name, taken, key)
         head = pack_head({NAME_FIELDS[kind]: new_name})
         remote.draft([draft_over(record_at(remote, kind, key), kind, key, head=head)])
-    if as_json:
-        print_json({"key": key, "was": old, "name": new_name})
-    else:
-        say(f"The {word} {old} is now {new_name}.")
+    report(as_json, {"key": key, "was": old, "name": new_name}, f"The {word} {old} is now {new_name}.")

@@ -11,7 +11,7 @@ import msgspec
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import local_node, sharing_status
 from mirror.cli.names import list_named
-from mirror.cli.output import json_option, print_json, say
+from mirror.cli.output import json_option, print_json, report, say
 from mirror.cli.share import EditedMeanwhile, Lines, dry_run_option, show_preview
 from mirror.config import (
     DEFAULT_PORT,
@@ -59,12 +59,7 @@ def netconf_check(directory: Path, file: Path | None, as_json: bool) -> None:
             names = {one.key: one.name for one in list_named(node, "rooms")}
             rooms = sharing_status(node).rooms
         problems = [f"room {names.get(one.key, one.key)!r}, {text}" for one in rooms for text in one.problems]
-    if as_json:
-        print_json(problems)
-    else:
-        for problem in problems:
-            say(problem)
-        say(f"{len(problems) or 'No'} problems.")
+    report(as_json, problems, *problems, f"{len(problems) or 'No'} problems.")
     sys.exit(EXIT_DIFFERENT if problems else 0)
 
 

@@ -53,7 +53,7 @@ def print_json(value: Any) -> None:
     click.echo(in_json(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)))
 
 
-def report(as_json: bool, values: dict[str, Any], *lines: str) -> None:
+def report(as_json: bool, values: Any, *lines: str) -> None:
     """Print what was done: its values for a script, or its lines for people."""
     if as_json:
         print_json(values)

@@ -252,12 +252,7 @@ def reload(directory: Path, as_json: bool) -> None:
     notes = reload_daemon(directory)
     if notes is None:
         raise ConfigError(f"no daemon runs in {directory}; it reads its configuration when it starts")
-    if as_json:
-        print_json({"notes": notes})
-        return
-    for note in notes:
-        say(note)
-    say("The daemon has reloaded.")
+    report(as_json, {"notes": notes}, *notes, "The daemon has reloaded.")
 
 
 @cli.group("config")
@@ -273,12 +268,7 @@ def config_check(directory: Path, as_json: bool) -> None:
     from mirror.server.settings import read_settings
 
     notes = list(read_settings(directory).notes)
-    if as_json:
-        print_json({"notes": notes})
-        return
-    for note in notes:
-        say(note)
-    say("The settings are good.")
+    report(as_json, {"notes": notes}, *notes, "The settings are good.")
 
 
 @cli.group()
@@ -292,12 +282,7 @@ def cert() -> None:
 def cert_show(directory: Path, as_json: bool) -> None:
     """Show the certificate's fingerprint, which peers may pin, and whether it ends soon."""
     pin, note = own_fingerprint(directory), ending(directory)
-    if as_json:
-        print_json({"pin": f"pin:{pin}", "note": note})
-        return
-    say(f"pin:{pin}")
-    if note:
-        say(note)
+    report(as_json, {"pin": f"pin:{pin}", "note": note}, f"pin:{pin}", *filter(None, [note]))
 
 
 @cert.command("renew")
@@ -307,8 +292,9 @@ def cert_renew(directory: Path, as_json: bool) -> None:
     """Make a new key and certificate.  Peers that pin the old one need the new pin."""
     config = load_config(directory)
     pin = make_certificate(directory, config.node, [address.host for address in config.listen.addresses])
-    if as_json:
-        print_json({"pin": f"pin:{pin}"})
-        return
-    say(f"The new certificate is pin:{pin}")
-    say("Peers that pin ours run 'ctdlmirror peer add' again with it; 'ctdlmirror reload' has the daemon show it.")
+    report(
+        as_json,
+        {"pin": f"pin:{pin}"},
+        f"The new certificate is pin:{pin}",
+        "Peers that pin ours run 'ctdlmirror peer add' again with it; 'ctdlmirror reload' has the daemon show it.",
+    )

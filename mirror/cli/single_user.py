@@ -6,7 +6,7 @@ import click
 
 from mirror.cli.app import cli
 from mirror.cli.local import local_node
-from mirror.cli.output import json_option, print_json, say
+from mirror.cli.output import json_option, report
 
 
 @cli.command("multi-user")
@@ -16,7 +16,4 @@ def multi_user(directory: Path, as_json: bool) -> None:
     """End single-user mode, whoever holds it."""
     with local_node(directory) as remote:
         remote.channel.ask("ESNG")
-    if as_json:
-        print_json({"mode": "multi-user"})
-    else:
-        say("Users and peers are let in again.")
+    report(as_json, {"mode": "multi-user"}, "Users and peers are let in again.")
