@@ -185,10 +185,7 @@ class SqliteStore:
 
     def pin(self) -> "PinnedReading":
         """Pin the present state: its reads see it unchanged until it is closed."""
-        reader = self._new_reader()
-        reader.connection.execute("BEGIN")
-        reader.last_sequence()  # the state is chosen by the first read, not by BEGIN
-        return PinnedReading(reader, self._close_reader)
+        return PinnedReading(self._new_reader(), self._close_reader)
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -327,6 +324,9 @@ class PinnedReading:
     generation = 0
 
     def __init__(self, reader: SqliteReader, close: Callable[[SqliteReader], None]) -> None:
+        """Pin what the reader's database holds now."""
+        reader.connection.execute("BEGIN")
+        reader.last_sequence()  # the state is chosen by the first read, not by BEGIN
         self._reader = reader
         self._close = close
         self._lock = threading.Lock()
@@ -352,12 +352,10 @@ def pin_file(directory: Path) -> PinnedReading:
         check_current(connection)
         known = SqliteReader(connection, "", "")
         reader = SqliteReader(connection, known.meta_text("node"), known.meta_text("epoch"))
-        connection.execute("BEGIN")
-        reader.last_sequence()  # the state is chosen by the first read, not by BEGIN
+        return PinnedReading(reader, lambda held: held.connection.close())
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(f"the store {directory / FILE} cannot be read: {error}") from error
     except BaseException:
         connection.close()
         raise
-    return PinnedReading(reader, lambda held: held.connection.close())
