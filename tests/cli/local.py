@@ -11,6 +11,17 @@ from mirror.cli.app import cli
 from mirror.cli.local import local_node
 from mirror.peer.remote import ChannelRemote
 
+EVENT = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:meeting
+DTSTAMP:20260101T000000Z
+DTSTART:20261201T100000Z
+SUMMARY:Lunch
+END:VEVENT
+END:VCALENDAR
+"""
+"""A calendar with one item, as a file has it."""
+
 
 class LocalNode:
     """A node's directory, and what its administrator does with it."""

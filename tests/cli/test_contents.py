@@ -4,19 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from local import LocalNode
+from local import EVENT, LocalNode
 
 from mirror.formats.shown_text import decoded
-
-EVENT = """BEGIN:VCALENDAR
-BEGIN:VEVENT
-UID:meeting
-DTSTAMP:20260101T000000Z
-DTSTART:20261201T100000Z
-SUMMARY:Lunch
-END:VEVENT
-END:VCALENDAR
-"""
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from local import LocalNode
+from local import EVENT, LocalNode
 
 from mirror.cli import data
 from mirror.cli.local import record_at
@@ -12,15 +12,6 @@ from mirror.model.record import Record, unpack_head
 from mirror.peer.remote import ChannelRemote
 
 CALENDAR = "Team Calendar"
-EVENT = """BEGIN:VCALENDAR
-BEGIN:VEVENT
-UID:meeting
-DTSTAMP:20260101T000000Z
-DTSTART:20261201T100000Z
-SUMMARY:Lunch
-END:VEVENT
-END:VCALENDAR
-"""
 
 
 @pytest.fixture
