@@ -11,10 +11,9 @@ import click
 from mirror.cli.app import cli
 from mirror.cli.local import ask_values, daemon_channel, greeted, reload_daemon
 from mirror.cli.output import json_option, print_json, say
-from mirror.cli.setup import peer, set_up
+from mirror.cli.setup import check_other, kind_option, peer, set_up
 from mirror.config import (
     CONFIG_FILE,
-    PEER_KINDS,
     SHARE,
     Address,
     Config,
@@ -22,7 +21,6 @@ from mirror.config import (
     Peer,
     PeerKind,
     admit_peer,
-    check_node_name,
     load_config,
     load_secrets,
     parse_address,
@@ -41,13 +39,7 @@ EVERYWHERE = ("0.0.0.0", "::")
 
 @peer.command("invite")
 @click.argument("name")
-@click.option(
-    "--kind",
-    type=click.Choice(PEER_KINDS),
-    default="mirror",
-    show_default=True,
-    help="A mirror gets everything; with one to share with, rooms are shared by 'room share'.",
-)
+@kind_option
 @click.option("--address", "addresses", multiple=True, help="HOST:PORT at which it finds us.  [default: as we listen]")
 @json_option
 @click.pass_obj
@@ -57,9 +49,7 @@ def peer_invite(directory: Path, name: str, kind: PeerKind, addresses: tuple[str
     Whoever has it becomes that node: carry it as you would a password.
     """
     config = load_config(directory)
-    check_node_name(name)
-    if name == config.node:
-        raise ConfigError(f"{name} is this node itself")
+    check_other(config, name)
     if config.peer(name) is not None and name in load_secrets(directory):
         raise ConfigError(f"{name} is a peer already; 'ctdlmirror peer remove {name}' first, to invite it anew")
     where = [str(parse_address(one, "--address")) for one in addresses] or _listening(directory, config)

@@ -101,17 +101,27 @@ def peer() -> None:
     """Manage the nodes that this one replicates with."""
 
 
-@peer.command("add")
-@click.argument("name")
-@click.option("--address", help="HOST:PORT to dial; without it the peer dials us.")
-@click.option("--trust", default="system", show_default=True, help="'system', 'ca:FILE' or 'pin:FINGERPRINT'.")
-@click.option(
+kind_option = click.option(
     "--kind",
     type=click.Choice(PEER_KINDS),
     default="mirror",
     show_default=True,
     help="A mirror gets everything; with one to share with, rooms are shared by 'room share'.",
 )
+
+
+def check_other(config: Config, name: str) -> None:
+    """Raise ConfigError for what cannot be the name of another node."""
+    check_node_name(name)
+    if name == config.node:
+        raise ConfigError(f"{name} is this node itself")
+
+
+@peer.command("add")
+@click.argument("name")
+@click.option("--address", help="HOST:PORT to dial; without it the peer dials us.")
+@click.option("--trust", default="system", show_default=True, help="'system', 'ca:FILE' or 'pin:FINGERPRINT'.")
+@kind_option
 @click.option(
     "--push",
     type=click.Choice(PUSHES),
@@ -140,9 +150,7 @@ def peer_add(
 ) -> None:
     """Add a peer, or change one.  Both sides need the same secret."""
     config = load_config(directory)
-    check_node_name(name)
-    if name == config.node:
-        raise ConfigError(f"{name} is this node itself")
+    check_other(config, name)
     check_trust(trust, "--trust")
     where = parse_address(address, "--address") if address else None
     known = load_secrets(directory).get(name)
