@@ -76,11 +76,10 @@ def room_restore(directory: Path, name: str, as_json: bool) -> None:
     """Bring back the deleted ROOM (name or key), and show what came into it meanwhile.  See 'room list --deleted'."""
     with local_node(directory) as remote:
         was, dead = _find_killed(remote, name)
-        values = values_of(was)
-        head = pack_head(dict(values))
+        head = pack_head(dict(values_of(was)))
         remote.draft([draft_over(dead, "rooms", was.key, head=head)])
         alive = _count_alive(remote, was.key)
-    shown = str(values.get(NAME_FIELDS["rooms"], was.key))
+    shown = name_of(was)
     report(
         as_json,
         {"key": was.key, "name": shown, "alive": alive},
