@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mirror.cli.output import duration
-from mirror.wire.status import NodeStatus
+from mirror.wire.status import THIRD, NodeStatus
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
-THIRD = "through others"
 
 
 class Finding(NamedTuple):

@@ -30,13 +30,13 @@ from mirror.sync.reconcile import Reconciled
 from mirror.sync.round import Counts, Exchange, Round
 from mirror.sync.twins import Twins, TwoOfOneName
 from mirror.wire.lines import Code, format_line
-from mirror.wire.status import LinkStatus
+from mirror.wire.status import LIVE, LinkStatus
 from mirror.wire.values import Greeting, Identity
 
 log = logging.getLogger("mirror.link")
 
-CONNECTING, RECONCILING, LIVE = "connecting", "reconciling", "live"
-"""The phases of a link, besides waiting between two tries."""
+CONNECTING, RECONCILING = "connecting", "reconciling"
+"""The phases of a link, besides waiting between two tries, and LIVE."""
 
 
 NOTICED_WAIT_MS = 1000

@@ -9,10 +9,7 @@ from typing import NamedTuple
 from mirror.config import SHARE, Peer
 from mirror.model.nodes import node_of
 from mirror.model.stamp import stamp_ms
-from mirror.wire.status import KnownNode, LinkStatus
-
-LIVE = "live"
-DIALLED, DIALS, THIRD = "we dial it", "it dials us", "through others"
+from mirror.wire.status import DIALLED, DIALS, LIVE, THIRD, KnownNode, LinkStatus
 
 
 class Served(NamedTuple):

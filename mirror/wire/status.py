@@ -13,6 +13,10 @@ from mirror.wire.errors import ProtocolError
 T = TypeVar("T")
 
 
+LIVE = "live"
+"""The phase of a link over which changes come as they are made."""
+
+
 class LinkStatus(msgspec.Struct):
     """How the link to one peer is, and what it did so far; moments are in Unix seconds."""
 
@@ -30,6 +34,10 @@ class LinkStatus(msgspec.Struct):
     notes: list[str] = []
     heard: float = 0.0
     """When its last page came, or a sign that it lives."""
+
+
+DIALLED, DIALS, THIRD = "we dial it", "it dials us", "through others"
+"""How a node is known."""
 
 
 class KnownNode(msgspec.Struct):

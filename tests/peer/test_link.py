@@ -17,7 +17,7 @@ from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer.channel import Channel
 from mirror.peer.comparing import Comparisons
-from mirror.peer.link import LIVE, Link
+from mirror.peer.link import Link
 from mirror.peer.supervision import WAITING
 from mirror.server import pages, tail
 from mirror.server.commands import TABLE
@@ -35,7 +35,7 @@ from mirror.sync.share.rules import Shares
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import format_page
 from mirror.wire.codec import MSGPACK
-from mirror.wire.status import LinkStatus
+from mirror.wire.status import LIVE, LinkStatus
 from mirror.wire.values import Greeting, Page
 
 KEEPALIVE_S = 1
