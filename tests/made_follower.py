@@ -1,12 +1,14 @@
-"""Stories of a node that follows a made-up server and writes into it, told step by step without a clock."""
+"""Stories of a node that follows a made-up server, or writes into it as well, told step by step without a clock."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_live import LiveServer
 from made_writable import WritableServer
 
-from mirror.citadel.follow import Following, Settings
+from mirror.citadel.follow import Following
+from mirror.citadel.followed import DEFAULTS, Settings
 from mirror.formats.message import parse_message, serialize_message
 from mirror.model.drafting import deletion_of
 from mirror.model.record import Record
@@ -19,18 +21,24 @@ class Told(Exception):
     """The story is told."""
 
 
-class Follower:
+class ReadingFollower:
     """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
 
-    def __init__(self, store: Store, directory: Path, password: str = "pw", marks_s: float = 0.0) -> None:
-        """``marks_s`` as in Settings: marks are not asked for, so that just what is written is seen."""
+    def __init__(
+        self, store: Store, directory: Path, settings: Settings = DEFAULTS, service_password: str = ""
+    ) -> None:
         self.time, self.store = 0.0, store
-        settings = Settings(service="mirror", marks_s=marks_s)
         self.following = Following(
             store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9,
-            service_password=password,
+            service_password=service_password,
         )  # fmt: skip
         self.state = self.following.state
+
+    def let_exports_take(self, server: LiveServer, seconds: float) -> None:
+        def before(command: bytes) -> None:
+            self.time += seconds * (command == b"MIGR export")
+
+        server.before = before
 
     def tell(self, story: Iterator[None], end: type[Exception] = Told) -> None:
         self._story = story
@@ -43,6 +51,14 @@ class Follower:
             self.state = self.following.state
             if next(self._story, self) is self:
                 raise Told
+
+
+class Follower(ReadingFollower):
+    """One that writes into the server as well."""
+
+    def __init__(self, store: Store, directory: Path, password: str = "pw", marks_s: float = 0.0) -> None:
+        """``marks_s`` as in Settings: marks are not asked for, so that just what is written is seen."""
+        super().__init__(store, directory, Settings(service="mirror", marks_s=marks_s), password)
 
 
 def post(store: Store, collection: str, name: str, text: str, form: int = 4, **more: bytes) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from made_follower import LOBBY, TALK, ReadingFollower, feed_end
 from made_live import HungUp, LiveServer, Session, listening
 from made_server import CREATED
 
 from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.follow import Following
-from mirror.citadel.followed import DEFAULTS, Settings
+from mirror.citadel.followed import Settings
 from mirror.citadel.look import HeldBack
 from mirror.citadel.rehearsal import dry_run
 from mirror.formats.message import parse_message
@@ -28,11 +28,6 @@ from mirror.wire.errors import Refused
 
 Make = Callable[..., SqliteStore]
 Story = Iterator[None]
-LOBBY, TALK = "messages/alpha:1", "messages/alpha:2"
-
-
-class Told(Exception):
-    """The story is told."""
 
 
 @pytest.fixture
@@ -55,33 +50,6 @@ def directory(server: LiveServer, tmp_path: Path) -> Iterator[Path]:
     where.mkdir()
     with listening(server, where) as directory:
         yield directory
-
-
-class Follower:
-    """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
-
-    def __init__(self, store: Store, directory: Path, settings: Settings = DEFAULTS) -> None:
-        self.store = store
-        self.time = 0.0
-        self.following = Following(
-            store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9
-        )
-
-    def let_exports_take(self, server: LiveServer, seconds: float) -> None:
-        def before(command: bytes) -> None:
-            self.time += seconds * (command == b"MIGR export")
-
-        server.before = before
-
-    def tell(self, story: Story) -> None:
-        self._story = story
-        with pytest.raises(Told):
-            self.following.run()
-
-    def _sleep(self, seconds: float) -> None:
-        self.time += seconds
-        if seconds and next(self._story, self) is self:
-            raise Told
 
 
 def texts(store: Store, collection: str = LOBBY) -> list[str]:
@@ -108,15 +76,11 @@ def state(store: Store) -> dict[str, dict[str, object]]:
     return store.read(job)
 
 
-def feed_end(store: Store) -> int:
-    return store.read(lambda reader: reader.last_sequence())
-
-
 def test_what_is_posted_there_is_here_after_the_next_look(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:
     store, other = make_store("m"), make_store("n")
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
 
     def story() -> Story:
         assert texts(store) == ["one", "three", "two"]
@@ -134,7 +98,7 @@ def test_records_are_counted_for_as_long_as_a_server_is_followed(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:
     store = make_store("m")
-    first = Follower(store, directory)
+    first = ReadingFollower(store, directory)
     first.tell(iter([None]))
     assert first.following.state.written > 5 and first.following.state.deleted == 0
 
@@ -145,10 +109,10 @@ def test_records_are_counted_for_as_long_as_a_server_is_followed(
         for _ in range(12):
             yield
 
-    second = Follower(store, directory)
+    second = ReadingFollower(store, directory)
     second.tell(story())
     assert (second.following.state.looks, second.following.state.exports) == (13, 0)
-    third = Follower(store, directory)
+    third = ReadingFollower(store, directory)
     third.tell(iter([None]))
     counted = (third.following.state.written, third.following.state.deleted)
     assert counted == (first.following.state.written + 3, 2), "a mark went with the message"
@@ -168,7 +132,7 @@ def test_at_rest_nothing_is_written_and_no_transaction_is_made(
             yield
         assert feed_end(store) == end
 
-    follower = Follower(store, directory, Settings(export_s=10))
+    follower = ReadingFollower(store, directory, Settings(export_s=10))
     follower.tell(story())
     assert follower.following.state.wholes >= 5
 
@@ -178,7 +142,7 @@ def test_what_is_no_message_needs_no_export_either(
     make_store: Make, server: LiveServer, directory: Path, change: str
 ) -> None:
     store, other = make_store("m"), make_store("n")
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     changes: dict[str, Callable[[], object]] = {
         "setting": lambda: server.settings.update(c_humannode="Omega"),
         "room": lambda: server.room(3, "New"),
@@ -222,7 +186,7 @@ def test_messages_that_are_new_gone_moved_copied_or_replaced_need_no_export(
     item = server.post(2, "item", euid="ev")
     server.visit(2, 2, f"1:{item}")
     server.visit(1, 1, "1,3")
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.let_exports_take(server, 10)
 
     def story() -> Story:
@@ -303,7 +267,7 @@ def test_bios_pictures_texts_rules_settings_and_configurations_need_no_export(
         show_picture(server, 2, b"new")
         yield
 
-    Follower(store, directory).tell(story())
+    ReadingFollower(store, directory).tell(story())
     server.before = lambda _command: None
     copy_server(other, directory)
     assert state(store) == state(other)
@@ -312,7 +276,7 @@ def test_bios_pictures_texts_rules_settings_and_configurations_need_no_export(
     server.now += 10
     show_text(server, 1, "Away")
     show_picture(server, 1, b"third")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     server.before = lambda _command: None
     copy_server(other, directory, merge=True)
     assert state(store) == state(other)
@@ -344,7 +308,7 @@ def test_a_text_that_no_room_shows_yet_is_asked_for_again_and_one_that_none_show
         assert not follower.following.state.behind
         assert rooms_with_texts().keys() == {"alpha:1"}
 
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.tell(story())
 
 
@@ -353,9 +317,9 @@ def test_a_text_of_long_ago_that_no_room_shows_is_nobodys_at_once(
 ) -> None:
     server, store = configured, make_store("m")
     server.keep(CONFIGURATION, "of a room that was killed", TEXT)
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     server.now += 60
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.tell(iter([None]))
     assert not follower.following.state.behind
 
@@ -363,7 +327,7 @@ def test_a_text_of_long_ago_that_no_room_shows_is_nobodys_at_once(
 def test_a_move_is_one_act(make_store: Make, server: LiveServer, directory: Path) -> None:
     store = make_store("m")
     transactions: list[tuple[list[str], list[str]]] = []
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
 
     def story() -> Story:
         store.watch(lambda: transactions.append((texts(store), texts(store, TALK))))
@@ -389,7 +353,7 @@ def test_a_room_that_changes_again_in_the_second_of_a_look_is_looked_at_again(
         assert texts(store) == ["five", "four", "one", "three", "two"]
         server.highest += 1
 
-    Follower(store, directory).tell(story())
+    ReadingFollower(store, directory).tell(story())
 
 
 def test_two_rooms_that_swap_names_are_told_apart(make_store: Make, server: LiveServer, directory: Path) -> None:
@@ -402,7 +366,7 @@ def test_two_rooms_that_swap_names_are_told_apart(make_store: Make, server: Live
         yield
         yield
 
-    Follower(store, directory).tell(story())
+    ReadingFollower(store, directory).tell(story())
     copy_server(other, directory)
     assert state(store) == state(other)
     assert texts(store) == ["four", "one", "three", "two"]
@@ -432,7 +396,7 @@ def test_what_shows_in_no_list_is_found(make_store: Make, server: LiveServer, di
         assert follower.following.state.wholes == before[0] + 1
         assert state(store) != before[1]
 
-    follower = Follower(store, directory, Settings(users_s=1))
+    follower = ReadingFollower(store, directory, Settings(users_s=1))
     follower.tell(story())
     assert follower.following.state.exports == 1
 
@@ -445,7 +409,7 @@ def test_a_node_that_meets_a_server_again_needs_no_export(
     server.user(3, "Bob", u_password="pw")
     server.room(3, "Closed", QRflags="14", QRpasswd="sesame")
     server.post(3, "secret")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     refuse_exports(server)
     server.now += 10
     server.move(1, 2, server.lists[1][0])
@@ -456,7 +420,7 @@ def test_a_node_that_meets_a_server_again_needs_no_export(
     server.rooms[1].update(QRname="Foyer", QRroomaide="2")
     server.floor(2, "Upstairs")
     server.settings["c_humannode"] = "Omega"
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.tell(iter([None]))
     assert follower.following.state.exports == 0
     server.before = lambda _command: None
@@ -464,7 +428,7 @@ def test_a_node_that_meets_a_server_again_needs_no_export(
     assert state(store) == state(other)
     assert "Bob" in [user["u_fullname"] for user in state(store)["users"].values()]
     del server.users[3]
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     assert "Bob" not in [user["u_fullname"] for user in state(store)["users"].values()]
 
 
@@ -472,9 +436,9 @@ def test_a_room_that_cannot_be_entered_is_not_taken_for_gone(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:
     store = make_store("m")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     server.rooms[2]["QRpasswd"] = "sesame"
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     assert "alpha:2" in state(store)["rooms"]
 
 
@@ -488,7 +452,7 @@ def test_files_are_swept(make_store: Make, server: LiveServer, directory: Path) 
             yield
         assert store.read(lambda reader: reader.get("system-messages", "hello")) is not None
 
-    follower = Follower(store, directory, Settings(sweep_s=5))
+    follower = ReadingFollower(store, directory, Settings(sweep_s=5))
     follower.let_exports_take(server, 10)
     follower.tell(story())
 
@@ -511,18 +475,18 @@ def test_a_server_restored_from_a_backup_takes_nothing_back(
 ) -> None:
     """What came since the backup stays, what was changed since is the mirror's, and what is new there comes."""
     store = make_store("m")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     held = backup(server)
     server.post(1, "lost"), server.post(1, "lost too")
     server.rooms[2]["QRname"] = "Foyer"
     server.delete(1, 1)
     server.visit(1, 2, "1:5")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     lost = state(store)
     restore(server, held)
     for number in range(since):
         server.post(1, f"new {number}", name=f"new-{number}@alpha")
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
 
     def story() -> Story:
         assert follower.following.state.another
@@ -537,7 +501,7 @@ def test_a_server_restored_from_a_backup_takes_nothing_back(
         assert state(store)["rooms"]["alpha:2"] == lost["rooms"]["alpha:2"] | {"QRflags": "6"}
 
     follower.tell(story())
-    again = Follower(store, directory)
+    again = ReadingFollower(store, directory)
     again.tell(iter([None]))
     assert again.following.state.written == follower.following.state.written
     assert store.read(lambda reader: reader.conflict_count()) == 0
@@ -550,14 +514,14 @@ def test_a_message_of_the_same_key_with_another_time_or_id_is_another_one(
     """A number that was given anew: to a message of one id at another time, to an item whose message is another one."""
     store = make_store("m")
     number = server.post(2, "item", euid="ev") if field == "I" else server.post(2, "mail", name="m@alpha")
-    Follower(store, directory).tell(iter([None]))
-    again = Follower(store, directory)
+    ReadingFollower(store, directory).tell(iter([None]))
+    again = ReadingFollower(store, directory)
     again.tell(iter([None]))
     assert not again.following.state.another
     data = server.messages[number]
     other = data.replace(b"T%d\0" % (CREATED + 300), b"T%d\0" % (CREATED + 301 if field == "T" else CREATED + 300))
     server.messages[number] = other if field == "T" else data.replace(b"E" + b"ev", b"Iother@alpha\0Eev")
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.tell(iter([None]))
     assert follower.following.state.another.startswith(f"its message {number} is another one")
 
@@ -567,13 +531,13 @@ def test_an_item_that_was_changed_here_is_still_the_one_that_is_there(
 ) -> None:
     store = make_store("m")
     server.post(2, "item", euid="ev")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     (key,) = store.read(lambda reader: [one.key for one in reader.scan_all(TALK)])
     (held,) = store.read(lambda reader: [reader.body(one) for one in reader.scan_all(TALK)])
     base = store.read(lambda reader: base_of(reader.get(TALK, key)))
     changed = Draft(TALK, key, base, body=held.replace(b"T%d\0" % (CREATED + 300), b"T%d\0" % (CREATED + 400)))
     store.write(lambda writer: writer.write(changed))
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.tell(iter([None]))
     assert not follower.following.state.another
 
@@ -582,7 +546,7 @@ def test_pairing_anew_that_is_interrupted_goes_on(make_store: Make, server: Live
     store = make_store("m")
     held = backup(server)
     server.post(1, "lost")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     restore(server, held)
     for cut in range(1, 400):
         left = cut
@@ -595,7 +559,7 @@ def test_pairing_anew_that_is_interrupted_goes_on(make_store: Make, server: Live
 
         server.before = fail
         try:
-            Follower(store, directory).tell(iter([None]))
+            ReadingFollower(store, directory).tell(iter([None]))
             break
         except ConnectionLost:
             assert texts(store) == ["lost", "one", "three", "two"]
@@ -605,7 +569,7 @@ def test_pairing_anew_that_is_interrupted_goes_on(make_store: Make, server: Live
 
 def test_a_server_that_was_set_up_anew_deletes_nothing(make_store: Make, server: LiveServer, directory: Path) -> None:
     store = make_store("m")
-    Follower(store, directory).tell(iter([None]))
+    ReadingFollower(store, directory).tell(iter([None]))
     fresh = LiveServer(created=server.created + 5)
     fresh.user(1, "admin")
     fresh.room(1, "Lobby")
@@ -613,7 +577,7 @@ def test_a_server_that_was_set_up_anew_deletes_nothing(make_store: Make, server:
         fresh.post(1, f"new {number}", name=f"new-{number}@alpha")
     server.created = fresh.created
     restore(server, backup(fresh))
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.tell(iter([None]))
     assert "set up" in follower.following.state.another
     assert texts(store) == sorted(["one", "two", "three", *(f"new {number}" for number in range(9))])
@@ -627,7 +591,7 @@ def test_people_are_turned_away_only_until_the_messages_begin(
     store, other = make_store("m"), make_store("n")
     server.room(5, "0000000002.My Citadel Config")
     server.post(1, "long " * 200_000)  # more than a socket holds, so the server notices who hangs up
-    follower = Follower(store, directory, Settings(export_s=1))
+    follower = ReadingFollower(store, directory, Settings(export_s=1))
 
     def story() -> Story:
         for text in range(100):
@@ -645,7 +609,7 @@ def test_people_are_turned_away_only_until_the_messages_begin(
 
 def test_answered_marks_come_with_the_next_export(make_store: Make, server: LiveServer, directory: Path) -> None:
     store, other = make_store("m"), make_store("n")
-    follower = Follower(store, directory, Settings(export_s=10))
+    follower = ReadingFollower(store, directory, Settings(export_s=10))
 
     def story() -> Story:
         server.visit(1, 2, "1:2", "2")
@@ -691,7 +655,7 @@ def test_what_was_read_is_here_without_an_export_and_what_was_marked_unread_agai
         yield
         assert marks(store, "alpha:2") == {"alpha:2": ["talk"]}
 
-    follower = Follower(store, directory, Settings(marks_s=1))
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
     follower.tell(story())
     assert follower.following.state.exports == 1
     server.before = lambda _command: None
@@ -712,7 +676,7 @@ def test_who_marked_all_unread_again_has_seen_nothing_however_that_is_told(
         yield
         yield
 
-    Follower(store, directory, Settings(marks_s=1)).tell(story())
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(story())
     copy_server(other, directory)
     assert marks(store) == {}
     assert state(store)["visits/alpha:1"]["alpha:2"] == state(other)["visits/alpha:1"]["alpha:2"]
@@ -725,11 +689,11 @@ def test_who_logged_in_while_nobody_followed_is_asked_for_and_nobody_else(
     server.somebody = False
     server.user(3, "Bob", CREATED + 200_000)
     server.now = CREATED + 300_000
-    Follower(store, directory, Settings(marks_s=1)).tell(iter([None]))
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None]))
     server.users[2]["u_lastcall"] = str(CREATED + 100_000)
     server.visit(1, 2, "1:3")
     server.asked.clear()
-    follower = Follower(store, directory, Settings(marks_s=1))
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
     follower.tell(iter([None, None, None]))
     assert marks(store) == {"alpha:2": ["one", "three", "two"]}
     asked = [command for command in server.asked if command.startswith(b"USER") and b"SYS_" not in command]
@@ -739,7 +703,7 @@ def test_who_logged_in_while_nobody_followed_is_asked_for_and_nobody_else(
 
 def test_what_an_export_just_told_is_not_asked_for_again(make_store: Make, server: LiveServer, directory: Path) -> None:
     server.somebody = False
-    Follower(make_store("m"), directory, Settings(marks_s=1)).tell(iter([None, None, None]))
+    ReadingFollower(make_store("m"), directory, Settings(marks_s=1)).tell(iter([None, None, None]))
     assert not [command for command in server.asked if command.startswith(b"USER")]
 
 
@@ -758,7 +722,7 @@ def test_who_logs_in_again_within_the_second_of_a_look_is_asked_for_again(
         yield
         assert marks(store) == {"alpha:2": ["one", "three", "two"]}
 
-    Follower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
 
 
 @pytest.mark.parametrize("why", ["never", "host"])
@@ -767,7 +731,7 @@ def test_nobody_is_asked_for_where_that_is_not_wanted_or_would_make_a_user(
 ) -> None:
     if why == "host":
         server.settings["c_auth_mode"] = "1"
-    follower = Follower(make_store("m"), directory, Settings(marks_s=0.0 if why == "never" else 1.0))
+    follower = ReadingFollower(make_store("m"), directory, Settings(marks_s=0.0 if why == "never" else 1.0))
     follower.tell(iter([None, None, None]))
     assert not [command for command in server.asked if command.startswith(b"USER")]
 
@@ -794,7 +758,7 @@ def test_a_server_that_lets_no_second_session_in_is_followed_all_the_same(
         yield
         assert marks(store) == {"alpha:2": ["one", "three", "two"]}
 
-    follower = Follower(store, directory, Settings(marks_s=1))
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
     follower.tell(story())
 
 
@@ -818,7 +782,7 @@ def test_who_was_renamed_since_users_were_listed_is_asked_for_again(
         yield
         assert marks(store) == {"alpha:2": ["one", "three", "two"]}
 
-    Follower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
 
 
 def test_marks_of_a_name_that_is_another_user_by_now_are_not_taken_over(
@@ -838,7 +802,7 @@ def test_marks_of_a_name_that_is_another_user_by_now_are_not_taken_over(
         assert server.asked.count(b"USER Ann") > asked
         assert marks(store) == {"alpha:2": ["one", "two"]}
 
-    Follower(store, directory, Settings(marks_s=1, idle_look_s=1e6, users_s=1e6)).tell(story())
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1e6, users_s=1e6)).tell(story())
 
 
 def test_very_many_deletions_wait_until_they_are_approved_or_refused(
@@ -848,7 +812,7 @@ def test_very_many_deletions_wait_until_they_are_approved_or_refused(
         server.post(2, f"talk {text}")
     for verdict, left in (("approve", 0), ("refuse", 20)):
         store = make_store("m")
-        follower = Follower(store, directory)
+        follower = ReadingFollower(store, directory)
         following = follower.following
 
         def story(store=store, following=following, verdict=verdict, left=left) -> Story:
@@ -883,7 +847,7 @@ def test_what_the_server_throws_away_by_itself_is_followed_or_kept_and_never_hel
     for expiry, left in (("follow", 4), ("keep", 29)):
         restore(server, full)
         store = make_store("m")
-        follower = Follower(store, directory, Settings(expiry=expiry))
+        follower = ReadingFollower(store, directory, Settings(expiry=expiry))
 
         def purge() -> None:
             server.lists[2] = server.lists[2][-5:]
@@ -902,7 +866,7 @@ def test_what_the_server_throws_away_by_itself_is_followed_or_kept_and_never_hel
         server.before = lambda _command: None
         if away:
             purge()
-            follower = Follower(store, directory, Settings(expiry=expiry))
+            follower = ReadingFollower(store, directory, Settings(expiry=expiry))
             follower.tell(iter([None]))
         assert follower.following.state.held == []
         assert len(texts(store, TALK)) == left + 1
@@ -916,7 +880,7 @@ def test_what_is_gone_since_it_was_decided_waits_for_itself(
         server.post(1, f"lobby {text}")
         server.post(2, f"talk {text}")
     store = make_store("m")
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     following = follower.following
 
     def story() -> Story:
@@ -970,7 +934,7 @@ def test_what_a_purge_took_that_is_in_use_elsewhere_stays(
         assert texts(store, "messages/alpha:5") == (["mail"] if in_time else [])
         yield
 
-    follower = Follower(store, directory)
+    follower = ReadingFollower(store, directory)
     follower.tell(story())
     assert not follower.following.state.held
 
@@ -981,11 +945,11 @@ def test_only_rooms_of_the_patterns_are_followed_and_others_stay_as_they_were(
     store, other = make_store("m"), make_store("n")
     server.post(2, "talk")
     only = Settings(rooms=("l*",))
-    Follower(store, directory, only).tell(iter([None]))
+    ReadingFollower(store, directory, only).tell(iter([None]))
     assert (texts(store), texts(store, TALK)) == (["one", "three", "two"], [])
     assert store.read(lambda reader: reader.get("rooms", "alpha:2")) is None
     copy_server(other, directory)
-    follower = Follower(other, directory, only)
+    follower = ReadingFollower(other, directory, only)
 
     def story() -> Story:
         server.delete(2, server.lists[2][0])
@@ -1025,7 +989,7 @@ def test_a_connection_that_is_lost_at_any_command_loses_nothing(
                 raise HungUp
 
         server.before = fail
-        follower = Follower(store, directory, Settings(export_s=2))
+        follower = ReadingFollower(store, directory, Settings(export_s=2))
         try:
             follower.tell(changes())
             break

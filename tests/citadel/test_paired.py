@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_follower import ReadingFollower, feed_end
 from made_live import LiveServer, listening
 from made_server import Server
 
 from mirror.addresses import Address
-from mirror.citadel.follow import Following
 from mirror.citadel.followed import Settings
 from mirror.citadel.identity import pair_anew
 from mirror.citadel.importer import Importer
@@ -29,36 +29,8 @@ Make = Callable[..., SqliteStore]
 CONSENT = Settings(pair=Consent(["ann"], ["talk"]))
 
 
-class Told(Exception):
-    """The story is told."""
-
-
-class Follower:
-    """Runs a Following whose pauses are a story's: each ``yield`` of it lasts until the server was looked at again."""
-
-    def __init__(self, store: Store, directory: Path, settings: Settings) -> None:
-        self.time = 0.0
-        self.following = Following(
-            store, directory, settings=settings, sleep=self._sleep, clock=lambda: self.time, now=lambda: 1.7e9
-        )
-
-    def tell(self, story: Iterator[None]) -> None:
-        self._story = story
-        with pytest.raises(Told):
-            self.following.run()
-
-    def _sleep(self, seconds: float) -> None:
-        self.time += seconds
-        if seconds and next(self._story, self) is self:
-            raise Told
-
-
 def take(store: Store, server: Server) -> Report:
     return Importer(store, "x").run([server.export()])
-
-
-def feed_end(store: Store) -> int:
-    return store.read(lambda reader: reader.last_sequence())
 
 
 def texts(store: Store, collection: str) -> list[str]:
@@ -193,7 +165,7 @@ def test_a_server_stays_paired_once_what_it_said_is_forgotten(store: Store, beta
 def test_nothing_comes_before_the_pairing_is_approved_and_then_all_does(
     store: Store, beta: LiveServer, directory: Path
 ) -> None:
-    follower = Follower(store, directory, CONSENT)
+    follower = ReadingFollower(store, directory, CONSENT)
     end = feed_end(store)
 
     def story():
@@ -221,7 +193,7 @@ def test_nothing_comes_before_the_pairing_is_approved_and_then_all_does(
 
     follower.tell(story())
     end = feed_end(store)
-    again = Follower(store, directory, CONSENT)
+    again = ReadingFollower(store, directory, CONSENT)
 
     def quiet():
         for _ in range(3):
@@ -250,7 +222,7 @@ def test_a_server_that_was_followed_unpaired_is_not_paired_afterwards(
 ) -> None:
     take(store, beta)
     with pytest.raises(CannotPair, match="beta was followed before without being paired"):
-        Follower(store, directory, CONSENT).following.run()
+        ReadingFollower(store, directory, CONSENT).following.run()
     assert not store.read(lambda reader: read_keys(reader, "citadel:beta", "beta").paired)
 
 
