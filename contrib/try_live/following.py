@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.addresses import ServerPlace
+import msgspec
+
 from mirror.cli.local import ask_values
 from mirror.cli.processes import NodeProcess
-from mirror.config import CONFIG_FILE, Attachment, save_attachment
+from mirror.config import CONFIG_FILE, load_config, save_attachment
 from mirror.model.kinds import NODES
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus
@@ -84,6 +85,24 @@ class Followed(NamedTuple):
         return lines
 
 
+def look_often(node: NodeProcess, often: Mapping[str, float]) -> None:
+    """Have a node look at the server that it follows by these settings, and come back to what was away at once."""
+    (one,) = load_config(node.directory).attachments
+    save_attachment(node.directory, msgspec.structs.replace(one, **often))
+    config = node.directory / CONFIG_FILE
+    config.write_text(config.read_text().replace("retry_max_s = 300.0", "retry_max_s = 1.0"))
+
+
+def read_status(remote: ChannelRemote) -> AttachmentStatus:
+    """Return how the one server that a node follows is followed."""
+    return ask_values(remote, "SYNC attachments|status", AttachmentStatus)[0]
+
+
+def approve(remote: ChannelRemote, name: str) -> None:
+    """Have a node do what it held back."""
+    remote.channel.ask(f"SYNC attachments|approve|{name}")
+
+
 class Follower:
     """A node that follows the server of a directory, and whose daemon may be killed."""
 
@@ -92,9 +111,7 @@ class Follower:
         self.node = node
         self._often = often
         node.run("attach", f"citadel://{home}", "--name", NAME)
-        save_attachment(node.directory, Attachment(NAME, ServerPlace(home), **often))
-        config = node.directory / CONFIG_FILE
-        config.write_text(config.read_text().replace("retry_max_s = 300.0", "retry_max_s = 1.0"))
+        look_often(node, often)
 
     def start(self) -> None:
         self.node.start()
@@ -111,7 +128,7 @@ class Follower:
     def status(self) -> AttachmentStatus:
         """Return how it goes."""
         with self.node.ask() as remote:
-            return self._status(remote)
+            return read_status(remote)
 
     def wait(self, since: float) -> None:
         """Wait until all is here that was there at a moment (Unix seconds); what is held back is approved."""
@@ -119,23 +136,19 @@ class Follower:
         with self.node.ask() as remote:
             while not self._has_all(remote, since):
                 if time.monotonic() > deadline:
-                    raise TrialFailed(f"who follows did not catch up in {CAUGHT_UP_S:g} s: {self._status(remote)}")
+                    raise TrialFailed(f"who follows did not catch up in {CAUGHT_UP_S:g} s: {read_status(remote)}")
                 time.sleep(LOOK_S)  # at rest nothing is written, so no event tells that all is here
 
     def _has_all(self, remote: ChannelRemote, since: float) -> bool:
-        told = self._status(remote)
+        told = read_status(remote)
         if told.held:
-            remote.channel.ask(f"SYNC attachments|approve|{NAME}")
+            approve(remote, NAME)
         if told.behind or told.held or ("marks_s" in self._often and told.marks <= since):
             return False
         if self._often.get("export_s"):
             return told.exported > since  # all is looked at anew by it
         # Within the longest of these times all was asked for again.
         return told.looked > since + max(self._often.values(), default=0.0)
-
-    @staticmethod
-    def _status(remote: ChannelRemote) -> AttachmentStatus:
-        return ask_values(remote, "SYNC attachments|status", AttachmentStatus)[0]
 
 
 class Plan(NamedTuple):

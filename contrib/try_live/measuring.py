@@ -68,7 +68,12 @@ class Figures(NamedTuple):
 
     def lag(self, share: float) -> float:
         """Return the lag that so large a share of the posts had at most."""
-        return self.lags[min(len(self.lags) - 1, int(len(self.lags) * share))]
+        return lag_at(self.lags, share)
+
+
+def lag_at(lags: Sequence[float], share: float) -> float:
+    """Return the lag that so large a share of the posts had at most, in seconds; 0 where none was timed."""
+    return sorted(lags)[min(len(lags) - 1, int(share * len(lags)))] if lags else 0.0
 
 
 def run_measuring(source: Path, sizes: Sizes, directory: Path, say: Callable[[str], None]) -> Figures:

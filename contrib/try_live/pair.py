@@ -12,15 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from mirror.cli.local import ask_values
-from mirror.config import CONFIG_FILE, load_config, save_attachment, write_private
+from mirror.config import write_private
 from mirror.wire.status import AttachmentStatus
 from try_live.catchall import CatchAll, Mail
 from try_live.changing import Done, Sizes, Told, change, make_rooms
 from try_live.errors import TrialFailed
 from try_live.exports import SERVICE, Difference, differences, read_export
+from try_live.following import approve, look_often, read_status
 from try_live.measuring import spent
 from try_live.operations import KINDS, Kind
 from try_live.server import FIRST_PORT, LiveServer
@@ -138,18 +136,15 @@ class Side:
         """Have the node follow the server, and write into it."""
         place = f"citadel://{self.server.home}"
         self.node.run("attach", place, "--name", self.name, "--direction", "both", "--service", SERVICE, *more)
-        (one,) = load_config(self.node.directory).attachments
-        save_attachment(self.node.directory, msgspec.structs.replace(one, **OFTEN))
-        config = self.node.directory / CONFIG_FILE
-        config.write_text(config.read_text().replace("retry_max_s = 300.0", "retry_max_s = 1.0"))
+        look_often(self.node, OFTEN)
 
     def status(self) -> AttachmentStatus:
         with self.node.ask() as remote:
-            return ask_values(remote, "SYNC attachments|status", AttachmentStatus)[0]
+            return read_status(remote)
 
     def approve(self) -> None:
         with self.node.ask() as remote:
-            remote.channel.ask(f"SYNC attachments|approve|{self.name}")
+            approve(remote, self.name)
 
     def kill_server(self) -> None:
         self.count_cpu()
@@ -374,8 +369,3 @@ def _is_there(world: World, room: str, subject: str) -> bool:
     world.witness.go(room)
     newest = world.witness.lines("MSGS ALL|0|0|1")[-1:]
     return any(subject in line.split("|") for line in newest)
-
-
-def lag_at(lags: Sequence[float], share: float) -> float:
-    """Return below which time this share of all posts could be read, in seconds; 0 where none was timed."""
-    return sorted(lags)[min(len(lags) - 1, int(share * len(lags)))] if lags else 0.0

@@ -15,8 +15,9 @@ from try_live.catchall import CatchAll
 from try_live.changing import Done
 from try_live.commands import cli
 from try_live.exports import DECLARED, WHOLE, Contents, Difference, differences, read_lines
+from try_live.measuring import lag_at
 from try_live.operations import KINDS
-from try_live.pair import WRITTEN, Paired, Round, lag_at
+from try_live.pair import WRITTEN, Paired, Round
 
 DOCS = (Path(__file__).parents[2] / "docs" / "citadel.md").read_text()
 
