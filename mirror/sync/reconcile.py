@@ -92,14 +92,7 @@ def reconcile(
     outcome.absence = work.absence
     if state.collections is not None and before.collections is not None:
         outcome.differing = differing(before.collections, state.collections)
-        # Signs of life are read first and taken over last: whoever has a node's has all that it said before.
-        signs = work.read_signs() if NODES in outcome.differing else (Page([], []), Page([], []))
-        for collection in outcome.differing:
-            if collection != NODES:
-                work.settle(collection)
-        if NODES in outcome.differing and remote.heard().horizon.stamp != state.horizon:
-            raise HorizonMoved("deletions were forgotten there while all was compared: try again")
-        work.exchange_signs(*signs)
+        work.settle_all(state.horizon)
 
     def job(writer: Writer) -> None:
         writer.set_cursor(peer, PULL, StoredCursor(state.epoch, state.sequence, True))
@@ -132,6 +125,20 @@ class _Work(NamedTuple):
     newest: Vector
     """Up to where the other side has what each origin wrote, and so have we once all was compared, not before."""
     wait: Wait
+
+    def settle_all(self, horizon: int) -> None:
+        """Exchange all that differs.  Raises HorizonMoved where theirs is another one by now.
+
+        Signs of life are read first and taken over last: whoever has a node's has all that it said before.
+        """
+        collections = self.outcome.differing
+        signs = self.read_signs() if NODES in collections else (Page([], []), Page([], []))
+        for collection in collections:
+            if collection != NODES:
+                self.settle(collection)
+        if NODES in collections and self.remote.heard().horizon.stamp != horizon:
+            raise HorizonMoved("deletions were forgotten there while all was compared: try again")
+        self.exchange_signs(*signs)
 
     def settle(self, collection: str) -> None:
         """Find what differs in a collection and exchange it."""
