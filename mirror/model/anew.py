@@ -13,8 +13,8 @@ import msgspec
 from mirror.model.errors import BadRecord
 from mirror.model.fields import Field, pack_fields, unpack_fields
 from mirror.model.heads import ORIGIN, STAMP, edits_in
-from mirror.model.kinds import NODES, MergeRule, kind_of
-from mirror.model.merge import is_item
+from mirror.model.kinds import NODES
+from mirror.model.merge import has_fields, is_item
 from mirror.model.nodes import newest_seen, vector_seen
 from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_in, vector_of
 
@@ -42,7 +42,7 @@ def latest_kept(record: Record, present: Present) -> int:
 def _stamps_inside(record: Record) -> Iterator[int]:
     if not _is_readable(record):
         return
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         yield from (field.stamp for field in unpack_fields(record).values())
     elif is_item(record):
         yield from (edit[STAMP] for edit in edits_in(unpack_head(record.head)))
@@ -56,7 +56,7 @@ def _is_readable(record: Record) -> bool:
     if record.dead or not record.head:
         return False
     try:
-        unpack_fields(record) if kind_of(record.collection).rule is MergeRule.FIELDS else unpack_head(record.head)
+        unpack_fields(record) if has_fields(record) else unpack_head(record.head)
     except BadRecord:
         return False
     return True
@@ -84,7 +84,7 @@ def written_anew(record: Record, present: Present, version: Version) -> Record:
 def _head_anew(record: Record, present: Present, version: Version) -> bytes:
     if not _is_readable(record):
         return record.head
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         fields = unpack_fields(record)
         return pack_fields(
             {

@@ -6,8 +6,7 @@ A peer with which rooms are shared could write anything under our own name.  Val
 from collections.abc import Set
 
 from mirror.model.fields import order, unpack_fields
-from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.merge import is_item
+from mirror.model.merge import has_fields, is_item
 from mirror.model.record import Record, vector_of
 
 
@@ -18,7 +17,7 @@ def writers(record: Record) -> set[str]:
     """
     return (
         {record.origin, *(field.origin for field in unpack_fields(record).values())}
-        if _merges_fields(record)
+        if has_fields(record)
         else {record.origin}
     )
 
@@ -29,7 +28,7 @@ def shown_by(held: Record | None, record: Record, origins: Set[str]) -> bool:
         return False
     if held.era != record.era:
         return held.era > record.era
-    if _merges_fields(record):
+    if has_fields(record):
         return _fields_shown_by(held, record, origins)
     if vector_of(held).get(record.origin, 0) >= record.stamp:
         return True
@@ -41,7 +40,3 @@ def _fields_shown_by(held: Record, record: Record, origins: Set[str]) -> bool:
     there = unpack_fields(held)
     claimed = {name: field for name, field in unpack_fields(record).items() if field.origin in origins}
     return all(name in there and order(there[name]) >= order(field) for name, field in claimed.items())
-
-
-def _merges_fields(record: Record) -> bool:
-    return kind_of(record.collection).rule is MergeRule.FIELDS

@@ -15,7 +15,7 @@ from mirror.model.item import MAX_MESSAGE, may_have_overrides
 from mirror.model.keys import split_key
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.lost import lost_names
-from mirror.model.merge import Body, Keep, inline_body, is_item, keep_inline, same_content
+from mirror.model.merge import Body, Keep, has_fields, inline_body, is_item, keep_inline, same_content
 from mirror.model.names import is_noticed
 from mirror.model.nodes import Vector
 from mirror.model.parts import edited, join, read_parts, says_nothing_new, stale_edit, well_named
@@ -371,7 +371,7 @@ def overwritten(current: Record, made: Record, origin: str, body: Body = inline_
     seen = {origin: made.stamp}
     if made.dead:
         return () if current.origin == origin else (Loser(current),)
-    if kind_of(current.collection).rule is MergeRule.FIELDS:
+    if has_fields(current):
         kept = unpack_fields(made)
         lost = {
             name: field
@@ -391,7 +391,7 @@ def restoring(loser: Record, parts: tuple[str, ...], base: Base, current: Record
     ``base`` is what its author has seen.  A thing that was deleted is made anew.
     """
     draft = Draft(loser.collection, loser.key, base, body=loser.body, content=loser.content, size=loser.size)
-    if kind_of(loser.collection).rule is MergeRule.FIELDS:
+    if has_fields(loser):
         values = {name: field.value for name, field in unpack_fields(loser).items()}
         return msgspec.structs.replace(draft, head=pack_head(values), base=_anew(base, current))
     if not is_item(loser):

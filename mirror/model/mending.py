@@ -14,8 +14,8 @@ from mirror.model.errors import BadRecord
 from mirror.model.fields import Field, check_fields, cut_fields, pack_fields
 from mirror.model.heads import without_edits
 from mirror.model.judge import finding, judge
-from mirror.model.kinds import HORIZON_KEY, NODES, MergeRule, kind_of
-from mirror.model.merge import check_head, is_item
+from mirror.model.kinds import HORIZON_KEY, NODES
+from mirror.model.merge import check_head, has_fields, is_item
 from mirror.model.record import INLINE_LIMIT, Record, Version, pack_head, past_of, unpack_head
 
 KeepBody = Callable[[Record, bytes], Record]
@@ -75,7 +75,7 @@ def _mended_head(record: Record, made: Record) -> bytes:
         values = unpack_head(record.head)
     except BadRecord:
         return b""
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         return _mended_fields(values, made)
     if is_item(record):
         whole = msgspec.structs.replace(made, head=record.head)

@@ -53,12 +53,17 @@ def merge(left: Record, right: Record, body: Body = inline_body, keep: Keep = ke
     if left.era != right.era:
         winner, loser = (left, right) if left.era > right.era else (right, left)
         return Merged(winner, _lost(winner, loser, body))
-    if not left.dead and kind_of(left.collection).rule is MergeRule.FIELDS:
+    if not left.dead and has_fields(left):
         return _merge_fields(left, right)
     if not left.dead and is_item(left):
         return _merge_items(left, right, body, keep)
     winner, loser = (left, right) if _order(left) > _order(right) else (right, left)
     return Merged(winner, _lost(winner, loser, body))
+
+
+def has_fields(record: Record) -> bool:
+    """Tell whether a record is one whose fields merge one by one."""
+    return kind_of(record.collection).rule is MergeRule.FIELDS
 
 
 def is_item(record: Record) -> bool:
@@ -75,7 +80,7 @@ def check_head(record: Record) -> None:
         check_deletion(record)
     elif not record.head:
         return
-    elif kind_of(record.collection).rule is MergeRule.FIELDS:
+    elif has_fields(record):
         check_fields(record)
     elif is_item(record):
         head = read_head(record)

@@ -13,8 +13,7 @@ import msgspec
 
 from mirror.model.fields import pack_fields, unpack_fields
 from mirror.model.heads import ORIGIN, STAMP, edits_in
-from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.merge import is_item
+from mirror.model.merge import has_fields, is_item
 from mirror.model.record import Past, Record, Version, least_of, pack_head, past_of, unpack_head, vector_in, vector_of
 
 
@@ -49,7 +48,7 @@ def is_concerned(record: Record, renaming: Renaming) -> bool:
 def _versions_inside(record: Record) -> Iterator[Version]:
     if record.dead or not record.head:
         return
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         yield from (Version(field.stamp, field.origin) for field in unpack_fields(record).values())
     elif is_item(record):
         yield from (Version(edit[STAMP], edit[ORIGIN]) for edit in edits_in(unpack_head(record.head)))
@@ -69,7 +68,7 @@ def renamed(record: Record, renaming: Renaming) -> Record:
 def _head(record: Record, renaming: Renaming) -> bytes:
     if record.dead or not record.head:
         return record.head
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         fields = unpack_fields(record).items()
         return pack_fields(
             {

@@ -13,8 +13,7 @@ import msgspec
 from mirror.model.composing import write_head
 from mirror.model.fields import MARK, Field, cut_fields, pack_fields, unpack_fields
 from mirror.model.heads import read_head
-from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.merge import Body, inline_body, is_item
+from mirror.model.merge import Body, has_fields, inline_body, is_item
 from mirror.model.names import SETTLED
 from mirror.model.old_heads import read_old
 from mirror.model.parts import read_parts, with_settled
@@ -26,7 +25,7 @@ HEAD_KEY = "settled"
 
 def settling(record: Record, crcs: Iterable[int], body: Body = inline_body) -> Record:
     """Return a living version, about to be written, that resolves the conflicts with losers of these CRC-64s."""
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         marks = {f"{MARK}{crc:016x}": Field(True, record.stamp, record.origin) for crc in crcs}
         return msgspec.structs.replace(record, head=pack_fields(cut_fields({**unpack_fields(record), **marks})))
     if is_item(record):
@@ -43,7 +42,7 @@ def resolves(living: Record, loser: Record, loser_crc: int) -> bool:
         return False
     if f"{loser_crc:016x}" in _named(living):
         return True
-    if kind_of(loser.collection).rule is MergeRule.FIELDS or is_item(loser):
+    if has_fields(loser) or is_item(loser):
         return False
     if loser.origin == living.origin or loser.origin.startswith(DERIVED):
         return False  # one origin's later version may have been made from an earlier one
@@ -51,7 +50,7 @@ def resolves(living: Record, loser: Record, loser_crc: int) -> bool:
 
 
 def _named(record: Record) -> set[str]:
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         return {name.removeprefix(MARK) for name in unpack_fields(record) if name.startswith(MARK)}
     if is_item(record):
         head = read_head(record)

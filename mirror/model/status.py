@@ -14,7 +14,7 @@ from mirror.model.aligning import by_text, renamed_one
 from mirror.model.draft import Base, base_of
 from mirror.model.fields import unpack_fields, values_of
 from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.merge import Body, inline_body, is_item
+from mirror.model.merge import Body, has_fields, inline_body, is_item
 from mirror.model.names import is_noticed
 from mirror.model.parts import read_parts
 from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_crc
@@ -93,7 +93,7 @@ def held_beside(said: Fingerprints, record: Record, body: Body = inline_body) ->
 def said_by(record: Record, origin: str, body: Body = inline_body) -> dict[str, bytes] | None:
     """Return the fingerprints of what an origin wrote of a living version; None where it wrote nothing of it."""
     said = fingerprints(record, body)
-    if kind_of(record.collection).rule is MergeRule.FIELDS:
+    if has_fields(record):
         theirs = {name for name, field in unpack_fields(record).items() if field.origin == origin}
         return {name: one for name, one in said.items() if name in theirs} or None
     if is_item(record):

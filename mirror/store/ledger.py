@@ -39,9 +39,9 @@ from mirror.model.heads import without_edits
 from mirror.model.item import MAX_PARSED
 from mirror.model.judge import Unfit, cannot, judge, sort_out
 from mirror.model.keys import kept_key, old_cut, split_key
-from mirror.model.kinds import HORIZON_KEY, NODES, Collection, MergeRule, check_collection, kind_of, room_of
+from mirror.model.kinds import HORIZON_KEY, NODES, Collection, check_collection, room_of
 from mirror.model.mending import mended
-from mirror.model.merge import Merged, is_item, merge
+from mirror.model.merge import Merged, has_fields, is_item, merge
 from mirror.model.nodes import (
     Horizon,
     Vector,
@@ -634,13 +634,13 @@ class Ledger(Tables):
                 return DraftResult(None, Applied())
             self._delete_belongings(current)
             made = self._tombstone(current)
-        elif _is_fields(record):
+        elif has_fields(record):
             values = unpack_head(record.head)
             made = with_fields(current, record.collection, record.key, values, self.clock.tick(), self._origin)
         else:
             made = successor(current, record, self.clock.tick(), self._origin, self.body, self.store_body)
         losers = overwritten(current, made, self._origin, self.body) if current is not None else ()
-        if losers and not (_is_fields(made) or is_item(made)):
+        if losers and not (has_fields(made) or is_item(made)):
             # It does not know what it replaces: so nobody takes it for having seen that, and all keep what lost.
             made = msgspec.structs.replace(made, past=past_beside(losers[0].record, made.version, {}))
         self._put(made)
@@ -981,7 +981,3 @@ def _is_new(current: Record | None, draft: Draft) -> bool:
 def _as_draft(record: Record) -> Record:
     """Return a version as the draft of one that says the same."""
     return msgspec.structs.replace(record, head=without_edits(record.head)) if is_item(record) else record
-
-
-def _is_fields(record: Record) -> bool:
-    return kind_of(record.collection).rule is MergeRule.FIELDS

@@ -29,8 +29,7 @@ import msgspec
 from mirror.model.draft import Base, Draft, base_of
 from mirror.model.edit import carried_over
 from mirror.model.fields import Field, Value, pack_fields, unpack_fields, values_of
-from mirror.model.kinds import MergeRule, kind_of
-from mirror.model.merge import Body, inline_body, is_item
+from mirror.model.merge import Body, has_fields, inline_body, is_item
 from mirror.model.parts import read_parts
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import make_stamp
@@ -111,7 +110,7 @@ def plan(
         return _first(told, here, there, looked)
     if status is None and here is not None:
         status = implied(here, there.record.origin, there.foreign, body)
-        if status is None and not _is_fields(there.record):
+        if status is None and not has_fields(there.record):
             return Step(told, merge=there.record)
         status = status or msgspec.structs.replace(told, said={})
         said = _with_untold(status, there)
@@ -173,7 +172,7 @@ def _first(told: Status, here: Record | None, there: There, looked: bool) -> Ste
 def _whole(there: There, base: Base | None) -> Draft:
     """Return the draft of all that is there."""
     record = there.record
-    head = pack_head(values_of(record)) if _is_fields(record) else record.head
+    head = pack_head(values_of(record)) if has_fields(record) else record.head
     return _draft(there, base, head)
 
 
@@ -203,7 +202,7 @@ def _edit(
         return None
     # Where something else was changed here as well, the draft must not count as having seen that.
     edited_here = differing(status.said, held)
-    if _is_fields(there.record):
+    if has_fields(there.record):
         base = status.base if edited_here & names else base_of(here)
         values = {**_emptied(here, names - now.keys()), **_values(there, names)}
         return _draft(there, base, pack_head(values)) if values else None
@@ -246,7 +245,3 @@ def _risen(here: Record | None, there: There) -> Record | None:
 
 def _is_later(new: Field, held: Field | None) -> bool:
     return held is None or new.stamp - held.stamp >= RISING_STEP
-
-
-def _is_fields(record: Record) -> bool:
-    return kind_of(record.collection).rule is MergeRule.FIELDS
