@@ -8,7 +8,10 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mirror.model.errors import MirrorError
 
 AGAIN_S = 3600.0
 """Seconds for which the same fault is only counted."""
@@ -22,6 +25,7 @@ MAX_LINE = 1000
 
 _NUMBER = re.compile(r"\d+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNREAD = "cannot be read: {}; trying again at the next change"
 _OTHERS = "\n"
 """Stands for all faults of a party beyond those that are told of."""
 
@@ -63,6 +67,16 @@ class Faults:
         held[name] = _Told(now)
         log.log(level, "%s: %s%s%s", party, what, before, rest, exc_info=error)
         return True
+
+    @contextmanager
+    def looking(self, log: logging.Logger, party: str) -> Iterator[None]:
+        """Tell of whatever fails within, a look at what has changed, and go on: the next change may be good."""
+        try:
+            yield
+        except MirrorError as error:
+            self.tell(log, party, _UNREAD.format(error), logging.ERROR)
+        except Exception as error:
+            self.tell(log, party, _UNREAD.format(f"unexpected {type(error).__name__}: {error}"), logging.ERROR, error)
 
     def _held(self, party: str) -> dict[str, _Told]:
         held = self._parties.setdefault(party, {})

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from mirror.faults import AGAIN_S, MAX_EACH, MAX_PARTIES, Faults
+from mirror.model.errors import MirrorError
 
 log = logging.getLogger("mirror.test")
 
@@ -80,3 +81,21 @@ def test_a_fault_is_one_line_of_bounded_length(faults: Faults, caplog: pytest.Lo
     faults.tell(log, "beta", "one\ntwo\x1b[31m" + "x" * 10_000)
     assert caplog.records[0].message.startswith("beta: one two [31mxxx")
     assert len(caplog.records[0].message) < 1100
+
+
+def test_what_fails_at_a_change_is_told_with_a_traceback_only_where_nobody_expected_it(
+    faults: Faults, caplog: pytest.LogCaptureFixture
+) -> None:
+    for error in (MirrorError("the {disk} is gone"), ZeroDivisionError("odd")):
+        for _ in range(2):
+            with faults.looking(log, "what became of users"):
+                raise error
+    assert [(record.message, record.exc_info is not None) for record in caplog.records] == [
+        ("what became of users: cannot be read: the {disk} is gone; trying again at the next change", False),
+        (
+            "what became of users: cannot be read: unexpected ZeroDivisionError: odd; trying again at the next change",
+            True,
+        ),
+    ]
+    with pytest.raises(KeyboardInterrupt), faults.looking(log, "what became of users"):
+        raise KeyboardInterrupt

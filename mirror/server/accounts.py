@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 
 from gevent.event import Event
 
-from mirror.model.errors import MirrorError
 from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.server.node import Connected, Node
@@ -37,25 +36,14 @@ class Accounts:
             while True:
                 self._changed.wait()
                 self._changed.clear()
-                self._try()
+                with self._node.faults.looking(log, "what became of users"):
+                    self.look()
         finally:
             stop_watching()
 
     def _wake(self) -> None:
         if self._sequence is not None or self._user_keys():
             self._changed.set()
-
-    def _try(self) -> None:
-        try:
-            self.look()
-        except MirrorError as error:
-            self._tell(str(error))
-        except Exception as error:  # whatever it is, the next commit may be good
-            self._tell(f"unexpected {type(error).__name__}: {error}", error)
-
-    def _tell(self, what: str, error: Exception | None = None) -> None:
-        what = f"cannot be read: {what}; trying again at the next change"
-        self._node.faults.tell(log, "what became of users", what, logging.ERROR, error)
 
     def look(self) -> None:
         """End the sessions of those whom commits since the last look concern.

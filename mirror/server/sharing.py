@@ -7,7 +7,6 @@ import gevent
 from gevent.event import Event
 
 from mirror.faults import Faults
-from mirror.model.errors import MirrorError
 from mirror.store.base import Reader, Store
 from mirror.sync.share.rules import Shares, Watched, read_shares
 
@@ -55,19 +54,11 @@ class Sharing:
             while True:
                 woken.wait()
                 woken.clear()
-                try:
+                with self._faults.looking(log, "the rules of shared rooms"):
                     self._look(changed)
-                except MirrorError as error:
-                    self._tell(str(error), None)
-                except Exception as error:  # whatever it is, the next change may be good
-                    self._tell(f"unexpected {type(error).__name__}: {error}", error)
                 gevent.idle()
         finally:
             stop_watching()
-
-    def _tell(self, what: str, error: Exception | None) -> None:
-        what = f"cannot be read: {what}; trying again at the next change"
-        self._faults.tell(log, "the rules of shared rooms", what, logging.ERROR, error)
 
     def _look(self, changed: Callable[[list[str]], None]) -> None:
         if not self._peers:
