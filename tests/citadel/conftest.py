@@ -1,15 +1,19 @@
-"""A scripted Citadel server, over TCP and at its administrator's socket."""
+"""A scripted Citadel server, over TCP and at its administrator's socket; a node that follows a module's made-up one."""
 
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_follower import Follower
+from made_live import LiveServer, listening
 from recorded_server import Recording, accept_one
 
 from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.config import Address
 from mirror.peer.channel import Channel, connect
+from mirror.store.base import Store
+from mirror.store.sqlite.store import SqliteStore
 
 
 @pytest.fixture
@@ -69,3 +73,24 @@ def server(listen: Callable[..., Address]) -> Iterator[Callable[..., Channel]]:
     yield start
     for channel in channels:
         channel.close()
+
+
+@pytest.fixture
+def directory(server: LiveServer, tmp_path: Path) -> Iterator[Path]:
+    """The directory of the made-up server that a module has as its ``server``, which answers all."""
+    where = tmp_path / "citadel"
+    where.mkdir()
+    with listening(server, where) as directory:
+        yield directory
+
+
+@pytest.fixture
+def store(make_store: Callable[..., SqliteStore]) -> Store:
+    """The store of a node that follows the made-up server."""
+    return make_store("m")
+
+
+@pytest.fixture
+def follower(store: Store, directory: Path) -> Follower:
+    """A node that follows the made-up server and writes into it."""
+    return Follower(store, directory)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from made_follower import LOBBY, TALK, ReadingFollower, feed_end
-from made_live import HungUp, LiveServer, Session, listening
+from made_live import HungUp, LiveServer, Session
 from made_server import CREATED
 
 from mirror.citadel.bootstrap import copy_server
@@ -42,14 +42,6 @@ def server() -> LiveServer:
     server.visit(1, 2, "1:2")
     server.now += 100
     return server
-
-
-@pytest.fixture
-def directory(server: LiveServer, tmp_path: Path) -> Iterator[Path]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(server, where) as directory:
-        yield directory
 
 
 def texts(store: Store, collection: str = LOBBY) -> list[str]:

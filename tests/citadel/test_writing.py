@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from made_follower import LOBBY, MAIL, TALK, Follower, delete, feed_end, here, post, there
-from made_live import HungUp, listening
+from made_live import HungUp
 from made_writable import SERVICE, TRANSIT, WritableServer, imap
 
 from mirror.citadel.client import LoginFailed
@@ -16,6 +16,7 @@ from mirror.formats.errors import CitadelError
 from mirror.formats.message import parse_message
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
+from mirror.store.base import Store
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
 
@@ -38,22 +39,13 @@ def server() -> Iterator[WritableServer]:
         yield server
 
 
-@pytest.fixture
-def directory(server: WritableServer, tmp_path: Path) -> Iterator[Path]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(server, where) as directory:
-        yield directory
-
-
 PLAIN = "Content-type: text/plain\n\nhello\n"
 
 
 def test_what_is_posted_elsewhere_is_there_once_and_does_not_come_back(
-    make_store: Make, server: WritableServer, directory: Path
+    server: WritableServer, follower: Follower
 ) -> None:
-    store = make_store("m")
-    follower = Follower(store, directory)
+    store = follower.store
 
     def story():
         yield
@@ -94,10 +86,8 @@ def test_what_is_posted_elsewhere_is_there_once_and_does_not_come_back(
 
 @pytest.mark.parametrize("at", [b"IMAP APPEND", b"MOVE", b"after MOVE"])
 def test_a_node_that_loses_the_server_in_the_middle_writes_it_once(
-    make_store: Make, server: WritableServer, directory: Path, at: bytes
+    store: Store, server: WritableServer, directory: Path, at: bytes
 ) -> None:
-    store = make_store("m")
-
     def cut(command: bytes) -> None:
         verb = b"ECHO" if at.startswith(b"after") and server.lists[1][3:] else at
         if (command.startswith(verb) and not at.startswith(b"after")) or (verb == b"ECHO" and command.startswith(verb)):
@@ -124,11 +114,8 @@ def test_a_node_that_loses_the_server_in_the_middle_writes_it_once(
     assert feed_end(store) == end
 
 
-def test_what_is_deleted_and_moved_elsewhere_is_there(
-    make_store: Make, server: WritableServer, directory: Path
-) -> None:
-    store = make_store("m")
-    follower = Follower(store, directory)
+def test_what_is_deleted_and_moved_elsewhere_is_there(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
 
     def story():
         yield
@@ -147,10 +134,9 @@ def test_what_is_deleted_and_moved_elsewhere_is_there(
 
 
 def test_a_message_that_was_changed_of_place_or_gone_there_meanwhile_is_no_error(
-    make_store: Make, server: WritableServer, directory: Path
+    server: WritableServer, follower: Follower
 ) -> None:
-    store = make_store("m")
-    follower = Follower(store, directory)
+    store = follower.store
 
     def story():
         yield
@@ -166,11 +152,8 @@ def test_a_message_that_was_changed_of_place_or_gone_there_meanwhile_is_no_error
     follower.tell(story())
 
 
-def test_very_many_deletions_of_a_room_wait_until_they_are_approved(
-    make_store: Make, server: WritableServer, directory: Path
-) -> None:
-    store = make_store("m")
-    follower = Follower(store, directory)
+def test_very_many_deletions_of_a_room_wait_until_they_are_approved(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
     for number in range(17):
         server.post(1, f"more {number}")
 
@@ -191,11 +174,8 @@ def test_very_many_deletions_of_a_room_wait_until_they_are_approved(
     follower.tell(story())
 
 
-def test_very_many_deletions_that_are_refused_stay_there(
-    make_store: Make, server: WritableServer, directory: Path
-) -> None:
-    store = make_store("m")
-    follower = Follower(store, directory)
+def test_very_many_deletions_that_are_refused_stay_there(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
     for number in range(17):
         server.post(1, f"more {number}")
 
@@ -216,12 +196,11 @@ def test_very_many_deletions_that_are_refused_stay_there(
 
 
 def test_a_room_that_cannot_be_entered_keeps_nothing_waiting_and_is_told_after_a_while(
-    make_store: Make, server: WritableServer, directory: Path, monkeypatch: pytest.MonkeyPatch
+    server: WritableServer, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mirror.citadel.later.TRIES", 3)
     monkeypatch.setattr("mirror.citadel.later.ROUNDS", 4)
-    store = make_store("m")
-    follower = Follower(store, directory)
+    store = follower.store
 
     def story():
         yield
@@ -243,9 +222,8 @@ def test_a_room_that_cannot_be_entered_keeps_nothing_waiting_and_is_told_after_a
 
 
 def test_what_was_left_is_written_once_it_can_be_though_the_node_was_down_meanwhile(
-    make_store: Make, server: WritableServer, directory: Path
+    store: Store, server: WritableServer, directory: Path
 ) -> None:
-    store = make_store("m")
     server.netconfigs[2] = ["listrecp|x@example.net"]
 
     def story():
@@ -270,10 +248,7 @@ def test_what_was_left_is_written_once_it_can_be_though_the_node_was_down_meanwh
     follower.tell(again())
 
 
-def test_nothing_is_put_where_something_would_act_on_it(
-    make_store: Make, server: WritableServer, directory: Path
-) -> None:
-    store = make_store("m")
+def test_nothing_is_put_where_something_would_act_on_it(store: Store, server: WritableServer, directory: Path) -> None:
     server.netconfigs[2] = ["listrecp|x@example.net"]
     server.room(5, "0000000002.My Citadel Config", QRflags="16390")
     number = server.post(5, "Content-type: application/x-citadel-sieve-config\n\nrule|0|vacation")
@@ -301,8 +276,7 @@ def test_nothing_is_put_where_something_would_act_on_it(
     follower.tell(story())
 
 
-def test_what_a_room_refuses_is_told_and_thrown_away(make_store: Make, server: WritableServer, directory: Path) -> None:
-    store = make_store("m")
+def test_what_a_room_refuses_is_told_and_thrown_away(store: Store, server: WritableServer, directory: Path) -> None:
     server.closed.add(2)
     follower = Follower(store, directory)
 
@@ -320,10 +294,9 @@ def test_what_a_room_refuses_is_told_and_thrown_away(make_store: Make, server: W
 
 
 def test_what_the_server_keeps_is_read_back_before_it_is_in_its_room(
-    make_store: Make, server: WritableServer, directory: Path
+    server: WritableServer, follower: Follower
 ) -> None:
-    store = make_store("m")
-    follower = Follower(store, directory)
+    store = follower.store
 
     def story():
         yield
@@ -343,11 +316,8 @@ def test_what_the_server_keeps_is_read_back_before_it_is_in_its_room(
     follower.tell(story())
 
 
-def test_one_mail_that_came_to_both_at_once_is_there_once(
-    make_store: Make, server: WritableServer, directory: Path
-) -> None:
-    store = make_store("m")
-    follower = Follower(store, directory)
+def test_one_mail_that_came_to_both_at_once_is_there_once(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
 
     def arrive(command: bytes) -> None:
         if command == b"IMAP APPEND" and len(server.lists[3]) == 0:
@@ -366,10 +336,8 @@ def test_one_mail_that_came_to_both_at_once_is_there_once(
 
 
 def test_a_restored_server_gets_what_came_since_again_and_twice_nothing(
-    make_store: Make, server: WritableServer, directory: Path
+    store: Store, server: WritableServer, directory: Path
 ) -> None:
-    store = make_store("m")
-
     def story():
         yield
         post(store, LOBBY, "a@beta", PLAIN)

@@ -1,20 +1,17 @@
 """Files of rooms from elsewhere are written into a made-up server, as a whole or not at all, and nothing is posted."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from made_follower import Follower, delete, feed_end
-from made_live import HungUp, listening
+from made_live import HungUp
 from made_writable import SERVICE, WritableServer, imap
 
 from mirror.model.drafting import draft_over
 from mirror.model.record import pack_head
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
-from mirror.store.sqlite.store import SqliteStore
 
-Make = Callable[..., SqliteStore]
 FILES, DROP = "files/alpha:1", 1
 
 
@@ -28,14 +25,6 @@ def server() -> Iterator[WritableServer]:
     server.now += 100
     with imap(server):
         yield server
-
-
-@pytest.fixture
-def follower(make_store: Make, server: WritableServer, tmp_path: Path) -> Iterator[Follower]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(server, where) as directory:
-        yield Follower(make_store("m"), directory)
 
 
 def put(store: Store, name: str, data: bytes, comment: str = "") -> None:

@@ -1,11 +1,10 @@
 """Items from elsewhere are written into a made-up server under their ids, and what its users change is merged."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from made_follower import Follower, delete, feed_end, here
-from made_live import HungUp, listening
+from made_live import HungUp
 from made_writable import SERVICE, WritableServer, imap
 
 from mirror.citadel.identity import pair_anew
@@ -16,9 +15,7 @@ from mirror.model.drafting import draft_over
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
-from mirror.store.sqlite.store import SqliteStore
 
-Make = Callable[..., SqliteStore]
 LOBBY, EVENTS, CARDS, NOTES, WIKI, BLOG, TRASH = (f"messages/alpha:{number}" for number in range(1, 8))
 VIEWS = {2: 3, 3: 2, 4: 5, 5: 6, 6: 10, 7: 0}
 PLACE = "citadel:alpha"
@@ -35,14 +32,6 @@ def server() -> Iterator[WritableServer]:
     server.now += 100
     with imap(server):
         yield server
-
-
-@pytest.fixture
-def follower(make_store: Make, server: WritableServer, tmp_path: Path) -> Iterator[Follower]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(server, where) as directory:
-        yield Follower(make_store("m"), directory)
 
 
 def event(summary: str = "Lunch", uid: str = "e1", **more: str) -> str:

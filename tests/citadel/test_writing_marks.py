@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from made_follower import Follower, feed_end, here
-from made_live import HungUp, listening
+from made_live import HungUp
 from made_writable import SERVICE, WritableServer, imap
 
 from mirror.model.draft import Draft
@@ -39,14 +39,6 @@ def server() -> Iterator[WritableServer]:
     server.now += 100
     with imap(server):
         yield server
-
-
-@pytest.fixture
-def follower(make_store: Make, server: WritableServer, tmp_path: Path) -> Iterator[Follower]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(server, where) as directory:
-        yield Follower(make_store("m"), directory)
 
 
 def mark(store: Store, user: int, message: str, visits: str = VISITS, **marks: bool) -> None:

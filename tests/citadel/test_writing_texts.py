@@ -1,21 +1,17 @@
 """Texts and pictures of rooms and users from elsewhere are shown by a made-up server, and what it makes is no edit."""
 
 import base64
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from made_follower import Follower, feed_end
-from made_live import listening
 from made_writable import CONFIGURATION, SERVICE, WritableServer, imap
 
 from mirror.formats.message import serialize_message
 from mirror.formats.texts_of_rooms import text_in
 from mirror.model.drafting import deletion_of, draft_over
 from mirror.store.base import Store
-from mirror.store.sqlite.store import SqliteStore
 
-Make = Callable[..., SqliteStore]
 ANN, CALLED = 2, 1690000100
 LOBBY, ANNS = "alpha:1", "alpha:2"
 
@@ -32,14 +28,6 @@ def server() -> Iterator[WritableServer]:
     server.now += 100
     with imap(server):
         yield server
-
-
-@pytest.fixture
-def follower(make_store: Make, server: WritableServer, tmp_path: Path) -> Iterator[Follower]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(server, where) as directory:
-        yield Follower(make_store("m"), directory)
 
 
 def put(store: Store, collection: str, key: str, text: str, kind: str = "text/plain", encoding: str = "8bit") -> None:

@@ -1,12 +1,12 @@
 """Users, rooms and floors that were made elsewhere are made, changed and deleted on a made-up server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from made_administered import AIDE, AdministeredServer
 from made_follower import Follower, feed_end, here, post, there
-from made_live import HungUp, listening
+from made_live import HungUp
 from made_writable import SERVICE, imap
 
 from mirror.citadel.identity import pair_anew
@@ -19,9 +19,7 @@ from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
 from mirror.store.check import check_store
-from mirror.store.sqlite.store import SqliteStore
 
-Make = Callable[..., SqliteStore]
 BOB, CHAT, BOX = "beta:7", "beta:60", "beta:61"
 
 
@@ -38,19 +36,6 @@ def server() -> Iterator[AdministeredServer]:
     server.now += 100
     with imap(server):
         yield server
-
-
-@pytest.fixture
-def directory(server: AdministeredServer, tmp_path: Path) -> Iterator[Path]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(server, where) as directory:
-        yield directory
-
-
-@pytest.fixture
-def store(make_store: Make) -> Store:
-    return make_store("m")
 
 
 def put(store: Store, collection: str, key: str, **fields: str) -> None:
@@ -97,10 +82,8 @@ def settled(follower: Follower) -> Iterator[None]:
 
 
 def test_a_user_made_elsewhere_is_there_and_nobody_is_told(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         user(store, BOB, "Bob", 7, u_emailaddrs="bob@alpha|bob@beta", u_flags="64", u_axlevel="5", u_USuserpurge="30")
@@ -119,10 +102,8 @@ def test_a_user_made_elsewhere_is_there_and_nobody_is_told(
 
 
 def test_what_is_given_another_number_because_somebody_made_one_just_then_is_known_under_that(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def made_by_somebody(command: bytes) -> None:
         if command.startswith(b"CREU Bob"):
             server.user(server._next("MMnextuser"), "Somebody")
@@ -156,10 +137,8 @@ def test_what_is_given_another_number_because_somebody_made_one_just_then_is_kno
 
 @pytest.mark.parametrize(("wanted", "number"), [(21, 21), (30, 21), (700, 700), (7, 21)])
 def test_a_number_is_kept_where_the_server_never_had_it(
-    store: Store, server: AdministeredServer, directory: Path, wanted: int, number: int
+    store: Store, server: AdministeredServer, follower: Follower, wanted: int, number: int
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         user(store, f"beta:{wanted}", "Bob", wanted)
@@ -171,10 +150,8 @@ def test_a_number_is_kept_where_the_server_never_had_it(
 
 
 def test_what_is_changed_of_a_user_on_both_sides_is_on_both(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         put(store, "users", "alpha:2", u_password="new", u_fullname="Anna")
@@ -189,10 +166,8 @@ def test_what_is_changed_of_a_user_on_both_sides_is_on_both(
 
 
 def test_a_password_that_is_changed_while_another_field_is_written_stays(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def change(command: bytes) -> None:
         if command.startswith(b"ASUP"):
             server.before = lambda _command: None
@@ -236,9 +211,7 @@ def test_a_user_whose_name_is_taken_is_not_written_and_nobody_is_renamed(
     follower.tell(story())
 
 
-def test_what_a_server_makes_of_a_name_is_no_edit(store: Store, server: AdministeredServer, directory: Path) -> None:
-    follower = Follower(store, directory)
-
+def test_what_a_server_makes_of_a_name_is_no_edit(store: Store, server: AdministeredServer, follower: Follower) -> None:
     def story():
         yield
         user(store, BOB, "Zoë Müller", 7)
@@ -270,10 +243,8 @@ def test_swapped_names_are_swapped(store: Store, server: AdministeredServer, dir
 
 
 def test_a_deleted_user_is_deleted_and_the_service_is_left_alone(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         delete(store, "users", "alpha:2")
@@ -286,10 +257,8 @@ def test_a_deleted_user_is_deleted_and_the_service_is_left_alone(
 
 
 def test_a_level_that_would_delete_a_user_is_not_written(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         put(store, "users", "alpha:2", u_axlevel="0", u_flags="64")
@@ -325,9 +294,9 @@ def test_a_room_made_elsewhere_is_there_with_what_is_in_it(
     follower.tell(story())
 
 
-def test_a_room_whose_name_is_taken_is_not_written(store: Store, server: AdministeredServer, directory: Path) -> None:
-    follower = Follower(store, directory)
-
+def test_a_room_whose_name_is_taken_is_not_written(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
     def story():
         yield
         room(store, CHAT, "TALK")
@@ -339,10 +308,8 @@ def test_a_room_whose_name_is_taken_is_not_written(store: Store, server: Adminis
 
 
 def test_a_mailbox_made_elsewhere_is_its_owners_and_one_of_each_name(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         room(store, BOX, "0000000007.Mail", QRflags="16390")
@@ -364,10 +331,8 @@ def test_a_mailbox_made_elsewhere_is_its_owners_and_one_of_each_name(
 
 
 def test_a_folder_that_a_user_from_elsewhere_made_there_is_renamed_and_killed(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         user(store, BOB, "Bob", 7)
@@ -386,10 +351,8 @@ def test_a_folder_that_a_user_from_elsewhere_made_there_is_renamed_and_killed(
 
 
 def test_a_folder_that_the_server_makes_by_itself_is_the_one_that_is_here(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         room(store, BOX, "0000000002.Calendar", QRflags="16390")
@@ -407,10 +370,8 @@ def test_a_folder_that_the_server_makes_by_itself_is_the_one_that_is_here(
 
 @pytest.mark.parametrize(("other", "kept"), [("alpha:0beta.5", "alpha:0beta.5"), ("alpha:beta.5", "alpha:50")])
 def test_folders_that_both_servers_made_at_once_are_one_under_the_lesser_key(
-    store: Store, server: AdministeredServer, directory: Path, other: str, kept: str
+    store: Store, server: AdministeredServer, follower: Follower, other: str, kept: str
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         server.room(50, "0000000002.Notes", QRflags="16390")
         server.post(50, "alpha's", name="a@alpha")
@@ -502,10 +463,8 @@ def test_floors_are_made_renamed_and_killed(store: Store, server: AdministeredSe
 
 
 def test_a_floor_made_there_is_in_use_whatever_numbers_others_have(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    follower = Follower(store, directory)
-
     def story():
         yield
         put(store, "floors", "beta:2", f_num="2", f_name="Attic", f_flags="1")
