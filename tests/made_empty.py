@@ -6,15 +6,15 @@ pictures of rooms are not linked, a set of one number is all up to it, and whoev
 items.
 """
 
+import base64
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from made_live import Lines, LiveServer, Session, _listing
+from made_live import Lines, LiveServer, Session, _listing, answering
 from made_server import CREATED
 
 from mirror.citadel.bootstrap import ADMIN_SOCKET
@@ -92,8 +92,6 @@ class EmptyServer(LiveServer):
                 fields["v_seen"] = f"*:{fields['v_seen']}"
             self.visits[int(fields["v_roomnum"]), int(fields["v_usernum"])] = fields
         elif element.tag == "message":
-            import base64
-
             self.messages[int(fields["msg_msgnum"])] = base64.b64decode(fields["msg_text"])
 
     def _set(self, key: str, value: str) -> None:
@@ -121,8 +119,6 @@ class EmptyServer(LiveServer):
         self.rooms[room]["msgnum_info"] = str(self._keep(TEXT_HEADERS + text))
 
     def keep_picture(self, room: int, data: bytes, kind: str) -> None:
-        import base64
-
         text = f"Content-type: {kind}\nContent-transfer-encoding: base64\n\n{base64.encodebytes(data).decode()}"
         self.rooms[room]["msgnum_pic"] = str(self._keep(text))
         self.pictures[room] = data
@@ -198,15 +194,5 @@ def started(home: Path) -> Iterator[EmptyServer]:
     server = EmptyServer(home=home, created=CREATED + 5)
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(home / ADMIN_SOCKET))
-        door.listen(8)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = door.accept()
-                    threading.Thread(target=server.serve, args=(connection,), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield server
-        with contextlib.suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
+        with answering(door, server.serve):
+            yield server

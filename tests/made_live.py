@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from made_server import CREATED, Fields, Server
@@ -293,19 +294,26 @@ def _serve(server: LiveServer, connection: socket.socket) -> None:
 
 
 @contextlib.contextmanager
+def answering(door: socket.socket, serve: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Have all who connect to a bound socket be served, each in a thread."""
+    door.listen(8)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = door.accept()
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield
+    with contextlib.suppress(OSError):
+        door.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
 def listening(server: LiveServer, directory: Path) -> Iterator[Path]:
     """Have a server answer all who connect to the socket in a directory."""
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(directory / ADMIN_SOCKET))
-        door.listen(8)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = door.accept()
-                    threading.Thread(target=_serve, args=(server, connection), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield directory
-        with contextlib.suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
+        with answering(door, partial(_serve, server)):
+            yield directory

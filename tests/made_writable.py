@@ -4,13 +4,13 @@ import base64
 import contextlib
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import NamedTuple
 
-from made_live import HungUp, LiveServer, Session, _listing
+from made_live import HungUp, LiveServer, Session, _listing, answering
 from made_server import Fields
 
 from mirror.formats.message import parse_message
@@ -407,16 +407,6 @@ def imap(server: WritableServer) -> Iterator[None]:
     """Have a server answer by IMAP, at the port that it tells in its settings."""
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
-        door.listen(8)
         server.settings |= {"c_imap_port": str(door.getsockname()[1]), "c_ip_addr": "127.0.0.1"}
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = door.accept()
-                    threading.Thread(target=_serve_imap, args=(server, connection), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield
-        with contextlib.suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
+        with answering(door, partial(_serve_imap, server)):
+            yield
