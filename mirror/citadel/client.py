@@ -111,11 +111,7 @@ class CitadelClient:
 
     def room_text(self) -> bytes:
         """Return the text about the present room, nothing where there is none."""
-        try:
-            self.channel.ask("RINF", 1)
-        except Refused:
-            return b""
-        return b"".join(line + b"\n" for line in self.channel.read_bytes_listing())
+        return self._text("RINF") or b""
 
     def write_room_text(self, text: bytes) -> None:
         """Have the present room be described by a text, whose lines end in LF.  Raises Refused."""
@@ -147,11 +143,7 @@ class CitadelClient:
 
     def bio(self, user: str) -> bytes:
         """Return a user's bio, nothing where there is none."""
-        try:
-            self.channel.ask(f"RBIO {user}", 1)
-        except Refused:
-            return b""
-        return b"".join(line + b"\n" for line in self.channel.read_bytes_listing())
+        return self._text(f"RBIO {user}") or b""
 
     def write_bio(self, text: bytes) -> None:
         """Have the user who is logged in be described by a text, whose lines end in LF.  Raises Refused."""
@@ -275,8 +267,12 @@ class CitadelClient:
 
     def banner(self, name: str) -> bytes | None:
         """Return a system message, or None where the server has none of that name."""
+        return self._text(f"MESG {name}")
+
+    def _text(self, command: str) -> bytes | None:
+        """Return the lines that a command lists as one text, None where it is refused."""
         try:
-            self.channel.ask(f"MESG {name}", 1)
+            self.channel.ask(command, 1)
         except Refused:
             return None
         return b"".join(line + b"\n" for line in self.channel.read_bytes_listing())

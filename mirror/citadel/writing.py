@@ -159,8 +159,7 @@ def open_writing(store: Store, service: Service) -> Writing:
     place, user, password, _ = service
     client = log_in(place, user, password)
     try:
-        told = client.tell("CONF LISTVAL")[0] or []
-        values = dict(line.decode("utf-8", "replace").partition("|")[::2] for line in told)
+        values = client.settings()
         if values.get("c_journal_pubmsgs") == "1":
             raise CitadelError(f"{place}: the server mails to a journal what is posted (c_journal_pubmsgs)")
         port = values.get("c_imap_port", "")
