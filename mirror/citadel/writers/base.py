@@ -6,7 +6,7 @@ notes in the status what the server has of them now, in the transaction in which
 Whatever it does must do no harm where it is done twice, for a node may be killed at any instant.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
@@ -27,6 +27,8 @@ from mirror.model.status import Status
 from mirror.store.base import Store, Writer
 from mirror.sync.foreign.plan import held_back
 
+BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
+Thing = TypeVar("Thing")
 Gone = TypeVar("Gone", Status, Record)
 """What is to be deleted there."""
 
@@ -264,6 +266,20 @@ def taken_by(collection: str, number: int, key: str) -> str:
 def told_of(record: Record, where: str, why: str) -> str:
     """Return a line of what was left."""
     return f"{where}: {record.key[:80]}: {why}"
+
+
+def batches(things: Iterable[Thing], size_of: Callable[[Thing], int]) -> Iterator[list[Thing]]:
+    """Yield things in batches that are sent without waiting; ``size_of`` returns how many bytes one has."""
+    batch: list[Thing] = []
+    size = 0
+    for one in things:
+        batch.append(one)
+        size += size_of(one)
+        if len(batch) >= BATCH_MESSAGES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def goto(room: Room) -> bytes:

@@ -6,13 +6,13 @@ one: so just before it is asked which number has the id, and where that is none 
 the next look.  What the server has then is read back and is the base of what its users change.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.taking import act_for_place
 from mirror.citadel.unfinished import NUMBER, Unfinished, forget_unfinished, note_unfinished, read_back
-from mirror.citadel.writers.base import OpenRoom, Target, goto, said_yes, stored_name, told_of
+from mirror.citadel.writers.base import OpenRoom, Target, batches, goto, said_yes, stored_name, told_of
 from mirror.citadel.writers.transit import Transit
 from mirror.formats.errors import BadMessage
 from mirror.formats.internet import can_be_sent, internet_message
@@ -25,7 +25,6 @@ from mirror.model.status import Status
 from mirror.store.base import Writer
 from mirror.sync.foreign.plan import There
 
-BATCH_ITEMS, BATCH_BYTES = 100, 4 * 1024 * 1024
 MAX_ITEM = 10 * 1024 * 1024
 """Bytes of an item that a server takes."""
 _VIEW = 12
@@ -69,7 +68,7 @@ class ItemsWriter:
         for item in items:
             by_room.setdefault(item.record.collection, []).append(item)
         for collection, some in by_room.items():
-            for batch in _batches(some):
+            for batch in batches(some, _size):
                 self._write(target, target.rooms[collection], batch)
 
     def _write(self, target: Target, into: OpenRoom, items: Sequence[Item]) -> None:
@@ -214,14 +213,5 @@ def _view(target: Target, into: OpenRoom) -> int:
     return int(fields[_VIEW]) if len(fields) > _VIEW and fields[_VIEW].isdigit() else 0
 
 
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    batch: list[Item] = []
-    size = 0
-    for item in items:
-        batch.append(item)
-        size += item.record.size or len(item.record.body)
-        if len(batch) >= BATCH_ITEMS or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _size(item: Item) -> int:
+    return item.record.size or len(item.record.body)

@@ -19,7 +19,7 @@ from mirror.citadel.later import When
 from mirror.citadel.look import remembered
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
-from mirror.citadel.writers.base import OpenRoom, Target, goto, said_yes, stored_name, told_of
+from mirror.citadel.writers.base import OpenRoom, Target, batches, goto, said_yes, stored_name, told_of
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
@@ -34,7 +34,6 @@ from mirror.model.texts import is_message
 from mirror.store.base import Reader
 from mirror.sync.foreign.back import Errand, plan_back, says_the_same
 
-BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
 MAX_MESSAGE = 10 * 1024 * 1024
 """Bytes of a message that a server takes."""
 _LISTS = (b"listrecp|", b"digestrecp|", b"participate|")
@@ -84,7 +83,7 @@ class MessagesWriter:
         closed = self._closed(target, todo)
         new = [record for record in todo.new if self._is_open(target, record, closed)]
         new = self._move(target, new, gone, todo)
-        for batch in _batches(self._readable_ones(target, filter(is_message, new))):
+        for batch in batches(self._readable_ones(target, filter(is_message, new)), _size):
             self._write(target, batch)
         changed = [item for item in todo.changed if self._is_open(target, item.record, closed)]
         unseen = [item for item in todo.unseen if self._is_open(target, item.record, closed)]
@@ -326,17 +325,8 @@ def _sort(todo: _Todo, record: Record, said: list[Status], errand: Errand) -> No
         todo.noted += [msgspec.structs.replace(one, base=base_of(record), crc=record_crc(record)) for one in agreed]
 
 
-def _batches(found: Iterable[_Outgoing]) -> Iterable[list[_Outgoing]]:
-    batch: list[_Outgoing] = []
-    size = 0
-    for one in found:
-        batch.append(one)
-        size += len(one[1].get("M"))
-        if len(batch) >= BATCH_MESSAGES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _size(one: _Outgoing) -> int:
+    return len(one[1].get("M"))
 
 
 def _told(target: Target, record: Record, why: str) -> str:
