@@ -2,6 +2,7 @@
 
 import logging
 import resource
+from bisect import bisect_right
 
 from mirror.server.doors import max_strangers
 
@@ -18,10 +19,7 @@ def needed(max_sessions: int) -> int:
 
 def allowed(max_sessions: int, limit: int) -> int:
     """Return how many of so many users' connections a limit of open files is enough for."""
-    fewer = max_sessions
-    while fewer > 1 and needed(fewer) > limit:
-        fewer -= 1
-    return fewer
+    return max(1, bisect_right(range(1, max_sessions + 1), limit, key=needed))
 
 
 def raise_limit(max_sessions: int) -> int:

@@ -12,7 +12,7 @@ from mirror.config import Address, Config, ListenSettings
 from mirror.peer.channel import Channel, ConnectionLost, connect
 from mirror.peer.tls import make_certificate, server_context
 from mirror.server import session
-from mirror.server.descriptors import needed, raise_limit
+from mirror.server.descriptors import allowed, needed, raise_limit
 from mirror.server.doors import MIN_STRANGERS
 from mirror.server.listener import Listener
 from mirror.server.node import Node
@@ -111,6 +111,15 @@ def test_the_limit_of_open_files_says_how_many_users_there_may_be(
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (1024, 4096))
     assert raise_limit(1000) == 1000
     assert set_to[-1] == (1506, 4096)
+
+
+@pytest.mark.parametrize(("max_sessions", "enough"), [(10, 10), (616, 615), ((1 << 53) - 1, 615)])
+def test_connections_that_there_are_files_for_are_found_however_many_were_wanted(
+    max_sessions: int, enough: int
+) -> None:
+    assert needed(615) == 1024
+    assert allowed(max_sessions, 1024) == enough
+    assert allowed(max_sessions, 5) == 1
 
 
 def test_garbage_where_tls_was_due_prints_nothing(
