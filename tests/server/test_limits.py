@@ -8,6 +8,7 @@ import gevent
 import pytest
 from gevent import socket
 from gevent.event import Event
+from sessions import sessions_on
 
 from mirror.config import Config, ListenSettings
 from mirror.formats import migr
@@ -18,9 +19,7 @@ from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.prefetch import prefetch
 from mirror.server import queries
 from mirror.server import session as session_module
-from mirror.server.commands import TABLE
 from mirror.server.node import Node
-from mirror.server.session import Session
 from mirror.server.upkeep import Upkeep
 from mirror.service.party import ADMIN, Party
 from mirror.store.base import PAGE_RECORDS
@@ -46,19 +45,8 @@ def store(tmp_path: Path) -> Iterator[GreenStore]:
 def talk(store: GreenStore, tmp_path: Path) -> Iterator[Callable[..., Channel]]:
     """Opens sessions on a node whose silent sessions end after one second."""
     node = Node(Config(tmp_path, "m", ListenSettings(idle_timeout_s=1)), {}, store)
-    greenlets: list[gevent.Greenlet] = []
-
-    def start(party: Party | None) -> Channel:
-        ours, theirs = socket.socketpair()
-        greenlets.append(gevent.spawn(Session(node, Channel(theirs, "client"), TABLE, local=True, party=party).run))
-        channel = Channel(ours, "node", 20)
-        assert channel.read_reply().code == 200
-        return channel
-
-    yield start
-    for session in list(node.sessions):
-        session.channel.close()
-    gevent.joinall(greenlets, timeout=10)
+    with sessions_on(node) as start:
+        yield start
 
 
 def first_error(channel: Channel) -> str:
