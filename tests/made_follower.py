@@ -11,6 +11,8 @@ from mirror.citadel.follow import Following
 from mirror.citadel.followed import DEFAULTS, Settings
 from mirror.formats.message import parse_message, serialize_message
 from mirror.model.drafting import deletion_of
+from mirror.model.fields import values_of
+from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.record import Record
 from mirror.store.base import Store
 
@@ -87,3 +89,27 @@ def here(store: Store, collection: str = LOBBY) -> list[str]:
 
 def feed_end(store: Store) -> int:
     return store.read(lambda reader: reader.last_sequence())
+
+
+def texts(store: Store, collection: str = LOBBY) -> list[str]:
+    def job(reader) -> list[str]:
+        return sorted(parse_message(reader.body(one)).text("M").strip() for one in reader.scan_all(collection))
+
+    return store.read(job)
+
+
+def state(store: Store) -> dict[str, dict[str, object]]:
+    """Return all that is alive, without versions; of messages the fields in any order, without a newline at the end."""
+
+    def said(record: Record, body: bytes) -> object:
+        if kind_of(record.collection).rule is MergeRule.FIELDS:
+            return {name: value for name, value in values_of(record).items() if value}
+        return sorted(part.rstrip(b"\n") for part in body[3:].split(b"\0")) if body else record.head
+
+    def job(reader) -> dict[str, dict[str, object]]:
+        found = {
+            name: {one.key: said(one, reader.body(one)) for one in reader.scan_all(name)} for name in reader.digests()
+        }
+        return {name: kept for name, kept in found.items() if any(kept.values()) and name != "killed-rooms"}
+
+    return store.read(job)

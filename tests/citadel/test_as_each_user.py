@@ -1,6 +1,6 @@
 """What a real server told to who asked as its users, and of its rooms of configuration, held against its export.
 
-Recording 19; the same questions are asked of a made-up server in test_follow.
+Recording 19; the same questions are asked of a made-up server in test_follow_marks.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,229 @@
+"""What users of a made-up server have read and answered is here, and nobody is asked for who need not be."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from made_followed import a_server, refuse_exports
+from made_follower import ReadingFollower, state, texts
+from made_live import LiveServer, Session
+from made_server import CREATED
+
+from mirror.citadel.bootstrap import copy_server
+from mirror.citadel.client import CitadelClient
+from mirror.citadel.followed import Settings
+from mirror.formats.message import parse_message
+from mirror.model.fields import values_of
+from mirror.store.base import Store
+from mirror.store.sqlite.store import SqliteStore
+from mirror.wire.errors import Refused
+
+Make = Callable[..., SqliteStore]
+Story = Iterator[None]
+
+
+@pytest.fixture
+def server() -> LiveServer:
+    return a_server()
+
+
+def test_answered_marks_come_with_the_next_export(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store, other = make_store("m"), make_store("n")
+    follower = ReadingFollower(store, directory, Settings(export_s=10))
+
+    def story() -> Story:
+        server.visit(1, 2, "1:2", "2")
+        for _ in range(12):
+            yield
+
+    follower.tell(story())
+    copy_server(other, directory)
+    assert state(store) == state(other)
+
+
+def keep_list(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a server list its users as they are now, whatever becomes of them."""
+    listed = server._list("", Session())
+    monkeypatch.setattr(server, "_list", lambda *_: listed)
+
+
+def marks(store: Store, room: str = "alpha:1") -> dict[str, list[str]]:
+    """Return which messages of a room users have read, by texts, by the users' keys."""
+
+    def job(reader) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for record in reader.scan_all(f"visits/{room}"):
+            user, _, key = record.key.partition(" ")
+            if key and values_of(record).get("seen"):
+                message = parse_message(reader.body(reader.get(f"messages/{room}", key)))
+                found.setdefault(user, []).append(message.text("M").strip())
+        return {user: sorted(read) for user, read in found.items()}
+
+    return store.read(job)
+
+
+def test_what_was_read_is_here_without_an_export_and_what_was_marked_unread_again(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """Where somebody is; where nobody was yet; and of what is posted after that, by the sets as they are told now."""
+    store, other = make_store("m"), make_store("n")
+
+    def story() -> Story:
+        refuse_exports(server)
+        assert marks(store) == {"alpha:2": ["one", "two"]}
+        server.visit(1, 2, "1,3")
+        server.visit(2, 2, "4:5")
+        server.now += 10
+        yield
+        yield
+        assert marks(store) == {"alpha:2": ["one", "three"]}
+        server.post(2, "talk")
+        yield
+        assert marks(store, "alpha:2") == {"alpha:2": ["talk"]}
+
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+    follower.tell(story())
+    assert follower.following.state.exports == 1
+    server.before = lambda _command: None
+    copy_server(other, directory)
+    expected = state(other)
+    for name in ("v_flags", "v_roomgen"):  # of a room where nobody was yet, no question tells it
+        expected["visits/alpha:2"]["alpha:2"].pop(name)
+    assert state(store) == expected
+
+
+def test_who_marked_all_unread_again_has_seen_nothing_however_that_is_told(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store, other = make_store("m"), make_store("n")
+
+    def story() -> Story:
+        server.visit(1, 2, "0")
+        yield
+        yield
+
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(story())
+    copy_server(other, directory)
+    assert marks(store) == {}
+    assert state(store)["visits/alpha:1"]["alpha:2"] == state(other)["visits/alpha:1"]["alpha:2"]
+
+
+def test_who_logged_in_while_nobody_followed_is_asked_for_and_nobody_else(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.somebody = False
+    server.user(3, "Bob", CREATED + 200_000)
+    server.now = CREATED + 300_000
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None]))
+    server.users[2]["u_lastcall"] = str(CREATED + 100_000)
+    server.visit(1, 2, "1:3")
+    server.asked.clear()
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+    follower.tell(iter([None, None, None]))
+    assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+    asked = [command for command in server.asked if command.startswith(b"USER") and b"SYS_" not in command]
+    assert asked == [b"USER Ann", b"USER Bob"] and follower.following.state.marks > 0
+    assert server.asked.count(b"USER SYS_Citadel") == 2, "after each turn the session is nobody's again"
+
+
+def test_what_an_export_just_told_is_not_asked_for_again(make_store: Make, server: LiveServer, directory: Path) -> None:
+    server.somebody = False
+    ReadingFollower(make_store("m"), directory, Settings(marks_s=1)).tell(iter([None, None, None]))
+    assert not [command for command in server.asked if command.startswith(b"USER")]
+
+
+def test_who_logs_in_again_within_the_second_of_a_look_is_asked_for_again(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.somebody = False
+
+    def story() -> Story:
+        server.users[2]["u_lastcall"] = str(server.now)
+        yield
+        yield
+        server.visit(1, 2, "1:3")
+        yield
+        yield
+        assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
+
+
+@pytest.mark.parametrize("why", ["never", "host"])
+def test_nobody_is_asked_for_where_that_is_not_wanted_or_would_make_a_user(
+    make_store: Make, server: LiveServer, directory: Path, why: str
+) -> None:
+    if why == "host":
+        server.settings["c_auth_mode"] = "1"
+    follower = ReadingFollower(make_store("m"), directory, Settings(marks_s=0.0 if why == "never" else 1.0))
+    follower.tell(iter([None, None, None]))
+    assert not [command for command in server.asked if command.startswith(b"USER")]
+
+
+def test_a_server_that_lets_no_second_session_in_is_followed_all_the_same(
+    make_store: Make, server: LiveServer, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("m")
+
+    def full() -> CitadelClient:
+        raise Refused(551, "too many users are already online (maximum is 2)")
+
+    def story() -> Story:
+        yield
+        following = follower.following
+        following._marks._client = None
+        monkeypatch.setattr(following._marks, "_connect", full)
+        server.visit(1, 2, "1:3")
+        server.post(1, "four")
+        yield
+        assert texts(store) == ["four", "one", "three", "two"] and marks(store) == {"alpha:2": ["one", "two"]}
+        monkeypatch.undo()
+        yield
+        yield
+        assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+    follower.tell(story())
+
+
+def test_who_was_renamed_since_users_were_listed_is_asked_for_again(
+    make_store: Make, server: LiveServer, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("m")
+
+    def story() -> Story:
+        yield
+        yield
+        server.somebody = False
+        keep_list(server, monkeypatch)
+        server.users[2]["u_fullname"] = "Anna"
+        server.visit(1, 2, "1:3")
+        yield
+        assert marks(store) == {"alpha:2": ["one", "two"]}
+        monkeypatch.undo()
+        yield
+        yield
+        assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
+
+
+def test_marks_of_a_name_that_is_another_user_by_now_are_not_taken_over(
+    make_store: Make, server: LiveServer, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("m")
+
+    def story() -> Story:
+        yield
+        asked = server.asked.count(b"USER Ann")
+        keep_list(server, monkeypatch)
+        del server.users[2]
+        server.user(3, "Ann")
+        server.visit(1, 3, "1:3")
+        yield
+        assert server.asked.count(b"USER Ann") > asked
+        assert marks(store) == {"alpha:2": ["one", "two"]}
+
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1e6, users_s=1e6)).tell(story())

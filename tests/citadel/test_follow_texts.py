@@ -1,0 +1,127 @@
+"""Bios, pictures, texts and rules, which a followed server keeps as messages in rooms of configuration, are here."""
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from made_followed import ANNS, CONFIGURATION, a_server, refuse_exports, with_configuration
+from made_follower import ReadingFollower, state
+from made_live import LiveServer
+
+from mirror.citadel.bootstrap import copy_server
+from mirror.store.sqlite.store import SqliteStore
+
+Make = Callable[..., SqliteStore]
+Story = Iterator[None]
+
+
+@pytest.fixture
+def server() -> LiveServer:
+    return a_server()
+
+
+@pytest.fixture
+def configured(server: LiveServer) -> LiveServer:
+    """The server, with its rooms of configuration."""
+    return with_configuration(server)
+
+
+TEXT, PICTURE = "Banner submitted with EINF command", "Image uploaded by admin user"
+
+
+def show_text(server: LiveServer, room: int, text: str) -> None:
+    """Set a room's text as the server does: the new message first, then the room, then the old one goes."""
+    old = int(server.rooms[room].get("msgnum_info", "0"))
+    server.rooms[room]["msgnum_info"] = str(server.keep(CONFIGURATION, text, TEXT, old))
+    server.touch(room)
+
+
+def show_picture(server: LiveServer, room: int, picture: bytes) -> None:
+    old = int(server.rooms[room].get("msgnum_pic", "0"))
+    text = f"Content-type: image/png\n\n{base64.b64encode(picture).decode()}\n"
+    server.rooms[room]["msgnum_pic"] = str(server.keep(CONFIGURATION, text, PICTURE, old))
+    server.pictures[room] = picture
+    server.touch(room)
+
+
+def test_bios_pictures_texts_rules_settings_and_configurations_need_no_export(
+    make_store: Make, configured: LiveServer, directory: Path
+) -> None:
+    """Those that were there, those that are new, those that take another's place, and those that come in an outage."""
+    server, store, other = configured, make_store("m"), make_store("n")
+    show_text(server, 1, "Welcome")
+    show_picture(server, 2, b"old")
+    ann = server.users[2]
+    ann["u_msgnum_bio"] = str(server.keep(ANNS, "I am Ann", "Profile submitted with EBIO command"))
+
+    def story() -> Story:
+        refuse_exports(server)
+        bio = "Profile submitted with EBIO command"
+        ann["u_msgnum_bio"] = str(server.keep(ANNS, "Still Ann", bio, int(ann["u_msgnum_bio"])))
+        ann["u_msgnum_pic"] = str(server.keep(ANNS, "a face", "Photo uploaded by user"))
+        ann["u_msgnum_inboxrules"] = str(server.keep(ANNS, "rule|0|", "inbox rules configuration"))
+        server.keep(ANNS, "BEGIN:VCARD", "Ann", author="Ann")
+        server.settings["application/x-citadel-filters"] = str(server.keep(CONFIGURATION, "x|y\n", "", author="admin"))
+        yield
+        server.now += 10
+        show_text(server, 1, "Welcome back")
+        show_text(server, 2, "Talk!")
+        show_picture(server, 2, b"new")
+        yield
+
+    ReadingFollower(store, directory).tell(story())
+    server.before = lambda _command: None
+    copy_server(other, directory)
+    assert state(store) == state(other)
+    assert {"bios", "pictures", "room-info", "inbox-rules", "user-settings"} <= state(store).keys()
+    refuse_exports(server)
+    server.now += 10
+    show_text(server, 1, "Away")
+    show_picture(server, 1, b"third")
+    ReadingFollower(store, directory).tell(iter([None]))
+    server.before = lambda _command: None
+    copy_server(other, directory, merge=True)
+    assert state(store) == state(other)
+
+
+def test_a_text_that_no_room_shows_yet_is_asked_for_again_and_one_that_none_shows_is_nobodys(
+    make_store: Make, configured: LiveServer, directory: Path
+) -> None:
+    server, store = configured, make_store("m")
+
+    def rooms_with_texts() -> dict[str, object]:
+        return state(store).get("room-info", {})
+
+    def story() -> Story:
+        refuse_exports(server)
+        number = server.keep(CONFIGURATION, "Welcome", TEXT)
+        yield
+        assert not rooms_with_texts()
+        server.rooms[1]["msgnum_info"] = str(number)
+        server.touch(1)
+        yield
+        yield
+        assert rooms_with_texts().keys() == {"alpha:1"}
+        server.keep(CONFIGURATION, "of a room that was killed", TEXT)
+        yield
+        assert follower.following.state.behind
+        yield
+        yield
+        assert not follower.following.state.behind
+        assert rooms_with_texts().keys() == {"alpha:1"}
+
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())
+
+
+def test_a_text_of_long_ago_that_no_room_shows_is_nobodys_at_once(
+    make_store: Make, configured: LiveServer, directory: Path
+) -> None:
+    server, store = configured, make_store("m")
+    server.keep(CONFIGURATION, "of a room that was killed", TEXT)
+    ReadingFollower(store, directory).tell(iter([None]))
+    server.now += 60
+    follower = ReadingFollower(store, directory)
+    follower.tell(iter([None]))
+    assert not follower.following.state.behind
