@@ -44,12 +44,8 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event, and those of its traceback."""
-        first = logging.Formatter(self._fmt).formatMessage(_prepared(self, record))
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record, self.datefmt)
+        first = self.formatMessage(record)
         traceback = self.formatException(record.exc_info) if record.exc_info else ""
         return "\n".join([one_line(first), *(f"    {one_line(line)}" for line in traceback.splitlines())])
-
-
-def _prepared(formatter: logging.Formatter, record: logging.LogRecord) -> logging.LogRecord:
-    record.message = record.getMessage()
-    record.asctime = formatter.formatTime(record, formatter.datefmt)
-    return record
