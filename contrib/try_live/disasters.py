@@ -6,7 +6,8 @@ then it is lost, damaged, emptied, moved and left, as docs/disaster.md says.  Wh
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,10 @@ from mirror.cli.processes import NodeProcess
 from mirror.config import write_private
 from mirror.formats import migr_writer
 from mirror.formats.message import MIME, parse_message, serialize_message
+from mirror.model.kinds import parse_collection
+from try_live.comparing import read_node
 from try_live.errors import TrialFailed
+from try_live.following import NAME, OFTEN, Follower
 from try_live.measuring import user
 from try_live.rebuilding import timed
 from try_live.server import FIRST_PORT, LiveServer
@@ -31,6 +35,9 @@ IMPORT_S = 4 * 3600.0
 WORDS = "The paper about the harbor was put under the bridge before winter came. "
 HELD_BACK = 11
 POSTED = "posted while the standby was the server"
+MOVED = "posted before users were locked out"
+COUNTED = ("users", "rooms", "floors", "messages")
+"""Kinds of collections of which a node that goes on with a server has nothing twice."""
 
 
 class Sizes(NamedTuple):
@@ -106,8 +113,7 @@ class _Trial:
                 client = log_in(server.home, "", "")
                 client.import_export(made_up(self._sizes), IMPORT_S)
                 client.quit()
-            server.stop()
-            server.start()
+            server.restart()
             with timed(took, "mirrored"):
                 node.run("bootstrap", f"citadel://{server.home}")
             with timed(took, "backup written"):
@@ -116,7 +122,7 @@ class _Trial:
                 self._mirror(node, standby)
 
     def _mirror(self, node: NodeProcess, other: NodeProcess) -> None:
-        """Have another node copy all that one holds."""
+        """Have another node copy all that one holds; repeated, what is new."""
         secret = self._directory / f"secret-{node.name}-{other.name}"
         write_private(secret, "correct horse battery staple\n")
         node.knows(other, secret, dial=False)
@@ -145,14 +151,19 @@ class _Trial:
     def _moving(self, server: LiveServer, node: NodeProcess) -> None:
         """Users work until the last look; what they cannot do meanwhile is what is timed."""
         with self._scenario("new hardware: users are locked out") as took, self._server() as new:
+            there = make_node(self._directory, "there")
+            self._mirror(node, there)
+            _post(server, "Room 002", MOVED)
             with timed(took, "last look"):
                 node.run("bootstrap", f"citadel://{server.home}", check=False)
             server.stop()
+            with timed(took, "what is new on the new machine"):
+                self._mirror(node, there)
             with timed(took, "rebuild"):
-                node.run("rebuild", f"citadel://{new.home}", "--no-verify")
+                there.run("rebuild", f"citadel://{new.home}", "--no-verify")
             with timed(took, "restart"):
-                new.stop()
-                new.start()
+                new.restart()
+            self._require_posted(new, "Room 002", MOVED)
 
     def _gone(self, standby: NodeProcess) -> None:
         with self._scenario("the machine is gone") as took, self._server() as server:
@@ -160,6 +171,33 @@ class _Trial:
             with timed(took, "node bootstrapped from the standby"):
                 self._mirror(standby, rescue)
             self._rebuild(rescue, server, took)
+            server.restart()
+            held = things(rescue)
+            follower = Follower(rescue, server.home, {**OFTEN, "export_s": 0.0})
+            try:
+                with timed(took, "attached, all looked at"):
+                    follower.start()
+                    follower.wait(time.time())
+                follower.stop()
+                self.faults += otherwise(held, things(rescue))
+                follower.start()
+                self._damaged_while_followed(server, follower, held)
+            finally:
+                follower.kill()
+
+    def _damaged_while_followed(self, server: LiveServer, follower: Follower, held: Mapping[str, Set[str]]) -> None:
+        """The server's data is lost where it is; its node makes it anew, and goes on."""
+        with self._scenario("the data is damaged, and its node has it") as took:
+            follower.node.run("attach", "pause", NAME)
+            server.begin_anew()
+            with timed(took, "rebuild"):
+                follower.node.run("rebuild", f"citadel://{server.home}", "--no-verify")
+            server.restart()
+            with timed(took, "resumed, all looked at"):
+                follower.node.run("attach", "resume", NAME)
+                follower.wait(time.time())
+            follower.stop()
+            self.faults += otherwise(held, things(follower.node))
 
     def _damaged(self) -> None:
         with self._scenario("the data is damaged, and mirrored so") as took, self._server() as server:
@@ -172,24 +210,24 @@ class _Trial:
     def _fail_over(self, standby: NodeProcess) -> None:
         with self._scenario("fail over to the standby") as took, self._server() as server:
             self._rebuild(standby, server, took)
-            server.stop()
-            server.start()
-            with Session(server.user_socket) as session:
-                session.log_in(user(1), "measured")
-                session.ask("GOTO Room 001")
-                session.ask(f"ENT0 1||0|4|{POSTED}", ("Content-type: text/plain", "", POSTED))
+            server.restart()
+            _post(server, "Room 001", POSTED)
             with self._scenario("and back") as back, self._server() as first:
                 with timed(back, "last look"):
-                    standby.run("bootstrap", f"citadel://{server.home}", "--merge", "--accept-incomplete")
+                    standby.run("bootstrap", f"citadel://{server.home}", "--merge")
                 with timed(back, "first node bootstrapped"):
                     returned = make_node(self._directory, "returned")
                     self._mirror(standby, returned)
                 self._rebuild(returned, first, back)
-                with Session(first.admin_socket) as session:
-                    session.go("Room 001")
-                    last = session.lines("MSGS ALL")[-1].partition("|")[0]
-                    if POSTED not in "\n".join(session.lines(f"MSG0 {last}|0")):
-                        self.faults.append("what was posted on the standby is not on the first machine")
+                self._require_posted(first, "Room 001", POSTED)
+
+    def _require_posted(self, server: LiveServer, room: str, text: str) -> None:
+        """Have it be a fault unless a room's last message has a text."""
+        with Session(server.admin_socket) as session:
+            session.go(room)
+            last = session.lines("MSGS ALL")[-1].partition("|")[0]
+            if text not in "\n".join(session.lines(f"MSG0 {last}|0")):
+                self.faults.append(f"what was {text} is not in the last message of {room}")
 
     def _leaving(self, standby: NodeProcess) -> None:
         with self._scenario("leaving Citadel: mail of twenty users as Maildirs") as took:
@@ -211,6 +249,32 @@ def run_disasters(source: Path, sizes: Sizes, directory: Path, say: Callable[[st
     if not trial.version:
         raise TrialFailed("no server was started")
     return Told(trial.version, sizes, trial.seconds, trial.faults)
+
+
+def _post(server: LiveServer, room: str, text: str) -> None:
+    with Session(server.user_socket) as session:
+        session.log_in(user(1), "measured")
+        session.ask(f"GOTO {room}")
+        session.ask(f"ENT0 1||0|4|{text}", ("Content-type: text/plain", "", text))
+
+
+def things(node: NodeProcess) -> dict[str, Set[str]]:
+    """Return the places and keys of users, rooms, floors and messages that a node holds whose daemon does not run."""
+    held: dict[str, set[str]] = {kind: set() for kind in COUNTED}
+    for collection, records in read_node(node.directory).items():
+        kind = parse_collection(collection).kind
+        if kind in held:
+            held[kind] |= {f"{collection} {key}" for key in records}
+    return dict(held)
+
+
+def otherwise(held: Mapping[str, Set[str]], now: Mapping[str, Set[str]]) -> list[str]:
+    """Return what a node has twice or no more since it goes on with a server made anew, a line each kind."""
+    return [
+        f"a node that goes on has {len(now[kind] - keys)} {kind} more than it had, and {len(keys - now[kind])} less"
+        for kind, keys in held.items()
+        if now[kind] != keys
+    ]
 
 
 # -- a made-up server ---------------------------------------------------------------------------------------

@@ -96,8 +96,7 @@ def run_rebuild(plan: Plan, directory: Path, say: Callable[[str], None]) -> Rebu
         with timed(seconds, "rebuilt and compared"):
             result = node.run("rebuild", f"citadel://{server.home}", "--json", check=False)
         told = _told(result.stdout, result.stderr)
-        server.stop()
-        server.start()
+        server.restart()
         say("comparing both servers' exports")
         with Session(server.admin_socket) as session:
             save_export(session, after)

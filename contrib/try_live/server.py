@@ -74,8 +74,7 @@ class LiveServer:
         try:
             self.start()
             self._set_ports()
-            self.stop()
-            self.start()
+            self.restart()
         except BaseException:
             self.stop()
             raise
@@ -157,6 +156,22 @@ class LiveServer:
         for name in COPIED:
             shutil.rmtree(self.home / name, ignore_errors=True)
         self._take(directory)
+
+    def begin_anew(self) -> None:
+        """Move the data of the server away, and start it: it is empty.  Raises TrialFailed."""
+        self.stop()
+        shutil.rmtree(self.home / "data")
+        self._hurry()
+        if self._user:
+            for path in [self.home / "data", *(self.home / "data").iterdir()]:
+                shutil.chown(path, self._user, self._user)
+        self._fresh = True
+        self.__enter__()
+
+    def restart(self) -> None:
+        """End the server and start it again, as one has to after an import or export."""
+        self.stop()
+        self.start()
 
     def version(self) -> str:
         """Return the server's version, as it says it."""

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 
 from try_live import commands
 from try_live.commands import cli
+from try_live.disasters import COUNTED, Told, made_up, otherwise
 from try_live.disasters import Sizes as DisasterSizes
-from try_live.disasters import Told, made_up
 from try_live.rebuilding import Rebuilt
 from try_live.whole_exports import DECLARED, Difference, differences, read_file, undeclared
 
@@ -124,6 +124,15 @@ def test_a_made_up_server_is_an_export_that_is_taken_whole(make_store: Callable[
     counts = store.read(lambda reader: {name: reader.digest(name).count for name in reader.collections("messages/")})
     assert sum(counts.values()) == 200 and len(counts) == 25
     assert min(count for name, count in counts.items()) > 0
+
+
+@pytest.mark.parametrize("kind", COUNTED)
+def test_a_node_that_goes_on_has_nothing_twice_and_nothing_less(kind: str) -> None:
+    held = {one: {f"{one} alpha:1"} for one in COUNTED}
+    assert otherwise(held, held) == []
+    (twice,) = otherwise(held, held | {kind: held[kind] | {f"{kind} beta:2"}})
+    (gone,) = otherwise(held, held | {kind: set()})
+    assert f"1 {kind} more than it had, and 0 less" in twice and f"0 {kind} more than it had, and 1 less" in gone
 
 
 def test_the_runbook_ends_with_1_where_anything_is_not_as_it_says(
