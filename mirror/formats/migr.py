@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 from mirror.formats.numbers import MAX_DIGITS
 
-ELEMENTS = ("version", "progress", "config", "user", "room", "room_messages", "floor", "visit", "message")
 FIELDS: dict[str, tuple[str, ...]] = {
     "user": (
         "u_version", "u_uid", "u_password", "u_flags", "u_axlevel", "u_usernum", "u_lastcall", "u_USuserpurge",
