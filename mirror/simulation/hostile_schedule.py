@@ -360,17 +360,16 @@ class HostileSchedule:
 
     def _missing(self, made: Sequence[Sequence[Record]]) -> Iterator[str]:
         """Yield to whom what was written at a node has not come: of a partner's that is what is in the shared room."""
+        refused = {reader.name: {*self._refused(reader)} for reader in self.stage.nodes}
         for writer, records in zip(self.stage.nodes, made, strict=True):
+            if writer.name in self.excused:
+                continue
             for reader in self.stage.nodes:
-                same, refused = server_of(writer.name) == server_of(reader.name), {*self._refused(reader)}
-                for record in () if writer.name in self.excused else records if same else records[1:]:
-                    collection = record.collection.replace(f"/{server_of(writer.name)}:", f"/{server_of(reader.name)}:")
-                    held = reader.store.peek(lambda one: one.get(collection, record.key))  # noqa: B023
-                    if (name_of(collection), record.key) in refused:
-                        continue
-                    if held is None or not (
-                        covers(held, record) or (held.era, held.version) > (record.era, record.version)
-                    ):
+                ours, theirs = server_of(writer.name), server_of(reader.name)
+                for record in records if ours == theirs else records[1:]:
+                    collection = record.collection.replace(f"/{ours}:", f"/{theirs}:")
+                    is_refused = (name_of(collection), record.key) in refused[reader.name]
+                    if not (is_refused or _holds(reader, collection, record)):
                         yield f"what {writer.name} wrote as {collection} {record.key} does not come to {reader.name}"
 
     def _leave(self) -> None:
@@ -542,6 +541,12 @@ class HostileSchedule:
             yield f"{node.name}: {origins} origins came through shared rooms"
         if node.store.clock.last > node.store.clock.limit():
             yield f"{node.name}: its clock is ahead"
+
+
+def _holds(node: SimulatedNode, collection: str, record: Record) -> bool:
+    """Tell whether a node holds a version, by whatever name its collection has there, or what took its place."""
+    held = node.store.peek(lambda reader: reader.get(collection, record.key))
+    return held is not None and (covers(held, record) or (held.era, held.version) > (record.era, record.version))
 
 
 def _unacceptable(reader: Reader) -> list[str]:
