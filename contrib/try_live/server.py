@@ -72,13 +72,16 @@ class LiveServer:
 
     def __enter__(self) -> "LiveServer":
         try:
-            self.start()
-            self._set_ports()
-            self.restart()
+            self._start_first()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def _start_first(self) -> None:
+        self.start()
+        self._set_ports()
+        self.restart()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -166,7 +169,7 @@ class LiveServer:
             for path in [self.home / "data", *(self.home / "data").iterdir()]:
                 shutil.chown(path, self._user, self._user)
         self._fresh = True
-        self.__enter__()
+        self._start_first()
 
     def restart(self) -> None:
         """End the server and start it again, as one has to after an import or export."""
