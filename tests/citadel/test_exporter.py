@@ -10,7 +10,7 @@ from exports import small_export
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.citadel.exporter import WHOLE, Exporter, Part
+from mirror.citadel.exporter import WHOLE, Exporter, Part, Step
 from mirror.citadel.importer import Importer
 from mirror.citadel.look import Remembered, place_of, remember
 from mirror.formats.message import MIME, serialize_message
@@ -260,6 +260,16 @@ def test_a_part_has_the_rooms_and_users_that_were_named(make_store: Make, export
     assert re.findall(rb"<u_fullname>(.*?)<", data) == [b"Alice Liddell"]
     assert {int(one) for one in re.findall(rb"<v_usernum>(\d+)<", data)} == {2}
     imported(make_store("m"), data)
+
+
+def test_it_tells_how_far_it_has_come(make_store: Make, export: Path) -> None:
+    store = make_store("m")
+    imported(store, export.read_bytes())
+    exporter, steps = Exporter(store, "m"), list[Step]()
+    exporter.tell(steps.append)
+    written = sum(block.startswith(b"<message>") for block in exporter.blocks())
+    assert steps[-1] == Step("messages", written, written) and written > 80
+    assert "numbering" in {step.what for step in steps}
 
 
 def test_for_a_server_what_its_import_does_not_link_is_left_out(make_store: Make, export: Path) -> None:
