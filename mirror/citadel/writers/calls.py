@@ -40,8 +40,13 @@ class Account(NamedTuple):
     def command(self) -> bytes:
         """The command that writes it."""
         name, password, flags, _, _, level, _, call, purge = self.fields
-        told = [name, password, flags, "0", "0", level, "0", call, purge]
-        return b"ASUP " + "|".join(told).encode("utf-8", "surrogateescape")
+        return account_command(name, password, flags, level, call, purge)
+
+
+def account_command(name: str, password: str, flags: str, level: str, call: str, purge: str) -> bytes:
+    """Return the command that writes an account: all of it but what the server counts itself."""
+    told = [name, password, flags, "0", "0", level, "0", call, purge]
+    return b"ASUP " + "|".join(told).encode("utf-8", "surrogateescape")
 
 
 def read_account(client: CitadelClient, name: str) -> Account | None:

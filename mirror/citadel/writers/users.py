@@ -15,6 +15,7 @@ from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import user_fields
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import Target, said_yes, server_says, taken_by
+from mirror.citadel.writers.calls import account_command
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, status_of, to_write
 from mirror.formats.numbers import number_or_zero
@@ -121,10 +122,8 @@ class UsersWriter:
             if name == target.service:
                 continue
             names.append(name.encode())
-            (account,) = target.client.ask_all([b"AGUP %s" % name.encode()])
-            values = _account(ToldUser(account[0] if account else b"", []))
-            (answer,) = target.client.ask_all([_account_command(name, {**values, LEVEL: "0"})] if values else [b"NOOP"])
-            if values and said_yes(answer):
+            now = _ask(target.client, name)
+            if now and said_yes(*target.client.ask_all([_account_command(name, {**now, LEVEL: "0"})])):
                 del there[number]
                 target.written.deleted += 1
 
@@ -231,8 +230,7 @@ def _account(told: ToldUser) -> Values:
 
 
 def _account_command(name: str, values: Mapping[str, str]) -> bytes:
-    fields = (name, values[PASSWORD], values[FLAGS], "0", "0", values[LEVEL], "0", values[LAST_CALL], values[PURGE])
-    return f"ASUP {'|'.join(fields)}".encode("utf-8", "surrogateescape")
+    return account_command(name, *(values[one] for one in (PASSWORD, FLAGS, LEVEL, LAST_CALL, PURGE)))
 
 
 def _change_account(client: CitadelClient, name: str, now: Values, wanted: Values) -> None:
