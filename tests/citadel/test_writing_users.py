@@ -413,6 +413,29 @@ def test_rooms_are_renamed_changed_and_killed(store: Store, server: Administered
     follower.tell(story())
 
 
+def test_rooms_with_an_aide_are_changed_without_a_list_of_all_users_for_each(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    for number in range(4, 12):
+        server.room(number, f"Room {number}", QRroomaide="2")
+
+    def lists_asked_for(order: str, numbers: range):
+        for number in numbers:
+            put(store, "rooms", f"alpha:{number}", QRorder=order)
+        asked = len(server.asked)
+        yield
+        assert {server.rooms[number]["QRorder"] for number in numbers} == {order}
+        assert {server.rooms[number]["QRroomaide"] for number in numbers} == {"2"}
+        return server.asked[asked:].count(b"LIST")
+
+    def story():
+        yield
+        one = yield from lists_asked_for("9", range(4, 5))
+        assert (yield from lists_asked_for("10", range(4, 12))) == one
+
+    follower.tell(story())
+
+
 def test_a_room_that_is_renamed_there_while_it_is_killed_elsewhere_is_killed(
     store: Store, server: AdministeredServer, directory: Path
 ) -> None:

@@ -18,7 +18,7 @@ from mirror.model.fields import values_of
 from mirror.store.base import Reader, Store
 
 _FIELDS = 9
-PASSWORD, LAST_CALL = 1, 7
+PASSWORD, NUMBER, LAST_CALL = 1, 6, 7
 MOST_S = 300
 """Seconds after which a last call is the user's own, where a node died meanwhile."""
 
@@ -31,6 +31,10 @@ class Account(NamedTuple):
     @property
     def password(self) -> str:
         return self.fields[PASSWORD]
+
+    @property
+    def number(self) -> str:
+        return self.fields[NUMBER]
 
     def with_call(self, seconds: str) -> "Account":
         """Return it with another last call."""

@@ -374,8 +374,8 @@ def _aide_of(target: Target, told: ToldRoom) -> Values:
     name = told.aide[4:].decode("utf-8", "surrogateescape").partition("|")[0]
     if not name:
         return {AIDE: "-1"}
-    number = next((number for number, one in target.names_of_users().items() if one == name), 0)
-    return {AIDE: str(number)} if number else {}
+    account = read_account(target.client, name)  # listing all users for each room would cost by them
+    return {AIDE: account.number} if account is not None else {}
 
 
 def _name_of_aide(target: Target, aide: str, key: str) -> str | None:
