@@ -158,6 +158,10 @@ class PutOff:
         self._forgotten = []
         return Changes(self._place, put, drop)
 
+    def is_any(self) -> bool:
+        """Tell whether anything is put off."""
+        return bool(self._all)
+
     def is_soon(self) -> bool:
         """Tell whether something is tried again with the next looks."""
         return any(one.when is When.SOON for one in self._all.values())

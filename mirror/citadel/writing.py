@@ -72,10 +72,13 @@ class Writing:
 
         ``verdict`` is what is done about very many deletions.
         """
+        place = place_of(known.node)
+        cursor = cursor_name(place)
+        begin = max(self._sequence, self._store.read(lambda reader: reader.meta_number(cursor)))
+        if self._is_at_rest(place, begin):
+            return Written()
         target = self._target(known, since, verdict)
         written = target.written
-        cursor = cursor_name(target.place)
-        begin = max(self._sequence, self._store.read(lambda reader: reader.meta_number(cursor)))
         wanted = [writer.collections(target) for writer in self._writers]
         page = self._store.read(lambda reader: reader.feed(begin, lambda name: any(one(name) for one in wanted)))
         if self._later is None:
@@ -103,6 +106,12 @@ class Writing:
         is_filled = not self._store.read(lambda reader: unfilled(reader, target.place))
         written.behind = page.more or written.again or self._later.is_soon() or not is_filled
         return written
+
+    def _is_at_rest(self, place: str, begin: int) -> bool:
+        """Tell whether nothing came after a sequence and nothing waits: then keys of all that is there are not read."""
+        if self._later is None or self._later.is_any():
+            return False
+        return self._store.read(lambda reader: reader.last_sequence() <= begin and not unfilled(reader, place))
 
     def _target(self, known: Known, since: int, verdict: Verdict) -> Target:
         place = place_of(known.node)

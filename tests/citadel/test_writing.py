@@ -10,6 +10,7 @@ from made_writable import SERVICE, TRANSIT, WritableServer, imap
 
 from mirror.citadel.client import LoginFailed
 from mirror.citadel.identity import pair_anew
+from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.look import Identity
 from mirror.citadel.not_written import KEPT, NOT_WRITTEN
 from mirror.formats.errors import CitadelError
@@ -82,6 +83,33 @@ def test_what_is_posted_elsewhere_is_there_once_and_does_not_come_back(
     assert server.appended == 3
     assert server.lists[max(server.rooms)] == []
     assert check_store(store).problems == []
+
+
+def test_where_nothing_came_the_keys_of_what_the_server_has_are_not_read(
+    store: Store, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def counted(reader, place: str, node: str) -> Keys:
+        reads.append(place)
+        return read_keys(reader, place, node)
+
+    monkeypatch.setattr("mirror.citadel.writing.read_keys", counted)
+
+    def story():
+        yield
+        yield
+        reads.clear()
+        for _ in range(3):
+            yield
+        assert reads == []
+        post(store, LOBBY, "a@beta", PLAIN)
+        yield
+        assert reads == ["citadel:alpha"]
+        yield
+        assert (reads, follower.state.written_there) == (["citadel:alpha"], 1)
+
+    follower.tell(story())
 
 
 @pytest.mark.parametrize("at", [b"IMAP APPEND", b"MOVE", b"after MOVE"])
