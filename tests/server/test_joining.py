@@ -6,20 +6,12 @@ from pathlib import Path
 import gevent
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
+from daemons import run, running
 
-from mirror.cli.app import cli
 from mirror.config import load_config, load_invitations, load_secrets, save_invitation
 from mirror.invitation import read_invitation, write_invitation
 from mirror.peer.dial import NotAuthenticated, dial_peer
 from mirror.server import daemon as daemon_module
-from mirror.server.daemon import Daemon
-
-
-def run(directory: Path, *arguments: str, given: str = "", code: int = 0) -> Result:
-    result = CliRunner().invoke(cli, ["--dir", str(directory), *arguments], input=given)
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture
@@ -27,11 +19,8 @@ def main(tmp_path: Path) -> Iterator[Path]:
     """The directory of a node whose daemon runs in this process."""
     directory = tmp_path / "main"
     run(directory, "init", "--node", "main", "--listen", "127.0.0.1:0")
-    daemon = Daemon(directory)
-    greenlet = gevent.spawn(daemon.run)
-    yield directory
-    daemon._stop.set()
-    greenlet.join()
+    with running(directory):
+        yield directory
 
 
 def invite(directory: Path, *more: str) -> str:
@@ -72,18 +61,13 @@ def test_a_running_daemon_forgets_it_in_time(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(daemon_module, "WATCH_S", 0.05)
     directory = tmp_path / "main"
     run(directory, "init", "--node", "main", "--listen", "127.0.0.1:0")
-    daemon = Daemon(directory)
-    greenlet = gevent.spawn(daemon.run)
-    try:
+    with running(directory) as daemon:
         one = read_invitation(invite(directory))
         assert "standby" in daemon.node.secrets
         save_invitation(directory, "standby", one.secret, 1)
         with gevent.Timeout(30):
             while "standby" in daemon.node.secrets:
                 gevent.sleep(0.01)
-    finally:
-        daemon._stop.set()
-        greenlet.join()
 
 
 def test_only_a_guest_may_choose_a_secret(main: Path, tmp_path: Path) -> None:

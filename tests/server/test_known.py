@@ -1,15 +1,15 @@
 """Every node that is known, whoever dials: what it is at, how far behind, when it was last heard of."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import gevent
 import pytest
-from click.testing import CliRunner, Result
+from daemons import run, running
 
 from mirror.addresses import Address
-from mirror.cli.app import cli
 from mirror.cli.local import ask_values, daemon_channel, greeted
 from mirror.config import Peer
 from mirror.model.stamp import make_stamp
@@ -54,12 +54,6 @@ def test_third_nodes_are_known_by_their_signs_of_life_in_whichever_life() -> Non
     assert known(NOTHING._replace(signs=signs)) == [KnownNode("delta", "through others", seen=9.0, lag_s=-1.0)]
 
 
-def run(directory: Path, *arguments: str, given: str = "", code: int = 0) -> Result:
-    result = CliRunner().invoke(cli, ["--dir", str(directory), *arguments], input=given)
-    assert result.exit_code == code, result.output
-    return result
-
-
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """What the daemons log; each command sets the root of all logs up anew."""
@@ -70,23 +64,15 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 
 
 @pytest.fixture
-def started() -> Iterator[list[tuple[Daemon, gevent.Greenlet]]]:
-    daemons: list[tuple[Daemon, gevent.Greenlet]] = []
-    yield daemons
-    for daemon, greenlet in daemons:
-        daemon._stop.set()
-        greenlet.join()
+def start(tmp_path: Path) -> Iterator[Callable[[str], Daemon]]:
+    """Starts the daemon of a node by its name."""
+    with ExitStack() as daemons:
+        yield lambda name: daemons.enter_context(running(tmp_path / name))
 
 
 def test_a_running_node_shows_and_logs_the_one_that_dials_it_until_and_after_it_goes(
-    tmp_path: Path, started: list[tuple[Daemon, gevent.Greenlet]], logged: pytest.LogCaptureFixture
+    tmp_path: Path, start: Callable[[str], Daemon], logged: pytest.LogCaptureFixture
 ) -> None:
-
-    def start(name: str) -> Daemon:
-        daemon = Daemon(tmp_path / name)
-        started.append((daemon, gevent.spawn(daemon.run)))
-        return daemon
-
     def wait_for(phase: str) -> KnownNode:
         with gevent.Timeout(60):
             while True:

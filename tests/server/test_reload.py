@@ -7,9 +7,8 @@ from pathlib import Path
 
 import gevent
 import pytest
-from click.testing import CliRunner, Result
+from daemons import run, running
 
-from mirror.cli.app import cli
 from mirror.config import parse_address
 from mirror.peer.channel import connect
 from mirror.peer.tls import look_at_certificate
@@ -25,17 +24,8 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def daemon(directory: Path) -> Iterator[Daemon]:
     """A daemon in this process; its greenlet runs when the test waits for something."""
-    daemon = Daemon(directory)
-    greenlet = gevent.spawn(daemon.run)
-    yield daemon
-    daemon._stop.set()
-    greenlet.join()
-
-
-def run(directory: Path, *arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(cli, ["--dir", str(directory), *arguments])
-    assert result.exit_code == code, result.output
-    return result
+    with running(directory) as daemon:
+        yield daemon
 
 
 def shown_pin(daemon: Daemon) -> str:
