@@ -295,6 +295,11 @@ def check_trust(trust: str, where: str) -> None:
         raise ConfigError(str(error)) from None
 
 
+def authority_file(trust: str) -> Path | None:
+    """Return the file of the authorities by which a certificate is proved, None where ``trust`` names none."""
+    return Path(trust.removeprefix("ca:")) if trust.startswith("ca:") else None
+
+
 # -- reading ------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ COMMANDS: dict[str, Lazy] = {
     **placed(
         "mirror.cli.backups",
         {
-            "backup": "Write the node to FILE, also while the daemon runs: store, settings, secrets, certificate.",
+            "backup": "Write the node to FILE, also while the daemon runs: store, settings, secrets, certificates.",
             "restore": "Put a node back from a backup FILE.  It gets a new epoch, so the peers reconcile with it.",
         },
     ),

@@ -1,7 +1,8 @@
 """The entry point: has the interpreter patched for green threads once, before a command's modules are imported.
 
 Threads stay real: the store's locks are shared with the thread pool's workers.  Nothing that is imported before waits
-for the network, so help and what else needs no node begins without gevent.
+for the network, so help and what else needs no node begins without gevent.  A daemon that is told to reload while it
+imports all that must live, so this module itself imports next to nothing.
 """
 
 import gc
@@ -11,8 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-
-from mirror.cli.app import cli
 
 
 @contextmanager
@@ -49,6 +48,8 @@ def main() -> None:
     """Run ``ctdlmirror``; never returns."""
     if "daemon" in sys.argv:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens to it; its default is to end
+    from mirror.cli.app import cli
+
     _show_what_the_terminal_cannot()
     cli.prepare = patch
     cli.importing = never_collected

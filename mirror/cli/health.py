@@ -17,9 +17,14 @@ class Finding(NamedTuple):
     text: str
 
 
-def judge(state: NodeStatus, max_lag_s: float) -> tuple[int, str]:
-    """Return the exit code and the line for how a node is; half the lag that may be is a warning."""
+def judge(state: NodeStatus, max_lag_s: float, certificate: str = "") -> tuple[int, str]:
+    """Return the exit code and the line for how a node is; half the lag that may be is a warning.
+
+    ``certificate`` is what to know of its end, nothing while that is far.
+    """
     found = list(_findings(state, max_lag_s))
+    if certificate:
+        found.append(Finding(WARNING, certificate))
     code = max((one.code for one in found), default=OK)
     shown = "; ".join(one.text for one in sorted(found, key=lambda one: -one.code))
     peers = sum(one.how != THIRD for one in state.nodes)

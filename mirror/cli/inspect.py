@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import click
 import gevent
@@ -18,11 +18,20 @@ from mirror.cli.output import as_seconds, duration, json_option, print_json, pri
 from mirror.config import CERTIFICATE_FILE
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
+from mirror.peer.channel import ConnectionLost
+from mirror.store.base import StoreInUse
 from mirror.wire.answers import parse_check
 from mirror.wire.status import ConflictStatus, KnownNode, NodeStatus, WinnerStatus
 
 WATCH_S = 2.0
 """Seconds between two looks of ``status --watch``."""
+
+
+class Certificate(NamedTuple):
+    """What peers may pin of this node, and what to know of its end; nothing where there is none."""
+
+    pin: str
+    ends: str
 
 
 @cli.command()
@@ -37,17 +46,25 @@ def status(directory: Path, watch: bool, judged: bool, max_lag: float, as_json: 
     """Show this node, its links and who is connected."""
     if judged:
         _check_status(directory, max_lag, as_json)
+    if not watch:
+        _print_status(directory, as_json)
+        return
     while True:
-        state, pin = _ask_status(directory), _own_pin(directory)
-        if watch and sys.stdout.isatty():
-            click.clear()
-        if as_json:
-            print_json({**msgspec.to_builtins(state), "pin": pin})
-        else:
-            _show_status(state, pin)
-        if not watch:
-            return
+        try:
+            _print_status(directory, as_json, clear=sys.stdout.isatty())
+        except (ConnectionLost, StoreInUse) as error:  # the daemon stops, or starts
+            say(str(error), err=True)
         gevent.sleep(WATCH_S)
+
+
+def _print_status(directory: Path, as_json: bool, clear: bool = False) -> None:
+    state, certificate = _ask_status(directory), _own_certificate(directory)
+    if clear:
+        click.clear()
+    if as_json:
+        print_json({**msgspec.to_builtins(state), **certificate._asdict()})
+    else:
+        _show_status(state, certificate)
 
 
 def _ask_status(directory: Path) -> NodeStatus:
@@ -57,22 +74,24 @@ def _ask_status(directory: Path) -> NodeStatus:
 
 def _check_status(directory: Path, max_lag_s: float, as_json: bool) -> NoReturn:
     try:
-        code, line = judge(_ask_status(directory), max_lag_s)
+        code, line = judge(_ask_status(directory), max_lag_s, _own_certificate(directory).ends)
     except MirrorError as error:
         code, line = UNKNOWN, f"UNKNOWN: {error}"
     report(as_json, {"code": code, "line": line}, line)
     sys.exit(code)
 
 
-def _show_status(state: NodeStatus, pin: str) -> None:
+def _show_status(state: NodeStatus, certificate: Certificate) -> None:
     up = f"daemon up {duration(state.uptime_s)}" if state.running else "no daemon runs"
     newest = format_stamp(state.newest) if state.newest else "never"
     holder = f" for {state.holder}" if state.holder else ""
     say(f"Node {state.node}, epoch {state.epoch}: {up}")
     say(f"  {state.records} records, newest {newest}, digest {state.digest}")
     say(f"  {state.mode}{holder}, {state.conflicts} conflicts not resolved")
-    if pin:
-        say(f"  certificate {pin}")
+    if certificate.pin:
+        say(f"  certificate {certificate.pin}")
+    if certificate.ends:
+        say(f"  {certificate.ends}")
     if state.addresses:
         say(f"  listening on {', '.join(state.addresses)}")
     if state.links:
@@ -115,11 +134,12 @@ def _show_nodes(nodes: list[KnownNode]) -> None:
     ])  # fmt: skip
 
 
-def _own_pin(directory: Path) -> str:
-    """Return what peers may pin of this node, or nothing where there is no certificate."""
-    from mirror.peer.tls import own_fingerprint
+def _own_certificate(directory: Path) -> Certificate:
+    from mirror.peer.tls import ending, own_fingerprint
 
-    return f"pin:{own_fingerprint(directory)}" if (directory / CERTIFICATE_FILE).exists() else ""
+    if not (directory / CERTIFICATE_FILE).exists():
+        return Certificate("", "")
+    return Certificate(f"pin:{own_fingerprint(directory)}", ending(directory))
 
 
 @cli.group()

@@ -24,6 +24,7 @@ from mirror.config import (
     PeerKind,
     Push,
     admit_peer,
+    authority_file,
     check_node_name,
     check_private,
     check_trust,
@@ -36,7 +37,7 @@ from mirror.config import (
     write_private,
 )
 from mirror.owned import make_private
-from mirror.peer.tls import ending, make_certificate, own_fingerprint
+from mirror.peer.tls import client_context, ending, make_certificate, own_fingerprint
 from mirror.store.base import StoreExists, StoreMissing
 from mirror.store.open import Options, open_store
 
@@ -151,7 +152,7 @@ def peer_add(
     """Add a peer, or change one.  Both sides need the same secret."""
     config = load_config(directory)
     check_other(config, name)
-    check_trust(trust, "--trust")
+    trust = _trust(trust)
     where = parse_address(address, "--address") if address else None
     known = load_secrets(directory).get(name)
     secret = _secret(name, secret_file, new_secret, known if config.peer(name) is not None else None)
@@ -166,6 +167,15 @@ def peer_add(
     say(f"It needs the same secret, and for our certificate: --trust {pin}")
     if reloaded is not None:
         say("The running daemon has taken it over.")
+
+
+def _trust(given: str) -> str:
+    """Return how a certificate is proved, by a file that is found from anywhere.  Raises ConfigError."""
+    check_trust(given, "--trust")
+    file = authority_file(given)
+    trust = given if file is None else f"ca:{file.absolute()}"
+    client_context(trust)  # so that a file that is of no use is told now
+    return trust
 
 
 def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: str | None) -> str:

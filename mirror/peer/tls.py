@@ -9,7 +9,14 @@ from pathlib import Path
 
 from gevent import ssl as green_ssl
 
-from mirror.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, ConfigError, check_private, write_private
+from mirror.config import (
+    CERTIFICATE_FILE,
+    PRIVATE_KEY_FILE,
+    ConfigError,
+    authority_file,
+    check_private,
+    write_private,
+)
 from mirror.peer.channel import Channel, NotTrusted
 
 _VALID_DAYS = 3650 * 2
@@ -95,10 +102,10 @@ def client_context(trust: str) -> ssl.SSLContext:
         return context
     context.verify_mode = ssl.CERT_REQUIRED
     context.check_hostname = True
-    if trust == "system":
+    file = authority_file(trust)
+    if file is None:
         context.load_default_certs()
         return context
-    file = trust.removeprefix("ca:")
     try:
         context.load_verify_locations(file)
     except (OSError, ssl.SSLError) as error:

@@ -103,3 +103,36 @@ def test_a_full_disk_is_one_line(whole: LocalNode, monkeypatch: pytest.MonkeyPat
 
 def full(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+AUTHORITY = "-----BEGIN CERTIFICATE-----"
+
+
+def test_files_of_authorities_are_in_a_backup_and_where_peers_look_for_them(whole: LocalNode, tmp_path: Path) -> None:
+    authority = tmp_path / "etc" / "ours.pem"
+    authority.parent.mkdir()
+    authority.write_bytes((whole.directory / "tls.crt").read_bytes() + b"# caf\xe9\n")
+    whole.run("peer", "add", "beta", "--trust", f"ca:{authority}")
+    whole.run("peer", "add", "gamma", "--trust", f"ca:{authority}", "--new-secret", str(tmp_path / "other secret"))
+    assert "ca-beta.pem" in whole.json("backup", str(tmp_path / "b"))["files"]
+    here = LocalNode(tmp_path / "same machine")
+    assert "ca-beta.pem" not in here.json("restore", str(tmp_path / "b"))["files"]
+    assert here.run("config", "check").stdout == "The settings are good.\n"
+    authority.unlink()
+    other = LocalNode(tmp_path / "other")
+    assert other.json("restore", str(tmp_path / "b"))["files"][-2:] == ["ca-beta.pem", "ca-gamma.pem"]
+    assert other.run("config", "check").stdout == "The settings are good.\n"
+    assert AUTHORITY in (other.directory / "ca-beta.pem").read_text()
+    assert f'trust = "ca:{other.directory}/ca-beta.pem"' in (other.directory / "mirror.toml").read_text()
+    assert other.run("backup", str(tmp_path / "without")).exit_code == 0
+
+
+def test_a_file_of_authorities_is_found_from_anywhere_and_of_use(
+    whole: LocalNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(whole.directory)
+    whole.run("peer", "add", "beta", "--trust", "ca:tls.crt")
+    beta = load_config(whole.directory).peer("beta")
+    assert beta is not None and beta.trust == f"ca:{whole.directory}/tls.crt"
+    assert "the CA file" in whole.run("peer", "add", "beta", "--trust", "ca:missing.pem", code=3).stderr
+    assert load_config(whole.directory).peer("beta") == beta

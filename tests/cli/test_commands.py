@@ -40,6 +40,33 @@ def at_the_end(told: str, *arguments: str, **environment: str) -> str:
     return done.stderr.splitlines()[-1]
 
 
+SIGHUP_AT_FIRST_IMPORT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["ctdlmirror", "daemon", "--help"]
+from mirror.cli.entry import main
+main()
+"""
+"""Runs a daemon's command that is sent SIGHUP when it begins to import what it needs."""
+
+
+def test_a_daemon_that_is_told_to_reload_before_it_can_lives() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGHUP_AT_FIRST_IMPORT],
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Run the node" in done.stdout) == (0, True), done.stderr
+
+
 def test_every_command_is_in_the_table_with_its_own_words() -> None:
     context = click.Context(cli)
     for name, lazy in COMMANDS.items():
