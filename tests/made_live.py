@@ -148,8 +148,8 @@ class LiveServer(Server):
         return _listing(f"{number}|{name}|1" for number, name in listed)
 
     def _lkra(self, _rest: str, _session: "Session") -> bytes:
-        rooms = self.rooms.values()
-        return _listing(f"{one['QRname']}|{one['QRflags']}|0|0|0|422|0|0|{one['QRmtime']}|" for one in rooms)
+        names = ("QRname", "QRflags", "QRfloor", "QRorder", "QRflags2", "", "", "QRdefaultview", "QRmtime", "")
+        return _listing("|".join(room.get(name, "0" if name else "") for name in names) for room in self.rooms.values())
 
     def _agup(self, rest: str, _session: "Session") -> bytes:
         one = self._account(rest)

@@ -500,19 +500,21 @@ def test_a_floor_made_there_is_in_use_whatever_numbers_others_have(
     follower.tell(story())
 
 
+@pytest.mark.parametrize("floor", ["0", "3"])
 def test_a_floor_is_killed_once_its_rooms_are_elsewhere(
-    store: Store, server: AdministeredServer, directory: Path
+    store: Store, server: AdministeredServer, follower: Follower, floor: str
 ) -> None:
-    follower = Follower(store, directory)
     server.floor(2, "Upstairs")
+    server.floor(3, "Attic")
     server.rooms[2]["QRfloor"] = "2"
 
     def story():
         yield
         put(store, "floors", "2", f_flags="0")
-        put(store, "rooms", "alpha:2", QRfloor="0")
+        put(store, "rooms", "alpha:2", QRfloor=floor)
         yield from settled(follower)
-        assert (server.rooms[2]["QRfloor"], server.floors[2]["f_name"]) == ("0", "")
+        assert (server.rooms[2]["QRfloor"], server.floors[2]["f_name"]) == (floor, "")
+        assert field(store, "rooms", "alpha:2", "QRfloor") == floor
 
     follower.tell(story())
 

@@ -21,13 +21,16 @@ from mirror.citadel.look import Verdict
 from mirror.citadel.made import forget_room, note_filled, note_made, rooms_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
+from mirror.formats.numbers import number_or_zero
 from mirror.model.containers import room_told_of
+from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import Store, Writer
 from mirror.sync.foreign.plan import held_back
 
 BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
+_FLOOR_IN_USE = 1
 Thing = TypeVar("Thing")
 Gone = TypeVar("Gone", Status, Record)
 """What is to be deleted there."""
@@ -179,6 +182,12 @@ class Target(msgspec.Struct):
         """Return the names of the server's users by their numbers, as they are just now."""
         return {one.number: one.name for one in self.users().values()}
 
+    def names_of_floors(self) -> dict[int, str]:
+        """Return the names of the server's floors by their numbers, as they are just now."""
+        (told,) = self.client.ask_all([b"LFLR"])
+        rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
+        return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}
+
     def is_nothing_here(self, collection: str, key: str) -> bool:
         """Tell whether nothing is here under a key, or nothing any more."""
         record = self.store.read(lambda reader: reader.get(collection, key))
@@ -255,6 +264,13 @@ class KindWriter(Protocol):
         CitadelError, or a store's error.
         """
         ...
+
+
+def floor_name(record: Record) -> str:
+    """Return a floor's name; nothing where it was killed."""
+    values = {} if record.dead else values_of(record)
+    in_use = number_or_zero(str(values.get("f_flags", ""))) & _FLOOR_IN_USE
+    return str(values.get("f_name", "")) if in_use else ""
 
 
 def taken_by(collection: str, number: int, key: str) -> str:

@@ -1,23 +1,32 @@
-"""Writes floors: made, renamed, killed.  A server gives a new one the first number that is free, and has sixteen."""
+"""Writes floors: made, renamed, killed.  A server gives a new one the first number that is free, and has sixteen.
+
+A server kills no floor on which there are rooms.  Those that somebody put there before it was known that the floor was
+killed elsewhere are put on the first floor, as they are there; so are those that were killed and not purged yet, which
+it counts.
+"""
 
 from collections.abc import Callable, Sequence
 
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.keys import FLOORS, Pair
+from mirror.citadel.answers import KILLED
+from mirror.citadel.keys import FLOORS, ROOMS, Pair
 from mirror.citadel.pairing import kept_name, reduced
-from mirror.citadel.writers.base import Target, said_yes
+from mirror.citadel.writers.aide import quietly
+from mirror.citadel.writers.base import Target, floor_name, said_yes
 from mirror.citadel.writers.fields import Keeps, held_values, is_due, status_of, to_write
-from mirror.formats.numbers import number_or_zero
+from mirror.citadel.writers.rooms import put_on_floor
 from mirror.model.record import Record
 from mirror.model.status import Status
 
-_NAME, _FLAGS = "f_name", "f_flags"
-_IN_USE, _MOST = 1, 16
+_NAME = "f_name"
+_FIRST, _MOST = 0, 16
+"""The floor that a server always has, and how many it can have."""
+_FLOOR = 2
+"""The field of a line of ``LKRA`` that has the room's floor."""
 KEEPS: Keeps = {_NAME: lambda value: kept_name(FLOORS, value)}
 
 
 class FloorsWriter:
-    """Writes floors, by their numbers there; a floor on which there are rooms is not killed."""
+    """Writes floors, by their numbers there."""
 
     def collections(self, target: Target) -> Callable[[str], bool]:
         return lambda name: name == FLOORS
@@ -27,12 +36,12 @@ class FloorsWriter:
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         known = target.told_last(FLOORS, records)
-        there = _floors(target.client)
+        there = target.names_of_floors()
         worked = False
         for record in records:
             number = target.numbers.of(FLOORS, record.key)
-            if not _is_in_use(record):
-                if number is not None and number in there:
+            if not floor_name(record):
+                if number and number in there:
                     worked |= self._kill(target, record, number, there)
             elif is_due(record, status := known.get(record.key), KEEPS):
                 worked = True
@@ -57,7 +66,7 @@ class FloorsWriter:
 
         def make() -> int | None:
             (answer,) = target.client.ask_all([f"CFLR {name}|1".encode()])
-            there.update(_floors(target.client))
+            there.update(target.names_of_floors())
             return next((one for one, other in there.items() if other == name), None) if said_yes(answer) else None
 
         given = target.make(Pair(FLOORS, number, record.key), make)
@@ -81,7 +90,11 @@ class FloorsWriter:
         return {_NAME}
 
     def _kill(self, target: Target, record: Record, number: int, there: dict[int, str]) -> bool:
-        (answer,) = target.client.ask_all([f"KFLR {number}|1".encode()])
+        kill = f"KFLR {number}|1".encode()
+        (answer,) = target.client.ask_all([kill])
+        if not said_yes(answer):
+            _clear(target, number, record.key)
+            (answer,) = target.client.ask_all([kill])
         if said_yes(answer):
             del there[number]
             target.written.deleted += 1
@@ -90,13 +103,20 @@ class FloorsWriter:
         return True
 
 
-def _is_in_use(record: Record) -> bool:
-    values = {} if record.dead else held_values(record)
-    return bool(number_or_zero(values.get(_FLAGS, "0")) & _IN_USE and values.get(_NAME))
+def _clear(target: Target, number: int, key: str) -> None:
+    """Put the rooms that are on a killed floor here, too, on the first one, and those that were killed."""
+    on_it = _on_it_here(target, key)
+    with quietly(target.client) as quiet:
+        (told,) = target.client.ask_all([b"LKRA"])
+        rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
+        for name in [row[0] for row in rows if len(row) > _FLOOR and row[_FLOOR] == str(number)]:
+            if name in on_it or name.encode().startswith(KILLED):
+                quiet.names.append(f'"{name}"'.encode())
+                put_on_floor(target, name, _FIRST)
 
 
-def _floors(client: CitadelClient) -> dict[int, str]:
-    """Return the names of the floors by their numbers."""
-    (told,) = client.ask_all([b"LFLR"])
-    rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
-    return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}
+def _on_it_here(target: Target, key: str) -> set[str]:
+    """Return the stored names there of rooms that are on a floor here; others are put elsewhere by who writes rooms."""
+    names = {target.numbers.keys.room(number, room.name): room.name for number, room in target.known.rooms.items()}
+    records = target.store.read(lambda reader: reader.get_many(ROOMS, names))
+    return {names[one.key] for one in records if not one.dead and held_values(one).get("QRfloor") == key}

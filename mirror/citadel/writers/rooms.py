@@ -16,7 +16,7 @@ from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import DIRECTORY as DIRECTORIES
 from mirror.citadel.put_together import PASSWORDED, room_fields
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import Target, said_yes, server_says, taken_by
+from mirror.citadel.writers.base import Target, floor_name, said_yes, server_says, taken_by
 from mirror.citadel.writers.calls import as_nobody_called, read_account
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, is_due, status_of, to_write
@@ -235,7 +235,7 @@ class RoomsWriter:
     def _write(self, target: Target, record: Record, there: _There, wanted: Values, held: Values) -> bool:
         """Write into the present room; tells whether the server took it."""
         done = True
-        floor = target.numbers.of(FLOORS, held.get(FLOOR, "")) if FLOOR in wanted else None
+        floor = _floor_there(target, record, there.name) if FLOOR in wanted else None
         if FLOOR in wanted and floor is None:
             del wanted[FLOOR]
         if wanted.keys() & set(_PARAMETERS):
@@ -276,6 +276,25 @@ class _Names:
         self._listed.pop(reduced(ROOMS, self.of(number)), None)
         self._names[number] = name
         self._listed[reduced(ROOMS, name)] = name
+
+
+def put_on_floor(target: Target, name: str, floor: int) -> bool:
+    """Put a room, by its stored name, on another floor; tells whether the server did so."""
+    known = next((room for room in target.known.rooms.values() if room.name == name), None)
+    room = _enter(target.client, name, known.password if known is not None else "")
+    return room is not None and _write_parameters(target.client, _There(name, room.told, {}), {}, floor)
+
+
+def _floor_there(target: Target, record: Record, name: str) -> int | None:
+    """Return on which floor there a room is to be; None where it is not there: one that was killed never will be."""
+    key = held_values(record)[FLOOR]
+    number = target.numbers.of(FLOORS, key)
+    if number is not None and number in target.names_of_floors():
+        return number
+    floor = target.store.read(lambda reader: reader.get(FLOORS, key))
+    if floor is not None and floor_name(floor):
+        target.leave(record, f"room {name}", f"its floor {floor_name(floor)} is not there")
+    return None
 
 
 def _listed_name(line: bytes, service: int) -> str:
