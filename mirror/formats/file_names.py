@@ -1,6 +1,5 @@
 """Names of files that every file system takes, made from names that people gave to things.  Text in, text out."""
 
-import base64
 import re
 import unicodedata
 
@@ -10,7 +9,6 @@ MAX_ENDING = 10
 """Letters of what is an ending, which stays when a name is cut."""
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
-_NOT_ASCII = re.compile(r"[^\x20-\x7e]+")
 
 
 def safe_name(name: str, ending: str = "") -> str:
@@ -50,21 +48,3 @@ class Distinct:
 
 def _seen(name: str) -> str:
     return unicodedata.normalize("NFD", name).casefold()
-
-
-def maildir_folder(name: str) -> str:
-    """Return a mail folder's directory in a Maildir++: ``/`` in its name parts folders, what is not ASCII is encoded.
-
-    As RFC 3501 section 5.1.3 has it, which is what mail servers read.
-    """
-    parts = [_modified_utf7(part.replace(".", "_")) for part in name.split("/") if part.strip()]
-    return "." + ".".join(parts)[:MAX_BYTES]
-
-
-def _modified_utf7(text: str) -> str:
-    return _NOT_ASCII.sub(_encoded, text.replace("&", "&-"))
-
-
-def _encoded(found: re.Match[str]) -> str:
-    data = base64.b64encode(found[0].encode("utf-16-be", "replace")).decode().rstrip("=")
-    return f"&{data.replace('/', ',')}-"

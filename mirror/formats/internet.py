@@ -9,6 +9,7 @@ import re
 from email.header import Header
 from email.utils import formatdate
 
+from mirror.formats.mail import fields_of_file, split_mail
 from mirror.formats.message import FLOWING, MIME, Message
 from mirror.formats.numbers import number_or_zero
 
@@ -22,6 +23,10 @@ _HEADERS = {
     "U": "Subject",
 }
 """Fields that a header says as they stand."""
+_SAID_BY_FIELDS = {"I": "Message-ID", "A": "From", "F": "From", "R": "To", "U": "Subject", "Y": "Cc"}
+"""Headers that fields tell of a message that is kept as a file; its date is as the file says it, zone and all."""
+_TELLING_WHO = frozenset({"Sender", "Reply-To", "Return-Path"})
+_HEADER_LINE = re.compile(rb"(?:>?From .*\n)?[!-9;-~]+[ \t]*:")
 _SPECIAL = re.compile(rb'[()<>@,;:\\".\[\]\x80-\xff]')
 _ANONYMOUS = (66, 67)
 _WORD_COLUMNS = 70
@@ -47,18 +52,44 @@ def internet_message(message: Message, message_id: str) -> bytes:
     return _LINE_ENDS.sub(b"\r\n", data)
 
 
-def mail_file(message: Message, message_id: str) -> bytes:
+def mail_file(message: Message, message_id: str, kept: bool = False) -> bytes:
     """Return a message as a file of RFC 5322 for other programs, lines ended by LF: all headers that it has.
 
     What its fields tell is told by them; who wrote what is anonymous is not.  Other headers of its text stay as they
     are, as those of its way.  What is not ASCII is encoded by RFC 2047.  ``message_id`` is without angle brackets.
+    ``kept``: its text is a file as it came (mirror.formats.mail), which is given back byte for byte but for headers
+    that its fields contradict.
     """
+    if kept and message.format == MIME:
+        return _kept_file(message, message_id)
     headers = _headers(message, message_id, _encoded_author(message))
     told = b"|".join(re.escape(name.encode()) for name, _ in headers)
     head, body = _parts(message, re.compile(rb"(?im)^(?:%s)[ \t]*:.*\n(?:[ \t].*\n)*" % told))
-    lines = [f"{name}: ".encode() + _encoded_text(_one_line(value)) for name, value in headers]
+    lines = [_line(name, value) for name, value in headers]
     known = [line for line in head.split(b"\n") if line]
     return b"\n".join([*lines, *known]) + b"\n\n" + body
+
+
+def _kept_file(message: Message, message_id: str) -> bytes:
+    """Return the file that a message holds, with those headers written anew that its fields contradict."""
+    data = message.get("M")
+    said = dict(fields_of_file(data))
+    untrue = {name for letter, name in _SAID_BY_FIELDS.items() if message.get(letter) != said.get(letter, b"")}
+    anonymous = message.anonymity in _ANONYMOUS
+    if not untrue and not anonymous:
+        return data
+    untrue |= {"From"} if anonymous else set()
+    lines = [
+        _line(name, value) for name, value in _headers(message, message_id, _encoded_author(message)) if name in untrue
+    ]
+    end = b"\r\n" if b"\r\n" in data else b"\n"
+    written = b"".join(line.replace(b"\n", end) + end for line in lines)
+    left_out = b"|".join(name.encode() for name in sorted(untrue | (_TELLING_WHO if anonymous else set())))
+    head, rest = split_mail(data)
+    others = re.sub(rb"(?im)^(?:%s)[ \t]*:.*\n?(?:[ \t].*\n?)*" % left_out, b"", head)
+    if others and not _HEADER_LINE.match(others):
+        return written + end + others + rest  # the file had no headers: all of it is text
+    return written + others + rest
 
 
 def _headers(message: Message, message_id: str, author: bytes) -> list[tuple[str, bytes]]:
@@ -70,6 +101,10 @@ def _headers(message: Message, message_id: str, author: bytes) -> list[tuple[str
     references = [one for one in message.get("W").split(b"|") if one]
     headers.append(("References", b" ".join(b"<%s>" % one.strip(b"<>") for one in references)))
     return [(name, value) for name, value in headers if value]
+
+
+def _line(name: str, value: bytes) -> bytes:
+    return f"{name}: ".encode() + _encoded_text(_one_line(value))
 
 
 def _encoded_author(message: Message) -> bytes:

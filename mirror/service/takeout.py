@@ -3,13 +3,14 @@
 Yields names and bytes; writes nothing and knows no wire.  Names are safe on every file system, and the same each time.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from mirror.formats.file_names import Distinct, maildir_folder, safe_name
+from mirror.formats.file_names import Distinct, safe_name
 from mirror.formats.internet import mail_file
 from mirror.formats.keys import message_id
+from mirror.formats.mail import is_file
+from mirror.formats.maildir import FLAGS, file_name, flags_of, maildir_folder, message_name
 from mirror.formats.message import parse_message
 from mirror.formats.numbers import number_or_zero
 from mirror.formats.wrapping import wrapped
@@ -27,8 +28,6 @@ INBOX = "Mail"
 """The room of a user that mail comes into."""
 CALENDAR, CARD = "VCALENDAR", "VCARD"
 ENDINGS = {CALENDAR: ".ics", CARD: ".vcf"}
-_SEEN, _ANSWERED = "S", "R"
-_FLAGS = {"answered": _ANSWERED, "seen": _SEEN}
 
 
 class Source(NamedTuple):
@@ -93,10 +92,9 @@ def maildir(reading: Reading, source: Source) -> Iterator[Taken]:
     folder = (maildir_folder(source.name),) if source.owner and source.name != INBOX else ()
     place = source.room.rpartition(":")[0] or "mirror"
     for record in living_records(reading, str(Collection("messages", source.room))):
-        flags = "".join(sorted(_FLAGS[mark] for mark in _marks(reading, source, record.key)))
-        digest = hashlib.sha256(f"{record.collection} {record.key}".encode()).hexdigest()[:24]
-        name = f"{stamp_ms(record.stamp) // 1000}.{digest}.{safe_name(place)}"
-        shown = f"{name}:2,{flags}" if flags else name
+        flags = flags_of(_marks(reading, source, record.key), {})
+        name = message_name(record.collection, record.key, stamp_ms(record.stamp) // 1000, place)
+        shown = file_name(name, flags) if flags else name
         where = (*folder, "cur" if flags else "new")
         yield _taken(where, shown, record, lambda record=record: _mail(reading, record))  # type: ignore[misc]
 
@@ -107,14 +105,15 @@ def _marks(reading: Reading, source: Source, key: str) -> list[str]:
     visits = str(Collection("visits", source.room))
     held = reading.read(lambda reader: reader.get(visits, f"{source.owner} {key}"))
     values = values_of(held) if held is not None and not held.dead else {}
-    return [mark for mark in _FLAGS if values.get(mark) is True]
+    return [mark for mark in FLAGS if values.get(mark) is True]
 
 
 def _mail(reading: Reading, record: Record) -> Iterator[bytes]:
     body = reading.read(lambda reader: reader.body(record))
     message = parse_message(wrapped(body, record.key, str(stamp_ms(record.stamp) // 1000)))
     number = number_or_zero(str(unpack_head(record.head).get("msg_msgnum", "")))
-    yield mail_file(message, message_id(message, record.collection.rpartition(":")[0].partition("/")[2], number))
+    node = record.collection.rpartition(":")[0].partition("/")[2]
+    yield mail_file(message, message_id(message, node, number), is_file(record.head))
 
 
 # -- items --------------------------------------------------------------------------------------------

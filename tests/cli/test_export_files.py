@@ -9,6 +9,7 @@ import pytest
 from local import LocalNode
 
 from mirror.formats.calendar_file import parse_calendar_file
+from mirror.formats.mail import MAIL_HEAD, compose_mail
 from mirror.formats.message import MIME, parse_message, serialize_message
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
@@ -34,6 +35,21 @@ def test_a_users_mail_is_a_maildir_with_folders_and_flags(node: LocalNode, tmp_p
     assert box.list_folders() == ["Trash"] and len(box.get_folder("Trash")) == 1
     assert told["written"] == 2 and told["differing"] == []
     assert all(one.stat().st_mode & 0o077 == 0 for one in (tmp_path / "mail").rglob("*"))
+
+
+def test_mail_that_is_kept_as_a_file_is_exported_as_it_came(node: LocalNode, tmp_path: Path) -> None:
+    data = b"From: Z\xfc <z@x>\r\nMessage-ID: <1@x>\r\nDate: Mon, 1 Jan 2024 10:00:00 +0100\r\n\r\nhello\r\n\r\n"
+    made = compose_mail(data)
+    store = open_store(node.directory)
+    store.write(
+        lambda writer: writer.put(Record("messages/alpha:16", made.key, 1, "", 1, head=MAIL_HEAD, body=made.body))
+    )
+    marks = {"flagged": True, "draft": True, "passed": False}
+    store.write(lambda writer: writer.set_fields("visits/alpha:16", f"alpha:2 {made.key}", marks))
+    store.close()
+    node.run("export", "--maildir", "Alice Liddell", str(tmp_path / "mail"))
+    (file,) = (name for name, there in tree(tmp_path / "mail").items() if there == data)
+    assert file.startswith("cur/") and file.endswith(":2,DF")
 
 
 def test_what_is_there_is_not_written_again_whatever_was_read_meanwhile(node: LocalNode, tmp_path: Path) -> None:
