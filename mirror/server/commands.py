@@ -66,6 +66,7 @@ from mirror.server.queries import (
     unpin,
 )
 from mirror.server.room_commands import get_lines, go_to, set_lines
+from mirror.server.rooms import tell_rooms
 from mirror.server.share_commands import list_shares, preview, tell_sharing
 from mirror.server.single_user import MAX_SECONDS
 from mirror.server.single_user_commands import enter_single_user, leave_single_user
@@ -140,6 +141,12 @@ ACTIONS = {
         "state and digests; with the digest you hold, 200 alone if it is equal",
         (number("count", default=None), hexadecimal("crc", default=None)),
         LOGGED_IN,
+    ),
+    "rooms": Handler(
+        tell_rooms,
+        "the rooms open to the user: key|name|view|own|writes|replies|administers; 200 alone if the token is theirs",
+        (hexadecimal("token", default=None),),
+        USER,
     ),
     "getall": Handler(send_all, "all records", permission=LOGGED_IN),
     "get": Handler(

@@ -13,9 +13,9 @@ from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
 from mirror.sync.scope import Scope
 from mirror.wire.answers import DigestLine, format_digest_line, format_heard, format_state
-from mirror.wire.bulk import format_answers, format_page, format_part
+from mirror.wire.bulk import format_answers, format_page, format_part, in_collection, named_collection
 from mirror.wire.codec import ContentRequest, Cursor, Range, read_typed, typed_batch
-from mirror.wire.errors import ProtocolError
+from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code
 from mirror.wire.values import Page, State
 
@@ -37,14 +37,15 @@ BEGINNING = Cursor("", 0)
 def tell_state(session: Session, asked: Asked, count: int | None, total: int | None) -> None:
     """info: the state, and each collection's digest unless the asker holds just that many records of that sum."""
     known = Digest(count, 0, total) if count is not None and total is not None else None
-    _tell_state(session, session.responder().info(known, None if asked.type == "all" else asked.allows))
+    allows = None if asked.type == "all" else asked.allows
+    _tell_state(session, session.responder(asked.view).info(known, allows), asked.view)
 
 
-def _tell_state(session: Session, state: State) -> None:
+def _tell_state(session: Session, state: State, view: str = "") -> None:
     if state.collections is None:
         session.reply(Code.OK, format_state(state))
         return
-    scope = session.answering().scope
+    scope = session.answering(view).scope
     lines = (_digest_line(scope, name, digest) for name, digest in state.collections.items())
     session.send_listing(format_state(state), [format_digest_line(line) for line in lines])
 
@@ -81,12 +82,12 @@ def _send_pages(session: Session, pages: Iterable[Page]) -> None:
 
 def send_since(session: Session, asked: Asked, cursor: Cursor) -> None:
     """since: what changed after a cursor."""
-    _send_pages(session, session.responder().since(cursor, asked.allows, asked.collection))
+    _send_pages(session, session.responder(asked.view).since(cursor, asked.allows, asked.collection))
 
 
 def send_all(session: Session, asked: Asked) -> None:
     """getall: every record, collection by collection."""
-    responder = session.responder()
+    responder = session.responder(asked.view)
     names = responder.info(None, asked.allows).collections or {}
     _send_pages(session, (page for name in names for page in _scan(responder, name)))
 
@@ -100,33 +101,63 @@ def _scan(responder: Responder, collection: str) -> Iterator[Page]:
 
 
 def send_some(session: Session, asked: Asked, key: str | None) -> None:
-    """get: the record of that key, or those of the keys that are sent now."""
-    responder = session.responder()
-    keys = [key] if key is not None else _receive(session, "keys", str)
-    _send_pages(session, responder.get(asked.type, keys))
+    """get: the record of that key, or those of the keys that are sent now; of a view from wherever in it they are."""
+    responder = session.responder(asked.view)
+    if key is not None:
+        _send_pages(session, responder.get_anywhere(key) if asked.view else responder.get(asked.type, [key]))
+        return
+    wanted = _receive_by_collection(session, asked, "keys", str)
+    _send_pages(session, (page for collection, keys in wanted for page in responder.get(collection, keys)))
 
 
 def send_newest(session: Session, asked: Asked, limit: int) -> None:
-    """newest: the last records of a collection that are alive, oldest first."""
-    _send_pages(session, session.responder().newest(asked.type, limit))
+    """newest: the last records of a collection that are alive, oldest first; of a view the last messages in it."""
+    responder = session.responder(asked.view)
+    _send_pages(session, responder.newest_of_all(limit) if asked.view else responder.newest(asked.type, limit))
 
 
 def _receive(session: Session, kind: str, item: Any) -> list[Any]:
+    return [one for _, items in _receive_batches(session, kind, item) for one in items]
+
+
+def _receive_by_collection(session: Session, asked: Asked, kind: str, item: Any) -> list[tuple[str, list[Any]]]:
+    """Return what is sent, with the collection that it is about: that of the type, of a view what each batch names."""
+    batches = _receive_batches(session, kind, item)
+    if not asked.view:
+        return [(asked.type, [one for _, items in batches for one in items])]
+    for name, _ in batches:
+        if not name:
+            raise Refused(Code.ILLEGAL, f"each batch of {kind} within {asked.view} needs a header line Collection=")
+    return batches
+
+
+def _receive_batches(session: Session, kind: str, item: Any) -> list[tuple[str, list[Any]]]:
+    """Return the values of each batch that is sent, with the collection that it names, if it does."""
     session.reply(Code.SEND_THEN_READ, f"send {kind}, then read")
-    items: list[Any] = []
+    received: list[tuple[str, list[Any]]] = []
+    count = 0
     batches = session.channel.read_batches()  # held, so that the connection outlives an error until that is told
     for batch in batches:
-        items += read_typed(batch, kind, item)
-        if len(items) > MAX_ITEMS:
+        received.append((named_collection(batch), read_typed(batch, kind, item)))
+        count += len(received[-1][1])
+        if count > MAX_ITEMS or len(received) > MAX_ITEMS:
             raise ProtocolError(f"more than {MAX_ITEMS} {kind} in one request")
-    return items
+    return received
 
 
 def compare_ranges(session: Session, asked: Asked) -> None:
-    """ranges: of those that differ, either their parts or all that is in them."""
-    ranges = _receive(session, "ranges", Range)
-    answers = session.responder().ranges(asked.type, ranges)
-    session.send_batches("ranges follow", format_answers(answers))
+    """ranges: of those that differ, either their parts or all that is in them; of a view by collection."""
+    wanted = _receive_by_collection(session, asked, "ranges", Range)
+    responder = session.responder(asked.view)
+    answers = [(collection, responder.ranges(collection, ranges)) for collection, ranges in wanted]
+    session.send_batches(
+        "ranges follow",
+        (
+            in_collection(batch, collection if asked.view else "")
+            for collection, ranges in answers
+            for batch in format_answers(ranges)
+        ),
+    )
 
 
 # -- contents -----------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
 from mirror.service.party import Party, PartyKind
 from mirror.service.posting import NotAllowed
-from mirror.service.rights import PinnedRights, Rights
+from mirror.service.rights import PinnedRights, Rights, UserScope
+from mirror.service.views import ViewRights
 from mirror.store.base import BoundReached, MissingContent, StoreError
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.remote import Denied, StaleCursor
@@ -113,7 +114,8 @@ class Session:
         self._notices: list[str] = []
         self.interrupt: Callable[[], None] = nothing  # ends what has no end of its own, so that a notice is heard
         self._idle = False
-        self._responder: tuple[Party, Responder] | None = None
+        self._responders: dict[str, Responder] = {}  # by the view of a user's that they are within, "" for all
+        self._answers_for: Party | None = None  # whom they answer
         self._uploads = Uploads()
 
     def run(self, secure: bool = False) -> None:
@@ -348,26 +350,30 @@ class Session:
 
     # -- what -------------------------------------------------------------------------------------
 
-    def responder(self) -> Responder:
-        """Return what answers for the store, within the rights the party has now."""
-        return self.answering().renewed()
+    def responder(self, view: str = "") -> Responder:
+        """Return what answers for the store, within the rights the party has now, and a view of a user's."""
+        return self.answering(view).renewed()
 
-    def answering(self) -> Responder:
+    def answering(self, view: str = "") -> Responder:
         """Return the same without a look at the present rights: those of what it reads it finds out as it reads."""
         party = self.require_party()
-        if self._responder is None or self._responder[0] is not party:
-            self._responder = party, self._new_responder(party)
-        return self._responder[1]
+        if self._answers_for is not party:
+            self._answers_for, self._responders = party, {}
+        if view not in self._responders:
+            self._responders[view] = self._new_responder(party, view)
+        return self._responders[view]
 
-    def _new_responder(self, party: Party) -> Responder:
+    def _new_responder(self, party: Party, view: str) -> Responder:
         node, reading = self.node, self.pinned or self.node.store
         if not party.is_user:
             peer = party.name if party.is_node else ""
             return Responder(node.store, party.scope, reading, sums=node.sums, peer=peer)
-        rights: ChangingScope = party.rights or Rights(party.user_key, node.directory.rooms)
+        rights: Rights | PinnedRights = party.rights or Rights(party.user_key, node.directory.rooms)
         if self.pinned is not None:
             rights = PinnedRights(party.user_key, node.directory.rooms, node.store.read_here)
-        return Responder(node.store, party.scope, reading, uploads=self._uploads, changing=rights, party=party.label)
+        changing: ChangingScope = ViewRights(rights, view) if view else rights
+        scope = UserScope(party.user_key, {}) if view else party.scope
+        return Responder(node.store, scope, reading, uploads=self._uploads, changing=changing, party=party.label)
 
     def _as_of_now(self, party: Party) -> Party:
         return party._replace(scope=self.responder().scope) if party.rights is not None else party
@@ -378,7 +384,7 @@ class Session:
         self.pinned = Lease(self.node.store.pin(), self.node.config.listen.idle_timeout_s, self.hang_up)
 
     def unpin(self) -> None:
-        self._responder = None
+        self._responders = {}
         if self.pinned is not None:
             self.pinned.close()
             self.pinned = None

@@ -1,6 +1,6 @@
 """SYNC type|action|arguments: which collections a type means, and finding the action in the table.
 
-A type is ``all``, a kind of collection, one collection, or a client's view: ``mailboxes``, ``calendars``.
+A type is ``all``, a kind of collection, one collection, or a user's view: ``mailboxes``, ``calendars``, ...
 """
 
 from collections.abc import Callable
@@ -9,17 +9,12 @@ from mirror.model.errors import BadRecord
 from mirror.model.kinds import KINDS, check_collection, parse_collection
 from mirror.server.session import Session
 from mirror.server.table import Asked, Permission
-from mirror.service.rights import VIEWS_CALENDAR, Room, UserScope
+from mirror.service.views import VIEWS
 from mirror.wire.arguments import one_of, parse_arguments
 from mirror.wire.codec import ENCODINGS
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
 
-MAILBOXES, CALENDARS = "mailboxes", "calendars"
-VIEWS = {
-    MAILBOXES: "the logged-in user's own rooms",
-    CALENDARS: "the calendars that the logged-in user may read",
-}
 SHARES, ATTACHMENTS = "shares", "attachments"
 """Types that hold no collections."""
 TYPES = {
@@ -27,7 +22,7 @@ TYPES = {
     SHARES: "the rooms shared with the peer that asks",
     ATTACHMENTS: "the Citadel servers that this node follows (administrators)",
     **{kind.name: kind.holds for kind in KINDS.values()},
-    **VIEWS,
+    **{name: view.holds for name, view in VIEWS.items()},
 }
 _ENCODING = (one_of("encoding", ENCODINGS),)
 
@@ -47,7 +42,7 @@ def run_sync(session: Session, words: list[str]) -> None:
 
 def _run_action(session: Session, type_: str, words: list[str]) -> None:
     actions = session.table.actions_of(type_)
-    asked = Asked(type_, _selector(session, type_))
+    asked = _asked(session, type_)
     if not words or not words[0]:
         lines = [f"{name}|{handler.parameters}|{handler.help}" for name, handler in actions.items()]
         session.send_listing(f"Actions on {type_}:", lines)
@@ -59,13 +54,20 @@ def _run_action(session: Session, type_: str, words: list[str]) -> None:
     session.call(f"{name}|", handler, words[1:], asked)
 
 
+def _asked(session: Session, type_: str) -> Asked:
+    """Return what a type means.  Raises Refused where it names nothing, or a view and no user is logged in."""
+    if type_ not in VIEWS:
+        return Asked(type_, _selector(session, type_))
+    if not session.require_party().is_user:
+        raise Refused(Code.USER_REQUIRED, f"{type_} are a user's: log in with USER and PASS")
+    return Asked(type_, lambda _collection: True, type_)
+
+
 def _selector(session: Session, type_: str) -> Callable[[str], bool]:
     if type_ == "all":
         return lambda _collection: True
     if type_ in session.table.others:
         return lambda _collection: False
-    if type_ in VIEWS:
-        return _view(session, type_)
     if type_ in KINDS:
         return lambda collection: parse_collection(collection).kind == type_
     try:
@@ -73,21 +75,3 @@ def _selector(session: Session, type_: str) -> Callable[[str], bool]:
     except BadRecord as error:
         raise Refused(Code.ILLEGAL, f"{error}; SYNC lists the types") from None
     return lambda collection: collection == type_
-
-
-def _view(session: Session, view: str) -> Callable[[str], bool]:
-    """Return the test for the collections of a client's view.  Raises Refused to who is no user."""
-    scope = session.responder().scope
-    if not isinstance(scope, UserScope):
-        raise Refused(Code.USER_REQUIRED, f"{view} are a user's: log in with USER and PASS")
-    rooms = {key for key, room in scope.rooms.items() if _in_view(view, room)}
-
-    def shows(collection: str) -> bool:
-        kind, room = parse_collection(collection)
-        return kind == "messages" and room in rooms
-
-    return shows
-
-
-def _in_view(view: str, room: Room) -> bool:
-    return room.own if view == MAILBOXES else room.facts.view in VIEWS_CALENDAR

@@ -45,10 +45,14 @@ class Handler(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a SYNC command is about: its type as it was given, and the test for collections of that type."""
+    """What a SYNC command is about: its type as it was given, and the test for collections of that type.
+
+    ``view`` is that of a user's that the type names, within which the session's responder of that name answers.
+    """
 
     type: str
     allows: Callable[[str], bool]
+    view: str = ""
 
     @property
     def collection(self) -> str | None:

@@ -28,7 +28,7 @@ _SIGN = b"QNOP"
 
 def send_tail(session: Session, asked: Asked, cursor: Cursor) -> None:
     """Send what changes as it is committed, until the other side sends anything or goes away."""
-    trimmed = session.responder().check_cursor(cursor)
+    trimmed = session.responder(asked.view).check_cursor(cursor)
     session.reply(Code.LISTING, "changes follow; any line ends them")
     with session.in_listing():
         _tail(session, asked, cursor.sequence, trimmed)
@@ -143,7 +143,7 @@ def _next_page(session: Session, asked: Asked, after: int, caught_up: bool) -> S
     """Return the next page: the one that all mirrors share, or one for this party's rights and type alone."""
     party = session.require_party()
     if session.pinned is None and party.is_user:
-        return (_nothing_new(session, after) if caught_up else None) or _page_alone(session, asked, after)
+        return (_nothing_new(session, asked, after) if caught_up else None) or _page_alone(session, asked, after)
     if session.pinned is None and asked.type == "all":
         shared = session.node.pages_for(party.scope).read(after)
         return shared if session.encoding == MSGPACK else shared._replace(wire=b"")
@@ -151,13 +151,13 @@ def _next_page(session: Session, asked: Asked, after: int, caught_up: bool) -> S
 
 
 def _page_alone(session: Session, asked: Asked, after: int) -> SharedPage:
-    page, more = session.answering().page(after, asked.allows, asked.collection)
+    page, more = session.answering(asked.view).page(after, asked.allows, asked.collection)
     return SharedPage(page, more, b"")
 
 
-def _nothing_new(session: Session, after: int) -> SharedPage | None:
+def _nothing_new(session: Session, asked: Asked, after: int) -> SharedPage | None:
     """Return an empty page where nothing has changed that this user sees, nor anything that rights hang on."""
-    scope = session.answering().scope
+    scope = session.answering(asked.view).scope
     changed = session.node.changes.after(after)
     if not isinstance(scope, UserScope) or scope.touched_by(changed.collections):
         return None

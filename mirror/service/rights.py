@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mirror.formats.names import number_of
+from mirror.formats.room_views import VIEW_BLOG
 from mirror.model.fields import unpack_fields, values_of
 from mirror.model.keys import compared
 from mirror.model.kinds import Collection, parse_collection
@@ -34,8 +35,6 @@ from mirror.sync.scope import Text
 VISIT_LOCKED_OUT, VISIT_GRANTED = 2, 4
 LEVEL_DELETED, LEVEL_PROBLEM, LEVEL_PREFERRED, LEVEL_AIDE = 0, 2, 5, 6
 """Access levels; what users up to the second one post is not shown in the room it was meant for."""
-VIEW_CALENDAR, VIEW_CALENDAR_BRIEF, VIEW_BLOG = 3, 7, 10
-VIEWS_CALENDAR = (VIEW_CALENDAR, VIEW_CALENDAR_BRIEF)
 _USER_KINDS = ("messages", "files", "visits")
 _OF_RIGHTS = ("users", "rooms", "visits")
 
@@ -75,17 +74,31 @@ class UserScope:
         aide: bool = False,
         known: Rooms | None = None,
         author: Author = NOBODY,
+        kinds: Sequence[str] = _USER_KINDS,
     ) -> None:
         """``aide``: an administrator of the Citadel server, who could export all of it anyway.
 
-        ``known`` are all rooms there are, for their names.
+        ``known`` are all rooms there are, for their names.  ``kinds`` are what is seen of the rooms.
         """
         self.user_key = user_key
         self.rooms = rooms
         self.aide = aide
         self.signature = (user_key, aide)
         self.author = author
+        self._kinds = kinds
+        self._names: Sequence[str] | None = None
         self._known = known or Rooms()
+
+    def within(self, shows: Callable[[Room], bool], kinds: Sequence[str]) -> "UserScope":
+        """Return what the user sees of these kinds in some of the rooms, and of marks just the own ones."""
+        rooms = {key: room for key, room in self.rooms.items() if shows(room)}
+        scope = UserScope(self.user_key, rooms, False, self._known, self.author, kinds)
+        scope._names = sorted(str(Collection(kind, room)) for kind in kinds for room in rooms)
+        return scope
+
+    def exists(self, room: str) -> bool:
+        """Tell whether there is a room, be it open to the user or not."""
+        return self._known.get(room) is not None
 
     def name_of(self, room: str) -> str:
         """Return under which name a room is shown to the user; an empty text for a room that is closed."""
@@ -105,10 +118,10 @@ class UserScope:
 
     def reads(self, collection: str) -> bool:
         kind, room = parse_collection(collection)
-        return self.aide or (kind in _USER_KINDS and room in self.rooms)
+        return self.aide or (kind in self._kinds and room in self.rooms)
 
     def collections(self) -> Sequence[str] | None:
-        return None
+        return self._names
 
     def keys(self, collection: str) -> Sequence[str] | None:
         return None

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest, add_digests
 from mirror.model.errors import BadContent, BadRecord
-from mirror.model.kinds import NODES
+from mirror.model.kinds import NODES, parse_collection
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
 from mirror.store.base import PAGE_RECORDS, FeedPage, Reader, Reading, RootState, Source, Store, Writer
@@ -107,6 +107,10 @@ class Responder:
             return job(reader)
 
         return self._read(checked)
+
+    def end(self) -> Cursor:
+        """Return where the feed ends, and have ``scope`` be that of the same state."""
+        return self._read(lambda reader: Cursor(self._store.epoch, reader.last_sequence()))
 
     def renewed(self) -> "Responder":
         """Have ``scope`` be that of the present state, and return the responder."""
@@ -254,6 +258,24 @@ class Responder:
 
         yield self._read_open(collection, job)
 
+    def newest_of_all(self, limit: int) -> Iterator[Page]:
+        """Yield the newest living messages of all collections that the scope names, oldest first."""
+
+        def job(reader: Reader) -> Page:
+            names = [name for name in self.scope.collections() or () if parse_collection(name).kind == "messages"]
+            return self._showing.page(reader, _newest_among(reader, names, limit), self._now_ms())
+
+        yield self._read(job)
+
+    def get_anywhere(self, key: str) -> Iterator[Page]:
+        """Yield the records of a key in all collections that the scope names."""
+
+        def job(reader: Reader) -> Page:
+            found = (reader.get(name, key) for name in self.scope.collections() or ())
+            return self._showing.page(reader, (one for one in found if one is not None), self._now_ms(), True)
+
+        yield self._read(job)
+
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         def job(reader: Reader) -> list[Answer]:
             # In one job, so that a thread does all of it and the hub none, and as of one moment.
@@ -381,6 +403,17 @@ class Responder:
     def _require(self, collection: str) -> None:
         if not self.scope.reads(collection):
             raise Denied(f"{collection} is not here")
+
+
+def _newest_among(reader: Reader, collections: Iterable[str], limit: int) -> list[Record]:
+    """Return the newest living records of some collections, oldest first; those that can have none are not read."""
+    newest = sorted(((reader.digest(name).newest, name) for name in collections), reverse=True)
+    found: list[Record] = []
+    for stamp, name in newest:
+        if len(found) == limit and found[0].stamp >= stamp:
+            break
+        found = sorted([*found, *reader.newest(name, limit)], key=lambda one: (one.stamp, one.key))[-limit:]
+    return found
 
 
 def _state(

@@ -14,6 +14,7 @@ from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.nodes import Heard, Horizon
 from mirror.model.stamp import MAX_STAMP, MAX_WAIT_MS
+from mirror.wire.codec import Cursor, parse_cursor
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import clean, parse_hexadecimal, parse_number
 from mirror.wire.values import (
@@ -24,6 +25,7 @@ from mirror.wire.values import (
     Greeting,
     Held,
     Identity,
+    ListedRoom,
     LoggedIn,
     ServerInfo,
     ServerTime,
@@ -300,6 +302,33 @@ def parse_shared_room(text: str) -> SharedRoom:
     ways = directions.split(",")
     shared = frozenset(filter(None, what.split(",")))
     return SharedRoom(key, name, remote, "push" in ways, "pull" in ways, shared, mark, whole == "1")
+
+
+def format_listed_room(room: ListedRoom) -> str:
+    """Return a line of ``rooms``."""
+    rights = f"{room.own:d}|{room.writable:d}|{room.replies:d}|{room.aide:d}"
+    return f"{room.key}|{clean(room.name)}|{room.view}|{rights}"
+
+
+def format_room_list(
+    token: int, cursor: Cursor, everything: bool, rooms: Iterable[ListedRoom]
+) -> tuple[str, list[str]]:
+    """Return the reply to ``rooms``, and the lines of its listing."""
+    return f"{token:016x}|{cursor}|{everything:d}", [format_listed_room(room) for room in rooms]
+
+
+def parse_room_list(text: str, lines: Iterable[str]) -> tuple[int, Cursor, bool, list[ListedRoom]]:
+    """Read the reply to ``rooms`` and its listing: token, end of the feed, whether everything may be read, rooms."""
+    token, cursor, everything = _fields(text, 3, "the answer to rooms")[:3]
+    rooms = [parse_listed_room(line) for line in lines]
+    return _hexadecimal(token, text), parse_cursor(cursor), everything == "1", rooms
+
+
+def parse_listed_room(text: str) -> ListedRoom:
+    """Read a line of ``rooms``."""
+    key, name, view, *rights = _fields(text, 7, "a room")[:7]
+    own, writable, replies, aide = (right == "1" for right in rights)
+    return ListedRoom(key, name, _number(view, text), own, writable, replies, aide)
 
 
 # -- what became of something -------------------------------------------------------------------------

@@ -98,6 +98,20 @@ def parse_answers(batch: Batch) -> list[Answer]:
     return answers
 
 
+_COLLECTION = "Collection"
+"""The header line that says what a batch is about where its command names a view."""
+
+
+def in_collection(batch: Batch, collection: str) -> Batch:
+    """Return a batch that says which collection it is about, if one is given."""
+    return batch._replace(header={**batch.header, _COLLECTION: collection}) if collection else batch
+
+
+def named_collection(batch: Batch) -> str:
+    """Return which collection a batch says to be about; nothing where it does not."""
+    return batch.header.get(_COLLECTION, "")
+
+
 # -- drafts -------------------------------------------------------------------------------------------
 
 DRAFTS = "drafts"

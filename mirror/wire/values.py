@@ -14,6 +14,8 @@ from mirror.wire.codec import Cursor, Listed, Range
 
 FIND = "find"
 """Capability: rooms and users are found by name."""
+ROOMS = "rooms"
+"""Capability: a user's client is told of rooms, and reads within views."""
 DRAFTS_BASE = "drafts-base"
 """The capability of a node to which drafts may name the version that they were made from."""
 
@@ -170,6 +172,21 @@ class SharedRoom(NamedTuple):
 
     def points_at(self, other: "SharedRoom") -> bool:
         return compared(self.remote) == compared(other.name)
+
+
+class ListedRoom(NamedTuple):
+    """A room that a user may enter: its key, the name under which it is shown to the user, and its default view.
+
+    ``replies`` is whether the user may post at least what replies to something that is there.
+    """
+
+    key: str
+    name: str
+    view: int
+    own: bool
+    writable: bool
+    replies: bool
+    aide: bool
 
 
 class Held(NamedTuple):
