@@ -82,6 +82,22 @@ class Draft(msgspec.Struct, array_like=True):
     only_if: int | None = None
 
 
+class Written(msgspec.Struct, array_like=True):
+    """What is there under the key of a draft once that was written: it may be another version than was drafted.
+
+    ``base`` is that of the next draft, None where nothing is there; ``crc`` the CRC-64 of the record, by which its
+    author knows it again.  ``as_sent`` is whether body, or fields, are those of the draft: where not, it was merged
+    with what others wrote, or signed.
+    """
+
+    collection: str
+    key: str
+    base: Base | None = None
+    crc: int = 0
+    dead: bool = False
+    as_sent: bool = False
+
+
 class Changed(MirrorError):
     """A draft was to replace one version only, and another one is there; ``held`` is it, None for nothing."""
 

@@ -11,7 +11,7 @@ import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
-from mirror.model.draft import Draft
+from mirror.model.draft import Draft, Written
 from mirror.model.errors import StampAhead
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
@@ -39,6 +39,7 @@ from mirror.wire.bulk import (
     parse_answers,
     parse_page,
     parse_part,
+    parse_written,
 )
 from mirror.wire.codec import MSGPACK, ContentRequest, Cursor, Range, read_typed, typed_batch
 from mirror.wire.errors import ChangedThere, ProtocolError, Refused
@@ -124,6 +125,18 @@ class ChannelRemote:
             raise ProtocolError(f"{self.channel.peer} cannot write on condition of what is there: it is too old")
         return self.overwrite([_overwriting(draft) for draft in drafts])
 
+    def draft_told(self, drafts: Sequence[Draft]) -> list[Written]:
+        """Have drafts written, and return of each what is there now; their batch is written as a whole or not at all.
+
+        Bodies over INLINE_LIMIT were given before, as contents.  For nodes that have the capability VERSIONS.
+        Raises ChangedThere.
+        """
+        self.channel.ask("SYNC all|offer|versions", 4)
+        self.channel.send_batches([format_drafts(drafts)])
+        with _changed_there():
+            self.channel.read_reply()
+        return [one for batch in self.channel.read_batches() for one in parse_written(batch)]
+
     def overwrite(self, records: Sequence[Record]) -> Applied:
         """Have records written as the other node's own edits, whatever they replace; their stamps mean nothing."""
         return self._send_drafts(_draft_batches(records, lambda record: format_overwrites([record])))
@@ -131,12 +144,8 @@ class ChannelRemote:
     def _send_drafts(self, batches: Iterable[Batch]) -> Applied:
         self.channel.ask("SYNC all|offer", 4)
         self.channel.send_batches(batches)
-        try:
+        with _changed_there():
             return self._applied()
-        except Refused as error:
-            if error.code == Code.CHANGED:
-                raise ChangedThere(error.code, error.text) from None
-            raise
 
     def _capabilities(self) -> frozenset[str]:
         if self._capable is None:
@@ -199,10 +208,21 @@ def _told_why() -> Iterator[None]:
         raise
 
 
-Written = TypeVar("Written", Draft, Record)
+@contextmanager
+def _changed_there() -> Iterator[None]:
+    """Raise ChangedThere where a draft was refused since another version is there."""
+    try:
+        yield
+    except Refused as error:
+        if error.code == Code.CHANGED:
+            raise ChangedThere(error.code, error.text) from None
+        raise
 
 
-def _draft_batches(drafts: Iterable[Written], format_: Callable[[Written], Batch]) -> Iterator[Batch]:
+Drafted = TypeVar("Drafted", Draft, Record)
+
+
+def _draft_batches(drafts: Iterable[Drafted], format_: Callable[[Drafted], Batch]) -> Iterator[Batch]:
     for draft in drafts:
         body = draft.body
         if len(body) > INLINE_LIMIT:

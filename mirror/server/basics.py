@@ -9,11 +9,24 @@ from mirror.service.party import PartyKind
 from mirror.wire.answers import format_server_info, format_server_time
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import DRAFTS_BASE, FIND, PROTOCOL, ROOMS, Identity, ServerInfo, ServerTime
+from mirror.wire.values import DRAFTS_BASE, FIND, PROTOCOL, ROOMS, VERSIONS, Identity, ServerInfo, ServerTime
 
 log = logging.getLogger("mirror.session")
 
-CAPABILITIES = ("sync", "stls", "scram-sha-256", "msgpack", "json", "pin", "tail", "ranges", DRAFTS_BASE, FIND, ROOMS)
+CAPABILITIES = (
+    "sync",
+    "stls",
+    "scram-sha-256",
+    "msgpack",
+    "json",
+    "pin",
+    "tail",
+    "ranges",
+    DRAFTS_BASE,
+    FIND,
+    ROOMS,
+    VERSIONS,
+)
 MAX_AGENT = 200
 """Characters of what a client calls itself."""
 

@@ -84,6 +84,7 @@ from mirror.wire.arguments import (
     text,
     words,
 )
+from mirror.wire.values import VERSIONS
 
 ANYBODY, LOGGED_OUT, LOGGED_IN = Permission.ANYBODY, Permission.LOGGED_OUT, Permission.LOGGED_IN
 USER, PEER_OR_ADMIN, ADMIN = Permission.USER, Permission.PEER_OR_ADMIN, Permission.ADMIN
@@ -164,7 +165,12 @@ ACTIONS = {
     "find": Handler(find, "the key and name of a room or user, by either", (rest("name"),), LOGGED_IN),
     "since": Handler(send_since, "what changed after a cursor", _CURSOR, LOGGED_IN),
     "tail": Handler(send_tail, "the same, then every change as it is committed", _CURSOR, LOGGED_IN),
-    "offer": Handler(take_offer, "takes records, contents or drafts that you send", permission=LOGGED_IN),
+    "offer": Handler(
+        take_offer,
+        "takes records, contents or drafts that you send; with versions it tells of each draft what is there now",
+        (one_of(VERSIONS, (VERSIONS,), default=None),),
+        LOGGED_IN,
+    ),
     "heard": Handler(
         tell_heard,
         "what was heard of all nodes: the horizon; origin|sign of life|newest stamp|agreed",

@@ -4,16 +4,20 @@ A batch of drafts is written in one transaction, or not at all.  Those of client
 what is there.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from mirror.model.applied import Applied
-from mirror.model.draft import Changed, Draft, check_draft
+from mirror.model.draft import Changed, Draft, Written, base_of, check_draft
 from mirror.model.errors import BadRecord
+from mirror.model.fields import values_of
 from mirror.model.kinds import ITEM_PREFIX, NODES, check_collection, parse_collection
-from mirror.model.record import INLINE_LIMIT, Record, record_crc
+from mirror.model.merge import has_fields
+from mirror.model.record import INLINE_LIMIT, Record, record_crc, unpack_head
 from mirror.model.texts import is_message
 from mirror.server.session import Session
 from mirror.service.posting import MAX_POST, check_place, check_replaced, signed
@@ -43,7 +47,14 @@ MAX_USER_KEYS = 1_000_000
 """Records, tombstones included, in a collection in which users may make new ones."""
 
 
-def take_drafts(session: Session, responder: Responder, batch: Batch) -> Applied:
+class Drafted(NamedTuple):
+    """What became of drafts: in numbers, and of each one in their order."""
+
+    applied: Applied = Applied()
+    each: tuple[Written, ...] = ()
+
+
+def take_drafts(session: Session, responder: Responder, batch: Batch) -> Drafted:
     """Take a batch of drafts in, of either kind.  Raises Refused, Denied, BadRecord, MissingContent."""
     if not names_base(batch):
         return overwrite(session, responder, parse_overwrites(batch))
@@ -58,7 +69,7 @@ def take_drafts(session: Session, responder: Responder, batch: Batch) -> Applied
         raise Refused(Code.CHANGED, format_changed(held, str(error))) from None
 
 
-def overwrite(session: Session, responder: Responder, records: Sequence[Record]) -> Applied:
+def overwrite(session: Session, responder: Responder, records: Sequence[Record]) -> Drafted:
     """Have records replace what is there, whatever their stamps.  Raises as ``take_drafts``."""
     for record in records:
         check_collection(record.collection)
@@ -105,14 +116,14 @@ def _overwriting(record: Record) -> Write:
     return write
 
 
-def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Record, Write]]) -> Applied:
+def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Record, Write]]) -> Drafted:
     """Write drafts in one transaction, each with the record that it is judged by."""
     records = [record for record, _ in writes]
     scope = responder.renewed().scope
 
     party = session.require_party()
 
-    def job(writer: Writer) -> Applied:
+    def job(writer: Writer) -> Drafted:
         for record in records:
             _check_rights(writer, scope, record)
         if party.is_user:
@@ -120,19 +131,40 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
             writer.act_for(Acting(party.label, MAX_CONFLICTS_USER, MAX_ORIGINS_USER, may))
             _check_room(writer, records)
         responder.check_contents(writer, records)
-        applied = Applied()
+        applied, each = Applied(), list[Written]()
         for record, write in writes:
             _check_content(writer, record)
             _check_lines(writer, record)
             mailbox = mailbox_of(writer, record.key) if record.dead and record.collection == "users" else []
             outcome = write(writer, _signed(writer, scope, record))
             applied += outcome.applied
+            each.append(_told(record, outcome.record))
             if outcome.record is not None and outcome.record.dead:
                 for room in mailbox:
                     writer.delete("rooms", room)
-        return applied
+        return Drafted(applied, tuple(each))
 
     return session.node.store.write(job)
+
+
+def _told(sent: Record, there: Record | None) -> Written:
+    """Return what is told of a draft that was written, given what is there now."""
+    if there is None:
+        return Written(sent.collection, sent.key, as_sent=sent.dead)
+    same = sent.dead == there.dead and (
+        _has_fields(sent, there) if has_fields(sent) else _body_name(sent) == _body_name(there)
+    )
+    return Written(there.collection, there.key, base_of(there), record_crc(there), there.dead, same)
+
+
+def _has_fields(sent: Record, there: Record) -> bool:
+    values = values_of(there)
+    return all(values.get(name) == value for name, value in unpack_head(sent.head).items())
+
+
+def _body_name(record: Record) -> bytes:
+    """Return what names a body, wherever it stands."""
+    return record.content or hashlib.sha256(record.body).digest()
 
 
 def _check_room(writer: Writer, records: Sequence[Record]) -> None:

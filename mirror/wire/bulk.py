@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mirror.model.draft import Draft
+from mirror.model.draft import Draft, Written
 from mirror.model.record import Record
 from mirror.wire.batch import Batch, header_int
 from mirror.wire.codec import (
@@ -26,7 +26,14 @@ from mirror.wire.codec import (
     typed_batch,
 )
 from mirror.wire.errors import ProtocolError
-from mirror.wire.readable import draft_as_json, draft_from_json, json_lines, lines_of
+from mirror.wire.readable import (
+    draft_as_json,
+    draft_from_json,
+    json_lines,
+    lines_of,
+    written_as_json,
+    written_from_json,
+)
 from mirror.wire.values import Answer, ContentPart, Page
 
 _ASKS = "Asks"
@@ -160,3 +167,25 @@ def format_overwrites(records: Sequence[Record]) -> Batch:
 def parse_overwrites(batch: Batch) -> list[Record]:
     """Read a batch of drafts that name no base."""
     return read_typed(batch, DRAFTS, Record)
+
+
+WRITTEN = "written"
+_decode_written = msgspec.msgpack.Decoder(list[Written]).decode
+
+
+def format_written(written: Sequence[Written], encoding: str = MSGPACK) -> Iterator[Batch]:
+    """Yield the batches that tell what became of drafts, in the order in which they came."""
+    for at in range(0, len(written), MAX_RECORDS):
+        part = written[at : at + MAX_RECORDS]
+        payload = json_lines(map(written_as_json, part)) if encoding == JSON else _encode(list(part))
+        yield payload_batch(WRITTEN, len(part), encoding, payload)
+
+
+def parse_written(batch: Batch) -> list[Written]:
+    """Read a batch that tells what became of drafts."""
+    in_json = batch.header.get("Encoding") == JSON
+    return read_payload(batch, WRITTEN, _json_written if in_json else _decode_written, MAX_RECORDS)
+
+
+def _json_written(payload: bytes) -> list[Written]:
+    return [written_from_json(line) for line in lines_of(payload)]

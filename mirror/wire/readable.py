@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mirror.model.draft import Base, Draft
+from mirror.model.draft import Base, Draft, Written
 from mirror.model.errors import BadRecord
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.record import Record, pack_head, unpack_head
@@ -78,9 +78,7 @@ def draft_as_json(draft: Draft) -> dict[str, Any]:
     """
     view: dict[str, Any] = {"collection": draft.collection, "key": draft.key}
     if draft.base is not None:
-        view["base"] = {"stamp": draft.base.stamp, "origin": draft.base.origin, "past": dict(draft.base.past)}
-        if draft.base.born:
-            view["base"]["born"] = draft.base.born
+        view["base"] = _base_as_json(draft.base)
     if draft.dead:
         view["dead"] = True
     if draft.head:
@@ -116,6 +114,35 @@ def draft_from_json(line: bytes) -> Draft:
         )
     except _WRONG as error:
         raise BadRecord(f"a JSON draft cannot be read ({type(error).__name__}: {error})") from None
+
+
+def written_as_json(written: Written) -> dict[str, Any]:
+    """Return what became of a draft as plain values; its ``base`` is as in the next draft."""
+    view: dict[str, Any] = {"collection": written.collection, "key": written.key}
+    if written.base is not None:
+        view |= {"base": _base_as_json(written.base), "crc": f"{written.crc:016x}"}
+    return {**view, "dead": written.dead, "as_sent": written.as_sent}
+
+
+def written_from_json(line: bytes) -> Written:
+    """Read one JSON object as what became of a draft.  Raises BadRecord."""
+    try:
+        view = json.loads(line)
+        return Written(
+            collection=_text(view["collection"]),
+            key=_text(view["key"]),
+            base=_base(view["base"]) if "base" in view else None,
+            crc=_crc(view["crc"]) if "crc" in view else 0,
+            dead=view.get("dead", False) is True,
+            as_sent=view.get("as_sent", False) is True,
+        )
+    except _WRONG as error:
+        raise BadRecord(f"what became of a draft cannot be read ({type(error).__name__}: {error})") from None
+
+
+def _base_as_json(base: Base) -> dict[str, Any]:
+    view: dict[str, Any] = {"stamp": base.stamp, "origin": base.origin, "past": dict(base.past)}
+    return {**view, "born": base.born} if base.born else view
 
 
 def _head_name(collection: str) -> str:

@@ -16,6 +16,8 @@ FIND = "find"
 """Capability: rooms and users are found by name."""
 ROOMS = "rooms"
 """Capability: a user's client is told of rooms, and reads within views."""
+VERSIONS = "versions"
+"""Capability: who offers drafts may hear of each what is there now."""
 DRAFTS_BASE = "drafts-base"
 """The capability of a node to which drafts may name the version that they were made from."""
 
