@@ -10,13 +10,14 @@ from mirror.formats.file_names import Distinct, safe_name
 from mirror.formats.internet import mail_file
 from mirror.formats.keys import message_id
 from mirror.formats.mail import is_file
-from mirror.formats.maildir import FLAGS, file_name, flags_of, maildir_folder, message_name
+from mirror.formats.maildir import file_name, flags_of, maildir_folder, message_name
 from mirror.formats.message import parse_message
 from mirror.formats.numbers import number_or_zero
 from mirror.formats.wrapping import wrapped
 from mirror.model.fields import values_of
 from mirror.model.item import find_item
 from mirror.model.kinds import ITEM_PREFIX, Collection
+from mirror.model.marks import mark_key, marks_in
 from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
 from mirror.service.directory import Directory
@@ -99,13 +100,12 @@ def maildir(reading: Reading, source: Source) -> Iterator[Taken]:
         yield _taken(where, shown, record, lambda record=record: _mail(reading, record))  # type: ignore[misc]
 
 
-def _marks(reading: Reading, source: Source, key: str) -> list[str]:
+def _marks(reading: Reading, source: Source, key: str) -> frozenset[str]:
     if not source.owner:
-        return []
+        return frozenset()
     visits = str(Collection("visits", source.room))
-    held = reading.read(lambda reader: reader.get(visits, f"{source.owner} {key}"))
-    values = values_of(held) if held is not None and not held.dead else {}
-    return [mark for mark in FLAGS if values.get(mark) is True]
+    held = reading.read(lambda reader: reader.get(visits, mark_key(source.owner, key)))
+    return marks_in(values_of(held)) if held is not None and not held.dead else frozenset()
 
 
 def _mail(reading: Reading, record: Record) -> Iterator[bytes]:
