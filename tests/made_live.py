@@ -1,5 +1,6 @@
 """A made-up Citadel server that answers at its administrator's socket, as version 980 was recorded to (13, 17, 18)."""
 
+import base64
 import contextlib
 import socket
 import threading
@@ -228,6 +229,27 @@ class LiveServer(Server):
     def _dlri(self, _rest: str, session: "Session") -> bytes:
         picture = self.pictures.get(session.room)
         return b"550 No image found.\n" if picture is None else b"600 %d|-1||image/png|\n%s" % (len(picture), picture)
+
+    def _dlui(self, name: str, _session: "Session") -> bytes:
+        text = self._held_by(self._account(name), "u_msgnum_pic")
+        if text is None:
+            return b"570 No image found.\n"
+        picture = base64.b64decode(text.partition("\n\n")[2])
+        return b"600 %d|-1||image/png|\n%s" % (len(picture), picture)
+
+    def _rbio(self, name: str, _session: "Session") -> bytes:
+        text = self._held_by(self._account(name), "u_msgnum_bio")
+        return _listing(_lines(text) if text is not None else [])
+
+    def _gibr(self, _rest: str, session: "Session") -> bytes:
+        text = self._held_by(self.users[session.user], "u_msgnum_inboxrules")
+        lines = _lines(text) if text is not None else []
+        return _listing(line if line.startswith("rule|") else f"# invalid rule found : {line}" for line in lines)
+
+    def _held_by(self, user: Fields, name: str) -> str | None:
+        """Return the text of the message that a field of a user names."""
+        number = int(user.get(name, "0"))
+        return parse_message(self.messages[number]).text("M") if number else None
 
     def _msg0(self, rest: str, session: "Session") -> bytes:
         message = self._message(rest, session)

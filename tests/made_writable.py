@@ -239,7 +239,7 @@ class WritableServer(LiveServer):
     def _msg0(self, rest: str, session: Session) -> bytes:
         told = super()._msg0(rest, session)
         home = self.rooms.get(session.room, {}).get("QRname", "")
-        if home != CONFIGURATION:
+        if home != CONFIGURATION and not home.endswith(".My Citadel Config"):
             return told
         head, text, body = told.partition(b"text\n")
         return head + text + body.partition(b"\n\n")[2]

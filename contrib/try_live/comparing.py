@@ -9,12 +9,26 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mirror.citadel.declared import BODY, BYTES, HOLD_MESSAGES, KEY, UNTOLD, WHOLE, Expected, declaration
+from mirror.citadel.declared import (
+    BODY,
+    BYTES,
+    HOLD_MESSAGES,
+    KEY,
+    MESSAGE,
+    UNTOLD,
+    VOID,
+    WHOLE,
+    Expected,
+    declaration,
+)
+from mirror.formats.sequence_set import NOTHING_SEEN
+from mirror.formats.texts_of_rooms import text_in
+from mirror.model.containers import room_told_of
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of
 from mirror.model.heads import EDITS
 from mirror.model.keys import without_text
-from mirror.model.kinds import MergeRule, kind_of, parse_collection
+from mirror.model.kinds import MergeRule, kind_of, parse_collection, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.model.texts import canonical_text
 from mirror.store.base import Reader
@@ -94,15 +108,49 @@ def _fields(reader: Reader, record: Record) -> dict[str, Any]:
         fields = {"(the head)": record.head.hex()}
     fields.pop(EDITS, None)  # which version wrote which part of an item: a version, and no contents
     body = reader.body(record)
-    if parse_collection(record.collection).kind in HOLD_MESSAGES:
-        return fields | {BODY: _digest(canonical_text(body)), BYTES: _digest(body)}
-    return fields | {BODY: _digest(body)}
+    kind = parse_collection(record.collection).kind
+    if kind in HOLD_MESSAGES:
+        fields |= {BODY: _digest(canonical_text(body)), BYTES: _digest(body)}
+    else:
+        fields |= {BODY: _digest(body)}
+    if kind == "room-info" or (kind == "pictures" and room_told_of(record.collection, record.key)):
+        fields |= {BODY: _digest(text_in(body)), MESSAGE: fields[BODY]}
+    return fields
 
 
 def _without_no(collection: str, values: Fields) -> dict[str, Any]:
     """Leave out of a visit what says no: a mark that was taken back says so, one that never was is not there."""
     visits = parse_collection(collection).kind == "visits"
     return {name: value for name, value in values.items() if not (visits and value in (False, ""))}
+
+
+ALL_UP_TO = "*:"
+"""So begins a set of all messages up to one."""
+_OF_ITS_KEY = ("v_roomnum", "v_usernum")
+"""Fields of a visit that say what its collection and key do."""
+
+
+def _said_by_visits(contents: Contents, collection: str) -> dict[str, Fields]:
+    """Return what visits say, by their keys: a server takes nobody's for one that says nothing.
+
+    Nothing say those of who is not there, or of a room that is not: a server that was restored may tell of such.
+    """
+    room, users = contents.get("rooms", {}).get(room_of(collection)), contents.get("users", {})
+    if room is None:
+        return {}
+    nothing = {"v_seen": NOTHING_SEEN, "v_view": room.get("QRdefaultview"), "v_flags": "0"}
+
+    def said(user: str, fields: Fields) -> Fields:
+        if "@" in user:
+            return {VOID: ""}
+        told = {name: value for name, value in fields.items() if name not in _OF_ITS_KEY}
+        if str(told.get("v_seen")).isdigit():  # an export tells so of who has seen all up to one, too
+            told["v_seen"] = f"{ALL_UP_TO}{told['v_seen']}"
+        return {name: value for name, value in told.items() if value != nothing.get(name, "")}
+
+    found = {key: (key.partition(" ")[0], fields) for key, fields in contents.get(collection, {}).items()}
+    told = {key: said(user, fields) for key, (user, fields) in found.items() if user.partition("@")[0] in users}
+    return {key: fields for key, fields in told.items() if fields}
 
 
 def _digest(body: bytes) -> str:
@@ -140,8 +188,11 @@ def differences(left: Contents, right: Contents) -> list[Difference]:
     """Return all differences of two nodes' contents, declared ones included, in order."""
     found: list[Difference] = []
     for name in sorted(left.keys() | right.keys()):
-        one, other = dict(left.get(name, {})), dict(right.get(name, {}))
+        visits = parse_collection(name).kind == "visits"
+        one, other = (_said_by_visits(side, name) if visits else dict(side.get(name, {})) for side in (left, right))
         found += _under_another_key(name, one, other)
+        if visits:
+            one, other = ({key: side.get(key, {}) for key in one.keys() | other.keys()} for side in (one, other))
         found += _compare(name, one, other, both=True)
     return found
 
@@ -171,7 +222,7 @@ def _compare(collection: str, left: Things, right: Things, *, both: bool = False
             continue
         one, other = left[name], right[name]
         for field in sorted(one.keys() | other.keys() if both else one.keys()):
-            told = field == BYTES and one.get(BODY) != other.get(BODY)
+            told = field in (BYTES, MESSAGE) and one.get(BODY) != other.get(BODY)
             if one.get(field) != other.get(field) and not told:
                 yield Difference(collection, name, field, one.get(field), other.get(field))
 

@@ -156,6 +156,11 @@ class ToldRoom(NamedTuple):
     floor_expiry: bytes
 
 
+def name_of_aide(room: ToldRoom) -> bytes:
+    """Return the name of a room's aide, nothing where there is none."""
+    return room.aide[4:].partition(b"|")[0] if room.aide.startswith(b"2") else b""
+
+
 class Room(NamedTuple):
     """A room: what it told of itself, and the numbers of its messages; of configuration what these hold, besides."""
 

@@ -17,6 +17,7 @@ from mirror.citadel.answers import (
     ToldRoom,
     ToldUser,
     moved,
+    name_of_aide,
     names_of_users,
     people,
     read_account,
@@ -30,11 +31,12 @@ from mirror.citadel.answers import (
     setting,
 )
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.configuration import OF_ROOMS, THEIR_HOLDINGS, Holding, Holds, Kept, held_by_user
+from mirror.citadel.configuration import OF_ROOMS, THEIR_HOLDINGS, Holding, Holds, Kept
 from mirror.citadel.look import Identity, pages
 from mirror.citadel.purge import Purge, purge_between
 from mirror.citadel.put_together import TOLD_KINDS, Held, put_together
 from mirror.citadel.room_texts import Entrance, RoomTexts
+from mirror.citadel.user_texts import Owner, UserTexts
 from mirror.formats.server_own import Use, use_of_room, user_of_room
 
 CREATED = b"c_config_created_or_migrated"
@@ -132,12 +134,13 @@ class Asked:
         """Return the names of the rooms that could be entered, by their numbers."""
         return {room.number: name.decode("utf-8", "surrogateescape") for name, room in self._told.items()}
 
-    def holding(self, texts: RoomTexts) -> Holding:
-        """Find out which messages of rooms of configuration hold what; ``texts`` is what is known of rooms' texts."""
+    def holding(self, texts: RoomTexts, of_users: UserTexts) -> Holding:
+        """Find out which messages of rooms of configuration hold what of rooms and users, given what is known of it."""
+        names = self.users()
         users = {
-            user: held_by_user(kept)
+            user: of_users.find(self._client, Owner(user, names[user], self._entrance(name)), kept)
             for name, kept in self._configuration.items()
-            if (user := user_of_room(_text(name)))
+            if (user := user_of_room(_text(name))) in names
         }
         unsure = self._find_texts(texts)
         lists = {
@@ -224,6 +227,7 @@ class Asked:
         others = found.others or people != self._people
         for line in people - self._people:
             self._accounts.pop(line.partition(b"|")[0], None)
+        named = self._rooms_that_name(line.partition(b"|")[0] for line in people ^ self._people)
         self._rooms, self._people = lines, people
         clock = time[0] if time else b""
         self._looked, self._offset = read_time(clock), read_offset(clock)
@@ -234,7 +238,12 @@ class Asked:
             self._configuration.pop(gone, None)
         for gone in self._accounts.keys() - set(self._users):
             del self._accounts[gone]
-        return Moved(found.rooms, others)
+        return Moved(found.rooms | (named & lines.keys()), others)
+
+    def _rooms_that_name(self, users: Iterable[bytes]) -> Set[bytes]:
+        """Return the rooms whose aides have these names: who has one, and whether anybody, may be otherwise now."""
+        names = set(users)
+        return {room for room, told in self._told.items() if names and name_of_aide(told) in names}
 
     def _ask_rooms(self, names: list[bytes], *, messages: bool) -> tuple[dict[bytes, Room], bool]:
         commands: list[bytes] = []

@@ -6,7 +6,7 @@ what it is, and a newer one of a sort takes the place of the one before.  Bytes 
 """
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 THEIR_HOLDINGS = b"MSGS ALL|0|0|8\nfrom\nsubj\n000"
@@ -82,13 +82,3 @@ class Holding(NamedTuple):
     rooms: Mapping[int, Mapping[bytes, int]] = {}
     lists: Mapping[bytes, Sequence[int]] = {}
     kinds: frozenset[str] = frozenset()
-
-
-def held_by_user(kept: Iterable[Kept]) -> dict[bytes, int]:
-    """Return what a user has, by the fields of an export, given what that user's room of configuration keeps."""
-    newest: dict[bytes, int] = {}
-    for one in kept:
-        if one.holds in OF_USERS:
-            field = OF_USERS[one.holds]
-            newest[field] = max(one.number, newest.get(field, 0))
-    return newest

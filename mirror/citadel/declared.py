@@ -19,6 +19,10 @@ BODY = "(the body)"
 """In place of a field's name where two bodies differ."""
 BYTES = "(the bytes)"
 """In place of a field's name where two bodies are one message as messages are compared, and not byte for byte."""
+MESSAGE = "(its message)"
+"""In place of a field's name where two messages show the same text or picture, and are not the same message."""
+VOID = "(of before)"
+"""In place of a field's name where a visit speaks of a room as it was before all were made to forget it."""
 HOLD_MESSAGES = ("messages", "user-settings", "bios", "pictures", "room-info", "inbox-rules")
 """Kinds of collections whose bodies are messages."""
 
@@ -53,8 +57,14 @@ EXPECTED = (
 
 _BY_EXPORTS = "an export alone tells it"
 UNTOLD = (
-    *(Expected("visits", field, _BY_EXPORTS) for field in ("answered", "v_answered", "v_flags", "v_roomgen")),
-    Expected("visits", WHOLE, "of an answered mark, and who was let into a room or out of it: " + _BY_EXPORTS),
+    *(Expected("visits", field, "of answered marks: " + _BY_EXPORTS) for field in ("answered", "v_answered")),
+    Expected("visits", "v_flags", "who was let into a room or out of it, or forgot it: " + _BY_EXPORTS),
+    Expected("visits", "v_roomgen", "when the room was made: " + _BY_EXPORTS),
+    Expected("visits", VOID, "what was seen of a room before all were made to forget it, and counts no more"),
+    *(
+        Expected(kind, MESSAGE, "of rooms that were given the same at once: no command tells whose message is which")
+        for kind in ("room-info", "pictures")
+    ),
     Expected("rooms", "QRgen", "when a room was made: " + _BY_EXPORTS),
     *(Expected("users", field, "of a user made since: " + _BY_EXPORTS) for field in ("u_uid", "u_version")),
     Expected("floors", "f_flags", "the server sets more of them than one that says whether it is in use"),

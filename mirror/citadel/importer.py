@@ -68,6 +68,8 @@ _HOLDING = {Use.USER_CONFIGURATION: USER_SETTINGS, Use.CONFIGURATION: ORPHANS}
 CREATED_KEY = "c_config_created_or_migrated"
 """The setting that says when the server was set up: the time of everything that has none of its own."""
 
+NO_AIDE = "-1"
+"""The user number of a room's aide where nobody is."""
 LAST_CALL = "u_lastcall"
 RISING = frozenset({LAST_CALL})
 """Of a user's fields, that of which the greatest counts: a log-in says nothing of the others."""
@@ -174,6 +176,7 @@ class Importer:
         self._proposals: dict[int, Proposal] = {}
         self._settings: dict[str, tuple[int, int, str]] = {}
         self._created = 1
+        self._users: set[int] = set()
         self.rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
         self._room_keys: dict[int, str] = {}
@@ -413,6 +416,7 @@ class Importer:
         number = _number(fields, "u_usernum")
         if not number and (self._keys.paired or not fields.get("u_fullname")):
             return  # 902 has one without a name beside SYS_Citadel, the server itself, and both have number 0
+        self._users.add(number)
         key, origin = self._keys.user(number), imported_origin(self.report.node)
         called = self._in_time(
             f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get(LAST_CALL, ""))
@@ -429,8 +433,15 @@ class Importer:
         self._refer(element, "u_msgnum_pic", "pictures", picture_of_user(key), stamp)
         self._refer(element, "u_msgnum_inboxrules", "inbox-rules", key, stamp)
 
+    def _is_gone(self, user: int) -> bool:
+        """Tell whether a server names a user whom it does not have any more."""
+        return user > 0 and user not in self._users and "users" not in self._doubtful
+
     def _take_room(self, element: Element) -> None:
         fields = element.children
+        nobody = self._is_gone(number_or_zero(fields.get("QRroomaide", "")))
+        if nobody:
+            fields["QRroomaide"] = NO_AIDE
         number = _number(fields, "QRnumber")
         changed = self._in_time(
             f"line {element.line}: <room>: QRmtime of room {number}", seconds_stamp(fields.get("QRmtime", ""))
@@ -448,7 +459,7 @@ class Importer:
         key = self._key(number)
         if room.use is Use.PEOPLE:
             self.file_rooms += filter(None, [file_room(fields)])
-            if self._is_same(key, Part.ROOM, element.data):
+            if self._is_same(key, Part.ROOM, element.data + NO_AIDE.encode() * nobody):
                 self._look.has("rooms", [key])
                 self._look.unchanged(1)
             else:
@@ -533,8 +544,8 @@ class Importer:
             fields["v_seen"] = NOTHING_SEEN
         number, user = _number(fields, "v_roomnum"), _number(fields, "v_usernum")
         room, key = self.rooms.get(number), self._keys.user(user)
-        if room is not None and room.use is not Use.PEOPLE:
-            return
+        if self._is_gone(user) or (room is not None and room.use is not Use.PEOPLE):
+            return  # the visits of who is gone go in the night, which nobody is told
         generation, collection = fields.get("v_roomgen", "0"), str(Collection("visits", self._key(number)))
         if room is None or room.generation != generation:
             # Void on the server too (a room forgotten or gone), but kept: the generation may be set back.

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser
+from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser, name_of_aide
 from mirror.citadel.configuration import OF_ROOMS, OF_USERS, Holding, Holds
 
 FLOORS = 16
@@ -29,13 +29,11 @@ MESSAGES_NEXT = b"<progress>25</progress>\n"
 class Held(NamedTuple):
     """What is held of a server, as far as it has to be known to understand what it tells.
 
-    ``users`` are their names, for a server does not list those whose level is 0; ``floors`` those in use; ``aides`` the
-    numbers of rooms' aides, by those of the rooms.
+    ``users`` are their names, for a server does not list those whose level is 0; ``floors`` those in use.
     """
 
     users: Sequence[str] = ()
     floors: Set[int] = frozenset()
-    aides: Mapping[int, int] = {}
 
 
 def put_together(
@@ -61,7 +59,7 @@ def put_together(
         yield _element(b"user", fields | _held(holding.users.get(_number(fields.get(b"u_usernum", b""))), OF_USERS))
     for name, (room, line) in rooms.items():
         fields = room_fields(name, room, line) | _held(holding.rooms.get(room.number), OF_ROOMS)
-        yield _element(b"room", fields | _aide(room, numbers, held.aides.get(room.number, 0)))
+        yield _element(b"room", fields | _aide(room, numbers))
         if name in holding.lists:
             listed = b",".join(b"%d" % number for number in holding.lists[name])
             yield _element(b"room_messages", {b"FRname": name, b"FRmsglist": listed})
@@ -104,12 +102,12 @@ def room_fields(name: bytes, room: ToldRoom, line: RoomLine) -> dict[bytes, byte
     return fields | _policy(room.expiry, b"QRexpire_mode", b"QRexpire_value")
 
 
-def _aide(room: ToldRoom, users: Mapping[bytes, bytes], held: int) -> dict[bytes, bytes]:
-    """Return a room's aide; nothing where nobody is told and it may be the one that is held, whom nobody lists."""
-    name = (_values(room.aide) or [b""])[0]
+def _aide(room: ToldRoom, users: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return a room's aide; nothing where one is named whom nobody lists, who was given another name just now, say."""
+    name = name_of_aide(room)
     if name:
         return {b"QRroomaide": users[name]} if name in users else {}
-    return {b"QRroomaide": b"-1"} if held <= 0 or b"%d" % held in users.values() else {}
+    return {b"QRroomaide": b"-1"}
 
 
 def _floors(lines: Iterable[bytes], rooms: Iterable[ToldRoom], used: Set[int]) -> Iterator[bytes]:

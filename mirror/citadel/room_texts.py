@@ -100,7 +100,7 @@ class RoomTexts:
         if not (free or lost):
             return True
         client.enter_room(home.name, home.password)
-        messages = {number: _content(client, holds, number) for number in free}
+        messages = {number: content_of(client, holds, number) for number in free}
         since = min((one.at for one in messages.values()), default=0)
         changed = {room: one for room, one in rooms.items() if room in lost or (free and one.changed >= since)}
         shown = {
@@ -135,8 +135,8 @@ def match(messages: Mapping[int, Dated], rooms: Mapping[int, Dated]) -> dict[int
     return found
 
 
-def _content(client: CitadelClient, holds: Holds, number: int) -> Dated:
-    """Return what a message of the present room holds, as ``_shown`` does."""
+def content_of(client: CitadelClient, holds: Holds, number: int) -> Dated:
+    """Return what a message of the present room holds, a room's text or picture, as the room is shown by it."""
     if holds is Holds.ROOM_TEXT:
         (lines,) = client.tell(f"MSG0 {number}|0")
         if lines is None or b"text" not in lines:

@@ -19,7 +19,7 @@ from mirror.store.base import Acting, Reader, Writer
 from mirror.sync.foreign.plan import There, plan
 from mirror.sync.foreign.take import carry_out, delete, forget, take
 
-FILES = "files"
+FILES, USERS, VISITS = "files", "users", "visits"
 MAX_CONFLICTS = 100_000
 """Conflicts that a place may make before some are resolved: as many as a mirror."""
 
@@ -43,10 +43,20 @@ def posted_at(reader: Reader, statuses: Sequence[Status]) -> list[tuple[int, int
 
 
 def take_missing(writer: Writer, place: str, missing: Sequence[Status]) -> Applied:
-    """Delete what a server has no more, all of one collection, with the marks of messages."""
+    """Delete what a server has no more, all of one collection, with the marks of messages, and the visits of users."""
     forget_prints(writer, place, _rooms(missing))
     alone = forget(writer, place, missing)
-    return delete_marks(writer, place, alone) + delete(writer, alone)
+    users = [status.key for status in alone if status.collection == USERS]
+    return _take_visits_of(writer, place, users) + delete_marks(writer, place, alone) + delete(writer, alone)
+
+
+def _take_visits_of(writer: Writer, place: str, users: Sequence[str]) -> Applied:
+    """Delete the visits of users who are gone: the server has them for some hours more, and then tells nobody."""
+    applied = Applied()
+    for collection in writer.status_collections(place) if users else ():
+        if parse_collection(collection).kind == VISITS and (visits := writer.statuses(place, collection, users)):
+            applied += take_missing(writer, place, visits)
+    return applied
 
 
 def take_changes(

@@ -17,6 +17,7 @@ from mirror.citadel.look import pages, place_of
 from mirror.citadel.marks import Change, Sets, Visitor, changes, shortened, tag_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.taking import act_for_place, take_changes, take_found
+from mirror.citadel.user_texts import NOBODY
 from mirror.formats.keys import BORN_IMPORTED, imported_origin
 from mirror.formats.sequence_set import readable_set
 from mirror.model.applied import Applied
@@ -32,8 +33,6 @@ ROOMS_AT_ONCE = 200
 """Rooms that are asked for in one turn."""
 FEW_NUMBERS = 1000
 """So many messages whose marks changed are looked up; of more all of the room are gone through."""
-NOBODY = "SYS_Citadel"
-"""The server's own account, of number 0, as whom nobody can be logged in."""
 
 
 class Person(NamedTuple):

@@ -4,8 +4,9 @@ An export is hung up before its messages (mirror.citadel.again), and where that 
 copied whole.  Knows neither when that is due nor what is told of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mirror.citadel.again import look_again, look_at_told
 from mirror.citadel.asked import Asked
@@ -18,15 +19,23 @@ from mirror.citadel.pieces import fetch_messages
 from mirror.citadel.put_together import Held
 from mirror.citadel.report import Accepted
 from mirror.citadel.room_texts import RoomTexts
+from mirror.citadel.user_texts import UserTexts
 from mirror.formats.keys import imported_origin
 from mirror.formats.numbers import number_or_zero
 from mirror.formats.server_own import ROOM_PASSWORD_CHARACTERS
-from mirror.model.containers import picture_of_room
+from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
 from mirror.store.base import Reader, Store
 
 YIELD_EVERY = 64 * 1024
 """Bytes of an export after which others have their turn."""
+
+
+class _Texts(NamedTuple):
+    """What is known of the messages that hold what rooms and users have."""
+
+    of_rooms: RoomTexts
+    of_users: UserTexts
 
 
 class WholeLooks:
@@ -52,7 +61,7 @@ class WholeLooks:
         self._keeps_expired = keeps_expired
         self._yield = give_way
         self._given_way = 0
-        self._texts: RoomTexts | None = None
+        self._texts: _Texts | None = None
         self._looked = 0
 
     def begin(self) -> None:
@@ -62,7 +71,7 @@ class WholeLooks:
     @property
     def is_sure(self) -> bool:
         """Whether nothing has to be asked again of which the server did not tell yet whose it is."""
-        return self._texts is None or self._texts.is_sure
+        return self._texts is None or (self._texts.of_rooms.is_sure and self._texts.of_users.is_sure)
 
     def last(self, node: str) -> Remembered | None:
         """Return what is remembered of the server of a node name; None before it was looked at."""
@@ -82,8 +91,8 @@ class WholeLooks:
     def by_what_was_told(self, client: CitadelClient, asked: Asked, node: str, decision: Decision) -> Taken:
         """Take over what the server told to cheap questions: all but rooms' messages and files."""
         if self._texts is None:
-            self._texts = RoomTexts(self._store.read(lambda reader: _known_texts(reader, node, asked.names())))
-        holding = asked.holding(self._texts)
+            self._texts = self._known_texts(asked, node)
+        holding = asked.holding(*self._texts)
         accepted = self._accepted(decision, asked, node)
         return look_at_told(
             self._store,
@@ -123,6 +132,10 @@ class WholeLooks:
             progress=lambda _stage, done: self._give_way(done),
         )
 
+    def _known_texts(self, asked: Asked, node: str) -> _Texts:
+        known = self._store.read(lambda reader: _known_texts(reader, node, asked.names(), asked.users()))
+        return _Texts(RoomTexts(known), UserTexts(known, lambda: log_in(self._place, "", "")))
+
     def _accepted(self, decision: Decision, asked: Asked, node: str) -> Accepted:
         verdict, of = decision
         deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
@@ -145,23 +158,30 @@ def room_passwords(reader: Reader) -> list[tuple[str, str]]:
 
 def _held(reader: Reader, node: str) -> Held:
     """Return what is held of a server that has to be known to understand what it tells; floors are its own."""
-    users, rooms = ([values_of(one) for one in reader.scan_all(name)] for name in ("users", "rooms"))
+    users = [values_of(one) for one in reader.scan_all("users")]
     numbers = Numbers(read_keys(reader, place_of(node), node))
     floors = {numbers.of(FLOORS, one.key): one for one in reader.scan_all(FLOORS)}
     return Held(
         [str(user.get("u_fullname", "")) for user in users],
         {number for number, one in floors.items() if number is not None and _number(values_of(one), "f_flags") & 1},
-        {_number(room, "QRnumber"): _number(room, "QRroomaide") for room in rooms},
     )
 
 
-def _known_texts(reader: Reader, node: str, names: Mapping[int, str]) -> dict[Holds, dict[int, int]]:
-    """Return which messages hold the texts and pictures of rooms as far as these were taken over, by rooms' numbers."""
+def _known_texts(
+    reader: Reader, node: str, rooms: Mapping[int, str], users: Iterable[int]
+) -> dict[Holds, dict[int, int]]:
+    """Return which messages hold what of rooms and users as far as it was taken over, by the numbers of these."""
     place = place_of(node)
     keys = read_keys(reader, place, node)
-    rooms = {keys.room(number, name): number for number, name in names.items()}
-    pictures = {picture_of_room(key): number for key, number in rooms.items()}
-    kinds = {Holds.ROOM_TEXT: ("room-info", rooms), Holds.ROOM_PICTURE: ("pictures", pictures)}
+    of_rooms = {keys.room(number, name): number for number, name in rooms.items()}
+    of_users = {keys.user(number): number for number in users}
+    kinds = {
+        Holds.ROOM_TEXT: ("room-info", of_rooms),
+        Holds.ROOM_PICTURE: ("pictures", {picture_of_room(key): number for key, number in of_rooms.items()}),
+        Holds.BIO: ("bios", of_users),
+        Holds.USER_PICTURE: ("pictures", {picture_of_user(key): number for key, number in of_users.items()}),
+        Holds.RULES: ("inbox-rules", of_users),
+    }
     return {
         holds: {of[told.foreign]: number_or_zero(told.tag) for told in reader.statuses(place, collection, of)}
         for holds, (collection, of) in kinds.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirror.citadel.answers import read_seen
-from mirror.citadel.configuration import Holds, held_by_user, read_kept
+from mirror.citadel.configuration import Holds, read_kept
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "19-as-each-user.txt"
 EXPORTED = "# exported "
@@ -57,8 +57,8 @@ def test_after_its_turn_a_session_is_nobodys_again() -> None:
 
 def test_what_messages_of_rooms_of_configuration_hold_is_what_an_export_names() -> None:
     of_user, of_server = [one for one in told() if one.command.startswith("MSGS")]
-    held = held_by_user(read_kept(of_user.lines))
-    assert of_user.exported == f"bio {held[b'u_msgnum_bio']} picture {held[b'u_msgnum_pic']}"
+    held = {one.holds: one.number for one in read_kept(of_user.lines)}
+    assert of_user.exported == f"bio {held[Holds.BIO]} picture {held[Holds.USER_PICTURE]}"
     kept = read_kept(of_server.lines)
     texts = [one.number for one in kept if one.holds is Holds.ROOM_TEXT]
     pictures = [one.number for one in kept if one.holds is Holds.ROOM_PICTURE]

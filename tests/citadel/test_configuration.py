@@ -1,6 +1,6 @@
 """What messages of rooms of configuration hold, by author and subject as version 980 makes them."""
 
-from mirror.citadel.configuration import Holds, Kept, held_by_user, read_kept
+from mirror.citadel.configuration import Holds, Kept, read_kept
 
 ANSWER = [
     b"800 Send list of headers",
@@ -36,8 +36,3 @@ def test_a_subject_that_somebody_else_used_tells_nothing() -> None:
 def test_an_answer_to_another_question_tells_nothing() -> None:
     assert read_kept([b"100 ok", b"5|Citadel|1795964921", b"000"]) == []
     assert read_kept([]) == []
-
-
-def test_the_newest_of_a_sort_is_what_a_user_has() -> None:
-    kept = [Kept(9, Holds.BIO), Kept(12, Holds.BIO), Kept(3, Holds.USER_PICTURE), Kept(20, Holds.ELSE)]
-    assert held_by_user(kept) == {b"u_msgnum_bio": 12, b"u_msgnum_pic": 3}

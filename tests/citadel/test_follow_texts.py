@@ -27,6 +27,8 @@ def configured(server: LiveServer) -> LiveServer:
     return with_configuration(server)
 
 
+FACE, BIO = "Photo uploaded by user", "Profile submitted with EBIO command"
+RULES = "inbox rules configuration"
 TEXT, PICTURE = "Banner submitted with EINF command", "Image uploaded by admin user"
 
 
@@ -37,10 +39,13 @@ def show_text(server: LiveServer, room: int, text: str) -> None:
     server.touch(room)
 
 
+def as_picture(picture: bytes) -> str:
+    return f"Content-type: image/png\n\n{base64.b64encode(picture).decode()}\n"
+
+
 def show_picture(server: LiveServer, room: int, picture: bytes) -> None:
     old = int(server.rooms[room].get("msgnum_pic", "0"))
-    text = f"Content-type: image/png\n\n{base64.b64encode(picture).decode()}\n"
-    server.rooms[room]["msgnum_pic"] = str(server.keep(CONFIGURATION, text, PICTURE, old))
+    server.rooms[room]["msgnum_pic"] = str(server.keep(CONFIGURATION, as_picture(picture), PICTURE, old))
     server.pictures[room] = picture
     server.touch(room)
 
@@ -53,14 +58,13 @@ def test_bios_pictures_texts_rules_settings_and_configurations_need_no_export(
     show_text(server, 1, "Welcome")
     show_picture(server, 2, b"old")
     ann = server.users[2]
-    ann["u_msgnum_bio"] = str(server.keep(ANNS, "I am Ann", "Profile submitted with EBIO command"))
+    ann["u_msgnum_bio"] = str(server.keep(ANNS, "I am Ann", BIO))
 
     def story() -> Story:
         refuse_exports(server)
-        bio = "Profile submitted with EBIO command"
-        ann["u_msgnum_bio"] = str(server.keep(ANNS, "Still Ann", bio, int(ann["u_msgnum_bio"])))
-        ann["u_msgnum_pic"] = str(server.keep(ANNS, "a face", "Photo uploaded by user"))
-        ann["u_msgnum_inboxrules"] = str(server.keep(ANNS, "rule|0|", "inbox rules configuration"))
+        ann["u_msgnum_bio"] = str(server.keep(ANNS, "Still Ann", BIO, int(ann["u_msgnum_bio"])))
+        ann["u_msgnum_pic"] = str(server.keep(ANNS, as_picture(b"a face"), FACE))
+        ann["u_msgnum_inboxrules"] = str(server.keep(ANNS, "rule|0|", RULES))
         server.keep(ANNS, "BEGIN:VCARD", "Ann", author="Ann")
         server.settings["application/x-citadel-filters"] = str(server.keep(CONFIGURATION, "x|y\n", "", author="admin"))
         yield
@@ -125,3 +129,34 @@ def test_a_text_of_long_ago_that_no_room_shows_is_nobodys_at_once(
     follower = ReadingFollower(store, directory)
     follower.tell(iter([None]))
     assert not follower.following.state.behind
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_where_a_server_was_killed_between_a_users_message_and_the_user_what_it_shows_is_here(
+    make_store: Make, configured: LiveServer, directory: Path, new: bool
+) -> None:
+    """It keeps both messages, and the user has the old ones, none yet, or the ``new`` ones."""
+    server, store, other = configured, make_store("m"), make_store("n")
+    ann = server.users[2]
+    ann["u_msgnum_bio"] = str(server.keep(ANNS, "I am Ann", BIO))
+    ann["u_msgnum_inboxrules"] = str(server.keep(ANNS, "rule|0|", RULES))
+
+    def story() -> Story:
+        refuse_exports(server)
+        fields = {"u_msgnum_bio": ("Still Ann", BIO), "u_msgnum_inboxrules": ("rule|1|", RULES)}
+        fields["u_msgnum_pic"] = as_picture(b"a face"), FACE
+        for field, (text, subject) in fields.items():
+            number = server.keep(ANNS, text, subject)
+            ann[field] = str(number) if new else ann.get(field, "0")
+        for _ in range(6):
+            yield
+        server.asked.clear()
+        yield
+        assert not {b"RBIO Ann", b"GIBR"} & set(server.asked), "what was told again and again stays so"
+
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())
+    assert not follower.following.state.behind
+    server.before = lambda _command: None
+    copy_server(other, directory)
+    assert state(store) == state(other)

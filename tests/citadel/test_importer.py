@@ -260,6 +260,7 @@ def small_export(*messages: bytes, room: str = "Lobby", gone: int = 0) -> bytes:
 <version>980</version>
 <config key="c_nodename">alpha</config>
 <config key="c_config_created_or_migrated">1690000000</config>
+<user><u_fullname>Ann</u_fullname><u_axlevel>4</u_axlevel><u_usernum>2</u_usernum></user>
 <room><QRname>{room}</QRname><QRgen>1</QRgen><QRflags>2</QRflags><QRnumber>1</QRnumber><QRmtime>1690000200</QRmtime></room>
 <room_messages><FRname>{room}</FRname><FRmsglist>{listed}</FRmsglist></room_messages>
 {told}</citadel_migrate_data>

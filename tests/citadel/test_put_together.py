@@ -76,10 +76,10 @@ def test_a_room_tells_a_password_and_a_directory_only_as_far_as_they_are_not_cut
     assert (rooms[2]["QRdirname"], rooms[2]["QRpasswd"], rooms[2]["QRdefaultview"]) == ("drop", "", "3")
 
 
-def test_where_nobody_is_told_an_aide_was_taken_away_or_is_a_user_whom_nobody_lists() -> None:
-    lobby = {b"Lobby": room(1, "Lobby|||2|0|0|0|0")}
-    found = [told(lobby, Held(aides={1: held}))["room"][0].get("QRroomaide") for held in (0, 2, 9)]
-    assert found == ["-1", "-1", None]
+def test_an_aide_is_told_by_number_or_as_nobody_and_not_at_all_who_was_just_given_another_name() -> None:
+    names = ("Ann & <Co>", "", "Anna")
+    found = [told({b"Lobby": room(1, "Lobby|||2|0|0|0|0", name)})["room"][0].get("QRroomaide") for name in names]
+    assert found == ["2", "-1", None]
 
 
 def test_a_floors_flags_are_told_only_where_it_came_into_use_or_went_out_of_it() -> None:

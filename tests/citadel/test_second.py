@@ -292,6 +292,25 @@ def test_what_is_gone_there_is_deleted(make_store: Make) -> None:
     assert take(store, server).applied.written == 0
 
 
+def test_who_is_gone_is_nobodys_aide_and_has_read_nothing(make_store: Make) -> None:
+    """A server has the visits of a user who was deleted, and names such an aide, for some hours more."""
+    store, other, server = make_store("m"), make_store("n"), small()
+    server.user(3, "Bob")
+    server.rooms[1]["QRroomaide"] = server.rooms[2]["QRroomaide"] = "3"
+    server.visit(1, 3, "3")
+    server.visit(2, 3, "1")
+    take(store, server)
+    assert fields(store, "rooms", "alpha:1")["QRroomaide"] == "3"
+    del server.users[3]
+    for one in (store, other):
+        take(one, server)
+        assert {fields(one, "rooms", key)["QRroomaide"] for key in ("alpha:1", "alpha:2")} == {"-1"}
+        visits = [name for name in one.read(lambda reader: reader.collections("")) if name.startswith("visits/")]
+        keys = one.read(lambda reader, names=visits: [key.key for name in names for key in reader.scan_all(name)])
+        assert {key.split(" ")[0] for key in keys} == {"alpha:2"}
+    assert take(store, server).applied.written == 0
+
+
 def test_a_message_that_came_back_is_here_again(make_store: Make) -> None:
     store, server = make_store("m"), small()
     take(store, server)

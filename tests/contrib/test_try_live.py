@@ -35,7 +35,7 @@ from try_live.operations import KINDS
 from try_live.session import Session
 from try_live.trial import Bootstrap, Findings
 
-from mirror.citadel.declared import BODY, EXPECTED, KEY, WHOLE
+from mirror.citadel.declared import BODY, BYTES, EXPECTED, KEY, MESSAGE, VOID, WHOLE
 from mirror.formats.keys import BORN_IMPORTED
 from mirror.model.fields import fields_at
 from mirror.model.record import Record, pack_head
@@ -109,16 +109,62 @@ def test_a_difference_names_record_field_and_both_sides(tmp_path: Path) -> None:
     assert not any(one.expected for one in (body, record, level))
 
 
-def test_a_mark_that_was_taken_back_is_one_that_never_was(tmp_path: Path) -> None:
-    def mark(**values: bool) -> Record:
-        head = fields_at(values, 5 * MS, "citadel:alpha")
-        return Record("visits/alpha:1", "alpha:2 id:1", 5 * MS, "citadel:alpha", BORN_IMPORTED, head=head)
+def visited(key: str, **values: str | bool) -> list[Record]:
+    """Return a record of what a user has seen in a room, and the room and the user."""
+    room = fields_at({"QRdefaultview": "1"}, 5 * MS, "citadel:alpha")
+    visit = fields_at(values, 5 * MS, "citadel:alpha")
+    return [
+        Record("rooms", "alpha:1", 5 * MS, "citadel:alpha", BORN_IMPORTED, head=room),
+        user(5 * MS),
+        Record("visits/alpha:1", key, 5 * MS, "citadel:alpha", BORN_IMPORTED, head=visit),
+    ]
 
-    left = node_with(tmp_path / "left", mark(seen=True, answered=False))
-    right = node_with(tmp_path / "right", mark(seen=True))
+
+def test_a_mark_that_was_taken_back_is_one_that_never_was(tmp_path: Path) -> None:
+    left = node_with(tmp_path / "left", *visited("alpha:2 id:1", seen=True, answered=False))
+    right = node_with(tmp_path / "right", *visited("alpha:2 id:1", seen=True))
     assert differences(read_node(left), read_node(right)) == []
-    other = node_with(tmp_path / "other", mark(seen=True, answered=True))
+    other = node_with(tmp_path / "other", *visited("alpha:2 id:1", seen=True, answered=True))
     assert [one.field for one in differences(read_node(left), read_node(other))] == ["answered"]
+
+
+@pytest.mark.parametrize(
+    "key, values, found",
+    [
+        ("alpha:2", {"v_usernum": "2", "v_seen": "*:0", "v_view": "1", "v_flags": "0"}, []),
+        ("alpha:2", {"v_seen": "*:0", "v_view": "1", "v_flags": "4"}, [("v_flags", True)]),
+        ("alpha:2", {"v_seen": "5", "v_view": "0"}, [("v_seen", False), ("v_view", False)]),
+        ("alpha:2 id:1", {"seen": True}, [("seen", False)]),
+        ("alpha:2 id:1", {"answered": True}, [("answered", True)]),
+        ("alpha:2@7", {"v_seen": "5"}, [(VOID, True)]),
+        ("alpha:9", {"v_seen": "5"}, []),
+    ],
+)
+def test_a_visit_of_one_node_alone_differs_in_what_it_says(tmp_path: Path, key: str, values: dict, found: list) -> None:
+    """And what an export alone tells is declared, field by field."""
+    left = node_with(tmp_path / "left", *visited("alpha:2 id:3", seen=True))
+    right = node_with(tmp_path / "right", *visited("alpha:2 id:3", seen=True), visited(key, **values)[-1])
+    for one, other in ((left, right), (right, left)):
+        assert [(each.field, each.untold) for each in differences(read_node(one), read_node(other))] == found
+
+
+def test_what_an_export_tells_of_who_has_seen_all_up_to_a_message_is_that(tmp_path: Path) -> None:
+    left = node_with(tmp_path / "left", *visited("alpha:2", v_seen="7"))
+    right = node_with(tmp_path / "right", *visited("alpha:2", v_seen="*:7"))
+    assert differences(read_node(left), read_node(right)) == []
+
+
+def test_of_rooms_that_show_the_same_the_messages_may_differ(tmp_path: Path) -> None:
+    def picture(time: int, text: bytes) -> Record:
+        body = b"\xffA\x04T%d\0MContent-type: image/png\n\n%s\0" % (time, text)
+        return Record("pictures", "room alpha:1", 5 * MS, "citadel:alpha", BORN_IMPORTED, body=body)
+
+    left, right = node_with(tmp_path / "left", picture(5, b"a\n")), node_with(tmp_path / "right", picture(6, b"a\r\n"))
+    found = differences(read_node(left), read_node(right))
+    assert [(one.field, one.untold or one.expected is not None) for one in found] == [(MESSAGE, True), (BYTES, True)]
+    other = node_with(tmp_path / "other", picture(5, b"b\n"))
+    (one,) = differences(read_node(left), read_node(other))
+    assert one.field == BODY and not one.untold
 
 
 def test_the_same_mail_under_the_key_of_its_text_is_told_as_such(tmp_path: Path) -> None:
@@ -263,11 +309,11 @@ def test_a_kept_programs_exit_code_is_passed_on() -> None:
 
 
 def test_what_an_export_alone_tells_is_declared_where_there_are_none_and_nowhere_else() -> None:
-    left = {"visits/alpha:1": {"a": {"v_flags": "1"}}, "users": {"alpha:2": {"u_fullname": "Ann"}}}
-    right = {"visits/alpha:1": {"a": {"v_flags": "2"}}, "users": {"alpha:2": {"u_fullname": "Anna"}}}
+    left = {"rooms": {"alpha:1": {"QRgen": "1"}}, "users": {"alpha:2": {"u_fullname": "Ann"}}}
+    right = {"rooms": {"alpha:1": {"QRgen": "2"}}, "users": {"alpha:2": {"u_fullname": "Anna"}}}
     plan = FollowPlan(Path(), 1, Sizes(1, 1, 1), 1, 1, 1)
     assert [one.field for one in plan.differences(left, right)] == ["u_fullname"]
-    assert [one.field for one in plan._replace(exports=True).differences(left, right)] == ["u_fullname", "v_flags"]
+    assert [one.field for one in plan._replace(exports=True).differences(left, right)] == ["QRgen", "u_fullname"]
 
 
 # -- the trial of following ---------------------------------------------------------------------------------
