@@ -14,13 +14,14 @@ from mirror.citadel.follow import Following
 from mirror.citadel.followed import Settings
 from mirror.citadel.pairing import Consent
 from mirror.formats.message import parse_message
+from mirror.model.record import Record
 from mirror.store.base import Store
 from mirror.store.check import check_store
 from mirror.sync.reconcile import reconcile
 from mirror.sync.responder import Responder
 
-ALL_S = 400.0
-"""After so long a node looks at all that a server has."""
+ALL_S, FILES_S = 400.0, 2.0
+"""After so long a node looks at all that a server has, and so soon after that at files."""
 MOST = 30
 """So many looks and exchanges at most until two servers are equal."""
 PASSWORD = "pw"
@@ -32,6 +33,7 @@ class Side:
 
     def __init__(self, server: AdministeredServer, store: Store, directory: Path, settings: Settings) -> None:
         self.server, self.store = server, store
+        self.name = server.settings["c_nodename"]
         self._directory, self._settings = directory, settings
         self.time = 0.0
         self.start()
@@ -45,10 +47,11 @@ class Side:
         self._running = greenlet(self.following.run)
 
     def look(self) -> None:
-        """Have the node look at its server once, and write what came; raises what it ends with."""
-        self.time += ALL_S
-        self.server.now += 1
-        self._running.switch()
+        """Have the node look at its server, at files too, and write what came; raises what it ends with."""
+        for seconds in (ALL_S, FILES_S):
+            self.time += seconds
+            self.server.now += 1
+            self._running.switch()
 
     def stop(self) -> None:
         self._running.throw(GreenletExit)
@@ -110,7 +113,7 @@ class Side:
     def texts(self, room: int) -> list[tuple[str, str]]:
         """Return ids and texts of a room's messages and items, in their order by these."""
         told = [parse_message(self.server.messages[number]) for number in self.server.lists[room]]
-        return sorted((one.text("E") or one.text("I"), one.text("M").strip()) for one in told)
+        return sorted((one.text("E") or one.text("I"), one.text("M").strip().replace("\n\n\n", "\n\n")) for one in told)
 
     def _marks(self, room: int, user: int) -> list[tuple[str, str]]:
         marked = []
@@ -135,20 +138,27 @@ class Pair:
         reconcile(self.alpha.store, Responder(self.beta.store), "beta", push=True)
 
     def settle(self) -> None:
-        """Look, write and exchange until nothing moves any more; then both servers have to say the same."""
+        """Have both come to rest; then both servers have to say the same."""
+        self.rest()
+        one, other = (side.said() for side in self)
+        assert one == other
+        for side in self:
+            assert check_store(side.store).problems == []
+
+    def rest(self) -> None:
+        """Look, write and exchange until nothing moves any more."""
         for _ in range(MOST):
             ends = [self._end(side) for side in self]
             for side in self:
                 side.look()
             self.exchange()
             if ends == [self._end(side) for side in self]:
-                break
-        else:
-            raise AssertionError("the two do not come to rest")
-        one, other = (side.said() for side in self)
-        assert one == other
-        for side in self:
-            assert check_store(side.store).problems == []
+                return
+        raise AssertionError("the two do not come to rest")
+
+    def losers(self) -> list[Record]:
+        """Return what lost to something else, on either node."""
+        return [one.loser for side in self for one in side.store.read(lambda reader: reader.conflicts())]
 
     def _end(self, side: Side) -> object:
         state = side.following.state
@@ -169,8 +179,8 @@ def plain_server(name: str) -> AdministeredServer:
 
 
 @contextlib.contextmanager
-def a_pair(make_store: Callable[..., Store], where: Path) -> Iterator[Pair]:
-    """Give two servers that were paired, by all names."""
+def a_pair(make_store: Callable[..., Store], where: Path, export_s: float = 0.0) -> Iterator[Pair]:
+    """Give two servers that were paired, by all names; ``export_s`` as in Settings."""
     with contextlib.ExitStack() as stack:
         sides = []
         for name in ("alpha", "beta"):
@@ -179,7 +189,7 @@ def a_pair(make_store: Callable[..., Store], where: Path) -> Iterator[Pair]:
             (where / name).mkdir()
             directory = stack.enter_context(listening(server, where / name))
             consent = Consent(["*"], ["*"]) if name == "beta" else None
-            settings = Settings(service="mirror", marks_s=1.0, pair=consent)
+            settings = Settings(service="mirror", marks_s=1.0, export_s=export_s, pair=consent)
             sides.append(Side(server, make_store(name), directory, settings))
             stack.callback(sides[-1].stop)
         pair = Pair(*sides)

@@ -18,7 +18,7 @@ from mirror.formats.keys import imported_origin, message_key
 from mirror.formats.message import Message, parse_message
 from mirror.model.keys import split_key
 from mirror.model.kinds import Collection
-from mirror.model.status import Status
+from mirror.model.status import WHOLE, Status, fingerprints
 from mirror.store.base import Reader, Store, Writer
 from mirror.wire.errors import Refused
 
@@ -64,9 +64,14 @@ def why_other_messages(store: Store, client: CitadelClient, node: str, rooms: Ma
 
 
 def _held(reader: Reader, node: str, statuses: Sequence[Status]) -> dict[str, Message]:
-    """Return messages of one collection as a server said them last, by their keys, but those that were changed here."""
+    """Return messages of one collection as a server said them last, by their keys.
+
+    Those that were changed here are not among them, nor items that are compared by their parts: one that a server made
+    anew without a change of these, as it does a card, is here with the id and time of the one before.
+    """
     records = reader.get_many(statuses[0].collection, [status.key for status in statuses])
-    as_said = [record for record in records if record.origin == imported_origin(node) and not record.dead]
+    of_it = (record for record in records if record.origin == imported_origin(node) and not record.dead)
+    as_said = [record for record in of_it if fingerprints(record, reader.body).keys() <= {WHOLE}]
     return {record.key: parse_message(reader.body(record)) for record in as_said}
 
 

@@ -157,21 +157,29 @@ def _fetch_file(
         said = f"file {file.name!r} in {collection} is of {format_stamp(dated)}, which has not come yet"
         fetched.notices.append(f"{said}: kept without a time")
     key, tag = kept_key(collection, file.name), f"{opened.mtime} {opened.size} {file.type} {file.comment}"
-    head = pack_head({"name": file.name, "type": file.type, "comment": file.comment, "bytes": opened.size})
+    head = head_of_file(file, opened.size)
     record = Record(collection, key, stamp, imported_origin(look.node), BORN_IMPORTED, head=head)
     if look.tags(collection, [key]).get(key) == tag or store.read(lambda reader: _is_held(reader, record)):
         client.close_file()
         fetched.unchanged += 1
         return
-    if opened.size <= IN_MEMORY:
-        there = There.of(key, record, b"".join(client.read_file(opened.size)), tag)
-    else:
-        there = There(key, _store_apart(client, store, record, opened.size), tag=tag)
+    look.tell(read_open_file(client, store, record, opened.size, tag))
     fetched.files += 1
     fetched.bytes += opened.size
-    look.tell(there)
     if look.full:
         look.flush()
+
+
+def head_of_file(file: RoomFile, size: int) -> bytes:
+    """Return the head of the record of a file, as a server lists it."""
+    return pack_head({"name": file.name, "type": file.type, "comment": file.comment, "bytes": size})
+
+
+def read_open_file(client: CitadelClient, store: Store, record: Record, size: int, tag: str) -> There:
+    """Return the file that is open, of so many bytes, as the version that a record says."""
+    if size <= IN_MEMORY:
+        return There.of(record.key, record, b"".join(client.read_file(size)), tag)
+    return There(record.key, _store_apart(client, store, record, size), tag=tag)
 
 
 def _store_apart(client: CitadelClient, store: Store, record: Record, size: int) -> Record:

@@ -29,6 +29,15 @@ def act_for_place(writer: Writer, place: str) -> None:
     writer.act_for(Acting(f"place {place}", MAX_CONFLICTS))
 
 
+def take_versions(writer: Writer, place: str, found: Sequence[There]) -> None:
+    """Merge versions of a server that were never seen here; what loses is kept."""
+    act_for_place(writer, place)
+    for one in found:
+        if one.body and one.record.content:
+            writer.store_body(one.record, one.body)
+    writer.absorb([one.record for one in found])
+
+
 def take_found(writer: Writer, place: str, found: Sequence[There], *, looked: bool, pairing: bool = False) -> Applied:
     """Take over what a server has; ``looked`` and ``pairing`` as in ``take``."""
     forget_prints(writer, place, _rooms(one.record for one in found))

@@ -40,9 +40,7 @@ def take_offer(session: Session, _asked: Asked, versions: str | None) -> None:
         for batch in batches:
             session.node.single_user.check_open(party.label)
             if versions and len(each) >= MAX_TOLD:
-                raise Refused(
-                    Code.TOO_BIG, f"an offer with {VERSIONS} ends once {MAX_TOLD} drafts were told of"
-                )
+                raise Refused(Code.TOO_BIG, f"an offer with {VERSIONS} ends once {MAX_TOLD} drafts were told of")
             drafted = _take(session, responder, batch)
             applied += drafted.applied
             each += drafted.each if versions else ()

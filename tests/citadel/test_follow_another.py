@@ -95,6 +95,21 @@ def test_an_item_that_was_changed_here_is_still_the_one_that_is_there(
     assert not follower.following.state.another
 
 
+def test_an_item_that_the_server_made_anew_as_it_was_is_still_the_one_that_is_there(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    card = "Content-type: text/x-vcard\n\nBEGIN:VCARD\nUID:c\nFN:Ann\nEND:VCARD\n"
+    server.post(2, card, euid="c")
+    ReadingFollower(store, directory).tell(iter([None]))
+    number = server.post(2, card, euid="c")
+    server.messages[number] = server.messages[number].replace(b"Ec\0", b"Ec\0Iother@alpha\0")
+    for _ in range(2):
+        follower = ReadingFollower(store, directory)
+        follower.tell(iter([None, None]))
+    assert not follower.following.state.another
+
+
 def test_pairing_anew_that_is_interrupted_goes_on(make_store: Make, server: LiveServer, directory: Path) -> None:
     store = make_store("m")
     held = backup(server)

@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 from made_pair import Pair, a_pair
 
+from mirror.citadel.keys import Pair as KeyPair
+from mirror.model.fields import values_of
 from mirror.store.sqlite.store import SqliteStore
+
+Make = Callable[..., SqliteStore]
 
 
 @pytest.fixture
-def pair(make_store: Callable[..., SqliteStore], tmp_path: Path) -> Iterator[Pair]:
+def pair(make_store: Make, tmp_path: Path) -> Iterator[Pair]:
     with a_pair(make_store, tmp_path) as pair:
         yield pair
 
@@ -41,3 +45,158 @@ def test_a_room_that_is_put_on_a_floor_while_that_is_killed_on_the_other_is_on_t
     floors = [[one["f_name"] for one in side.server.floors.values() if one["f_name"]] for side in pair]
     assert floors == [["Main Floor"], ["Main Floor"]]
     assert [side.server.rooms[side.number("New")]["QRfloor"] for side in pair] == ["0", "0"]
+
+
+# -- one thing on both at once ------------------------------------------------------------------------
+
+
+def test_mail_that_is_delivered_on_both_at_once_is_in_one_mailbox(pair: Pair) -> None:
+    for side in pair:
+        side.server.post(3, f"to Ann by {side.name}", name=f"mail@{side.name}")
+    pair.settle()
+    assert [text for _, text in pair.alpha.texts(3)] == ["to Ann by alpha", "to Ann by beta"]
+
+
+def test_one_mail_that_came_by_both_is_there_once(pair: Pair) -> None:
+    for side in pair:
+        side.server.post(3, "by two ways", name="one@elsewhere")
+    pair.settle()
+    assert [side.texts(3) for side in pair] == [[("one@elsewhere", "by two ways")]] * 2
+
+
+def event(**fields: str) -> str:
+    said = "".join(f"{name}:{value}\n" for name, value in fields.items())
+    inside = f"BEGIN:VEVENT\nUID:e1\nDTSTART:20260101T120000Z\n{said}END:VEVENT\n"
+    return f"Content-type: text/calendar; charset=UTF-8\n\nBEGIN:VCALENDAR\nVERSION:2.0\n{inside}END:VCALENDAR\n"
+
+
+def test_an_item_that_is_edited_on_both_has_both_edits(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.room(40, "Events", QRdefaultview="3")
+    alpha.server.post(40, event(SUMMARY="Tea", LOCATION="Kitchen"), euid="e1")
+    pair.settle()
+    alpha.server.post(40, event(SUMMARY="Supper", LOCATION="Kitchen"), euid="e1")
+    beta.server.post(beta.number("Events"), event(SUMMARY="Tea", LOCATION="Garden"), euid="e1")
+    pair.settle()
+    for side in pair:
+        ((_, text),) = side.texts(side.number("Events"))
+        assert "SUMMARY:Supper" in text and "LOCATION:Garden" in text
+
+
+def test_read_and_answered_marks_of_both_are_on_both(make_store: Make, tmp_path: Path) -> None:
+    with a_pair(make_store, tmp_path, export_s=300) as pair:  # an export alone tells who answered
+        alpha, beta = pair
+        for number in range(4):
+            alpha.server.post(1, f"post {number}", name=f"{number}@alpha")
+        pair.settle()
+        numbers = [side.server.lists[1] for side in pair]
+        alpha.server.visit(1, 2, f"{numbers[0][0]}", f"{numbers[0][0]}")
+        beta.server.visit(1, 2, f"{numbers[1][1]}:{numbers[1][2]}", f"{numbers[1][2]}")
+        pair.settle()
+        marks = alpha.said()["marks"]["Lobby, Ann"]
+        assert marks == [
+            ("v_answered", "0@alpha"),
+            ("v_answered", "2@alpha"),
+            *(("v_seen", f"{n}@alpha") for n in range(3)),
+        ]
+
+
+def test_files_of_both_are_on_both_and_of_two_of_one_name_one(pair: Pair) -> None:
+    alpha, beta = pair
+    for side in pair:
+        side.server.rooms[2] |= {"QRflags": str(2 | 32 | 64 | 128 | 256), "QRdirname": "talk", "QRflags2": "64"}
+    pair.settle()
+    for side in pair:
+        side.server.file(2, f"of {side.name}.txt", side.name.encode() * 10)
+        side.server.file(2, "same.txt", b"from " + side.name.encode())
+    pair.settle()
+    assert sorted(alpha.server.files[2]) == ["of alpha.txt", "of beta.txt", "same.txt"]
+    lost = {one.body for one in pair.losers()}
+    assert {alpha.server.files[2]["same.txt"].data, *lost} == {b"from alpha", b"from beta"}
+    del beta.server.files[2]["of alpha.txt"]
+    alpha.server.file(2, "of beta.txt", b"replaced")
+    pair.settle()
+    assert sorted(alpha.server.files[2]) == ["of beta.txt", "same.txt"]
+    assert beta.server.files[2]["of beta.txt"].data == b"replaced"
+
+
+# -- done on one while the other does something else ---------------------------------------------------
+
+
+def test_what_is_moved_on_one_while_it_is_deleted_on_the_other_is_moved(pair: Pair) -> None:
+    alpha, beta = pair
+    number = alpha.server.post(1, "wanted", name="w@alpha")
+    pair.settle()
+    alpha.server.move(1, 2, number)
+    beta.server.delete(1, beta.server.lists[1][0])
+    pair.settle()
+    assert [(side.texts(1), side.texts(2)) for side in pair] == [([], [("w@alpha", "wanted")])] * 2
+
+
+def test_a_room_that_is_renamed_on_one_while_it_is_posted_to_on_the_other_has_the_post_and_the_name(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.rooms[2]["QRname"] = "Conversation"
+    beta.server.post(2, "to Talk", name="t@beta")
+    pair.settle()
+    assert [side.texts(side.number("Conversation")) for side in pair] == [[("t@beta", "to Talk")]] * 2
+
+
+def test_rooms_that_swap_their_names_on_one_are_swapped_on_both(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.room(40, "Other")
+    pair.settle()
+    alpha.server.post(2, "in Talk", name="t@alpha")
+    alpha.server.rooms[2]["QRname"], alpha.server.rooms[40]["QRname"] = "Other", "Talk"
+    beta.server.post(beta.number("Other"), "in Other", name="o@beta")
+    pair.settle()
+    assert beta.texts(beta.number("Other")) == [("t@alpha", "in Talk")]
+    assert beta.texts(beta.number("Talk")) == [("o@beta", "in Other")]
+
+
+def test_users_who_swap_their_names_on_one_are_swapped_on_both(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.user(11, "Bob", u_password="bobs")
+    pair.settle()
+    alpha.server.users[2]["u_fullname"], alpha.server.users[11]["u_fullname"] = "Bob", "Ann"
+    beta.server.users[beta.user("Bob")]["u_password"] = "new"
+    pair.settle()
+    assert [side.server.users[side.user("Ann")]["u_password"] for side in pair] == ["new", "new"]
+    assert [side.server.users[side.user("Bob")]["u_password"] for side in pair] == ["secret", "secret"]
+
+
+def test_a_room_that_is_killed_on_one_and_remade_is_the_new_one_on_both(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.post(2, "old", name="old@alpha")
+    pair.settle()
+    del alpha.server.rooms[2], alpha.server.lists[2]
+    alpha.server.room(40, "Talk")
+    alpha.server.post(40, "new", name="new@alpha")
+    beta.server.post(2, "late", name="late@beta")
+    pair.settle()
+    assert [side.texts(side.number("Talk")) for side in pair] == [[("new@alpha", "new")]] * 2
+
+
+def test_a_password_that_is_changed_on_both_is_the_later_one_on_both_and_the_other_one_is_kept(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.users[2]["u_password"] = "by alpha"
+    beta.server.users[2]["u_password"] = "by beta"
+    pair.settle()
+    passwords = {side.server.users[2]["u_password"] for side in pair}
+    lost = {values_of(one).get("u_password") for one in pair.losers()}
+    assert {*passwords, *lost} == {"by alpha", "by beta"} and len(passwords) == 1
+
+
+def test_one_user_name_that_is_made_on_both_is_two_until_they_are_paired(pair: Pair) -> None:
+    alpha, beta = pair
+    for side in pair:
+        side.server.user(30, "Bob", u_password=f"of {side.name}")
+        side.server.room(31, "0000000030.Mail", QRflags="16390", QRdefaultview="1")
+        side.server.post(31, f"mail on {side.name}", name=f"m@{side.name}")
+    pair.rest()
+    assert [one.server.users[30]["u_password"] for one in pair] == ["of alpha", "of beta"]
+    assert [[text for _, text in one.texts(31)] for one in pair] == [["mail on alpha"], ["mail on beta"]]
+    assert [len(one.following.state.left_there) for one in pair] == [1, 1]
+    assert "its name is taken there: rename one of the two, or 'attach pair" in alpha.following.state.left_there[0]
+    beta.following.pair(KeyPair("users", 30, "alpha:30", 30))
+    pair.settle()
+    assert [text for _, text in alpha.texts(31)] == ["mail on alpha", "mail on beta"]

@@ -304,6 +304,27 @@ def test_nothing_is_put_where_something_would_act_on_it(store: Store, server: Wr
     follower.tell(story())
 
 
+def test_what_is_to_be_moved_into_a_room_that_is_renamed_just_then_is_there_after_the_next_look(
+    store: Store, server: WritableServer, follower: Follower
+) -> None:
+    def rename(command: bytes) -> None:
+        if command.startswith(b"MOVE"):
+            server.before = lambda _command: None
+            server.rooms[2]["QRname"] = "Renamed"
+            server.touch(2)
+
+    def story():
+        yield
+        post(store, TALK, "a@beta", "wanted")
+        server.before = rename
+        for _ in range(4):
+            yield
+        assert [name for name, _ in there(server, 2)] == ["a@beta"]
+        assert (follower.state.left_there, follower.state.behind_there) == ([], False)
+
+    follower.tell(story())
+
+
 def test_what_a_room_refuses_is_told_and_thrown_away(store: Store, server: WritableServer, directory: Path) -> None:
     server.closed.add(2)
     follower = Follower(store, directory)
@@ -349,7 +370,8 @@ def test_one_mail_that_came_to_both_at_once_is_there_once(server: WritableServer
 
     def arrive(command: bytes) -> None:
         if command == b"IMAP APPEND" and len(server.lists[3]) == 0:
-            server.post(3, PLAIN, name="a@beta")
+            number = server.post(3, PLAIN, name="a@beta")
+            server.messages[number] = store.read(lambda reader: reader.body(reader.get(MAIL, "id:a@beta")))
 
     def story():
         yield
@@ -361,6 +383,28 @@ def test_one_mail_that_came_to_both_at_once_is_there_once(server: WritableServer
 
     follower.tell(story())
     assert [name for name, _ in there(server, 3)] == ["a@beta"]
+
+
+def test_of_two_mails_of_one_id_that_came_to_one_each_at_once_both_are_there(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def arrive(command: bytes) -> None:
+        if command == b"IMAP APPEND":
+            server.before = lambda _command: None
+            server.post(1, "another text", name="one@elsewhere")
+
+    def story():
+        yield
+        post(store, LOBBY, "one@elsewhere", "one text")
+        server.before = arrive
+        for _ in range(3):
+            yield
+        assert sorted(text for _, text in there(server, 1) if text.endswith("text")) == ["another text", "one text"]
+        assert follower.state.left_there == []
+
+    follower.tell(story())
 
 
 def test_a_restored_server_gets_what_came_since_again_and_twice_nothing(

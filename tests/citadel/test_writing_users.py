@@ -500,6 +500,25 @@ def test_a_floor_made_there_is_in_use_whatever_numbers_others_have(
     follower.tell(story())
 
 
+def test_a_room_that_was_killed_there_is_not_killed_again_until_it_is_purged(
+    store: Store, server: AdministeredServer, directory: Path
+) -> None:
+    server.room(50, "Old")
+
+    def killed():
+        yield
+        server.rooms[50]["QRname"] = "9999999999.6B0C0000.0001.Old"
+        server.touch(50)
+        yield
+
+    Follower(store, directory).tell(killed())
+    pair_anew(store, "alpha", Identity(str(server.created), server.highest), "restored", lambda: None)
+    follower = Follower(store, directory)
+    follower.tell(settled(follower))
+    assert (follower.state.left_there, follower.state.behind_there) == ([], False)
+    assert 50 in server.rooms
+
+
 @pytest.mark.parametrize("floor", ["0", "3"])
 def test_a_floor_is_killed_once_its_rooms_are_elsewhere(
     store: Store, server: AdministeredServer, follower: Follower, floor: str

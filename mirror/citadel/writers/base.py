@@ -13,11 +13,12 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from mirror.citadel.answers import room_number
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import FLOORS, ROOMS, Numbers, Pair, add_pairs, drop_pair
 from mirror.citadel.later import Later, When, Where
-from mirror.citadel.look import Verdict
+from mirror.citadel.look import Verdict, remembered
 from mirror.citadel.made import forget_room, note_filled, note_made, rooms_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
@@ -30,6 +31,8 @@ from mirror.store.base import Store, Writer
 from mirror.sync.foreign.plan import held_back
 
 BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
+CLOSED_NOW = "it cannot be entered"
+"""Why something is not written into a room that is another one by now."""
 _FLOOR_IN_USE = 1
 Thing = TypeVar("Thing")
 Gone = TypeVar("Gone", Status, Record)
@@ -122,6 +125,13 @@ class Target(msgspec.Struct):
         """Note that a record is not written just now: with the next looks it will be."""
         self.put_off((record.collection, record.key), When.SOON, told_of(record, where, why))
 
+    def leave_unmoved(self, record: Record, into: OpenRoom) -> None:
+        """Note that what a record says could not be moved into its room, which may have been renamed just then."""
+        if enter(self, into) is None:
+            self.wait(record, into.room.name, CLOSED_NOW)
+        else:
+            self.leave(record, into.room.name, "it cannot be moved there")
+
     def put_off(self, where: Where, when: When, why: str) -> None:
         """Note that a record is not written yet, and why, in a line."""
         self.later[where] = Later(where, when, why)
@@ -187,6 +197,11 @@ class Target(msgspec.Struct):
         (told,) = self.client.ask_all([b"LFLR"])
         rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
         return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}
+
+    def was_restored(self) -> bool:
+        """Tell whether the server is another one than the one that was followed before."""
+        last = self.store.read(lambda reader: remembered(reader, self.place))
+        return last is not None and bool(last.another)
 
     def is_nothing_here(self, collection: str, key: str) -> bool:
         """Tell whether nothing is here under a key, or nothing any more."""
@@ -301,6 +316,12 @@ def batches(things: Iterable[Thing], size_of: Callable[[Thing], int]) -> Iterato
 def goto(room: Room) -> bytes:
     """Return the command by which a room is entered without a trace."""
     return b"GOTO %s|%s|1" % (stored_name(room), room.password.encode())
+
+
+def enter(target: Target, into: OpenRoom) -> list[bytes] | None:
+    """Enter a room and return its network configuration; None where it was renamed, say: the next look tells how."""
+    entered, lines = target.client.ask_all([goto(into.room), b"GNET"])
+    return lines if said_yes(entered) and room_number(lines) == into.number else None
 
 
 def stored_name(room: Room) -> bytes:

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.client import CitadelClient, RoomFile
-from mirror.citadel.leftovers import FileRoom
+from mirror.citadel.leftovers import FileRoom, head_of_file, read_open_file
+from mirror.citadel.taking import take_versions
 from mirror.citadel.writers.base import Target, told_of
 from mirror.citadel.writers.transit import PLAIN, Transit
+from mirror.formats.keys import BORN_IMPORTED
 from mirror.model.draft import base_of
 from mirror.model.keys import kept_key
 from mirror.model.kinds import Collection
@@ -22,7 +24,7 @@ from mirror.model.record import Record, pack_head, record_crc, unpack_head
 from mirror.model.status import Status, fingerprints
 from mirror.store.base import Reader, Store, Writer
 from mirror.store.whole import body_blocks
-from mirror.sync.foreign.back import Errand, plan_back
+from mirror.sync.foreign.back import Errand, plan_back, says_the_same
 from mirror.wire.errors import Refused
 
 BLOCK = 65_536
@@ -114,13 +116,16 @@ class FilesWriter:
         if file is not None and not one.said:
             target.wait(one.record, room.name, "there is one of that name, which was not looked at")
             return
-        why = _why_not(target.client, one.name)
-        if file is not None and one.errand is Errand.TAKE:
-            why = "before it was paired the server had another one of that name"
-        if why:
+        if why := _why_not(target.client, one.name):
             target.written.left.append(told_of(one.record, room.name, why))
-        elif file is not None and _tag(target.client, file) != one.said[0].tag:
+            return
+        if file is not None and _tag(target.client, file) != one.said[0].tag:
             target.wait(one.record, room.name, "it was changed there just now")
+            return
+        if file is not None and one.errand is Errand.TAKE and not target.was_restored():
+            one = one._replace(record=_take_there(target, one, file))
+        if file is not None and target.store.read(lambda reader: says_the_same(one.said[0], one.record, reader.body)):
+            target.remember([_agreed(one)])
         else:
             self._upload(target, room, one, file is not None)
 
@@ -150,6 +155,17 @@ class FilesWriter:
         status = msgspec.structs.replace(_agreed(one), foreign=one.record.key, tag=_tag(client, told), said=said)
         target.remember([status], also=lambda writer: writer.set_meta(_meta(target.place), ""))
         target.written.others += 1
+
+
+def _take_there(target: Target, one: _Change, file: RoomFile) -> Record:
+    """Merge a file of the present room that was never seen here; returns what is here then."""
+    opened = target.client.open_file(file.name)
+    stamp, head = one.said[0].base.stamp, head_of_file(file, opened.size)
+    version = Record(one.record.collection, one.record.key, stamp, target.place, BORN_IMPORTED, head=head)
+    there = read_open_file(target.client, target.store, version, opened.size, one.said[0].tag)
+    target.store.write(lambda writer: take_versions(writer, target.place, [there]))
+    held = target.store.read(lambda reader: reader.get(version.collection, version.key))
+    return held if held is not None else one.record
 
 
 def finish_upload(store: Store, client: CitadelClient, place: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mirror.citadel.pieces import fetch_message
-from mirror.citadel.taking import act_for_place
+from mirror.citadel.taking import take_versions
 from mirror.citadel.unfinished import NUMBER, Unfinished, forget_unfinished, note_unfinished, read_back
 from mirror.citadel.writers.base import OpenRoom, Target, batches, goto, said_yes, stored_name, told_of
 from mirror.citadel.writers.transit import Transit
@@ -22,7 +22,6 @@ from mirror.formats.message import Message, parse_message
 from mirror.model.draft import base_of
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.model.status import Status
-from mirror.store.base import Writer
 from mirror.sync.foreign.plan import There
 
 MAX_ITEM = 10 * 1024 * 1024
@@ -125,7 +124,7 @@ class ItemsWriter:
                 continue
             moved = self._move_one(target, into, one, pending, view)
             if moved is None:
-                target.leave(one.item.record, into.room.name, "it cannot be moved there")
+                target.leave_unmoved(one.item.record, into)
                 continue
             told.append(moved)
             gone += [status for status in one.item.said if status.foreign != moved.foreign]
@@ -158,17 +157,9 @@ def take_there(target: Target, item: Item) -> Record:
     target.client.ask_all([goto(target.rooms[item.record.collection].room)])
     told = [(status, fetch_message(target.client, int(status.foreign))) for status in item.said]
     there = [_there(target, status, data) for status, data in told if data is not None]
-    target.store.write(lambda writer: _absorb(writer, target.place, there))
+    target.store.write(lambda writer: take_versions(writer, target.place, there))
     held = target.store.read(lambda reader: reader.get(item.record.collection, item.record.key))
     return held if held is not None else item.record
-
-
-def _absorb(writer: Writer, place: str, there: Sequence[There]) -> None:
-    act_for_place(writer, place)
-    for one in there:
-        if one.record.content:
-            writer.store_body(one.record, one.body)
-    writer.absorb([one.record for one in there])
 
 
 def _there(target: Target, status: Status, data: bytes) -> There:

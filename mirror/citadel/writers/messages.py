@@ -11,15 +11,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from mirror.citadel.answers import room_number
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import OWNER_DIGITS, owner_of
 from mirror.citadel.later import When
-from mirror.citadel.look import remembered
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
-from mirror.citadel.writers.base import OpenRoom, Target, batches, goto, said_yes, stored_name, told_of
+from mirror.citadel.writers.base import (
+    CLOSED_NOW,
+    OpenRoom,
+    Target,
+    batches,
+    enter,
+    goto,
+    said_yes,
+    stored_name,
+    told_of,
+)
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
@@ -41,7 +49,6 @@ _LISTS = (b"listrecp|", b"digestrecp|", b"participate|")
 _INBOX, _CONFIGURATION = "Mail", "My Citadel Config"
 _RULES = b"inbox rules configuration"
 """The subject of the message in a user's configuration room that holds inbox rules."""
-_CLOSED_NOW = "it cannot be entered"
 
 
 class _Todo(msgspec.Struct):
@@ -87,7 +94,7 @@ class MessagesWriter:
             self._write(target, batch)
         changed = [item for item in todo.changed if self._is_open(target, item.record, closed)]
         unseen = [item for item in todo.unseen if self._is_open(target, item.record, closed)]
-        if unseen and not _was_restored(target):  # of a restored server what is here stands
+        if unseen and not target.was_restored():  # of a restored server what is here stands
             unseen = [Item(take_there(target, item), item.said) for item in unseen]
         items = [*changed, *unseen, *(Item(record, []) for record in new if not is_message(record))]
         self._items.write(target, items)
@@ -104,7 +111,7 @@ class MessagesWriter:
     def _is_open(self, target: Target, record: Record, closed: Mapping[str, str]) -> bool:
         """Tell whether a message may be put into its room; else note why not, or that it is tried again."""
         why, where = closed[record.collection], target.rooms[record.collection].room.name
-        if why == _CLOSED_NOW:
+        if why == CLOSED_NOW:
             target.wait(record, where, why)
         elif why:
             target.leave(record, where, why)
@@ -125,9 +132,9 @@ class MessagesWriter:
         owner = owner_of(into.room.name)
         if owner and into.room.name.partition(".")[2] == _INBOX and _has_rules(target, owner):
             return "its owner has inbox rules, which would act on it"
-        lines = _enter(target, into)
+        lines = enter(target, into)
         if lines is None:
-            return _CLOSED_NOW
+            return CLOSED_NOW
         if any(line.startswith(_LISTS) for line in lines):
             return "it mails what is posted there"
         return ""
@@ -143,13 +150,15 @@ class MessagesWriter:
                 target.leave(record, target.rooms[record.collection].room.name, "the server refused it")
             elif not self._is_kept(target, number, record, message, name):
                 continue
-            elif name.encode() not in there[record.collection]:
+            elif name.encode() in there[record.collection]:  # the next look tells whether it says the same
+                target.wait(record, target.rooms[record.collection].room.name, "it got one of that id just now")
+            else:
                 by_room[record.collection].append((number, record))
         moves = [(number, target.rooms[name].room) for name, pairs in by_room.items() for number, _ in pairs]
         done = _move_all(target, self.transit.goto(PLAIN), moves)
         told = [_status(record, number) for pairs in by_room.values() for number, record in pairs if number in done]
         for record in [record for pairs in by_room.values() for number, record in pairs if number not in done]:
-            target.leave(record, target.rooms[record.collection].room.name, "it cannot be moved there")
+            target.leave_unmoved(record, target.rooms[record.collection])
         target.remember(told)
         written.messages += len(told)
         self.transit.empty()
@@ -208,8 +217,8 @@ class MessagesWriter:
         """Delete what was deleted here, looking just before and after; what cannot be deleted stays remembered."""
         for collection, statuses in _by_collection(gone).items():
             room = target.rooms[collection].room
-            if _enter(target, target.rooms[collection]) is None:
-                _wait(target, statuses, f"{room.name}: {_CLOSED_NOW}")
+            if enter(target, target.rooms[collection]) is None:
+                _wait(target, statuses, f"{room.name}: {CLOSED_NOW}")
                 continue
             deletions = [b"DELE %s" % status.foreign.encode() for status in statuses]
             _, before, *told, after = target.client.ask_all([goto(room), b"MSGS ALL", *deletions, b"MSGS ALL"])
@@ -228,12 +237,6 @@ class MessagesWriter:
 def _wait(target: Target, statuses: Sequence[Status], why: str) -> None:
     for status in statuses:
         target.put_off((status.collection, status.key), When.SOON, f"{status.key[:80]}: {why}")
-
-
-def _was_restored(target: Target) -> bool:
-    """Tell whether the server is another one than the one that was followed before."""
-    last = target.store.read(lambda reader: remembered(reader, target.place))
-    return last is not None and bool(last.another)
 
 
 def _has_rules(target: Target, owner: int) -> bool:
@@ -271,12 +274,6 @@ def _move_all(target: Target, source: bytes, moves: Sequence[tuple[int, Room]]) 
     commands = [b"MOVE %d|%s|0" % (number, stored_name(room)) for number, room in moves]
     _, *answers = target.client.ask_all([source, *commands])
     return {number for (number, _), answer in zip(moves, answers, strict=True) if said_yes(answer)}
-
-
-def _enter(target: Target, into: OpenRoom) -> list[bytes] | None:
-    """Enter a room and return its network configuration; None where it was renamed, say: the next look tells how."""
-    entered, lines = target.client.ask_all([goto(into.room), b"GNET"])
-    return lines if said_yes(entered) and room_number(lines) == into.number else None
 
 
 def _has(target: Target, room: Room, number: int) -> bool:

@@ -354,9 +354,10 @@ def _made(record: Record) -> Status:
 
 
 def _known_number(target: Target, record: Record) -> int:
-    """Return the number of a room that was there when the server was looked at last, else 0."""
+    """Return the number of a room that was there when the server was looked at last, and was not killed, else 0."""
     number = target.numbers.of(ROOMS, record.key) or 0
-    return number if number in target.known.rooms else 0
+    room = target.known.rooms.get(number)
+    return number if room is not None and room.use is not Use.KILLED else 0
 
 
 def _number_of(client: CitadelClient, name: str, password: str = "") -> int:
