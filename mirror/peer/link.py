@@ -83,6 +83,8 @@ class Link:
         self._comparisons = Comparisons(store, peer.name, config.replication.reconcile_s)
         self._last_change = 0.0
         self._heard = 0.0
+        self._left, self._caught_up = -1, 0.0
+        self._given, self._gave_all = -1, 0.0
         pauses = Pauses(config.replication.retry_min_s, config.replication.retry_max_s)
         self._name = f"link to {peer.name}"
         self._faults = faults or Faults()
@@ -101,6 +103,10 @@ class Link:
             last_change=self._last_change,
             notes=self._notes,
             heard=self._heard,
+            left=self._left,
+            caught_up=self._caught_up,
+            given=self._given,
+            gave_all=self._gave_all,
         )
 
     def run(self) -> None:
@@ -145,6 +151,7 @@ class Link:
         try:
             self._exchange()
         finally:
+            self._left = -1  # only the peer knows what is written there from now on
             self._close()
 
     def _exchange(self) -> None:
@@ -210,8 +217,11 @@ class Link:
     def _pull(self, work: Round[ChannelRemote], bodies: ChannelRemote) -> None:
         tail, greeting, presence = self._dial()
         presence.ask = tail.sign_of_life
-        for _page, applied in work.pull(tail.tail, bodies, greeting.epoch):
+        for page, applied in work.pull(partial(tail.tail, asks=True), bodies, greeting.epoch):
             self._heard = time.time()
+            self._left = page.left
+            if not page.left:
+                self._caught_up = self._heard
             self._keep_alive(bodies.channel)  # each page may be a keepalive, or long after the last body was asked for
             if applied.written:
                 self._last_change = time.time()
@@ -224,6 +234,9 @@ class Link:
             while True:
                 changed.clear()
                 more = work.push(remote, greeting.epoch)
+                self._given = work.given
+                if not more:
+                    self._gave_all = time.time()
                 self._keep_alive(remote.channel)  # what changes may all be what the peer has already
                 if not more:
                     changed.wait(self._config.replication.keepalive_s / 2)

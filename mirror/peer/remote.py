@@ -17,6 +17,7 @@ from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import INLINE_LIMIT, Record
 from mirror.peer.channel import Channel
+from mirror.peer.presence import nothing
 from mirror.store.threads import run_in
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import PART_BYTES
@@ -89,13 +90,17 @@ class ChannelRemote:
     def since(self, cursor: Cursor) -> Iterator[Page]:
         return self._pages(f"SYNC {self._type}|since|{cursor}")
 
-    def tail(self, cursor: Cursor) -> Iterator[Page]:
-        """Yield what changes after a cursor for as long as the connection lasts; empty pages are keepalives."""
-        return self._pages(f"SYNC {self._type}|tail|{cursor}")
+    def tail(self, cursor: Cursor, asks: bool = False) -> Iterator[Page]:
+        """Yield what changes after a cursor for as long as the connection lasts; empty pages are keepalives.
 
-    def _pages(self, command: str) -> Iterator[Page]:
+        ``asks`` for the first one at once: it tells how much there is to come.
+        """
+        return self._pages(f"SYNC {self._type}|tail|{cursor}", self.sign_of_life if asks else nothing)
+
+    def _pages(self, command: str, begin: Callable[[], None] = nothing) -> Iterator[Page]:
         with _told_why():
             self.channel.ask(command, 1)
+            begin()
             for batch in self.channel.read_batches():
                 if asks_for_life(batch):
                     self.sign_of_life()

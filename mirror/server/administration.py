@@ -70,7 +70,8 @@ def _known(node: Node, heard: Heard, sequence: int) -> list[KnownNode]:
         for session in node.sessions
         if session.party is not None and session.party.is_node
     ]
-    told = Told(time.time(), [link.status for link in node.links.values()], served, node.last_seen, heard.signs)
+    links = [link.status for link in node.links.values()]
+    told = Told(time.time(), links, served, node.last_seen, node.last_sent, heard.signs)
     return known_nodes(node.config.node, node.config.peers, told, lambda sent: max(0, sequence - sent))
 
 

@@ -92,6 +92,7 @@ class Node:
         self.started = time.time()
         self.addresses: list[str] = []
         self.last_seen: dict[str, float] = {}  # when a peer's connection ended that it had dialled (Unix seconds)
+        self.last_sent: dict[str, int] = {}  # up to where a peer was sent the feed that does not follow it now
         self.tls: Any = None
         self.reload: Callable[[], list[str]] | None = None  # a daemon's: takes changed settings over
         self.configure(config, secrets)

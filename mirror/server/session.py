@@ -326,6 +326,12 @@ class Session:
     def party_kind(self) -> PartyKind | None:
         return self.party.kind if self.party is not None else None
 
+    def stop_following(self) -> None:
+        """Note that the feed is not followed on this connection any more."""
+        if self.sent is not None and self.party is not None and self.party.is_node:
+            self.node.last_sent[self.party.name] = self.sent
+        self.sent = None
+
     @property
     def beside(self) -> bool:
         """Whether the same party has another session: a link has several, and its coming and going is told once."""

@@ -69,7 +69,7 @@ def _tail(session: Session, asked: Asked, after: int, trimmed: int) -> None:
     try:
         _send_changes(session, asked, after, trimmed, wakes)
     finally:
-        session.sent = None
+        session.stop_following()
         stop_watching()
         listener.kill()
         session.interrupt = nothing
@@ -107,7 +107,7 @@ def _next_line(session: Session) -> bytes | None:
 def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, wakes: _Wakes) -> None:
     recent = session.node.recent_of(session.require_party())
     keepalive = session.node.config.replication.keepalive_s
-    caught_up = False
+    caught_up = promised = False
     while not wakes.stopped:
         wakes.changed.clear()
         shared = _next_page(session, asked, after, caught_up)
@@ -115,20 +115,20 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, wake
         page = recent.without(shared.page)
         if page is shared.page and page.records and shared.wire:
             session.channel.send(shared.wire)
-        elif page.records or shared.more:
+        elif page.records or shared.more or promised:  # where more was promised that is not for this one, it hears that
             session.channel.send_batch(format_page(page, session.encoding))
         after = page.cursor.sequence if page.cursor is not None else after
-        caught_up = not shared.more
+        caught_up, promised = not shared.more, shared.more
         session.sent = after
         if caught_up:
             session.caught_up = time.time()
         if wakes.wanted or (caught_up and not _wait(wakes.changed, keepalive - session.channel.quiet_s)):
-            _send_keepalive(session, page.cursor, wakes)
+            _send_keepalive(session, page, wakes)
 
 
-def _send_keepalive(session: Session, cursor: Cursor | None, wakes: _Wakes) -> None:
+def _send_keepalive(session: Session, page: Page, wakes: _Wakes) -> None:
     asks, wakes.wanted, wakes.asks = wakes.asks, False, False
-    session.channel.send_batch(format_keepalive(cursor, session.encoding, asks))
+    session.channel.send_batch(format_keepalive(page.cursor, session.encoding, asks, page.left))
 
 
 def _wait(changed: Event, seconds: float) -> bool:
@@ -162,4 +162,4 @@ def _nothing_new(session: Session, asked: Asked, after: int) -> SharedPage | Non
     if not isinstance(scope, UserScope) or scope.touched_by(changed.collections):
         return None
     cursor = Cursor(session.node.store.epoch, changed.sequence)
-    return SharedPage(Page([], [], cursor, changed.trimmed), False, b"")
+    return SharedPage(Page([], [], cursor, changed.trimmed, left=0), False, b"")

@@ -37,4 +37,4 @@ class Recent:
         kept = [(record, crc) for record, crc in zip(page.records, page.crcs, strict=True) if crc not in self._crcs]
         if len(kept) == len(page.records):
             return page
-        return Page([record for record, _ in kept], [crc for _, crc in kept], page.cursor)
+        return page._replace(records=[record for record, _ in kept], crcs=[crc for _, crc in kept])

@@ -194,7 +194,8 @@ class Responder:
             scope = self.scope
             reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
             feed: FeedPage = reader.feed(after, reads, collection, self._page_records)
-            page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed)
+            left = reader.last_sequence() - feed.sequence if feed.more else 0
+            page = Page(feed.records, feed.crcs, Cursor(self._store.epoch, feed.sequence), feed.trimmed, left=left)
             if all(scope.whole(name) for name in {record.collection for record in page.records}):
                 return page, feed.more
             shown = self._showing.page(reader, page.records, self._now_ms())

@@ -170,6 +170,11 @@ class Round(Generic[RemoteT]):
         self._after = page.cursor.sequence if page.cursor is not None else after
         return more
 
+    @property
+    def given(self) -> int:
+        """How far our feed was given to the peer on this connection; -1 where it was not yet."""
+        return -1 if self._after is None else self._after
+
 
 def exchange_all(round_: Round[RemoteT], remote: RemoteT, epoch: str) -> Reconciled | None:
     """Do once all that a connection does, until both sides have what there is now."""

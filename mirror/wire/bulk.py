@@ -36,19 +36,26 @@ from mirror.wire.readable import (
 )
 from mirror.wire.values import Answer, ContentPart, Page
 
-_ASKS = "Asks"
+_ASKS, _LEFT = "Asks", "Left"
+"""Header lines that not every batch has."""
 LISTED_A_BATCH = 256
 """Ranges with all their entries in one batch at most."""
 
 
 def format_page(page: Page, encoding: str = MSGPACK) -> Batch:
     """Return the batch of a page of records."""
-    return records_batch(page.records, page.crcs, page.cursor, encoding)
+    batch = records_batch(page.records, page.crcs, page.cursor, encoding)
+    if page.left >= 0:
+        batch.header[_LEFT] = str(page.left)
+    return batch
 
 
-def format_keepalive(cursor: Cursor | None, encoding: str = MSGPACK, asks: bool = False) -> Batch:
-    """Return the batch that tells how far a feed was read, and that its writer lives; ``asks`` if its reader does."""
-    batch = format_page(Page([], [], cursor), encoding)
+def format_keepalive(cursor: Cursor | None, encoding: str = MSGPACK, asks: bool = False, left: int = -1) -> Batch:
+    """Return the batch that tells how far a feed was read, and that its writer lives; ``asks`` if its reader does.
+
+    ``left`` is how many records follow.
+    """
+    batch = format_page(Page([], [], cursor, left=left), encoding)
     return batch._replace(header={**batch.header, _ASKS: "QNOP"}) if asks else batch
 
 
@@ -61,7 +68,8 @@ def parse_page(batch: Batch) -> Page:
     """Read and check a batch of records."""
     checked = read_records(batch)
     cursor = batch.header.get("Cursor")
-    return Page(checked.records, checked.crcs, parse_cursor(cursor) if cursor else None, unfit=checked.unfit)
+    left = header_int(batch.header, _LEFT) if _LEFT in batch.header else -1
+    return Page(checked.records, checked.crcs, parse_cursor(cursor) if cursor else None, unfit=checked.unfit, left=left)
 
 
 def format_part(part: ContentPart) -> Batch:

@@ -34,6 +34,14 @@ class LinkStatus(msgspec.Struct):
     notes: list[str] = []
     heard: float = 0.0
     """When its last page came, or a sign that it lives."""
+    left: int = -1
+    """How many records of its feed are still to come, at most; -1 where it has not told that on this connection."""
+    caught_up: float = 0.0
+    """When none was to come."""
+    given: int = -1
+    """Up to where our feed was given to it, -1 where it fetches that itself or nothing was given yet."""
+    gave_all: float = 0.0
+    """When all of ours had been given."""
 
 
 DIALLED, DIALS, THIRD = "we dial it", "it dials us", "through others"
@@ -43,8 +51,9 @@ DIALLED, DIALS, THIRD = "we dial it", "it dials us", "through others"
 class KnownNode(msgspec.Struct):
     """A node that this one knows: who dials, what it is at now, when it was last heard of (Unix seconds).
 
-    ``behind`` is how many records were not sent to it yet, at most; -1 where only it knows.  ``lag_s`` is for how many
-    seconds it may lack something, or we of it; -1 for one that was never heard of.
+    ``behind`` is how many records one of the two still has to get from the other, at most; -1 where that is not known,
+    as long as it is away.  ``lag_s`` is for how many seconds it may lack something, or we of it; -1 for one that was
+    never heard of.
     """
 
     name: str

@@ -133,6 +133,8 @@ class Page(NamedTuple):
     """Up to where the feed has lost tombstones since; not told on the wire."""
     unfit: tuple[Unfit, ...] = ()
     """What came with them and cannot be taken; never sent on."""
+    left: int = -1
+    """How many records follow in the feed, at most; -1 where that was not told."""
 
     def only(self, keeps: Callable[[Record], bool]) -> "Page":
         """Return the page with just the records for which ``keeps`` says so; it reaches as far as before."""

@@ -10,12 +10,13 @@ import pytest
 from sessions import sessions_on
 
 from mirror.config import Config, ReplicationSettings
-from mirror.model.record import Record
+from mirror.model.record import Record, record_crc
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.remote import ChannelRemote
 from mirror.server.node import Node
 from mirror.service.party import ADMIN, Party
 from mirror.service.rights import Rights, UserScope
+from mirror.store.base import PAGE_RECORDS
 from mirror.store.green import open_green
 from mirror.wire.values import Page
 
@@ -92,7 +93,7 @@ def test_a_peer_that_gave_all_of_what_is_written_hears_a_keepalive_in_time(talk:
 
 
 def test_a_tail_that_is_hung_up_on_ends_at_once_not_at_its_next_keepalive(talk: Talk, node: Node) -> None:
-    node.configure(Config(node.config.directory, "m", replication=ReplicationSettings(keepalive_s=3600)), {})
+    quietly(node)
     remote = ChannelRemote(talk(ADMIN))
     tail = remote.tail(remote.info().cursor)
     node.store.write(lambda writer: writer.put(Record("config", "c", 1, "x", 1)))
@@ -105,3 +106,39 @@ def test_a_tail_that_is_hung_up_on_ends_at_once_not_at_its_next_keepalive(talk: 
     with gevent.Timeout(SILENCE_S):
         while node.sessions:
             gevent.sleep(0)
+
+
+def quietly(node: Node) -> None:
+    """Have no keepalive be sent by itself while a test runs."""
+    node.configure(Config(node.config.directory, "m", replication=ReplicationSettings(keepalive_s=3600)), {})
+
+
+def put(node: Node, count: int) -> list[Record]:
+    drafts = [Record("config", f"c{number}", 1, "x", 1) for number in range(count)]
+    return node.store.write(lambda writer: [writer.put(draft) for draft in drafts])
+
+
+def test_a_tail_tells_how_much_is_to_come(talk: Talk, node: Node) -> None:
+    quietly(node)
+    remote = ChannelRemote(talk(Party("peer", "beta", ADMIN.scope)))
+    begun = remote.info().cursor
+    put(node, PAGE_RECORDS + 76)
+    pages = list(itertools.islice(remote.tail(begun), 2))
+    assert [(len(page.records), page.left) for page in pages] == [(PAGE_RECORDS, 76), (76, 0)]
+
+
+@pytest.mark.parametrize("party", [lambda _node: Party("peer", "beta", ADMIN.scope), nothing_shared, a_user])
+def test_who_asks_hears_at_once_that_nothing_is_to_come(talk: Talk, node: Node, party: Callable[[Node], Party]) -> None:
+    quietly(node)
+    remote = ChannelRemote(talk(party(node)))
+    (first,) = itertools.islice(remote.tail(remote.info().cursor, asks=True), 1)
+    assert (first.records, first.left) == ([], 0)
+
+
+def test_who_was_promised_more_hears_that_it_gave_that_itself(talk: Talk, node: Node) -> None:
+    quietly(node)
+    remote = ChannelRemote(talk(Party("peer", "beta", ADMIN.scope)))
+    begun = remote.info().cursor
+    node.recent["beta"].add(record_crc(record) for record in put(node, PAGE_RECORDS + 8)[PAGE_RECORDS:])
+    pages = list(itertools.islice(remote.tail(begun), 2))
+    assert [(len(page.records), page.left) for page in pages] == [(PAGE_RECORDS, 8), (0, 0)]

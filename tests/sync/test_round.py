@@ -106,9 +106,10 @@ def test_what_the_peer_gave_is_not_sent_back_and_the_cursor_advances_all_the_sam
     recent = Recent()
     exchange = Scripted([page(2, 1, 7), page(3, 8)])
     work = Round(exchange, pushing=True, recent=recent)
+    assert work.given == -1
     exchange_all(work, Feed(page(9, 7, 8)), "e")
     assert exchange.steps == ["must?", "take [7, 8]", "push [1] after 0", "push [] after 2"]
-    assert work.counts.pushed == 1
+    assert (work.counts.pushed, work.given) == (1, 3)
 
 
 def test_a_version_is_remembered_before_it_is_taken_in() -> None:

@@ -84,6 +84,9 @@ def test_bootstrap_then_changes_on_either_side_reach_the_other(
     assert "from alpha" not in alpha.run("read", "Lobby").stdout
     verified = beta.run("verify", "alpha")
     assert "collections are equal" in verified.stdout
+    told = beta.json("status")
+    assert told["links"][0]["given"] > 0 < told["links"][0]["gave_all"]
+    assert told["nodes"][0]["behind"] >= 0
     for one in (alpha, beta):
         assert "no problems" in one.run("check").stdout
         one.signal(signal.SIGTERM)

@@ -57,9 +57,9 @@ def over_the_wire(batch: Batch) -> Batch:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@given(records=st.lists(RECORDS, max_size=4), cursor=CURSORS)
-def test_page(encoding: str, records: list[Record], cursor: Cursor | None) -> None:
-    page = Page(records, [record_crc(record) for record in records], cursor)
+@given(records=st.lists(RECORDS, max_size=4), cursor=CURSORS, left=st.integers(-1, 1 << 40))
+def test_page(encoding: str, records: list[Record], cursor: Cursor | None, left: int) -> None:
+    page = Page(records, [record_crc(record) for record in records], cursor, left=left)
     assert parse_page(over_the_wire(format_page(page, encoding))) == page
 
 

@@ -70,8 +70,9 @@ def test_the_bytes_are_those_of_version_1() -> None:
         '{"node": "a", "epoch": "c3", "sequence": 1, "records": 2, "newest": 3, "digest": "0f", "mode": "multi-user", '
         '"holder": "", "uptime_s": 4, "addresses": ["h:1"], "conflicts": 0, "sessions": [], "links": [{"peer": "b", '
         '"address": "h:2", "phase": "waiting", "since": 0.0, "error": "", "failures": 0, "pulled": 0, "pushed": 0, '
-        '"conflicts": 0, "reconciled": 0.0, "last_change": 0.0, "notes": [], "heard": 0.0}], "aside": {}, "clock": [], '
-        '"copying": [], "twins": [], "attachments": [], "running": false, "nodes": []}'
+        '"conflicts": 0, "reconciled": 0.0, "last_change": 0.0, "notes": [], "heard": 0.0, "left": -1, '
+        '"caught_up": 0.0, "given": -1, "gave_all": 0.0}], "aside": {}, "clock": [], "copying": [], "twins": [], '
+        '"attachments": [], "running": false, "nodes": []}'
     )
     conflict = ConflictStatus(1, "é", 2, 3, WinnerStatus(4, "a"), {"key": "k"}, None, None)
     assert format_json(conflict) == (
