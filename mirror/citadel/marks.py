@@ -187,6 +187,16 @@ class Change(NamedTuple):
     now: There | None
     last: Status | None
 
+    @property
+    def collection(self) -> str:
+        """The collection of the marks; nothing where nothing is told."""
+        return self.now.record.collection if self.now is not None else self.last.collection if self.last else ""
+
+    @property
+    def key(self) -> str:
+        """The key of the marks in it."""
+        return self.now.record.key if self.now is not None else self.last.key if self.last else ""
+
     def with_message(self, key: str) -> "Change":
         """Return it as one of the marks of the message under a key, which may be another one by now."""
         plain = split_key(key)[0]

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from mirror.citadel.marks import Change, delete_marks
 from mirror.citadel.prints import forget_prints
+from mirror.formats.keys import BORN_IMPORTED
 from mirror.model.applied import Applied
 from mirror.model.containers import room_told_of
+from mirror.model.fields import values_of
 from mirror.model.keys import split_key
 from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record
@@ -74,17 +76,32 @@ def take_changes(
     """Take over what changed of marks; ``looked`` and ``pairing`` as in ``take``."""
     forget_prints(writer, place, {room_of(_messages_of(one)) for one in changes})
     changes = _where_kept(writer, place, changes)
-    told = [(one.now, one.last) for one in changes if one.now is not None]
     held = {
         (record.collection, record.key): record
-        for collection, keys in _keys(one.record for one, _ in told).items()
+        for collection, keys in _keys(changes).items()
         for record in writer.get_many(collection, keys)
     }
-    steps = [
-        (now, plan(last, held.get((now.record.collection, now.record.key)), now, looked=looked, pairing=pairing))
-        for now, last in told
-    ]
-    return carry_out(writer, steps) + delete(writer, [one.last for one in changes if one.now is None and one.last])
+    steps, gone = [], []
+    for one in changes:
+        here = held.get((one.collection, one.key))
+        now = one.now or _with_marks_left(one, here)
+        if now is not None:
+            steps.append((now, plan(one.last, here, now, looked=looked, pairing=pairing)))
+        elif one.last is not None:
+            gone.append(one.last)
+    return carry_out(writer, steps) + delete(writer, gone)
+
+
+def _with_marks_left(change: Change, here: Record | None) -> There | None:
+    """Return what a server says of a message that has no mark there any more, where it has others here.
+
+    They are none that a server keeps (a flag, a keyword), so that it does not tell them says nothing.
+    """
+    if change.last is None or here is None or here.dead or not set(values_of(here)) - set(change.last.said):
+        return None
+    return There(
+        "", Record(change.collection, change.key, change.last.base.stamp, change.last.base.origin, BORN_IMPORTED)
+    )
 
 
 def keep_missing(writer: Writer, place: str, missing: Sequence[Status]) -> None:
@@ -115,12 +132,11 @@ def _where_kept(writer: Writer, place: str, changes: Sequence[Change]) -> list[C
 
 
 def _messages_of(change: Change) -> str:
-    told = change.now.record.collection if change.now is not None else change.last.collection if change.last else ""
-    return str(Collection("messages", room_of(told)))
+    return str(Collection("messages", room_of(change.collection)))
 
 
-def _keys(records: Iterable[Record]) -> dict[str, list[str]]:
+def _keys(changes: Iterable[Change]) -> dict[str, list[str]]:
     keys: dict[str, list[str]] = defaultdict(list)
-    for record in records:
-        keys[record.collection].append(record.key)
+    for one in changes:
+        keys[one.collection].append(one.key)
     return keys

@@ -7,6 +7,7 @@ are set on two machines at once come together.  Values in, values out.
 import re
 from collections.abc import Iterable, Mapping
 
+from mirror.model.errors import BadRecord
 from mirror.model.fields import Value
 
 MARKS = ("answered", "draft", "flagged", "passed", "seen", "trashed")
@@ -15,6 +16,9 @@ KEYWORD = "keyword "
 """With this begins the field of a keyword, which has a meaning for its user."""
 MAX_KEYWORD = 100
 """Bytes of a keyword."""
+MAX_KEYWORDS = 40
+"""Different keywords of one message, those taken off included: what three nodes give it at once, and MARKS, are
+together within the fields of a record, of which merging keeps those written last."""
 _ATOM = re.compile(r'[^\x00-\x20\x7f(){%*"\\\]]+')
 
 
@@ -44,3 +48,20 @@ def field_of(mark: str) -> str:
 def is_keyword(mark: str) -> bool:
     """Tell whether programs of mail can say a keyword: it is none of MARKS, and what IMAP calls an atom."""
     return mark not in MARKS and len(mark.encode("utf-8", "replace")) <= MAX_KEYWORD and bool(_ATOM.fullmatch(mark))
+
+
+def check_marks(changed: Mapping[str, object], held: Iterable[str]) -> None:
+    """Raise BadRecord where fields that a user changes are no marks, or more keywords than one message may have.
+
+    ``held`` are the names of the fields that are there.
+    """
+    for name, value in changed.items():
+        keyword = name.removeprefix(KEYWORD)
+        if name not in MARKS and (keyword == name or not is_keyword(keyword)):
+            known = f"{', '.join(MARKS)}, and {KEYWORD!r} before a keyword of up to {MAX_KEYWORD} bytes without blanks"
+            raise BadRecord(f"{name[:40]!r} is no mark: there are {known}")
+        if not isinstance(value, bool):
+            raise BadRecord(f"the mark {name[:40]!r} is true or false, not {str(value)[:40]!r}")
+    keywords = {name for name in {*changed, *held} if name.startswith(KEYWORD)}
+    if len(keywords) > MAX_KEYWORDS:
+        raise BadRecord(f"a message has at most {MAX_KEYWORDS} different keywords, those that were taken off included")

@@ -16,6 +16,7 @@ from mirror.model.draft import Changed, Draft, Written, base_of, check_draft
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of
 from mirror.model.kinds import ITEM_PREFIX, NODES, check_collection, parse_collection
+from mirror.model.marks import check_marks
 from mirror.model.merge import has_fields
 from mirror.model.record import INLINE_LIMIT, Record, record_crc, unpack_head
 from mirror.model.texts import is_message
@@ -39,6 +40,7 @@ from netconf.lines import MAX_BYTES
 Write = Callable[[Writer, bytes | None], DraftResult]
 """Writes a draft, with another body than the one that was sent if one is given."""
 
+VISITS = "visits"
 MAX_ORIGINS_USER = 256
 """Origins that nobody here knows of, which the bases of one user's drafts may name."""
 MAX_CONFLICTS_USER = 1000
@@ -135,6 +137,7 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
         for record, write in writes:
             _check_content(writer, record)
             _check_lines(writer, record)
+            _check_marks(writer, scope, record)
             mailbox = mailbox_of(writer, record.key) if record.dead and record.collection == "users" else []
             outcome = write(writer, _signed(writer, scope, record))
             applied += outcome.applied
@@ -229,3 +232,13 @@ def _check_lines(reader: Reader, record: Record) -> None:
     if record.size > MAX_BYTES:
         raise BadRecord(f"{record.size} bytes: a room's configuration has at most {MAX_BYTES}")
     check_netconf(reader.body(record))
+
+
+def _check_marks(reader: Reader, scope: Scope, record: Record) -> None:
+    """Raise BadRecord where what a user says of a message is no mark, or too many; administrators are not asked."""
+    if record.dead or parse_collection(record.collection).kind != VISITS:
+        return
+    if not isinstance(scope, UserScope) or scope.aide:
+        return
+    held = reader.get(record.collection, record.key)
+    check_marks(unpack_head(record.head), values_of(held) if held is not None and not held.dead else ())

@@ -13,7 +13,7 @@ from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.followed import Settings
 from mirror.formats.message import parse_message
-from mirror.model.fields import values_of
+from mirror.model.fields import Value, values_of
 from mirror.store.base import Store
 from mirror.store.sqlite.store import SqliteStore
 from mirror.wire.errors import Refused
@@ -227,3 +227,38 @@ def test_marks_of_a_name_that_is_another_user_by_now_are_not_taken_over(
         assert marks(store) == {"alpha:2": ["one", "two"]}
 
     ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1e6, users_s=1e6)).tell(story())
+
+
+def test_a_mark_that_is_taken_back_there_leaves_those_that_a_server_does_not_keep(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    server.visit(1, 2, "1:2")
+
+    def flag(message: str) -> None:
+        store.write(lambda writer: writer.set_fields("visits/alpha:1", f"alpha:2 {message}", {"flagged": True}))
+
+    def held(message: str) -> dict[str, Value]:
+        record = store.read(lambda reader: reader.get("visits/alpha:1", f"alpha:2 {message}"))
+        return values_of(record) if record is not None and not record.dead else {}
+
+    def story() -> Story:
+        server.users[2]["u_lastcall"] = str(server.now)
+        yield
+        yield
+        read, unread = (
+            [record.key for record in store.read(lambda reader: list(reader.scan_all("messages/alpha:1")))][at]
+            for at in (0, -1)
+        )
+        assert (held(read), held(unread)) == ({"seen": True}, {})
+        flag(read)
+        flag(unread)
+        for sets, expected in (("0", (False, None)), ("1:3", (True, True))):
+            server.visit(1, 2, sets)
+            server.users[2]["u_lastcall"] = str(server.now)
+            yield
+            yield
+            assert [held(one).get("seen") for one in (read, unread)] == list(expected)
+            assert held(read)["flagged"] is held(unread)["flagged"] is True
+
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())

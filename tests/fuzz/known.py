@@ -51,6 +51,7 @@ def _values() -> Iterator[Step]:
         yield _drafts("admin", Draft("users", f"known:{at}", head=_head({"u_fullname": value})))
     many = {f"f{at}": "x" for at in range(24_000)}
     yield _drafts("user", Draft(MARKS, "alpha:9 many", head=pack_head(many)))
+    yield _drafts("admin", Draft("users", "known:many", head=pack_head(many)))
     yield _drafts("user", Draft(MESSAGES, "id:a\0b", body=b"x"))
 
 

@@ -175,7 +175,7 @@ MENDS: tuple[Mend, ...] = (
         "",
     ),
     Mend(
-        "a user's draft with more fields than a record may have",
+        "a draft with more fields than a record may have",
         "the number of fields",
         {"mirror.model.fields.cut_fields": all_fields},
         FUZZED,
