@@ -104,7 +104,47 @@ class WritableServer(LiveServer):
         lines = self.netconfigs.get(session.room, [])
         return told + "".join(f"{line}\n" for line in lines).encode() + b"000\n"
 
+    def _snet(self, _rest: str, session: Session) -> bytes:
+        room = session.room
+
+        def entered(lines: list[bytes]) -> bytes:
+            self.netconfigs[room] = [line.decode() for line in lines]
+            return b""
+
+        session.entering, session.lines = entered, []
+        return b"400 send new netconfig now\n"
+
+    def _configured(self) -> dict[str, str]:
+        """Return the settings that hold rooms' network configurations."""
+        told = {number: "".join(f"{line}\n" for line in lines) for number, lines in self.netconfigs.items()}
+        return {f"c_netconfig_{number:010d}": base64.b64encode(text.encode()).decode() for number, text in told.items()}
+
+    def _conf(self, rest: str, session: Session) -> bytes:
+        told = super()._conf(rest, session).removesuffix(b"000\n")
+        return told + "".join(f"{name}|{value}\n" for name, value in self._configured().items()).encode() + b"000\n"
+
+    def export(self) -> bytes:
+        own, self.settings = self.settings, self.settings | self._configured()
+        try:
+            return super().export()
+        finally:
+            self.settings = own
+
+    def sweep(self) -> list[str]:
+        """Have lists mail what they have yet to mail, as the server does each quarter of an hour; returns the texts."""
+        mailed = []
+        for room, lines in self.netconfigs.items():
+            last = max((int(line[9:]) for line in lines if line.startswith("lastsent|")), default=0)
+            some = [number for number in self.lists[room] if number > last]
+            if some and any(line.startswith(("listrecp|", "digestrecp|")) for line in lines):
+                mailed += [parse_message(self.messages[number]).text("M").strip().splitlines()[-1] for number in some]
+                rest = [line for line in lines if not line.startswith("lastsent|")]
+                self.netconfigs[room] = [f"lastsent|{some[-1]}", *rest]
+        return mailed
+
     def _msgs(self, rest: str, session: Session) -> bytes:
+        if re.fullmatch(r"GT\|\d+", rest):
+            return _listing(number for number in self.lists[session.room] if number > int(rest[3:]))
         if rest == "ALL|0|0|1":
             told = [(number, parse_message(self.messages[number])) for number in self.lists[session.room]]
             return _listing(f"{number}|{one.text('T')}|{one.text('A')}|alpha||{one.text('U')}" for number, one in told)

@@ -124,6 +124,10 @@ class CitadelClient:
         self.channel.send(b"".join((b"000 " if line == b"000" else line) + b"\n" for line in lines) + b"000\n")
         self.channel.ask("NOOP")  # the server says nothing when it is done
 
+    def write_netconf(self, lines: bytes) -> None:
+        """Have the present room have these lines as its network configuration.  Raises Refused."""
+        self._describe("SNET", lines)
+
     def write_room_picture(self, picture: bytes, kind: str) -> None:
         """Have the present room be shown by a picture of a MIME type.  Raises Refused."""
         self._upload(f"ULRI {len(picture)}|{kind}", picture)

@@ -89,7 +89,7 @@ def _collection(status: Status) -> str:
 def pair_anew(store: Store, node: str, now: Identity, why: str, give_way: Callable[[], object]) -> None:
     """Forget what a server said, so that it is paired anew; goes on where it was interrupted."""
     place = place_of(node)
-    what = Remembered(now.created, now.highest, another=why, forgetting=True)
+    what = Remembered(now.created, now.highest, another=why, forgetting=True, anew_ms=store.clock.now_ms())
 
     def job(writer: Writer) -> None:
         remember(writer, place, what)

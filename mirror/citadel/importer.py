@@ -23,7 +23,7 @@ from mirror.citadel.marks import Visits, changes, shortened, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.prints import Part
-from mirror.citadel.proposals import NETCONF_SETTING, Proposal, head_of_proposal, in_force, read_proposal
+from mirror.citadel.proposals import NETCONF_SETTING, Proposal, as_taken, read_proposal, tag_of_lines
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.citadel.returned import SHOWN, as_here, text_as_here
 from mirror.formats.errors import CitadelError
@@ -403,13 +403,13 @@ class Importer:
         if proposal.shares:
             where = f"line {proposal.line}: room #{room} shares with other nodes"
             self.report.notice(f"{where}: see 'ctdlmirror netconf import'")
-        if self._store.read(lambda reader: in_force(reader, collection)):
-            self._look.has(
-                collection, [NETCONF_KEY]
-            )  # what an administrator confirmed here is not the server's to change
-            return
-        head = self._store.read(lambda reader: head_of_proposal(reader, collection, proposal))
-        self._draft(collection, NETCONF_KEY, self._created, head, proposal.body)
+        place, key = self._look.place, self._key(room)
+        taken = self._store.read(lambda reader: as_taken(reader, place, key, collection, proposal))
+        if taken is None:
+            self._look.has(collection, [NETCONF_KEY])
+        else:
+            tag = tag_of_lines(proposal.body)
+            self._draft(collection, NETCONF_KEY, self._created, taken.head, taken.body, tag=tag)
 
     def _take_user(self, element: Element) -> None:
         fields = element.children

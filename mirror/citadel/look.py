@@ -96,6 +96,8 @@ class Remembered(msgspec.Struct):
     """Whether all of its files and system messages were looked at."""
     another: str = ""
     forgetting: bool = False
+    anew_ms: int = 0
+    """When it was found to be another one, in Unix milliseconds; 0 for never."""
 
 
 class Verdict(enum.Enum):

@@ -52,6 +52,11 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "name, type, comment, bytes",
         "the time is when it is written; of one that is replaced the type and comment of the first stay",
     ),
+    (
+        "network configurations of rooms",
+        "lines that do not act (roommailalias)",
+        "lines that act are in force on the room's home alone; all others stay as they stand",
+    ),
 )
 """Kind, what is kept, what is lost or otherwise."""
 
@@ -70,8 +75,14 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("files whose path there is over 63 bytes", "the server could not delete them again"),
     ("inbox rules, settings, system messages", "not yet"),
     (
-        "messages of rooms with listrecp, digestrecp or participate",
-        "the server would mail them, perhaps a second time: what a list is to get is posted on the list's server",
+        "messages of rooms that have listrecp, digestrecp or participate there, where that is not their home",
+        "the server would mail them, perhaps a second time",
+    ),
+    ("events, tasks, contacts, notes and pages of rooms with such lines", "posts alone are put there"),
+    (
+        "lines of a room's network configuration but roommailalias",
+        "what acts is in force on the room's home alone; a rule that shares a room is the mirror's; of others it is "
+        "not known whether they act",
     ),
     ("mail into the inbox of a user with inbox rules there", "the rules would act on it: file, forward, reply"),
     ("messages whose id is not ASCII, has <, > or blanks, or over 900 bytes", "the server would give them another one"),

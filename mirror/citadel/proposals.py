@@ -1,17 +1,22 @@
 """Rooms' network configurations in an export, which become proposals: what they share is in force once confirmed.
 
-They come before the rooms, and how far the server has sent a room (``lastsent``) is its own affair.
+They come before the rooms, and how far the server has sent a room (``lastsent``) is its own affair.  Of lines that act
+those of another server, the room's home (mirror.citadel.homes), stay where this one says nothing of them.
 """
 
 import base64
 import binascii
 from typing import NamedTuple
 
+from mirror.citadel.homes import read_home
+from mirror.citadel.keys import ROOMS
 from mirror.formats.errors import CitadelError
 from mirror.formats.numbers import parse_number
 from mirror.model.record import pack_head
+from mirror.model.status import fingerprint
 from mirror.store.base import Reader
 from mirror.sync.share.rules import LAST_SENT_HEAD, NETCONF_KEY, PROPOSED, is_proposed
+from netconf.acting import acting_lines, beside
 from netconf.lines import IGNET_SHARE, LAST_SENT, MIRROR_SHARE, parse_lines, replace_lines
 from netconf.rules import read_last_sent
 
@@ -45,7 +50,45 @@ def read_proposal(key: str, text: str, line: int) -> Proposal:
     return Proposal(room, pack_head(head), kept, line, bool(kinds & {IGNET_SHARE, MIRROR_SHARE}))
 
 
-def head_of_proposal(reader: Reader, collection: str, proposal: Proposal) -> bytes:
+def as_taken(reader: Reader, place: str, room: str, collection: str, proposal: Proposal) -> Proposal | None:
+    """Return a proposal as it is taken over of a place; None where that has said just this before, or it is confirmed.
+
+    ``room`` is the room's key, ``collection`` that of its lines.
+    """
+    said = reader.statuses(place, collection, [NETCONF_KEY])
+    last = said[0].tag if said else ""
+    if last == tag_of_lines(proposal.body) or in_force(reader, collection):
+        return None
+    held = reader.get(collection, NETCONF_KEY)
+    body = proposal.body
+    if _acts_elsewhere(reader, place, room, last, body):
+        body = beside(body, b"" if held is None or held.dead else reader.body(held))
+    return proposal._replace(body=body, head=_head_of(reader, collection, proposal._replace(body=body)))
+
+
+def tag_of_lines(body: bytes) -> str:
+    """Return what tells the lines of a server from others that it may have, but for how far it has sent the room."""
+    lines = replace_lines(body, lambda one: one.kind.lower() == LAST_SENT)
+    return (_ACTING if acting_lines(lines) else "") + fingerprint(lines.rstrip(b"\n")).hex()
+
+
+def says_that_some_act(tag: str) -> bool:
+    """Tell whether a server that said lines of this tag has any that act."""
+    return tag.startswith(_ACTING)
+
+
+_ACTING = "acting "
+
+
+def _acts_elsewhere(reader: Reader, place: str, room: str, last: str, body: bytes) -> bool:
+    """Tell whether the lines that act are another server's, given the tag that this one had last and what it says."""
+    home = read_home(reader, ROOMS, room)
+    if home is not None:
+        return home.place != place
+    return not (says_that_some_act(last) or acting_lines(body))
+
+
+def _head_of(reader: Reader, collection: str, proposal: Proposal) -> bytes:
     """Return the head under which a proposal is written.
 
     Where nothing but how far the server has sent the room is new, the head that is held stays.

@@ -8,6 +8,7 @@ no difference.  What may differ is declared (mirror.citadel.declared).
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -24,17 +25,20 @@ from mirror.citadel.declared import (
     Expected,
     declaration,
 )
+from mirror.citadel.homes import read_homes
+from mirror.citadel.look import place_of
 from mirror.citadel.numbering import place_of_key
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import parse_message
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
 from mirror.model.keys import without_text
-from mirror.model.kinds import MergeRule, kind_of, parse_collection
+from mirror.model.kinds import Collection, MergeRule, kind_of, parse_collection
 from mirror.model.record import Record, unpack_head
 from mirror.model.texts import canonical_text
-from mirror.store.base import Reading
+from mirror.store.base import Reader, Reading
 from mirror.store.whole import living_records
+from mirror.sync.share.rules import NETCONF_KEY
 from netconf.lines import LAST_SENT, replace_lines
 
 MAX_TOLD = 1000
@@ -57,6 +61,7 @@ VERIFIED = (
 """What may differ between a node and the server that it is a mirror of."""
 NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
 BY_NOBODY = "the server's own visit, of no user, which looking at a room or an import makes"
+AT_HOME = "what acts is in force on another server, the room's home"
 BY_ITSELF = "what a new server has by itself"
 MADE_BY_ITSELF = ("config", "floors", "system-messages")
 """Kinds of collections of which a new server has something by itself."""
@@ -148,6 +153,7 @@ class Comparing:
         self._rooms = self._keys("rooms")
         self._users = self._keys("users")
         self._shares = not self._has("config")
+        self._things = {**self._things, **self._ours.read(partial(_at_home_elsewhere, self._found.server))}
         names = {
             name for side in (self._ours, self._theirs) for name in side.read(lambda reader: reader.collections(""))
         }
@@ -278,6 +284,12 @@ class Comparing:
         said = sorted((name, str(value)) for name, value in fields.items() if not self._why(collection, key, name))
         digest = hashlib.blake2b(repr((key, said)).encode(), digest_size=_DIGEST_BYTES).digest()
         return int.from_bytes(digest, "big")
+
+
+def _at_home_elsewhere(server: str, reader: Reader) -> dict[tuple[str, str], str]:
+    """Return the lines of rooms of which those that act are in force on another server than this one."""
+    rooms = (key for (kind, key), home in read_homes(reader) if kind == "rooms" and home.place != place_of(server))
+    return {(str(Collection("netconf", key)), NETCONF_KEY): AT_HOME for key in rooms}
 
 
 # -- what is compared of a record -----------------------------------------------------------------------

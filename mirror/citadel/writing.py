@@ -20,6 +20,7 @@ from mirror.citadel.writers.files import FilesWriter
 from mirror.citadel.writers.floors import FloorsWriter
 from mirror.citadel.writers.marks import MarksWriter
 from mirror.citadel.writers.messages import MessagesWriter
+from mirror.citadel.writers.netconf import NetconfWriter
 from mirror.citadel.writers.rooms import RoomsWriter
 from mirror.citadel.writers.texts import TextsWriter
 from mirror.citadel.writers.users import UsersWriter
@@ -36,7 +37,7 @@ _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
 def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     """Return one of each, in the order in which they write: what others are in or refer to comes first."""
     messages = MessagesWriter(client, imap)
-    containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter()]
+    containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter(), NetconfWriter()]
     return [*containers, messages, FilesWriter(messages.transit), MarksWriter(), TextsWriter()]
 
 

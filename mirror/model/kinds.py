@@ -64,6 +64,7 @@ KINDS = {
         Kind("nodes", False, MergeRule.NEWEST, "each node's sign of life, and up to when tombstones are dropped"),
         Kind("places", False, MergeRule.NEWEST, "which node follows which Citadel server"),
         Kind("pairs", False, MergeRule.NEWEST, "which users, rooms and floors of a Citadel server are which here"),
+        Kind("homes", False, MergeRule.NEWEST, "on which Citadel server lists, feeds and inbox rules are in force"),
         Kind("messages", True, MergeRule.MESSAGES, "a room's messages, calendar and contact items"),
         Kind("visits", True, MergeRule.FIELDS, "each user's relation to a room, read and answered marks"),
         Kind("files", True, MergeRule.NEWEST, "a room's files"),

@@ -6,8 +6,9 @@ import pytest
 from exports import small_export
 from made_server import Server
 
+from mirror.citadel.homes import settle
 from mirror.citadel.importer import Importer
-from mirror.citadel.verify import BY_ITSELF, BY_NOBODY, VERIFIED, Comparing, Verified
+from mirror.citadel.verify import AT_HOME, BY_ITSELF, BY_NOBODY, VERIFIED, Comparing, Verified
 from mirror.formats.message import serialize_message
 from mirror.model.record import Record
 from mirror.store.base import Writer
@@ -164,3 +165,12 @@ def test_what_every_server_has_is_not_looked_for_at_one_that_shares_things_with_
 
 def test_every_kind_that_may_differ_has_a_reason() -> None:
     assert all(one.why for one in VERIFIED)
+
+
+def test_lines_of_a_room_that_is_at_home_on_another_server_may_differ(make_store: Make) -> None:
+    def lines(writer: Writer) -> None:
+        writer.put(Record("netconf/alpha:1", "netconf", 1, "", 1, body=b"listrecp|x@example.net\n"))
+
+    assert told(compared(make_store, lines)) == [("netconf/alpha:1", "netconf", "(the record)")]
+    found = compared(make_store, lambda w: (lines(w), settle(w, "rooms", "alpha:1", "citadel:beta")))
+    assert found.equal and found.declared == {AT_HOME: 1}

@@ -9,6 +9,7 @@ from made_live import HungUp
 from made_writable import SERVICE, TRANSIT, WritableServer, imap
 
 from mirror.citadel.client import LoginFailed
+from mirror.citadel.homes import settle
 from mirror.citadel.identity import pair_anew
 from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.look import Identity
@@ -253,6 +254,7 @@ def test_what_was_left_is_written_once_it_can_be_though_the_node_was_down_meanwh
     store: Store, server: WritableServer, directory: Path
 ) -> None:
     server.netconfigs[2] = ["listrecp|x@example.net"]
+    store.write(lambda writer: settle(writer, "rooms", "alpha:2", "citadel:beta"))
 
     def story():
         yield
@@ -282,6 +284,7 @@ def test_nothing_is_put_where_something_would_act_on_it(store: Store, server: Wr
     number = server.post(5, "Content-type: application/x-citadel-sieve-config\n\nrule|0|vacation")
     server.messages[number] = server.messages[number].replace(b"Us\0", b"Uinbox rules configuration\0")
     follower = Follower(store, directory)
+    store.write(lambda writer: settle(writer, "rooms", "alpha:2", "citadel:beta"))
 
     def story():
         yield
@@ -299,6 +302,7 @@ def test_nothing_is_put_where_something_would_act_on_it(store: Store, server: Wr
             "its message id is none that a server keeps",
             "it mails what is posted there",
             "it mails what is posted there",
+            "listrecp|x@example.net is in force there, too, besides its home",
         ]
 
     follower.tell(story())

@@ -318,10 +318,13 @@ def goto(room: Room) -> bytes:
     return b"GOTO %s|%s|1" % (stored_name(room), room.password.encode())
 
 
-def enter(target: Target, into: OpenRoom) -> list[bytes] | None:
+def enter(target: Target, into: OpenRoom) -> bytes | None:
     """Enter a room and return its network configuration; None where it was renamed, say: the next look tells how."""
-    entered, lines = target.client.ask_all([goto(into.room), b"GNET"])
-    return lines if said_yes(entered) and room_number(lines) == into.number else None
+    entered, told = target.client.ask_all([goto(into.room), b"GNET"])
+    if not (said_yes(entered) and room_number(told) == into.number):
+        return None
+    lines = b"\n".join(told[1:-1]).rstrip(b"\n")  # a server tells an empty line more
+    return lines + b"\n" if lines else b""
 
 
 def stored_name(room: Room) -> bytes:

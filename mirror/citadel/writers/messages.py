@@ -8,12 +8,14 @@ after a crash, is found by its id (mirror.citadel.returned).  Knows no configura
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.homes import read_home
 from mirror.citadel.imap import ImapClient
-from mirror.citadel.keys import OWNER_DIGITS, owner_of
+from mirror.citadel.keys import OWNER_DIGITS, ROOMS, owner_of
 from mirror.citadel.later import When
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
@@ -28,27 +30,35 @@ from mirror.citadel.writers.base import (
     stored_name,
     told_of,
 )
+from mirror.citadel.writers.care import POSTS_ALONE, ListRoom
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
+from mirror.citadel.writers.netconf import NOT_MAILED
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
 from mirror.formats.internet import can_be_sent, internet_message, is_returned
 from mirror.formats.message import Message, parse_message
 from mirror.model.draft import base_of
 from mirror.model.keys import MESSAGE_PREFIX, split_key
-from mirror.model.kinds import ITEM_PREFIX
+from mirror.model.kinds import ITEM_PREFIX, room_of
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status
 from mirror.model.texts import is_message
 from mirror.store.base import Reader
 from mirror.sync.foreign.back import Errand, plan_back, says_the_same
+from netconf.acting import mails
 
 MAX_MESSAGE = 10 * 1024 * 1024
 """Bytes of a message that a server takes."""
-_LISTS = (b"listrecp|", b"digestrecp|", b"participate|")
-"""Lines of a room's network configuration by which what is posted there is mailed."""
 _INBOX, _CONFIGURATION = "Mail", "My Citadel Config"
 _RULES = b"inbox rules configuration"
 """The subject of the message in a user's configuration room that holds inbox rules."""
+
+
+class _Door(NamedTuple):
+    """Whether a room may be written into: why not, and what has to be taken care of where something acts there."""
+
+    why: str = ""
+    care: ListRoom | None = None
 
 
 class _Todo(msgspec.Struct):
@@ -87,13 +97,13 @@ class MessagesWriter:
         todo = target.store.read(lambda reader: _todo(reader, target.place, records))
         target.remember(todo.noted)
         gone = target.not_held(todo.gone)
-        closed = self._closed(target, todo)
-        new = [record for record in todo.new if self._is_open(target, record, closed)]
+        doors = self._doors(target, todo)
+        new = [record for record in todo.new if self._is_open(target, record, doors)]
         new = self._move(target, new, gone, todo)
         for batch in batches(self._readable_ones(target, filter(is_message, new)), _size):
-            self._write(target, batch)
-        changed = [item for item in todo.changed if self._is_open(target, item.record, closed)]
-        unseen = [item for item in todo.unseen if self._is_open(target, item.record, closed)]
+            self._write_carefully(target, batch, doors)
+        changed = [item for item in todo.changed if self._is_open(target, item.record, doors)]
+        unseen = [item for item in todo.unseen if self._is_open(target, item.record, doors)]
         if unseen and not target.was_restored():  # of a restored server what is here stands
             unseen = [Item(take_there(target, item), item.said) for item in unseen]
         items = [*changed, *unseen, *(Item(record, []) for record in new if not is_message(record))]
@@ -101,16 +111,17 @@ class MessagesWriter:
         self._delete(target, gone)
         return bool(todo.new or todo.changed or todo.unseen or todo.gone or todo.noted)
 
-    def _closed(self, target: Target, todo: _Todo) -> Mapping[str, str]:
-        """Return of the rooms that are to be written into why they are not, by their collections."""
+    def _doors(self, target: Target, todo: _Todo) -> Mapping[str, _Door]:
+        """Return of the rooms that are to be written into whether they may be, by their collections."""
         records = [*todo.new, *(item.record for item in (*todo.changed, *todo.unseen))]
-        return {name: self._why_closed(target, target.rooms[name]) for name in {one.collection for one in records}}
+        return {name: self._door(target, target.rooms[name]) for name in {one.collection for one in records}}
 
     # -- messages ---------------------------------------------------------------------------------
 
-    def _is_open(self, target: Target, record: Record, closed: Mapping[str, str]) -> bool:
+    def _is_open(self, target: Target, record: Record, doors: Mapping[str, _Door]) -> bool:
         """Tell whether a message may be put into its room; else note why not, or that it is tried again."""
-        why, where = closed[record.collection], target.rooms[record.collection].room.name
+        door, where = doors[record.collection], target.rooms[record.collection].room.name
+        why = door.why or (POSTS_ALONE if door.care is not None and not is_message(record) else "")
         if why == CLOSED_NOW:
             target.wait(record, where, why)
         elif why:
@@ -127,20 +138,39 @@ class MessagesWriter:
             else:
                 yield record, message, name
 
-    def _why_closed(self, target: Target, into: OpenRoom) -> str:
-        """Return why nothing is written into a room, where something acts on what is; nothing where it may be."""
+    def _door(self, target: Target, into: OpenRoom) -> _Door:
+        """Return whether a room may be written into, and what acts on what is."""
         owner = owner_of(into.room.name)
         if owner and into.room.name.partition(".")[2] == _INBOX and _has_rules(target, owner):
-            return "its owner has inbox rules, which would act on it"
+            return _Door("its owner has inbox rules, which would act on it")
         lines = enter(target, into)
         if lines is None:
-            return CLOSED_NOW
-        if any(line.startswith(_LISTS) for line in lines):
-            return "it mails what is posted there"
-        return ""
+            return _Door(CLOSED_NOW)
+        if not mails(lines):
+            return _Door()
+        room = room_of(into.collection)
+        home = target.store.read(lambda reader: read_home(reader, ROOMS, room))
+        if home is None or home.place != target.place:
+            return _Door("it mails what is posted there")
+        return _Door(care=ListRoom(target, into))
 
-    def _write(self, target: Target, batch: Sequence[_Outgoing]) -> None:
-        """Write a batch, and remember it; what a room got meanwhile by itself is not written."""
+    def _write_carefully(self, target: Target, batch: Sequence[_Outgoing], doors: Mapping[str, _Door]) -> None:
+        """Write a batch: first that on which nothing is to act."""
+        acting = [one for one in batch if _acts_on(doors, *one[:2])]
+        waiting = {name for name in {one[0].collection for one in batch} if (care := doors[name].care) and care.waits()}
+        quiet = [one for one in batch if one not in acting]
+        for record, _, _ in quiet:
+            if record.collection in waiting:
+                target.wait(record, target.rooms[record.collection].room.name, NOT_MAILED)
+        for some in ([one for one in quiet if one[0].collection not in waiting], acting):
+            if some:
+                self._write(target, some, doors, some is acting)
+
+    def _write(self, target: Target, batch: Sequence[_Outgoing], doors: Mapping[str, _Door], acting: bool) -> None:
+        """Write a batch, and remember it; what a room got meanwhile by itself is not written.
+
+        ``acting``, where something is to act on all of it.
+        """
         written = target.written
         numbers = self.transit.append(PLAIN, [internet_message(one, name) for _, one, name in batch])
         by_room: dict[str, list[tuple[int, Record]]] = defaultdict(list)
@@ -154,6 +184,11 @@ class MessagesWriter:
                 target.wait(record, target.rooms[record.collection].room.name, "it got one of that id just now")
             else:
                 by_room[record.collection].append((number, record))
+        for name, pairs in list(by_room.items()):
+            care = doors[name].care
+            if care is not None and (why := care.why_not_yet([number for number, _ in pairs], acting)):
+                for _, record in by_room.pop(name):
+                    target.wait(record, target.rooms[name].room.name, why)
         moves = [(number, target.rooms[name].room) for name, pairs in by_room.items() for number, _ in pairs]
         done = _move_all(target, self.transit.goto(PLAIN), moves)
         told = [_status(record, number) for pairs in by_room.values() for number, record in pairs if number in done]
@@ -232,6 +267,12 @@ class MessagesWriter:
             stays = [one for one in statuses if one not in done and one not in replaced]
             for status in stays:
                 target.put_off((collection, status.key), When.LATER, f"{room.name}: {status.key[:80]} stays there")
+
+
+def _acts_on(doors: Mapping[str, _Door], record: Record, message: Message) -> bool:
+    """Tell whether something is to act on a message in its room."""
+    care = doors[record.collection].care
+    return care is not None and care.acts_on(record, message)
 
 
 def _wait(target: Target, statuses: Sequence[Status], why: str) -> None:

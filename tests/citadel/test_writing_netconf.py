@@ -1,0 +1,266 @@
+"""Of rooms' network configurations what does not act is everywhere, and what acts does so on one server alone."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from made_follower import LOBBY, Follower, feed_end, post, texts, there
+from made_writable import SERVICE, WritableServer, imap
+
+from mirror.citadel.homes import HOMES, Home, read_home, settle
+from mirror.citadel.keys import PAIRS
+from mirror.citadel.later import TRIES
+from mirror.citadel.look import remember, remembered
+from mirror.model.record import Record, pack_head
+from mirror.store.base import Store
+from mirror.sync.share.rules import NETCONF_KEY, PROPOSED
+
+NETCONF, PLACE, ELSEWHERE = "netconf/alpha:1", "citadel:alpha", "citadel:beta"
+PLAIN = "Content-type: text/plain\n\n"
+LIST, ALIAS = "listrecp|x@example.net", "roommailalias|lobby@example.net"
+
+
+@pytest.fixture
+def server() -> Iterator[WritableServer]:
+    server = WritableServer()
+    server.user(1, "admin")
+    server.user(SERVICE, "mirror")
+    server.room(1, "Lobby")
+    server.room(2, "Talk")
+    server.post(1, "old")
+    server.now += 100
+    with imap(server):
+        yield server
+
+
+def hold(store: Store, *lines: str) -> None:
+    """Have lines of the Lobby be here as another server said them."""
+    body, head = "".join(f"{line}\n" for line in lines).encode(), pack_head({PROPOSED: True})
+    store.write(lambda writer: writer.put(Record(NETCONF, NETCONF_KEY, 1, "b", 1, head=head, body=body)))
+
+
+def held(store: Store) -> list[str]:
+    body = store.read(lambda reader: reader.body(reader.get(NETCONF, NETCONF_KEY)))
+    return body.decode().splitlines()
+
+
+def home(store: Store) -> Home | None:
+    return store.read(lambda reader: read_home(reader, "rooms", "alpha:1"))
+
+
+def now() -> bytes:
+    return b"%d" % (time.time() + 5)
+
+
+def test_lines_that_do_not_act_are_written_and_those_that_act_are_not(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = ["unknown|here"]
+
+    def story():
+        yield
+        hold(store, "lastsent|9", LIST, "PARTICIPATE|y@example.net", "rssclient|http://x/", "unknown|there", ALIAS)
+        yield
+        assert server.netconfigs[1] == ["unknown|here", ALIAS]
+        end = feed_end(store)
+        for _ in range(3):
+            server.now += 10
+            yield
+        assert (feed_end(store), follower.state.written_there, follower.state.left_there) == (end, 1, [])
+        assert LIST in held(store) and home(store) is None
+        server.netconfigs[1] = ["roommailalias|changed@example.net"]  # by somebody there
+        server.now += 10
+        yield
+        assert held(store)[0] == "roommailalias|changed@example.net" and LIST in held(store)
+
+    follower.tell(story())
+
+
+def test_a_server_whose_list_it_is_becomes_its_home_and_mails_what_is_posted_elsewhere_once(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [f"lastsent|{server.highest}", LIST]
+
+    def story():
+        yield
+        post(store, LOBBY, "before@beta", PLAIN + "before\n")
+        yield
+        assert (home(store) or Home("")).place == PLACE
+        assert ([name for name, _ in there(server, 1)][1:], server.sweep()) == (["before@beta"], [])
+        post(store, LOBBY, "since@beta", PLAIN + "since\n", T=now())
+        post(store, LOBBY, "late@beta", PLAIN + "late\n")
+        yield
+        assert [name for name, _ in there(server, 1)][2:] == ["late@beta", "since@beta"]
+        assert (server.sweep(), server.sweep()) == (["since"], [])
+        end = feed_end(store)
+        server.now += 10
+        yield
+        assert (feed_end(store), held(store)) == (end, [LIST])
+
+    follower.tell(story())
+
+
+def test_what_a_list_has_yet_to_mail_is_mailed_before_anything_is_put_there_that_is_not_to_be(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [f"lastsent|{server.highest}", LIST]
+    server.post(1, "posted there")
+
+    def story():
+        yield
+        post(store, LOBBY, "late@beta", PLAIN + "late\n")
+        for _ in range(TRIES + 1):
+            yield
+        assert len(server.lists[1]) == 2
+        assert follower.state.left_there == ["Lobby: id:late@beta: its list has yet to mail what was posted there"]
+        assert server.sweep() == ["posted there"]
+        for _ in range(80):
+            yield
+        assert (len(server.lists[1]), server.sweep(), follower.state.left_there) == (3, [], [])
+
+    follower.tell(story())
+
+
+def test_what_a_list_passed_while_a_post_was_on_its_way_is_mailed_all_the_same(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [f"lastsent|{server.highest}", LIST]
+    mailed: list[str] = []
+
+    def posted_meanwhile(command: bytes) -> None:
+        if command == b"GNET" and server.appended == 1:
+            server.before = lambda _command: None
+            server.post(1, "posted meanwhile")
+            mailed.extend(server.sweep())
+
+    def story():
+        yield
+        yield
+        server.before = posted_meanwhile
+        post(store, LOBBY, "since@beta", PLAIN + "since\n", T=now())
+        for _ in range(3):
+            yield
+        assert sorted(mailed + server.sweep()) == ["posted meanwhile", "since"]
+
+    follower.tell(story())
+
+
+@pytest.mark.parametrize("why", ["paired since", "restored since", "its own"])
+def test_what_was_mailed_or_came_of_another_time_is_not_mailed(
+    server: WritableServer, follower: Follower, why: str
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [f"lastsent|{server.highest}", LIST]
+
+    def story():
+        yield
+        later = 1 << 60
+        if why == "paired since":
+            store.write(lambda writer: writer.put(Record(PAIRS, ELSEWHERE, 1, "m", 1, head=pack_head({"pairs": 1}))))
+        if why == "restored since":
+            last = store.read(lambda reader: remembered(reader, PLACE))
+            last.anew_ms = later
+            store.write(lambda writer: remember(writer, PLACE, last))
+        yield
+        time_of_it = str(int(time.time()) - (10 if why == "paired since" else -5)).encode()
+        origin = PLACE if why == "its own" else ELSEWHERE
+        body = b"\xffA\x04Ia@beta\0T%s\0ABob\0Fbob@beta\0M%sposted\n\0" % (time_of_it, PLAIN.encode())
+        record = Record(LOBBY, "id:a@beta", 1 << 20, origin, 1, body=body)
+        store.write(lambda writer: writer.apply([record]))
+        yield
+        assert (len(server.lists[1]), server.sweep()) == (2, [])
+
+    follower.tell(story())
+
+
+def test_where_the_home_is_another_server_the_same_lines_are_given_up_once_all_is_mailed(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [f"lastsent|{server.highest}", LIST, ALIAS, "rssclient|http://own.example.net/"]
+    server.post(1, "posted there")
+
+    def story():
+        hold(store, LIST, ALIAS)
+        store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE, PLACE))
+        yield
+        yield
+        assert LIST in server.netconfigs[1]
+        assert server.sweep() == ["posted there"]
+        for _ in range(80):
+            yield
+        assert server.netconfigs[1][1:] == [ALIAS, "rssclient|http://own.example.net/"]
+        assert not home(store).given_up  # a feed of its own is in force there
+        assert [line.rpartition(": ")[2] for line in follower.state.left_there] == [
+            "rssclient|http://own.example.net/ is in force there, too, besides its home"
+        ]
+        server.netconfigs[1] = server.netconfigs[1][:2]
+        server.now += 10
+        for _ in range(80):
+            yield
+        assert home(store).given_up and sorted(held(store)) == [LIST, ALIAS]
+        post(store, LOBBY, "a@beta", PLAIN + "a\n", T=now())
+        yield
+        assert (texts(store)[-1], server.sweep()) == ("posted there", [])
+
+    follower.tell(story())
+
+
+def test_what_a_record_says_puts_nothing_in_force(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+
+    def story():
+        hold(store, LIST, "pop3client|h|u|p|0|60")
+        store.write(lambda writer: settle(writer, "rooms", "alpha:1", PLACE))
+        for _ in range(5):
+            yield
+        assert server.netconfigs.get(1, []) == [] and not server.sweep()
+
+    follower.tell(story())
+
+
+def test_a_list_that_is_dissolved_on_its_server_is_gone_here(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+    server.netconfigs[1] = [LIST, ALIAS]
+
+    def story():
+        yield
+        yield
+        assert held(store) == [LIST, ALIAS] and home(store).place == PLACE
+        server.netconfigs[1] = [ALIAS]
+        server.now += 10
+        yield
+        assert held(store) == [ALIAS]
+
+    follower.tell(story())
+
+
+def test_a_list_that_is_made_beside_the_home_stays_what_it_is_there_and_nowhere_else(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE))
+    server.netconfigs[1] = [f"lastsent|{server.highest}", LIST, ALIAS]
+
+    def story():
+        yield
+        post(store, LOBBY, "a@beta", PLAIN + "a\n", T=now())
+        yield
+        assert (held(store), server.netconfigs[1][1:]) == ([ALIAS], [LIST, ALIAS])
+        assert sorted(line.rpartition(": ")[2] for line in follower.state.left_there) == [
+            "it mails what is posted there",
+            "listrecp|x@example.net is in force there, too, besides its home",
+        ]
+
+    follower.tell(story())
+
+
+def test_homes_are_records_that_every_node_has(store: Store) -> None:
+    store.write(lambda writer: settle(writer, "users", "alpha:2", PLACE, ELSEWHERE))
+    assert HOMES in store.read(lambda reader: reader.digests())
+    told = store.read(lambda reader: read_home(reader, "users", "alpha:2"))
+    assert (told.place, told.last, told.given_up) == (PLACE, ELSEWHERE, False) and told.since > 1_600_000_000_000
