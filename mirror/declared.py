@@ -84,7 +84,7 @@ def expected(kind: Any) -> str:
 
 def either(words: tuple[str, ...]) -> str:
     """Return words as a list to choose from: ``a, b or c``."""
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _extras(kind: Any, wanted: type) -> list[Any]:

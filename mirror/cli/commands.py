@@ -72,5 +72,9 @@ COMMANDS: dict[str, Lazy] = {
     ),
     **placed("mirror.cli.clock", {"clock": "This machine's clock, who confirms it, and what to do once it was wrong."}),
     **placed("mirror.cli.aside", {"aside": "Records of peers that cannot be taken: they stop nothing, and are kept."}),
+    **placed(
+        "mirror.cli.client",
+        {"client": "Keep your own folders equal with your rooms on a node: calendars, tasks, contacts."},
+    ),
     **placed("mirror.cli.demo", {"demo": "Run two nodes on this machine and keep them equal before your eyes."}),
 }

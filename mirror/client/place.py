@@ -64,10 +64,13 @@ class Found(NamedTuple):
 class Place(Protocol):
     """One folder that is kept equal with one room.  Any method may raise PlaceError or OSError."""
 
-    path: Path
-    """The folder, as it is named in what people are told."""
-    keeps: Collection[str]
-    """The marks that it can keep."""
+    @property
+    def path(self) -> Path:
+        """The folder, as it is named in what people are told."""
+
+    @property
+    def keeps(self) -> Collection[str]:
+        """The marks that it can keep."""
 
     def identity(self) -> str:
         """Return what tells this folder from another one of the same path.  Raises Missing."""

@@ -1,0 +1,264 @@
+"""One connection to a node, as a user: dialled, proved, logged in, and asked.
+
+Speaks SYNC (docs/protocol.md); knows neither folders nor what is remembered.  What only a change needs is imported when
+there is one: most of the time nothing is new, and a command is to be done before anybody notices.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import mirror
+from mirror.addresses import Address
+from mirror.model.errors import MirrorError
+from mirror.peer.channel import Channel, NotTrusted, connect
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code, format_line
+
+if TYPE_CHECKING:
+    from mirror.client.server import Held, Outcome, Page, RoomList
+    from mirror.model.draft import Draft
+    from mirror.wire.batch import Batch
+
+TIMEOUT_S = 60.0
+"""Seconds of silence after which a node counts as gone."""
+DRAFTS_A_BATCH = 200
+DRAFT_BYTES = 4 * 1024 * 1024
+"""Drafts, and bytes of their bodies, in one transaction at most."""
+KEYS_A_REQUEST = 2000
+TRUST_PLAIN = "plain"
+"""As what a connection without TLS is trusted: on this machine alone, as the node refuses it elsewhere."""
+
+_OF_A_DRAFT = (Code.ILLEGAL, Code.ACCESS, Code.NOT_FOUND, Code.CHANGED)
+"""Refusals that are about one draft of those that were offered together."""
+
+
+class NotLoggedIn(MirrorError):
+    """The node does not know the user, or not this password."""
+
+    exit_code = 7
+
+
+class Connection:
+    """A node, as a user who is logged in: a mirror.client.server.Server."""
+
+    def __init__(self, channel: Channel, node: str, user_key: str) -> None:
+        self.channel = channel
+        self.node = node
+        self.user_key = user_key
+        channel.ask("SYNC encoding|msgpack")
+
+    def close(self) -> None:
+        self.channel.close()
+
+    # -- questions ------------------------------------------------------------------------------------
+
+    def rooms(self) -> "RoomList":
+        from mirror.client.server import Room, RoomList
+        from mirror.wire.answers import parse_room_list
+
+        reply = self.channel.ask("SYNC all|rooms", 1)
+        _, cursor, _, listed = parse_room_list(reply.text, self.channel.read_listing())
+        return RoomList([Room(one.key, one.name, one.view, one.own, one.writable) for one in listed], str(cursor))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many records each collection has that is open to the user."""
+        self.channel.ask("SYNC messages|info", 1)
+        fields = (line.split("|") for line in self.channel.read_listing())
+        return {collection: int(count) for collection, count, *_ in fields}
+
+    def whole(self, collection: str) -> Iterator[list["Held"]]:
+        self.channel.ask(f"SYNC {collection}|getall", 1)
+        for batch in list(self.channel.read_batches()):
+            yield self._held(batch)
+
+    def since(self, cursor: str, collections: set[str]) -> Iterator["Page"]:
+        from mirror.client.server import Page, Stale
+
+        try:
+            self.channel.ask(f"SYNC messages|since|{cursor}", 1)
+            batches = list(self.channel.read_batches())
+        except Refused as error:
+            if error.code == Code.STALE_CURSOR:
+                raise Stale(error.text) from None
+            raise
+        for batch in batches:
+            if batch.header.get("Count") != "0":
+                yield Page(self._held(batch, collections), batch.header.get("Cursor", cursor))
+            else:
+                yield Page([], batch.header.get("Cursor", cursor))
+
+    def get(self, collection: str, keys: Sequence[str]) -> dict[str, "Held"]:
+        from mirror.wire.codec import typed_batch
+
+        found: dict[str, Held] = {}
+        for start in range(0, len(keys), KEYS_A_REQUEST):
+            wanted = list(keys[start : start + KEYS_A_REQUEST])
+            for batch in self._asked(f"SYNC {collection}|get", typed_batch("keys", wanted)):
+                found |= {one.record.key: one for one in self._held(batch)}
+        return found
+
+    def _asked(self, command: str, request: "Batch") -> list["Batch"]:
+        """Return the answer to a command that takes a listing."""
+        self.channel.ask(command, 8)
+        self.channel.send_batches([request])
+        reply = self.channel.read_reply()
+        assert reply.kind == 1, reply
+        return list(self.channel.read_batches())
+
+    def _held(self, batch: "Batch", collections: set[str] | None = None) -> list["Held"]:
+        """Return the records of a batch with their bodies; of those that cannot be taken the node speaks itself."""
+        from mirror.client.server import Held
+        from mirror.wire.bulk import parse_page
+
+        page = parse_page(batch)
+        pairs = [
+            (record, crc)
+            for record, crc in zip(page.records, page.crcs, strict=True)
+            if collections is None or record.collection in collections
+        ]
+        bodies = self._contents({record.content for record, _ in pairs if record.content})
+        return [Held(record, bodies.get(record.content, record.body), crc) for record, crc in pairs]
+
+    def _contents(self, wanted: set[bytes]) -> dict[bytes, bytes]:
+        """Return contents by what names them; each is checked.  Raises BadContent."""
+        if not wanted:
+            return {}
+        import hashlib
+
+        from mirror.model.errors import BadContent
+        from mirror.wire.bulk import parse_part
+        from mirror.wire.codec import ContentRequest, typed_batch
+
+        request = typed_batch("contents", [ContentRequest(one) for one in sorted(wanted)])
+        bodies: dict[bytes, bytearray] = {one: bytearray() for one in wanted}
+        for batch in self._asked("SYNC all|body", request):
+            part = parse_part(batch)
+            bodies.setdefault(part.content, bytearray()).extend(part.data)
+        for content, body in bodies.items():
+            if hashlib.sha256(body).digest() != content:
+                raise BadContent(content, f"did not come whole from {self.channel.peer}")
+        return {content: bytes(body) for content, body in bodies.items()}
+
+    # -- drafts ---------------------------------------------------------------------------------------
+
+    def offer(self, drafts: Sequence["Draft"]) -> list["Outcome"]:
+        return [outcome for group in _grouped(drafts) for outcome in self._offer_group(group)]
+
+    def _offer_group(self, drafts: Sequence["Draft"]) -> list["Outcome"]:
+        """Offer some drafts in one transaction; where that is refused, half of them at a time, down to the one."""
+        from mirror.client.server import Outcome
+        from mirror.wire.bulk import format_drafts
+
+        self.channel.ask("SYNC all|offer", 4)
+        self.channel.send_batches([*_parts(drafts), format_drafts([_apart(draft) for draft in drafts])])
+        try:
+            self.channel.read_reply()
+        except Refused as error:
+            if error.code not in _OF_A_DRAFT:
+                raise
+            if len(drafts) == 1:
+                changed = error.code == Code.CHANGED
+                return [Outcome(changed, "" if changed else error.text)]
+        else:
+            return [Outcome()] * len(drafts)
+        middle = len(drafts) // 2
+        return self._offer_group(drafts[:middle]) + self._offer_group(drafts[middle:])
+
+
+def _grouped(drafts: Sequence["Draft"]) -> Iterator[list["Draft"]]:
+    group: list[Draft] = []
+    size = 0
+    for draft in drafts:
+        if group and (len(group) == DRAFTS_A_BATCH or size + len(draft.body) > DRAFT_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(draft)
+        size += len(draft.body)
+    if group:
+        yield group
+
+
+def _is_apart(draft: "Draft") -> bool:
+    from mirror.model.record import INLINE_LIMIT
+
+    return len(draft.body) > INLINE_LIMIT
+
+
+def _parts(drafts: Sequence["Draft"]) -> Iterator["Batch"]:
+    """Yield the contents of drafts whose bodies are sent ahead."""
+    import hashlib
+
+    from mirror.wire.bulk import format_part
+    from mirror.wire.values import ContentPart
+
+    step = 1 << 20
+    for body in (draft.body for draft in drafts if _is_apart(draft)):
+        content = hashlib.sha256(body).digest()
+        for offset in range(0, len(body), step):
+            yield format_part(ContentPart(content, offset, len(body), body[offset : offset + step]))
+
+
+def _apart(draft: "Draft") -> "Draft":
+    """Return a draft that names its body, if that was sent ahead."""
+    if not _is_apart(draft):
+        return draft
+    import hashlib
+
+    import msgspec
+
+    content = hashlib.sha256(draft.body).digest()
+    return msgspec.structs.replace(draft, body=b"", content=content, size=len(draft.body))
+
+
+# -- log-in -------------------------------------------------------------------------------------------
+
+
+def dial(address: Address, trust: str, timeout: float = TIMEOUT_S) -> Channel:
+    """Return a connection that nobody else reads, or one within this machine.  Raises ConnectionLost, NotTrusted."""
+    channel = connect(address.host, address.port, timeout)
+    try:
+        channel.read_reply()
+        if trust == TRUST_PLAIN:
+            return channel
+        from mirror.peer.tls import secure
+
+        secure(channel, trust, address.host)
+    except NotTrusted as error:
+        channel.close()
+        raise NotTrusted(f"{error}; 'ctdlmirror client init' shows which one it is, and has it trusted") from None
+    except BaseException:
+        channel.close()
+        raise
+    return channel
+
+
+def log_in(channel: Channel, user: str, password: Callable[[], str]) -> Connection:
+    """Log a user in over a connection.  Raises NotLoggedIn, Refused."""
+    told = _node_of(channel)
+    channel.ask(f"IDEN citadel-mirror|client|{mirror.__version__}|keeps folders equal|")
+    try:
+        channel.ask(f"USER {user}", 3)
+        reply = channel.ask(f"PASS {password()}")
+    except Refused as error:
+        channel.close()
+        if error.code == Code.PASSWORD:
+            raise NotLoggedIn(f"{channel.peer} does not know user {user!r} with this password") from None
+        raise
+    return Connection(channel, told, reply.text.split("|")[1])
+
+
+def _node_of(channel: Channel) -> str:
+    channel.send(format_line("INFO"))
+    channel.read_reply()
+    told: dict[str, Any] = dict(line.partition("=")[::2] for line in channel.read_listing())
+    return str(told.get("node", ""))
+
+
+def open_connection(address: Address, trust: str, user: str, password: Callable[[], str]) -> Connection:
+    """Dial a node and log a user in.  Raises ConnectionLost, NotTrusted, NotLoggedIn, Refused."""
+    channel = dial(address, trust)
+    try:
+        return log_in(channel, user, password)
+    except BaseException:
+        channel.close()
+        raise

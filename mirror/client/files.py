@@ -1,0 +1,145 @@
+"""Writing in a folder that other programs write in as well: whole files or none, and nothing of theirs is lost.
+
+What is put in the place of a file is swapped with it, and what came out is looked at: where that is not what was
+expected it goes back.  Knows no kind of folder.
+"""
+
+import ctypes
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mirror.client.place import Changed
+
+OURS = ".ctdlmirror-"
+"""How the names of files begin that are not in place yet; who lists a folder leaves them out."""
+_EXCHANGE = 2
+_HERE = -100
+_NOT_KNOWN = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
+
+Tag = Callable[[os.stat_result], str]
+
+
+def tag_of(status: os.stat_result) -> str:
+    """Return what changes whenever a file's bytes may have: when it was written, how long it is, which."""
+    return f"{status.st_mtime_ns:x}.{status.st_size:x}.{status.st_ino:x}"
+
+
+def write_aside(directory: Path, data: bytes) -> Path:
+    """Write bytes to a file in a directory that is in nobody's way yet; they are on the disk.  Raises OSError."""
+    descriptor, path = _open_aside(directory)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _open_aside(directory: Path) -> tuple[int, Path]:
+    for number in range(1 << 20):
+        path = directory / f"{OURS}{os.getpid()}-{number}.tmp"
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+        except FileExistsError:
+            continue
+    raise FileExistsError(errno.EEXIST, "there is no free name", str(directory))
+
+
+def put_new(aside: Path, candidates: Iterator[Path]) -> Path:
+    """Give a file that was written aside the first of some names that is free, and return that.  Raises OSError."""
+    for path in candidates:
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+                raise
+            if path.exists():
+                continue
+            os.rename(aside, path)  # a file system without links
+            return path
+        aside.unlink()
+        return path
+    raise FileExistsError(errno.EEXIST, "there is no free name", str(aside.parent))
+
+
+def put_over(aside: Path, path: Path, tag: str) -> None:
+    """Put a file that was written aside in the place of the one at ``path`` that has this tag.
+
+    Raises Changed where another one is there, or none, and leaves that.
+    """
+    check(path, tag)
+    if not _exchanged(aside, path):
+        os.replace(aside, path)
+        return
+    if tag_of(aside.lstat()) == tag:
+        aside.unlink()
+        return
+    _exchanged(aside, path)
+    aside.unlink()
+    raise Changed(f"{path} was written by another program at the same moment")
+
+
+def take_away(path: Path, tag: str) -> None:
+    """Delete the file at a path that has this tag; one that is gone is no error.  Raises Changed for another one."""
+    try:
+        check(path, tag)
+    except Changed:
+        if not path.exists():
+            return
+        raise
+    aside = path.with_name(f"{OURS}{os.getpid()}-gone.tmp")
+    os.rename(path, aside)
+    if tag_of(aside.lstat()) == tag:
+        aside.unlink()
+        return
+    put_new(aside, iter((path, path.with_name(f"{path.stem}-kept{path.suffix}"))))
+    raise Changed(f"{path} was written by another program at the same moment")
+
+
+def check(path: Path, tag: str) -> None:
+    """Raise Changed unless the file at a path is the one that has this tag."""
+    try:
+        if tag_of(path.lstat()) == tag:
+            return
+    except FileNotFoundError:
+        pass
+    raise Changed(f"{path} is not what it was a moment ago")
+
+
+def sweep(directory: Path) -> None:
+    """Take away what a client that was killed left aside; only who holds the folder's lock may.  Raises OSError."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(OURS):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory be on the disk.  Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swap two files in one step (renameat2(2)); returns False where this kernel or file system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NOT_KNOWN:
+        return False
+    if number == errno.ENOENT:
+        raise Changed(f"{other} is gone")
+    raise OSError(number, os.strerror(number), str(other))

@@ -1,0 +1,57 @@
+"""What a file of a folder says, as the record that it is of, and the other way round: one form for each kind of folder.
+
+Knows neither folders nor the wire.
+"""
+
+from typing import NamedTuple, Protocol
+
+from mirror.client.server import Held
+from mirror.formats.vdir_item import ENDINGS, body_of, parse_body, parse_file, titled
+from mirror.model.keys import key_of_id
+from mirror.model.kinds import ITEM_PREFIX
+from mirror.model.record import Record
+
+
+class Shown(NamedTuple):
+    """A record as a file: the name that it would have, and its bytes."""
+
+    name: str
+    data: bytes
+
+
+class Form(Protocol):
+    """How records of a room are files."""
+
+    def key(self, data: bytes) -> str:
+        """Return the key of the record that a file is of.  Raises CitadelError for a file that is none."""
+
+    def body(self, data: bytes, held: Held | None, node: str, seconds: int) -> bytes:
+        """Return a file as the record's body; ``held`` is what is there, around which all but the file's part stays.
+
+        ``node`` and ``seconds`` (Unix) are for the id and time of a new one.
+        """
+
+    def titled(self, body: bytes, data: bytes) -> bytes:
+        """Return the body of a file with a title that says what the file does; for an edit of what is its title."""
+
+    def shown(self, record: Record, body: bytes) -> Shown | None:
+        """Return a living record as a file, always the same bytes; None for what this folder has no files of."""
+
+
+class Items:
+    """Calendar entries, tasks, cards and notes, one a file: the Form of a vdir."""
+
+    def key(self, data: bytes) -> str:
+        return parse_file(data).key
+
+    def body(self, data: bytes, held: Held | None, node: str, seconds: int) -> bytes:
+        return body_of(parse_file(data), held.body if held is not None else None, node, seconds)
+
+    def titled(self, body: bytes, data: bytes) -> bytes:
+        return titled(body, parse_file(data))
+
+    def shown(self, record: Record, body: bytes) -> Shown | None:
+        item = parse_body(body) if record.key.startswith(ITEM_PREFIX) else None
+        if item is None or key_of_id(ITEM_PREFIX, item.uid) != record.key:
+            return None
+        return Shown(f"{item.uid}{ENDINGS[item.kind]}", item.data)

@@ -1,0 +1,212 @@
+"""One round of a pair: what changed in its folders is sent, what changed in its rooms is written, and remembered.
+
+The order makes it repeat harmlessly wherever it is killed: first the node says that a draft is written, then a file is
+on the disk, and then it is remembered that both sides agree.  What is not remembered is looked at again, and found to
+be there already.  Knows neither sockets nor which kind of folders these are.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from mirror.client.place import Found, Missing, Place
+from mirror.client.report import Report
+from mirror.client.round import A_BATCH, PUSH, Both, Round, Rules
+from mirror.client.server import Held, Room, Server, Stale
+from mirror.client.state import Folder, PairState, marks_text
+
+if TYPE_CHECKING:
+    from mirror.client.form import Form
+
+
+class Tree(Protocol):
+    """The directory of a pair's folders."""
+
+    def place(self, folder: str) -> Place: ...
+    def folders(self) -> list[str]: ...
+    def folder_for(self, name: str) -> str: ...
+    def make(self, folder: str, name: str, seed: str) -> None: ...
+    def rename(self, folder: str, old: str, new: str) -> None: ...
+
+
+class Looked(NamedTuple):
+    """What a folder has otherwise than it was remembered: files that are new or changed, and names that are gone."""
+
+    changed: list[Found]
+    gone: list[str]
+
+
+class Keeper:
+    """Keeps the folders of one pair equal with the rooms of one user."""
+
+    def __init__(
+        self,
+        state: PairState,
+        server: Server,
+        tree: Tree,
+        form: "Form",
+        rules: Rules,
+        progress: Callable[[str, int, int | None], None] = lambda _what, _done, _of: None,
+    ) -> None:
+        """``progress`` hears what is being done, how much of it is, and of how much if that is known."""
+        self.state = state
+        self.server = server
+        self.tree = tree
+        self.rules = rules
+        self.report = Report()
+        self._round = Round(state, server, form, rules, self.report, progress)
+
+    def round(self) -> Report:
+        """Have both sides be equal.  Raises PlaceError, ConnectionLost, Refused, OSError; what was done stays."""
+        listed = self.server.rooms()
+        wanted = {room.key: room for room in listed.rooms if self.rules.wants(room)}
+        folders = self._folders(wanted)
+        cursor = self.state.about("cursor")
+        open_rooms = [(wanted[key], folder) for key, folder in folders.items() if key in wanted]
+        ready = [(room, folder) for room, folder in open_rooms if self._keep_safely(room, folder)]
+        complete = {room.key for room, folder in ready if folder.complete}
+        if cursor:
+            cursor = self._follow(cursor, [pair for pair in ready if pair[0].key in complete])
+        for room, folder in ready:
+            if not cursor or room.key not in complete:
+                self._take_whole(room, folder)
+        self._note_cursor(cursor or listed.cursor)
+        return self.report
+
+    def _note_cursor(self, cursor: str) -> None:
+        if not self.rules.dry and cursor != self.state.about("cursor"):
+            with self.state.writing():
+                self.state.note("cursor", cursor)
+
+    # -- folders --------------------------------------------------------------------------------------
+
+    def _folders(self, wanted: dict[str, Room]) -> dict[str, Folder]:
+        """Return the folders of all rooms; a room that is new gets one, one that is renamed a new name."""
+        folders = self.state.folders()
+        for key, folder in folders.items():
+            if key not in wanted and folder.complete:
+                self.report.notes.append(f"{folder.folder}: the room is not open to you any more; its files stay")
+                self._put_folder(folder._replace(complete=False))
+        taken = {folder.folder for folder in folders.values()}
+        for key, room in sorted(wanted.items()):
+            held = folders.get(key)
+            if held is None:
+                folders[key] = self._new_folder(room, taken)
+                taken.add(folders[key].folder)
+            elif held.name != room.name:
+                folders[key] = held._replace(name=room.name)
+                if not self.rules.dry:
+                    self.tree.rename(held.folder, held.name, room.name)
+                self._put_folder(folders[key])
+        return folders
+
+    def _new_folder(self, room: Room, taken: set[str]) -> Folder:
+        name = self.tree.folder_for(room.name)
+        folder, number = name, 2
+        while folder in taken:
+            folder, number = f"{name} ({number})", number + 1
+        return Folder(room.key, folder, room.name)
+
+    def _put_folder(self, folder: Folder) -> None:
+        if not self.rules.dry:
+            with self.state.writing():
+                self.state.put_folder(folder)
+
+    # -- from the folder ------------------------------------------------------------------------------
+
+    def _both(self, room: Room, folder: Folder) -> Both:
+        return Both(room, folder, self.tree.place(folder.folder))
+
+    def _keep_safely(self, room: Room, folder: Folder) -> bool:
+        """Send what a folder has; tell whether its room's side is to be looked at as well."""
+        try:
+            if not folder.identity and not self.rules.dry:
+                self.tree.make(folder.folder, room.name, room.key)
+            self._send(room, folder)
+        except Missing as error:
+            if folder.identity or not self.rules.dry:
+                self.report.problem(folder.folder, "", str(error))
+                if folder.complete:  # what comes meanwhile is looked for once it is there again
+                    self._put_folder(folder._replace(complete=False))
+                return False
+        return True
+
+    def _send(self, room: Room, folder: Folder) -> None:
+        both = self._both(room, folder)
+        looked, identity = self._look(room, both.place), both.place.identity()
+        held = 0
+        if looked.changed or looked.gone:
+            from mirror.client.sending import Sender
+
+            another = bool(folder.identity) and identity != folder.identity
+            held = Sender(self._round, both).send(looked.changed, looked.gone, another)
+        if held:
+            self.report.held[folder.folder] = held
+        if (held, identity) != (folder.held, folder.identity):
+            # While deletions wait the folder is still the one that nothing was deleted in.
+            self._put_folder(folder._replace(held=held, identity=folder.identity if held else identity))
+
+    def _look(self, room: Room, place: Place) -> Looked:
+        known = self.state.listing(room.key)
+        changed = []
+        for found in place.look():
+            if known.pop(found.name, None) != (found.tag, marks_text(found.marks)):
+                changed.append(found)
+        return Looked(sorted(changed), sorted(known))
+
+    # -- from the room --------------------------------------------------------------------------------
+
+    def _follow(self, cursor: str, ready: Sequence[tuple[Room, Folder]]) -> str:
+        """Write what changed after a cursor; return how far that is, nothing where all is to be compared."""
+        by_collection = {f"messages/{room.key}": (room, folder) for room, folder in ready}
+        try:
+            for page in self.server.since(cursor, set(by_collection)):
+                for collection, held in _grouped(page.held):
+                    self._write(*by_collection[collection], held)
+                cursor = page.cursor
+        except Stale:
+            return ""
+        return cursor
+
+    def _take_whole(self, room: Room, folder: Folder) -> None:
+        """Compare all of a room with its folder, and remember that this was done."""
+        if self.rules.direction == PUSH:
+            return
+        missing = self.state.keys(room.key)
+        done = 0
+        for held in self.server.whole(f"messages/{room.key}"):
+            for one in held:
+                missing.pop(one.record.key, None)
+            self._write(room, folder, held)
+            done += len(held)
+            self._round.progress(folder.folder, done, None)
+        self._forgotten(room, folder, missing)
+        if not self.rules.dry:
+            self._put_folder((self.state.folder(room.key) or folder)._replace(complete=True))
+
+    def _forgotten(self, room: Room, folder: Folder, missing: dict[str, str]) -> None:
+        """Delete the files of what the node does not even know as deleted any more, unless that is very much."""
+        if not missing:
+            return
+        from mirror.client.receiving import Receiver
+        from mirror.sync.foreign.plan import held_back
+
+        if held_back(len(missing), self.state.count(room.key)) and not self.rules.accept_deletions:
+            self.report.held[folder.folder] = self.report.held.get(folder.folder, 0) + len(missing)
+            return
+        Receiver(self._round, self._both(room, folder)).forget(sorted(missing))
+
+    def _write(self, room: Room, folder: Folder, held: Sequence[Held]) -> None:
+        if self.rules.direction == PUSH or not held:
+            return
+        from mirror.client.receiving import Receiver
+
+        receiver = Receiver(self._round, self._both(room, folder))
+        for start in range(0, len(held), A_BATCH):
+            receiver.write(held[start : start + A_BATCH])
+
+
+def _grouped(held: Iterable[Held]) -> Iterator[tuple[str, list[Held]]]:
+    groups: dict[str, list[Held]] = {}
+    for one in held:
+        groups.setdefault(one.record.collection, []).append(one)
+    yield from groups.items()

@@ -1,0 +1,51 @@
+"""What one round of a pair works with, shared by who sends and who receives."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from mirror.client.place import Place
+from mirror.client.report import Report
+from mirror.client.server import Room, Server
+from mirror.client.state import Folder, PairState
+
+if TYPE_CHECKING:
+    from mirror.client.form import Form
+
+A_BATCH = 200
+"""Items that are read, sent and remembered together."""
+BOTH, PULL, PUSH = "both", "pull", "push"
+"""Directions: what changes where is written where."""
+
+
+class Rules(NamedTuple):
+    """What a person wants of a pair: which rooms, in which direction; and of this round."""
+
+    wants: Callable[[Room], bool]
+    direction: str = BOTH
+    accept_deletions: bool = False
+    dry: bool = False
+    """Nothing is written on either side; what would be is counted."""
+
+
+class Round(NamedTuple):
+    """The two sides, what is remembered of them, what is wanted, and what has been done so far."""
+
+    state: PairState
+    server: Server
+    form: "Form"
+    rules: Rules
+    report: Report
+    progress: Callable[[str, int, int | None], None]
+    """Hears what is being done, how much of it is, and of how much if that is known."""
+
+
+class Both(NamedTuple):
+    """A room and its folder."""
+
+    room: Room
+    folder: Folder
+    place: Place
+
+    @property
+    def collection(self) -> str:
+        return f"messages/{self.room.key}"

@@ -1,0 +1,313 @@
+"""From a folder into its room: what is new, changed or gone in it becomes drafts; then the folder says what came of it.
+
+A draft is on condition of the version that was looked at, so what somebody else wrote at the same moment is looked at
+before it is merged with, and both texts are kept where both changed the same.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.client.place import Changed, Found
+from mirror.client.planning import Sending, changes_title, errand, plan_deletion, plan_sending, said_of, status_of
+from mirror.client.receiving import SAME, Receiver
+from mirror.client.round import A_BATCH, PULL, Both, Round
+from mirror.client.server import Held, Outcome
+from mirror.client.state import Row
+from mirror.formats.errors import CitadelError
+from mirror.model.draft import Draft
+from mirror.model.errors import BadRecord
+from mirror.model.status import Status
+from mirror.sync.foreign.plan import held_back
+
+TRIES = 4
+"""How often what was changed by somebody else meanwhile is planned anew in one round."""
+
+
+class Read(NamedTuple):
+    """A file that was read: its bytes, the key of its record, and what is remembered of it."""
+
+    found: Found
+    data: bytes
+    key: str
+    row: Row | None
+
+
+class Settled(NamedTuple):
+    """What came of some files: rows to be remembered, names to be forgotten, conflicts to be kept."""
+
+    rows: list[Row]
+    dropped: list[str]
+    conflicts: list[tuple[str, str, bytes | None, bytes | None, str]]
+
+
+class Sender:
+    """Sends what changed in one folder."""
+
+    def __init__(self, round: Round, both: Both) -> None:
+        self._round = round
+        self._both = both
+        self._receiver = Receiver(round, both)
+        self._gone: dict[str, Row] = {}
+        self._taken: dict[str, str] = {}
+        """By key, the name of the file in this round that is the record's."""
+
+    def send(self, changed: Sequence[Found], gone: Sequence[str], another: bool) -> int:
+        """Send files that are new or changed, and what is gone; returns how many deletions are held back.
+
+        ``another`` tells that this folder is another one than was agreed on.  Raises PlaceError, OSError, Refused.
+        """
+        self._gone = self._round.state.rows(self._both.room.key, gone)
+        if not self._both.room.writable or self._round.rules.direction == PULL:
+            self._put_back(changed)
+            return 0
+        # What was known before comes first: of two files of one UID it is the record's.
+        known = self._round.state.listing(self._both.room.key)
+        ordered = sorted(changed, key=lambda found: (found.name not in known, found.name))
+        for start in range(0, len(ordered), A_BATCH):
+            files = self._read(ordered[start : start + A_BATCH])
+            self._send_files(files)
+            self._round.progress(self._both.folder.folder, start + len(files), len(ordered))
+        if self._holds(another):
+            return len(self._gone)
+        self._send_deletions()
+        return 0
+
+    def _holds(self, another: bool) -> bool:
+        """Tell whether deletions wait for somebody to accept them: all of a folder's, very many, another folder's."""
+        known, gone = self._round.state.count(self._both.room.key), len(self._gone)
+        if not gone or self._round.rules.accept_deletions:
+            return False
+        return another or held_back(gone, known) or gone == known > 1
+
+    def _problem(self, name: str, why: str) -> None:
+        self._round.report.problem(self._both.folder.folder, name, why)
+
+    # -- files ----------------------------------------------------------------------------------------
+
+    def _read(self, changed: Sequence[Found]) -> list[Read]:
+        """Return files with what is remembered of them; what is no item is told, and left alone."""
+        known = self._round.state.rows(self._both.room.key, [found.name for found in changed])
+        read = []
+        for found in changed:
+            try:
+                data = self._both.place.read(found)
+                key = self._round.form.key(data)
+            except Changed:
+                continue  # the next round sees what it is by then
+            except CitadelError as error:
+                self._problem(found.name, str(error))
+                continue
+            one = self._owned(Read(found, data, key, known.get(found.name)))
+            read += [one] if one is not None else []
+        return read
+
+    def _owned(self, read: Read) -> Read | None:
+        """Return a file with the row of its record: its own, or that of one that was renamed; None for a second one."""
+        row = read.row
+        if row is not None and row.key != read.key:  # it is another item now
+            self._gone[row.name] = row
+            row = None
+        if row is None:
+            row = self._round.state.rows_by_key(self._both.room.key, [read.key]).get(read.key)
+        other = self._taken.setdefault(read.key, read.found.name)
+        if row is not None and row.name not in (read.found.name, *self._gone):
+            other = row.name
+        if other != read.found.name:
+            self._problem(read.found.name, f"it has the UID of {other}, which is the one that is kept equal")
+            return None
+        if row is not None:
+            self._gone.pop(row.name, None)
+        return read._replace(row=row)
+
+    def _send_files(self, files: Sequence[Read]) -> None:
+        for _ in range(TRIES):
+            if not files:
+                return
+            files = self._try(files)
+        for read in files:
+            self._problem(read.found.name, "it is changed by others all the time; it is tried again the next time")
+
+    def _try(self, files: Sequence[Read]) -> list[Read]:
+        """Send files; returns those of which another version was there than was looked at."""
+        here = self._round.server.get(self._both.collection, [read.key for read in files])
+        planned = [(read, sending) for read in files if (sending := self._planned(read, here.get(read.key)))]
+        drafts = [sending.draft for _, sending in planned if sending.draft is not None]
+        self._count(drafts, here)
+        if self._round.rules.dry:
+            return []
+        outcomes = iter(self._round.server.offer(drafts) if drafts else ())
+        ends = [
+            (read, sending, next(outcomes) if sending.draft is not None else Outcome()) for read, sending in planned
+        ]
+        written = [read.key for read, sending, end in ends if sending.draft is not None and end.written]
+        after = here | (self._round.server.get(self._both.collection, written) if written else {})
+        settled = Settled([], [], [])
+        for read, sending, end in ends:
+            if end.refused:
+                self._refused(read, end.refused, settled)
+            elif end.written:
+                self._settle(read, sending, here.get(read.key), after.get(read.key), settled)
+        self._remember(settled)
+        return [read for read, _, end in ends if end.changed]
+
+    def _planned(self, read: Read, here: Held | None) -> Sending | None:
+        round, both = self._round, self._both
+        try:
+            body = round.form.body(read.data, here, round.server.node, int(time.time()))
+            sending = plan_sending(self._status(read), here, read.found.name, both.collection, read.key, body)
+            return self._titled(sending, read.data)
+        except (BadRecord, CitadelError) as error:
+            self._problem(read.found.name, str(error))
+            return None
+
+    def _titled(self, sending: Sending, data: bytes) -> Sending:
+        draft = sending.draft
+        if draft is None or not changes_title(draft):
+            return sending
+        body = self._round.form.titled(draft.body, data)
+        return sending._replace(draft=msgspec.structs.replace(draft, body=body))
+
+    def _status(self, read: Read) -> Status | None:
+        row = read.row
+        if row is None:
+            return None
+        return status_of(self._both.collection, read.found.name, row.tag, row.key, row.crc, row.agreed)
+
+    def _count(self, drafts: Sequence[Draft], here: dict[str, Held]) -> None:
+        for draft in drafts:
+            held = here.get(draft.key)
+            self._round.report.sent["changed" if held is not None and not held.record.dead else "new"] += 1
+
+    def _refused(self, read: Read, why: str, settled: Settled) -> None:
+        self._problem(read.found.name, f"the node does not take it: {why}")
+        if read.row is None:  # what may come under its key is not written beside it
+            settled.rows.append(Row(read.found.name, "", "", read.key, 0, b""))
+
+    def _settle(self, read: Read, sending: Sending, before: Held | None, after: Held | None, settled: Settled) -> None:
+        """Have a file say what came of it."""
+        if after is None:
+            return  # it was closed meanwhile: the next round looks again
+        status = self._beside(read, sending.status, after)
+        mine = not after.record.dead and errand(status, after) in SAME
+        try:
+            row = self._receiver.level(read.found, read.data, status, after)
+        except Changed:
+            row = Row(read.found.name, "", "", read.key, 0, read.row.agreed if read.row is not None else b"")
+        if read.row is not None and (row is None or row.name != read.row.name):
+            settled.dropped.append(read.row.name)
+        settled.rows.extend([row] if row is not None else [])
+        if sending.clashes:
+            theirs = self._text(before)
+            kept = "mine" if mine else "theirs" if theirs == self._text(after) else "merged"
+            settled.conflicts.append((read.found.name, read.key, read.data, theirs, kept))
+
+    def _beside(self, read: Read, status: Status, held: Held) -> Status:
+        """Return the status of a file with what it says inside the message that the node holds."""
+        if held.record.dead:
+            return status
+        body = self._round.form.body(read.data, held, self._round.server.node, 0)
+        return msgspec.structs.replace(status, said=said_of(held.record, body))
+
+    def _text(self, held: Held | None) -> bytes | None:
+        if held is None or held.record.dead:
+            return None
+        shown = self._round.form.shown(held.record, held.body)
+        return shown.data if shown is not None else held.body
+
+    def _remember(self, settled: Settled) -> None:
+        """Remember what came of files, with the versions that lost, in one transaction."""
+        if settled.rows or settled.dropped or settled.conflicts:
+            self._both.place.settle()
+            self._round.report.conflicts += len(settled.conflicts)
+            state = self._round.state
+            with state.writing():
+                state.drop(self._both.room.key, settled.dropped)
+                state.put(self._both.room.key, settled.rows)
+                for conflict in settled.conflicts:
+                    state.add_conflict(self._both.folder, *conflict)
+
+    # -- deletions ------------------------------------------------------------------------------------
+
+    def _send_deletions(self) -> None:
+        rows = list(self._gone.values())
+        for start in range(0, len(rows), A_BATCH):
+            some = rows[start : start + A_BATCH]
+            for _ in range(TRIES):
+                some = self._try_deletions(some) if some else []
+
+    def _try_deletions(self, rows: Sequence[Row]) -> list[Row]:
+        """Delete what is gone from the folder; returns that of which another version was there."""
+        here = self._round.server.get(self._both.collection, [row.key for row in rows])
+        planned = [(row, self._deletion(row, here.get(row.key))) for row in rows]
+        drafts = [plan[0] for _, plan in planned if plan is not None]
+        if self._round.rules.dry:
+            self._round.report.sent["deleted"] += len(drafts)
+            return []
+        outcomes = iter(self._round.server.offer(drafts) if drafts else ())
+        settled, again, back = Settled([], [], []), list[Row](), list[Row]()
+        for row, plan in planned:
+            end = next(outcomes) if plan is not None else Outcome()
+            if end.changed:
+                again.append(row)
+                continue
+            settled.dropped.append(row.name)
+            if not row.agreed:
+                back.append(row)
+            elif end.refused:
+                self._problem(row.name, f"the node does not let it be deleted, so it is back: {end.refused}")
+                back.append(row)
+            elif plan is not None:
+                self._round.report.sent["deleted"] += 1
+                if plan[1]:
+                    settled.conflicts.append((row.name, row.key, None, self._text(here.get(row.key)), "mine"))
+        self._remember(settled)
+        self._receiver.write([here[row.key] for row in back if row.key in here])
+        return again
+
+    def _deletion(self, row: Row, here: Held | None) -> tuple[Draft, bool] | None:
+        status = status_of(self._both.collection, row.name, row.tag, row.key, row.crc, row.agreed)
+        return plan_deletion(status, here) if status is not None else None
+
+    # -- rooms that are only read ---------------------------------------------------------------------
+
+    def _put_back(self, changed: Sequence[Found]) -> None:
+        """Have a folder that is only written say what the room does; what was changed in it is kept as a conflict."""
+        room, state = self._both.room.key, self._round.state
+        known = state.rows(room, [found.name for found in changed])
+        new = len(changed) - len(known)
+        why = "the room is read-only for you" if not self._both.room.writable else "this pair only pulls"
+        self._round.report.notes.append(
+            f"{self._both.folder.folder}: {why}: {new} new files stay here alone, "
+            f"{len(known)} changed and {len(self._gone)} deleted are put back"
+        )
+        if self._round.rules.dry:
+            return
+        settled = Settled([], [*self._gone], [])
+        keys = [row.key for row in (*known.values(), *self._gone.values())]
+        here = self._round.server.get(self._both.collection, keys)
+        for found in changed:
+            row = known.get(found.name)
+            held = here.get(row.key) if row is not None else None
+            if row is not None and held is not None:
+                self._overwrite(found, row, held, settled)
+        self._remember(settled)
+        self._receiver.write([here[row.key] for row in self._gone.values() if row.key in here])
+
+    def _overwrite(self, found: Found, row: Row, held: Held, settled: Settled) -> None:
+        """Put the node's version in the place of a changed file, which is kept as a conflict."""
+        theirs = self._text(held)
+        try:
+            mine = self._both.place.read(found)
+            if theirs is None:
+                self._both.place.delete(found)
+                settled.dropped.append(found.name)
+            else:
+                now = self._both.place.replace(found, theirs) if mine != theirs else found
+                settled.rows.append(self._receiver.row(now, held))
+        except Changed:
+            return
+        if mine != theirs:
+            settled.conflicts.append((found.name, row.key, mine, theirs, "theirs"))

@@ -1,0 +1,79 @@
+"""What keeping folders equal asks of the node, as a user: rooms, what changed, items by key, and to take drafts.
+
+``mirror.client.connection`` asks it over the wire; tests answer it from a store.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from mirror.model.draft import Draft
+from mirror.model.errors import MirrorError
+from mirror.model.record import Record
+
+
+class Stale(MirrorError):
+    """The cursor is not of the store's present life, or lies before forgotten deletions: all is compared anew."""
+
+
+class Room(NamedTuple):
+    """A room that is open to the user: its key, its name as the user sees it, its view, and what the user may do."""
+
+    key: str
+    name: str
+    view: int
+    own: bool = False
+    writable: bool = True
+
+
+class RoomList(NamedTuple):
+    """The rooms that are open, and where the feed ended as of the same moment."""
+
+    rooms: list[Room]
+    cursor: str
+
+
+class Held(NamedTuple):
+    """A record as the node holds it, with its body wherever that is kept, and its CRC-64."""
+
+    record: Record
+    body: bytes
+    crc: int
+
+
+class Page(NamedTuple):
+    """What changed, and how far in the feed that is."""
+
+    held: list[Held]
+    cursor: str
+
+
+class Outcome(NamedTuple):
+    """What became of a draft: written, or ``changed`` as another version is there, or why it was refused."""
+
+    changed: bool = False
+    refused: str = ""
+
+    @property
+    def written(self) -> bool:
+        return not self.changed and not self.refused
+
+
+class Server(Protocol):
+    """A node, as a user who is logged in.  Any method may raise ConnectionLost, ProtocolError or Refused."""
+
+    node: str
+
+    def rooms(self) -> RoomList:
+        """Return the rooms that are open to the user now."""
+
+    def whole(self, collection: str) -> Iterator[list[Held]]:
+        """Yield all records of a collection, deletions too."""
+
+    def since(self, cursor: str, collections: set[str]) -> Iterator[Page]:
+        """Yield what of some collections changed after a cursor, in the feed's order.  Raises Stale."""
+
+    def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+        """Return what is held of some keys, deletions too."""
+
+    def offer(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """Have drafts written; what one is refused for stops no other."""

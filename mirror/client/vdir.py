@@ -1,0 +1,135 @@
+"""A vdir: directories with one calendar entry, task, card or note a file, as vdirsyncer writes it and khal reads it.
+
+Each collection is one room.  ``displayname`` and ``color`` stand beside its items.  Says nothing of what an item means;
+the promise is mirror.client.place.Place.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import count
+from pathlib import Path
+
+from mirror.client.files import check, put_new, put_over, sweep, sync_directory, tag_of, take_away, write_aside
+from mirror.client.place import NO_MARKS, Changed, Found, Marks, Missing
+from mirror.formats.file_names import safe_name
+
+ENDINGS = (".ics", ".vcf", ".vnt")
+"""How the names of files end that are items: calendar entries and tasks, cards, notes."""
+DISPLAY_NAME, COLOR = "displayname", "color"
+_COLORS = ("#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
+
+
+class Vdir:
+    """One collection of a vdir: a Place."""
+
+    keeps: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._touched = False
+
+    def identity(self) -> str:
+        try:
+            return f"{self.path.stat().st_ino:x}"
+        except FileNotFoundError:
+            raise Missing(f"{self.path} is not there: nothing is taken for deleted") from None
+
+    def look(self) -> Iterator[Found]:
+        try:
+            entries = os.scandir(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise Missing(f"{self.path} is no folder: nothing is taken for deleted") from None
+        with entries:
+            for entry in entries:
+                if entry.name.endswith(ENDINGS) and not entry.name.startswith(".") and entry.is_file():
+                    yield Found(entry.name, tag_of(entry.stat()))
+
+    def read(self, found: Found) -> bytes:
+        path = self.path / found.name
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise Changed(f"{path} is gone") from None
+        check(path, found.tag)
+        return data
+
+    def create(self, wanted: str, data: bytes, marks: Marks = NO_MARKS, seconds: int = 0) -> Found:
+        stem, ending = os.path.splitext(wanted)
+        first = safe_name(stem, ending)
+        stem = first.removesuffix(ending)
+        others = (self.path / f"{stem}-{number}{ending}" for number in count(2))
+        path = put_new(write_aside(self.path, data), _chained(self.path / first, others))
+        self._touched = True
+        return self._found(path)
+
+    def replace(self, found: Found, data: bytes) -> Found:
+        path = self.path / found.name
+        check(path, found.tag)
+        aside = write_aside(self.path, data)
+        try:
+            put_over(aside, path, found.tag)
+        finally:
+            aside.unlink(missing_ok=True)
+        self._touched = True
+        return self._found(path)
+
+    def mark(self, found: Found, marks: Marks) -> Found:
+        return found  # it keeps none
+
+    def delete(self, found: Found) -> None:
+        take_away(self.path / found.name, found.tag)
+        self._touched = True
+
+    def settle(self) -> None:
+        if self._touched:
+            sync_directory(self.path)
+            self._touched = False
+
+    def watched(self) -> Iterable[Path]:
+        return (self.path,)
+
+    def _found(self, path: Path) -> Found:
+        return Found(path.name, tag_of(path.lstat()))
+
+
+def _chained(first: Path, others: Iterator[Path]) -> Iterator[Path]:
+    yield first
+    yield from others
+
+
+class VdirTree:
+    """The directory of a vdir's collections; each is a folder of that name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def place(self, folder: str) -> Vdir:
+        """Return one collection, whether or not it is there."""
+        return Vdir(self.root / folder)
+
+    def folders(self) -> list[str]:
+        """Return the names of the collections that are there.  Raises OSError."""
+        with os.scandir(self.root) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+    def folder_for(self, name: str) -> str:
+        """Return what the collection of a room of that name is called, if nothing else is called so."""
+        return safe_name(name.replace("/", "-"))
+
+    def make(self, folder: str, name: str, seed: str) -> None:
+        """Make a collection where it is missing, with a room's name and a colour that follows from ``seed``."""
+        path = self.root / folder
+        path.mkdir(parents=True, exist_ok=True)
+        sweep(path)
+        for file, text in ((DISPLAY_NAME, name), (COLOR, _COLORS[sum(seed.encode()) % len(_COLORS)])):
+            if not (path / file).exists():
+                self._write(path / file, text)
+
+    def rename(self, folder: str, old: str, new: str) -> None:
+        """Have a collection be shown under a room's new name, unless a person gave it another one."""
+        path = self.root / folder / DISPLAY_NAME
+        if path.exists() and path.read_text("utf-8", "replace").strip() == old:
+            self._write(path, new)
+
+    def _write(self, path: Path, text: str) -> None:
+        os.replace(write_aside(path.parent, text.encode()), path)

@@ -1,0 +1,246 @@
+"""Folders and rooms kept equal by rounds, over sessions on a node."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from persons import Machine, event, machines_on, node_at
+
+from mirror.server.node import Node
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    (tmp_path / "node").mkdir()
+    with node_at(tmp_path / "node") as node:
+        yield node
+
+
+@pytest.fixture
+def make(node: Node, tmp_path: Path) -> Iterator[Callable[..., Machine]]:
+    with machines_on(node, tmp_path) as make:
+        yield make
+
+
+def test_a_new_file_is_on_the_other_machine(make: Callable[..., Machine]) -> None:
+    one, other = make("one"), make("other")
+    one.sync()
+    text = event()
+    one.write("Calendar", "mine.ics", text)
+    report = one.sync()
+    assert report.sent == {"new": 1, "changed": 0, "deleted": 0} and not report.problems
+    assert one.files() == {"mine.ics": text.encode()}
+    other.sync()
+    assert other.files() == {"a.ics": text.encode()}
+    for machine in (one, other):
+        before = machine.state_path.stat().st_mtime_ns
+        quiet = machine.sync()
+        assert quiet.done == 0, quiet
+        assert machine.state_path.stat().st_mtime_ns == before
+
+
+def both(make: Callable[..., Machine], *texts: str) -> tuple[Machine, Machine]:
+    """Return two machines that hold some events."""
+    one, other = make("one"), make("other")
+    one.sync()
+    for number, text in enumerate(texts):
+        one.write("Calendar", f"{number}.ics", text)
+    one.sync()
+    other.sync()
+    return one, other
+
+
+def only(machine: Machine) -> str:
+    (data,) = machine.files().values()
+    return data.decode()
+
+
+def test_an_edit_is_on_the_other_machine_under_the_name_that_it_has_there(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event())
+    one.write("Calendar", "0.ics", event(summary="Dinner").replace("DTSTAMP:2026", "DTSTAMP:2027"))
+    assert one.sync().sent == {"new": 0, "changed": 1, "deleted": 0}
+    assert other.sync().received == {"new": 0, "changed": 1, "deleted": 0}
+    assert other.files() == {"a.ics": one.files()["0.ics"]}
+    assert one.sync().done == other.sync().done == 0
+
+
+def test_a_file_that_was_only_rewritten_is_not_sent(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event())
+    text = event().replace("\r\n", "\n").replace("DTSTAMP:20260101T000000Z", "DTSTAMP:20260102T000000Z")
+    one.write("Calendar", "0.ics", text)
+    assert one.sync().done == 0
+    assert one.files() == {"0.ics": text.encode()}
+    assert other.sync().done == 0
+
+
+def test_deletions_go_both_ways(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"), event("b"), event("c"))
+    (one.root / "Calendar" / "0.ics").unlink()
+    (other.root / "Calendar" / "b.ics").unlink()
+    one.sync()
+    assert other.sync().received["deleted"] == 1
+    one.sync()
+    assert list(one.files()) == ["2.ics"] and list(other.files()) == ["c.ics"]
+
+
+def test_edits_of_different_parts_are_merged_and_no_conflict(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event())
+    one.write("Calendar", "0.ics", event(summary="Dinner"))
+    other.write("Calendar", "a.ics", event(start="20261202T100000Z"))
+    one.sync()
+    assert other.sync().conflicts == 0
+    one.sync()
+    assert only(one) == only(other)
+    assert "SUMMARY:Dinner" in only(one) and "DTSTART:20261202" in only(one)
+
+
+def test_of_two_edits_of_one_part_both_texts_are_kept(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event())
+    one.write("Calendar", "0.ics", event(summary="Dinner"))
+    other.write("Calendar", "a.ics", event(summary="Supper"))
+    one.sync()
+    assert other.sync().conflicts == 1
+    one.sync()
+    assert only(one) == only(other)
+    (conflict,) = other.state.conflicts()
+    assert b"Supper" in (conflict.mine or b"") and b"Dinner" in (conflict.theirs or b"")
+    assert (conflict.kept == "mine") == ("Supper" in only(one))
+
+
+def test_an_edit_of_what_was_deleted_elsewhere_is_kept_as_a_conflict(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"), event("b"))
+    (one.root / "Calendar" / "0.ics").unlink()
+    other.write("Calendar", "a.ics", event("a", summary="Dinner"))
+    one.sync()
+    assert other.sync().conflicts == 1
+    assert list(other.files()) == ["b.ics"]
+    (conflict,) = other.state.conflicts()
+    assert b"Dinner" in (conflict.mine or b"") and conflict.theirs is None and conflict.kept == "theirs"
+
+
+def test_what_is_wrong_with_a_file_is_told_and_the_rest_goes_on(make: Callable[..., Machine]) -> None:
+    one, other = both(make)
+    one.write("Calendar", "none.ics", event().replace("UID:a\r\n", ""))
+    one.write("Calendar", "cut.ics", event()[:-30])
+    one.write("Calendar", "two.ics", event("x") + event("y"))
+    one.write("Calendar", "1.ics", event("same"))
+    one.write("Calendar", "2.ics", event("same", summary="Other"))
+    one.write("Calendar", "good.ics", event("good"))
+    report = one.sync()
+    told = {problem.name: problem.why for problem in report.problems}
+    assert sorted(told) == ["2.ics", "cut.ics", "none.ics", "two.ics"]
+    assert "no UID" in told["none.ics"] and "1.ics" in told["2.ics"] and "2 items" in told["two.ics"]
+    other.sync()
+    assert sorted(other.files()) == ["good.ics", "same.ics"]
+    assert [problem.name for problem in one.sync().problems] == sorted(told)
+
+
+def test_a_file_that_is_renamed_sends_nothing(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event())
+    (one.root / "Calendar" / "0.ics").rename(one.root / "Calendar" / "new.ics")
+    assert one.sync().done == 0
+    one.write("Calendar", "new.ics", event(summary="Dinner"))
+    one.sync()
+    other.sync()
+    assert "Dinner" in only(other) and list(one.files()) == ["new.ics"]
+
+
+def test_an_item_that_got_another_uid_is_another_item(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"))
+    one.write("Calendar", "0.ics", event("b"))
+    report = one.sync()
+    assert report.sent == {"new": 1, "changed": 0, "deleted": 1}
+    other.sync()
+    assert list(other.files()) == ["b.ics"]
+
+
+def test_several_components_of_one_uid_are_one_item(make: Callable[..., Machine]) -> None:
+    one, other = both(make)
+    series = event("s", extra="RRULE:FREQ=DAILY;COUNT=5")
+    inside = event("s", summary="Moved", start="20261203T120000Z", extra="RECURRENCE-ID:20261203T100000Z")
+    inside = inside[inside.index("BEGIN:VEVENT") : inside.index("END:VCALENDAR")]
+    text = series.replace("END:VCALENDAR", inside + "END:VCALENDAR")
+    one.write("Calendar", "s.ics", text)
+    one.sync()
+    other.sync()
+    assert only(other) == text
+
+
+def test_an_emptied_folder_is_never_a_deletion_of_all(make: Callable[..., Machine]) -> None:
+    one, other = both(make, *(event(uid) for uid in "abc"))
+    for path in (one.root / "Calendar").glob("*.ics"):
+        path.unlink()
+    report = one.sync()
+    assert report.held == {"Calendar": 3} and report.done == 0
+    assert one.sync().held == {"Calendar": 3}
+    assert other.sync().done == 0
+    assert one.sync(accept=True).sent["deleted"] == 3
+    assert other.sync().received["deleted"] == 3
+    assert one.sync().held == {}
+
+
+def test_more_than_a_share_of_deletions_waits_and_the_rest_goes_on(make: Callable[..., Machine]) -> None:
+    one, other = both(make, *(event(f"e{number}") for number in range(30)))
+    for number in range(11):
+        (one.root / "Calendar" / f"{number}.ics").unlink()
+    one.write("Calendar", "29.ics", event("e29", summary="Dinner"))
+    report = one.sync()
+    assert report.held == {"Calendar": 11} and report.sent == {"new": 0, "changed": 1, "deleted": 0}
+    other.sync()
+    assert len(other.files()) == 30
+    one.write("Calendar", "0.ics", event("e0"))
+    assert one.sync().held == {}
+    other.sync()
+    assert len(other.files()) == 20
+
+
+def test_a_folder_that_is_another_one_than_before_deletes_nothing(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"), event("b"), event("c"))
+    (one.root / "Calendar").rename(one.root / "away")
+    (one.root / "Calendar").mkdir()
+    one.write("Calendar", "b.ics", event("b"))
+    assert one.sync().held == {"Calendar": 2}
+    other.sync()
+    assert len(other.files()) == 3
+
+
+def test_a_folder_that_is_gone_is_told(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"), event("b"))
+    (one.root / "Calendar").rename(one.root.parent / "away")
+    other.write("Calendar", "a.ics", event("a", summary="Dinner"))
+    other.sync()
+    report = one.sync()
+    assert report.done == 0 and [problem.folder for problem in report.problems] == ["Calendar"]
+    (one.root.parent / "away").rename(one.root / "Calendar")
+    one.sync()
+    assert b"Dinner" in one.files()["0.ics"]
+
+
+def test_both_sides_have_something_at_first(make: Callable[..., Machine]) -> None:
+    one = make("one")
+    one.sync()
+    one.write("Calendar", "a.ics", event("a"))
+    one.write("Calendar", "b.ics", event("b"))
+    one.sync()
+    other = make("other")
+    (other.root / "Calendar").mkdir()
+    other.write("Calendar", "mine.ics", event("a"))
+    other.write("Calendar", "c.ics", event("c"))
+    report = other.sync()
+    assert report.sent == {"new": 1, "changed": 0, "deleted": 0} and report.received["new"] == 1
+    assert sorted(other.files()) == ["b.ics", "c.ics", "mine.ics"]
+
+
+def test_a_dry_run_counts_and_writes_nothing(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"), event("b"), event("d"))
+    one.write("Calendar", "c.ics", event("c"))
+    one.write("Calendar", "0.ics", event("a", summary="Dinner"))
+    (one.root / "Calendar" / "1.ics").unlink()
+    other.write("Calendar", "e.ics", event("e"))
+    other.sync()
+    before = one.files()
+    report = one.sync(dry=True)
+    assert report.sent == {"new": 1, "changed": 1, "deleted": 1} and report.received["new"] == 1
+    assert one.files() == before
+    assert other.sync().done == 0
+    assert one.sync().sent == report.sent
