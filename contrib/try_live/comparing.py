@@ -15,6 +15,7 @@ from mirror.citadel.declared import (
     HOLD_MESSAGES,
     KEY,
     MESSAGE,
+    SHOWN_BY,
     UNTOLD,
     VOID,
     WHOLE,
@@ -23,7 +24,6 @@ from mirror.citadel.declared import (
 )
 from mirror.formats.sequence_set import NOTHING_SEEN
 from mirror.formats.texts_of_rooms import text_in
-from mirror.model.containers import room_told_of
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of
 from mirror.model.heads import EDITS
@@ -113,7 +113,7 @@ def _fields(reader: Reader, record: Record) -> dict[str, Any]:
         fields |= {BODY: _digest(canonical_text(body)), BYTES: _digest(body)}
     else:
         fields |= {BODY: _digest(body)}
-    if kind == "room-info" or (kind == "pictures" and room_told_of(record.collection, record.key)):
+    if kind in SHOWN_BY:
         fields |= {BODY: _digest(text_in(body)), MESSAGE: fields[BODY]}
     return fields
 

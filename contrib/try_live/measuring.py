@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mirror.cli.processes import NodeProcess
 from mirror.cli.watch import watching
 from mirror.config import write_private
+from mirror.model.kinds import parse_collection
 from mirror.peer.remote import ChannelRemote
 from try_live.errors import TrialFailed
 from try_live.following import Follower
@@ -30,6 +31,8 @@ TIMEOUT_S = 600.0
 """Whatever takes longer has failed."""
 PAUSE_S = 0.37
 """Between two posts: no divisor of the time between two looks, so that all moments between them have their turn."""
+READERS = 100
+"""Users, each with a room, who read while the node is away."""
 BODY = ("Content-type: text/plain", "", "Measured.", "000")
 
 
@@ -63,6 +66,8 @@ class Figures(NamedTuple):
     lags: list[float]
     """From the server's answer to a post to its record on the second node, in order of length."""
     caught_up: float
+    marks: float
+    """Until what ``READERS`` users read while the node was away, where each had been before, was on the second node."""
     memory: tuple[int, int]
     """Of the node's daemon, after the first copy and at the end."""
 
@@ -99,6 +104,20 @@ def fill(server: LiveServer, sizes: Sizes) -> None:
         session.ask_all([(f"CREU {user(number)}|measured", ()) for number in range(sizes.users)])
     with somebody(server, user(0)):
         pass  # whose own rooms are made at the first log-in
+    for reader in _readers(sizes):
+        _read(server, reader)
+
+
+def _readers(sizes: Sizes) -> range:
+    return range(min(READERS, sizes.users, sizes.rooms))
+
+
+def _read(server: LiveServer, reader: int) -> None:
+    """Have a user post into the room of the same number, and read that."""
+    with somebody(server, user(reader)) as session:
+        session.ask(f"GOTO Room {reader:05d}")
+        session.ask("ENT0 1||0|4|to be read", BODY[:-1])
+        session.ask(f"SEEN {session.lines('MSGS LAST|1')[-1]}|1")
 
 
 def user(number: int) -> str:
@@ -135,7 +154,30 @@ def _measure(
     follower.start()
     follower.wait(began)
     caught_up = time.time() - began
-    return Figures(server.version(), sizes, first, idle, busy, lags, caught_up, (memory, resident(follower.node.pid)))
+    say(f"catching up with what {len(_readers(sizes))} users read")
+    marks = _catch_up_with_marks(server, follower, second, sizes)
+    memories = memory, resident(follower.node.pid)
+    return Figures(server.version(), sizes, first, idle, busy, lags, caught_up, marks, memories)
+
+
+def _catch_up_with_marks(server: LiveServer, follower: Follower, second: NodeProcess, sizes: Sizes) -> float:
+    """Return how long it takes after an outage until what users read meanwhile is on the second node."""
+    follower.stop()
+    with second.ask() as remote, watching([second.directory]) as watch:
+        wanted = _marks(remote) + len(_readers(sizes))
+        for reader in _readers(sizes):
+            _read(server, reader)
+        began = time.monotonic()
+        follower.start()
+        if not watch.until(lambda: _marks(remote) >= wanted, TIMEOUT_S):
+            raise TrialFailed(f"what was read did not come to the second node in {TIMEOUT_S:g} s")
+        return time.monotonic() - began
+
+
+def _marks(remote: ChannelRemote) -> int:
+    """Return how many records of visits there are, each mark one."""
+    collections = remote.info().collections or {}
+    return sum(told.count for name, told in collections.items() if parse_collection(name).kind == "visits")
 
 
 def _mirror(node: NodeProcess, second: NodeProcess, directory: Path) -> None:
@@ -226,6 +268,7 @@ def rows(figures: Figures) -> Sequence[tuple[str, str]]:
             f"p50 {figures.lag(0.5):.2f} s, p99 {figures.lag(0.99):.2f} s, mean {statistics.mean(figures.lags):.2f} s",
         ),
         (f"catching up with {figures.sizes.changes} posts", f"{figures.caught_up:.1f} s"),
+        (f"catching up with what {READERS} users read", f"{figures.marks:.1f} s"),
         ("memory of the node", f"{memory[0] / 1e6:.0f} MB, {memory[1] / 1e6:.0f} MB at the end"),
     ]
 

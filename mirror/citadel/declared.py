@@ -23,6 +23,8 @@ MESSAGE = "(its message)"
 """In place of a field's name where two messages show the same text or picture, and are not the same message."""
 VOID = "(of before)"
 """In place of a field's name where a visit speaks of a room as it was before all were made to forget it."""
+SHOWN_BY = ("room-info", "pictures", "bios", "inbox-rules")
+"""Kinds of collections of messages of which nothing is seen but what they hold."""
 HOLD_MESSAGES = ("messages", "user-settings", "bios", "pictures", "room-info", "inbox-rules")
 """Kinds of collections whose bodies are messages."""
 
@@ -62,8 +64,8 @@ UNTOLD = (
     Expected("visits", "v_roomgen", "when the room was made: " + _BY_EXPORTS),
     Expected("visits", VOID, "what was seen of a room before all were made to forget it, and counts no more"),
     *(
-        Expected(kind, MESSAGE, "of rooms that were given the same at once: no command tells whose message is which")
-        for kind in ("room-info", "pictures")
+        Expected(kind, MESSAGE, "of several that show the same: no command tells which one a room or user has")
+        for kind in SHOWN_BY
     ),
     Expected("rooms", "QRgen", "when a room was made: " + _BY_EXPORTS),
     *(Expected("users", field, "of a user made since: " + _BY_EXPORTS) for field in ("u_uid", "u_version")),

@@ -275,6 +275,7 @@ class Following:
                 listings[room.told.number] = Listing(asked.changed(name), room.messages)
         self._files.wanted |= any(room.number in listings for room in self._known.file_rooms)
         outcome = self._looks.take(client, listings, self._decision)
+        self._marks.changed({room: listings[room].changed for room in outcome.same})
         # What is done to users and rooms is told in one room, whatever else shows it.
         self._all.wanted |= changed or outcome.left or asked.aide_room in outcome.new
         self._waiting.looked_at(outcome.looked, outcome.held, outcome.waiting)

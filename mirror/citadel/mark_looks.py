@@ -1,19 +1,24 @@
 """Following marks: who may have set any is asked for, as often as that may cost, over a connection of its own.
 
 It is opened while there is anybody to ask for, since a server ends a session that asks nothing.  Which user in which
-room is next is mirror.citadel.presence's, what is told mirror.citadel.visits_told's.
+room is next is mirror.citadel.presence's, what is told mirror.citadel.visits_told's.  Who is still to be asked for is
+kept, so that where a server is met again nobody is who logged in before that.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
 
 from mirror.citadel.asked import Asked
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import owner_of
+from mirror.citadel.look import place_of
 from mirror.citadel.posted import Known
-from mirror.citadel.presence import Rounds, Turn
+from mirror.citadel.presence import Rooms, Rounds, Turn
+from mirror.citadel.visited import Visited
 from mirror.citadel.visits_told import ROOMS_AT_ONCE, Marked, Person, VisitLooks
 from mirror.formats.server_own import Use
-from mirror.store.base import Store
+from mirror.store.base import Reader, Store, Writer
 from mirror.wire.errors import Refused
 
 SESSION_S = 5
@@ -26,6 +31,30 @@ RECENT_S = 2 * 86_400
 """Who logged in within so many seconds before a server is met may have set marks while nobody followed it..."""
 SINCE_EXPORT_S = 60
 """... or, where all was just told by an export, since that began."""
+SAVED_S = 30.0
+"""Who is still to be asked for is written down once in so many seconds at most."""
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """Who was still to be asked for at a moment of the server's clock (Unix seconds): users by their numbers."""
+
+    looked: int = 0
+    users: frozenset[int] = frozenset()
+
+
+def read_pending(reader: Reader, place: str) -> Pending:
+    """Return who is to be asked for of a server, by the name of its place; as of 0 where that was never kept."""
+    text = reader.meta_text(_name(place))
+    return msgspec.json.decode(text, type=Pending) if text else Pending()
+
+
+def write_pending(writer: Writer, place: str, pending: Pending) -> None:
+    """Remember who is to be asked for of a server."""
+    writer.set_meta(_name(place), msgspec.json.encode(pending).decode())
+
+
+def _name(place: str) -> str:
+    return f"marks:{place}"
 
 
 class MarkLooks:
@@ -56,6 +85,11 @@ class MarkLooks:
         self._looked = 0
         self._noticed: dict[tuple[int, int], list[str]] = {}
         self._asked_at = -every_s
+        self._visited = Visited(store)
+        self._pending = Pending()
+        self._saved_at = -SAVED_S
+        self._changed: dict[int, int] = {}
+        self._met = 0
 
     @property
     def as_of(self) -> float:
@@ -85,20 +119,45 @@ class MarkLooks:
         if began - self._asked_at < self._every_s or not asked.logs_in_by_itself:
             return done
         self._asked_at = began
+        self._note_rooms(known)
+        persons = {number: Person(number, name) for number, name in asked.users().items()}
+        self._note_calls(asked.calls(), asked.looked, exported)
+        self._note_changed(persons)
+        where = self._where(asked)
+        self._visited.find(known, where)
+        near = self._rounds.near(where, self._now())
+        if self._rounds.is_over and not near:
+            self.close()
+        else:
+            self._ask(near, persons, done, began)
+        self._save()
+        return done
+
+    def changed(self, rooms: Mapping[int, int]) -> None:
+        """Say which rooms changed when (Unix seconds) otherwise than by messages: all may have been made to forget."""
+        self._changed |= rooms
+
+    def _note_changed(self, users: Iterable[int]) -> None:
+        """Have rooms that changed since the server was met before be asked for of all who were there."""
+        assert self._known is not None
+        changed, self._changed = [room for room, at in self._changed.items() if at >= self._met], {}
+        keys = {self._known.keys.user(user): user for user in users} if changed else {}
+        for room in changed:
+            for user in self._visited.by(self._known, room, keys):
+                self._rounds.besides(user, room)
+
+    def _note_rooms(self, known: Known) -> None:
         if known is not self._known:
             self._known, self._looks = known, VisitLooks(self._store, known)
             rooms = known.rooms.items()
             self._numbers = {room.name: number for number, room in rooms if room.use is Use.PEOPLE}
-        persons = {number: Person(number, name) for number, name in asked.users().items()}
-        self._note_calls(asked.calls(), asked.looked, exported)
-        near = self._rounds.near(self._where(asked), self._now())
-        if self._rounds.is_over and not near:
-            self.close()
-            return done
+
+    def _ask(self, near: Iterable[Turn], persons: Mapping[int, Person], done: Marked, began: float) -> None:
+        """Ask for where people are, and of rounds as much as there is time for."""
         try:
             client = self._client = self._client or self._connect()
         except Refused:
-            return done  # it lets no more sessions in: another time
+            return  # it lets no more sessions in: another time
         for turn in near:
             self._take(client, turn, persons.get(turn.user), done)
         for _ in range(TURNS):
@@ -108,7 +167,19 @@ class MarkLooks:
             self._rounds.done(of_round, self._now())
             if self._clock() - began > self._every_s / SHARE:
                 break
-        return done
+
+    def _save(self) -> None:
+        """Write down who is still to be asked for, if it is time and that says anything new."""
+        assert self._known is not None and self._calls is not None
+        called = max(self._calls.values(), default=0)
+        new = Pending(self._looked, frozenset(self._rounds.pending))
+        if self._clock() - self._saved_at < SAVED_S or (
+            new.users == self._pending.users and called < self._pending.looked
+        ):
+            return
+        place = place_of(self._known.node)
+        self._store.write(lambda writer: write_pending(writer, place, new))
+        self._pending, self._saved_at = new, self._clock()
 
     def _take(self, client: CitadelClient, turn: Turn, person: Person | None, done: Marked) -> bool:
         """Take over what a user has seen; tells whether that was told.  Who is not listed is asked for no more."""
@@ -125,6 +196,7 @@ class MarkLooks:
                 self._noticed[asked] = lines
         done.applied += marked.applied
         done.rooms |= marked.rooms
+        self._visited.add(turn.user, marked.rooms)
         return True
 
     def _note_calls(self, calls: dict[int, int], looked: int, exported: bool) -> None:
@@ -133,14 +205,28 @@ class MarkLooks:
         Who logged in just before the look before that, and was not among those who were there, may have read since.
         """
         if self._calls is None:
-            before = calls if exported else self._called()
-            recent = looked - SINCE_EXPORT_S if exported else max(calls.values(), default=0) - RECENT_S
-            users = [user for user, called in calls.items() if called >= recent or called != before.get(user)]
+            users = self._since_met_last(calls, looked, exported)
         else:
             since = self._looked - SESSION_S
             users = [user for user, called in calls.items() if called >= since or called != self._calls.get(user)]
+        assert self._known is not None
+        self._visited.find(self._known, users)
         self._rounds.begin(users, self._now())
         self._calls, self._looked = calls, looked
+
+    def _since_met_last(self, calls: Mapping[int, int], looked: int, exported: bool) -> list[int]:
+        """Return who may have set marks while nobody followed the server, or while it was exported."""
+        assert self._known is not None
+        place = place_of(self._known.node)
+        last = self._pending = self._store.read(lambda reader: read_pending(reader, place))
+        self._met = looked if exported else last.looked
+        if exported:
+            return [user for user, called in calls.items() if called >= looked - SINCE_EXPORT_S]
+        if last.looked:
+            since = last.looked - SESSION_S
+            return [user for user, called in calls.items() if called >= since or user in last.users]
+        recent, before = max(calls.values(), default=0) - RECENT_S, self._called()
+        return [user for user, called in calls.items() if called >= recent or called != before.get(user)]
 
     def _where(self, asked: Asked) -> dict[int, frozenset[int]]:
         """Return in which rooms those are who are logged in, by their numbers."""
@@ -151,7 +237,12 @@ class MarkLooks:
             found[user] = found.get(user, frozenset()) | rooms
         return found
 
-    def _rooms_of(self, user: int) -> Iterable[int]:
-        """Return the rooms in which a user may have marks: all but those of other people's mailboxes."""
-        rooms = self._known.rooms.items() if self._known is not None else ()
-        return [number for number, room in rooms if room.use is Use.PEOPLE and owner_of(room.name) in (0, user)]
+    def _rooms_of(self, user: int) -> Rooms:
+        """Return the rooms in which a user may have marks, all but those of other people's mailboxes."""
+        likely: list[int] = []
+        others: list[int] = []
+        visited = self._visited.of(user)
+        for number, room in self._known.rooms.items() if self._known is not None else ():
+            if room.use is Use.PEOPLE and (owner := owner_of(room.name)) in (0, user):
+                (likely if owner or number in visited else others).append(number)
+        return Rooms(likely, others)

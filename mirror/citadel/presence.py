@@ -1,8 +1,8 @@
 """Whose marks at a followed server are asked for next, and in which rooms: of those who may have set any.
 
 Nothing moves by itself when somebody reads, but only who is logged in can set a mark.  So of users who are there the
-rooms that they are in are asked for, and besides all rooms in turns; once they left, all rooms once more.  Values only;
-reads no clock.
+rooms that they are in are asked for, and besides all rooms in turns, first of everybody those that are likely; once
+they left, all rooms once more.  Values only; reads no clock.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,8 @@ class Turn(NamedTuple):
 class _Round(msgspec.Struct):
     """The rooms in which one user's marks are still to be asked for; times are Unix seconds, 0 for never."""
 
-    left: list[int]
+    likely: list[int]
+    others: list[int]
     began: float
     whole_since: float = 0
     """When the last round began that came to its end."""
@@ -29,17 +30,25 @@ class _Round(msgspec.Struct):
     """Whether the user was there since this one began."""
 
 
-Rooms = Callable[[int], Iterable[int]]
+class Rooms(NamedTuple):
+    """The rooms in which a user may have marks: those in which there are likely any, and the others."""
+
+    likely: Sequence[int]
+    others: Sequence[int] = ()
+
+
+RoomsOf = Callable[[int], Rooms]
 
 
 class Rounds:
     """Who may have set marks since all of theirs were asked for."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: RoomsOf) -> None:
         """``rooms`` returns the rooms in which a user may have marks."""
         self._rooms = rooms
         self._rounds: dict[int, _Round] = {}
         self._where: dict[int, frozenset[int]] = {}
+        self._besides: dict[int, set[int]] = {}
 
     def begin(self, users: Iterable[int], now: float) -> None:
         """Have all rooms of users be asked for who may have set marks until now (Unix seconds)."""
@@ -47,7 +56,15 @@ class Rounds:
             if user in self._rounds:
                 self._rounds[user].present = True
             else:
-                self._rounds[user] = _Round(list(self._rooms(user)), now)
+                self._rounds[user] = self._round(user, now)
+
+    def _round(self, user: int, now: float, whole_since: float = 0) -> _Round:
+        likely, others = self._rooms(user)
+        return _Round(list(likely), list(others), now, whole_since)
+
+    def besides(self, user: int, room: int) -> None:
+        """Have a room be asked for of a user, who need not be there: all were made to forget it, say."""
+        self._besides.setdefault(user, set()).add(room)
 
     def near(self, present: Mapping[int, frozenset[int]], now: float) -> list[Turn]:
         """Return where who is there is and was last; ``present`` are the rooms of their sessions."""
@@ -62,24 +79,30 @@ class Rounds:
 
     def next(self, most: int) -> Turn | None:
         """Return the next ``most`` rooms at most of some user's round, None where there is nothing to ask for."""
-        user = next(iter(self._rounds), None)
-        if user is None:
+        user = next((user for user, one in self._rounds.items() if one.likely), 0)
+        if not user and self._besides:
+            user, rooms = self._besides.popitem()
+            return Turn(user, sorted(rooms))
+        user = user or next(iter(self._rounds), 0)
+        if not user:
             return None
         one = self._rounds.pop(user)
         self._rounds[user] = one  # the next time it is another one's turn
-        return Turn(user, one.left[:most])
+        return Turn(user, (one.likely or one.others)[:most])
 
     def done(self, turn: Turn, now: float) -> None:
         """Note that the rooms that ``next`` returned were asked for."""
         one = self._rounds.get(turn.user)
         if one is None:
             return
-        del one.left[: len(turn.rooms)]
-        if one.left:
+        stage = one.likely or one.others
+        if stage[: len(turn.rooms)] != turn.rooms:
+            return  # those were asked for besides
+        del stage[: len(turn.rooms)]
+        if one.likely or one.others:
             return
-        one.whole_since = one.began
         if one.present or turn.user in self._where:
-            one.left, one.began, one.present = list(self._rooms(turn.user)), now, False
+            self._rounds[turn.user] = self._round(turn.user, now, one.began)
         else:
             del self._rounds[turn.user]
 
@@ -87,11 +110,17 @@ class Rounds:
         """Ask for no more of a user's, who is gone."""
         self._rounds.pop(user, None)
         self._where.pop(user, None)
+        self._besides.pop(user, None)
 
     @property
     def is_over(self) -> bool:
         """Whether there is nobody to ask for."""
-        return not (self._rounds or self._where)
+        return not (self._rounds or self._where or self._besides)
+
+    @property
+    def pending(self) -> set[int]:
+        """Who may have set marks that were not asked for yet."""
+        return {*self._rounds, *self._where, *self._besides}
 
     def as_of(self, now: float) -> float:
         """Return as of when all marks were asked for (Unix seconds), given the time; 0 where some never were."""

@@ -68,7 +68,9 @@ class Outcome(msgspec.Struct):
     """Rooms in which there was anything new."""
     left: bool = False
     looked: set[int] = set()
-    """Rooms that were looked at, since they do not list the same as before."""
+    """Rooms that were looked at, since they do not list the same as when they were looked at last."""
+    same: set[int] = set()
+    """Rooms that list the same as before."""
     held: dict[int, HeldBack] = {}
     """Deletions that wait, by rooms."""
     waiting: dict[int, list[str]] = {}
@@ -110,7 +112,7 @@ class RoomLooks:
         """
         lists = {room: hash(tuple(listing.messages)) for room, listing in listings.items()}
         listings = {room: listings[room] for room, told in lists.items() if self._lists.get(room) != told}
-        outcome = Outcome(looked=set(listings))
+        outcome = Outcome(looked=set(listings), same=lists.keys() - listings.keys())
         difference = self._compare(listings, decision, outcome)
         batch = _Batch()
         for posted in self._fetch(client, difference, outcome):
@@ -143,6 +145,8 @@ class RoomLooks:
                     gone[room].append(status)
             for number in unknown:
                 new[number].append(room)
+            if not (unknown or gone[room]):
+                outcome.same.add(room)
         difference = _Difference(new, defaultdict(list), [])
         for room, statuses in gone.items():
             away = self._expired(room, statuses, listings[room])

@@ -56,19 +56,19 @@ class UserTexts:
             return known
         if tries < TRIES or before != listed:
             tries = tries + 1 if before == listed else 1
-            known = self._ask(client, owner, holds, [known, *sorted(listed, reverse=True)])
+            known = self._ask(client, owner, holds, sorted(listed, reverse=True))
         self._of[which] = known
         if known != max(listed, default=0):
             self._asked[which] = listed, tries  # it may be about to be the newest
         return known
 
     def _ask(self, client: CitadelClient, owner: Owner, holds: Holds, numbers: Iterable[int]) -> int:
-        """Return the first of some messages that holds what the user is shown by, 0 where none does."""
+        """Return the first of some messages that holds what the user has, 0 where none does."""
         shown = self._shown(client, owner, holds)
         if shown is None:
             return 0
         client.enter_room(owner.home.name, owner.home.password)
-        return next((number for number in numbers if number and _content(client, holds, number) == shown), 0)
+        return next((number for number in numbers if _content(client, holds, number) == shown), 0)
 
     def _shown(self, client: CitadelClient, owner: Owner, holds: Holds) -> Content:
         try:

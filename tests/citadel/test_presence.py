@@ -1,8 +1,8 @@
 """Whose marks are asked for next: who is there in turns, who left once more, nobody else."""
 
-from mirror.citadel.presence import Rounds, Turn
+from mirror.citadel.presence import Rooms, Rounds, Turn
 
-ROOMS = {1: [10, 11, 12], 2: [10, 20]}
+ROOMS = {1: Rooms([10, 11, 12]), 2: Rooms([10, 20]), 3: Rooms([30], [31, 32]), 4: Rooms([40], [41])}
 
 
 def rounds() -> Rounds:
@@ -63,3 +63,25 @@ def test_who_is_gone_is_asked_for_no_more() -> None:
     some.near({1: frozenset({10})}, 0)
     some.forget(1)
     assert turn(some, 1) is None and some.near({}, 2) == [] and some.is_over
+
+
+def test_of_everybody_the_likely_rooms_come_first_then_what_is_asked_for_besides_then_all_others() -> None:
+    some = rounds()
+    some.begin([3, 4], 0)
+    some.besides(2, 10)
+    some.besides(3, 32)
+    found = [turn(some, 1, 2) for _ in range(6)]
+    assert found == [Turn(3, [30]), Turn(4, [40]), Turn(3, [32]), Turn(2, [10]), Turn(3, [31, 32]), Turn(4, [41])]
+    assert some.is_over and turn(some, 2) is None
+
+
+def test_pending_are_those_who_are_there_or_may_have_set_marks_since_they_were_asked_for() -> None:
+    some = rounds()
+    some.begin([2], 0)
+    some.near({1: frozenset({10})}, 0)
+    some.besides(4, 41)
+    assert some.pending == {1, 2, 4}
+    some.near({}, 1)
+    while turn(some, 2):
+        pass
+    assert some.pending == set()

@@ -340,7 +340,9 @@ def test_a_trial_of_following_fails_for_each_thing_that_is_not_as_it_should_be()
 def test_figures_are_told_as_they_were_measured() -> None:
     lags = [number / 100 for number in range(1, 101)]
     loads = Load(7.96, 1.2, 948.4), Load(0.04, 0.1, 132.0)
-    figures = Figures("", MeasuredSizes(100, 1000, 60, 100, 10_000), 2.25, *loads, lags, 61.0, (51_000_000, 52_400_000))
+    figures = Figures(
+        "", MeasuredSizes(100, 1000, 60, 100, 10_000), 2.25, *loads, lags, 61.0, 3.5, (51_000_000, 52_400_000)
+    )
     assert (figures.lag(0.5), figures.lag(0.99), figures.lag(1.0)) == (0.51, 1.0, 1.0)
     assert dict(rows(figures)) == {
         "the first copy": "2.2 s",
@@ -348,6 +350,7 @@ def test_figures_are_told_as_they_were_measured() -> None:
         "somebody logged in": "server 0.0 %, node 0.1 % of a core, 132 commands a minute",
         "post to record on a second mirror (100 posts)": "p50 0.51 s, p99 1.00 s, mean 0.51 s",
         "catching up with 10000 posts": "61.0 s",
+        "catching up with what 100 users read": "3.5 s",
         "memory of the node": "51 MB, 52 MB at the end",
     }
 
