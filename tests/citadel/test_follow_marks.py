@@ -188,7 +188,8 @@ def test_of_a_store_where_it_was_not_kept_who_is_to_be_asked_for_it_is_who_logge
     follower.tell(iter([None, None, None]))
     assert marks(store) == {"alpha:2": ["one", "three", "two"]}
     assert set(users_asked(server)) == {b"USER Ann", b"USER Bob"} and follower.following.state.marks > 0
-    assert server.asked.count(b"USER SYS_Citadel") == len(users_asked(server)), "after each turn the session is nobody's again"
+    turns = len(users_asked(server))
+    assert server.asked.count(b"USER SYS_Citadel") == turns, "after each turn the session is nobody's again"
 
 
 def test_what_an_export_just_told_is_not_asked_for_again(make_store: Make, server: LiveServer, directory: Path) -> None:
