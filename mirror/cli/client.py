@@ -42,7 +42,7 @@ class ClientGroup(LazyGroup):
 )  # fmt: skip
 @click.pass_context
 def client(context: click.Context, config_path: Path) -> None:
-    """Keep your own folders equal with your rooms on a node: calendars, tasks, contacts.  See docs/clients.md."""
+    """Keep your own folders equal with your rooms on a node: mail, calendars, contacts.  See docs/clients.md."""
     context.obj = config_path
 
 

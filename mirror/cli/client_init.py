@@ -9,13 +9,14 @@ import click
 from mirror.addresses import DEFAULT_PORT, Address, read_address
 from mirror.cli.client import client, print_rooms, rooms_with_counts
 from mirror.cli.output import ask, json_option, print_json, say
-from mirror.client.config import BadConfig, PairSettings, ServerSettings, data_home, written
+from mirror.client.config import MAILDIR, VDIR, BadConfig, PairSettings, ServerSettings, data_home, written
 from mirror.client.connection import TIMEOUT_S, TRUST_PLAIN, open_connection
 from mirror.client.passwords import password_of
 from mirror.owned import make_private
 from mirror.peer.channel import NotTrusted, connect
 
 PASSWORD_FILE = "password"
+MAIL = "mail"
 
 
 @client.command("init")
@@ -25,6 +26,7 @@ PASSWORD_FILE = "password"
 @click.option("--password-command", metavar="COMMAND", help="A command whose first line is your password.")
 @click.option("--password-keyring", metavar="SERVICE", help="The desktop's keyring has it, under this service.")
 @click.option("--password-file", metavar="FILE", help="A file has it that only you may read (mode 0600).")
+@click.option("--mail", metavar="DIRECTORY", help="Where mail goes, a Maildir; empty for nowhere.")
 @click.option("--calendars", metavar="DIRECTORY", help="Where calendars and tasks go; empty for nowhere.")
 @click.option("--contacts", metavar="DIRECTORY", help="Where address books go; empty for nowhere.")
 @click.option("--notes", metavar="DIRECTORY", default="", help="Where notes go.  [default: nowhere]")
@@ -126,6 +128,7 @@ def _with_password(
 
 
 _FOLDERS: dict[str, tuple[str, list[Any]]] = {
+    MAIL: ("Mail, as a Maildir", ["mail"]),
     "calendars": ("Calendars and tasks", ["calendar", "tasks", "journal"]),
     "contacts": ("Address books", ["contacts"]),
     "notes": ("Notes", ["notes"]),
@@ -140,12 +143,12 @@ def _pairs(
         print_rooms(rooms)
     pairs = {}
     for name, (what, views) in _FOLDERS.items():
-        default = "" if name == "notes" else str(data_home() / name)
+        default = {"notes": "", MAIL: str(Path.home() / "Mail")}.get(name, str(data_home() / name))
         path = said[name]
         if path is None:
             path = _answer(f"{what}: directory", default, asks, f"--{name}")
         if path:
-            pairs[name] = PairSettings(str(path), list(views), ["*"])
+            pairs[name] = PairSettings(str(path), list(views), ["*"], MAILDIR if name == MAIL else VDIR)
     if not pairs:
         raise click.UsageError("no directory was named, so there is nothing to keep equal")
     return pairs

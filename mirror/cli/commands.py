@@ -74,7 +74,7 @@ COMMANDS: dict[str, Lazy] = {
     **placed("mirror.cli.aside", {"aside": "Records of peers that cannot be taken: they stop nothing, and are kept."}),
     **placed(
         "mirror.cli.client",
-        {"client": "Keep your own folders equal with your rooms on a node: calendars, tasks, contacts."},
+        {"client": "Keep your own folders equal with your rooms on a node: mail, calendars, contacts."},
     ),
     **placed("mirror.cli.demo", {"demo": "Run two nodes on this machine and keep them equal before your eyes."}),
 }

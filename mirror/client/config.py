@@ -19,10 +19,15 @@ from mirror.model.errors import MirrorError
 
 PROGRAM = "citadel-mirror"
 CONFIG_FILE = "client.toml"
-VIEWS = {"mail": (1,), "contacts": (2,), "calendar": (3, 7), "tasks": (4,), "notes": (5,), "journal": (8,)}
+VIEWS = {
+    "mail": (1, 9), "board": (0, 10), "contacts": (2,), "calendar": (3, 7), "tasks": (4,), "notes": (5,),
+    "journal": (8,),
+}  # fmt: skip
 """What rooms are for, by the server's numbers of their views."""
-View = Literal["mail", "contacts", "calendar", "tasks", "notes", "journal"]
-Kind = Literal["vdir"]
+View = Literal["mail", "board", "contacts", "calendar", "tasks", "notes", "journal"]
+Kind = Literal["vdir", "maildir"]
+VDIR: Kind = "vdir"
+MAILDIR: Kind = "maildir"
 Direction = Literal["both", "pull", "push"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -71,7 +76,7 @@ class PairSettings(msgspec.Struct, frozen=True):
     path: Annotated[str, Doc("The directory.  A folder is made in it for each room.")]
     views: Annotated[
         list[View],
-        Doc("Which rooms: what they are for (mail, contacts, calendar, tasks, notes, journal)..."),
+        Doc("Which rooms: what they are for (mail, board, contacts, calendar, tasks, notes, journal)..."),
     ]
     rooms: Annotated[
         list[str],
@@ -84,13 +89,24 @@ class PairSettings(msgspec.Struct, frozen=True):
         Kind,
         Doc(
             "What the directory is: a 'vdir' has a directory for each room and in it a file for each entry or card "
-            "(khal, khard, todoman, vdirsyncer)."
+            "(khal, khard, todoman, vdirsyncer); a 'maildir' has your inbox at its top, and a folder for each other "
+            "room (mutt, notmuch, Dovecot)."
         ),
     ] = "vdir"
     direction: Annotated[
         Direction,
         Doc("'both', 'pull' (what changes here is not sent) or 'push' (what changes there is not taken)."),
     ] = "both"
+    max_size: Annotated[
+        int,
+        msgspec.Meta(ge=0),
+        Doc("Of a maildir: bytes of a message beyond which it is not written on the other side; 0 for any."),
+    ] = 0
+    max_age: Annotated[
+        int,
+        msgspec.Meta(ge=0),
+        Doc("Of a maildir: days after which a message that is on one side alone stays there alone; 0 for any."),
+    ] = 0
 
     def wants(self, name: str, view: int) -> bool:
         """Tell whether a room of that name and view is one of this pair's."""

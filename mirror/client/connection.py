@@ -72,20 +72,29 @@ class Connection:
             yield self._held(batch)
 
     def since(self, cursor: str, collections: set[str]) -> Iterator["Page"]:
-        from mirror.client.server import Page, Stale
+        from mirror.client.server import Page
+
+        reached = ""
+        for kind in sorted({name.partition("/")[0] for name in collections}):
+            now = cursor
+            for batch in self._changed(kind, cursor):
+                now = batch.header.get("Cursor", now)
+                held = self._held(batch, collections) if batch.header.get("Count") != "0" else []
+                yield Page(held, reached or now)
+            # What the first kind has come to: of the others something is told twice, and nothing is left out.
+            reached = reached or now
+
+    def _changed(self, kind: str, cursor: str) -> list["Batch"]:
+        """Return the batches of what changed of one kind.  Raises Stale."""
+        from mirror.client.server import Stale
 
         try:
-            self.channel.ask(f"SYNC messages|since|{cursor}", 1)
-            batches = list(self.channel.read_batches())
+            self.channel.ask(f"SYNC {kind}|since|{cursor}", 1)
+            return list(self.channel.read_batches())
         except Refused as error:
             if error.code == Code.STALE_CURSOR:
                 raise Stale(error.text) from None
             raise
-        for batch in batches:
-            if batch.header.get("Count") != "0":
-                yield Page(self._held(batch, collections), batch.header.get("Cursor", cursor))
-            else:
-                yield Page([], batch.header.get("Cursor", cursor))
 
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, "Held"]:
         from mirror.wire.codec import typed_batch
@@ -147,9 +156,9 @@ class Connection:
     def _offer_group(self, drafts: Sequence["Draft"]) -> list["Outcome"]:
         """Offer some drafts in one transaction; where that is refused, half of them at a time, down to the one."""
         from mirror.client.server import Outcome
-        from mirror.wire.bulk import format_drafts
+        from mirror.wire.bulk import format_drafts, parse_written
 
-        self.channel.ask("SYNC all|offer", 4)
+        self.channel.ask("SYNC all|offer|versions", 4)
         self.channel.send_batches([*_parts(drafts), format_drafts([_apart(draft) for draft in drafts])])
         try:
             self.channel.read_reply()
@@ -160,7 +169,8 @@ class Connection:
                 changed = error.code == Code.CHANGED
                 return [Outcome(changed, "" if changed else error.text)]
         else:
-            return [Outcome()] * len(drafts)
+            told = [written for batch in self.channel.read_batches() for written in parse_written(batch)]
+            return [Outcome(there=written) for written in told]
         middle = len(drafts) // 2
         return self._offer_group(drafts[:middle]) + self._offer_group(drafts[middle:])
 

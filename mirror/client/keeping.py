@@ -23,7 +23,7 @@ class Tree(Protocol):
 
     def place(self, folder: str) -> Place: ...
     def folders(self) -> list[str]: ...
-    def folder_for(self, name: str) -> str: ...
+    def folder_for(self, room: Room) -> str: ...
     def make(self, folder: str, name: str, seed: str) -> None: ...
     def rename(self, folder: str, old: str, new: str) -> None: ...
 
@@ -63,6 +63,7 @@ class Keeper:
         cursor = self.state.about("cursor")
         open_rooms = [(wanted[key], folder) for key, folder in folders.items() if key in wanted]
         ready = [(room, folder) for room, folder in open_rooms if self._keep_safely(room, folder)]
+        self._send_all()
         complete = {room.key for room, folder in ready if folder.complete}
         if cursor:
             cursor = self._follow(cursor, [pair for pair in ready if pair[0].key in complete])
@@ -100,7 +101,7 @@ class Keeper:
         return folders
 
     def _new_folder(self, room: Room, taken: set[str]) -> Folder:
-        name = self.tree.folder_for(room.name)
+        name = self.tree.folder_for(room)
         folder, number = name, 2
         while folder in taken:
             folder, number = f"{name} ({number})", number + 1
@@ -139,6 +140,13 @@ class Keeper:
 
             another = bool(folder.identity) and identity != folder.identity
             held = Sender(self._round, both).send(looked.changed, looked.gone, another)
+        self._note_held(folder, held, identity)
+
+    def _send_all(self) -> None:
+        """Send what waited until all folders were looked at."""
+
+    def _note_held(self, folder: Folder, held: int, identity: str) -> None:
+        """Tell and remember how many deletions of a folder wait, and which directory it is."""
         if held:
             self.report.held[folder.folder] = held
         if (held, identity) != (folder.held, folder.identity):
@@ -157,7 +165,7 @@ class Keeper:
 
     def _follow(self, cursor: str, ready: Sequence[tuple[Room, Folder]]) -> str:
         """Write what changed after a cursor; return how far that is, nothing where all is to be compared."""
-        by_collection = {f"messages/{room.key}": (room, folder) for room, folder in ready}
+        by_collection = {name: (room, folder) for room, folder in ready for name in self._collections(room)}
         try:
             for page in self.server.since(cursor, set(by_collection)):
                 for collection, held in _grouped(page.held):
@@ -187,13 +195,21 @@ class Keeper:
         """Delete the files of what the node does not even know as deleted any more, unless that is very much."""
         if not missing:
             return
-        from mirror.client.receiving import Receiver
         from mirror.sync.foreign.plan import held_back
 
         if held_back(len(missing), self.state.count(room.key)) and not self.rules.accept_deletions:
             self.report.held[folder.folder] = self.report.held.get(folder.folder, 0) + len(missing)
             return
-        Receiver(self._round, self._both(room, folder)).forget(sorted(missing))
+        self._forget(room, folder, sorted(missing))
+
+    def _forget(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
+        from mirror.client.receiving import Receiver
+
+        Receiver(self._round, self._both(room, folder)).forget(keys)
+
+    def _collections(self, room: Room) -> tuple[str, ...]:
+        """Return what of a room is followed."""
+        return (f"messages/{room.key}",)
 
     def _write(self, room: Room, folder: Folder, held: Sequence[Held]) -> None:
         if self.rules.direction == PUSH or not held:

@@ -1,11 +1,12 @@
 """A pair by its settings: which folders, which state, one client at a time; and a round of it."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mirror.client.config import BadConfig, ClientConfig, PairSettings
+from mirror.client.config import MAILDIR, BadConfig, ClientConfig, PairSettings
 from mirror.client.keeping import Keeper, Tree
 from mirror.client.lock import locked
 from mirror.client.report import Report
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "account"
 """Under what the state says whose rooms these are."""
+DAY_S = 86_400
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -29,11 +31,14 @@ class Pair(NamedTuple):
     state: PairState
     tree: Tree
     form: "Form"
+    keeper: type[Keeper]
 
     def round(self, server: Server, progress: Progress, *, accept_deletions: bool = False, dry: bool = False) -> Report:
         """Keep it equal with a node.  Raises what mirror.client.keeping does."""
-        rules = Rules(self.wants, self.settings.direction, accept_deletions, dry)
-        return Keeper(self.state, server, self.tree, self.form, rules, progress).round()
+        settings = self.settings
+        since_s = int(time.time()) - settings.max_age * DAY_S if settings.max_age else 0
+        rules = Rules(self.wants, settings.direction, accept_deletions, dry, settings.max_size, since_s)
+        return self.keeper(self.state, server, self.tree, self.form, rules, progress).round()
 
     def wants(self, room: Room) -> bool:
         """Tell whether a room is one of this pair's."""
@@ -59,18 +64,23 @@ def opened(config: ClientConfig, name: str) -> Iterator[Pair]:
         state = PairState(path)
         try:
             _check_account(state, config, name)
-            tree, form = parts_of(settings)
-            yield Pair(name, settings, state, tree, form)
+            yield Pair(name, settings, state, *parts_of(settings))
         finally:
             state.close()
 
 
-def parts_of(settings: PairSettings) -> "tuple[Tree, Form]":
-    """Return what a pair's directory is, and what its files say."""
+def parts_of(settings: PairSettings) -> "tuple[Tree, Form, type[Keeper]]":
+    """Return what a pair's directory is, what its files say, and what keeps it equal."""
+    if settings.kind == MAILDIR:
+        from mirror.client.mail import MailKeeper
+        from mirror.client.mail_form import Mail
+        from mirror.client.maildir import MaildirTree
+
+        return MaildirTree(settings.root), Mail(), MailKeeper
     from mirror.client.form import Items
     from mirror.client.vdir import VdirTree
 
-    return VdirTree(settings.root), Items()
+    return VdirTree(settings.root), Items(), Keeper
 
 
 def _check_account(state: PairState, config: ClientConfig, name: str) -> None:

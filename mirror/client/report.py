@@ -27,6 +27,10 @@ class Report:
     def problem(self, folder: str, name: str, why: str) -> None:
         self.problems.append(Problem(folder, name, why))
 
+    def count(self, counts: dict[str, int], what: str, number: int = 1) -> None:
+        """Add to one of the counts, of what was sent or received."""
+        counts[what] = counts.get(what, 0) + number
+
     @property
     def done(self) -> int:
         """How much was done: 0 of a quiet round."""

@@ -25,6 +25,16 @@ class Rules(NamedTuple):
     accept_deletions: bool = False
     dry: bool = False
     """Nothing is written on either side; what would be is counted."""
+    max_size: int = 0
+    """Bytes of the largest message that is written on either side; 0 for any."""
+    since_s: int = 0
+    """Messages from before (Unix seconds) are not written on either side."""
+
+    def leaves_out(self, size: int, seconds: int) -> str:
+        """Return why a message of so many bytes and that time (Unix seconds) is left out; nothing where it is not."""
+        if self.max_size and size > self.max_size:
+            return f"has {size:,} bytes, more than max_size"
+        return "is older than max_age" if 0 < seconds < self.since_s else ""
 
 
 class Round(NamedTuple):
@@ -49,3 +59,8 @@ class Both(NamedTuple):
     @property
     def collection(self) -> str:
         return f"messages/{self.room.key}"
+
+    @property
+    def marks(self) -> str:
+        """The collection of the users' marks of what is in the room."""
+        return f"visits/{self.room.key}"

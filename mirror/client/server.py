@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from mirror.model.draft import Draft
+from mirror.model.draft import Draft, Written
 from mirror.model.errors import MirrorError
 from mirror.model.record import Record
 
@@ -48,10 +48,14 @@ class Page(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a draft: written, or ``changed`` as another version is there, or why it was refused."""
+    """What became of a draft: written, or ``changed`` as another version is there, or why it was refused.
+
+    ``there`` is the version that is there once it was written.
+    """
 
     changed: bool = False
     refused: str = ""
+    there: Written | None = None
 
     @property
     def written(self) -> bool:
@@ -62,6 +66,7 @@ class Server(Protocol):
     """A node, as a user who is logged in.  Any method may raise ConnectionLost, ProtocolError or Refused."""
 
     node: str
+    user_key: str
 
     def rooms(self) -> RoomList:
         """Return the rooms that are open to the user now."""

@@ -7,10 +7,10 @@ in which nothing happened writes nothing.  What was agreed of an item is opaque 
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mirror.model.errors import MirrorError
 
@@ -25,7 +25,7 @@ CREATE TABLE items (
     crc INTEGER NOT NULL, agreed BLOB NOT NULL,
     PRIMARY KEY (room, name)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX items_by_key ON items (room, key);
+CREATE UNIQUE INDEX items_by_key ON items (key, room);
 CREATE TABLE conflicts (
     number INTEGER PRIMARY KEY AUTOINCREMENT, room TEXT NOT NULL, folder TEXT NOT NULL, name TEXT NOT NULL,
     key TEXT NOT NULL, seconds INTEGER NOT NULL, mine BLOB, theirs BLOB, kept TEXT NOT NULL
@@ -34,6 +34,7 @@ CREATE TABLE conflicts (
 _FOLDERS = "SELECT room, folder, name, identity, complete, held FROM folders"
 _VERSION = 1
 _HALF = 1 << 63
+_LAST = "\U0010ffff"
 
 
 class BadState(MirrorError):
@@ -165,8 +166,21 @@ class PairState:
         for value in values:
             row = self._db.execute(query, (room, value)).fetchone()
             if row is not None:
-                found[value] = Row(row[0], row[1], row[2], row[3], row[4] + _HALF, row[5])
+                found[value] = _row(row)
         return found
+
+    def rows_beginning(self, room: str, prefix: str) -> list[Row]:
+        """Return what is known of items whose keys begin so."""
+        return [row for one, row in self._between(prefix, prefix + _LAST) if one == room]
+
+    def rows_anywhere(self, key: str) -> list[tuple[str, Row]]:
+        """Return what is known of items of a message's plain key, whatever text is behind it, with their rooms."""
+        return [*self._between(key, key + "\0"), *self._between(f"{key}#", f"{key}$")]
+
+    def _between(self, lower: str, upper: str) -> Iterator[tuple[str, Row]]:
+        query = "SELECT room, name, tag, marks, key, crc, agreed FROM items WHERE key >= ? AND key < ?"
+        for room, *values in self._db.execute(query, (lower, upper)):
+            yield room, _row(values)
 
     def keys(self, room: str) -> dict[str, str]:
         """Return the names of all items of a room by the keys of their records."""
@@ -197,6 +211,10 @@ class PairState:
 
     def drop_conflict(self, number: int) -> None:
         self._db.execute("DELETE FROM conflicts WHERE number=?", (number,))
+
+
+def _row(row: Sequence[Any]) -> Row:
+    return Row(row[0], row[1], row[2], row[3], row[4] + _HALF, row[5])
 
 
 def _folder(row: tuple[str, str, str, str, int, int]) -> Folder:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mirror.client.files import check, put_new, put_over, sweep, sync_directory, tag_of, take_away, write_aside
 from mirror.client.place import NO_MARKS, Changed, Found, Marks, Missing
+from mirror.client.server import Room
 from mirror.formats.file_names import safe_name
 
 ENDINGS = (".ics", ".vcf", ".vnt")
@@ -112,9 +113,9 @@ class VdirTree:
         with os.scandir(self.root) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
-    def folder_for(self, name: str) -> str:
-        """Return what the collection of a room of that name is called, if nothing else is called so."""
-        return safe_name(name.replace("/", "-"))
+    def folder_for(self, room: Room) -> str:
+        """Return what the collection of a room is called, if nothing else is called so."""
+        return safe_name(room.name.replace("/", "-"))
 
     def make(self, folder: str, name: str, seed: str) -> None:
         """Make a collection where it is missing, with a room's name and a colour that follows from ``seed``."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mirror.formats.file_names import MAX_BYTES, safe_name
+from mirror.model.marks import is_keyword
 
 FLAGS = {"answered": "R", "draft": "D", "flagged": "F", "passed": "P", "seen": "S", "trashed": "T"}
 """Marks, and the flags that say them."""
@@ -74,7 +75,9 @@ def parse_keywords(text: str) -> dict[str, str]:
     """Return keywords by their letters, from the text of a folder's KEYWORDS_FILE; other lines say nothing."""
     lines = (_KEYWORD_LINE.fullmatch(line.strip()) for line in text.splitlines())
     found = ((int(line[1]), line[2]) for line in lines if line)
-    return {KEYWORD_LETTERS[number]: keyword for number, keyword in found if number < len(KEYWORD_LETTERS)}
+    return {
+        KEYWORD_LETTERS[number]: word for number, word in found if number < len(KEYWORD_LETTERS) and is_keyword(word)
+    }
 
 
 def format_keywords(keywords: Mapping[str, str]) -> str:

@@ -7,13 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from mirror.formats.file_names import Distinct, safe_name
-from mirror.formats.internet import mail_file
-from mirror.formats.keys import message_id
-from mirror.formats.mail import is_file
-from mirror.formats.maildir import file_name, flags_of, maildir_folder, message_name
-from mirror.formats.message import parse_message
-from mirror.formats.numbers import number_or_zero
-from mirror.formats.wrapping import wrapped
+from mirror.formats.maildir import file_name, flags_of, maildir_folder
+from mirror.formats.shown_mail import name_in_maildir, shown_mail
 from mirror.model.fields import values_of
 from mirror.model.item import find_item
 from mirror.model.kinds import ITEM_PREFIX, Collection
@@ -91,10 +86,9 @@ def maildir(reading: Reading, source: Source) -> Iterator[Taken]:
     Flags are the owner's marks: without any a message is new.
     """
     folder = (maildir_folder(source.name),) if source.owner and source.name != INBOX else ()
-    place = source.room.rpartition(":")[0] or "mirror"
     for record in living_records(reading, str(Collection("messages", source.room))):
         flags = flags_of(_marks(reading, source, record.key), {})
-        name = message_name(record.collection, record.key, stamp_ms(record.stamp) // 1000, place)
+        name = name_in_maildir(record)
         shown = file_name(name, flags) if flags else name
         where = (*folder, "cur" if flags else "new")
         yield _taken(where, shown, record, lambda record=record: _mail(reading, record))  # type: ignore[misc]
@@ -109,11 +103,7 @@ def _marks(reading: Reading, source: Source, key: str) -> frozenset[str]:
 
 
 def _mail(reading: Reading, record: Record) -> Iterator[bytes]:
-    body = reading.read(lambda reader: reader.body(record))
-    message = parse_message(wrapped(body, record.key, str(stamp_ms(record.stamp) // 1000)))
-    number = number_or_zero(str(unpack_head(record.head).get("msg_msgnum", "")))
-    node = record.collection.rpartition(":")[0].partition("/")[2]
-    yield mail_file(message, message_id(message, node, number), is_file(record.head))
+    yield shown_mail(record, reading.read(lambda reader: reader.body(record)))
 
 
 # -- items --------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A person's commands: set up, kept equal, looked at, resolved; against a daemon."""
 
 import json
+import mailbox
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,8 @@ def person(tmp_path: Path, export: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     directory = tmp_path / "alpha"
     run(directory, "init", "--node", "alpha", "--listen", "127.0.0.1:0")
     run(directory, "import", str(export))
-    for name, place in (("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data")):
+    places = {"XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state", "XDG_DATA_HOME": "data", "HOME": "home"}
+    for name, place in places.items():
         monkeypatch.setenv(name, str(tmp_path / place))
     with running(directory) as daemon:
         yield Person(tmp_path, daemon.node.addresses[0])
@@ -71,6 +73,17 @@ def test_set_up_and_kept_equal_from_one_command_to_the_next(person: Person) -> N
     assert rows["Lobby"]["pair"] == "" and rows["Mail"]["for"] == "mail"
     folders = {row["folder"]: row for row in person.json("status")["folders"]}
     assert folders["Calendar"]["items"] == 1 and folders["Team Calendar"]["items"] == 5
+
+
+def test_mail_is_a_maildir_with_a_folder_for_each_room(person: Person) -> None:
+    person.init("--calendars", "", "--contacts", "")
+    assert person.json("sync")["mail"]["received"]["new"] == 2
+    box = mailbox.Maildir(person.home / "home" / "Mail", factory=None, create=False)
+    assert {"Drafts", "Sent Items", "Trash"} <= set(box.list_folders())
+    assert [message["To"] for message in box.get_folder("Sent Items")] == ["Alice Liddell", "Alice Liddell,Carla N ez"]
+    box.add(mailbox.MaildirMessage(b"Subject: from here\nMessage-ID: <1@here>\n\nhello\n"))
+    assert "sent 1 new" in person.run("sync", "mail").output
+    assert "nothing to do" in person.run("sync").output
 
 
 def test_the_log_in_is_tried_before_anything_is_written(person: Person) -> None:

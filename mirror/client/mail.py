@@ -1,0 +1,85 @@
+"""One round of a pair of mail folders: as for others, with marks, and with messages that were moved between them.
+
+Knows neither sockets nor files.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mirror.client.keeping import Keeper
+from mirror.client.mail_receiving import MailReceiver, marks_by_key
+from mirror.client.mail_sending import Elsewhere, MailSender
+from mirror.client.place import Found, Marks
+from mirror.client.report import Report
+from mirror.client.round import A_BATCH, PUSH, Both
+from mirror.client.server import Held, Room
+from mirror.client.state import Folder
+
+
+class _Looked(NamedTuple):
+    """A folder that was looked at: what is new or changed in it, and which directory it is."""
+
+    both: Both
+    changed: list[Found]
+    identity: str
+
+
+class MailKeeper(Keeper):
+    """Keeps the mail folders of one pair equal with the rooms of one user."""
+
+    _looked: list[_Looked]
+    _elsewhere: Elsewhere
+    _marks: dict[str, Marks] | None = None
+
+    def round(self) -> Report:
+        self._looked, self._elsewhere = [], Elsewhere()
+        return super().round()
+
+    def _collections(self, room: Room) -> tuple[str, ...]:
+        return (f"messages/{room.key}", f"visits/{room.key}")
+
+    # -- from the folders -----------------------------------------------------------------------------
+
+    def _send(self, room: Room, folder: Folder) -> None:
+        """Look at a folder; what it has is sent once all were looked at, for messages move from one to another."""
+        both = self._both(room, folder)
+        looked, identity = self._look(room, both.place), both.place.identity()
+        self._looked.append(_Looked(both, looked.changed, identity))
+        self._elsewhere.gone[room.key] = self.state.rows(room.key, looked.gone)
+
+    def _send_all(self) -> None:
+        senders = [(one, MailSender(self._round, one.both, self._elsewhere)) for one in self._looked]
+        for one, sender in senders:
+            if one.changed:
+                sender.send(one.changed)
+        for one, sender in senders:
+            folder = one.both.folder
+            another = bool(folder.identity) and one.identity != folder.identity
+            self._note_held(folder, sender.send_gone(another), one.identity)
+
+    # -- from the rooms -------------------------------------------------------------------------------
+
+    def _take_whole(self, room: Room, folder: Folder) -> None:
+        if self.rules.direction == PUSH:
+            return
+        visits = [one for held in self.server.whole(f"visits/{room.key}") for one in held]
+        self._marks = marks_by_key(self.server.user_key, visits)
+        super()._take_whole(room, folder)
+        self._marks = None
+        self._receiver(room, folder).mark(visits)
+
+    def _write(self, room: Room, folder: Folder, held: Sequence[Held]) -> None:
+        if self.rules.direction == PUSH or not held:
+            return
+        receiver = self._receiver(room, folder)
+        if held[0].record.collection.startswith("visits/"):
+            receiver.mark(held)
+            return
+        for start in range(0, len(held), A_BATCH):
+            receiver.write(held[start : start + A_BATCH], self._marks)
+
+    def _forget(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
+        self._receiver(room, folder).forget(keys)
+
+    def _receiver(self, room: Room, folder: Folder) -> MailReceiver:
+        return MailReceiver(self._round, self._both(room, folder))

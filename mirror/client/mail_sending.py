@@ -1,0 +1,371 @@
+"""From mail folders into their rooms: new messages, moved ones, marks, and what is gone.
+
+All folders are looked at before anything is sent: a message that is gone from one folder and new in another was moved,
+which is one act there, and nothing of it travels again.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mirror.client.mail_form import Noted, digest, is_of, noted, pack
+from mirror.client.mail_receiving import COPY, MailReceiver, copy_key, marks_by_key
+from mirror.client.place import Changed, Found, Marks
+from mirror.client.round import A_BATCH, PULL, Both, Round
+from mirror.client.server import Held, Outcome
+from mirror.client.state import Row, marks_text
+from mirror.formats.compose import Composed
+from mirror.formats.errors import BadMessage
+from mirror.formats.mail import MAIL_HEAD, compose_mail
+from mirror.formats.message import parse_message
+from mirror.formats.numbers import number_or_zero
+from mirror.model.draft import Draft, base_of
+from mirror.model.keys import filed_key, without_text
+from mirror.model.marks import mark_fields, mark_key
+from mirror.model.record import INLINE_LIMIT, Record, pack_head
+from mirror.model.texts import own_text
+from mirror.sync.foreign.plan import held_back
+
+
+class Elsewhere:
+    """What is gone from which folder of a pair, until it is found to have been moved to another one."""
+
+    def __init__(self) -> None:
+        self.gone: dict[str, dict[str, Row]] = {}
+        """By room and by file name."""
+
+    def is_gone(self, room: str, row: Row) -> bool:
+        return row.name in self.gone.get(room, {})
+
+    def take(self, room: str, row: Row) -> None:
+        """Have what is gone count as moved."""
+        self.gone.get(room, {}).pop(row.name, None)
+
+
+class Origin(NamedTuple):
+    """Where a file's message is in another room of the pair: its room, and what is remembered of it there."""
+
+    room: str
+    row: Row
+
+
+class New(NamedTuple):
+    """A file of which nothing is remembered, or that holds something else than was agreed on (``row``)."""
+
+    found: Found
+    data: bytes
+    composed: Composed
+    row: Row | None = None
+
+
+class Act(NamedTuple):
+    """What is to be sent of a file: drafts that are written together; ``noted`` what the file holds."""
+
+    new: New
+    drafts: list[Draft]
+    origin: Origin | None = None
+
+
+class MailSender:
+    """Sends what changed in one mail folder."""
+
+    def __init__(self, round: Round, both: Both, elsewhere: Elsewhere) -> None:
+        self._round = round
+        self._both = both
+        self._elsewhere = elsewhere
+        self._receiver = MailReceiver(round, both)
+        self._alone = 0
+
+    def send(self, changed: Sequence[Found]) -> None:
+        """Send files that are new or changed.  Raises PlaceError, OSError, Refused."""
+        # What was known before comes first: of two files that say the same it is the message's.
+        known = self._round.state.listing(self._both.room.key)
+        ordered = sorted(changed, key=lambda found: (found.name not in known, found.name))
+        for start in range(0, len(ordered), A_BATCH):
+            batch = ordered[start : start + A_BATCH]
+            self._send_batch(batch)
+            self._round.progress(self._both.folder.folder, start + len(batch), len(ordered))
+        if self._alone:
+            why = "this pair only pulls" if self._round.rules.direction == PULL else "the room is read-only for you"
+            self._note(f"{why}: {self._alone} new messages stay here alone")
+
+    def _send_batch(self, batch: Sequence[Found]) -> None:
+        room = self._both.room.key
+        rows = self._round.state.rows(room, [found.name for found in batch])
+        marked = [(found, rows[found.name]) for found in batch if _has_other_marks_alone(found, rows.get(found.name))]
+        news: list[New] = []
+        for found in batch:
+            row = rows.get(found.name)
+            if row is None or row.tag != found.tag:
+                new = self._read(found, row)
+                if new is not None and row is not None and row.agreed and noted(row.agreed).digest == digest(new.data):
+                    marked.append((found, row))
+                elif new is not None:
+                    news.append(new)
+        self._send_new(news)
+        self._send_marks(marked)
+
+    def _read(self, found: Found, row: Row | None) -> New | None:
+        try:
+            data = self._both.place.read(found)
+            return New(found, data, compose_mail(data, number_or_zero(found.name.partition(".")[0])), row)
+        except Changed:
+            return None  # the next round sees what it is by then
+        except BadMessage as error:
+            self._problem(found.name, str(error))
+            return None
+
+    # -- new messages ---------------------------------------------------------------------------------
+
+    def _send_new(self, news: Sequence[New]) -> None:
+        """Send files of which the node has no message yet, and remember of the others which message they are."""
+        if not news:
+            return
+        held = self._held(news)
+        rows: list[Row] = []
+        acts: list[Act] = []
+        for new in news:
+            one = next((one for one in held.get(new.composed.key, ()) if is_of(one, new.data, new.composed)), None)
+            if one is not None and new.row is None:
+                rows.append(self._paired(new, one))
+            elif self._may_send(new):
+                acts.append(self._act(new, held.get(new.composed.key, ())))
+        rows += self._offer(acts)
+        self._remember_new(news, rows)
+
+    def _may_send(self, new: New) -> bool:
+        """Tell whether a file may become a message; one that may not stays here alone."""
+        rules = self._round.rules
+        if rules.direction == PULL or not self._both.room.writable:
+            self._alone += 1
+            return False
+        message = parse_message(new.composed.body)
+        why = rules.leaves_out(len(new.data), number_or_zero(message.text("T")))
+        if why:
+            self._note(f"{new.found.name} {why}: it stays here alone")
+        return not why
+
+    def _held(self, news: Sequence[New]) -> dict[str, list[Held]]:
+        """Return what the node holds under the ids of files, by their plain keys."""
+        texts = {filed_key(new.composed.key, self._text(new)) for new in news}
+        found = self._round.server.get(self._both.collection, sorted({new.composed.key for new in news} | texts))
+        held: dict[str, list[Held]] = {}
+        for key, one in found.items():
+            held.setdefault(without_text(key), []).append(one)
+        return held
+
+    def _text(self, new: New) -> str:
+        return own_text(Record(self._both.collection, new.composed.key, 1, "", 1), lambda _record: new.composed.body)
+
+    def _paired(self, new: New, held: Held) -> Row:
+        """Return what is remembered of a file whose message the node has already."""
+        agreed = Noted(base_of(held.record), digest(new.data), held.body == new.composed.body)
+        return Row(new.found.name, new.found.tag, "", held.record.key, held.crc, pack(agreed))
+
+    def _act(self, new: New, held: Sequence[Held]) -> Act:
+        """Return the drafts that make a file a message of its room, or take it there from another room."""
+        collection, composed = self._both.collection, new.composed
+        if new.row is not None and new.row.agreed and not new.row.key.startswith(COPY):
+            edited = noted(new.row.agreed).base
+            return Act(new, [Draft(collection, new.row.key, edited, head=MAIL_HEAD, body=composed.body)])
+        # Where it was deleted before, it is the same message once more.
+        base = next((base_of(one.record) for one in held if one.record.dead), None)
+        origin = self._origin(new)
+        if origin is None:
+            return Act(new, [Draft(collection, composed.key, base, head=MAIL_HEAD, body=composed.body)])
+        drafts = [self._from(origin, new, Draft(collection, without_text(origin.row.key), base))]
+        if self._elsewhere.is_gone(origin.room, origin.row):
+            gone = Draft(f"messages/{origin.room}", origin.row.key, noted(origin.row.agreed).base, dead=True)
+            drafts.append(gone)
+        return Act(new, drafts, origin)
+
+    def _origin(self, new: New) -> Origin | None:
+        """Return the message of another room of the pair that a file is of; best one that is gone from there."""
+        found = [
+            Origin(room, row)
+            for room, row in self._round.state.rows_anywhere(new.composed.key)
+            if room != self._both.room.key and row.agreed and noted(row.agreed).digest == digest(new.data)
+        ]
+        return min(found, key=lambda one: not self._elsewhere.is_gone(one.room, one.row), default=None)
+
+    def _from(self, origin: Origin, new: New, draft: Draft) -> Draft:
+        """Return a draft with the body that a message has in another room."""
+        if noted(origin.row.agreed).as_file:
+            return _with_body(draft, MAIL_HEAD, new.composed.body)
+        held = self._round.server.get(f"messages/{origin.room}", [origin.row.key]).get(origin.row.key)
+        if held is None or held.record.dead:
+            return _with_body(draft, MAIL_HEAD, new.composed.body)
+        return _with_body(draft, held.record.head, held.body)
+
+    def _offer(self, acts: Sequence[Act]) -> list[Row]:
+        """Have acts done; return what is to be remembered of those that were."""
+        for act in acts:
+            self._count("moved" if len(act.drafts) > 1 else "changed" if act.new.row else "new")
+        if self._round.rules.dry or not acts:
+            return []
+        outcomes = iter(self._round.server.offer([draft for act in acts for draft in act.drafts]))
+        rows = []
+        for act in acts:
+            first, *others = [next(outcomes) for _ in act.drafts]
+            if first.refused:
+                self._problem(act.new.found.name, f"the node does not take it: {first.refused}")
+            if first.there is None or first.there.base is None or first.there.dead:
+                continue  # where somebody deleted it at the same moment, the next round looks again
+            rows.append(_row(act, first))
+            if act.origin is not None and any(other.written for other in others):
+                self._elsewhere.take(act.origin.room, act.origin.row)
+                with self._round.state.writing():
+                    self._round.state.drop(act.origin.room, [act.origin.row.name])
+        return rows
+
+    def _remember_new(self, news: Sequence[New], rows: Sequence[Row]) -> None:
+        """Remember which messages files are; a second file of one is remembered as its copy."""
+        found = {new.found.name: new.found for new in news}
+        known = self._round.state.rows_by_key(self._both.room.key, [row.key for row in rows])
+        own: dict[str, Row] = {}
+        copies: list[Row] = []
+        for row in rows:
+            other = known.get(row.key)
+            if other is not None and other.name != row.name and self._elsewhere.is_gone(self._both.room.key, other):
+                self._elsewhere.take(self._both.room.key, other)  # it has another name now
+            elif row.key in own or (other is not None and other.name != row.name):
+                copies.append(row._replace(key=copy_key(row.key, row.name), marks=marks_text(found[row.name].marks)))
+                continue
+            own[row.key] = row
+        self._receiver.remember(copies, [])
+        self._send_marks([(found[row.name], row) for row in own.values()])
+
+    # -- marks ----------------------------------------------------------------------------------------
+
+    def _send_marks(self, marked: Sequence[tuple[Found, Row]]) -> None:
+        """Send what was changed of marks, and remember files as they are."""
+        own = [(found, row) for found, row in marked if not row.key.startswith(COPY)]
+        user = self._round.server.user_key
+        changed = [(found, row) for found, row in own if found.marks != frozenset(row.marks.split())]
+        keys = [mark_key(user, row.key) for _, row in changed]
+        held = self._round.server.get(self._both.marks, keys) if keys else {}
+        drafts = [self._marking(found, row, held) for found, row in changed]
+        self._count("marks", len(changed))
+        if self._round.rules.dry:
+            return
+        for outcome in self._round.server.offer(drafts) if drafts else ():
+            if outcome.refused:
+                self._problem("", f"the node does not take marks: {outcome.refused}")
+        self._receiver.remember(
+            [row._replace(name=found.name, tag=found.tag, marks=marks_text(found.marks)) for found, row in marked], []
+        )
+        theirs = marks_by_key(user, held.values())
+        self._receiver.bear(
+            {row.key: _merged(row, found, theirs[row.key]) for found, row in changed if row.key in theirs}
+        )
+
+    def _marking(self, found: Found, row: Row, held: Mapping[str, Held]) -> Draft:
+        key = mark_key(self._round.server.user_key, row.key)
+        there = held.get(key)
+        fields = mark_fields(row.marks.split(), found.marks)
+        return Draft(
+            self._both.marks, key, base_of(there.record) if there is not None else None, head=pack_head(fields)
+        )
+
+    # -- what is gone ---------------------------------------------------------------------------------
+
+    def send_gone(self, another: bool) -> int:
+        """Delete what is gone from the folder and was not moved; return how many deletions are held back.
+
+        ``another`` tells that this folder is another one than was agreed on.
+        """
+        room, state = self._both.room, self._round.state
+        rows = self._promoted(list(self._elsewhere.gone.get(room.key, {}).values()))
+        if not rows:
+            return 0
+        if self._round.rules.direction == PULL or not room.writable:
+            self._put_back(rows)
+            return 0
+        known = state.count(room.key)
+        very_much = another or held_back(len(rows), known) or len(rows) == known > 1
+        if very_much and not self._round.rules.accept_deletions:
+            return len(rows)
+        for start in range(0, len(rows), A_BATCH):
+            self._delete(rows[start : start + A_BATCH])
+        return 0
+
+    def _promoted(self, gone: Sequence[Row]) -> list[Row]:
+        """Return what is gone of which there is no copy left; a copy takes the place of the message's file."""
+        room, state = self._both.room.key, self._round.state
+        names = {row.name for row in gone}
+        rows: list[Row] = []
+        for row in gone:
+            copies = [] if row.key.startswith(COPY) else state.rows_beginning(room, copy_key(row.key, ""))
+            left = next((one for one in copies if one.name not in names), None)
+            if left is not None and not self._round.rules.dry:
+                with state.writing():
+                    state.drop(room, [row.name, left.name])
+                    state.put(room, [left._replace(key=row.key, crc=row.crc)])
+            elif row.key.startswith(COPY):
+                self._receiver.remember([], [row.name])
+            elif left is None:
+                rows.append(row)
+        return rows
+
+    def _delete(self, rows: Sequence[Row]) -> None:
+        self._count("deleted", len(rows))
+        if self._round.rules.dry:
+            return
+        drafts = [Draft(self._both.collection, row.key, noted(row.agreed).base, dead=True) for row in rows]
+        outcomes = self._round.server.offer(drafts)
+        refused = [(row, end.refused) for row, end in zip(rows, outcomes, strict=True) if end.refused]
+        self._receiver.remember([], [row.name for row in rows])
+        for row, why in refused:
+            self._problem(row.name, f"the node does not let it be deleted, so it is back: {why}")
+        self._receiver.write(self._here([row for row, _ in refused]))
+
+    def _put_back(self, rows: Sequence[Row]) -> None:
+        """Write what was deleted from a folder whose room is only read."""
+        self._note(f"{len(rows)} deleted messages are put back: this room, or this pair, is only read")
+        if not self._round.rules.dry:
+            self._receiver.remember([], [row.name for row in rows])
+            self._receiver.write(self._here(rows))
+
+    def _here(self, rows: Sequence[Row]) -> list[Held]:
+        if not rows:
+            return []
+        held = self._round.server.get(self._both.collection, [row.key for row in rows])
+        return [held[row.key] for row in rows if row.key in held]
+
+    def _count(self, what: str, number: int = 1) -> None:
+        self._round.report.count(self._round.report.sent, what, number)
+
+    def _problem(self, name: str, why: str) -> None:
+        self._round.report.problem(self._both.folder.folder, name, why)
+
+    def _note(self, text: str) -> None:
+        self._round.report.notes.append(f"{self._both.folder.folder}: {text}")
+
+
+def _has_other_marks_alone(found: Found, row: Row | None) -> bool:
+    return row is not None and row.tag == found.tag
+
+
+def _merged(row: Row, found: Found, theirs: Marks) -> Marks:
+    """Return the marks that a message has once those that were changed here are changed there as well."""
+    before = frozenset(row.marks.split())
+    return (theirs - (before - found.marks)) | (found.marks - before)
+
+
+def _row(act: Act, outcome: Outcome) -> Row:
+    """Return what is remembered of a file that became a message."""
+    there, new = outcome.there, act.new
+    assert there is not None and there.base is not None
+    as_file = there.as_sent and act.drafts[0].head == MAIL_HEAD
+    agreed = Noted(there.base, digest(new.data), as_file)
+    # What others wrote at the same moment, or the node signed, is taken as it is there now.
+    return Row(new.found.name, new.found.tag, "", there.key, there.crc if there.as_sent else 0, pack(agreed))
+
+
+def _with_body(draft: Draft, head: bytes, body: bytes) -> Draft:
+    """Return a draft with a body that the node has: a large one is named, and does not travel."""
+    if len(body) <= INLINE_LIMIT:
+        return Draft(draft.collection, draft.key, draft.base, head=head, body=body)
+    return Draft(
+        draft.collection, draft.key, draft.base, head=head, content=hashlib.sha256(body).digest(), size=len(body)
+    )

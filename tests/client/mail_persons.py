@@ -1,0 +1,134 @@
+"""A node with mail in its process, and persons' machines: mail folders that are kept equal with it over sessions."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from persons import ANN, BOB, READ_ONLY
+from sessions import sessions_on
+
+from mirror.client.connection import Connection, log_in
+from mirror.client.mail import MailKeeper
+from mirror.client.mail_form import Mail
+from mirror.client.maildir import MaildirTree
+from mirror.client.report import Report
+from mirror.client.round import BOTH, Rules
+from mirror.client.server import Room
+from mirror.client.state import PairState
+from mirror.config import Config
+from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
+from mirror.peer.channel import Channel
+from mirror.server.node import Node
+from mirror.store.base import Writer
+from mirror.store.green import open_green
+
+INBOX, ARCHIVE, BOARD, NEWS = "m:20", "m:21", "m:22", "m:23"
+MAIL_VIEW = 1
+
+
+def fill(writer: Writer) -> None:
+    for key, number, name in ((ANN, 2, "Ann"), (BOB, 3, "Bob")):
+        fields = {"u_fullname": name, "u_usernum": number, "u_axlevel": 4, "u_password": "x"}
+        writer.set_fields("users", key, {**fields, "u_emailaddrs": f"{name.lower()}@m.example"})
+    for key, name, view, flags in (
+        (INBOX, "0000000002.Mail", MAIL_VIEW, ROOM_MAILBOX),
+        (ARCHIVE, "0000000002.Archive/2024", MAIL_VIEW, ROOM_MAILBOX),
+        (BOARD, "Board", MAIL_VIEW, 0),
+        (NEWS, "News", MAIL_VIEW, READ_ONLY),
+    ):
+        writer.set_fields("rooms", key, {"QRname": name, "QRflags": ROOM_IN_USE | flags, "QRdefaultview": view})
+
+
+@contextmanager
+def node_at(directory: Path) -> Iterator[Node]:
+    """Give a node that knows Ann, Bob and their rooms."""
+    directory.mkdir()
+    store = open_green(directory, "m")
+    store.write(fill)
+    try:
+        yield Node(Config(directory, "m"), {}, store)
+    finally:
+        store.close()
+
+
+class MailMachine:
+    """A person's machine: a Maildir++, and what its client remembers."""
+
+    def __init__(self, home: Path, start: Callable[[], Channel], user: str) -> None:
+        self.root = home / "mail"
+        self.root.mkdir(parents=True)
+        self.state_path = home / "state" / "pair.db"
+        self._start = start
+        self._user = user
+        self.state = PairState(self.state_path)
+        self.sent = 0
+
+    def connect(self) -> Connection:
+        return log_in(self._start(), self._user, lambda: "x")
+
+    def sync(
+        self,
+        wants: Callable[[Room], bool] = lambda room: room.view == MAIL_VIEW,
+        direction: str = BOTH,
+        **rules: object,
+    ) -> Report:
+        """Do one round."""
+        connection = self.connect()
+        try:
+            keeper = MailKeeper(
+                self.state, connection, MaildirTree(self.root), Mail(), Rules(wants, direction, **rules)
+            )
+            return keeper.round()
+        finally:
+            connection.close()
+
+    def forget(self) -> None:
+        """Lose what is remembered."""
+        self.state.close()
+        self.state_path.unlink()
+        self.state = PairState(self.state_path)
+
+    def put(self, file: str, data: bytes) -> Path:
+        """Have a program deliver a message, ``file`` as ``folder/cur/name``."""
+        path = self.root / file
+        path.write_bytes(data)
+        return path
+
+    def move(self, file: str, other: str) -> None:
+        (self.root / file).rename(self.root / other)
+
+    def mail(self) -> dict[str, list[tuple[str, bytes]]]:
+        """Return what is in the folders: by folder, flags and bytes of all messages, sorted."""
+        told: dict[str, list[tuple[str, bytes]]] = {}
+        for file in sorted(self.root.glob("**/cur/*")) + sorted(self.root.glob("**/new/*")):
+            folder = str(file.parent.parent.relative_to(self.root))
+            told.setdefault(folder, []).append((file.name.partition(":2,")[2], file.read_bytes()))
+        return {folder: sorted(messages) for folder, messages in told.items()}
+
+    def files(self) -> dict[str, int]:
+        """Return all files and which they are, to tell whether anything was written."""
+        return {str(one.relative_to(self.root)): one.stat().st_mtime_ns for one in self.root.rglob("*")}
+
+
+@contextmanager
+def mail_machines_on(node: Node, home: Path) -> Iterator[Callable[..., MailMachine]]:
+    """Give what makes machines of persons that use a node."""
+    made: list[MailMachine] = []
+    with sessions_on(node) as start:
+
+        def make(name: str = "laptop", user: str = "ann") -> MailMachine:
+            made.append(MailMachine(home / name, lambda: start(silence_s=60), user))
+            return made[-1]
+
+        yield make
+        for machine in made:
+            machine.state.close()
+
+
+def mail(number: int = 1, text: str = "hello", author: str = "zoe@x.example") -> bytes:
+    """Return a message as a program delivers it."""
+    return (
+        f"Received: from x by y; Mon, 1 Jan 2024 10:00:00 +0100\r\nFrom: Zoe <{author}>\r\nTo: ann@m.example\r\n"
+        f"Subject: number {number}\r\nDate: Mon, 1 Jan 2024 10:00:00 +0100\r\n"
+        f"Message-ID: <{number}@x.example>\r\n\r\n{text}\r\n"
+    ).encode()

@@ -1,0 +1,325 @@
+"""Mail folders of two machines and a node's rooms: what changes in one comes out in all others, whoever wrote it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mail_persons import ARCHIVE, BOARD, INBOX, NEWS, MailMachine, mail, mail_machines_on, node_at
+from persons import ANN
+
+from mirror.formats.compose import compose_post
+from mirror.model.record import Record
+from mirror.server.node import Node
+
+Make = Callable[..., MailMachine]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    with node_at(tmp_path / "node") as made:
+        yield made
+
+
+@pytest.fixture
+def machine(node: Node, tmp_path: Path) -> Iterator[Make]:
+    with mail_machines_on(node, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture
+def both(machine: Make) -> tuple[MailMachine, MailMachine]:
+    """Two machines of Ann, with her folders."""
+    laptop, desk = machine("laptop"), machine("desk")
+    laptop.sync()
+    desk.sync()
+    return laptop, desk
+
+
+def post(node: Node, room: str, text: str = "plain", subject: str = "of a server") -> str:
+    made = compose_post("m", "Bob", "Board", subject, text, 1_700_000_000)
+    node.store.write(lambda writer: writer.put(Record(f"messages/{room}", made.key, 1, "", 1, body=made.body)))
+    return made.key
+
+
+def quiet(*machines: MailMachine) -> None:
+    """Check that a round of machines that are in step writes nothing anywhere."""
+    for machine in machines:
+        machine.sync()
+        before, state = machine.files(), machine.state_path.read_bytes()
+        assert machine.sync().done == 0
+        assert machine.files() == before and machine.state_path.read_bytes() == state
+
+
+def test_rooms_are_folders_of_a_maildir(machine: Make) -> None:
+    laptop = machine()
+    laptop.sync()
+    folders = {str(one.parent.relative_to(laptop.root)) for one in laptop.root.glob("**/cur")}
+    assert folders == {".", ".Archive.2024", ".Board", ".News"}
+    assert (laptop.root / ".Board/maildirfolder").exists() and not (laptop.root / "maildirfolder").exists()
+
+
+def test_a_message_leaves_every_other_maildir_byte_for_byte(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    odd = b"X-Odd: \xff\r\nSubject: =?utf-8?q?x?=\n\nbody without an end"
+    laptop.put("new/1.a.host", mail(1))
+    laptop.put("cur/2.b.host:2,FS", odd)
+    laptop.put(".Archive.2024/cur/3.c.host:2,PRT", mail(3))
+    laptop.sync()
+    desk.sync()
+    expected = {".": [("", mail(1)), ("FS", odd)], ".Archive.2024": [("PRT", mail(3))]}
+    assert desk.mail() == laptop.mail() == expected
+    quiet(laptop, desk)
+
+
+def test_what_a_server_made_is_the_same_file_on_every_machine(
+    node: Node, both: tuple[MailMachine, MailMachine]
+) -> None:
+    laptop, desk = both
+    post(node, INBOX)
+    laptop.sync()
+    desk.sync()
+    assert laptop.files().keys() == desk.files().keys()
+    ((flags, data),) = laptop.mail()["."]
+    assert flags == "" and desk.mail() == laptop.mail()
+    assert data.startswith(b"Subject: of a server\nFrom: Bob\n") and data.endswith(b"\n\nplain")
+    quiet(laptop, desk)
+
+
+def test_flags_and_keywords_come_out_on_the_other_machine(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    (laptop.root / "dovecot-keywords").write_text("0 Work\n")
+    laptop.put("cur/1.a.host:2,S", mail(1))
+    laptop.sync()
+    desk.sync()
+    (file,) = (desk.root / "cur").iterdir()
+    file.rename(file.with_name(file.name.replace(":2,S", ":2,RS")))
+    laptop.move("cur/1.a.host:2,S", "cur/1.a.host:2,FSa")
+    laptop.sync()
+    desk.sync()
+    laptop.sync()
+    assert laptop.mail() == desk.mail() == {".": [("FRSa", mail(1))]}
+    assert (desk.root / "dovecot-keywords").read_text() == "0 Work\n"
+    laptop.move("cur/1.a.host:2,FRSa", "cur/1.a.host:2,")
+    laptop.sync()
+    desk.sync()
+    assert desk.mail() == {".": [("", mail(1))]}
+    quiet(laptop, desk)
+
+
+def test_marks_of_a_user_are_nobody_elses(machine: Make, node: Node) -> None:
+    post(node, BOARD)
+    ann, bob = machine("a", "ann"), machine("b", "bob")
+    ann.sync()
+    bob.sync()
+    (file,) = (ann.root / ".Board/new").iterdir()
+    file.rename(ann.root / ".Board/cur" / f"{file.name}:2,FS")
+    ann.sync()
+    bob.sync()
+    assert [flags for flags, _ in ann.mail()[".Board"]] == ["FS"]
+    assert [flags for flags, _ in bob.mail()[".Board"]] == [""]
+
+
+def test_what_is_deleted_goes_everywhere(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    for number in range(3):
+        laptop.put(f"new/{number}.a", mail(number))
+    laptop.sync()
+    desk.sync()
+    (laptop.root / "new/1.a").unlink()
+    assert laptop.sync().sent["deleted"] == 1
+    assert desk.sync().received["deleted"] == 1
+    assert desk.mail() == laptop.mail() == {".": [("", mail(0)), ("", mail(2))]}
+    quiet(laptop, desk)
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_message_that_is_moved_is_one_act_and_does_not_travel_again(
+    both: tuple[MailMachine, MailMachine], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    laptop, desk = both
+    text = "x" * size
+    for number in range(20):
+        laptop.put(f"cur/{number}.a:2,S", mail(number, text))
+    laptop.sync()
+    desk.sync()
+    for number in range(20):
+        laptop.move(f"cur/{number}.a:2,S", f".Archive.2024/cur/{number}.a:2,S")
+    sent = laptop.sync().sent
+    assert (sent["moved"], sent["new"], sent["deleted"]) == (20, 0, 0)
+    desk.sync()
+    assert desk.mail() == laptop.mail() and len(desk.mail()[".Archive.2024"]) == 20 and "." not in desk.mail()
+    quiet(laptop, desk)
+
+
+def test_what_a_server_made_stays_that_when_it_is_moved(node: Node, both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    key = post(node, INBOX)
+    laptop.sync()
+    (file,) = (laptop.root / "new").iterdir()
+    file.rename(laptop.root / ".Archive.2024/cur" / f"{file.name}:2,S")
+    assert laptop.sync().sent["moved"] == 1
+    held = node.store.read(lambda reader: reader.get(f"messages/{ARCHIVE}", key))
+    assert held is not None and held.head == b""
+    desk.sync()
+    assert desk.mail() == laptop.mail()
+    quiet(laptop, desk)
+
+
+def test_in_a_room_of_others_the_node_says_who_wrote_a_message(machine: Make) -> None:
+    ann, bob = machine("a", "ann"), machine("b", "bob")
+    ann.sync()
+    bob.sync()
+    ann.put(".Board/cur/1.a:2,S", mail(1))
+    ann.sync()
+    bob.sync()
+    ((_, told),) = bob.mail()[".Board"]
+    assert told.startswith(b"From: Ann <ann@m.example>\r\nReceived:") and b"Zoe" not in told
+    assert ann.mail()[".Board"] == [("S", told)]
+    quiet(ann, bob)
+
+
+def test_a_room_that_is_only_read_is_only_written_here(node: Node, machine: Make) -> None:
+    key = post(node, NEWS)
+    laptop = machine()
+    laptop.sync()
+    before = laptop.mail()
+    next((laptop.root / ".News/new").iterdir()).unlink()
+    laptop.put(".News/new/1.a", mail(1))
+    report = laptop.sync()
+    assert any("read-only" in note for note in report.notes)
+    assert sorted(laptop.mail()[".News"]) == sorted([*before[".News"], ("", mail(1))])
+    assert node.store.read(lambda reader: [one.key for one in reader.scan_all(f"messages/{NEWS}")]) == [key]
+
+
+def test_a_nul_byte_is_told_by_its_file_and_the_rest_goes_on(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("new/1.bad.host", b"Subject: x\n\n\0")
+    laptop.put("new/2.good.host", mail(2))
+    (problem,) = laptop.sync().problems
+    assert problem.name == "1.bad.host" and "NUL byte" in problem.why
+    desk.sync()
+    assert desk.mail() == {".": [("", mail(2))]}
+    assert (laptop.root / "new/1.bad.host").exists()
+
+
+def test_two_messages_of_one_id_are_two(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("new/1.a", mail(1, "one"))
+    laptop.put("new/2.b", mail(1, "two"))
+    laptop.put("cur/3.c:2,F", mail(1, "three"))
+    for machine in (laptop, desk, laptop, desk):
+        machine.sync()
+    assert desk.mail() == laptop.mail()
+    assert sorted(data for _, data in desk.mail()["."]) == sorted(mail(1, text) for text in ("one", "two", "three"))
+    quiet(laptop, desk)
+
+
+def test_a_second_file_of_a_message_stays_and_takes_its_place(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("new/1.a", mail(1))
+    laptop.put("new/2.b", mail(1))
+    laptop.sync()
+    desk.sync()
+    assert desk.mail() == {".": [("", mail(1))]}
+    quiet(laptop, desk)
+    (laptop.root / "new/1.a").unlink()
+    assert laptop.sync().sent["deleted"] == 0
+    desk.sync()
+    assert desk.mail() == laptop.mail() == {".": [("", mail(1))]}
+    quiet(laptop, desk)
+    (laptop.root / "new/2.b").unlink()
+    laptop.sync(accept_deletions=True)
+    desk.sync()
+    assert desk.mail() == {}
+
+
+def test_a_message_that_is_written_over_is_an_edit(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("cur/1.a:2,D", mail(1, "draft"))
+    laptop.sync()
+    desk.sync()
+    laptop.put("cur/1.a:2,D", mail(1, "better"))
+    laptop.sync()
+    desk.sync()
+    assert desk.mail() == laptop.mail() == {".": [("D", mail(1, "better"))]}
+    quiet(laptop, desk)
+
+
+def test_what_is_remembered_may_be_lost(node: Node, both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    post(node, INBOX)
+    laptop.put("cur/1.a:2,S", mail(1))
+    laptop.sync()
+    desk.sync()
+    before = desk.mail()
+    laptop.forget()
+    report = laptop.sync()
+    assert report.sent["new"] == report.received["new"] == 0
+    desk.sync()
+    assert laptop.mail() == desk.mail() == before
+    quiet(laptop, desk)
+
+
+def test_an_emptied_folder_waits_for_a_word(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    for number in range(4):
+        laptop.put(f"new/{number}.a", mail(number))
+    laptop.sync()
+    desk.sync()
+    for file in (laptop.root / "new").iterdir():
+        file.unlink()
+    assert laptop.sync().held == {".": 4}
+    desk.sync()
+    assert len(desk.mail()["."]) == 4
+    laptop.sync(accept_deletions=True)
+    desk.sync()
+    assert desk.mail() == laptop.mail() == {}
+
+
+def test_a_folder_that_is_not_there_deletes_nothing(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("new/1.a", mail(1))
+    laptop.sync()
+    desk.sync()
+    (laptop.root / "cur").rename(laptop.root / "elsewhere")
+    report = laptop.sync()
+    assert any("is no Maildir" in problem.why for problem in report.problems)
+    desk.sync()
+    assert desk.mail() == {".": [("", mail(1))]}
+
+
+def test_directions(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("new/1.a", mail(1))
+    desk.put("new/2.b", mail(2))
+    laptop.sync(direction="pull")
+    desk.sync()
+    assert desk.mail() == {".": [("", mail(2))]}
+    laptop.sync(direction="push")
+    assert laptop.mail() == {".": [("", mail(1))]}
+    desk.sync()
+    assert len(desk.mail()["."]) == 2
+
+
+def test_large_and_old_messages_are_left_out(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("new/1.a", mail(1, "x" * 5000))
+    laptop.put("new/2.b", mail(2))
+    desk.put("new/3.c", mail(3, "y" * 5000))
+    laptop.sync()
+    report = desk.sync(max_size=4000)
+    assert desk.mail() == {".": [("", mail(2)), ("", mail(3, "y" * 5000))]}
+    assert any("max_size" in note for note in report.notes)
+    quiet_before = desk.files()
+    desk.sync(max_size=4000)
+    assert desk.files() == quiet_before
+    other = laptop.sync(since_s=1_800_000_000)
+    assert other.received["new"] == 0
+
+
+def test_marks_of_others_say_nothing(node: Node, machine: Make) -> None:
+    key = post(node, BOARD)
+    node.store.write(lambda writer: writer.set_fields(f"visits/{BOARD}", f"{ANN}1 {key}", {"seen": True}))
+    ann = machine()
+    ann.sync()
+    assert [flags for flags, _ in ann.mail()[".Board"]] == [""]
