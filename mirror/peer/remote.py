@@ -37,15 +37,17 @@ from mirror.wire.bulk import (
     format_overwrites,
     format_page,
     format_part,
+    is_rooms,
     parse_answers,
     parse_page,
     parse_part,
+    parse_rooms,
     parse_written,
 )
 from mirror.wire.codec import MSGPACK, ContentRequest, Cursor, Range, read_typed, typed_batch
 from mirror.wire.errors import ChangedThere, ProtocolError, Refused
 from mirror.wire.lines import Code, format_line
-from mirror.wire.values import DRAFTS_BASE, Answer, ContentPart, Offered, Page, ServerInfo, SharedRoom, State
+from mirror.wire.values import DRAFTS_BASE, Answer, ContentPart, Offered, Page, RoomsTold, ServerInfo, SharedRoom, State
 
 DECODED_HERE = 16 * 1024
 """Bytes of a batch of records up to which decoding it does not hold up other green threads."""
@@ -96,6 +98,21 @@ class ChannelRemote:
         ``asks`` for the first one at once: it tells how much there is to come.
         """
         return self._pages(f"SYNC {self._type}|tail|{cursor}", self.sign_of_life if asks else nothing)
+
+    def news(self, cursor: Cursor, token: int, tail: bool = False) -> Iterator[Page | RoomsTold]:
+        """Yield what changes after a cursor, and of the list of rooms after that of a token, as a user may see it.
+
+        With ``tail`` it goes on until any command is sent; what is left of it has to be read before the reply.  What
+        is there is followed by an empty page, as the other side is asked for a sign of life.
+        """
+        with _told_why():
+            self.channel.ask(f"SYNC {self._type}|{'tail' if tail else 'since'}|{cursor}|{token:016x}", 1)
+            if tail:
+                self.sign_of_life()
+            for batch in self.channel.read_batches():
+                if asks_for_life(batch):
+                    self.sign_of_life()
+                yield parse_rooms(batch) if is_rooms(batch) else decode_page(batch)
 
     def _pages(self, command: str, begin: Callable[[], None] = nothing) -> Iterator[Page]:
         with _told_why():

@@ -134,7 +134,7 @@ COMMANDS = {
     ),
 }
 
-_CURSOR = (cursor("epoch:sequence", BEGINNING),)
+_FROM = (cursor("epoch:sequence", BEGINNING), hexadecimal("token", default=None))
 
 ACTIONS = {
     "info": Handler(
@@ -163,8 +163,8 @@ ACTIONS = {
         LOGGED_IN,
     ),
     "find": Handler(find, "the key and name of a room or user, by either", (rest("name"),), LOGGED_IN),
-    "since": Handler(send_since, "what changed after a cursor", _CURSOR, LOGGED_IN),
-    "tail": Handler(send_tail, "the same, then every change as it is committed", _CURSOR, LOGGED_IN),
+    "since": Handler(send_since, "what changed after a cursor; with a list's token also of rooms", _FROM, LOGGED_IN),
+    "tail": Handler(send_tail, "the same, then every change as it is committed", _FROM, LOGGED_IN),
     "offer": Handler(
         take_offer,
         "takes records, contents or drafts that you send; with versions it tells of each draft what is there now",

@@ -6,6 +6,7 @@ from typing import Any
 
 from mirror.model.digest import Digest
 from mirror.model.kinds import parse_collection
+from mirror.server.rooms import RoomNews
 from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.service.rights import UserScope
@@ -13,6 +14,7 @@ from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
 from mirror.sync.scope import Scope
 from mirror.wire.answers import DigestLine, format_digest_line, format_heard, format_state
+from mirror.wire.batch import Batch
 from mirror.wire.bulk import format_answers, format_page, format_part, in_collection, named_collection
 from mirror.wire.codec import ContentRequest, Cursor, Range, read_typed, typed_batch
 from mirror.wire.errors import ProtocolError, Refused
@@ -80,9 +82,18 @@ def _send_pages(session: Session, pages: Iterable[Page]) -> None:
     session.send_batches("records follow", (format_page(page, session.encoding) for page in pages))
 
 
-def send_since(session: Session, asked: Asked, cursor: Cursor) -> None:
-    """since: what changed after a cursor."""
-    _send_pages(session, session.responder(asked.view).since(cursor, asked.allows, asked.collection))
+def send_since(session: Session, asked: Asked, cursor: Cursor, token: int | None) -> None:
+    """since: what changed after a cursor; with the token of a list of rooms also what changed of that."""
+    news = RoomNews(session, asked, token) if token is not None else None
+    pages = session.responder(asked.view).since(cursor, asked.allows, asked.collection)
+    session.send_batches("records follow", _with_news(pages, news, session.encoding))
+
+
+def _with_news(pages: Iterable[Page], news: RoomNews | None, encoding: str) -> Iterator[Batch]:
+    for page in pages:
+        if news is not None and (told := news.batch()) is not None:
+            yield told
+        yield format_page(page, encoding)
 
 
 def send_all(session: Session, asked: Asked) -> None:

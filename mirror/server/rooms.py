@@ -1,10 +1,12 @@
-"""SYNC's list of rooms: what is open to a user, be there anything in it or not."""
+"""SYNC's list of rooms: what is open to a user, be there anything in it or not, and how that changes."""
 
 from mirror.server.session import Session
-from mirror.server.table import Asked
+from mirror.server.table import Asked, Permission
 from mirror.service.rights import UserScope
 from mirror.service.views import RoomList
 from mirror.wire.answers import format_room_list
+from mirror.wire.batch import Batch
+from mirror.wire.bulk import format_rooms
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
 
@@ -14,8 +16,7 @@ def tell_rooms(session: Session, asked: Asked, token: int | None) -> None:
 
     Beside it the end of the feed as of the same moment.
     """
-    if asked.type != "all" and not asked.view:
-        raise Refused(Code.ILLEGAL, "rooms is for the type all, and for a user's views")
+    _require_view(session, asked)
     responder = session.answering(asked.view)
     cursor = responder.end()
     scope = responder.scope
@@ -26,3 +27,35 @@ def tell_rooms(session: Session, asked: Asked, token: int | None) -> None:
         session.reply(Code.OK, told)
     else:
         session.send_listing(told, lines)
+
+
+def _require_view(session: Session, asked: Asked) -> None:
+    """Raise Refused where no rooms are listed: to who is no user, and for types that are no views."""
+    session.require(Permission.USER)
+    if asked.type != "all" and not asked.view:
+        raise Refused(Code.ILLEGAL, "rooms are listed for the type all, and for a user's views")
+
+
+class RoomNews:
+    """What a client that reads the feed is told of rooms: how their list differs from the one that it holds."""
+
+    def __init__(self, session: Session, asked: Asked, token: int) -> None:
+        """``token`` is that of the list which the client holds.  Raises Refused."""
+        _require_view(session, asked)
+        self._responder = session.answering(asked.view)
+        self._encoding = session.encoding
+        self._token = token
+        self._scope: UserScope | None = None
+        self._told: RoomList | None = None
+
+    def batch(self) -> Batch | None:
+        """Return what has to be told before the page that was read last, whose rights may be others than before."""
+        scope = self._responder.scope
+        if scope is self._scope or not isinstance(scope, UserScope):
+            return None
+        now = RoomList.of(scope)
+        told, self._told, self._scope = self._told, now, scope
+        if now.token == self._token:
+            return None
+        self._token = now.token
+        return format_rooms(now.told_to(told, scope.exists), self._encoding)

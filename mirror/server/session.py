@@ -114,6 +114,7 @@ class Session:
         self._notices: list[str] = []
         self.interrupt: Callable[[], None] = nothing  # ends what has no end of its own, so that a notice is heard
         self._idle = False
+        self._next = b""  # a command that came while something else was answered
         self._responders: dict[str, Responder] = {}  # by the view of a user's that they are within, "" for all
         self._answers_for: Party | None = None  # whom they answer
         self._uploads = Uploads()
@@ -164,6 +165,9 @@ class Session:
         self._set_deadline()
         self.channel.set_timeout(self.node.config.listen.idle_timeout_s)
         self._tell_notices()
+        if self._next:
+            line, self._next = self._next, b""
+            return line
         self._idle = True
         try:
             return self.channel.read_line()
@@ -173,6 +177,10 @@ class Session:
             return None
         finally:
             self._idle = False
+
+    def answer_next(self, line: bytes) -> None:
+        """Have a line that was read while something else was answered be the next command; nothing if it is empty."""
+        self._next = line
 
     def _run(self, line: bytes) -> None:
         try:

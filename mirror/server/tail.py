@@ -1,4 +1,7 @@
-"""SYNC's tail: the feed, and then every change as it is committed, until the other side sends anything."""
+"""SYNC's tail: the feed, and then every change as it is committed, until the other side sends anything.
+
+A client that names the list of rooms that it holds hears of rooms as well, and ends its tail by its next command.
+"""
 
 import logging
 import time
@@ -10,6 +13,7 @@ from gevent.socket import wait_read
 from mirror.model.errors import MirrorError
 from mirror.peer.presence import nothing
 from mirror.server.pages import SharedPage
+from mirror.server.rooms import RoomNews
 from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.service.rights import UserScope
@@ -26,12 +30,13 @@ _SIGN = b"QNOP"
 """The line that does not end a tail: a sign of life, answered by a keepalive."""
 
 
-def send_tail(session: Session, asked: Asked, cursor: Cursor) -> None:
+def send_tail(session: Session, asked: Asked, cursor: Cursor, token: int | None) -> None:
     """Send what changes as it is committed, until the other side sends anything or goes away."""
+    news = RoomNews(session, asked, token) if token is not None else None
     trimmed = session.responder(asked.view).check_cursor(cursor)
     session.reply(Code.LISTING, "changes follow; any line ends them")
     with session.in_listing():
-        _tail(session, asked, cursor.sequence, trimmed)
+        _tail(session, asked, cursor.sequence, trimmed, news)
 
 
 class _Wakes:
@@ -58,16 +63,16 @@ class _Wakes:
         self.want()
 
 
-def _tail(session: Session, asked: Asked, after: int, trimmed: int) -> None:
+def _tail(session: Session, asked: Asked, after: int, trimmed: int, news: RoomNews | None) -> None:
     """Do so.  Raises StaleCursor, and ProtocolError for a line that is none."""
     wakes = _Wakes()
     stop_watching = session.node.store.watch(wakes.changed.set)
-    listener = gevent.spawn(_wait_for_input, session, wakes)
+    listener = gevent.spawn(_wait_for_input, session, wakes, news is not None)
     if session.presence is not None:
         session.presence.ask = wakes.ask
     session.interrupt = wakes.stop
     try:
-        _send_changes(session, asked, after, trimmed, wakes)
+        _send_changes(session, asked, after, trimmed, wakes, news)
     finally:
         session.stop_following()
         stop_watching()
@@ -79,11 +84,15 @@ def _tail(session: Session, asked: Asked, after: int, trimmed: int) -> None:
         raise listener.value
 
 
-def _wait_for_input(session: Session, wakes: _Wakes) -> ProtocolError | None:
-    """Wait for a line that ends the tail, or the end of the connection.  Returns what was wrong with the line."""
+def _wait_for_input(session: Session, wakes: _Wakes, is_command: bool) -> ProtocolError | None:
+    """Wait for a line that ends the tail, or the end of the connection.  Returns what was wrong with the line.
+
+    ``is_command``: the line is answered once the tail has ended.
+    """
     try:
         while (line := _next_line(session)) is not None:
             if line.strip().upper() != _SIGN:
+                session.answer_next(line if is_command else b"")
                 return None
             wakes.want()
         session.closing = True
@@ -104,7 +113,9 @@ def _next_line(session: Session) -> bytes | None:
     return session.channel.read_line()
 
 
-def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, wakes: _Wakes) -> None:
+def _send_changes(
+    session: Session, asked: Asked, after: int, trimmed: int, wakes: _Wakes, news: RoomNews | None
+) -> None:
     recent = session.node.recent_of(session.require_party())
     keepalive = session.node.config.replication.keepalive_s
     caught_up = promised = False
@@ -112,10 +123,14 @@ def _send_changes(session: Session, asked: Asked, after: int, trimmed: int, wake
         wakes.changed.clear()
         shared = _next_page(session, asked, after, caught_up)
         check_page(shared.page, after, trimmed)
+        told = news.batch() if news is not None else None
         page = recent.without(shared.page)
+        if told is not None:
+            session.channel.send_batch(told)
         if page is shared.page and page.records and shared.wire:
             session.channel.send(shared.wire)
-        elif page.records or shared.more or promised:  # where more was promised that is not for this one, it hears that
+        elif page.records or shared.more or promised or told is not None:
+            # Where more was promised that is not for this one it hears that; and as of when the rooms are these.
             session.channel.send_batch(format_page(page, session.encoding))
         after = page.cursor.sequence if page.cursor is not None else after
         caught_up, promised = not shared.more, shared.more

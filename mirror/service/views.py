@@ -20,7 +20,7 @@ from mirror.model.digest import MASK
 from mirror.service.rights import Room, UserScope
 from mirror.store.base import Reader
 from mirror.wire.answers import format_listed_room
-from mirror.wire.values import ListedRoom
+from mirror.wire.values import CHANGED, CLOSED, OPENED, REMOVED, RENAMED, ListedRoom, RoomEvent, RoomsTold
 
 _KINDS = ("messages", "visits")
 """What is seen of a view's rooms; of the visits just the user's own."""
@@ -98,6 +98,23 @@ class RoomList:
         """What a client remembers of a list to hear whether it is still the same: the sum of its lines' CRC-64s."""
         lines = [format_listed_room(room) for room in self.rooms.values()] + ["everything"] * self.everything
         return sum(crc64(line.encode()) for line in lines) & MASK
+
+    def told_to(self, held: "RoomList | None", exists: Callable[[str], bool]) -> RoomsTold:
+        """Return what is told of the list to who holds another one, or who knows of none that is known here.
+
+        ``exists`` tells of a room that is in it no more whether it is there still.
+        """
+        if held is None:
+            events = [RoomEvent.of(OPENED, room) for room in self.rooms.values()]
+            return RoomsTold(events, self.token, True, self.everything)
+        events = [RoomEvent(CLOSED if exists(key) else REMOVED, key) for key in held.rooms.keys() - self.rooms.keys()]
+        for key, room in self.rooms.items():
+            before = held.rooms.get(key)
+            if before is None:
+                events.append(RoomEvent.of(OPENED, room))
+            elif before != room:
+                events.append(RoomEvent.of(CHANGED if before.name == room.name else RENAMED, room))
+        return RoomsTold(events, self.token, everything=self.everything)
 
 
 def _listed(scope: UserScope, key: str, room: Room) -> ListedRoom:

@@ -4,6 +4,7 @@ mirror.wire.codec has the encodings and the checks; a parse raises ProtocolError
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ from mirror.wire.codec import (
     typed_batch,
 )
 from mirror.wire.errors import ProtocolError
+from mirror.wire.lines import parse_hexadecimal
 from mirror.wire.readable import (
     draft_as_json,
     draft_from_json,
@@ -34,7 +36,7 @@ from mirror.wire.readable import (
     written_as_json,
     written_from_json,
 )
-from mirror.wire.values import Answer, ContentPart, Page
+from mirror.wire.values import Answer, ContentPart, Page, RoomEvent, RoomsTold
 
 _ASKS, _LEFT = "Asks", "Left"
 """Header lines that not every batch has."""
@@ -125,6 +127,44 @@ def in_collection(batch: Batch, collection: str) -> Batch:
 def named_collection(batch: Batch) -> str:
     """Return which collection a batch says to be about; nothing where it does not."""
     return batch.header.get(_COLLECTION, "")
+
+
+# -- rooms --------------------------------------------------------------------------------------------
+
+ROOMS = "rooms"
+_decode_events = msgspec.msgpack.Decoder(list[RoomEvent]).decode
+
+
+def format_rooms(told: RoomsTold, encoding: str = MSGPACK) -> Batch:
+    """Return the batch that tells how a list of rooms has changed."""
+    if encoding == JSON:
+        payload = json_lines({name: getattr(one, name) for name in RoomEvent.__struct_fields__} for one in told.events)
+    else:
+        payload = _encode(told.events)
+    batch = payload_batch(ROOMS, len(told.events), encoding, payload)
+    said = {"Whole": "1"} if told.whole else {}
+    said |= {"Everything": "1"} if told.everything else {}
+    return batch._replace(header={**batch.header, "Token": f"{told.token:016x}", **said})
+
+
+def is_rooms(batch: Batch) -> bool:
+    """Tell whether a batch tells of rooms."""
+    return batch.header.get("Type") == ROOMS
+
+
+def parse_rooms(batch: Batch) -> RoomsTold:
+    """Read a batch that tells of rooms."""
+    events = read_payload(batch, ROOMS, _json_events if batch.header.get("Encoding") == JSON else _decode_events)
+    token = parse_hexadecimal(batch.header.get("Token", ""))
+    if token is None:
+        raise ProtocolError("a batch of rooms has no token of their list")
+    return RoomsTold(events, token, batch.header.get("Whole") == "1", batch.header.get("Everything") == "1")
+
+
+def _json_events(payload: bytes) -> list[RoomEvent]:
+    fields = RoomEvent.__struct_fields__
+    views = (msgspec.json.decode(line, type=dict[str, Any]) for line in lines_of(payload))
+    return [msgspec.convert([view[name] for name in fields], RoomEvent) for view in views]
 
 
 # -- drafts -------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ The engine speaks in these; how they stand on the wire is beside them in this pa
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from mirror.model.digest import Digest
 from mirror.model.judge import Unfit
 from mirror.model.keys import compared
@@ -191,6 +193,43 @@ class ListedRoom(NamedTuple):
     writable: bool
     replies: bool
     aide: bool
+
+
+OPENED, CHANGED, RENAMED, CLOSED, REMOVED = "opened", "changed", "renamed", "closed", "removed"
+"""What may become of a room, as who may enter it is told: of those that are closed or removed the key alone."""
+
+
+class RoomEvent(msgspec.Struct, array_like=True, frozen=True):
+    """What became of a room, and how it is listed now."""
+
+    what: str
+    key: str
+    name: str = ""
+    view: int = 0
+    own: bool = False
+    writable: bool = False
+    replies: bool = False
+    aide: bool = False
+
+    @classmethod
+    def of(cls, what: str, room: ListedRoom) -> "RoomEvent":
+        return cls(what, *room)
+
+    @property
+    def room(self) -> ListedRoom:
+        return ListedRoom(self.key, self.name, self.view, self.own, self.writable, self.replies, self.aide)
+
+
+class RoomsTold(NamedTuple):
+    """How a list of rooms differs from the one that a client holds, or (``whole``) all of it.
+
+    ``token`` is that of the list as it is now; ``everything`` as in it.
+    """
+
+    events: list[RoomEvent]
+    token: int
+    whole: bool = False
+    everything: bool = False
 
 
 class Held(NamedTuple):

@@ -4,19 +4,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import users_rooms
 from sessions import logged_in, sessions_on
+from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHER, OTHERS, ROOMS, TASKS, USER, open_filled
 
 from mirror.config import Config
-from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
+from mirror.formats.names import ROOM_IN_USE
 from mirror.model.record import Record
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote, decode_page
 from mirror.server.node import Node
 from mirror.service.party import ADMIN
-from mirror.service.rooms import ROOM_PRIVATE, ROOM_READ_ONLY
 from mirror.service.views import VIEWS
 from mirror.store.base import Writer
-from mirror.store.green import open_green
 from mirror.wire.answers import parse_room_list, parse_state
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import in_collection, named_collection, parse_answers
@@ -24,33 +24,10 @@ from mirror.wire.codec import GREATEST, LEAST, Range, typed_batch
 from mirror.wire.errors import Refused
 from mirror.wire.values import ListedRoom, State
 
-USER, OTHER = "m:2", "m:3"
-MAIL, TASKS, BOARD, CALENDAR, HIDDEN, OTHERS = "m:10", "m:11", "m:12", "m:13", "m:14", "m:15"
-ROOMS = {
-    MAIL: ("0000000002.Mail", ROOM_MAILBOX, 1),
-    TASKS: ("0000000002.Tasks", ROOM_MAILBOX, 4),
-    BOARD: ("Lobby", ROOM_READ_ONLY, 0),
-    CALENDAR: ("Holidays", 0, 3),
-    HIDDEN: ("Secret", ROOM_PRIVATE, 3),
-    OTHERS: ("0000000003.Mail", ROOM_MAILBOX, 1),
-}
-
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    store = open_green(tmp_path, "m")
-
-    def fill(writer: Writer) -> None:
-        for key, name in ((USER, "Ann"), (OTHER, "Bob")):
-            number = int(key.partition(":")[2])
-            values = {"u_fullname": name, "u_usernum": number, "u_axlevel": 4, "u_password": "x"}
-            writer.set_fields("users", key, {**values})
-        for key, (name, flags, view) in ROOMS.items():
-            writer.set_fields(
-                "rooms", key, {"QRname": name, "QRflags": flags | ROOM_IN_USE, "QRdefaultview": view, "QRgen": 1}
-            )
-
-    store.write(fill)
+    store = open_filled(tmp_path)
     yield Node(Config(tmp_path, "m"), {}, store)
     store.close()
 
@@ -66,7 +43,7 @@ def _within(channel: Channel, selector: str) -> ChannelRemote:
 
 
 def post(node: Node, room: str, key: str) -> None:
-    node.store.write(lambda writer: writer.put(Record(f"messages/{room}", key, 1, "x", 1, body=key.encode())))
+    node.store.write(lambda writer: users_rooms.post(writer, room, key))
 
 
 def mark(node: Node, room: str, user: str, message: str) -> None:
