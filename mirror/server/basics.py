@@ -9,7 +9,17 @@ from mirror.service.party import PartyKind
 from mirror.wire.answers import format_server_info, format_server_time
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.values import DRAFTS_BASE, FIND, PROTOCOL, ROOMS, VERSIONS, Identity, ServerInfo, ServerTime
+from mirror.wire.values import (
+    DRAFTS_BASE,
+    FIND,
+    FOLDERS,
+    PROTOCOL,
+    ROOMS,
+    VERSIONS,
+    Identity,
+    ServerInfo,
+    ServerTime,
+)
 
 log = logging.getLogger("mirror.session")
 
@@ -24,6 +34,7 @@ CAPABILITIES = (
     "ranges",
     DRAFTS_BASE,
     FIND,
+    FOLDERS,
     ROOMS,
     VERSIONS,
 )

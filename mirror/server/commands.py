@@ -46,6 +46,7 @@ from mirror.server.basics import (
     tell_time,
 )
 from mirror.server.finding import find
+from mirror.server.folders import create, delete, move, rename
 from mirror.server.joining import join
 from mirror.server.login import log_out, log_peer_in, log_user_in, name_user
 from mirror.server.offers import take_offer
@@ -73,6 +74,7 @@ from mirror.server.single_user_commands import enter_single_user, leave_single_u
 from mirror.server.sync import ATTACHMENTS, SHARES, TYPES, run_sync
 from mirror.server.table import Handler, Permission, Table
 from mirror.server.tail import send_tail
+from mirror.service.folders import MAX_VIEW
 from mirror.wire.arguments import (
     cursor,
     hexadecimal,
@@ -147,6 +149,27 @@ ACTIONS = {
         tell_rooms,
         "the rooms open to the user: key|name|view|own|writes|replies|administers; 200 alone if the token is theirs",
         (hexadecimal("token", default=None),),
+        USER,
+    ),
+    "create": Handler(
+        create,
+        "of mailboxes: makes a room of the user's own, for what a view says",
+        (number("view", 0, MAX_VIEW), rest("name")),
+        USER,
+    ),
+    "rename": Handler(
+        rename, "of mailboxes: gives a room of the user's own another name", (text("key"), rest("name")), USER
+    ),
+    "delete": Handler(
+        delete,
+        "of mailboxes: deletes a room of the user's own; with the digest of its messages, if they are still that",
+        (text("key"), number("count", default=None), hexadecimal("crc", default=None)),
+        USER,
+    ),
+    "move": Handler(
+        move,
+        "of mailboxes: moves messages from room to room, all or none: send a batch of keys, read what was written",
+        (text("room"), text("other room")),
         USER,
     ),
     "getall": Handler(send_all, "all records", permission=LOGGED_IN),

@@ -63,6 +63,11 @@ def take_drafts(session: Session, responder: Responder, batch: Batch) -> Drafted
     drafts = parse_drafts(batch)
     for draft in drafts:
         check_draft(draft)
+    return write_drafts(session, responder, drafts)
+
+
+def write_drafts(session: Session, responder: Responder, drafts: Sequence[Draft]) -> Drafted:
+    """Write drafts as this node's next versions, all or none of them.  Raises as ``take_drafts``."""
     try:
         return _write_all(session, responder, [(_as_record(draft), _writing(draft)) for draft in drafts])
     except Changed as error:
@@ -129,9 +134,7 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
         for record in records:
             _check_rights(writer, scope, record)
         if party.is_user:
-            may = partial(check_replaced, writer, party.user_key)
-            writer.act_for(Acting(party.label, MAX_CONFLICTS_USER, MAX_ORIGINS_USER, may))
-            _check_room(writer, records)
+            _check_room(acting(session, writer), records)
         responder.check_contents(writer, records)
         applied, each = Applied(), list[Written]()
         for record, write in writes:
@@ -148,6 +151,14 @@ def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Re
         return Drafted(applied, tuple(each))
 
     return session.node.store.write(job)
+
+
+def acting(session: Session, writer: Writer) -> Writer:
+    """Return a Writer for which the rest of its job counts as the doing of the user who is logged in."""
+    party = session.require_party()
+    may = partial(check_replaced, writer, party.user_key)
+    writer.act_for(Acting(party.label, MAX_CONFLICTS_USER, MAX_ORIGINS_USER, may))
+    return writer
 
 
 def _told(sent: Record, there: Record | None) -> Written:

@@ -127,7 +127,8 @@ def send_newest(session: Session, asked: Asked, limit: int) -> None:
     _send_pages(session, responder.newest_of_all(limit) if asked.view else responder.newest(asked.type, limit))
 
 
-def _receive(session: Session, kind: str, item: Any) -> list[Any]:
+def receive(session: Session, kind: str, item: Any) -> list[Any]:
+    """Have values sent, and return them.  Raises ProtocolError."""
     return [one for _, items in _receive_batches(session, kind, item) for one in items]
 
 
@@ -179,11 +180,11 @@ def send_contents(session: Session, _asked: Asked, content: bytes | None, offset
     if content is not None:
         requests = [ContentRequest(content, offset)]
     else:
-        requests = _receive(session, "contents", ContentRequest)
+        requests = receive(session, "contents", ContentRequest)
     session.send_batches("contents follow", map(format_part, session.responder().body(requests)))
 
 
 def tell_lacking(session: Session, _asked: Asked) -> None:
     """lacks: of contents that the other side has, those that are wanted, from where."""
-    wanted = session.responder().lacks(_receive(session, "contents", ContentRequest))
+    wanted = session.responder().lacks(receive(session, "contents", ContentRequest))
     session.send_batches("contents wanted", [typed_batch("contents", wanted)])

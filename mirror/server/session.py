@@ -22,6 +22,7 @@ from mirror.server.guessing import network_of
 from mirror.server.lease import Lease
 from mirror.server.node import Node
 from mirror.server.table import Handler, Permission, Table
+from mirror.service.folders import NameTaken, NotAsKnown
 from mirror.service.party import Party, PartyKind
 from mirror.service.posting import NotAllowed
 from mirror.service.rights import PinnedRights, Rights, UserScope
@@ -60,6 +61,8 @@ _ANSWERS: tuple[tuple[type[MirrorError], _Answer], ...] = (
     (StaleCursor, _Answer(Code.STALE_CURSOR, logging.INFO)),
     (Denied, _Answer(Code.NOT_FOUND, logging.INFO)),
     (NotAllowed, _Answer(Code.ACCESS, logging.INFO)),
+    (NameTaken, _Answer(Code.TAKEN, logging.INFO)),
+    (NotAsKnown, _Answer(Code.CHANGED, logging.INFO)),
     (StampAhead, _Answer(Code.ILLEGAL, logging.WARNING)),
     (BadRecord, _Answer(Code.ILLEGAL, logging.WARNING)),
     (MissingContent, _Answer(Code.NOT_FOUND, logging.INFO)),

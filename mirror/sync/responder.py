@@ -83,7 +83,8 @@ class Responder:
         """Return the moment as of which something is answered."""
         return self._store.clock.now_ms()
 
-    def _read(self, job: Callable[[Reader], T]) -> T:
+    def read(self, job: Callable[[Reader], T]) -> T:
+        """Read from the state that is answered from, and have ``scope`` be the rights of just that."""
         changing = self._changing
         if changing is None:
             return self._reading.read(job)
@@ -106,16 +107,16 @@ class Responder:
             self._require(collection)
             return job(reader)
 
-        return self._read(checked)
+        return self.read(checked)
 
     def end(self) -> Cursor:
         """Return where the feed ends, and have ``scope`` be that of the same state."""
-        return self._read(lambda reader: Cursor(self._store.epoch, reader.last_sequence()))
+        return self.read(lambda reader: Cursor(self._store.epoch, reader.last_sequence()))
 
     def renewed(self) -> "Responder":
         """Have ``scope`` be that of the present state, and return the responder."""
         if self._changing is not None:
-            self._read(lambda _reader: None)
+            self.read(lambda _reader: None)
         return self
 
     def info(self, known: Digest | None = None, allows: Callable[[str], bool] | None = None) -> State:
@@ -156,7 +157,7 @@ class Responder:
             shown = None if equal else collections
             return _state(reader, self._store.node, root, whole, shown, self.scope)
 
-        return self._read(job)
+        return self.read(job)
 
     def heard(self) -> Heard:
         """Return what this node has heard of all others.  Raises Denied."""
@@ -178,7 +179,7 @@ class Responder:
 
         Returns up to where deletions have been forgotten by now, which is what ``check_page`` asks for.
         """
-        root, trimmed = self._read(lambda reader: (reader.root(), reader.trimmed()))
+        root, trimmed = self.read(lambda reader: (reader.root(), reader.trimmed()))
         if cursor.sequence and (cursor.epoch != root.epoch or cursor.sequence > root.sequence):
             raise StaleCursor(f"cursor {cursor} is not of this store's epoch {root.epoch}: reconcile")
         if 0 < cursor.sequence < trimmed:
@@ -201,7 +202,7 @@ class Responder:
             shown = self._showing.page(reader, page.records, self._now_ms())
             return page._replace(records=shown.records, crcs=shown.crcs), feed.more
 
-        return self._read(job)
+        return self.read(job)
 
     def since(
         self, cursor: Cursor, allows: Callable[[str], bool] | None = None, collection: str | None = None
@@ -233,14 +234,14 @@ class Responder:
             records = reader.get_many(collection, keys) if self._is_open(collection, begun) else []
             return self._showing.page(reader, records, self._now_ms(), asked)
 
-        return self._read(job)
+        return self.read(job)
 
     def _scan_page(self, collection: str, after: str) -> tuple[Page, str | None]:
         def job(reader: Reader) -> tuple[Page, str | None]:
             records = reader.scan(collection, after) if self._is_open(collection, bool(after)) else []
             return self._showing.page(reader, records, self._now_ms()), records[-1].key if records else None
 
-        return self._read(job)
+        return self.read(job)
 
     def _is_open(self, collection: str, begun: bool) -> bool:
         """Tell whether a collection may be seen; raises Denied if not, unless an answer of it has ``begun``.
@@ -266,7 +267,7 @@ class Responder:
             names = [name for name in self.scope.collections() or () if parse_collection(name).kind == "messages"]
             return self._showing.page(reader, _newest_among(reader, names, limit), self._now_ms())
 
-        yield self._read(job)
+        yield self.read(job)
 
     def get_anywhere(self, key: str) -> Iterator[Page]:
         """Yield the records of a key in all collections that the scope names."""
@@ -275,7 +276,7 @@ class Responder:
             found = (reader.get(name, key) for name in self.scope.collections() or ())
             return self._showing.page(reader, (one for one in found if one is not None), self._now_ms(), True)
 
-        yield self._read(job)
+        yield self.read(job)
 
     def ranges(self, collection: str, ranges: Sequence[Range]) -> list[Answer]:
         def job(reader: Reader) -> list[Answer]:
@@ -289,7 +290,7 @@ class Responder:
 
     def index(self, collection: str) -> RangeIndex:
         """Return the entries of a collection that may be seen; kept until they change."""
-        return self._read(lambda reader: self._index(reader, collection, self._now_ms()))
+        return self.read(lambda reader: self._index(reader, collection, self._now_ms()))
 
     def _index(self, reader: Reader, collection: str, now_ms: int) -> RangeIndex:
         index = self._showing.index(reader, collection, now_ms, self._reading)
@@ -313,7 +314,7 @@ class Responder:
                 self._require_content(reader, content)
             return reader.content_parts(content, offset, PART_BYTES), self.scope
 
-        return self._read(job)
+        return self.read(job)
 
     def _content_size(self, content: bytes) -> tuple[int, Scope]:
         """Return a content's size.  Whoever may see a record may see its content; a hash alone opens nothing."""
@@ -322,7 +323,7 @@ class Responder:
             self._require_content(reader, content)
             return reader.content_size(content), self.scope
 
-        return self._read(job)
+        return self.read(job)
 
     def _require_content(self, reader: Reader, content: bytes) -> None:
         if not self._opens(reader, content):
@@ -330,7 +331,7 @@ class Responder:
 
     def opens(self, content: bytes) -> bool:
         """Tell whether a content may be seen: it belongs to a record that may be."""
-        return self._read(lambda reader: self._opens(reader, content))
+        return self.read(lambda reader: self._opens(reader, content))
 
     def _opens(self, reader: Reader, content: bytes) -> bool:
         users = (user for user in reader.content_users(content) if self.scope.reads(user.collection))
@@ -340,7 +341,7 @@ class Responder:
         if self.scope.trusted:
             return lacking(self._store, requests)
         # Not even that a content is here may be told, so everything but what is open to see has to be sent.
-        closed = self._read(lambda reader: [one for one in requests if not self._opens(reader, one.content)])
+        closed = self.read(lambda reader: [one for one in requests if not self._opens(reader, one.content)])
         wanted = [ContentRequest(one.content) for one in closed if one.content not in self._uploads.proved]
         return wanted + lacking(self._store, [one for one in requests if one not in closed])
 

@@ -29,6 +29,7 @@ class Code(enum.IntEnum):
     TOO_MANY = 551
     BUSY = 552
     NOT_FOUND = 571
+    TAKEN = 574
     CHANGED = 575
     STALE_CURSOR = 576
     OTHER_PROTOCOL = 577
