@@ -31,6 +31,8 @@ TIMEOUT_S = 600.0
 """Whatever takes longer has failed."""
 PAUSE_S = 0.37
 """Between two posts: no divisor of the time between two looks, so that all moments between them have their turn."""
+LONG_S = 30 * 86_400
+"""Seconds for which most users have not been there."""
 READERS = 100
 """Users, each with a room, who read while the node is away."""
 BODY = ("Content-type: text/plain", "", "Measured.", "000")
@@ -102,10 +104,18 @@ def fill(server: LiveServer, sizes: Sizes) -> None:
         make_administrator(session)
         session.ask_all([(f"CRE8 1|Room {number:05d}|0||0|1|0", ()) for number in range(sizes.rooms)])
         session.ask_all([(f"CREU {user(number)}|measured", ()) for number in range(sizes.users)])
+        for number in range(sizes.users):
+            _call_long_ago(session, user(number))
     with somebody(server, user(0)):
         pass  # whose own rooms are made at the first log-in
     for reader in _readers(sizes):
         _read(server, reader)
+
+
+def _call_long_ago(session: Session, name: str) -> None:
+    """Have a user who was just made be one who has not logged in for long."""
+    account = session.ask(f"AGUP {name}").fields
+    session.ask(f"ASUP {'|'.join([*account[:7], str(int(account[7]) - LONG_S), *account[8:]])}")
 
 
 def _readers(sizes: Sizes) -> range:

@@ -80,6 +80,7 @@ class Asked:
         self._accounts: dict[bytes, ToldUser] = {}
         self.passwords: Mapping[bytes, bytes] = {}
         """Of rooms, by their names."""
+        self._numbers: tuple[dict[bytes, int], dict[bytes, int]] = {}, {}
         self.aide_room = 0
         """The number of the room that the setting names, once it was listed."""
 
@@ -94,6 +95,19 @@ class Asked:
             self._ask_accounts(names)
             give_way()
         self._swept_at = self._clock()
+
+    def remember(self, users: Mapping[str, int], rooms: Mapping[str, int]) -> None:
+        """Have users and rooms be known by names that they had before; both by number."""
+        for known, told in zip(self._numbers, (users, rooms), strict=True):
+            known.update((_named(name.encode("utf-8", "surrogateescape")), number) for name, number in told.items())
+
+    def user_named(self, name: str) -> int:
+        """Return the number of the user who has a name, or had it last, 0 where nobody does."""
+        return self._numbers[0].get(_named(name.encode("utf-8", "surrogateescape")), 0)
+
+    def room_named(self, name: str) -> int:
+        """Return the number of the room that has a name, or had it last, 0 where none does."""
+        return self._numbers[1].get(_named(name.encode("utf-8", "surrogateescape")), 0)
 
     @property
     def identity(self) -> Identity:
@@ -233,6 +247,7 @@ class Asked:
         self._looked, self._offset = read_time(clock), read_offset(clock)
         self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
         self._calls = read_calls(users[1:-1])
+        self._numbers[0].update((_named(name), number) for name, (number, _) in self._calls.items())
         for gone in self._told.keys() - lines.keys():
             del self._told[gone]
             self._configuration.pop(gone, None)
@@ -272,6 +287,7 @@ class Asked:
             self.aide_room = room.told.number
         changed = self._told.get(name) != room.told
         self._told[name] = room.told
+        self._numbers[1][_named(name)] = room.told.number
         if _use(name) in _OF_CONFIGURATION:
             changed |= self._configuration.get(name) != room.kept
             self._configuration[name] = room.kept
@@ -299,6 +315,11 @@ class Asked:
 def passwords_of(rooms: Iterable[tuple[str, str]]) -> dict[bytes, bytes]:
     """Return rooms' passwords by their names as the server lists them."""
     return {name.encode("utf-8", "surrogateescape"): password.encode() for name, password in rooms if password}
+
+
+def _named(name: bytes) -> bytes:
+    """Return a name as a server compares it: it heeds no case, and blanks are as good as others after one another."""
+    return b" ".join(name.lower().split())
 
 
 def _text(name: bytes) -> str:

@@ -60,7 +60,7 @@ EXPECTED = (
 _BY_EXPORTS = "an export alone tells it"
 UNTOLD = (
     *(Expected("visits", field, "of answered marks: " + _BY_EXPORTS) for field in ("answered", "v_answered")),
-    Expected("visits", "v_flags", "who was let into a room or out of it, or forgot it: " + _BY_EXPORTS),
+    Expected("visits", "v_flags", "who forgot a room, took it up again or made it: " + _BY_EXPORTS),
     Expected("visits", "v_roomgen", "when the room was made: " + _BY_EXPORTS),
     Expected("visits", VOID, "what was seen of a room before all were made to forget it, and counts no more"),
     *(

@@ -35,9 +35,8 @@ def blind_spots(place: ServerPlace, export_s: float, marks_s: float) -> Iterator
         yield "system messages are taken as the server tells them, with its own names filled in"
     elif not export_s:
         yield (
-            f"{'answered marks' if marks_s else 'read and answered marks, views'}, and who was let into or out of "
-            "which room, are those of the first copy: just an export tells them, and export_s in mirror.toml says how "
-            "often one is made"
+            f"{'answered marks' if marks_s else 'read and answered marks, views'}, and which rooms users forgot, are "
+            "those of the first copy: just an export tells them, and export_s in mirror.toml says how often one is made"
         )
     if isinstance(place.where, Path) and not place.user:
         yield (

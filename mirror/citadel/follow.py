@@ -26,7 +26,7 @@ from mirror.citadel.propose import confirm, is_to_be_paired, pair_later, propose
 from mirror.citadel.rooms import Listing, RoomLooks
 from mirror.citadel.unfinished import finish_unfinished
 from mirror.citadel.waiting import Waiting
-from mirror.citadel.whole import WholeLooks, room_passwords
+from mirror.citadel.whole import WholeLooks, names_of_all, room_passwords
 from mirror.citadel.writers.calls import finish_calls
 from mirror.citadel.writers.files import finish_upload
 from mirror.citadel.writing import Service, Writing, open_writing
@@ -104,6 +104,7 @@ class Following:
             asked = Asked(client, Often(settings.idle_look_s, settings.users_s), self._clock)
             self._begin()
             asked.passwords = passwords_of(self._store.read(room_passwords))
+            asked.remember(*self._store.read(lambda reader: names_of_all(reader, node)))
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
             self._recognise(client, asked)
@@ -326,7 +327,7 @@ class Following:
             taken = self._wholes.by_what_was_told(client, asked, node, decision)
         assert taken.known is not None
         listed = self._known.rooms if self._known is not None else {}
-        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, self._keeps_expired)
+        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, asked, self._keeps_expired)
         self._note_whole(taken)
         if by_export:
             self._note_export(taken, began)

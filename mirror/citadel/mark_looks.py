@@ -23,10 +23,10 @@ from mirror.wire.errors import Refused
 
 SESSION_S = 5
 """Who is there is asked before when they logged in: who logs in between those is asked for so many seconds longer."""
-SHARE = 20
-"""Rounds take one in so many of the time from look to look at most."""
-TURNS = 10
-"""Turns of rounds from look to look at most."""
+SHARE, IDLE_SHARE = 1 / 20, 1 / 150
+"""So much of the time rounds take at most; while nobody is there, of rooms in which there is likely nothing new."""
+ROOM_S, ROOMS_OF_TURN = 0.0002, 5
+"""Seconds that asking for a room takes of server and node, and as many rooms' time each turn takes besides."""
 RECENT_S = 2 * 86_400
 """Who logged in within so many seconds before a server is met may have set marks while nobody followed it..."""
 SINCE_EXPORT_S = 60
@@ -88,6 +88,7 @@ class MarkLooks:
         self._visited = Visited(store)
         self._pending = Pending()
         self._saved_at = -SAVED_S
+        self._rooms_left = 0.0
         self._changed: dict[int, int] = {}
         self._met = 0
 
@@ -129,7 +130,7 @@ class MarkLooks:
         if self._rounds.is_over and not near:
             self.close()
         else:
-            self._ask(near, persons, done, began)
+            self._ask(near, persons, done)
         self._save()
         return done
 
@@ -152,7 +153,7 @@ class MarkLooks:
             rooms = known.rooms.items()
             self._numbers = {room.name: number for number, room in rooms if room.use is Use.PEOPLE}
 
-    def _ask(self, near: Iterable[Turn], persons: Mapping[int, Person], done: Marked, began: float) -> None:
+    def _ask(self, near: Iterable[Turn], persons: Mapping[int, Person], done: Marked) -> None:
         """Ask for where people are, and of rounds as much as there is time for."""
         try:
             client = self._client = self._client or self._connect()
@@ -160,13 +161,17 @@ class MarkLooks:
             return  # it lets no more sessions in: another time
         for turn in near:
             self._take(client, turn, persons.get(turn.user), done)
-        for _ in range(TURNS):
-            of_round = self._rounds.next(ROOMS_AT_ONCE)
-            if of_round is None or not self._take(client, of_round, persons.get(of_round.user), done):
-                break
-            self._rounds.done(of_round, self._now())
-            if self._clock() - began > self._every_s / SHARE:
-                break
+        self._follow_rounds(client, persons, done)
+
+    def _follow_rounds(self, client: CitadelClient, persons: Mapping[int, Person], done: Marked) -> None:
+        """Ask for as many rooms of rounds as there is time for; what one turn takes too long is saved afterwards."""
+        share = SHARE if self._rounds.is_urgent else IDLE_SHARE
+        self._rooms_left = min(self._rooms_left, 0) + self._every_s * share / ROOM_S
+        finished: set[int] = set()
+        while self._rooms_left > 0 and (turn := self._rounds.next(ROOMS_AT_ONCE, finished)) is not None:
+            self._rooms_left -= ROOMS_OF_TURN + len(turn.rooms)
+            if not self._take(client, turn, persons.get(turn.user), done) or self._rounds.done(turn, self._now()):
+                finished.add(turn.user)
 
     def _save(self) -> None:
         """Write down who is still to be asked for, if it is time and that says anything new."""

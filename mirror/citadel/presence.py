@@ -5,7 +5,7 @@ rooms that they are in are asked for, and besides all rooms in turns, first of e
 they left, all rooms once more.  Values only; reads no clock.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -77,34 +77,43 @@ class Rounds:
             if (rooms := before.get(user, frozenset()) | present.get(user, frozenset()))
         ]
 
-    def next(self, most: int) -> Turn | None:
-        """Return the next ``most`` rooms at most of some user's round, None where there is nothing to ask for."""
-        user = next((user for user, one in self._rounds.items() if one.likely), 0)
+    @property
+    def is_urgent(self) -> bool:
+        """Whether there are marks that are likely to be others by now, or somebody is there who sets any."""
+        return bool(self._where or self._besides) or any(one.likely for one in self._rounds.values())
+
+    def next(self, most: int, but: Container[int] = ()) -> Turn | None:
+        """Return the next ``most`` rooms at most of some user's round, None where there is nothing to ask for.
+
+        Rounds of those in ``but`` have come to their ends just now.
+        """
+        user = next((user for user, one in self._rounds.items() if one.likely and user not in but), 0)
         if not user and self._besides:
             user, rooms = self._besides.popitem()
             return Turn(user, sorted(rooms))
-        user = user or next(iter(self._rounds), 0)
+        user = user or next((user for user in self._rounds if user not in but), 0)
         if not user:
             return None
         one = self._rounds.pop(user)
         self._rounds[user] = one  # the next time it is another one's turn
         return Turn(user, (one.likely or one.others)[:most])
 
-    def done(self, turn: Turn, now: float) -> None:
-        """Note that the rooms that ``next`` returned were asked for."""
+    def done(self, turn: Turn, now: float) -> bool:
+        """Note that the rooms that ``next`` returned were asked for; tells whether a round came to its end."""
         one = self._rounds.get(turn.user)
         if one is None:
-            return
+            return False
         stage = one.likely or one.others
         if stage[: len(turn.rooms)] != turn.rooms:
-            return  # those were asked for besides
+            return False  # those were asked for besides
         del stage[: len(turn.rooms)]
         if one.likely or one.others:
-            return
+            return False
         if one.present or turn.user in self._where:
             self._rounds[turn.user] = self._round(turn.user, now, one.began)
         else:
             del self._rounds[turn.user]
+        return True
 
     def forget(self, user: int) -> None:
         """Ask for no more of a user's, who is gone."""

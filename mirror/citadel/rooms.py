@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mirror.citadel.access import Named, Numbers, read_access, take_access
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.expiry import Mode
 from mirror.citadel.look import (
@@ -89,11 +90,15 @@ class _Difference(msgspec.Struct):
 class RoomLooks:
     """Looks at single rooms of a server until it is looked at as a whole again."""
 
-    def __init__(self, store: Store, known: Known, keep_expired: bool = False) -> None:
-        """``known`` is what the last export told; ``keep_expired``, where what the server throws away stays here."""
+    def __init__(self, store: Store, known: Known, numbers: Numbers, keep_expired: bool = False) -> None:
+        """``known`` is what the last export told; ``keep_expired``, where what the server throws away stays here.
+
+        ``numbers`` are those of users and rooms, and of the room in which the server tells who may enter which.
+        """
         self._store = store
         self._keep_expired = keep_expired
         self._known = known
+        self._numbers = numbers
         self._place = place_of(known.node)
         self._version = Version(known.created, imported_origin(known.node))
         self._last = store.read(lambda reader: remembered(reader, self._place)) or Remembered()
@@ -236,6 +241,8 @@ class RoomLooks:
             outcome.left = True
             return
         outcome.new.add(room)
+        if room == self._numbers.aide_room and (named := read_access(posted.message)) is not None:
+            batch.access.append(named)
         batch.found.append(there)
         batch.bytes += len(posted.data)
         was = self._number_of(collection, key) if key.startswith(ITEM_PREFIX) else 0
@@ -266,6 +273,7 @@ class RoomLooks:
             act_for_place(writer, self._place)
             taken = take_found(writer, self._place, batch.found, looked=self._last.looked)
             taken += take_changes(writer, self._place, batch.changes, looked=self._last.looked)
+            taken += take_access(writer, self._known, self._numbers, batch.access)
             gone = Applied()
             for statuses in _by_collection(batch.gone):
                 gone += take_missing(writer, self._place, statuses)
@@ -296,6 +304,7 @@ class _Batch(msgspec.Struct):
     changes: list[Change] = []
     gone: list[Status] = []
     kept: list[Status] = []
+    access: list[Named] = []
     bytes: int = 0
 
     @property

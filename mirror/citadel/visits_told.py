@@ -2,7 +2,7 @@
 
 There ``USER`` without a password makes a session be asked as that user, and nobody is logged in by it: what a user has
 seen in a room is told (``GTSN``), and nothing changes, no last call, no visit.  So it is a session of its own that does
-nothing but ask, and is nobody's again after each turn.  Answered marks, and who was let into which room, are not told.
+nothing but ask, and is nobody's again after each turn.  Answered marks are not told.
 What differs from what was told last is taken over with the marks that it changes, in one transaction.
 """
 

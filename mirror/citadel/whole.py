@@ -13,7 +13,7 @@ from mirror.citadel.asked import Asked
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.configuration import Holds
-from mirror.citadel.keys import FLOORS, Numbers, read_keys
+from mirror.citadel.keys import FLOORS, ROOMS, USERS, Numbers, read_keys
 from mirror.citadel.look import Decision, Remembered, Verdict, place_of, remembered
 from mirror.citadel.pieces import fetch_messages
 from mirror.citadel.put_together import Held
@@ -154,6 +154,17 @@ def room_passwords(reader: Reader) -> list[tuple[str, str]]:
     """Return names and passwords of rooms, as servers keep them."""
     values = [values_of(record) for record in reader.scan_all("rooms")]
     return [(str(one.get("QRname", "")), str(one.get("QRpasswd", ""))[:ROOM_PASSWORD_CHARACTERS]) for one in values]
+
+
+def names_of_all(reader: Reader, node: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the numbers that users and rooms have at a server by the names that they have here."""
+    numbers = Numbers(read_keys(reader, place_of(node), node))
+
+    def named(kind: str, name: str) -> dict[str, int]:
+        told = ((str(values_of(one).get(name, "")), numbers.of(kind, one.key)) for one in reader.scan_all(kind))
+        return {called: number for called, number in told if number is not None}
+
+    return named(USERS, "u_fullname"), named(ROOMS, "QRname")
 
 
 def _held(reader: Reader, node: str) -> Held:
