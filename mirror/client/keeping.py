@@ -35,6 +35,11 @@ class Looked(NamedTuple):
     gone: list[str]
 
 
+NOTHING = Looked([], [])
+SEEN = "seen "
+"""Under this and a room's key it is remembered which state of its folder was in step."""
+
+
 class Keeper:
     """Keeps the folders of one pair equal with the rooms of one user."""
 
@@ -43,7 +48,7 @@ class Keeper:
         state: PairState,
         server: Server,
         tree: Tree,
-        form: "Form",
+        form: "Callable[[], Form]",
         rules: Rules,
         progress: Callable[[str, int, int | None], None] = lambda _what, _done, _of: None,
     ) -> None:
@@ -154,6 +159,17 @@ class Keeper:
             self._put_folder(folder._replace(held=held, identity=folder.identity if held else identity))
 
     def _look(self, room: Room, place: Place) -> Looked:
+        """Return what a folder has otherwise, without a look where it says that nothing happened in it."""
+        now, noted = place.state(), f"{SEEN}{room.key}"
+        if now and now == self.state.about(noted):
+            return NOTHING
+        looked = self._compared(room, place)
+        if now and looked == NOTHING and not self.rules.dry:
+            with self.state.writing():
+                self.state.note(noted, now)
+        return looked
+
+    def _compared(self, room: Room, place: Place) -> Looked:
         known = self.state.listing(room.key)
         changed = []
         for found in place.look():

@@ -1,26 +1,28 @@
 """One round of a pair of mail folders: as for others, with marks, and with messages that were moved between them.
 
-Knows neither sockets nor files.
+Knows neither sockets nor files.  What only a change needs is imported when there is one.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mirror.client.keeping import Keeper
-from mirror.client.mail_receiving import MailReceiver, marks_by_key
-from mirror.client.mail_sending import Elsewhere, MailSender
 from mirror.client.place import Found, Marks
 from mirror.client.report import Report
 from mirror.client.round import A_BATCH, PUSH, Both
 from mirror.client.server import Held, Room
-from mirror.client.state import Folder
+from mirror.client.state import Folder, Row
+
+if TYPE_CHECKING:
+    from mirror.client.mail_receiving import MailReceiver
 
 
 class _Looked(NamedTuple):
-    """A folder that was looked at: what is new or changed in it, and which directory it is."""
+    """A folder that was looked at: what is new or changed in it, what is gone by name, and which directory it is."""
 
     both: Both
     changed: list[Found]
+    gone: dict[str, Row]
     identity: str
 
 
@@ -28,11 +30,10 @@ class MailKeeper(Keeper):
     """Keeps the mail folders of one pair equal with the rooms of one user."""
 
     _looked: list[_Looked]
-    _elsewhere: Elsewhere
     _marks: dict[str, Marks] | None = None
 
     def round(self) -> Report:
-        self._looked, self._elsewhere = [], Elsewhere()
+        self._looked = []
         return super().round()
 
     def _collections(self, room: Room) -> tuple[str, ...]:
@@ -44,24 +45,35 @@ class MailKeeper(Keeper):
         """Look at a folder; what it has is sent once all were looked at, for messages move from one to another."""
         both = self._both(room, folder)
         looked, identity = self._look(room, both.place), both.place.identity()
-        self._looked.append(_Looked(both, looked.changed, identity))
-        self._elsewhere.gone[room.key] = self.state.rows(room.key, looked.gone)
+        self._looked.append(_Looked(both, looked.changed, self.state.rows(room.key, looked.gone), identity))
 
     def _send_all(self) -> None:
-        senders = [(one, MailSender(self._round, one.both, self._elsewhere)) for one in self._looked]
+        held = self._sent() if any(one.changed or one.gone for one in self._looked) else {}
+        for one in self._looked:
+            self._note_held(one.both.folder, held.get(one.both.room.key, 0), one.identity)
+
+    def _sent(self) -> dict[str, int]:
+        """Send what all folders have; return by room how many deletions are held back."""
+        from mirror.client.mail_sending import Elsewhere, MailSender
+
+        elsewhere = Elsewhere({one.both.room.key: one.gone for one in self._looked})
+        senders = [(one, MailSender(self._round, one.both, elsewhere)) for one in self._looked]
         for one, sender in senders:
             if one.changed:
                 sender.send(one.changed)
+        held = {}
         for one, sender in senders:
             folder = one.both.folder
-            another = bool(folder.identity) and one.identity != folder.identity
-            self._note_held(folder, sender.send_gone(another), one.identity)
+            held[one.both.room.key] = sender.send_gone(bool(folder.identity) and one.identity != folder.identity)
+        return held
 
     # -- from the rooms -------------------------------------------------------------------------------
 
     def _take_whole(self, room: Room, folder: Folder) -> None:
         if self.rules.direction == PUSH:
             return
+        from mirror.client.mail_receiving import marks_by_key
+
         visits = [one for held in self.server.whole(f"visits/{room.key}") for one in held]
         self._marks = marks_by_key(self.server.user_key, visits)
         super()._take_whole(room, folder)
@@ -81,5 +93,7 @@ class MailKeeper(Keeper):
     def _forget(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
         self._receiver(room, folder).forget(keys)
 
-    def _receiver(self, room: Room, folder: Folder) -> MailReceiver:
+    def _receiver(self, room: Room, folder: Folder) -> "MailReceiver":
+        from mirror.client.mail_receiving import MailReceiver
+
         return MailReceiver(self._round, self._both(room, folder))

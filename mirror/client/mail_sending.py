@@ -30,9 +30,9 @@ from mirror.sync.foreign.plan import held_back
 class Elsewhere:
     """What is gone from which folder of a pair, until it is found to have been moved to another one."""
 
-    def __init__(self) -> None:
-        self.gone: dict[str, dict[str, Row]] = {}
-        """By room and by file name."""
+    def __init__(self, gone: dict[str, dict[str, Row]]) -> None:
+        """``gone`` is by room and by file name."""
+        self.gone = gone
 
     def is_gone(self, room: str, row: Row) -> bool:
         return row.name in self.gone.get(room, {})

@@ -87,7 +87,7 @@ class Maildir:
         """What letters stand for, as ``look`` found it."""
         self.keeps: Collection[str] = _Kept(self)
         self._keywords = Keywords(path)
-        self._listing = Listing({}, {})
+        self._listed: Listing | None = None
         self._created: list[_Created] = []
         self._touched: set[str] = set()
 
@@ -108,7 +108,7 @@ class Maildir:
     def look(self) -> list[Found]:
         self._publish()
         self.keywords = self._keywords.read()
-        self._listing = list_mail(self.path)
+        self._listed = list_mail(self.path)
         base = f"{self.path}/"
         try:
             tags = [tag_of(os.lstat(f"{base}{file.directory}/{file.name}")) for file in self._listing.files.values()]
@@ -166,7 +166,7 @@ class Maildir:
     def delete(self, found: Found) -> None:
         self._publish()
         if found.name not in self._listing.files or not self._path(found.name).exists():
-            self._listing = list_mail(self.path)
+            self._listed = list_mail(self.path)
         if found.name not in self._listing.files:
             return
         self._as_found(found)
@@ -187,6 +187,14 @@ class Maildir:
         return (self.path / NEW, self.path / CUR)
 
     # -- what is there ----------------------------------------------------------------------------
+
+    @property
+    def _listing(self) -> Listing:
+        """Where messages are: what was looked at last, or now."""
+        if self._listed is None:
+            self.keywords = self._keywords.read()
+            self._listed = list_mail(self.path)
+        return self._listed
 
     def _marks(self, unique: str) -> Marks:
         flags = parse_name(self._listing.files[unique].name).flags

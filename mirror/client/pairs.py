@@ -30,7 +30,7 @@ class Pair(NamedTuple):
     settings: PairSettings
     state: PairState
     tree: Tree
-    form: "Form"
+    form: "Callable[[], Form]"
     keeper: type[Keeper]
 
     def round(self, server: Server, progress: Progress, *, accept_deletions: bool = False, dry: bool = False) -> Report:
@@ -69,18 +69,28 @@ def opened(config: ClientConfig, name: str) -> Iterator[Pair]:
             state.close()
 
 
-def parts_of(settings: PairSettings) -> "tuple[Tree, Form, type[Keeper]]":
+def parts_of(settings: PairSettings) -> "tuple[Tree, Callable[[], Form], type[Keeper]]":
     """Return what a pair's directory is, what its files say, and what keeps it equal."""
     if settings.kind == MAILDIR:
         from mirror.client.mail import MailKeeper
-        from mirror.client.mail_form import Mail
         from mirror.client.maildir import MaildirTree
 
-        return MaildirTree(settings.root), Mail(), MailKeeper
-    from mirror.client.form import Items
+        return MaildirTree(settings.root), _mail, MailKeeper
     from mirror.client.vdir import VdirTree
 
-    return VdirTree(settings.root), Items(), Keeper
+    return VdirTree(settings.root), _items, Keeper
+
+
+def _mail() -> "Form":
+    from mirror.client.mail_form import Mail
+
+    return Mail()
+
+
+def _items() -> "Form":
+    from mirror.client.form import Items
+
+    return Items()
 
 
 def _check_account(state: PairState, config: ClientConfig, name: str) -> None:

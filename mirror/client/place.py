@@ -75,6 +75,12 @@ class Place(Protocol):
     def identity(self) -> str:
         """Return what tells this folder from another one of the same path.  Raises Missing."""
 
+    def state(self) -> str:
+        """Return what is another text whenever ``look`` says something else; an empty one where that cannot be told.
+
+        Raises Missing.
+        """
+
     def look(self) -> Iterable[Found]:
         """List what is there now.  Raises Missing."""
 

@@ -42,11 +42,16 @@ class Round(NamedTuple):
 
     state: PairState
     server: Server
-    form: "Form"
+    make_form: "Callable[[], Form]"
     rules: Rules
     report: Report
     progress: Callable[[str, int, int | None], None]
     """Hears what is being done, how much of it is, and of how much if that is known."""
+
+    @property
+    def form(self) -> "Form":
+        """How records are files: only what changes something needs it."""
+        return self.make_form()
 
 
 class Both(NamedTuple):

@@ -4,11 +4,13 @@
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mirror.model.draft import Draft, Written
 from mirror.model.errors import MirrorError
-from mirror.model.record import Record
+
+if TYPE_CHECKING:
+    from mirror.model.draft import Draft, Written
+    from mirror.model.record import Record
 
 
 class Stale(MirrorError):
@@ -35,7 +37,7 @@ class RoomList(NamedTuple):
 class Held(NamedTuple):
     """A record as the node holds it, with its body wherever that is kept, and its CRC-64."""
 
-    record: Record
+    record: "Record"
     body: bytes
     crc: int
 
@@ -55,7 +57,7 @@ class Outcome(NamedTuple):
 
     changed: bool = False
     refused: str = ""
-    there: Written | None = None
+    there: "Written | None" = None
 
     @property
     def written(self) -> bool:
@@ -80,5 +82,5 @@ class Server(Protocol):
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
         """Return what is held of some keys, deletions too."""
 
-    def offer(self, drafts: Sequence[Draft]) -> list[Outcome]:
+    def offer(self, drafts: "Sequence[Draft]") -> list[Outcome]:
         """Have drafts written; what one is refused for stops no other."""

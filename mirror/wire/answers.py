@@ -14,7 +14,7 @@ from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.nodes import Heard, Horizon
 from mirror.model.stamp import MAX_STAMP, MAX_WAIT_MS
-from mirror.wire.codec import Cursor, parse_cursor
+from mirror.wire.cursors import Cursor, parse_cursor
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import clean, parse_hexadecimal, parse_number
 from mirror.wire.values import (

@@ -13,6 +13,15 @@ from mirror.model.errors import BadRecord
 from mirror.model.judge import Unfit, judge, sort_out
 from mirror.model.record import Record, record_crc
 from mirror.wire.batch import Batch, header_int
+from mirror.wire.cursors import GREATEST as GREATEST
+from mirror.wire.cursors import LEAST as LEAST
+from mirror.wire.cursors import Bound as Bound
+from mirror.wire.cursors import ContentRequest as ContentRequest
+from mirror.wire.cursors import Cursor as Cursor
+from mirror.wire.cursors import Entry as Entry
+from mirror.wire.cursors import Listed as Listed
+from mirror.wire.cursors import Range as Range
+from mirror.wire.cursors import parse_cursor as parse_cursor
 from mirror.wire.errors import ProtocolError
 from mirror.wire.readable import json_lines, lines_of, record_as_json, record_from_json
 
@@ -21,68 +30,6 @@ JSON = "json"
 ENCODINGS = (MSGPACK, JSON)
 MAX_RECORDS = 8192
 """Records in one batch at most."""
-
-
-class Cursor(NamedTuple):
-    """A place in a store's feed: everything up to ``sequence`` has been seen."""
-
-    epoch: str
-    sequence: int
-
-    def __str__(self) -> str:
-        return f"{self.epoch}:{self.sequence}"
-
-
-def parse_cursor(text: str) -> Cursor:
-    """Read a cursor.  Raises ProtocolError."""
-    epoch, colon, sequence = text.partition(":")
-    if not colon or not (sequence.isascii() and sequence.isdigit()) or len(sequence) > 18 or len(epoch) > 64:
-        raise ProtocolError(f"{text[:80]!r} is no cursor (epoch:sequence)")
-    return Cursor(epoch, int(sequence))
-
-
-class Bound(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
-    """A place in the order of a collection: records are ordered by (stamp, key)."""
-
-    stamp: int
-    key: str
-
-
-LEAST = Bound(0, "")
-GREATEST = Bound((1 << 63) - 1, "")
-
-
-class Range(msgspec.Struct, array_like=True, gc=False):
-    """The records from ``lower`` up to but without ``upper``: how many, and the sum of their CRCs mod 2^64."""
-
-    lower: Bound
-    upper: Bound
-    count: int
-    total: int
-
-
-class Entry(msgspec.Struct, array_like=True, gc=False):
-    """One record as reconciliation lists it."""
-
-    stamp: int
-    key: str
-    crc: int
-
-
-class Listed(msgspec.Struct, array_like=True, gc=False):
-    """A range that was too small to split: all its entries."""
-
-    lower: Bound
-    upper: Bound
-    entries: list[Entry]
-
-
-class ContentRequest(msgspec.Struct, array_like=True, gc=False):
-    """A body wanted by its SHA-256, from an offset in bytes."""
-
-    content: bytes
-    offset: int = 0
-
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_records = msgspec.msgpack.Decoder(list[Record]).decode

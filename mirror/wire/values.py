@@ -4,15 +4,17 @@ The engine speaks in these; how they stand on the wire is beside them in this pa
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from mirror.model.digest import Digest
-from mirror.model.judge import Unfit
 from mirror.model.keys import compared
 from mirror.model.record import Record
-from mirror.wire.codec import Cursor, Listed, Range
+from mirror.wire.cursors import Cursor, Listed, Range
+
+if TYPE_CHECKING:
+    from mirror.model.judge import Unfit
 
 FIND = "find"
 """Capability: rooms and users are found by name."""
@@ -135,7 +137,7 @@ class Page(NamedTuple):
     cursor: Cursor | None = None
     trimmed: int = 0
     """Up to where the feed has lost tombstones since; not told on the wire."""
-    unfit: tuple[Unfit, ...] = ()
+    unfit: "tuple[Unfit, ...]" = ()
     """What came with them and cannot be taken; never sent on."""
     left: int = -1
     """How many records follow in the feed, at most; -1 where that was not told."""

@@ -1,7 +1,8 @@
 """A node with mail in its process, and persons' machines: mail folders that are kept equal with it over sessions."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from persons import ANN, BOB, READ_ONLY
@@ -75,9 +76,7 @@ class MailMachine:
         """Do one round."""
         connection = self.connect()
         try:
-            keeper = MailKeeper(
-                self.state, connection, MaildirTree(self.root), Mail(), Rules(wants, direction, **rules)
-            )
+            keeper = MailKeeper(self.state, connection, MaildirTree(self.root), Mail, Rules(wants, direction, **rules))
             return keeper.round()
         finally:
             connection.close()
@@ -104,6 +103,12 @@ class MailMachine:
             folder = str(file.parent.parent.relative_to(self.root))
             told.setdefault(folder, []).append((file.name.partition(":2,")[2], file.read_bytes()))
         return {folder: sorted(messages) for folder, messages in told.items()}
+
+    def remembered(self) -> list[tuple[object, ...]]:
+        """Return what is remembered of both sides."""
+        with closing(sqlite3.connect(self.state_path)) as db:
+            return [*db.execute("SELECT * FROM items ORDER BY room, name"), *db.execute("SELECT * FROM folders"),
+                    *db.execute("SELECT * FROM about WHERE name = 'cursor'")]  # fmt: skip
 
     def files(self) -> dict[str, int]:
         """Return all files and which they are, to tell whether anything was written."""

@@ -71,7 +71,7 @@ class Machine:
         connection = self.connect()
         try:
             rules = Rules(wants, direction, accept, dry)
-            return Keeper(self.state, connection, VdirTree(self.root), Items(), rules).round()
+            return Keeper(self.state, connection, VdirTree(self.root), Items, rules).round()
         finally:
             connection.close()
 

@@ -1,5 +1,6 @@
 """Mail folders of two machines and a node's rooms: what changes in one comes out in all others, whoever wrote it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from mail_persons import ARCHIVE, BOARD, INBOX, NEWS, MailMachine, mail, mail_machines_on, node_at
 from persons import ANN
 
+from mirror.client.maildir import Maildir
 from mirror.formats.compose import compose_post
 from mirror.model.record import Record
 from mirror.server.node import Node
@@ -45,9 +47,9 @@ def quiet(*machines: MailMachine) -> None:
     """Check that a round of machines that are in step writes nothing anywhere."""
     for machine in machines:
         machine.sync()
-        before, state = machine.files(), machine.state_path.read_bytes()
+        before = machine.files(), machine.remembered()
         assert machine.sync().done == 0
-        assert machine.files() == before and machine.state_path.read_bytes() == state
+        assert (machine.files(), machine.remembered()) == before
 
 
 def test_rooms_are_folders_of_a_maildir(machine: Make) -> None:
@@ -286,6 +288,34 @@ def test_a_folder_that_is_not_there_deletes_nothing(both: tuple[MailMachine, Mai
     assert any("is no Maildir" in problem.why for problem in report.problems)
     desk.sync()
     assert desk.mail() == {".": [("", mail(1))]}
+
+
+def test_a_folder_in_which_nothing_happened_is_not_listed_again(
+    both: tuple[MailMachine, MailMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop, desk = both
+    laptop.put("cur/1.a:2,", mail(1))
+    laptop.sync()
+    rest(laptop)
+    laptop.sync()
+    with monkeypatch.context() as patched:
+        patched.setattr(Maildir, "look", lambda self: pytest.fail("it was listed"))
+        assert laptop.sync().done == 0
+    desk.sync()
+    desk.move(next(str(one.relative_to(desk.root)) for one in (desk.root / "new").iterdir()), "cur/x:2,F")
+    desk.sync()
+    laptop.sync()  # what is written into a folder that was not listed finds its file
+    assert laptop.mail() == {".": [("F", mail(1))]}
+    rest(laptop)
+    laptop.move("cur/1.a:2,F", "cur/1.a:2,S")
+    assert laptop.sync().sent["marks"] == 1
+
+
+def rest(machine: MailMachine) -> None:
+    """Have a machine's folders be as if nothing had happened in them for a while."""
+    for directory in (*machine.root.glob("**/cur"), *machine.root.glob("**/new")):
+        status = directory.stat()
+        os.utime(directory, ns=(status.st_atime_ns, status.st_mtime_ns - 3_000_000_000))
 
 
 def test_directions(both: tuple[MailMachine, MailMachine]) -> None:

@@ -13,6 +13,7 @@ from ctdlmirror_bench.fanout import measure_fanout
 from ctdlmirror_bench.importing import measure_import
 from ctdlmirror_bench.latency import measure_latency
 from ctdlmirror_bench.leaves import measure_leaves
+from ctdlmirror_bench.mail import measure_mail
 from ctdlmirror_bench.nothing import measure_nothing
 from ctdlmirror_bench.others import measure_dsync, measure_mbsync
 from ctdlmirror_bench.printing import json_option, show
@@ -39,6 +40,15 @@ def bootstrap(messages: int, kind: str, as_json: bool, against: str | None, bare
     if against:
         results.append({"dsync": measure_dsync, "mbsync": measure_mbsync}[against](kind, messages))
     show(results, as_json)
+
+
+@cli.command()
+@click.option("--messages", default=10_000, show_default=True)
+@click.option("--kind", type=click.Choice(["small", "mixed"]), default="small", show_default=True)
+@json_option
+def mail(messages: int, kind: str, as_json: bool) -> None:
+    """A person's Maildir kept equal, beside isync's mbsync with Dovecot (Debian: dovecot-imapd, isync)."""
+    show([measure_mail(kind, messages)], as_json)
 
 
 @cli.command()

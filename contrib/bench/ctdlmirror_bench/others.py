@@ -30,7 +30,7 @@ class Maildir:
             (directory / "source" / name).mkdir(parents=True)
         for number, size in enumerate(sizes(kind, count, chance), 1):
             header = f"From: a@example.org\nSubject: {number}\nMessage-ID: <{number}@big>\n\n".encode()
-            text = header + message_bytes(number, size, chance)[60:-1] + b"\n"
+            text = header + message_bytes(number, size, chance)[60:-1].replace(b"\0", b" ") + b"\n"
             self.bytes += len(text)
             (directory / "source" / "cur" / f"{1_700_000_000 + number}.M{number}P1.big:2,S").write_bytes(text)
         # Dovecot will not touch mail as root, so root gives the Maildir to nobody.
@@ -121,17 +121,23 @@ def measure_dsync(kind: str, count: int) -> dict[str, Any]:
 
 def measure_mbsync(kind: str, count: int) -> dict[str, Any]:
     """Time isync's mbsync with the same messages, from IMAP on loopback to a Maildir."""
-    with scratch_maildir(kind, count, "dovecot", "mbsync") as mail, socket.socket() as probe:
+    with scratch_maildir(kind, count, "dovecot", "mbsync") as mail, mbsync_of(mail) as command:
+        return timed_twice("mbsync over IMAP", kind, count, mail.bytes, command, dict(os.environ))
+
+
+@contextmanager
+def mbsync_of(mail: Maildir) -> Iterator[list[str]]:
+    """Serve a Maildir by Dovecot on loopback, and give the command that keeps ``copy`` equal with it."""
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
-        server = subprocess.Popen(["dovecot", "-F", "-c", str(mail.configuration(port))], stderr=subprocess.DEVNULL)
-        try:
-            _wait_for_port(port)
-            (mail.directory / "copy").mkdir()
-            settings = mail.directory / "mbsyncrc"
-            settings.write_text(
-                f"""IMAPAccount big
+    server = subprocess.Popen(["dovecot", "-F", "-c", str(mail.configuration(port))], stderr=subprocess.DEVNULL)
+    try:
+        _wait_for_port(port)
+        (mail.directory / "copy").mkdir()
+        settings = mail.directory / "mbsyncrc"
+        settings.write_text(
+            f"""IMAPAccount big
 Host 127.0.0.1
 Port {port}
 User big
@@ -153,12 +159,11 @@ Patterns INBOX
 Create Near
 SyncState *
 """
-            )
-            command = ["mbsync", "-c", str(settings), "all"]
-            return timed_twice("mbsync over IMAP", kind, count, mail.bytes, command, dict(os.environ))
-        finally:
-            server.terminate()
-            server.wait(30)
+        )
+        yield ["mbsync", "-c", str(settings), "all"]
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def _wait_for_port(port: int) -> None:

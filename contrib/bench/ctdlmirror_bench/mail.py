@@ -1,0 +1,125 @@
+"""A person's mail kept as a Maildir, beside isync's mbsync with Dovecot: the same messages, in one run, on loopback.
+
+Both write durably: mbsync syncs each message and its state to the disk (its default), the client all that it wrote
+before it notes that, and its state.  Neither uses TLS.
+"""
+
+import os
+import statistics
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ctdlmirror_bench.nodes import scratch
+from ctdlmirror_bench.others import Maildir, mbsync_of, scratch_maildir
+from mirror.cli.processes import PROGRAM, NodeProcess
+from mirror.client.config import MAILDIR, PairSettings, ServerSettings, written
+from mirror.formats.mail import MAIL_HEAD, compose_mail
+from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
+from mirror.model.record import Record
+from mirror.store.base import Writer
+from mirror.store.open import open_store
+
+USER, INBOX, VIEW_MAILBOX = "big:2", "big:20", 1
+NEW_MESSAGE = b"From: a@example.org\nSubject: new\nMessage-ID: <new-%d@big>\n\nhello\n"
+ROUNDS = 5
+
+
+def measure_mail(kind: str, count: int) -> dict[str, Any]:
+    """Time the client and mbsync with the same messages: the first time, with nothing to do, and one change."""
+    with ExitStack() as stack:
+        mail = stack.enter_context(scratch_maildir(kind, count, "dovecot", "mbsync"))
+        place = stack.enter_context(scratch())
+        node = _node_with(mail, place / "node")
+        stack.callback(node.stop)
+        theirs = stack.enter_context(mbsync_of(mail))
+        near, far = _client(node, place / "near"), _client(node, place / "far")
+        first = {"client": _measured(near), "mbsync": _measured(theirs)}
+        _measured(far)  # another machine, from which a change comes
+
+        def change_ours(number: int) -> None:
+            _deliver(place / "far" / "mail", number)
+            _measured(far)
+
+        changes = {"client": change_ours, "mbsync": lambda number: _deliver(mail.directory / "source", number)}
+        nothing: dict[str, list[float]] = {"client": [], "mbsync": []}
+        one: dict[str, list[float]] = {"client": [], "mbsync": []}
+        for number in range(ROUNDS):
+            for name, command in (("client", near), ("mbsync", theirs)):
+                nothing[name].append(_measured(command)[0])
+                changes[name](number)
+                one[name].append(_measured(command)[0])
+    return _told(kind, count, first, nothing, one)
+
+
+def _told(kind: str, count: int, first: dict[str, tuple[float, float]], nothing: Any, one: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"what": f"{count} {kind} messages as a Maildir, beside mbsync"}
+    for name in ("client", "mbsync"):
+        seconds, megabytes = first[name]
+        told[f"{name}_first_s"] = round(seconds, 2)
+        told[f"{name}_messages_per_s"] = round(count / seconds)
+        told[f"{name}_nothing_s"] = round(statistics.median(nothing[name]), 3)
+        told[f"{name}_one_change_s"] = round(statistics.median(one[name]), 3)
+        told[f"{name}_peak_mb"] = round(megabytes)
+    told["rate_ratio"] = round(first["mbsync"][0] / first["client"][0], 2)
+    told["nothing_ratio"] = round(told["client_nothing_s"] / told["mbsync_nothing_s"], 2)
+    return told
+
+
+def _measured(command: list[str]) -> tuple[float, float]:
+    """Return the seconds that a command takes, and the most memory that it had (MB)."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, (command, process.returncode)
+    return seconds, usage.ru_maxrss / 1024
+
+
+def _node_with(mail: Maildir, directory: Path) -> NodeProcess:
+    """Start a node that holds what is in a Maildir in a user's inbox, all of it read."""
+    node = NodeProcess(directory, "big")
+    node.set_up()
+    store = open_store(directory, "big")
+    store.write(_fill)
+    files = sorted((mail.directory / "source" / "cur").iterdir())
+    for at in range(0, len(files), 1000):
+        group = [compose_mail(file.read_bytes()) for file in files[at : at + 1000]]
+
+        def put(writer: Writer, group: list[Any] = group) -> None:
+            for made in group:
+                record = Record(f"messages/{INBOX}", made.key, 1, "", 1, head=MAIL_HEAD)
+                writer.put(writer.store_body(record, made.body))
+                writer.set_fields(f"visits/{INBOX}", f"{USER} {made.key}", {"seen": True})
+
+        store.write(put)
+    store.close()
+    node.start()
+    return node
+
+
+def _fill(writer: Writer) -> None:
+    user = {"u_fullname": "Big", "u_usernum": 2, "u_axlevel": 4, "u_password": "big"}
+    writer.set_fields("users", USER, user)
+    room = {"QRname": "0000000002.Mail", "QRflags": ROOM_IN_USE | ROOM_MAILBOX, "QRdefaultview": VIEW_MAILBOX}
+    writer.set_fields("rooms", INBOX, room)
+
+
+def _client(node: NodeProcess, home: Path) -> list[str]:
+    """Set up a client with a home of its own; return the command that keeps its Maildir equal."""
+    home.mkdir()
+    (home / "password").write_text("big\n")
+    (home / "password").chmod(0o600)
+    server = ServerSettings(node.address, "Big", "plain", password_file=str(home / "password"))
+    pairs = {"mail": PairSettings(str(home / "mail"), ["mail"], kind=MAILDIR)}
+    (home / "client.toml").write_text(written(server, pairs))
+    state = f"XDG_STATE_HOME={home / 'state'}"
+    return ["env", state, *PROGRAM, "client", "--config", str(home / "client.toml"), "sync"]
+
+
+def _deliver(maildir: Path, number: int) -> None:
+    """Have a message come into a Maildir."""
+    (maildir / "new" / f"1800000000.M{number}.new").write_bytes(NEW_MESSAGE % number)
