@@ -120,6 +120,8 @@ class WritableServer(LiveServer):
         return {f"c_netconfig_{number:010d}": base64.b64encode(text.encode()).decode() for number, text in told.items()}
 
     def _conf(self, rest: str, session: Session) -> bytes:
+        if rest == "GETVAL|MMhighest":
+            return b"200 %d|\n" % self.highest
         told = super()._conf(rest, session).removesuffix(b"000\n")
         return told + "".join(f"{name}|{value}\n" for name, value in self._configured().items()).encode() + b"000\n"
 
@@ -149,7 +151,8 @@ class WritableServer(LiveServer):
             told = [(number, parse_message(self.messages[number])) for number in self.lists[session.room]]
             return _listing(f"{number}|{one.text('T')}|{one.text('A')}|alpha||{one.text('U')}" for number, one in told)
         if rest == "ALL|0|0|4":
-            return _listing(f"{number}|{self.exclusive_id(number)}|0" for number in self.lists[session.room])
+            posted = {one: parse_message(self.messages[one]).text("T") or "0" for one in self.lists[session.room]}
+            return _listing(f"{one}|{self.exclusive_id(one)}|{posted[one]}" for one in posted)
         if not rest.startswith("GT|"):
             return super()._msgs(rest, session) if "|" in rest else _listing(self.lists[session.room])
         session.since = int(rest.split("|")[1])
@@ -265,6 +268,16 @@ class WritableServer(LiveServer):
             return b"520 Not logged in.\n"
         user, home = self.users[session.user], f"{session.user:010d}.My Citadel Config"
         return self._describe(session, user, "u_msgnum_bio", home, "Profile submitted with EBIO command")
+
+    def _gibr(self, _rest: str, session: Session) -> bytes:
+        text = self.shown(self.users.get(session.user, {}), "u_msgnum_inboxrules")
+        return _listing(line for line in text.splitlines() if line)
+
+    def _pibr(self, _rest: str, session: Session) -> bytes:
+        if not session.user:
+            return b"520 Not logged in.\n"
+        user, home = self.users[session.user], f"{session.user:010d}.My Citadel Config"
+        return self._describe(session, user, "u_msgnum_inboxrules", home, "inbox rules configuration")
 
     def _pass(self, rest: str, session: Session) -> bytes:
         if not self.log_in(self.users[session.user]["u_fullname"], rest):

@@ -2,16 +2,18 @@
 
 Where several servers have the same rooms and users, a list would be mailed by each of them.  So a record says of a room
 or user which server is its home; every node has it.  The node of another server takes out there what is in force at
-home, and says so; none puts anything in force because a record says so: that takes its administrator's word.  Knows no
-connection.
+home, and says so; none puts anything in force because a record says so: that takes its administrator's word, which just
+that node knows.  Knows no connection.
 """
 
 from collections.abc import Iterator
 
 import msgspec
 
+from mirror.model.draft import Base
 from mirror.model.record import Record, pack_head, unpack_head
 from mirror.model.stamp import stamp_ms
+from mirror.model.status import Status
 from mirror.store.base import Reader, Writer
 
 HOMES = "homes"
@@ -67,6 +69,50 @@ def give_up(writer: Writer, collection: str, key: str, place: str) -> bool:
     head = {"place": home.place, "last": place, "given_up": True}
     writer.put(Record(HOMES, home_key(collection, key), 1, "", 1, head=pack_head(head)))
     return True
+
+
+class Word(msgspec.Struct, frozen=True):
+    """What an administrator said is to be in force on a server from now on, of one room or user: just these lines.
+
+    ``lost``, where it is not waited until the server where it was says that nothing is in force there any more.
+    """
+
+    lines: tuple[str, ...]
+    lost: bool = False
+
+
+def give_word(writer: Writer, place: str, collection: str, key: str, word: Word) -> None:
+    """Have something be put in force on a server, once it may be."""
+    told = msgspec.json.encode(word).decode()
+    writer.put_statuses(_words(place), [Status(collection, key, key, told, Base(0, ""), 0)])
+
+
+def read_word(reader: Reader, place: str, collection: str, key: str) -> Word | None:
+    """Return what is to be put in force on a server and is not yet."""
+    found = list(reader.statuses(_words(place), collection, [key]))
+    return msgspec.json.decode(found[0].tag, type=Word) if found else None
+
+
+def keep_word(writer: Writer, place: str, collection: str, key: str) -> None:
+    """Forget what was to be put in force: it is."""
+    writer.drop_statuses(_words(place), collection, [key])
+
+
+def is_in_force_elsewhere(reader: Reader, place: str, collection: str, key: str) -> bool:
+    """Tell whether what acts of a room or user is not in force on a server, as far as anybody said where it is."""
+    home = read_home(reader, collection, key)
+    return home is not None and (home.place != place or read_word(reader, place, collection, key) is not None)
+
+
+def in_force_elsewhere(reader: Reader, place: str, collection: str) -> list[str]:
+    """Return of which rooms or users what acts is not in force on a server, by their keys."""
+    keys = (key for (kind, key), _ in read_homes(reader) if kind == collection)
+    return [key for key in keys if is_in_force_elsewhere(reader, place, collection, key)]
+
+
+def _words(place: str) -> str:
+    """Return under which name it is kept what is to be put in force on a server."""
+    return f"{place} words"
 
 
 def _home_of(record: Record) -> Home:

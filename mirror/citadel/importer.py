@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from mirror.citadel.expiry import Policies
 from mirror.citadel.folders import Folders
+from mirror.citadel.homes import in_force_elsewhere
 from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
@@ -25,7 +26,7 @@ from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.prints import Part
 from mirror.citadel.proposals import NETCONF_SETTING, Proposal, as_taken, read_proposal, tag_of_lines
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
-from mirror.citadel.returned import SHOWN, as_here, text_as_here
+from mirror.citadel.returned import SHOWN, as_here, rules_as_here, text_as_here
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import (
     BORN_IMPORTED,
@@ -62,7 +63,7 @@ from netconf.selection import matches
 
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
-USER_SETTINGS, ORPHANS = "user-settings", "orphans"
+USER_SETTINGS, ORPHANS, INBOX_RULES = "user-settings", "orphans", "inbox-rules"
 _HOLDING = {Use.USER_CONFIGURATION: USER_SETTINGS, Use.CONFIGURATION: ORPHANS}
 """By what a room is for, the collection that has those of its messages which hold nothing else."""
 CREATED_KEY = "c_config_created_or_migrated"
@@ -371,6 +372,11 @@ class Importer:
         self._begun = True
         identity = Identity(settings.get(CREATED_KEY, "").strip(), number_or_zero(settings.get(HIGHEST_KEY, "")))
         self._look.begin(identity, self._accepted.older)
+        place = self._look.place
+        elsewhere = self._store.read(lambda reader: in_force_elsewhere(reader, place, "users"))
+        self._look.has(INBOX_RULES, elsewhere)  # that they are none of this server's is no deletion
+        for room in self._store.read(lambda reader: in_force_elsewhere(reader, place, "rooms")):
+            self._look.has(str(Collection(NETCONF, room)), [NETCONF_KEY])
 
     def _settle(self, key: str, text: str, line: int) -> None:
         if key.startswith(NETCONF_SETTING):
@@ -642,6 +648,8 @@ class Importer:
                 data = posted.data
                 if self._look.knows_some and collection in SHOWN:
                     data = text_as_here(self._store, collection, key, data)
+                elif collection == INBOX_RULES:
+                    data = rules_as_here(self._store, self._look.place, key, data)
                 self._draft(collection, key, stamp, body=data, tag=str(posted.number))
 
     def _compare(self) -> None:

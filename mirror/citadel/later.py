@@ -150,7 +150,7 @@ class PutOff:
             if self._all.get(where) != one and (where in self._all or len(self._all) < MOST):
                 self._all[where] = one
                 put.append(one)
-        gone = [*self._forgotten, *((one.collection, one.key) for one in tried)]
+        gone = dict.fromkeys([*self._forgotten, *((one.collection, one.key) for one in tried)])
         drop = [where for where in gone if where in self._all and where not in later]
         for where in drop:
             del self._all[where]

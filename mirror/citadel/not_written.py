@@ -73,7 +73,8 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
     ("bios of users without a password there", "nobody else may write them"),
     ("files whose path there is over 63 bytes", "the server could not delete them again"),
-    ("inbox rules, settings, system messages", "not yet"),
+    ("settings, system messages", "not yet"),
+    ("inbox rules of elsewhere", "they are in force at their user's home; 'attach failover' moves them"),
     (
         "messages of rooms that have listrecp, digestrecp or participate there, where that is not their home",
         "the server would mail them, perhaps a second time",

@@ -8,7 +8,7 @@ import base64
 import binascii
 from typing import NamedTuple
 
-from mirror.citadel.homes import read_home
+from mirror.citadel.homes import is_in_force_elsewhere, read_home
 from mirror.citadel.keys import ROOMS
 from mirror.formats.errors import CitadelError
 from mirror.formats.numbers import parse_number
@@ -82,9 +82,8 @@ _ACTING = "acting "
 
 def _acts_elsewhere(reader: Reader, place: str, room: str, last: str, body: bytes) -> bool:
     """Tell whether the lines that act are another server's, given the tag that this one had last and what it says."""
-    home = read_home(reader, ROOMS, room)
-    if home is not None:
-        return home.place != place
+    if read_home(reader, ROOMS, room) is not None:
+        return is_in_force_elsewhere(reader, place, ROOMS, room)
     return not (says_that_some_act(last) or acting_lines(body))
 
 

@@ -3,7 +3,10 @@
 What a server changed on the way in is no edit, and no other message of the same id: it is taken for what is here.
 """
 
+from mirror.citadel.homes import is_in_force_elsewhere, read_home
+from mirror.citadel.keys import USERS
 from mirror.formats.errors import BadMessage
+from mirror.formats.inbox_rules import rule_lines
 from mirror.formats.internet import is_returned
 from mirror.formats.message import Message, parse_message
 from mirror.formats.texts_of_rooms import picture_in, text_in
@@ -26,6 +29,22 @@ def text_as_here(store: Store, collection: str, key: str, data: bytes) -> bytes:
     """Return the body of what is here of a text or picture, where a server's shows the same; else the server's."""
     held = store.read(lambda reader: _living(reader, collection, key))
     return held if held and held != data and shows_the_same(collection, held, data) else data
+
+
+def rules_as_here(store: Store, place: str, user: str, data: bytes) -> bytes:
+    """Return the body of what is here of a user's inbox rules where a server, by its place, is not where they act.
+
+    So where it has the same ones; else the server's.
+    """
+
+    def job(reader: Reader) -> bytes:
+        held = _living(reader, "inbox-rules", user)
+        if not held or read_home(reader, USERS, user) is None:
+            return data
+        elsewhere = is_in_force_elsewhere(reader, place, USERS, user)
+        return held if elsewhere or rule_lines(held) == rule_lines(data) else data
+
+    return store.read(job)
 
 
 def shows_the_same(collection: str, one: bytes, other: bytes) -> bool:

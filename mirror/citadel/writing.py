@@ -22,6 +22,7 @@ from mirror.citadel.writers.marks import MarksWriter
 from mirror.citadel.writers.messages import MessagesWriter
 from mirror.citadel.writers.netconf import NetconfWriter
 from mirror.citadel.writers.rooms import RoomsWriter
+from mirror.citadel.writers.rules import RulesWriter
 from mirror.citadel.writers.texts import TextsWriter
 from mirror.citadel.writers.users import UsersWriter
 from mirror.formats.errors import CitadelError
@@ -37,7 +38,8 @@ _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
 def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     """Return one of each, in the order in which they write: what others are in or refer to comes first."""
     messages = MessagesWriter(client, imap)
-    containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter(), NetconfWriter()]
+    containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter()]
+    containers += [NetconfWriter(), RulesWriter()]
     return [*containers, messages, FilesWriter(messages.transit), MarksWriter(), TextsWriter()]
 
 
@@ -98,7 +100,7 @@ class Writing:
                 writer.set_meta(cursor, page.sequence)
             changes.write(writer)
 
-        changes = self._later.after(records, target.later)
+        changes = self._later.after([*records, *target.tried], target.later)
         if changes or (advances and worked):
             self._store.write(job)
         if advances:

@@ -14,8 +14,9 @@ from mirror.citadel.bootstrap import require_private_line
 from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.propose import require_socket
 from mirror.cli.app import cli
-from mirror.cli.attached import as_of, print_attachments, print_pairing, troubles
+from mirror.cli.attached import as_of, print_attachments, print_pairing, status_named, statuses_of, troubles
 from mirror.cli.doors import ask_password
+from mirror.cli.failover import failover
 from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
 from mirror.cli.output import duration, json_option, print_json, print_table, report, say
 from mirror.config import (
@@ -60,6 +61,9 @@ def attach() -> None:
     no log-in and no trace; 'ctdlmirror attach citadel://ADMIN@HOST:504' one by its port, which shows less.  Nothing is
     written into the server without --direction both.
     """
+
+
+attach.add_command(failover)
 
 
 @attach.command("add")
@@ -133,7 +137,7 @@ def attach_add(
         node.channel.ask(f"SYNC attachments|claim|{known}|{one.name}|{one.place}" + "|take-over" * take_over)
         save_password(directory, one.name, password or None)
         save_attachment(directory, one)
-        told = _status_of(ask_values(node, "SYNC attachments|reload", AttachmentStatus), one.name)
+        told = status_named(ask_values(node, "SYNC attachments|reload", AttachmentStatus), one.name)
     if as_json:
         print_json({**msgspec.to_builtins(told), "notes": list(blind_spots(server, one.export_s, one.marks_s))})
         return
@@ -223,25 +227,13 @@ def _show_lines(title: str, lines: Sequence[str]) -> None:
 # -- looking ------------------------------------------------------------------------------------------
 
 
-def _statuses(node: ChannelRemote) -> list[AttachmentStatus]:
-    return ask_values(node, "SYNC attachments|status", AttachmentStatus)
-
-
-def _status_of(statuses: list[AttachmentStatus], name: str) -> AttachmentStatus:
-    """Return one attachment's status.  Raises ConfigError."""
-    for one in statuses:
-        if one.name == name:
-            return one
-    raise ConfigError(f"there is no attachment {name}; 'ctdlmirror attach list' shows those there are")
-
-
 @attach.command("list")
 @json_option
 @click.pass_obj
 def attach_list(directory: Path, as_json: bool) -> None:
     """List the servers that this node follows, and those that other nodes do."""
     with local_node(directory) as node:
-        own = _statuses(node)
+        own = statuses_of(node)
         claims = ask_values(node, "SYNC attachments|claims", ClaimStatus)
         name = node.info().node
     others = [one for one in claims if one.node != name]
@@ -267,7 +259,7 @@ def attach_list(directory: Path, as_json: bool) -> None:
 def attach_show(directory: Path, name: str, as_json: bool) -> None:
     """Show how it goes with a server that is followed, and what cannot be seen of it."""
     with local_node(directory) as node:
-        one = _status_of(_statuses(node), name)
+        one = status_named(statuses_of(node), name)
     if as_json:
         print_json(one)
         return
@@ -307,9 +299,9 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
 def _act(directory: Path, action: str, name: str, done: str, as_json: bool) -> None:
     """Have an attachment do something.  Raises ConfigError, Refused."""
     with local_node(directory) as node:
-        _status_of(_statuses(node), name)
+        status_named(statuses_of(node), name)
         node.channel.ask(f"SYNC attachments|{action}|{name}")
-        told = _status_of(_statuses(node), name)
+        told = status_named(statuses_of(node), name)
     report(as_json, told, done.format(name=name))
 
 
@@ -338,7 +330,7 @@ def attach_resume(directory: Path, name: str, as_json: bool) -> None:
 def attach_approve(directory: Path, name: str, as_json: bool) -> None:
     """Confirm how a server is paired, or delete here, too, what is gone there and was held back for being so much."""
     with local_node(directory) as node:
-        pairing = _status_of(_statuses(node), name).pairing
+        pairing = status_named(statuses_of(node), name).pairing
     done = "What is held back of {name} is deleted at the next look." if pairing is None else "{name} is paired so."
     _act(directory, "approve", name, done, as_json)
 

@@ -1,10 +1,26 @@
-"""How Citadel servers that are followed are shown: in a table, and what is not as it should be, a line each."""
+"""How Citadel servers that are followed are asked for and shown: in a table, and what is amiss a line each."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from mirror.cli.local import ask_values
 from mirror.cli.output import duration, print_table, say
+from mirror.config import ConfigError
+from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus, MatchStatus, PairingStatus
+
+
+def statuses_of(node: ChannelRemote) -> list[AttachmentStatus]:
+    """Return how it is with each server that a node follows."""
+    return ask_values(node, "SYNC attachments|status", AttachmentStatus)
+
+
+def status_named(statuses: list[AttachmentStatus], name: str) -> AttachmentStatus:
+    """Return one attachment's status.  Raises ConfigError."""
+    for one in statuses:
+        if one.name == name:
+            return one
+    raise ConfigError(f"there is no attachment {name}; 'ctdlmirror attach list' shows those there are")
 
 
 def print_attachments(attachments: Sequence[AttachmentStatus]) -> None:

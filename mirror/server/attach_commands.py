@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from mirror.addresses import read_server_place
+from mirror.citadel.failover import Acting, CannotMove, move, what_acts
 from mirror.citadel.pairing import Consent
 from mirror.citadel.propose import CannotPair
 from mirror.model.errors import MirrorError
@@ -13,8 +14,11 @@ from mirror.store.base import Reader, Writer
 from mirror.sync.claims import PlaceTaken, claim, read_claims, release
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.status import ClaimStatus
+from mirror.wire.status import ActingStatus, ClaimStatus
+from netconf.acting import shown
 
+LOST = "lost"
+"""Says that nobody gives up what is in force elsewhere."""
 TAKE_OVER = "take-over"
 """Asks for a place that another node has."""
 
@@ -122,6 +126,46 @@ def pair(session: Session, _asked: Asked, name: str, kind: str, number: int, key
     except CannotPair as error:
         raise Refused(Code.NOT_FOUND, str(error)) from None
     session.reply(Code.OK, name)
+
+
+def tell_acting(session: Session, _asked: Asked, name: str) -> None:
+    """attachments|acting: what acts of the rooms and users of a server, and where that is in force."""
+    place = _place_of(session, name)
+    session.send_json(session.node.store.read(lambda reader: [_acting(one) for one in what_acts(reader, place)]))
+
+
+def fail_over(session: Session, _asked: Asked, name: str, how: str | None) -> None:
+    """attachments|failover: take what was told, a line of kind, mark and key each; have it be in force on a server."""
+    node = session.node
+    place = _place_of(session, name)
+    attachment = node.config.attachment(name)
+    if attachment is None or attachment.direction == "from":
+        said = f"nothing is written into {name}: 'ctdlmirror attach' with --direction both changes that"
+        raise Refused(Code.ILLEGAL, said)
+    node.single_user.check_open()
+    session.reply(Code.SEND_THEN_READ, "send kind, mark and key of each, then read what is moved")
+    lines = [line.split(" ", 2) for line in session.channel.read_listing()]
+    wanted = {(kind, key): mark for kind, mark, key in (line for line in lines if len(line) == 3)}
+    try:
+        moved = node.store.write(lambda writer: move(writer, place, wanted, lost=how == LOST))
+    except CannotMove as error:
+        raise Refused(Code.BUSY, str(error)) from None
+    session.send_json([_acting(one) for one in moved])
+
+
+def _place_of(session: Session, name: str) -> str:
+    """Return the place that this node has attached under a name.  Raises Refused."""
+    node = session.node
+    claims = node.store.read(lambda reader: list(read_claims(reader)))
+    found = [one.place for one in claims if (one.node, one.name) == (node.config.node, name)]
+    if not found or node.config.attachment(name) is None:
+        raise Refused(Code.NOT_FOUND, f"there is no attachment {name[:80]!r}")
+    return found[0]
+
+
+def _acting(one: Acting) -> ActingStatus:
+    lines = [shown(line) for line in one.lines]
+    return ActingStatus(one.collection, one.key, one.name, one.home, lines, one.waits, one.mark)
 
 
 def refuse(session: Session, _asked: Asked, name: str) -> None:

@@ -21,9 +21,11 @@ from mirror.server.administration import (
     tell_status,
 )
 from mirror.server.attach_commands import (
+    LOST,
     TAKE_OVER,
     approve,
     claim_place,
+    fail_over,
     pair,
     pause,
     refuse,
@@ -31,6 +33,7 @@ from mirror.server.attach_commands import (
     release_place,
     reload_attachments,
     resume,
+    tell_acting,
     tell_attachments,
     tell_claims,
 )
@@ -273,6 +276,13 @@ ATTACH_ACTIONS = {
         rehearse,
         "send a password and patterns of rooms, read what following that server would write",
         (text("door"), text("pair", None)),
+        ADMIN,
+    ),
+    "acting": Handler(tell_acting, "what acts of a server's rooms and users, and where it is in force", _NAME, ADMIN),
+    "failover": Handler(
+        fail_over,
+        "send what was told of that, read what is moved to be in force on the server",
+        (text("name"), one_of(LOST, (LOST,), default=None)),
         ADMIN,
     ),
     "pause": Handler(pause, "stops following a server until it is resumed", _NAME, ADMIN),

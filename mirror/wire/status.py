@@ -185,6 +185,22 @@ class RehearsalStatus(msgspec.Struct):
     """How it would be paired, where that was asked."""
 
 
+class ActingStatus(msgspec.Struct):
+    """What acts of a room or user (``kind`` is ``rooms`` or ``users``), and on which server that is in force.
+
+    ``home`` is that server's name in the records, nothing where nobody said so; ``waits``, where it is to be in force
+    on the server that was asked about and is not yet.  ``mark`` stands for all of that.
+    """
+
+    kind: str
+    key: str
+    name: str
+    home: str
+    lines: list[str]
+    waits: bool
+    mark: str
+
+
 class ClaimStatus(msgspec.Struct):
     """That a node of the network follows a Citadel server; ``since`` and ``heard`` (its last sign of life) are stamps.
 

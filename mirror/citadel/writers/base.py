@@ -109,6 +109,8 @@ class Target(msgspec.Struct):
     """Gives another connection to the server, in which nobody is logged in."""
     later: dict[Where, Later] = {}
     """What is to be tried again."""
+    tried: list[Record] = []
+    """What was tried besides what the feed brought, since that tells of it."""
 
     def users(self) -> dict[str, User]:
         """Return numbers and names of the server's users by their keys, as they are just now."""

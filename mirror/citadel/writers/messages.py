@@ -15,7 +15,7 @@ import msgspec
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.homes import read_home
 from mirror.citadel.imap import ImapClient
-from mirror.citadel.keys import OWNER_DIGITS, ROOMS, owner_of
+from mirror.citadel.keys import ROOMS, owner_of
 from mirror.citadel.later import When
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
@@ -33,6 +33,7 @@ from mirror.citadel.writers.base import (
 from mirror.citadel.writers.care import POSTS_ALONE, ListRoom
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
 from mirror.citadel.writers.netconf import NOT_MAILED
+from mirror.citadel.writers.rules import rules_there
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
 from mirror.formats.internet import can_be_sent, internet_message, is_returned
@@ -49,9 +50,7 @@ from netconf.acting import mails
 
 MAX_MESSAGE = 10 * 1024 * 1024
 """Bytes of a message that a server takes."""
-_INBOX, _CONFIGURATION = "Mail", "My Citadel Config"
-_RULES = b"inbox rules configuration"
-"""The subject of the message in a user's configuration room that holds inbox rules."""
+_INBOX = "Mail"
 
 
 class _Door(NamedTuple):
@@ -141,7 +140,7 @@ class MessagesWriter:
     def _door(self, target: Target, into: OpenRoom) -> _Door:
         """Return whether a room may be written into, and what acts on what is."""
         owner = owner_of(into.room.name)
-        if owner and into.room.name.partition(".")[2] == _INBOX and _has_rules(target, owner):
+        if owner and into.room.name.partition(".")[2] == _INBOX and rules_there(target, owner):
             return _Door("its owner has inbox rules, which would act on it")
         lines = enter(target, into)
         if lines is None:
@@ -278,17 +277,6 @@ def _acts_on(doors: Mapping[str, _Door], record: Record, message: Message) -> bo
 def _wait(target: Target, statuses: Sequence[Status], why: str) -> None:
     for status in statuses:
         target.put_off((status.collection, status.key), When.SOON, f"{status.key[:80]}: {why}")
-
-
-def _has_rules(target: Target, owner: int) -> bool:
-    """Tell whether a user has inbox rules now."""
-    configuration = f"GOTO {owner:0{OWNER_DIGITS}d}.{_CONFIGURATION}||1".encode()
-    entered, listed = target.client.ask_all([configuration, b"MSGS ALL|0|0|1"])
-    if not said_yes(entered):
-        return False
-    numbers = [line.partition(b"|")[0] for line in listed if line.rpartition(b"|")[2] == _RULES]
-    told = target.client.ask_all([b"MSG2 %s|0" % number for number in numbers])
-    return any(line.startswith(b"rule|") for lines in told for line in lines)
 
 
 def _readable(target: Target, record: Record, name: str) -> tuple[Message | None, str]:

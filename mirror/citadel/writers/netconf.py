@@ -2,23 +2,26 @@
 
 Lines that act are in force on the room's home alone (mirror.citadel.homes).  Where another server has the same ones
 they are taken out there, once all that they have to mail is mailed; lines that are on that other server alone stay.
+Those that an administrator said are put in force, once that other server has given them up.
 The server knows no condition: what was changed there since it was looked at is looked at first.
 """
 
 from collections.abc import Callable, Sequence
 
-from mirror.citadel.answers import read_numbers
-from mirror.citadel.homes import HOMES, Home, give_up, home_key, read_home, settle, thing_of
+from mirror.citadel.answers import ITS_MESSAGES, read_numbers
+from mirror.citadel.homes import HOMES, Home, Word, give_up, home_key, keep_word, read_home, read_word, settle, thing_of
 from mirror.citadel.keys import ROOMS
 from mirror.citadel.proposals import in_force, says_that_some_act, tag_of_lines
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, enter
+from mirror.formats.numbers import number_or_zero
 from mirror.model.draft import base_of
 from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status, fingerprints
+from mirror.store.base import Writer
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
 from netconf.acting import acting_lines, as_written, mails, sent_up_to, shown
-from netconf.lines import parse_lines
+from netconf.lines import parse_lines, replace_lines
 from netconf.rules import read_last_sent
 
 NOT_MAILED = "its list has yet to mail what was posted there"
@@ -40,6 +43,7 @@ class NetconfWriter:
             into = target.rooms.get(str(Collection("messages", room)))
             record = target.store.read(lambda reader, name=room: reader.get(_collection(name), NETCONF_KEY))  # type: ignore[misc]
             if into is not None and record is not None and not record.dead:
+                target.tried.append(record)
                 worked |= _RoomWriter(target, room, into, record).write()
         return worked
 
@@ -52,6 +56,8 @@ class _RoomWriter:
         self._said = next(iter(target.told_last(record.collection, [record]).values()), None)
         self._home = target.store.read(lambda reader: read_home(reader, ROOMS, room))
         self._held = target.store.read(lambda reader: reader.body(record))
+        word = target.store.read(lambda reader: read_word(reader, target.place, ROOMS, room))
+        self._word = word if self._home is not None and self._home.place == target.place else None
 
     def write(self) -> bool:
         """Have the server have the lines that it is to have; tells whether there was anything to write."""
@@ -66,13 +72,16 @@ class _RoomWriter:
             self._wait(CLOSED_NOW)
         elif self._is_changed(there):
             self._wait("it was changed there just now")
+        elif self._word is not None and not (self._word.lost or (self._home and self._home.given_up)):
+            last = self._home.last if self._home else ""
+            self._target.leave(self._record, self._where, f"they are in force on {last}, which has yet to give them up")
         else:
             self._change(there, frozenset(acting) if self._acts_elsewhere(self._home) else frozenset())
         return True
 
     def _is_as_it_should_be(self) -> bool:
         """Tell whether the server was given what is here already, and has nothing left to give up."""
-        if self._said is None or self._said.base != base_of(self._record):
+        if self._word is not None or self._said is None or self._said.base != base_of(self._record):
             return False
         home = self._home
         gives_up = home is not None and home.last == self._target.place and not home.given_up
@@ -90,6 +99,8 @@ class _RoomWriter:
 
     def _change(self, there: bytes, given_up: frozenset[str]) -> None:
         wanted = as_written(there, self._held, dropped=given_up)
+        if self._word is not None:
+            wanted = self._put_in_force(there, wanted, self._word)
         if wanted != there and mails(there) and not mails(wanted) and is_to_be_mailed(self._target, there):
             self._wait(NOT_MAILED)
             return
@@ -99,21 +110,42 @@ class _RoomWriter:
             there = enter(self._target, self._into) or b""
         self._note(there)
 
+    def _put_in_force(self, there: bytes, wanted: bytes, word: Word) -> bytes:
+        """Return lines with those that are to be in force; a list that was none mails nothing of what was before."""
+        added = [line for line in word.lines if line not in acting_lines(there)]
+        more = replace_lines(wanted, lambda _line: False, added)
+        if mails(there) or not mails(more):
+            return more
+        return sent_up_to(more, self._mailed())
+
+    def _mailed(self) -> int:
+        """Return up to which number nothing of the present room is to be mailed."""
+        since_s = self._home.since // 1000 if self._home is not None else 0
+        counted, listed = self._target.client.ask_all([b"CONF GETVAL|MMhighest", ITS_MESSAGES])
+        posts = [line.split(b"|") for line in listed[1:-1]]
+        known = [(int(one[0]), number_or_zero(one[2].decode("ascii", "replace"))) for one in posts if len(one) > 2]
+        if not any(posted >= since_s for _, posted in known):
+            return number_or_zero(counted[0][4:].decode("ascii", "replace").partition("|")[0])
+        return max((number for number, posted in known if posted < since_s), default=0)
+
     def _note(self, there: bytes) -> None:
         """Remember what the server has now, and say that nothing is in force there any more, if that is so."""
-        record = self._record
+        record, place, home, left = self._record, self._target.place, self._home, acting_lines(there)
         told = self._target.store.read(lambda reader: fingerprints(record, reader.body))
-        base = base_of(record)
-        status = Status(
-            record.collection, NETCONF_KEY, NETCONF_KEY, tag_of_lines(there), base, record_crc(record), told
-        )
-        place, left = self._target.place, acting_lines(there)
-        if left and self._acts_elsewhere(self._home):
+        tag, base = tag_of_lines(there), base_of(record)
+        status = Status(record.collection, NETCONF_KEY, NETCONF_KEY, tag, base, record_crc(record), told)
+        if left and self._acts_elsewhere(home):
             self._target.leave(record, self._where, f"{shown(left[0])} is in force there, too, besides its home")
-        self._target.remember(
-            [status] if status != self._said else [],
-            also=(lambda writer: give_up(writer, ROOMS, self._room, place)) if not left else None,  # type: ignore[arg-type]
-        )
+        gives_up = home is not None and home.last == place and not (home.given_up or left)
+
+        def also(writer: Writer) -> None:
+            if self._word is not None:
+                keep_word(writer, place, ROOMS, self._room)
+            if gives_up:
+                give_up(writer, ROOMS, self._room, place)
+
+        is_more = self._word is not None or gives_up
+        self._target.remember([status] if status != self._said else [], also=also if is_more else None)
 
     def _wait(self, why: str) -> None:
         self._target.wait(self._record, self._where, why)

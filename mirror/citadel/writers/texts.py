@@ -9,11 +9,10 @@ written anew, but not be nothing.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mirror.citadel.client import LoginFailed
 from mirror.citadel.keys import OWNER_DIGITS
 from mirror.citadel.returned import SHOWN
+from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import Target, goto, said_yes, told_of
-from mirror.citadel.writers.calls import as_nobody_called, password_of, read_account
 from mirror.formats.errors import BadMessage
 from mirror.formats.texts_of_rooms import picture_in, text_in
 from mirror.model.containers import picture_of_room, picture_of_user
@@ -115,24 +114,7 @@ class TextsWriter:
 
     def _put_bio(self, target: Target, thing: _Thing, record: Record, text: bytes) -> bool:
         """Write a bio as its user."""
-        account = read_account(target.client, thing.name)
-        if account is None or not account.password:
-            target.leave(record, thing.name, "its user is not there, or has no password of its own")
-            return False
-        if account.password != target.store.read(lambda reader: password_of(reader, thing.user)):
-            target.wait(record, thing.name, "its user's password was changed just now")
-            return False
-        with as_nobody_called(target.store, target.client, target.place, account):
-            other = target.connect()
-            try:
-                other.log_in_as(thing.name, account.password)
-                other.write_bio(text)
-            except LoginFailed as error:
-                target.leave(record, thing.name, str(error))
-                return False
-            finally:
-                other.channel.close()
-        return True
+        return do_as_user(target, record, thing.name, thing.user, lambda client: client.write_bio(text))
 
 
 def _todo(reader: Reader, place: str, records: Sequence[Record]) -> list[tuple[Record, list[Status], Errand]]:

@@ -1,0 +1,34 @@
+"""Does something as a user of a server that nobody else may do; the last call is put back, as after all log-ins."""
+
+from collections.abc import Callable
+
+from mirror.citadel.client import CitadelClient, LoginFailed
+from mirror.citadel.writers.base import Target
+from mirror.citadel.writers.calls import as_nobody_called, password_of, read_account
+from mirror.model.record import Record
+
+
+def do_as_user(target: Target, record: Record, name: str, key: str, doing: Callable[[CitadelClient], object]) -> bool:
+    """Do something on a connection of its own, on which a user is logged in; tells whether it was done.
+
+    ``name`` is what the user is called there, ``key`` under which the user is here.  Where it cannot be done it is
+    noted why ``record`` was left.
+    """
+    account = read_account(target.client, name)
+    if account is None or not account.password:
+        target.leave(record, name, "its user is not there, or has no password of its own")
+        return False
+    if account.password != target.store.read(lambda reader: password_of(reader, key)):
+        target.wait(record, name, "its user's password was changed just now")
+        return False
+    with as_nobody_called(target.store, target.client, target.place, account):
+        other = target.connect()
+        try:
+            other.log_in_as(name, account.password)
+            doing(other)
+        except LoginFailed as error:
+            target.leave(record, name, str(error))
+            return False
+        finally:
+            other.channel.close()
+    return True

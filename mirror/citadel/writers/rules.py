@@ -1,0 +1,97 @@
+"""Has users' inbox rules be in force on one server, the user's home: they file, forward and answer what comes in.
+
+Another server that has the same rules has them taken out, and so has one that is the home no more.  They are put in
+force where an administrator said so, just those that were told then: what is changed of them elsewhere is not.  A
+server lets nobody but the user change them; of what was in the inbox before it takes nothing for new.
+"""
+
+from collections.abc import Callable, Sequence
+
+from mirror.citadel.homes import HOMES, give_up, home_key, keep_word, read_home, read_word, settle, thing_of
+from mirror.citadel.keys import OWNER_DIGITS, USERS
+from mirror.citadel.writers.as_user import do_as_user
+from mirror.citadel.writers.base import Target, User, said_yes
+from mirror.formats.inbox_rules import rule_lines, rules_in
+from mirror.model.record import Record
+from mirror.store.base import Writer
+
+INBOX_RULES = "inbox-rules"
+_CONFIGURATION = "My Citadel Config"
+_SUBJECT = b"inbox rules configuration"
+"""The subject of the message in a user's configuration room that holds inbox rules."""
+
+
+class RulesWriter:
+    """Puts inbox rules in force and takes them out, by users."""
+
+    def collections(self, target: Target) -> Callable[[str], bool]:
+        return lambda name: name in (INBOX_RULES, HOMES)
+
+    def takes(self, record: Record) -> bool:
+        return record.collection == INBOX_RULES or record.key.startswith(home_key(USERS, ""))
+
+    def write(self, target: Target, records: Sequence[Record]) -> bool:
+        keys = dict.fromkeys(thing_of(one.key)[1] if one.collection == HOMES else one.key for one in records)
+        due = [key for key in keys if _is_due(target, key)]
+        users = target.users() if due else {}
+        for key in due:
+            record = target.store.read(lambda reader, user=key: reader.get(INBOX_RULES, user))  # type: ignore[misc]
+            if key in users and record is not None:
+                target.tried.append(record)
+                _write(target, record, key, users[key])
+        return bool(due)
+
+
+def rules_there(target: Target, user: int) -> list[str]:
+    """Return the inbox rules that a user, by number, has now."""
+    configuration = f"GOTO {user:0{OWNER_DIGITS}d}.{_CONFIGURATION}||1".encode()
+    entered, listed = target.client.ask_all([configuration, b"MSGS ALL|0|0|1"])
+    if not said_yes(entered):
+        return []
+    numbers = [line.partition(b"|")[0] for line in listed if line.rpartition(b"|")[2] == _SUBJECT]
+    told = target.client.ask_all([b"MSG2 %s|0" % number for number in numbers])
+    return [rule for lines in told for rule in rules_in([line.decode("utf-8", "surrogateescape") for line in lines])]
+
+
+def _is_due(target: Target, user: str) -> bool:
+    """Tell whether the server may have rules to give up, or to be given; the only ones make it the home."""
+    place = target.place
+
+    def job(writer: Writer) -> bool:
+        home, record = read_home(writer, USERS, user), writer.get(INBOX_RULES, user)
+        said = bool(list(writer.statuses(place, INBOX_RULES, [user])))
+        if home is None and said and record is not None and not record.dead and rule_lines(writer.body(record)):
+            settle(writer, USERS, user, place)
+            return False
+        if home is None or home.place == place:
+            return home is not None and read_word(writer, place, USERS, user) is not None
+        return said or (home.last == place and not home.given_up)
+
+    return target.store.write(job)
+
+
+def _write(target: Target, record: Record, key: str, user: User) -> None:
+    """Give the server rules that are to be in force, or take those out that are in force elsewhere."""
+    place, where = target.place, f"inbox rules of {user.name}"
+    home, word = target.store.read(lambda reader: (read_home(reader, USERS, key), read_word(reader, place, USERS, key)))
+    if home is None:
+        return
+    there = rules_there(target, user.number)
+    if home.place != place:
+        held = [] if record.dead else rule_lines(target.store.read(lambda reader: reader.body(record)))
+        if not set(there) <= set(held):
+            target.leave(record, where, "others than at home are in force there, too")
+        elif not there or _put(target, record, key, user, []):
+            target.store.write(lambda writer: give_up(writer, USERS, key, place))
+    elif word is not None and not (word.lost or home.given_up):
+        target.leave(record, where, f"they are in force on {home.last}, which has yet to give them up")
+    elif word is not None and (sorted(there) == sorted(word.lines) or _put(target, record, key, user, word.lines)):
+        target.store.write(lambda writer: keep_word(writer, place, USERS, key))
+
+
+def _put(target: Target, record: Record, key: str, user: User, lines: Sequence[str]) -> bool:
+    text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+    if not do_as_user(target, record, user.name, key, lambda client: client.write_rules(text)):
+        return False
+    target.written.others += 1
+    return True

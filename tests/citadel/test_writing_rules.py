@@ -1,0 +1,174 @@
+"""Inbox rules are in force on one made-up server, and where an administrator said so."""
+
+from collections.abc import Iterator
+
+import pytest
+from made_follower import MAIL, Follower, feed_end, post, there
+from made_writable import SERVICE, WritableServer, imap
+
+from mirror.citadel.failover import CannotMove, move, what_acts
+from mirror.citadel.homes import Home, give_up, read_home, settle
+from mirror.formats.inbox_rules import rule_lines
+from mirror.formats.message import serialize_message
+from mirror.model.record import Record
+from mirror.store.base import Store, Writer
+
+ANN, CALLED, ANNS = 2, 1690000100, "alpha:2"
+PLACE, ELSEWHERE = "citadel:alpha", "citadel:beta"
+RULE, OTHER = "rule|0|all|||||redirect||x@example.net||stop", "rule|0|all|||||vacation||away||continue"
+PLAIN = "Content-type: text/plain\n\nhello\n"
+
+
+@pytest.fixture
+def server() -> Iterator[WritableServer]:
+    server = WritableServer()
+    server.user(1, "admin")
+    server.user(ANN, "Ann", CALLED, u_password="secret")
+    server.user(SERVICE, "mirror")
+    server.room(1, "Lobby")
+    server.room(3, "0000000002.Mail", QRflags="16390")
+    server.room(5, "0000000002.My Citadel Config", QRflags="16390")
+    server.now += 100
+    with imap(server):
+        yield server
+
+
+def hold(store: Store, *rules: str) -> None:
+    """Have Ann's rules be here as another server said them."""
+    text = "".join(f"{rule}\n" for rule in rules)
+    body = serialize_message([("I", b"r@beta"), ("M", f"Content-type: x/y\n\n{text}".encode())], 4)
+    store.write(lambda writer: writer.put(Record("inbox-rules", ANNS, 1, "b", 1, body=body)))
+
+
+def held(store: Store) -> list[str]:
+    return store.read(lambda reader: rule_lines(reader.body(reader.get("inbox-rules", ANNS))))
+
+
+def home(store: Store) -> Home | None:
+    return store.read(lambda reader: read_home(reader, "users", ANNS))
+
+
+def in_force(server: WritableServer) -> list[str]:
+    return server.shown(server.users[ANN], "u_msgnum_inboxrules").split()
+
+
+def have_rules(server: WritableServer, *rules: str) -> None:
+    text = "Content-type: x/y\n\n" + "".join(f"{rule}\n" for rule in rules)
+    home = "0000000002.My Citadel Config"
+    server.show(server.users[ANN], "u_msgnum_inboxrules", home, "inbox rules configuration", text)
+
+
+def say_so(store: Store, lost: bool) -> None:
+    def job(writer: Writer) -> None:
+        told = list(what_acts(writer, PLACE))
+        move(writer, PLACE, {(one.collection, one.key): one.mark for one in told}, lost=lost)
+
+    store.write(job)
+
+
+def test_rules_of_elsewhere_are_put_in_force_by_nothing_but_an_administrators_word(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        hold(store, RULE)
+        store.write(lambda writer: settle(writer, "users", ANNS, PLACE))
+        for _ in range(3):
+            yield
+        assert in_force(server) == []
+        store.write(lambda writer: settle(writer, "users", ANNS, ELSEWHERE))
+        yield
+        say_so(store, lost=False)
+        yield
+        assert (in_force(server), home(store).place) == ([], PLACE)
+        hold(store, OTHER)
+        store.write(lambda writer: give_up(writer, "users", ANNS, ELSEWHERE))
+        yield
+        assert (in_force(server), server.users[ANN]["u_lastcall"]) == ([RULE], str(CALLED))
+        hold(store, RULE)
+        yield
+        end = feed_end(store)
+        server.now += 10
+        for _ in range(3):
+            yield
+        assert (feed_end(store), held(store), follower.state.left_there) == (end, [RULE], [])
+
+    follower.tell(story())
+
+
+def test_a_server_with_rules_becomes_their_home_and_gives_them_up_where_they_are_moved(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    have_rules(server, RULE)
+
+    def story():
+        yield
+        yield
+        assert home(store).place == PLACE
+        post(store, MAIL, "a@beta", PLAIN)
+        yield
+        assert there(server, 3) == []
+        store.write(lambda writer: settle(writer, "users", ANNS, ELSEWHERE, PLACE))
+        yield
+        assert (in_force(server), home(store).given_up) == ([], True)
+        server.now += 10
+        for _ in range(70):
+            yield
+        assert held(store) == [RULE]
+        assert [name for name, _ in there(server, 3)] == ["a@beta"]
+
+    follower.tell(story())
+
+
+def test_other_rules_than_those_at_home_stay_and_are_told(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+    have_rules(server, OTHER)
+
+    def story():
+        hold(store, RULE)
+        store.write(lambda writer: settle(writer, "users", ANNS, ELSEWHERE))
+        yield
+        yield
+        assert (in_force(server), held(store)) == ([OTHER], [RULE])
+        assert follower.state.left_there == ["inbox rules of Ann: alpha:2: others than at home are in force there, too"]
+
+    follower.tell(story())
+
+
+def test_rules_of_a_user_without_a_password_are_not_put_in_force(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+    server.users[ANN]["u_password"] = ""
+
+    def story():
+        hold(store, RULE)
+        store.write(lambda writer: settle(writer, "users", ANNS, ELSEWHERE))
+        yield
+        say_so(store, lost=True)
+        yield
+        assert in_force(server) == []
+        assert follower.state.left_there == ["Ann: alpha:2: its user is not there, or has no password of its own"]
+
+    follower.tell(story())
+
+
+def test_nothing_is_moved_that_is_another_than_was_told(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+
+    def story():
+        hold(store, RULE)
+        yield
+        (told,) = store.read(lambda reader: list(what_acts(reader, PLACE)))
+        assert (told.name, told.home, told.lines, told.waits) == ("Ann", "", (RULE,), False)
+        wanted = {("users", ANNS): told.mark}
+        with pytest.raises(CannotMove, match="no server says that it is where Ann acts"):
+            store.write(lambda writer: move(writer, PLACE, wanted, lost=False))
+        hold(store, OTHER)
+        with pytest.raises(CannotMove, match="what acts of Ann is another than was told"):
+            store.write(lambda writer: move(writer, PLACE, wanted, lost=True))
+        assert home(store) is None
+        yield
+
+    follower.tell(story())
