@@ -25,6 +25,10 @@ CLIENT_COMMANDS = {
     **placed(
         "mirror.cli.client_init", {"init": "Set up: ask for the account and folders, check them, write client.toml."}
     ),
+    **placed(
+        "mirror.cli.client_watch",
+        {"watch": "Keep folders equal with rooms until Ctrl-C or SIGTERM, both ways and at once."},
+    ),
     **placed("mirror.cli.client_conflicts", {"conflicts": "Versions that lost to another one: shown, and resolved."}),
 }
 
@@ -84,7 +88,7 @@ def sync(
     finally:
         connection.close()
     if as_json:
-        print_json({name: _as_values(report) for name, report in reports.items()})
+        print_json({name: as_values(report) for name, report in reports.items()})
     sys.exit(_exit_code(reports))
 
 
@@ -114,20 +118,27 @@ class shown_progress:
 
 
 def _tell(name: str, report: "Report", dry: bool, quiet: bool) -> None:
-    for problem in report.problems:
-        where = f"{problem.folder}/{problem.name}" if problem.name else problem.folder
-        say(f"{name}: {where}: {problem.why}", err=True)
-    for folder, count in report.held.items():
-        say(
-            f"{name}: {folder}: {count} deletions are held back: 'ctdlmirror client sync --accept-deletions {name}' "
-            "carries them out; put the files back, and nothing is deleted",
-            err=True,
-        )
+    for line in problem_lines(name, report):
+        say(line, err=True)
     if quiet:
         return
     for note in report.notes:
         say(f"{name}: {note}")
     say(f"{name}: {summary(report, dry)}")
+
+
+def problem_lines(name: str, report: "Report") -> list[str]:
+    """Return what could not be done, and what waits, a line each."""
+    lines = []
+    for problem in report.problems:
+        where = f"{problem.folder}/{problem.name}" if problem.name else problem.folder
+        lines.append(f"{name}: {where}: {problem.why}")
+    for folder, count in report.held.items():
+        lines.append(
+            f"{name}: {folder}: {count} deletions are held back: 'ctdlmirror client sync --accept-deletions {name}' "
+            "carries them out; put the files back, and nothing is deleted"
+        )
+    return lines
 
 
 def summary(report: "Report", dry: bool = False) -> str:
@@ -142,7 +153,8 @@ def summary(report: "Report", dry: bool = False) -> str:
     return "; ".join(told) or "nothing to do"
 
 
-def _as_values(report: "Report") -> dict[str, Any]:
+def as_values(report: "Report") -> dict[str, Any]:
+    """Return what a round did, as plain values."""
     problems = [problem._asdict() for problem in report.problems]
     return {
         "sent": report.sent, "received": report.received, "conflicts": report.conflicts, "held": report.held,

@@ -96,6 +96,17 @@ class Connection:
                 raise Stale(error.text) from None
             raise
 
+    def tail(self, cursor: str) -> Iterator[int]:
+        """Yield how many records each batch has that changes after a cursor, as they are committed; 0 of a keepalive.
+
+        The connection is for nothing else from then on.  Raises Refused for a cursor that is stale.
+        """
+        self.channel.ask(f"SYNC all|tail|{cursor}", 1)
+        for batch in self.channel.read_batches():
+            if "Asks" in batch.header:
+                self.channel.send(b"QNOP\n")
+            yield int(batch.header.get("Count", "0"))
+
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, "Held"]:
         from mirror.wire.codec import typed_batch
 

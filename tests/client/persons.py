@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sessions import sessions_on
 
@@ -65,13 +66,14 @@ class Machine:
 
     def sync(
         self, wants: Callable[[Room], bool] = lambda room: room.view in (2, 3, 5), direction: str = BOTH,
-        accept: bool = False, dry: bool = False,
+        accept: bool = False, dry: bool = False, around: Callable[[Any], Any] = lambda side: side,
     ) -> Report:  # fmt: skip
-        """Do one round."""
+        """Do one round; what stands ``around`` each side may break it off."""
         connection = self.connect()
         try:
             rules = Rules(wants, direction, accept, dry)
-            return Keeper(self.state, connection, VdirTree(self.root), Items, rules).round()
+            state, server, tree = around(self.state), around(connection), around(VdirTree(self.root))
+            return Keeper(state, server, tree, Items, rules).round()
         finally:
             connection.close()
 

@@ -1,0 +1,76 @@
+"""Keeping a person's folders equal all the time."""
+
+import json
+import signal
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import gevent
+
+from mirror.cli.client import as_values, client, connected, problem_lines, summary
+from mirror.cli.output import json_option, say
+from mirror.client.config import load
+from mirror.client.pairs import chosen, opened
+from mirror.client.watching import Watcher
+from mirror.printable import in_json
+
+if TYPE_CHECKING:
+    from mirror.client.report import Report
+    from mirror.model.errors import MirrorError
+
+
+@client.command("watch")
+@click.argument("pairs", metavar="[PAIR]...", nargs=-1)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but what is wrong.")
+@json_option
+@click.pass_obj
+def watch(config_path: Path, pairs: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+    """Keep folders equal with rooms until Ctrl-C or SIGTERM, both ways and at once."""
+    config = load(config_path)
+    teller = Teller(quiet, as_json)
+    with ExitStack() as stack:
+        held = [stack.enter_context(opened(config, name)) for name in chosen(config, pairs)]
+        watcher = Watcher(held, lambda: connected(config), teller.round, teller.lost)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stack.callback(gevent.signal_handler(number, watcher.stop).cancel)
+        watcher.run()
+
+
+class Teller:
+    """Tells of rounds in which something happened, and of what is wrong once."""
+
+    def __init__(self, quiet: bool, as_json: bool) -> None:
+        self._quiet = quiet
+        self._as_json = as_json
+        self._wrong: dict[str, list[str]] = {}
+
+    def round(self, name: str, report: "Report") -> None:
+        """Tell of a round of a pair."""
+        wrong = problem_lines(name, report)
+        news = wrong != self._wrong.get(name, [])
+        self._wrong[name] = wrong
+        if self._as_json:
+            if report.done or news:
+                self._print({"pair": name, **as_values(report)})
+            return
+        for line in wrong if news else ():
+            say(line, err=True)
+        if report.done and not self._quiet:
+            say(f"{_now()} {name}: {summary(report)}")
+
+    def lost(self, error: "MirrorError", seconds: float) -> None:
+        """Tell that the connection was lost, and when it is dialled again."""
+        if self._as_json:
+            self._print({"lost": str(error), "again_s": seconds})
+        else:
+            say(f"{_now()} {error}; again in {seconds:.0f} s", err=True)
+
+    def _print(self, values: dict[str, object]) -> None:
+        click.echo(in_json(json.dumps({"time": _now(), **values}, ensure_ascii=False)))
+
+
+def _now() -> str:
+    return datetime.now().isoformat(" ", "seconds")

@@ -1,0 +1,127 @@
+"""Folders that are kept equal all the time: what changes on one machine is on the other, and a lost node is dialled."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.event import Event
+from persons import Machine, event, machines_on, node_at
+
+from mirror.client.config import PairSettings
+from mirror.client.connection import Connection
+from mirror.client.form import Items
+from mirror.client.inotify import Inotify
+from mirror.client.keeping import Keeper
+from mirror.client.pairs import Pair
+from mirror.client.report import Report
+from mirror.client.vdir import VdirTree
+from mirror.client.watching import Watcher
+from mirror.model.errors import MirrorError
+from mirror.server.node import Node
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    (tmp_path / "node").mkdir()
+    with node_at(tmp_path / "node") as node:
+        yield node
+
+
+@pytest.fixture
+def make(node: Node, tmp_path: Path) -> Iterator[Callable[..., Machine]]:
+    with machines_on(node, tmp_path) as make:
+        yield make
+
+
+class Watched:
+    """A machine whose client watches; ``until`` waits for something to come true after a round, with no pause."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.connections: list[Connection] = []
+        self.lost: list[MirrorError] = []
+        self.rounds = 0
+        self._round = Event()
+        settings = PairSettings(str(machine.root), ["calendar"])
+        pair = Pair("calendars", settings, machine.state, VdirTree(machine.root), Items, Keeper)
+        self.watcher = Watcher([pair], self._dial, self._told, self._note_lost)
+
+    def _dial(self) -> Connection:
+        self.connections.append(self.machine.connect())
+        return self.connections[-1]
+
+    def _told(self, _name: str, _report: Report) -> None:
+        self.rounds += 1
+        self._round.set()
+
+    def _note_lost(self, error: MirrorError, _seconds: float) -> None:
+        self.lost.append(error)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        with gevent.Timeout(20):
+            while not holds():
+                self._round.clear()
+                self._round.wait()
+
+
+@contextmanager
+def watching(machine: Machine) -> Iterator[Watched]:
+    watched = Watched(machine)
+    greenlet = gevent.spawn(watched.watcher.run)
+    try:
+        watched.until(lambda: watched.rounds > 0)
+        yield watched
+    finally:
+        watched.watcher.stop()
+        greenlet.get(timeout=10)
+
+
+def test_what_changes_on_one_machine_is_on_the_other(make: Callable[..., Machine]) -> None:
+    one, other = make("one"), make("other")
+    with watching(one), watching(other) as there:
+        one.write("Calendar", "a.ics", event())
+        there.until(lambda: "a.ics" in other.files())
+        one.write("Calendar", "a.ics", event(summary="Dinner"))
+        there.until(lambda: b"Dinner" in other.files()["a.ics"])
+        (one.root / "Calendar" / "a.ics").unlink()
+        there.until(lambda: other.files() == {})
+
+
+def test_a_connection_that_is_lost_is_dialled_again(
+    make: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.client.watching.RETRY_MIN_S", 0.01)
+    one, other = make("one"), make("other")
+    with watching(one) as here, watching(other) as there:
+        for connection in here.connections:
+            connection.channel.hang_up()
+        one.write("Calendar", "a.ics", event())
+        there.until(lambda: "a.ics" in other.files())
+        assert here.lost and len(here.connections) == 4
+
+
+def test_a_folder_tells_of_what_is_written_moved_and_deleted_in_it(tmp_path: Path) -> None:
+    inotify = Inotify()
+    try:
+        inotify.watch([tmp_path, tmp_path / "none"])
+        for act in (
+            lambda: (tmp_path / "a").write_text("x"),
+            lambda: (tmp_path / "a").rename(tmp_path / "b"),
+            lambda: (tmp_path / "b").unlink(),
+            lambda: (tmp_path / "none").mkdir(),
+        ):
+            waiting = gevent.spawn(inotify.wait)
+            act()
+            waiting.get(timeout=5)
+        inotify.watch([tmp_path / "none"])
+        gevent.with_timeout(0.01, inotify.wait, timeout_value=None)
+        (tmp_path / "c").write_text("x")
+        assert gevent.with_timeout(0.05, inotify.wait, timeout_value=errno.EAGAIN) == errno.EAGAIN
+        os.close(os.open(tmp_path / "none" / "d", os.O_CREAT | os.O_WRONLY))
+        inotify.wait()
+    finally:
+        inotify.close()
