@@ -5,29 +5,17 @@ from mirror.cli.output import print_json, print_table, say
 from mirror.config import ConfigError
 from mirror.peer.remote import ChannelRemote
 from mirror.store.base import Listing, Substitute
+from mirror.sync.share.verify import compare_shares
 from mirror.sync.substitutes import Substitutes, by_collection
-from mirror.sync.verify import ComparedRoom, Verified, compare_nodes, compare_shares
-from mirror.wire.status import AsideStatus
+from mirror.sync.verify import compare_nodes
+from mirror.wire.status import AsideStatus, ComparisonStatus
 
 SHOWN = 5
 
 
-def show_nodes(ours: ChannelRemote, theirs: ChannelRemote, peer: str, as_json: bool) -> bool:
-    """Compare all that two nodes hold and show the outcome; returns whether they are equal."""
-    found = compare_nodes(ours, theirs, substitutes=_set_aside(ours, peer))
-    if as_json:
-        print_json(
-            {
-                "equal": found.equal,
-                "digests": {side.node: str(side.digest) for side in (found.ours, found.theirs)},
-                "differing": found.differing,
-                "aside": found.aside,
-                "records": {name: records._asdict() for name, records in found.records.items()},
-            }
-        )
-    else:
-        _show_nodes(found, peer)
-    return found.equal
+def compare_with_mirror(ours: ChannelRemote, theirs: ChannelRemote, peer: str) -> ComparisonStatus:
+    """Compare all that two nodes hold."""
+    return compare_nodes(ours, theirs, substitutes=_set_aside(ours, peer))
 
 
 def _set_aside(ours: ChannelRemote, peer: str) -> Substitutes:
@@ -42,59 +30,70 @@ def _set_aside(ours: ChannelRemote, peer: str) -> Substitutes:
     )
 
 
-def _show_nodes(found: Verified, peer: str) -> None:
+def compare_with_partner(node: str, ours: ChannelRemote, theirs: ChannelRemote, peer: str) -> ComparisonStatus:
+    """Compare all rooms that are shared with a peer."""
+    rooms = compare_shares(ours.getall, theirs, sharing_status(ours).paired.get(peer, {}))
+    return ComparisonStatus(node, peer, node, rooms=rooms)
+
+
+# -- showing ------------------------------------------------------------------------------------------
+
+
+def show_nodes(found: ComparisonStatus, as_json: bool) -> None:
+    """Show how two mirrors differ, or in one line that they do not."""
+    if as_json:
+        print_json(
+            {
+                "equal": found.equal,
+                "digests": dict(zip((found.here, found.there), found.digests, strict=True)),
+                "differing": list(found.differing),
+                "aside": found.aside,
+                "records": found.records,
+            }
+        )
+        return
     if found.differing:
-        rows = [[name, *_digests(found, name)] for name in found.differing]
-        print_table("DIFFERS (count : newest stamp : sum of CRCs)", ["collection", found.ours.node, peer], rows)
+        rows = [[name, *digests] for name, digests in found.differing.items()]
+        print_table("DIFFERS (count : newest stamp : sum of CRCs)", ["collection", found.here, found.there], rows)
     for name, records in found.records.items():
-        for what, keys in records._asdict().items():
-            for key in keys:
+        for what in records.__struct_fields__:
+            for key in getattr(records, what):
                 say(f"{name}: {what.replace('_', ' ')}: {key}")
-    but = f" but for {found.aside} records set aside ('ctdlmirror aside list {peer}')" if found.aside else ""
     say(
-        f"All {len(found.collections)} collections are equal{but}."
+        f"All {found.collections} collections are equal{_but_for(found)}."
         if found.equal
-        else f"{len(found.differing)} of {len(found.collections)} collections differ."
+        else f"{len(found.differing)} of {found.collections} collections differ."
     )
 
 
-def _digests(found: Verified, collection: str) -> list[str]:
-    """Return a collection's digest here and there as text."""
-    return [str(side.collections.get(collection, "-")) for side in (found.ours, found.theirs)]
+def _but_for(found: ComparisonStatus) -> str:
+    if not found.aside:
+        return ""
+    where = f"aside list {found.there}'" if found.told_by == found.here else f"aside list {found.here}' there"
+    return f" but for {found.aside} records set aside ('ctdlmirror {where})"
 
 
-# -- shared rooms -------------------------------------------------------------------------------------
+def show_rooms(found: ComparisonStatus, notes: list[str], as_json: bool) -> None:
+    """Show how the rooms that are shared with a peer differ; ``notes`` are what to know besides.
 
-
-def show_shares(ours: ChannelRemote, theirs: ChannelRemote, peer: str, as_json: bool) -> bool:
-    """Compare all rooms shared with a peer and show the outcome; returns whether all is as it should be.
-
-    Raises ConfigError when nothing is shared with it.
+    Raises ConfigError where nothing is shared with it.
     """
-    told = sharing_status(ours)
-    paired, notes = told.paired.get(peer, {}), told.peers.get(peer, [])
-    if not paired and not notes:
-        raise ConfigError(f"no room is shared with {peer}, or no daemon runs; 'ctdlmirror room list' tells")
-    found = compare_shares(ours, theirs, paired)
-    wrong = [one for one in found if not one.equal]
+    if not found.rooms and not notes:
+        raise ConfigError(f"no room is shared with {found.there}, or no daemon runs; 'ctdlmirror room list' tells")
+    wrong = [one for one in found.rooms if not one.equal]
     if as_json:
-        print_json({"equal": not wrong, "rooms": [one._asdict() for one in found], "notes": notes})
-    else:
-        _show_rooms(found, wrong, notes, peer)
-    return not wrong
-
-
-def _show_rooms(found: list[ComparedRoom], wrong: list[ComparedRoom], notes: list[str], peer: str) -> None:
+        print_json({"equal": not wrong, "rooms": found.rooms, "notes": notes})
+        return
     rows = [
         [one.room, one.there, one.what, str(one.records),
          "equal" if one.equal else f"{len(one.missing)} missing here, {len(one.unsent)} missing there"]
-        for one in found
+        for one in found.rooms
     ]  # fmt: skip
-    print_table("", ["room", f"at {peer}", "what", "records", ""], rows)
+    print_table("", ["room", f"at {found.there}", "what", "records", ""], rows)
     for one in wrong:
         for where, keys in (("here", one.missing), ("there", one.unsent)):
             for key in keys[:SHOWN]:
                 say(f"{one.room}, {one.what}: missing {where}: {key}")
     for note in notes:
         say(note)
-    say(f"{len(wrong)} of {len(found)} differ." if wrong else f"All {len(found)} that both sides show are equal.")
+    say(f"{len(wrong)} of {len(rows)} differ." if wrong else f"All {len(rows)} that both sides show are equal.")

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
-from mirror.cli.compare import show_nodes, show_shares
+from mirror.cli.compare import compare_with_mirror, compare_with_partner, show_nodes, show_rooms
 from mirror.cli.doors import open_door, password_file_option, server_dir_option
-from mirror.cli.local import identity_of, local_node
+from mirror.cli.local import ask_values, identity_of, local_node, sharing_status
 from mirror.cli.output import json_option
 from mirror.cli.verify_server import compare_with_server, show_server
-from mirror.config import SHARE, Config, ConfigError, load_config, load_secrets, parse_server_place
+from mirror.config import SHARE, Config, ConfigError, Peer, load_config, load_secrets, parse_server_place
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.status import ComparisonStatus
 
 TIMEOUT_S = 90.0
 
@@ -36,8 +37,9 @@ def verify(
 ) -> None:
     """Compare with a peer or a Citadel server, and name the first records that differ.
 
-    With a peer of kind share just the shared rooms are compared.  A server is named as for 'bootstrap': it makes an
-    export, which is compared with what this node holds of it; no version counts, and what may differ is declared.
+    With a peer of kind share just the shared rooms are compared.  One that dials this node is asked to compare where
+    it follows what changes here, and tells what it finds.  A server is named as for 'bootstrap': it makes an export,
+    which is compared with what this node holds of it; no version counts, and what may differ is declared.
     """
     config = load_config(directory)
     if target.startswith("citadel:"):
@@ -52,15 +54,33 @@ def verify(
 
 def _verify_peer(config: Config, name: str, as_json: bool) -> bool:
     peer = config.peer(name)
-    secret = load_secrets(config.directory).get(name)
-    if peer is not None and peer.address is None:
-        raise ConfigError(f"{name} dials this node, so compare there: 'ctdlmirror verify {config.node}' at {name}")
-    if peer is None or peer.address is None or secret is None:
-        raise ConfigError(f"{name} is no peer with an address and a secret; 'ctdlmirror peer list' shows them")
-    show = show_shares if peer.kind == SHARE else show_nodes
+    if peer is None:
+        raise ConfigError(f"{name} is no peer; 'ctdlmirror peer list' shows them")
     with local_node(config.directory) as ours:
-        identify = partial(identity_of, ours)
-        channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S, identify=identify)
-        equal = show(ours, ChannelRemote(channel), name, as_json)
+        found = _compare(config, peer, ours) if peer.address is not None else _ask(name, ours)
+        notes = sharing_status(ours).peers.get(name, [])
+    if peer.kind == SHARE:
+        show_rooms(found, notes, as_json)
+    else:
+        show_nodes(found, as_json)
+    return found.equal
+
+
+def _ask(name: str, ours: ChannelRemote) -> ComparisonStatus:
+    """Have a peer that dials us compare."""
+    return ask_values(ours, f"SYNC all|verify|{name}", ComparisonStatus)[0]
+
+
+def _compare(config: Config, peer: Peer, ours: ChannelRemote) -> ComparisonStatus:
+    """Dial a peer and compare with it."""
+    secret = load_secrets(config.directory).get(peer.name)
+    if secret is None:
+        raise ConfigError(f"peer {peer.name} has no secret: run 'ctdlmirror peer add' again")
+    channel, _ = dial_peer(peer, config.node, secret, TIMEOUT_S, identify=partial(identity_of, ours))
+    theirs = ChannelRemote(channel)
+    try:
+        if peer.kind == SHARE:
+            return compare_with_partner(config.node, ours, theirs, peer.name)
+        return compare_with_mirror(ours, theirs, peer.name)
+    finally:
         channel.close()
-    return equal

@@ -7,11 +7,13 @@ ours where the peer cannot dial us, one compares all on a schedule.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import gevent
 import msgspec
 from gevent.event import Event
+from gevent.queue import Full, Queue
 
 from mirror.config import SHARE, Config, Peer
 from mirror.faults import Faults
@@ -29,6 +31,7 @@ from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.round import Counts, Exchange, Round
 from mirror.sync.twins import Twins, TwoOfOneName
+from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, format_line
 from mirror.wire.status import LIVE, LinkStatus
 from mirror.wire.values import Greeting, Identity
@@ -41,6 +44,12 @@ CONNECTING, RECONCILING = "connecting", "reconciling"
 
 NOTICED_WAIT_MS = 1000
 """Waiting for a stamp for longer than this many milliseconds is told."""
+
+
+MAX_ASKED = 4
+"""Comparisons that a peer may wait for at a time."""
+COMPARE_PAUSE_S = 2.0
+"""Seconds between two of them: they are work, and it is the peer who asks."""
 
 
 class Link:
@@ -172,7 +181,12 @@ class Link:
         self._prepare(work, commands, greeting)
         self._supervisor.succeeded(", pushing too" if pushing else "")
         self._supervisor.enter(LIVE)
-        workers = [partial(self._pull, work, commands), partial(self._reconcile_on_schedule, work)]
+        asked = Queue[str](MAX_ASKED)
+        workers = [
+            partial(self._pull, work, commands, asked),
+            partial(self._reconcile_on_schedule, work),
+            partial(self._compare_when_asked, work, asked),
+        ]
         if pushing:
             workers.append(partial(self._push, work))
         run_together(workers)
@@ -214,9 +228,21 @@ class Link:
             self._compared(work.reconcile(remote))
             self._hang_up(presence)
 
-    def _pull(self, work: Round[ChannelRemote], bodies: ChannelRemote) -> None:
+    def _compare_when_asked(self, work: Round[ChannelRemote], asked: "Queue[str]") -> None:
+        """Compare all when the peer wants to know, and tell it what came of that; seldom, however often it asks."""
+        while True:
+            name = asked.get()
+            remote, _, presence = self._dial()
+            found = work.exchange.compare(remote)
+            with suppress(Refused):  # where nobody waits for it any more
+                remote.tell_comparison(name, found)
+            self._hang_up(presence)
+            gevent.sleep(COMPARE_PAUSE_S)
+
+    def _pull(self, work: Round[ChannelRemote], bodies: ChannelRemote, asked: "Queue[str]") -> None:
         tail, greeting, presence = self._dial()
         presence.ask = tail.sign_of_life
+        tail.asked_to_compare = partial(_note, asked)
         for page, applied in work.pull(partial(tail.tail, asks=True), bodies, greeting.epoch):
             self._heard = time.time()
             self._left = page.left
@@ -250,6 +276,11 @@ class Link:
         """
         if channel.quiet_s >= self._config.replication.keepalive_s / 2:
             channel.ask("NOOP")
+
+
+def _note(asked: "Queue[str]", name: str) -> None:
+    with suppress(Full):  # of who asks for more at a time the others are not answered
+        asked.put_nowait(name)
 
 
 def describe_absence(node: str, peer: str, outcome: Reconciled) -> str:

@@ -32,7 +32,7 @@ from mirror.wire.answers import (
 )
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import (
-    asks_for_life,
+    format_comparison,
     format_drafts,
     format_overwrites,
     format_page,
@@ -42,11 +42,13 @@ from mirror.wire.bulk import (
     parse_page,
     parse_part,
     parse_rooms,
+    parse_wanted,
     parse_written,
 )
 from mirror.wire.codec import MSGPACK, ContentRequest, Cursor, Range, read_typed, typed_batch
 from mirror.wire.errors import ChangedThere, ProtocolError, Refused
 from mirror.wire.lines import Code, format_line
+from mirror.wire.status import ComparisonStatus
 from mirror.wire.values import DRAFTS_BASE, Answer, ContentPart, Offered, Page, RoomsTold, ServerInfo, SharedRoom, State
 
 DECODED_HERE = 16 * 1024
@@ -61,6 +63,8 @@ class ChannelRemote:
         self.channel = channel
         self._type = selector
         self._capable: frozenset[str] | None = None  # the other side's capabilities, once asked for
+        self.asked_to_compare: Callable[[str], None] = _pass_over
+        """Called with what a comparison is called that the other side wants while it is tailed."""
         channel.ask(f"SYNC encoding|{MSGPACK}")
 
     def server_info(self) -> ServerInfo:
@@ -110,8 +114,7 @@ class ChannelRemote:
             if tail:
                 self.sign_of_life()
             for batch in self.channel.read_batches():
-                if asks_for_life(batch):
-                    self.sign_of_life()
+                self._do_as_wanted(batch)
                 yield parse_rooms(batch) if is_rooms(batch) else decode_page(batch)
 
     def _pages(self, command: str, begin: Callable[[], None] = nothing) -> Iterator[Page]:
@@ -119,9 +122,15 @@ class ChannelRemote:
             self.channel.ask(command, 1)
             begin()
             for batch in self.channel.read_batches():
-                if asks_for_life(batch):
-                    self.sign_of_life()
+                self._do_as_wanted(batch)
                 yield decode_page(batch)
+
+    def _do_as_wanted(self, batch: Batch) -> None:
+        wanted = parse_wanted(batch)
+        if wanted.life:
+            self.sign_of_life()
+        if wanted.comparison:
+            self.asked_to_compare(wanted.comparison)
 
     def sign_of_life(self) -> None:
         """Tell the other side that this one lives; of who is being tailed, it asks for the same."""
@@ -174,6 +183,12 @@ class ChannelRemote:
             self._capable = frozenset(self.server_info().capabilities)
         return self._capable
 
+    def tell_comparison(self, name: str, found: ComparisonStatus) -> None:
+        """Tell the other side what came of comparing, which it asked for."""
+        self.channel.ask(f"SYNC all|compared|{name}", 4)
+        self.channel.send_batches([format_comparison(found)])
+        self.channel.read_reply()
+
     def _applied(self) -> Applied:
         return parse_applied(self.channel.read_reply().text)
 
@@ -214,6 +229,10 @@ class ChannelRemote:
         )
         with _told_why():
             return self._applied()
+
+
+def _pass_over(_name: str) -> None:
+    """Compare nothing."""
 
 
 @contextmanager

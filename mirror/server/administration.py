@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from mirror.config import ConfigError
@@ -19,7 +19,8 @@ from mirror.sync.clock import format_ms
 from mirror.sync.copying import unfinished
 from mirror.sync.twins import written_elsewhere
 from mirror.wire.answers import format_applied, format_check, format_place
-from mirror.wire.errors import Refused
+from mirror.wire.bulk import parse_comparison
+from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import Code
 from mirror.wire.status import AsideStatus, ClockStatus, ConflictStatus, KnownNode, NodeStatus, PeerClock, SessionStatus
 from mirror.wire.values import CheckResult
@@ -73,6 +74,39 @@ def _known(node: Node, heard: Heard, sequence: int) -> list[KnownNode]:
     links = [link.status for link in node.links.values()]
     told = Told(time.time(), links, served, node.last_seen, node.last_sent, heard.signs)
     return known_nodes(node.config.node, node.config.peers, told, lambda sent: max(0, sequence - sent))
+
+
+def verify(session: Session, _asked: Asked, peer: str) -> None:
+    """verify: have a peer that dials us compare, and tell what it found."""
+    node = session.node
+
+    def following() -> list[Callable[[str], None]]:
+        return [
+            other.compare
+            for other in node.sessions
+            if other.party is not None
+            and other.party.is_node
+            and other.party.name == peer
+            and other.compare is not None
+        ]
+
+    if not following():
+        raise Refused(Code.NOT_FOUND, f"{peer} dials this node, and does not follow it now: 'ctdlmirror status' tells")
+    session.send_json([node.comparing.ask(peer, following()[0], lambda: bool(following()))])
+
+
+def take_comparison(session: Session, _asked: Asked, name: str) -> None:
+    """compared: take what a peer found that was asked to compare."""
+    party = session.require_party()
+    if not party.is_node:
+        raise Refused(Code.ACCESS, "this is for peers that were asked to compare")
+    session.reply(Code.SEND_LISTING, "send what was found")
+    batches = session.channel.read_batches()
+    first = next(batches, None)
+    if first is None or next(batches, None) is not None:
+        raise ProtocolError("the outcome of one comparison was expected")
+    session.node.comparing.told(party.name, name, parse_comparison(first))
+    session.reply(Code.OK, "told")
 
 
 def reload(session: Session, _asked: Asked) -> None:

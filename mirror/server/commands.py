@@ -15,10 +15,12 @@ from mirror.server.administration import (
     reload,
     restore,
     retry_aside,
+    take_comparison,
     tell_aside,
     tell_clock,
     tell_conflicts,
     tell_status,
+    verify,
 )
 from mirror.server.attach_commands import (
     LOST,
@@ -247,6 +249,15 @@ ACTIONS = {
     ),
     "reload": Handler(
         reload, "takes over changed settings and certificate; what is wrong is told (administrators)", permission=ADMIN
+    ),
+    "verify": Handler(
+        verify,
+        "has a peer that dials us compare, and tells what it found (administrators)",
+        (text("peer"),),
+        ADMIN,
+    ),
+    "compared": Handler(
+        take_comparison, "send what was found by comparing (a peer that was asked to)", (text("comparison"),), LOGGED_IN
     ),
     "clock": Handler(tell_clock, "this machine's clock, and what confirms it (administrators)", permission=ADMIN),
     "accept-clock": Handler(

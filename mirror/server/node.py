@@ -14,6 +14,7 @@ from mirror.peer.clocks import SYSTEM
 from mirror.peer.link import Link
 from mirror.peer.presence import Presence, ask
 from mirror.server.attachments import Attachments
+from mirror.server.comparing import Comparing
 from mirror.server.credentials import Credential, Credentials
 from mirror.server.guessing import Guessing
 from mirror.server.pages import SharedPages, changes_of
@@ -44,6 +45,7 @@ class Connected(Protocol):
     password: object
     sent: int | None
     caught_up: float
+    compare: Callable[[str], None] | None
 
     def notify(self, text: str) -> None:
         """Tell the other side something out of turn."""
@@ -88,6 +90,7 @@ class Node:
         self.credentials = Credentials()
         self.guessing = Guessing()
         self.max_users = config.listen.max_sessions  # as far as this process may have so many files open
+        self.comparing = Comparing()
         self.attachments = Attachments(store, self.faults, config)
         self.started = time.time()
         self.addresses: list[str] = []

@@ -116,6 +116,7 @@ class Session:
         self._deadline = gevent.Timeout()
         self._notices: list[str] = []
         self.interrupt: Callable[[], None] = nothing  # ends what has no end of its own, so that a notice is heard
+        self.compare: Callable[[str], None] | None = None  # asks who follows the feed here to compare, by a name
         self._idle = False
         self._next = b""  # a command that came while something else was answered
         self._responders: dict[str, Responder] = {}  # by the view of a user's that they are within, "" for all

@@ -12,13 +12,13 @@ from mirror.store.base import Reader
 from mirror.sync.derived import text_from
 from mirror.sync.share.exchange import ShareExchange
 from mirror.sync.share.names import KIND_OF
-from mirror.sync.share.pairs import Pair
 from mirror.sync.share.policy import lets
 from mirror.sync.share.rules import NETCONF, check_netconf, is_proposed, room_lines
+from mirror.sync.share.verify import pair_status
 from mirror.wire.answers import format_shared_room
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-from mirror.wire.status import PairStatus, PreviewCount, RoomStatus, RuleStatus, SharingStatus
+from mirror.wire.status import PreviewCount, RoomStatus, RuleStatus, SharingStatus
 from netconf.lines import IGNET_SHARE, MAX_BYTES
 from netconf.rules import Rule, check, read_rules, write_rule
 
@@ -42,23 +42,11 @@ def tell_sharing(session: Session, _asked: Asked) -> None:
     }
     exchanges = {name: node.links[name].exchange for name in notes if name in node.links}
     bound = {
-        name: {pair.here.key: _pair_status(pair) for pair in exchange.pairs}
+        name: {pair.here.key: pair_status(pair) for pair in exchange.pairs}
         for name, exchange in exchanges.items()
         if isinstance(exchange, ShareExchange)
     }
     session.send_json([SharingStatus(rooms, notes, bound)])
-
-
-def _pair_status(pair: Pair) -> PairStatus:
-    return PairStatus(
-        here=pair.here.name,
-        key=pair.there.key,
-        name=pair.there.name,
-        pulled=sorted(pair.pulled),
-        pushed=sorted(pair.pushed),
-        readable=sorted(pair.there.what) if pair.there.pushes else [],
-        whole=pair.here.whole and pair.there.whole,
-    )
 
 
 def _rooms(reader: Reader) -> Iterator[RoomStatus]:

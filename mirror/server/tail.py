@@ -18,7 +18,7 @@ from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.service.rights import UserScope
 from mirror.sync.responder import check_page
-from mirror.wire.bulk import format_keepalive, format_page
+from mirror.wire.bulk import Wanted, format_keepalive, format_page
 from mirror.wire.codec import MSGPACK, Cursor
 from mirror.wire.errors import ProtocolError
 from mirror.wire.lines import Code
@@ -47,8 +47,8 @@ class _Wakes:
         self.stopped = False
         self.wanted = False
         """Whether a keepalive is wanted now: the other side asks whether this node lives."""
-        self.asks = False
-        """Whether the other side is to be asked the same."""
+        self.asks = Wanted()
+        """What the other side is to be asked for."""
 
     def stop(self) -> None:
         self.stopped = True
@@ -59,7 +59,11 @@ class _Wakes:
         self.changed.set()
 
     def ask(self) -> None:
-        self.asks = True
+        self.asks = self.asks._replace(life=True)
+        self.want()
+
+    def compare(self, name: str) -> None:
+        self.asks = self.asks._replace(comparison=name)
         self.want()
 
 
@@ -70,14 +74,14 @@ def _tail(session: Session, asked: Asked, after: int, trimmed: int, news: RoomNe
     listener = gevent.spawn(_wait_for_input, session, wakes, news is not None)
     if session.presence is not None:
         session.presence.ask = wakes.ask
-    session.interrupt = wakes.stop
+    session.interrupt, session.compare = wakes.stop, wakes.compare
     try:
         _send_changes(session, asked, after, trimmed, wakes, news)
     finally:
         session.stop_following()
         stop_watching()
         listener.kill()
-        session.interrupt = nothing
+        session.interrupt, session.compare = nothing, None
         if session.presence is not None:
             session.presence.ask = nothing
     if isinstance(listener.value, ProtocolError):
@@ -142,8 +146,8 @@ def _send_changes(
 
 
 def _send_keepalive(session: Session, page: Page, wakes: _Wakes) -> None:
-    asks, wakes.wanted, wakes.asks = wakes.asks, False, False
-    session.channel.send_batch(format_keepalive(page.cursor, session.encoding, asks, page.left))
+    asks, wakes.wanted, wakes.asks = wakes.asks, False, Wanted()
+    session.channel.send_batch(format_keepalive(page, session.encoding, asks))
 
 
 def _wait(changed: Event, seconds: float) -> bool:

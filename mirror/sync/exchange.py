@@ -18,7 +18,10 @@ from mirror.sync.reconcile import Reconciled, reconcile
 from mirror.sync.remote import Remote, StaleCursor
 from mirror.sync.responder import Responder, check_page
 from mirror.sync.scope import EVERYTHING, Scope
+from mirror.sync.substitutes import read_substitutes
+from mirror.sync.verify import compare_nodes
 from mirror.wire.codec import Cursor
+from mirror.wire.status import ComparisonStatus
 from mirror.wire.values import Page
 
 
@@ -183,6 +186,12 @@ class MirrorExchange(Cursors):
         page, more = Responder(self._store, self._scope).page(after)
         check_page(page, after, 0)
         return page, more
+
+    def compare(self, remote: Remote) -> ComparisonStatus:
+        """Find out what differs now, but for what is set aside here, and change nothing."""
+        own = Responder(self._store, self._scope)
+        substitutes = self._store.read(lambda reader: read_substitutes(reader, self._peer))
+        return compare_nodes(own, remote, substitutes=substitutes, index=own.index)
 
     def push(self, remote: Remote, epoch: str, page: Page, before: int) -> Applied:
         """Offer a page of our feed, and remember how far we are.

@@ -17,6 +17,7 @@ from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote, StaleCursor
 from mirror.wire.codec import Cursor
+from mirror.wire.status import ComparisonStatus
 from mirror.wire.values import Page
 
 RemoteT = TypeVar("RemoteT", bound=Remote)
@@ -67,6 +68,10 @@ class Exchange(Protocol[AskedT]):
 
     def push(self, remote: AskedT, epoch: str, page: Page, before: int) -> Applied:
         """Offer a page of our feed, and remember how far we are.  Raises StaleCursor."""
+        ...
+
+    def compare(self, remote: AskedT) -> ComparisonStatus:
+        """Find out what differs now, and change nothing."""
         ...
 
 

@@ -3,8 +3,9 @@
 mirror.wire.codec has the encodings and the checks; a parse raises ProtocolError or BadRecord.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,7 +16,6 @@ from mirror.wire.codec import (
     JSON,
     MAX_RECORDS,
     MSGPACK,
-    Cursor,
     Listed,
     Range,
     parse_cursor,
@@ -36,10 +36,14 @@ from mirror.wire.readable import (
     written_as_json,
     written_from_json,
 )
+from mirror.wire.status import ComparisonStatus
 from mirror.wire.values import Answer, ContentPart, Page, RoomEvent, RoomsTold
 
-_ASKS, _LEFT = "Asks", "Left"
+_ASKS, _LEFT, _COMPARE = "Asks", "Left", "Compare"
 """Header lines that not every batch has."""
+_TOKEN = re.compile(r"[0-9a-f]{1,64}")
+COMPARISON = "comparison"
+"""The type of a batch that tells what came of comparing two nodes."""
 LISTED_A_BATCH = 256
 """Ranges with all their entries in one batch at most."""
 
@@ -52,18 +56,46 @@ def format_page(page: Page, encoding: str = MSGPACK) -> Batch:
     return batch
 
 
-def format_keepalive(cursor: Cursor | None, encoding: str = MSGPACK, asks: bool = False, left: int = -1) -> Batch:
-    """Return the batch that tells how far a feed was read, and that its writer lives; ``asks`` if its reader does.
+class Wanted(NamedTuple):
+    """What the writer of a feed wants of its reader: a sign of life, and that it compares all and tells the outcome.
 
-    ``left`` is how many records follow.
+    ``comparison`` is what that is called then; nothing for none.
     """
-    batch = format_page(Page([], [], cursor, left=left), encoding)
-    return batch._replace(header={**batch.header, _ASKS: "QNOP"}) if asks else batch
+
+    life: bool = False
+    comparison: str = ""
 
 
-def asks_for_life(batch: Batch) -> bool:
-    """Tell whether the writer of a batch wants to be sent the line QNOP."""
-    return _ASKS in batch.header
+NOTHING = Wanted()
+
+
+def format_keepalive(page: Page, encoding: str = MSGPACK, wanted: Wanted = NOTHING) -> Batch:
+    """Return the batch that tells how far a feed was read with a page, and that its writer lives."""
+    batch = format_page(page._replace(records=[], crcs=[]), encoding)
+    if wanted.life:
+        batch.header[_ASKS] = "QNOP"
+    if wanted.comparison:
+        batch.header[_COMPARE] = wanted.comparison
+    return batch
+
+
+def parse_wanted(batch: Batch) -> Wanted:
+    """Return what the writer of a batch wants of its reader; what nobody writes is passed over."""
+    comparison = batch.header.get(_COMPARE, "")
+    return Wanted(_ASKS in batch.header, comparison if _TOKEN.fullmatch(comparison) else "")
+
+
+def format_comparison(found: ComparisonStatus) -> Batch:
+    """Return the batch that tells what came of comparing two nodes."""
+    return typed_batch(COMPARISON, [found])
+
+
+def parse_comparison(batch: Batch) -> ComparisonStatus:
+    """Read what came of comparing two nodes."""
+    found: list[ComparisonStatus] = read_typed(batch, COMPARISON, ComparisonStatus)
+    if len(found) != 1:
+        raise ProtocolError(f"{len(found)} comparisons where one was expected")
+    return found[0]
 
 
 def parse_page(batch: Batch) -> Page:

@@ -353,6 +353,73 @@ class SharingStatus(msgspec.Struct):
     paired: dict[str, dict[str, PairStatus]]
 
 
+class DifferenceStatus(msgspec.Struct):
+    """The first keys of one collection that are on one side only, or of which the sides hold different versions."""
+
+    only_here: list[str]
+    only_there: list[str]
+    versions_differ: list[str]
+
+
+class RoomComparison(msgspec.Struct):
+    """One kind of thing in one shared room: how many records were compared, and the keys of those that differ.
+
+    ``missing`` should have come here, ``unsent`` gone there; what just the rules keep on one side is neither.
+    """
+
+    room: str
+    there: str
+    what: str
+    records: int
+    missing: list[str]
+    unsent: list[str]
+
+    @property
+    def equal(self) -> bool:
+        return not (self.missing or self.unsent)
+
+
+class ComparisonStatus(msgspec.Struct):
+    """What came of comparing two nodes, as the node ``here`` has it; digests are as ``model.digest`` writes them.
+
+    Of mirrors ``collections`` were compared, so many: those that differ have their digests here and there, the first
+    of them the records, too.  Of others the ``rooms`` that they share.
+    """
+
+    here: str
+    there: str
+    told_by: str
+    """Which of the two compared."""
+    digests: tuple[str, str] = ("", "")
+    collections: int = 0
+    differing: dict[str, tuple[str, str]] = {}
+    records: dict[str, DifferenceStatus] = {}
+    aside: int = 0
+    """How many records of the other one are set aside where they were compared: but for those they may be equal."""
+    rooms: list[RoomComparison] = []
+
+    @property
+    def equal(self) -> bool:
+        return not self.differing and all(room.equal for room in self.rooms)
+
+    def turned(self) -> "ComparisonStatus":
+        """Return the same as the other node has it."""
+        return ComparisonStatus(
+            self.there,
+            self.here,
+            self.told_by,
+            (self.digests[1], self.digests[0]),
+            self.collections,
+            {name: (there, here) for name, (here, there) in self.differing.items()},
+            {
+                name: DifferenceStatus(one.only_there, one.only_here, one.versions_differ)
+                for name, one in self.records.items()
+            },
+            self.aside,
+            [RoomComparison(one.there, one.room, one.what, one.records, one.unsent, one.missing) for one in self.rooms],
+        )
+
+
 class PreviewCount(msgspec.Struct):
     """How many records a room's new lines would ``send`` to a peer besides what it gets now, stop, and keep sending."""
 

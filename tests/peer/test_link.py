@@ -4,6 +4,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import gevent
@@ -19,7 +20,7 @@ from mirror.peer.channel import Channel
 from mirror.peer.comparing import Comparisons
 from mirror.peer.link import Link
 from mirror.peer.supervision import WAITING
-from mirror.server import pages, tail
+from mirror.server import comparing, pages, tail
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
@@ -35,7 +36,8 @@ from mirror.sync.share.rules import Shares
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import format_page
 from mirror.wire.codec import MSGPACK
-from mirror.wire.status import LIVE, LinkStatus
+from mirror.wire.errors import Refused
+from mirror.wire.status import LIVE, DifferenceStatus, LinkStatus
 from mirror.wire.values import Greeting, Page
 
 KEEPALIVE_S = 1
@@ -61,6 +63,17 @@ class Hub:
     def _write(self) -> None:
         for number in itertools.count():
             self.put(Record("config", f"c{number % 100}", 1, "x", 1, body=b"%d" % number))
+
+    def still(self) -> None:
+        """Have nothing be written any more."""
+        self._writing.kill()
+
+    def follower(self) -> Callable[[str], None]:
+        """Wait until somebody follows, and return what asks that one to compare."""
+        with gevent.Timeout(PATIENCE_S):
+            while not (found := [session.compare for session in self.dials if session.compare is not None]):
+                gevent.sleep(0.01)
+        return found[0]
 
     def put(self, draft: Record, body: bytes = b"") -> Record:
         return self.store.write(lambda writer: writer.put(writer.store_body(draft, body) if body else draft))
@@ -231,3 +244,35 @@ def test_a_partner_at_its_bound_pauses_its_link_which_says_so_and_goes_on_by_its
     monkeypatch.setattr(sorting, "MAX_KEYS_SHARE", 10)
     assert wait_until(spoke, lambda: keys(spoke, "s:1") == {"there already", "one", "two"}), made.status
     assert wait_until(hub.store, lambda: (made.status.phase, made.status.error) == (LIVE, "")), made.status
+
+
+def test_who_dials_compares_when_it_is_asked_to_and_tells_what_it_found(
+    hub: Hub, spoke: GreenStore, link: Callable[..., Link]
+) -> None:
+    hub.still()
+    link("mirror", Party("peer", "spoke", EVERYTHING))
+    spoke.write(lambda writer: writer.put(Record("config", "of the spoke", 1, "x", 1)))
+    ask = hub.follower()
+    found = hub.node.comparing.ask("spoke", ask, lambda: True)
+    assert (found.here, found.there, found.told_by) == ("hub", "spoke", "spoke")
+    assert found.records == {"config": DifferenceStatus([], ["of the spoke"], [])}
+
+
+def test_of_very_many_comparisons_that_are_asked_for_at_once_some_are_passed_over(
+    hub: Hub, link: Callable[..., Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "ANSWER_S", 0.3)
+    monkeypatch.setattr(comparing, "LOOK_S", 0.3)
+    monkeypatch.setattr(link_module, "COMPARE_PAUSE_S", 0.0)
+    hub.still()
+    made = link("mirror", Party("peer", "spoke", EVERYTHING))
+    ask, names = hub.follower(), [f"{number:x}" for number in range(50)]
+    for name in names:  # each in a keepalive of its own
+        ask(name)
+        gevent.sleep(0.001)
+    with gevent.Timeout(PATIENCE_S):
+        while True:
+            with suppress(Refused):  # while those before it are worked off
+                assert hub.node.comparing.ask("spoke", ask, lambda: True).equal
+                break
+    assert (made.status.phase, made.status.error) == (LIVE, "")

@@ -118,11 +118,13 @@ def test_a_running_node_shows_and_logs_the_one_that_dials_it_until_and_after_it_
     assert (dialled.name, dialled.how, dialled.behind, dialled.lag_s) == ("main", "we dial it", 0, 0.0)
     assert run(tmp_path / "main", "status", "--check").stdout.startswith("OK: ")
     assert [line for line in logged.messages if line.startswith("peer standby has logged in from 127.0.0.1:")]
-    assert "'ctdlmirror verify main' at standby" in run(tmp_path / "main", "verify", "standby", code=3).stderr
+    assert "collections are equal." in run(tmp_path / "main", "verify", "standby").stdout
+    assert "collections are equal." in run(tmp_path / "standby", "verify", "main").stdout
     standby._stop.set()
     away = wait_for("away")
     assert "peer standby is gone" in logged.messages
     assert away.seen > 0 and 0 <= away.lag_s < 60
     run(tmp_path / "main", "room", "create", "News")
+    assert "does not follow it now" in run(tmp_path / "main", "verify", "standby", code=8).stderr
     assert wait_for("away", behind=1).behind >= away.behind + 1 > 0
     assert "standby is away" in run(tmp_path / "main", "status", "--check", "--max-lag", "0s", code=2).stdout

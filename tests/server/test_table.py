@@ -116,6 +116,7 @@ def test_nothing_of_the_administrators_is_open_to_others() -> None:
         "preview",
         "check",
         "reload",
+        "verify",
         "clock",
         "accept-clock",
         "shares status",

@@ -1,6 +1,6 @@
 """Comparing two nodes, and the rooms that two share: what differs is named, and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -9,19 +9,12 @@ from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.bootstrap import copy_all
 from mirror.sync.responder import Responder
-from mirror.sync.verify import compare_nodes, compare_shares
-from mirror.wire.status import PairStatus
-from mirror.wire.values import Page
+from mirror.sync.share.verify import compare_shares
+from mirror.sync.verify import compare_nodes
+from mirror.wire.status import ComparisonStatus, DifferenceStatus, PairStatus
 
 Make = Callable[..., SqliteStore]
 Pair = tuple[SqliteStore, SqliteStore]
-
-
-class Own(Responder):
-    """A node as a tool on its own machine sees it."""
-
-    def getall(self, selector: str) -> Iterator[Page]:
-        return self.scan(selector)
 
 
 def put(store: SqliteStore, collection: str, key: str, body: bytes = b"") -> Record:
@@ -43,10 +36,10 @@ def equal(make_store: Make) -> Pair:
 def test_a_copy_is_equal(equal: Pair) -> None:
     ours, theirs = equal
     found = compare_nodes(Responder(ours), Responder(theirs))
-    assert (found.equal, found.differing, found.records) == (True, [], {})
-    assert (found.ours.node, found.theirs.node) == ("a", "b")
-    assert found.ours.digest.same(found.theirs.digest)
-    assert found.collections == ["messages/r"]
+    assert (found.equal, found.differing, found.records) == (True, {}, {})
+    assert (found.here, found.there, found.told_by) == ("a", "b", "a")
+    assert found.digests[0].startswith("200:") and found.digests[0] == found.digests[1]
+    assert found.collections == 1
 
 
 def test_what_differs_is_named_by_side(equal: Pair) -> None:
@@ -56,9 +49,23 @@ def test_what_differs_is_named_by_side(equal: Pair) -> None:
     for store in equal:
         put(store, "system-messages", "hello", store.node.encode())
     found = compare_nodes(Responder(ours), Responder(theirs))
-    assert found.differing == ["messages/r", "system-messages"]
-    assert found.records["messages/r"] == (["id:mine"], ["id:yours"], [])
-    assert found.records["system-messages"] == ([], [], ["hello"])
+    assert list(found.differing) == ["messages/r", "system-messages"]
+    assert found.differing["messages/r"][0].startswith("201:")
+    assert found.records["messages/r"] == DifferenceStatus(["id:mine"], ["id:yours"], [])
+    assert found.records["system-messages"] == DifferenceStatus([], [], ["hello"])
+    assert compare_nodes(Responder(ours), Responder(theirs), index=Responder(ours).index) == found
+
+
+def test_the_other_side_has_the_same_the_other_way_round(equal: Pair) -> None:
+    ours, theirs = equal
+    put(ours, "messages/r", "id:mine")
+    put(theirs, "messages/r", "id:yours")
+    here, there = (compare_nodes(Responder(one), Responder(other)) for one, other in (equal, equal[::-1]))
+    assert here.turned() == msgspec.structs.replace(there, told_by="a")
+    lobby = {"r": PairStatus("Lobby", "r", "Foyer", BOTH_WAYS, BOTH_WAYS, BOTH_WAYS, True)}
+    rooms = compare_shares(Responder(ours).scan, Responder(theirs), lobby)
+    shared = ComparisonStatus("a", "b", "a", rooms=rooms).turned().rooms[1]
+    assert (shared.room, shared.there, shared.missing, shared.unsent) == ("Foyer", "Lobby", ["id:mine"], ["id:yours"])
 
 
 def test_only_the_first_differences_are_named(equal: Pair) -> None:
@@ -68,7 +75,7 @@ def test_only_the_first_differences_are_named(equal: Pair) -> None:
         put(ours, "messages/r", f"id:new{number}")
     found = compare_nodes(Responder(ours), Responder(theirs), limit=3)
     assert len(found.differing) == 6
-    assert list(found.records) == found.differing[:3]
+    assert list(found.records) == list(found.differing)[:3]
     assert found.records["messages/r"].only_here == ["id:new0", "id:new1", "id:new2"]
 
 
@@ -101,7 +108,10 @@ def paired(
 
 def compare(pair: Pair, rooms: dict[str, PairStatus]) -> list[tuple[object, ...]]:
     ours, theirs = pair
-    return [tuple(one) for one in compare_shares(Own(ours), Responder(theirs), rooms)]
+    return [
+        (one.room, one.there, one.what, one.records, one.missing, one.unsent)
+        for one in compare_shares(Responder(ours).scan, Responder(theirs), rooms)
+    ]
 
 
 def test_shared_rooms_are_compared_under_their_own_names(shared: Pair) -> None:
@@ -116,7 +126,7 @@ def test_what_should_have_travelled_is_missing_or_unsent(shared: Pair) -> None:
     put(ours, "messages/a:1", "id:mine")
     put(theirs, "messages/b:9", "id:yours")
     assert compare(shared, paired())[1] == ("Lobby", "Foyer", "messages", 2, ["id:yours"], ["id:mine"])
-    assert not compare_shares(Own(ours), Responder(theirs), paired())[1].equal
+    assert not compare_shares(Responder(ours).scan, Responder(theirs), paired())[1].equal
 
 
 def test_what_the_rules_keep_on_one_side_is_neither(shared: Pair) -> None:

@@ -200,6 +200,10 @@ def test_four_nodes_with_different_rules_for_each_room(node: Make, secret: Path,
         assert {("Board", "messages"), ("Announcements", "messages")} <= compared
         assert ("Drop", "messages") not in compared  # the hub takes and shows nothing
     assert "All 3 that both sides show are equal." in north.run("verify", "hub").stdout
+    asked = hub.json("verify", "south")
+    whole = {(one["room"], one["there"], one["what"]): one["records"] for one in asked["rooms"]}
+    assert asked["equal"] and whole["Board", "Board", "messages"] == 2
+    assert whole["Announcements", "Announcements", "messages"] == 0  # shared in part: nothing is told of the rest
     for one in (hub, *leaves):
         assert "no problems" in one.run("check").stdout
         assert "No conflicts" in one.run("conflicts", "list").stdout

@@ -18,6 +18,8 @@ from mirror.sync.scope import Scope
 from mirror.sync.share.pairs import Pair, find_pairs, inward, outward
 from mirror.sync.share.rules import NETCONF
 from mirror.sync.share.settling import Forgotten, Settling, Tried, apply_proved
+from mirror.sync.share.verify import compare_shares, pair_status
+from mirror.wire.status import ComparisonStatus
 from mirror.wire.values import Page, SharedRoom, State
 
 
@@ -167,6 +169,18 @@ class ShareExchange(Cursors):
         page, more = Responder(self._store, self._scope).page(after)
         check_page(page, after, 0)
         return outward(page, self._pairs), more
+
+    def compare(self, remote: Remote) -> ComparisonStatus:
+        """Find out what differs in the shared rooms now, and change nothing.
+
+        Of a room that is shared in parts nothing is told of what the other side may not see, nor how much that is.
+        """
+        paired = {pair.here.key: pair_status(pair) for pair in self._pairs}
+        rooms = compare_shares(Responder(self._store).scan, remote, paired)
+        whole = {pair.here.name for pair in self._pairs if pair.whole}
+        for one in rooms:
+            one.records = one.records if one.room in whole else 0
+        return ComparisonStatus(self._store.node, self._peer, self._store.node, rooms=rooms)
 
     def push(self, remote: Remote, epoch: str, page: Page, before: int) -> Applied:
         """Offer a page of our feed, and remember how far we are."""
