@@ -16,7 +16,7 @@ from mirror.wire.lines import Code, format_line
 
 if TYPE_CHECKING:
     from mirror.client.server import Held, Outcome, Page, RoomList
-    from mirror.model.draft import Draft
+    from mirror.model.draft import Draft, Written
     from mirror.wire.batch import Batch
 
 TIMEOUT_S = 60.0
@@ -25,6 +25,7 @@ DRAFTS_A_BATCH = 200
 DRAFT_BYTES = 4 * 1024 * 1024
 """Drafts, and bytes of their bodies, in one transaction at most."""
 KEYS_A_REQUEST = 2000
+MOVED_A_REQUEST = 1000
 TRUST_PLAIN = "plain"
 """As what a connection without TLS is trusted: on this machine alone, as the node refuses it elsewhere."""
 
@@ -158,6 +159,22 @@ class Connection:
             if hashlib.sha256(body).digest() != content:
                 raise BadContent(content, f"did not come whole from {self.channel.peer}")
         return {content: bytes(body) for content, body in bodies.items()}
+
+    def move(self, source: str, target: str, keys: "Sequence[str]") -> "list[Written] | None":
+        from mirror.wire.bulk import parse_written
+        from mirror.wire.codec import typed_batch
+
+        told: list[Written] = []
+        for start in range(0, len(keys), MOVED_A_REQUEST):
+            request = typed_batch("keys", list(keys[start : start + MOVED_A_REQUEST]))
+            try:
+                batches = self._asked(f"SYNC mailboxes|move|{source}|{target}", request)
+            except Refused as error:
+                if error.code not in _OF_A_DRAFT or start:
+                    raise
+                return None
+            told += [written for batch in batches for written in parse_written(batch)]
+        return told
 
     # -- drafts ---------------------------------------------------------------------------------------
 

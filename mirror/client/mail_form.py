@@ -5,6 +5,7 @@ folders nor the wire.
 """
 
 import hashlib
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ from mirror.client.server import Held
 from mirror.formats.compose import Composed
 from mirror.formats.errors import BadMessage
 from mirror.formats.internet import is_returned
-from mirror.formats.mail import compose_mail, is_file
+from mirror.formats.mail import compose_mail, is_file, split_mail
 from mirror.formats.message import parse_message
 from mirror.formats.numbers import number_or_zero
 from mirror.formats.shown_mail import message_in, name_in_maildir, seconds_of, shown_mail
@@ -23,16 +24,20 @@ from mirror.model.record import Record
 from mirror.model.texts import own_text
 
 _DIGEST_BYTES = 16
+_LINE_END = re.compile(rb"\r+\n")
+_OF_PROGRAMS = re.compile(rb"(?im)^(?:content-length|lines|status|x-status|x-keywords|x-uid):.*\n")
+"""Headers that a program writes for itself when it moves a message to another folder, as mutt does."""
 
 
 class Noted(msgspec.Struct, array_like=True, frozen=True):
-    """What both sides agreed on of a message: the version there, and the digest of the file here.
+    """What both sides agreed on of a message: the version there, and the file here, by its digest and by its gist.
 
     ``as_file``: the record holds the file as it is, so whoever has the file can say the record's body.
     """
 
     base: Base
     digest: bytes
+    gist: bytes
     as_file: bool
 
 
@@ -50,9 +55,20 @@ def noted(agreed: bytes) -> Noted:
     return _decode(agreed)
 
 
+def noting(base: Base, data: bytes, as_file: bool) -> Noted:
+    """Return what is remembered of a version and a file in step."""
+    return Noted(base, digest(data), gist(data), as_file)
+
+
 def digest(data: bytes) -> bytes:
     """Return what tells a file's bytes from others."""
     return hashlib.sha256(data).digest()[:_DIGEST_BYTES]
+
+
+def gist(data: bytes) -> bytes:
+    """Return what tells a file's message from others: programs write line ends, and headers of their own, anew."""
+    head, rest = split_mail(_LINE_END.sub(b"\n", data) if b"\r" in data else data)
+    return hashlib.sha256(_OF_PROGRAMS.sub(b"", head) + rest.rstrip(b"\n")).digest()[:_DIGEST_BYTES]
 
 
 class MailShown(NamedTuple):
@@ -97,8 +113,8 @@ def is_of(held: Held, data: bytes, composed: Composed) -> bool:
     if own_text(mine, lambda _record: composed.body) == own_text(record, lambda _record: held.body):
         return True
     try:
-        return shown(record, held.body).data == data or is_returned(
-            parse_message(held.body), parse_message(composed.body)
-        )
+        if gist(shown(record, held.body).data) == gist(data):
+            return True
+        return is_returned(parse_message(held.body), parse_message(composed.body))
     except BadMessage:
         return False

@@ -6,7 +6,7 @@ one that was changed here since is sent, and not overwritten.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from mirror.client.mail_form import MailShown, Noted, digest, noted, pack, shown
+from mirror.client.mail_form import MailShown, Noted, noted, noting, pack, shown
 from mirror.client.place import NO_MARKS, Changed, Found, Marks
 from mirror.client.round import Both, Round
 from mirror.client.server import Held
@@ -88,8 +88,11 @@ class MailReceiver:
             return row
         if row is None and self._round.rules.leaves_out(len(mail.data), mail.seconds):
             return None
-        agreed = Noted(base_of(held.record), digest(mail.data), mail.as_file)
-        if row is not None and row.agreed and noted(row.agreed).digest == agreed.digest:
+        agreed = noting(base_of(held.record), mail.data, mail.as_file)
+        before = noted(row.agreed) if row is not None and row.agreed else None
+        if row is not None and before is not None and before.gist == agreed.gist:
+            as_file = agreed.as_file and before.digest == agreed.digest
+            agreed = Noted(agreed.base, before.digest, before.gist, as_file)
             return row._replace(crc=held.crc, agreed=pack(agreed))
         found = self._put(row, mail, marks.get(held.record.key, NO_MARKS))
         if found is None:

@@ -8,18 +8,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mirror.client.mail_form import Noted, digest, is_of, noted, pack
+from mirror.client.mail_form import Noted, digest, gist, is_of, noted, noting, pack
 from mirror.client.mail_receiving import COPY, MailReceiver, copy_key, marks_by_key
 from mirror.client.place import Changed, Found, Marks
 from mirror.client.round import A_BATCH, PULL, Both, Round
-from mirror.client.server import Held, Outcome
+from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
 from mirror.formats.compose import Composed
 from mirror.formats.errors import BadMessage
 from mirror.formats.mail import MAIL_HEAD, compose_mail
 from mirror.formats.message import parse_message
 from mirror.formats.numbers import number_or_zero
-from mirror.model.draft import Draft, base_of
+from mirror.model.draft import Draft, Written, base_of
 from mirror.model.keys import filed_key, without_text
 from mirror.model.marks import mark_fields, mark_key
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
@@ -59,10 +59,10 @@ class New(NamedTuple):
 
 
 class Act(NamedTuple):
-    """What is to be sent of a file: drafts that are written together; ``noted`` what the file holds."""
+    """What is to be sent of a file; ``origin`` is where its message is already."""
 
     new: New
-    drafts: list[Draft]
+    draft: Draft
     origin: Origin | None = None
 
 
@@ -98,8 +98,8 @@ class MailSender:
             row = rows.get(found.name)
             if row is None or row.tag != found.tag:
                 new = self._read(found, row)
-                if new is not None and row is not None and row.agreed and noted(row.agreed).digest == digest(new.data):
-                    marked.append((found, row))
+                if new is not None and row is not None and row.agreed and noted(row.agreed).gist == gist(new.data):
+                    marked.append((found, _rewritten(row, new.data)))
                 elif new is not None:
                     news.append(new)
         self._send_new(news)
@@ -130,7 +130,8 @@ class MailSender:
                 rows.append(self._paired(new, one))
             elif self._may_send(new):
                 acts.append(self._act(new, held.get(new.composed.key, ())))
-        rows += self._offer(acts)
+        moved, others = self._move(acts)
+        rows += moved + self._offer(others)
         self._remember_new(news, rows)
 
     def _may_send(self, new: New) -> bool:
@@ -159,7 +160,7 @@ class MailSender:
 
     def _paired(self, new: New, held: Held) -> Row:
         """Return what is remembered of a file whose message the node has already."""
-        agreed = Noted(base_of(held.record), digest(new.data), held.body == new.composed.body)
+        agreed = noting(base_of(held.record), new.data, held.body == new.composed.body)
         return Row(new.found.name, new.found.tag, "", held.record.key, held.crc, pack(agreed))
 
     def _act(self, new: New, held: Sequence[Held]) -> Act:
@@ -167,56 +168,71 @@ class MailSender:
         collection, composed = self._both.collection, new.composed
         if new.row is not None and new.row.agreed and not new.row.key.startswith(COPY):
             edited = noted(new.row.agreed).base
-            return Act(new, [Draft(collection, new.row.key, edited, head=MAIL_HEAD, body=composed.body)])
+            return Act(new, Draft(collection, new.row.key, edited, head=MAIL_HEAD, body=composed.body))
         # Where it was deleted before, it is the same message once more.
         base = next((base_of(one.record) for one in held if one.record.dead), None)
         origin = self._origin(new)
         if origin is None:
-            return Act(new, [Draft(collection, composed.key, base, head=MAIL_HEAD, body=composed.body)])
-        drafts = [self._from(origin, new, Draft(collection, without_text(origin.row.key), base))]
-        if self._elsewhere.is_gone(origin.room, origin.row):
-            gone = Draft(f"messages/{origin.room}", origin.row.key, noted(origin.row.agreed).base, dead=True)
-            drafts.append(gone)
-        return Act(new, drafts, origin)
+            return Act(new, Draft(collection, composed.key, base, head=MAIL_HEAD, body=composed.body))
+        return Act(new, self._from(origin, new, Draft(collection, without_text(origin.row.key), base)), origin)
 
     def _origin(self, new: New) -> Origin | None:
         """Return the message of another room of the pair that a file is of; best one that is gone from there."""
         found = [
             Origin(room, row)
             for room, row in self._round.state.rows_anywhere(new.composed.key)
-            if room != self._both.room.key and row.agreed and noted(row.agreed).digest == digest(new.data)
+            if room != self._both.room.key and row.agreed and noted(row.agreed).gist == gist(new.data)
         ]
         return min(found, key=lambda one: not self._elsewhere.is_gone(one.room, one.row), default=None)
 
     def _from(self, origin: Origin, new: New, draft: Draft) -> Draft:
         """Return a draft with the body that a message has in another room."""
-        if noted(origin.row.agreed).as_file:
+        before = noted(origin.row.agreed)
+        if before.as_file and before.digest == digest(new.data):
             return _with_body(draft, MAIL_HEAD, new.composed.body)
         held = self._round.server.get(f"messages/{origin.room}", [origin.row.key]).get(origin.row.key)
         if held is None or held.record.dead:
             return _with_body(draft, MAIL_HEAD, new.composed.body)
         return _with_body(draft, held.record.head, held.body)
 
-    def _offer(self, acts: Sequence[Act]) -> list[Row]:
-        """Have acts done; return what is to be remembered of those that were."""
+    def _move(self, acts: Sequence[Act]) -> tuple[list[Row], list[Act]]:
+        """Have messages moved that are gone from another folder; return rows, and what is to be sent all the same."""
+        rows: list[Row] = []
+        others: list[Act] = []
+        by_room: dict[str, list[tuple[Act, Origin]]] = {}
         for act in acts:
-            self._count("moved" if len(act.drafts) > 1 else "changed" if act.new.row else "new")
+            if act.origin is not None and self._elsewhere.is_gone(act.origin.room, act.origin.row):
+                by_room.setdefault(act.origin.room, []).append((act, act.origin))
+            else:
+                others.append(act)
+        for room, group in by_room.items():
+            self._count("moved", len(group))
+            if self._round.rules.dry:
+                continue
+            told = self._round.server.move(room, self._both.room.key, [origin.row.key for _, origin in group])
+            if told is None:  # what is gone is deleted there later
+                others += [act for act, _ in group]
+                continue
+            for (act, origin), there in zip(group, told, strict=True):
+                rows.append(_moved(act.new, origin, there))
+                self._elsewhere.take(room, origin.row)
+            with self._round.state.writing():
+                self._round.state.drop(room, [origin.row.name for _, origin in group])
+        return rows, others
+
+    def _offer(self, acts: Sequence[Act]) -> list[Row]:
+        """Have drafts written; return what is to be remembered of those that were."""
+        for act in acts:
+            self._count("changed" if act.new.row else "new")
         if self._round.rules.dry or not acts:
             return []
-        outcomes = iter(self._round.server.offer([draft for act in acts for draft in act.drafts]))
         rows = []
-        for act in acts:
-            first, *others = [next(outcomes) for _ in act.drafts]
-            if first.refused:
-                self._problem(act.new.found.name, f"the node does not take it: {first.refused}")
-            if first.there is None or first.there.base is None or first.there.dead:
-                continue  # where somebody deleted it at the same moment, the next round looks again
-            rows.append(_row(act, first))
-            if act.origin is not None and any(other.written for other in others):
-                self._elsewhere.take(act.origin.room, act.origin.row)
-                with self._round.state.writing():
-                    self._round.state.drop(act.origin.room, [act.origin.row.name])
-        return rows
+        for act, end in zip(acts, self._round.server.offer([act.draft for act in acts]), strict=True):
+            if end.refused:
+                self._problem(act.new.found.name, f"the node does not take it: {end.refused}")
+            elif end.there is not None and not end.there.dead:
+                rows.append(_row(act.new, end.there, end.there.as_sent and act.draft.head == MAIL_HEAD))
+        return rows  # where somebody deleted it at the same moment, the next round looks again
 
     def _remember_new(self, news: Sequence[New], rows: Sequence[Row]) -> None:
         """Remember which messages files are; a second file of one is remembered as its copy."""
@@ -352,14 +368,26 @@ def _merged(row: Row, found: Found, theirs: Marks) -> Marks:
     return (theirs - (before - found.marks)) | (found.marks - before)
 
 
-def _row(act: Act, outcome: Outcome) -> Row:
-    """Return what is remembered of a file that became a message."""
-    there, new = outcome.there, act.new
-    assert there is not None and there.base is not None
-    as_file = there.as_sent and act.drafts[0].head == MAIL_HEAD
-    agreed = Noted(there.base, digest(new.data), as_file)
+def _row(new: New, there: Written, as_file: bool, marks: str = "") -> Row:
+    """Return what is remembered of a file that became a message, of which both agreed on some marks before."""
+    assert there.base is not None  # it lives
+    agreed = pack(noting(there.base, new.data, as_file))
     # What others wrote at the same moment, or the node signed, is taken as it is there now.
-    return Row(new.found.name, new.found.tag, "", there.key, there.crc if there.as_sent else 0, pack(agreed))
+    return Row(new.found.name, new.found.tag, marks, there.key, there.crc if there.as_sent else 0, agreed)
+
+
+def _moved(new: New, origin: Origin, there: Written) -> Row:
+    """Return what is remembered of a file whose message was moved to its room."""
+    before = noted(origin.row.agreed)
+    as_file = there.as_sent and before.as_file and before.digest == digest(new.data)
+    return _row(new, there, as_file, origin.row.marks)
+
+
+def _rewritten(row: Row, data: bytes) -> Row:
+    """Return what is remembered of a message whose file a program wrote anew, to say the same."""
+    before = noted(row.agreed)
+    as_file = before.as_file and before.digest == digest(data)
+    return row._replace(agreed=pack(Noted(before.base, digest(data), before.gist, as_file)))
 
 
 def _with_body(draft: Draft, head: bytes, body: bytes) -> Draft:

@@ -82,5 +82,8 @@ class Server(Protocol):
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
         """Return what is held of some keys, deletions too."""
 
+    def move(self, source: str, target: str, keys: "Sequence[str]") -> "list[Written] | None":
+        """Move messages from one room to another as one act, with the user's marks; None where that is refused."""
+
     def offer(self, drafts: "Sequence[Draft]") -> list[Outcome]:
         """Have drafts written; what one is refused for stops no other."""

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from persons import ANN, BOB, READ_ONLY
 from sessions import sessions_on
@@ -68,16 +69,14 @@ class MailMachine:
         return log_in(self._start(), self._user, lambda: "x")
 
     def sync(
-        self,
-        wants: Callable[[Room], bool] = lambda room: room.view == MAIL_VIEW,
-        direction: str = BOTH,
-        **rules: object,
-    ) -> Report:
-        """Do one round."""
+        self, wants: Callable[[Room], bool] = lambda room: room.view == MAIL_VIEW, direction: str = BOTH,
+        around: Callable[[Any], Any] = lambda side: side, **rules: Any,
+    ) -> Report:  # fmt: skip
+        """Do one round; what stands ``around`` each side may break it off."""
         connection = self.connect()
         try:
-            keeper = MailKeeper(self.state, connection, MaildirTree(self.root), Mail, Rules(wants, direction, **rules))
-            return keeper.round()
+            state, server, tree = around(self.state), around(connection), around(MaildirTree(self.root))
+            return MailKeeper(state, server, tree, Mail, Rules(wants, direction, **rules)).round()
         finally:
             connection.close()
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "client"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from nodes import NodeProcess, make_secret
