@@ -69,7 +69,7 @@ class Figures(NamedTuple):
     """From the server's answer to a post to its record on the second node, in order of length."""
     caught_up: float
     marks: float
-    """Until what ``READERS`` users read while the node was away, where each had been before, was on the second node."""
+    """Until what ``READERS`` users read while the node was away, where each had been before, was on the node."""
     memory: tuple[int, int]
     """Of the node's daemon, after the first copy and at the end."""
 
@@ -165,23 +165,24 @@ def _measure(
     follower.wait(began)
     caught_up = time.time() - began
     say(f"catching up with what {len(_readers(sizes))} users read")
-    marks = _catch_up_with_marks(server, follower, second, sizes)
+    marks = _catch_up_with_marks(server, follower, sizes)
     memories = memory, resident(follower.node.pid)
     return Figures(server.version(), sizes, first, idle, busy, lags, caught_up, marks, memories)
 
 
-def _catch_up_with_marks(server: LiveServer, follower: Follower, second: NodeProcess, sizes: Sizes) -> float:
-    """Return how long it takes after an outage until what users read meanwhile is on the second node."""
-    follower.stop()
-    with second.ask() as remote, watching([second.directory]) as watch:
+def _catch_up_with_marks(server: LiveServer, follower: Follower, sizes: Sizes) -> float:
+    """Return how long it takes after an outage until what users read meanwhile is here."""
+    with follower.node.ask() as remote:
         wanted = _marks(remote) + len(_readers(sizes))
-        for reader in _readers(sizes):
-            _read(server, reader)
-        began = time.monotonic()
-        follower.start()
+    follower.stop()
+    for reader in _readers(sizes):
+        _read(server, reader)
+    began = time.monotonic()
+    follower.start()
+    with follower.node.ask() as remote, watching([follower.node.directory]) as watch:
         if not watch.until(lambda: _marks(remote) >= wanted, TIMEOUT_S):
-            raise TrialFailed(f"what was read did not come to the second node in {TIMEOUT_S:g} s")
-        return time.monotonic() - began
+            raise TrialFailed(f"what was read did not come in {TIMEOUT_S:g} s")
+    return time.monotonic() - began
 
 
 def _marks(remote: ChannelRemote) -> int:

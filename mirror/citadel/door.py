@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mirror.addresses import ServerPlace
 from mirror.citadel.bootstrap import log_in
+from mirror.citadel.host_files import SYSTEM_MESSAGES
 from mirror.citadel.look import place_of
 
 AFTER_AN_EXPORT = (
@@ -32,8 +33,9 @@ def blind_spots(place: ServerPlace, export_s: float, marks_s: float) -> Iterator
             "by this door exports are made again and again: others' mailboxes, and rooms that are not public, show "
             "nowhere else; by citadel:///DIRECTORY, on the server's machine, all shows at once"
         )
+    if not (isinstance(place.where, Path) and (place.where / SYSTEM_MESSAGES).is_dir()):
         yield "system messages are taken as the server tells them, with its own names filled in"
-    elif not export_s:
+    if isinstance(place.where, Path) and not export_s:
         yield (
             f"{'answered marks' if marks_s else 'read and answered marks, views'}, and which rooms users forgot, are "
             "those of the first copy: just an export tells them, and export_s in mirror.toml says how often one is made"

@@ -3,12 +3,20 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from made_followed import a_server
+from made_live import listening
+
+from mirror.citadel.bootstrap import ADMIN_SOCKET, copy_server
+from mirror.store.sqlite.store import SqliteStore
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 ANALYZE = shutil.which("systemd-analyze")
+ACTIVATE = shutil.which("systemd-socket-activate")
 
 
 def settings(unit: str) -> dict[str, str]:
@@ -32,3 +40,31 @@ def test_what_is_open_is_little(unit: str, most: float) -> None:
     found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
     assert found is not None, done.stdout + done.stderr
     assert float(found[1]) < most, done.stdout
+
+
+@contextmanager
+def handed_on(door: Path, command: list[str]) -> Iterator[None]:
+    """Have what comes in at a socket be handed to a command, as a socket unit does."""
+    told = subprocess.Popen([str(ACTIVATE), f"--listen={door}", *command], stderr=subprocess.PIPE, text=True)
+    try:
+        assert told.stderr is not None and "Listening on" in told.stderr.readline()
+        yield
+    finally:
+        told.terminate()
+        told.communicate()
+
+
+@pytest.mark.skipif(ACTIVATE is None, reason="systemd-socket-activate is not here")
+def test_a_server_is_copied_through_the_door_with_the_command_of_its_unit(tmp_path: Path) -> None:
+    behind, door, kept = (tmp_path / name for name in ("behind", "door", "kept"))
+    for directory in (behind, door, kept):
+        directory.mkdir()
+    command = settings("citadel-mirror-door.service")["ExecStart"].split()
+    if not Path(command[0]).exists():
+        pytest.skip(f"{command[0]} is not here")
+    assert settings("citadel-mirror-door.socket")["ListenStream"].endswith(f"/{ADMIN_SOCKET}")
+    store = SqliteStore(kept, "m")
+    with listening(a_server(), behind), handed_on(door / ADMIN_SOCKET, [*command[:-1], str(behind / ADMIN_SOCKET)]):
+        copy_server(store, door)
+    assert store.read(lambda reader: reader.digests()["messages/alpha:1"].count) == 3
+    store.close()
