@@ -7,15 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
+import mail_persons
 import pytest
 from gevent.event import Event
+from mail_persons import MailMachine, mail, mail_machines_on
 from persons import Machine, event, machines_on, node_at
 
-from mirror.client.config import PairSettings
+from mirror.client.config import MAILDIR, PairSettings
 from mirror.client.connection import Connection
 from mirror.client.form import Items
 from mirror.client.inotify import Inotify
 from mirror.client.keeping import Keeper
+from mirror.client.mail import MailKeeper
+from mirror.client.mail_form import Mail
+from mirror.client.maildir import MaildirTree
 from mirror.client.pairs import Pair
 from mirror.client.report import Report
 from mirror.client.vdir import VdirTree
@@ -40,14 +45,12 @@ def make(node: Node, tmp_path: Path) -> Iterator[Callable[..., Machine]]:
 class Watched:
     """A machine whose client watches; ``until`` waits for something to come true after a round, with no pause."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine | MailMachine, pair: Pair) -> None:
         self.machine = machine
         self.connections: list[Connection] = []
         self.lost: list[MirrorError] = []
         self.rounds = 0
         self._round = Event()
-        settings = PairSettings(str(machine.root), ["calendar"])
-        pair = Pair("calendars", settings, machine.state, VdirTree(machine.root), Items, Keeper)
         self.watcher = Watcher([pair], self._dial, self._told, self._note_lost)
 
     def _dial(self) -> Connection:
@@ -69,8 +72,14 @@ class Watched:
 
 
 @contextmanager
-def watching(machine: Machine) -> Iterator[Watched]:
-    watched = Watched(machine)
+def watching(machine: Machine | MailMachine) -> Iterator[Watched]:
+    if isinstance(machine, MailMachine):
+        settings = PairSettings(str(machine.root), ["mail"], kind=MAILDIR)
+        pair = Pair("mail", settings, machine.state, MaildirTree(machine.root), Mail, MailKeeper)
+    else:
+        settings = PairSettings(str(machine.root), ["calendar"])
+        pair = Pair("calendars", settings, machine.state, VdirTree(machine.root), Items, Keeper)
+    watched = Watched(machine, pair)
     greenlet = gevent.spawn(watched.watcher.run)
     try:
         watched.until(lambda: watched.rounds > 0)
@@ -89,6 +98,18 @@ def test_what_changes_on_one_machine_is_on_the_other(make: Callable[..., Machine
         there.until(lambda: b"Dinner" in other.files()["a.ics"])
         (one.root / "Calendar" / "a.ics").unlink()
         there.until(lambda: other.files() == {})
+
+
+def test_mail_its_flags_and_its_folder_are_on_the_other_machine(tmp_path: Path) -> None:
+    with mail_persons.node_at(tmp_path / "mail") as node, mail_machines_on(node, tmp_path) as make:
+        one, other = make("one"), make("other")
+        with watching(one), watching(other) as there:
+            one.put("new/1.a", mail(1))
+            there.until(lambda: other.mail() == {".": [("", mail(1))]})
+            one.move("new/1.a", "cur/1.a:2,FS")
+            there.until(lambda: other.mail() == {".": [("FS", mail(1))]})
+            one.move("cur/1.a:2,FS", ".Archive.2024/cur/1.a:2,FS")
+            there.until(lambda: other.mail() == {".Archive.2024": [("FS", mail(1))]})
 
 
 def test_a_connection_that_is_lost_is_dialled_again(
