@@ -1,61 +1,21 @@
 """A person's commands: set up, kept equal, looked at, resolved; against a daemon."""
 
-import json
 import mailbox
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from daemons import run, running
+from accounts import USER, Person, server_address
 from persons import event
 
-from mirror.cli.app import cli
 from mirror.client.lock import locked
-
-USER = "Bob Stone"
-
-
-class Person:
-    """A person with a home directory and an account at a daemon."""
-
-    def __init__(self, home: Path, address: str) -> None:
-        self.home = home
-        self.address = address
-        self.calendars = home / "data" / "calendars"
-        self.password = home / "pw"
-        self.password.write_text(f"pw-{USER}\n")
-        self.password.chmod(0o600)
-
-    def run(self, *arguments: str, code: int = 0, given: str = "") -> Result:
-        result = CliRunner().invoke(cli, ["client", *arguments], input=given)
-        assert result.exit_code == code, (result.output, result.exception)
-        return result
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        return json.loads(self.run(*arguments, "--json", code=code).stdout)
-
-    def init(self, *more: str, code: int = 0) -> Result:
-        file = ["--password-file", str(self.password)] if "--password-command" not in more else []
-        return self.run("init", "--server", self.address, "--user", USER, *file, "--yes", *more, code=code)
-
-    @property
-    def config(self) -> Path:
-        return self.home / "config" / "citadel-mirror" / "client.toml"
 
 
 @pytest.fixture
-def person(tmp_path: Path, export: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
-    directory = tmp_path / "alpha"
-    run(directory, "init", "--node", "alpha", "--listen", "127.0.0.1:0")
-    run(directory, "import", str(export))
-    places = {"XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state", "XDG_DATA_HOME": "data", "HOME": "home"}
-    for name, place in places.items():
-        monkeypatch.setenv(name, str(tmp_path / place))
-    with running(directory) as daemon:
-        yield Person(tmp_path, daemon.node.addresses[0])
+def person(tmp_path: Path, export: Path) -> Iterator[Person]:
+    with server_address(tmp_path / "alpha", export) as address:
+        yield Person(tmp_path, address)
 
 
 def test_set_up_and_kept_equal_from_one_command_to_the_next(person: Person) -> None:
