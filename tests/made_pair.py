@@ -12,6 +12,7 @@ from made_writable import SERVICE, imap
 
 from mirror.citadel.follow import Following
 from mirror.citadel.followed import Settings
+from mirror.citadel.keys import OWNER_DIGITS
 from mirror.citadel.pairing import Consent
 from mirror.formats.message import parse_message
 from mirror.model.record import Record
@@ -49,9 +50,13 @@ class Side:
     def look(self) -> None:
         """Have the node look at its server, at files too, and write what came; raises what it ends with."""
         for seconds in (ALL_S, FILES_S):
-            self.time += seconds
-            self.server.now += 1
-            self._running.switch()
+            self.look_once(seconds)
+
+    def look_once(self, seconds: float = ALL_S) -> None:
+        """Have the node look and write just once, after some seconds."""
+        self.time += seconds
+        self.server.now += 1
+        self._running.switch()
 
     def stop(self) -> None:
         self._running.throw(GreenletExit)
@@ -102,7 +107,10 @@ class Side:
         }
 
     def _is_shared(self, room: dict[str, str]) -> bool:
-        return not room["QRname"].startswith((f"{SERVICE:010d}.", "9999999999."))
+        """Tell whether a room is somebody's: what is left of a user or room goes with the nightly purge."""
+        owner, dot, _ = room["QRname"].partition(".")
+        is_folder = dot and len(owner) == OWNER_DIGITS and owner.isdigit()
+        return not is_folder or int(owner) in self.server.users.keys() - {SERVICE}
 
     def _room(self, number: int, floors: dict[int, str]) -> list[str]:
         room = self.server.rooms[number]

@@ -168,6 +168,7 @@ def _rooms(root: Element, users: Mapping[str, str]) -> Things:
         if NOT_COMPARED.match(stored) or name.startswith(NOBODY):
             continue
         fields = {field: _text(room, field) for field in _ROOM_FIELDS}
+        fields["QRorder"] = str(max(1, int(fields["QRorder"] or 0)))  # what is edited gets one of 1 at least
         fields["floor"] = floors.get(_text(room, "QRfloor"), "none")
         fields["aide"] = users.get(_text(room, "QRroomaide"), "nobody")
         found[name] = fields

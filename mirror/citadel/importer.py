@@ -516,10 +516,10 @@ class Importer:
     def _take_floor(self, element: Element) -> None:
         number = _number(element.children, "f_num")
         self._policies.floor(number, element.children)
-        said = replicated(element.name, element.children)
-        if self._keys.paired and not said.get("f_name"):
+        said, key = replicated(element.name, element.children), self._keys.floor(number)
+        if self._keys.paired and not said.get("f_name") and not self._look.tags("floors", [key]):
             return  # a place for a floor, of which each server has as many
-        self._fields("floors", self._keys.floor(number), said, self._created)
+        self._fields("floors", key, said, self._created)
 
     def _keep_visit(self, raw: Raw) -> bool:
         """Keep a visit until it is known whether its room says anything new; tells whether it is one."""

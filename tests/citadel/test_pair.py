@@ -1,13 +1,15 @@
 """Two made-up servers that are kept equal by two nodes: what is done on both at once is one in the end."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from made_pair import Pair, a_pair
+from made_pair import Pair, Side, a_pair
 
 from mirror.citadel.keys import Pair as KeyPair
-from mirror.model.fields import values_of
+from mirror.model.fields import fields_at, values_of
+from mirror.model.record import Record
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
@@ -45,6 +47,42 @@ def test_a_room_that_is_put_on_a_floor_while_that_is_killed_on_the_other_is_on_t
     floors = [[one["f_name"] for one in side.server.floors.values() if one["f_name"]] for side in pair]
     assert floors == [["Main Floor"], ["Main Floor"]]
     assert [side.server.rooms[side.number("New")]["QRfloor"] for side in pair] == ["0", "0"]
+
+
+def floors(side: Side) -> dict[str, int]:
+    return {one["f_name"]: number for number, one in side.server.floors.items() if int(one["f_flags"]) & 1}
+
+
+def make_floor(side: Side, name: str) -> None:
+    """Make a floor as a server does: under the first number that is free."""
+    side.server.floor(next(one for one in range(16) if one not in floors(side).values()), name)
+
+
+def kill_floor(side: Side, name: str) -> None:
+    side.server.floor(floors(side)[name], "", f_flags="0")
+
+
+def test_a_floor_that_is_made_where_one_was_killed_is_another_one_whoever_killed_that(pair: Pair) -> None:
+    for killed_on, made_on in itertools.product(pair, pair):
+        alpha, beta = pair
+        make_floor(alpha, "Attic")
+        make_floor(alpha, "Roof")
+        make_floor(beta, "Cellar")
+        pair.settle()
+        for name in ("Attic", "Cellar"):
+            kill_floor(killed_on, name)
+        pair.settle()
+        make_floor(made_on, "New")
+        pair.settle()
+        make_floor(alpha, "Newer")
+        make_floor(beta, "Newest")
+        pair.settle()
+        expected = {"Main Floor", "Roof", "New", "Newer", "Newest"}
+        assert set(floors(alpha)) == expected, (killed_on.name, made_on.name)
+        for name in expected - {"Main Floor"}:
+            kill_floor(made_on, name)
+        pair.settle()
+        assert set(floors(beta)) == {"Main Floor"}
 
 
 # -- one thing on both at once ------------------------------------------------------------------------
@@ -133,6 +171,22 @@ def test_what_is_moved_on_one_while_it_is_deleted_on_the_other_is_moved(pair: Pa
     assert [(side.texts(1), side.texts(2)) for side in pair] == [([], [("w@alpha", "wanted")])] * 2
 
 
+def test_of_two_mails_of_one_id_the_one_that_is_put_elsewhere_is_there_though_the_other_one_goes(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.post(1, "Content-type: text/plain\n\none", name="twin@alpha")
+    alpha.server.post(2, "Content-type: text/plain\n\ntwo", name="twin@alpha")
+    pair.settle()
+    beta.server.room(40, "Copies")
+    pair.settle()
+    (one,), (two,) = beta.server.lists[1], beta.server.lists[2]
+    beta.server.lists[40].append(one)
+    beta.server.touch(40)
+    beta.server.delete(2, two)
+    pair.settle()
+    ((_, text),) = alpha.texts(alpha.number("Copies"))
+    assert text.endswith("one")
+
+
 def test_a_room_that_is_renamed_on_one_while_it_is_posted_to_on_the_other_has_the_post_and_the_name(pair: Pair) -> None:
     alpha, beta = pair
     alpha.server.rooms[2]["QRname"] = "Conversation"
@@ -176,6 +230,51 @@ def test_a_room_that_is_killed_on_one_and_remade_is_the_new_one_on_both(pair: Pa
     assert [side.texts(side.number("Talk")) for side in pair] == [[("new@alpha", "new")]] * 2
 
 
+def test_a_folder_that_is_killed_on_one_while_its_user_is_deleted_on_the_other_is_told_of_by_nobody(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.room(40, "0000000002.Old", QRflags="16390")
+    pair.settle()
+    del alpha.server.rooms[40], alpha.server.lists[40]
+    del beta.server.users[2]
+    pair.settle()
+    assert [one.following.state.left_there for one in pair] == [[], []]
+
+
+def test_a_user_who_is_brought_back_again_and_again_is_on_both_with_the_rooms_and_under_one_number_here(
+    pair: Pair,
+) -> None:
+    alpha, beta = pair
+    alpha.server.room(40, "0000000002.Own", QRflags="16390")
+    alpha.server.post(40, "kept", name="kept@alpha")
+    pair.settle()
+    ann = dict(values_of(alpha.store.read(lambda reader: reader.get("users", "alpha:2"))))
+    for side in (alpha, beta, alpha):
+        del side.server.users[side.user("Ann")]
+        pair.settle()
+        head = fields_at(ann, 1, side.name)
+        side.store.write(lambda writer, head=head: writer.put(Record("users", "alpha:2", 1, "", 1, head=head)))
+        pair.settle()
+        assert [one.texts(one.number("Ann: Own")) for one in pair] == [[("kept@alpha", "kept")]] * 2
+        number = values_of(side.store.read(lambda reader: reader.get("users", "alpha:2")))["u_usernum"]
+        assert number == "2", "by which the names of mailboxes tell whose they are"
+
+
+def test_a_room_that_is_made_on_one_and_killed_there_before_it_is_looked_at_on_the_other_is_gone_from_both(
+    pair: Pair,
+) -> None:
+    alpha, beta = pair
+    alpha.server.room(40, "Short")
+    alpha.look()
+    pair.exchange()
+    beta.look_once()  # which makes it there
+    assert beta.number("Short")
+    del alpha.server.rooms[40], alpha.server.lists[40]
+    alpha.look()
+    pair.exchange()
+    pair.settle()
+    assert not any(room["QRname"] == "Short" for side in pair for room in side.server.rooms.values())
+
+
 def test_a_password_that_is_changed_on_both_is_the_later_one_on_both_and_the_other_one_is_kept(pair: Pair) -> None:
     alpha, beta = pair
     alpha.server.users[2]["u_password"] = "by alpha"
@@ -184,6 +283,19 @@ def test_a_password_that_is_changed_on_both_is_the_later_one_on_both_and_the_oth
     passwords = {side.server.users[2]["u_password"] for side in pair}
     lost = {values_of(one).get("u_password") for one in pair.losers()}
     assert {*passwords, *lost} == {"by alpha", "by beta"} and len(passwords) == 1
+
+
+def test_a_room_that_gets_a_password_on_one_while_its_flags_are_changed_on_the_other_is_the_same_on_both(
+    pair: Pair,
+) -> None:
+    alpha, beta = pair
+    alpha.server.rooms[2] |= {"QRflags": "14", "QRpasswd": "sesame"}
+    beta.server.rooms[2]["QRflags"] = "8194"
+    pair.settle()
+    assert [one.server.rooms[2]["QRflags"] for one in pair] == ["8194", "8194"]
+    alpha.server.rooms[2] |= {"QRflags": "8206", "QRpasswd": "again"}
+    pair.settle()
+    assert beta.server.rooms[2]["QRpasswd"] == "again"
 
 
 def test_one_user_name_that_is_made_on_both_is_two_until_they_are_paired(pair: Pair) -> None:

@@ -180,6 +180,16 @@ class Target(msgspec.Struct):
         self.store.write(job)
         self.numbers.drop(pair)
 
+    def free(self, pair: Pair) -> None:
+        """Have a number there that was a thing's stand for itself, since that thing is gone and it is given anew."""
+
+        def job(writer: Writer) -> None:
+            drop_pair(writer, self.place, pair)
+            writer.drop_statuses(self.place, pair.kind, [pair.key])
+
+        self.store.write(job)
+        self.numbers.drop(pair)
+
     def told_last(self, collection: str, records: Iterable[Record]) -> dict[str, Status]:
         """Return what the server said last of things that it has under the keys that they have here, by these."""
         keys = [one.key for one in records]

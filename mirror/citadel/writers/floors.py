@@ -3,6 +3,9 @@
 A server kills no floor on which there are rooms.  Those that somebody put there before it was known that the floor was
 killed elsewhere are put on the first floor, as they are there; so are those that were killed and not purged yet, which
 it counts.
+
+It gives the number of a killed floor to the next one that is made.  That one is no other's: once a floor is killed on a
+server, its number there stands for itself again.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +20,9 @@ from mirror.citadel.writers.rooms import put_on_floor
 from mirror.model.record import Record
 from mirror.model.status import Status
 
-_NAME = "f_name"
+_NAME, _FLAGS = "f_name", "f_flags"
+_KILLED, _IN_USE = "0", "1"
+"""The flags of a floor as they are told without an export."""
 _FIRST, _MOST = 0, 16
 """The floor that a server always has, and how many it can have."""
 _FLOOR = 2
@@ -42,14 +47,16 @@ class FloorsWriter:
             number = target.numbers.of(FLOORS, record.key)
             if not floor_name(record):
                 if number and number in there:
-                    worked |= self._kill(target, record, number, there)
+                    worked |= self._kill(target, record, known.get(record.key), number, there)
+                if number and number in target.numbers.keys.floors and number not in there:
+                    target.free(Pair(FLOORS, number, record.key))
             elif is_due(record, status := known.get(record.key), KEEPS):
                 worked = True
                 if number is None or number not in there:
                     number = self._make(target, record, there)
                 if number is not None:
-                    written = self._rename(target, record, status, number, there)
-                    told_now = status_of(record, status, {_NAME: there[number]}, written)
+                    written = self._rename(target, record, status, number, there) | {_FLAGS}
+                    told_now = status_of(record, status, {_NAME: there[number], _FLAGS: _IN_USE}, written)
                     target.remember([told_now] if told_now != status else [])
         return worked
 
@@ -89,7 +96,7 @@ class FloorsWriter:
             target.written.others += 1
         return {_NAME}
 
-    def _kill(self, target: Target, record: Record, number: int, there: dict[int, str]) -> bool:
+    def _kill(self, target: Target, record: Record, status: Status | None, number: int, there: dict[int, str]) -> bool:
         kill = f"KFLR {number}|1".encode()
         (answer,) = target.client.ask_all([kill])
         if not said_yes(answer):
@@ -97,6 +104,7 @@ class FloorsWriter:
             (answer,) = target.client.ask_all([kill])
         if said_yes(answer):
             del there[number]
+            target.remember([status_of(record, status, {_FLAGS: _KILLED}, {_FLAGS})])
             target.written.deleted += 1
         else:
             target.wait(record, f"floor {there[number]}", "there are rooms on it there")

@@ -43,7 +43,7 @@ from mirror.model.keys import MESSAGE_PREFIX, split_key
 from mirror.model.kinds import ITEM_PREFIX, room_of
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status
-from mirror.model.texts import is_message
+from mirror.model.texts import canonical_text, is_message
 from mirror.store.base import Reader
 from mirror.sync.foreign.back import Errand, plan_back, says_the_same
 from netconf.acting import mails
@@ -219,24 +219,36 @@ class MessagesWriter:
 
         An item that was changed as well is among the changed ones then.
         """
-        leaving = {split_key(status.key)[0]: status for status in gone}
+        leaving: dict[str, list[Status]] = defaultdict(list)
+        for one in gone:
+            leaving[split_key(one.key)[0]].append(one)
         rest = []
         for record in new:
-            status = leaving.pop(split_key(record.key)[0], None)
-            if status is None:
-                rest.append(record)
-                continue
-            number = int(status.foreign)
-            source, into = target.rooms[status.collection].room, target.rooms[record.collection]
-            if _has(target, source, number) and number in _move_all(target, goto(source), [(number, into.room)]):
+            into, some = target.rooms[record.collection], leaving[split_key(record.key)[0]]
+            status = next((told for told in some if self._is_there(target, told, record)), None)
+            if status is not None and self._move_one(target, status, into):
                 moved = self._moved(target, record, status)
                 todo.changed += [] if moved.base == base_of(record) else [Item(record, [moved])]
                 target.remember([moved], [status])
+                some.remove(status)
                 gone.remove(status)
                 target.written.moved += 1
             else:
                 rest.append(record)
         return rest
+
+    def _is_there(self, target: Target, status: Status, record: Record) -> bool:
+        """Tell whether a message is what a record says: other rooms may have another one under its key."""
+        (entered,) = target.client.ask_all([goto(target.rooms[status.collection].room)])
+        there = fetch_message(target.client, int(status.foreign)) if said_yes(entered) else None
+        if there is None or not is_message(record):
+            return there is not None
+        body = target.store.read(lambda reader: reader.body(record))
+        return canonical_text(body) == canonical_text(there) or _is_returned(body, there)
+
+    def _move_one(self, target: Target, status: Status, into: OpenRoom) -> bool:
+        number, source = int(status.foreign), goto(target.rooms[status.collection].room)
+        return number in _move_all(target, source, [(number, into.room)])
 
     def _moved(self, target: Target, record: Record, status: Status) -> Status:
         """Return what is to be remembered of what was moved, given what it was before that."""
@@ -305,10 +317,11 @@ def _move_all(target: Target, source: bytes, moves: Sequence[tuple[int, Room]]) 
     return {number for (number, _), answer in zip(moves, answers, strict=True) if said_yes(answer)}
 
 
-def _has(target: Target, room: Room, number: int) -> bool:
-    """Tell whether a room has a message: a server moves numbers of which it has none."""
-    entered, told = target.client.ask_all([goto(room), f"MSG0 {number}|1".encode()])
-    return said_yes(entered) and bool(told) and told[0].startswith(b"1")
+def _is_returned(body: bytes, there: bytes) -> bool:
+    try:
+        return is_returned(parse_message(body), parse_message(there))
+    except BadMessage:
+        return False
 
 
 def _is_item(status: Status) -> bool:

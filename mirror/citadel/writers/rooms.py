@@ -161,8 +161,11 @@ class RoomsWriter:
                 # It was made or renamed just now, or it is gone: the next look at all tells.
                 target.wait(record, f"room {record.key}", "it cannot be entered")
                 continue
+            owner = owner_of(room.name)
+            if owner and owner not in target.names_of_users():
+                continue  # the server throws it away by itself, as all of a user who is gone
             quiet.append(f'"{room.name}"'.encode())
-            if owner_of(room.name):
+            if owner:
                 done = _kill_as_owner(target, room.name)
             else:
                 (answer,) = target.client.ask_all([b"KILL 1"])
@@ -210,7 +213,9 @@ class RoomsWriter:
         """Write what is otherwise there; returns whether its name was free."""
         number = target.numbers.of(ROOMS, record.key) or 0
         held = held_values(record)
-        there = _ask(target, number, names.of(number), held.get(SECRET, ""), record.key)
+        secret = held.get(SECRET, "")
+        held |= _untold(held)
+        there = _ask(target, number, names.of(number), secret, record.key)
         if there is None:
             target.wait(record, f"room {names.of(number)}", "it cannot be entered")
             return True
@@ -226,7 +231,7 @@ class RoomsWriter:
             target.leave(record, f"room {there.name}", "the server does not take all of it")
         names.put(number, wanted.get(NAME, there.name))
         if wanted:
-            there = _ask(target, number, names.of(number), held.get(SECRET, ""), record.key) or there
+            there = _ask(target, number, names.of(number), secret, record.key) or there
         told = status_of(record, status, there.said, _written(status, wanted))
         target.remember([told] if told != status else [])
         target.written.others += bool(wanted)
@@ -406,7 +411,10 @@ def _name_of_aide(target: Target, aide: str, key: str) -> str | None:
 
 
 def _untold(held: Values) -> Values:
-    """Return what is here of that which a server does not tell of all rooms: password and directory."""
+    """Return what a room is to have there of that which a server does not tell of all: password and directory.
+
+    A room that is here without the flag that it has one has none, though one is remembered here.
+    """
     flags = number_or_zero(held.get(FLAGS, ""))
     named = ((SECRET, PASSWORDED), (DIRECTORY, DIRECTORIES))
     return {name: KEEPS[name](held.get(name, "") if flags & flag else "") for name, flag in named}

@@ -195,15 +195,15 @@ def _edit(
 ) -> Draft | None:
     """Return the draft of what changed there, or None where that is here already, or was never the place's."""
     now = there.said
-    # Of what the place never said there is no base: what is here stands.
-    names = {name for name in changed if name in status.said or name not in held}
+    # Of what the place never said there is no base: what is here stands, and so does a deletion.
+    names = {name for name in changed if name in status.said or not (name in held or here.dead)}
     names = {name for name in names if held.get(name) != now.get(name)}
     if not names:
         return None
     # Where something else was changed here as well, the draft must not count as having seen that.
     edited_here = differing(status.said, held)
     if has_fields(there.record):
-        base = status.base if edited_here & names else base_of(here)
+        base = status.base if here.dead or edited_here & names else base_of(here)
         values = {**_emptied(here, names - now.keys()), **_values(there, names)}
         return _draft(there, base, pack_head(values)) if values else None
     has_parts = _has_parts(here, there, body)

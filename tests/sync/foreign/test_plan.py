@@ -148,6 +148,15 @@ def test_an_edit_there_of_what_was_deleted_here_names_a_base_that_has_not_seen_t
     assert draft is not None and (draft.base, draft.dead) == (base_of(held), False)
 
 
+def test_what_the_place_never_said_before_is_no_edit_of_what_was_deleted_here() -> None:
+    """So it is of a room that was just made there, as which number it has."""
+    held = user(name="Ann")
+    step = plan(status(held), tombstone(held, 20, "m"), there(user(name="Ann", number="7")), looked=True)
+    assert step.draft is None and step.status is not None
+    both = plan(status(held), tombstone(held, 20, "m"), there(user(name="Anna", number="7")), looked=True).draft
+    assert both is not None and (both.base, unpack_head(both.head)) == (base_of(held), {"name": "Anna"})
+
+
 def test_an_edit_there_of_what_nothing_tells_of_any_more_makes_it_anew_as_a_whole() -> None:
     step = plan(status(user(name="Ann", phone="1")), None, there(user(name="Anna", phone="1")), looked=True)
     assert step.draft is not None and step.draft.base is None
