@@ -28,6 +28,7 @@ from mirror.sync.derived import Sums
 from mirror.sync.recent import Recent
 from mirror.sync.scope import Scope
 from mirror.sync.twins import Twins, read_identity
+from mirror.sync.uploads import UploadsOfParties
 from mirror.wire.values import Identity
 
 MAX_SCOPES = 256
@@ -84,6 +85,7 @@ class Node:
         self._pages: dict[Hashable, SharedPages] = {}
         self.sharing = Sharing(store)
         self.sums = Sums()
+        self.uploads = UploadsOfParties()
         self.directory = Directory()
         self.changes = changes_of(store)
         self.faults = Faults()

@@ -32,7 +32,6 @@ from mirror.sync.clock import ClockDoubted
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import ChangingScope, Responder
 from mirror.sync.twins import Known
-from mirror.sync.uploads import Uploads
 from mirror.wire.answers import format_ahead
 from mirror.wire.arguments import parse_arguments
 from mirror.wire.batch import Batch
@@ -121,7 +120,6 @@ class Session:
         self._next = b""  # a command that came while something else was answered
         self._responders: dict[str, Responder] = {}  # by the view of a user's that they are within, "" for all
         self._answers_for: Party | None = None  # whom they answer
-        self._uploads = Uploads()
 
     def run(self, secure: bool = False) -> None:
         """Serve until the other side quits, is lost or breaks the protocol.  ``secure``: TLS begins at once."""
@@ -362,7 +360,6 @@ class Session:
             self.presence = None
         self.party = None
         self.room = ""
-        self._uploads = Uploads()
         if was_user:
             self.node.single_user.left()
 
@@ -391,7 +388,9 @@ class Session:
             rights = PinnedRights(party.user_key, node.directory.rooms, node.store.read_here)
         changing: ChangingScope = ViewRights(rights, view) if view else rights
         scope = UserScope(party.user_key, {}) if view else party.scope
-        return Responder(node.store, scope, reading, uploads=self._uploads, changing=changing, party=party.label)
+        return Responder(
+            node.store, scope, reading, uploads=node.uploads.of(party.user_key), changing=changing, party=party.label
+        )
 
     def _as_of_now(self, party: Party) -> Party:
         return party._replace(scope=self.responder().scope) if party.rights is not None else party

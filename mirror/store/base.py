@@ -388,6 +388,10 @@ class Reader(Protocol):
         """Return how many bytes of a content are stored (all of them once it is complete)."""
         ...
 
+    def content_under_way(self, content: bytes, party: str) -> int:
+        """Return how many bytes of a content are stored that a party has sent, until it is proved."""
+        ...
+
     def content_complete(self, content: bytes) -> bool:
         """Tell whether all of a content is stored, and was proved."""
         ...

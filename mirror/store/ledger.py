@@ -81,6 +81,7 @@ from mirror.store.base import (
     TooMuchAside,
 )
 from mirror.store.namesakes import Namesakes
+from mirror.store.questions import apart as content_apart
 from mirror.store.sorting import Sorting
 from mirror.store.tables import Added, ContentState, Row, Tables
 
@@ -894,7 +895,7 @@ class Ledger(Tables):
             raise BadRecord(f"content {content.hex()}: {size} bytes are out of range")
         if party and self.content_complete(content):
             return True  # nor does it tell who does not have it that it is here
-        place = _apart(content, party) if party else content
+        place = content_apart(content, party) if party else content
         state = self.content_state(place)
         if state is not None and offset == 0 and (place != content or _is_other(state, size)):
             self.forget_content(place)
@@ -922,7 +923,7 @@ class Ledger(Tables):
 
     def drop_content(self, content: bytes, party: str = "") -> None:
         """Drop what there is of a content that is not complete."""
-        place = _apart(content, party) if party else content
+        place = content_apart(content, party) if party else content
         self._hashers.pop(place, None)
         if not self.content_complete(place):
             self.forget_content(place)
@@ -959,11 +960,6 @@ class Ledger(Tables):
                 self.forget_content(content)
                 del unused[content]
         return unused
-
-
-def _apart(content: bytes, party: str) -> bytes:
-    """Return under which name a content is kept that a party sends, until it is proved; no content has that name."""
-    return hashlib.sha256(b"under way from " + party.encode() + b"\0" + content).digest()
 
 
 def _is_other(state: ContentState, size: int) -> bool:

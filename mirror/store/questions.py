@@ -1,5 +1,6 @@
 """Questions about a store that other questions answer: what every backend's Reader has beyond its tables."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Protocol
@@ -9,6 +10,11 @@ from mirror.model.nodes import Heard, Horizon, horizon_of, vector_held
 from mirror.model.record import Record
 from mirror.model.stamp import stamp_ms
 from mirror.store.base import COMING_AGAIN, COMMITTED, Reader, RootState
+
+
+def apart(content: bytes, party: str) -> bytes:
+    """Return under which name a content is kept that a party sends, until it is proved; no content has that name."""
+    return hashlib.sha256(b"under way from " + party.encode() + b"\0" + content).digest()
 
 
 class Questions(Reader, Protocol):
@@ -25,6 +31,10 @@ class Questions(Reader, Protocol):
     def root(self) -> RootState:
         """Return the digest over everything and the end of the feed, in O(1)."""
         return RootState(self.epoch, self.last_sequence(), self.digest(""), self.horizon())
+
+    def content_under_way(self, content: bytes, party: str) -> int:
+        """Return how many bytes of a content are stored that a party has sent, until it is proved."""
+        return self.content_have(apart(content, party))
 
     def horizon(self) -> int:
         """Return the stamp before which tombstones were dropped here; 0 when none were."""

@@ -342,8 +342,24 @@ class Responder:
             return lacking(self._store, requests)
         # Not even that a content is here may be told, so everything but what is open to see has to be sent.
         closed = self.read(lambda reader: [one for one in requests if not self._opens(reader, one.content)])
-        wanted = [ContentRequest(one.content) for one in closed if one.content not in self._uploads.proved]
+        unproved = [one.content for one in closed if one.content not in self._uploads.proved]
+        wanted = [ContentRequest(content, self._goes_on_at(content)) for content in unproved]
         return wanted + lacking(self._store, [one for one in requests if one not in closed])
+
+    def _goes_on_at(self, content: bytes) -> int:
+        """Return from which byte on a content is wanted of which the party has sent its beginning.
+
+        That is the same whether or not it is here otherwise.
+        """
+        at = self._uploads.at(content)
+
+        def is_here(reader: Reader) -> bool:
+            return reader.content_complete(content) or reader.content_under_way(content, self._party) >= at
+
+        if at and not self._store.read(is_here):
+            self._uploads.forget(content)
+            return 0
+        return at
 
     def offer(self, offered: Iterable[Offered]) -> Applied:
         applied = Applied()
