@@ -31,6 +31,7 @@ class LiveServer(Server):
     pictures: dict[int, bytes] = field(default_factory=dict)
     """Of rooms, by their numbers."""
     somebody: bool = True
+    version: str = ""
     exported: int = 0
     """How many exports were taken to their end."""
     asked: Lines = field(default_factory=list)
@@ -117,7 +118,8 @@ class LiveServer(Server):
         return f"200 {self.now}|0|0|{CREATED}\n".encode()
 
     def _info(self, _rest: str, _session: "Session") -> bytes:
-        return _listing(["1", self.settings.get("c_nodename", "alpha"), "Alpha"])
+        name = self.settings.get("c_nodename", "alpha")
+        return _listing(["1", name, "Alpha", "alpha.example.org", "Citadel Server 980", self.version])
 
     def _migr(self, rest: str, _session: "Session") -> bytes:
         if rest == "listdirs":

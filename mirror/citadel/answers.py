@@ -78,6 +78,15 @@ def read_calls(lines: Lines) -> dict[bytes, tuple[int, int]]:
     return {one[0]: (int(one[2]), int(one[3])) for one in told}
 
 
+def read_version(lines: Lines) -> bytes:
+    """Return which version a server is, which is that of each user that it writes; nothing where it does not tell it.
+
+    ``lines`` are the answer to INFO.
+    """
+    version = lines[6].strip() if len(lines) > 6 else b""
+    return version if version.isdigit() else b""
+
+
 def read_time(reply: bytes) -> int:
     """Return the server's clock in Unix seconds, 0 where it does not tell it (``TIME``)."""
     text = reply.removeprefix(b"200 ").partition(b"|")[0]

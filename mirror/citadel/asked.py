@@ -28,6 +28,7 @@ from mirror.citadel.answers import (
     read_settings,
     read_time,
     read_users,
+    read_version,
     setting,
 )
 from mirror.citadel.client import CitadelClient
@@ -44,6 +45,8 @@ AUTH_MODE = b"c_auth_mode"
 """The setting that says whether users are the server's own, or those of the host or a directory."""
 AIDE_ROOM = b"c_aideroom"
 """The setting that names the room in which the server tells of what was done to users and rooms."""
+NO_UID = b"4294967295"
+"""As the user number on its own system an export tells -1 of users that are the server's own (user_ops.h)."""
 ROOMS_AT_ONCE, USERS_AT_ONCE = 50, 100
 MAX_USERS = 1000
 """Users whose accounts are asked for in one sweep."""
@@ -73,6 +76,7 @@ class Asked:
         self._present: list[Present] = []
         self._calls: dict[bytes, tuple[int, int]] = {}
         self._next_user = 0
+        self._version = b""
         self._settings: list[bytes] = []
         self._floors: list[bytes] = []
         self._told: dict[bytes, ToldRoom] = {}
@@ -86,6 +90,7 @@ class Asked:
 
     def begin(self, give_way: Callable[[], object]) -> None:
         """Ask for all that is compared with later; ``give_way`` is called between questions."""
+        self._version = read_version(*self._client.ask_all([b"INFO"]))
         self._ask_settings()
         self._list_all()
         for names in pages(self._rooms, ROOMS_AT_ONCE):
@@ -181,11 +186,17 @@ class Asked:
 
     def export(self, held: Held, holding: Holding) -> Iterator[bytes]:
         """Put all together that was told, but messages; ``holding`` is what users and rooms hold."""
-        users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held.users)}
+        users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held.users.values())}
         for names in pages(sorted(users - self._accounts.keys()), USERS_AT_ONCE):
             self._ask_accounts(names)
         rooms = {name: (room, self._rooms[name]) for name, room in self._told.items()}
-        return put_together(self._settings, rooms, list(self._accounts.values()), self._floors, held, holding)
+        accounts = list(self._accounts.values())
+        return put_together(self._settings, rooms, accounts, self._floors, held, holding, self._born_with)
+
+    @property
+    def _born_with(self) -> Mapping[bytes, bytes]:
+        """What a user has whom the server makes itself, and tells in an export alone; nothing where others may have."""
+        return {b"u_uid": NO_UID, b"u_version": self._version} if self.logs_in_by_itself and self._version else {}
 
     @property
     def _all_entered(self) -> bool:

@@ -6,7 +6,7 @@ What is told has not all fields of an export, so it is partial: what is not name
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser, name_of_aide
@@ -29,10 +29,11 @@ MESSAGES_NEXT = b"<progress>25</progress>\n"
 class Held(NamedTuple):
     """What is held of a server, as far as it has to be known to understand what it tells.
 
-    ``users`` are their names, for a server does not list those whose level is 0; ``floors`` those in use.
+    ``users`` are their names by their numbers, for a server does not list those whose level is 0; ``floors`` those in
+    use.
     """
 
-    users: Sequence[str] = ()
+    users: Mapping[int, str] = {}
     floors: Set[int] = frozenset()
 
 
@@ -43,10 +44,12 @@ def put_together(
     floors: Iterable[bytes],
     held: Held,
     holding: Holding = NOTHING_HELD,
+    born_with: Mapping[bytes, bytes] = {},
 ) -> Iterator[bytes]:
     """Yield an export in blocks: lines of settings and of floors, rooms by their names, users, what these hold.
 
-    Of the lists of messages just those of rooms of configuration are in it.
+    ``born_with`` are fields that each user has who is not held yet.  Of the lists of messages just those of rooms of
+    configuration are in it.
     """
     users = [user for user in users if _values(user.account)]
     numbers = {_values(user.account)[0]: _values(user.account)[6] for user in users if len(_values(user.account)) > 6}
@@ -56,7 +59,9 @@ def put_together(
         yield b'<config key="%s">%s</config>\n' % (_escape(key), _escape(value))
     for user in users:
         fields = user_fields(user)
-        yield _element(b"user", fields | _held(holding.users.get(_number(fields.get(b"u_usernum", b""))), OF_USERS))
+        number = _number(fields.get(b"u_usernum", b""))
+        fields |= {} if number in held.users else born_with
+        yield _element(b"user", fields | _held(holding.users.get(number), OF_USERS))
     for name, (room, line) in rooms.items():
         fields = room_fields(name, room, line) | _held(holding.rooms.get(room.number), OF_ROOMS)
         yield _element(b"room", fields | _aide(room, numbers))

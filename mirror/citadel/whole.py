@@ -168,12 +168,12 @@ def names_of_all(reader: Reader, node: str) -> tuple[dict[str, int], dict[str, i
 
 
 def _held(reader: Reader, node: str) -> Held:
-    """Return what is held of a server that has to be known to understand what it tells; floors are its own."""
-    users = [values_of(one) for one in reader.scan_all("users")]
+    """Return what is held of a server that has to be known to understand what it tells."""
     numbers = Numbers(read_keys(reader, place_of(node), node))
     floors = {numbers.of(FLOORS, one.key): one for one in reader.scan_all(FLOORS)}
+    users = {numbers.of(USERS, one.key): str(values_of(one).get("u_fullname", "")) for one in reader.scan_all(USERS)}
     return Held(
-        [str(user.get("u_fullname", "")) for user in users],
+        {number: name for number, name in users.items() if number is not None},
         {number for number, one in floors.items() if number is not None and _number(values_of(one), "f_flags") & 1},
     )
 

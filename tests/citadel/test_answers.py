@@ -16,6 +16,7 @@ from mirror.citadel.answers import (
     read_settings,
     read_time,
     read_users,
+    read_version,
 )
 from mirror.citadel.pace import BUSY, IDLE, LEAST_S, Pace
 
@@ -96,3 +97,18 @@ def test_what_somebody_waits_for_is_asked_for_at_once() -> None:
     assert pace.due(100)
     pace.asked(100, 200)
     assert not pace.due(200)
+
+
+def test_a_version_is_the_number_in_the_seventh_line() -> None:
+    info = [
+        b"100 Server info:",
+        b"8",
+        b"alpha",
+        b"Alpha",
+        b"alpha.example.org",
+        b"Citadel Server 980",
+        b"980",
+        b"(null)",
+    ]
+    assert read_version(info) == b"980"
+    assert read_version(info[:5]) == read_version([b"530 no"]) == b""

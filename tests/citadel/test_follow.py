@@ -11,6 +11,7 @@ from made_live import HungUp, LiveServer
 from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.followed import Settings
 from mirror.citadel.rehearsal import dry_run
+from mirror.model.fields import values_of
 from mirror.peer.channel import ConnectionLost
 from mirror.store.sqlite.store import SqliteStore
 
@@ -113,6 +114,29 @@ def test_what_is_no_message_needs_no_export_either(
     expected = state(other)
     expected["rooms"].get("alpha:3", {}).pop("QRgen", None)  # no question tells it
     assert state(store) == expected
+
+
+@pytest.mark.parametrize("mode", ["0", "1"])
+def test_a_user_who_was_made_since_has_what_each_user_of_the_server_itself_has(
+    make_store: Make, server: LiveServer, directory: Path, mode: str
+) -> None:
+    """Where users are the host's, the number there is told by exports alone."""
+    store = make_store("m")
+    server.version, server.settings["c_auth_mode"] = "980", mode
+
+    def story() -> Story:
+        refuse_exports(server)
+        server.user(7, "New")
+        yield
+        yield
+
+    ReadingFollower(store, directory).tell(story())
+    new, ann = (
+        store.read(lambda reader, key=key: values_of(reader.get("users", key))) for key in ("alpha:7", "alpha:2")
+    )
+    told = (new.get("u_uid"), new.get("u_version"))
+    assert told == (("4294967295", "980") if mode == "0" else (None, None))
+    assert "u_uid" not in ann, "of who was there before it is what an export told"
 
 
 def test_messages_that_are_new_gone_moved_copied_or_replaced_need_no_export(

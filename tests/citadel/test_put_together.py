@@ -47,6 +47,16 @@ def test_a_user_is_what_the_account_and_the_addresses_tell_and_who_is_refused_is
     assert told({})["config"] == [{"c_nodename": "alpha"}, {"c_humannode": "A & B"}]
 
 
+def test_a_user_who_is_not_held_yet_has_what_each_new_one_has() -> None:
+    def user(held: Held) -> dict:
+        blocks = put_together([], {}, USERS, [], held, born_with={b"u_uid": b"9"})
+        (told,) = (one for one in read_elements(blocks) if isinstance(one, Element) and one.name == "user")
+        return told.children
+
+    assert user(NOTHING)["u_uid"] == "9"
+    assert "u_uid" not in user(Held({2: "Ann"}))
+
+
 def test_what_users_and_rooms_hold_is_told_where_it_is_known_and_lists_just_of_rooms_of_configuration() -> None:
     holding = Holding({2: {b"u_msgnum_bio": 7}}, {5: {b"msgnum_pic": 9}}, {b"Configuration": [7, 9]})
     rooms = {b"Configuration": room(5, "Configuration|||0|0|0|0|0"), b"Talk": room(6, "Talk|||0|0|0|0|0")}
