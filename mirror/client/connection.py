@@ -4,7 +4,7 @@ Speaks SYNC (docs/protocol.md); knows neither folders nor what is remembered.  W
 there is one: most of the time nothing is new, and a command is to be done before anybody notices.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import mirror
@@ -17,6 +17,7 @@ from mirror.wire.lines import Code, format_line
 if TYPE_CHECKING:
     from mirror.client.server import Held, Outcome, Page, RoomList
     from mirror.model.draft import Draft, Written
+    from mirror.model.record import Record
     from mirror.wire.batch import Batch
 
 TIMEOUT_S = 60.0
@@ -25,6 +26,8 @@ DRAFTS_A_BATCH = 200
 DRAFT_BYTES = 4 * 1024 * 1024
 """Drafts, and bytes of their bodies, in one transaction at most."""
 KEYS_A_REQUEST = 2000
+BODY_BYTES = 16 * 1024 * 1024
+"""Bytes of bodies that are fetched, and in memory, together."""
 MOVED_A_REQUEST = 1000
 TRUST_PLAIN = "plain"
 """As what a connection without TLS is trusted: on this machine alone, as the node refuses it elsewhere."""
@@ -67,21 +70,27 @@ class Connection:
         fields = (line.split("|") for line in self.channel.read_listing())
         return {collection: int(count) for collection, count, *_ in fields}
 
-    def whole(self, collection: str) -> Iterator[list["Held"]]:
+    def whole(self, collection: str, largest: int = 0) -> Iterator[list["Held"]]:
         self.channel.ask(f"SYNC {collection}|getall", 1)
-        for batch in list(self.channel.read_batches()):
-            yield self._held(batch)
+        apart: list[tuple[Record, int]] = []
+        for batch in self.channel.read_batches():
+            pairs = _pairs(batch)
+            apart += [pair for pair in pairs if pair[0].content]
+            yield _without_contents(pair for pair in pairs if not pair[0].content)
+        yield from self._with_contents(apart, largest)
 
-    def since(self, cursor: str, collections: set[str]) -> Iterator["Page"]:
+    def since(self, cursor: str, collections: set[str], largest: int = 0) -> Iterator["Page"]:
         from mirror.client.server import Page
 
         reached = ""
         for kind in sorted({name.partition("/")[0] for name in collections}):
             now = cursor
             for batch in self._changed(kind, cursor):
+                pairs = _pairs(batch, collections) if batch.header.get("Count") != "0" else []
+                for held in self._with_contents(pairs, largest):
+                    yield Page(held, reached or now)
                 now = batch.header.get("Cursor", now)
-                held = self._held(batch, collections) if batch.header.get("Count") != "0" else []
-                yield Page(held, reached or now)
+                yield Page([], reached or now)
             # What the first kind has come to: of the others something is told twice, and nothing is left out.
             reached = reached or now
 
@@ -115,7 +124,7 @@ class Connection:
         for start in range(0, len(keys), KEYS_A_REQUEST):
             wanted = list(keys[start : start + KEYS_A_REQUEST])
             for batch in self._asked(f"SYNC {collection}|get", typed_batch("keys", wanted)):
-                found |= {one.record.key: one for one in self._held(batch)}
+                found |= {one.record.key: one for held in self._with_contents(_pairs(batch)) for one in held}
         return found
 
     def _asked(self, command: str, request: "Batch") -> list["Batch"]:
@@ -126,18 +135,25 @@ class Connection:
         assert reply.kind == 1, reply
         return list(self.channel.read_batches())
 
-    def _held(self, batch: "Batch", collections: set[str] | None = None) -> list["Held"]:
-        """Return the records of a batch with their bodies; of those that cannot be taken the node speaks itself."""
-        from mirror.client.server import Held
-        from mirror.wire.bulk import parse_page
+    def _with_contents(self, pairs: "Sequence[tuple[Record, int]]", largest: int = 0) -> Iterator[list["Held"]]:
+        """Yield records with their bodies, so many at a time that these have room in memory."""
+        group: list[tuple[Record, int]] = []
+        size = 0
+        for record, crc in pairs:
+            fetched = record.size if not largest or record.size <= largest else 0
+            if group and size + fetched > BODY_BYTES:
+                yield self._fetched(group, largest)
+                group, size = [], 0
+            group.append((record, crc))
+            size += fetched
+        if group:
+            yield self._fetched(group, largest)
 
-        page = parse_page(batch)
-        pairs = [
-            (record, crc)
-            for record, crc in zip(page.records, page.crcs, strict=True)
-            if collections is None or record.collection in collections
-        ]
-        bodies = self._contents({record.content for record, _ in pairs if record.content})
+    def _fetched(self, pairs: "Sequence[tuple[Record, int]]", largest: int) -> list["Held"]:
+        from mirror.client.server import Held
+
+        wanted = {record.content for record, _ in pairs if record.content and not 0 < largest < record.size}
+        bodies = self._contents(wanted)
         return [Held(record, bodies.get(record.content, record.body), crc) for record, crc in pairs]
 
     def _contents(self, wanted: set[bytes]) -> dict[bytes, bytes]:
@@ -201,6 +217,21 @@ class Connection:
             return [Outcome(there=written) for written in told]
         middle = len(drafts) // 2
         return self._offer_group(drafts[:middle]) + self._offer_group(drafts[middle:])
+
+
+def _pairs(batch: "Batch", collections: set[str] | None = None) -> list[tuple["Record", int]]:
+    """Return the records of a batch with their CRCs; of those that cannot be taken the node speaks itself."""
+    from mirror.wire.bulk import parse_page
+
+    page = parse_page(batch)
+    pairs = zip(page.records, page.crcs, strict=True)
+    return [(record, crc) for record, crc in pairs if collections is None or record.collection in collections]
+
+
+def _without_contents(pairs: "Iterable[tuple[Record, int]]") -> list["Held"]:
+    from mirror.client.server import Held
+
+    return [Held(record, record.body, crc) for record, crc in pairs]
 
 
 def _grouped(drafts: Sequence["Draft"]) -> Iterator[list["Draft"]]:

@@ -8,13 +8,14 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from mirror.client.place import Changed
 
 OURS = ".ctdlmirror-"
 """How the names of files begin that are not in place yet; who lists a folder leaves them out."""
-_EXCHANGE = 2
+_NO_REPLACE, _EXCHANGE = 1, 2
 _HERE = -100
 _NOT_KNOWN = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
@@ -67,6 +68,12 @@ def put_new(aside: Path, candidates: Iterator[Path]) -> Path:
         aside.unlink()
         return path
     raise FileExistsError(errno.EEXIST, "there is no free name", str(aside.parent))
+
+
+def move_new(aside: str, path: str) -> None:
+    """Give a file that was written aside a name that nothing has yet, in one step.  Raises OSError."""
+    if not _renamed(aside, path, _NO_REPLACE):
+        put_new(Path(aside), iter((Path(path),)))
 
 
 def put_over(aside: Path, path: Path, tag: str) -> None:
@@ -131,15 +138,26 @@ def sync_directory(directory: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Swap two files in one step (renameat2(2)); returns False where this kernel or file system cannot."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    """Swap two files in one step; returns False where this kernel or file system cannot."""
+    try:
+        return _renamed(str(one), str(other), _EXCHANGE)
+    except FileNotFoundError:
+        raise Changed(f"{other} is gone") from None
+
+
+def _renamed(one: str, other: str, flags: int) -> bool:
+    """Rename by renameat2(2); returns False where this kernel or file system cannot.  Raises OSError."""
+    rename = _renameat2()
     if rename is None:
         return False
-    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
+    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), flags) == 0:
         return True
     number = ctypes.get_errno()
     if number in _NOT_KNOWN:
         return False
-    if number == errno.ENOENT:
-        raise Changed(f"{other} is gone")
-    raise OSError(number, os.strerror(number), str(other))
+    raise OSError(number, os.strerror(number), other)
+
+
+@cache
+def _renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
+    return getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)

@@ -183,7 +183,7 @@ class Keeper:
         """Write what changed after a cursor; return how far that is, nothing where all is to be compared."""
         by_collection = {name: (room, folder) for room, folder in ready for name in self._collections(room)}
         try:
-            for page in self.server.since(cursor, set(by_collection)):
+            for page in self.server.since(cursor, set(by_collection), self.rules.max_size):
                 for collection, held in _grouped(page.held):
                     self._write(*by_collection[collection], held)
                 cursor = page.cursor
@@ -197,7 +197,7 @@ class Keeper:
             return
         missing = self.state.keys(room.key)
         done = 0
-        for held in self.server.whole(f"messages/{room.key}"):
+        for held in self._pages(room):
             for one in held:
                 missing.pop(one.record.key, None)
             self._write(room, folder, held)
@@ -206,6 +206,10 @@ class Keeper:
         self._forgotten(room, folder, missing)
         if not self.rules.dry:
             self._put_folder((self.state.folder(room.key) or folder)._replace(complete=True))
+
+    def _pages(self, room: Room) -> Iterator[list[Held]]:
+        """Yield all that is in a room, as much at once as is written together."""
+        return self.server.whole(f"messages/{room.key}", self.rules.max_size)
 
     def _forgotten(self, room: Room, folder: Folder, missing: dict[str, str]) -> None:
         """Delete the files of what the node does not even know as deleted any more, unless that is very much."""

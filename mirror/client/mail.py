@@ -3,18 +3,23 @@
 Knows neither sockets nor files.  What only a change needs is imported when there is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mirror.client.keeping import Keeper
 from mirror.client.place import Found, Marks
 from mirror.client.report import Report
-from mirror.client.round import A_BATCH, PUSH, Both
+from mirror.client.round import PUSH, Both
 from mirror.client.server import Held, Room
 from mirror.client.state import Folder, Row
 
 if TYPE_CHECKING:
     from mirror.client.mail_receiving import MailReceiver
+
+
+A_WRITE = 1000
+WRITE_BYTES = 8 * 1024 * 1024
+"""So many messages, or bytes of them, are put on the disk and remembered together, where there is more."""
 
 
 class _Looked(NamedTuple):
@@ -80,6 +85,17 @@ class MailKeeper(Keeper):
         self._marks = None
         self._receiver(room, folder).mark(visits)
 
+    def _pages(self, room: Room) -> Iterator[list[Held]]:
+        pages: list[Held] = []
+        size = 0
+        for held in super()._pages(room):
+            pages += held
+            size += sum(len(one.body) for one in held)
+            if len(pages) >= A_WRITE or size >= WRITE_BYTES:
+                yield pages
+                pages, size = [], 0
+        yield pages
+
     def _write(self, room: Room, folder: Folder, held: Sequence[Held]) -> None:
         if self.rules.direction == PUSH or not held:
             return
@@ -87,8 +103,7 @@ class MailKeeper(Keeper):
         if held[0].record.collection.startswith("visits/"):
             receiver.mark(held)
             return
-        for start in range(0, len(held), A_BATCH):
-            receiver.write(held[start : start + A_BATCH], self._marks)
+        receiver.write(held, self._marks)
 
     def _forget(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
         self._receiver(room, folder).forget(keys)

@@ -82,8 +82,9 @@ class MailShown(NamedTuple):
 
 def shown(record: Record, body: bytes) -> MailShown:
     """Return a living record as a file, always the same bytes.  Raises BadRecord, BadMessage."""
-    data = shown_mail(record, body)
-    seconds = number_or_zero(message_in(record, body).text("T")) or seconds_of(record)
+    message = message_in(record, body)
+    data = shown_mail(record, message)
+    seconds = number_or_zero(message.text("T")) or seconds_of(record)
     return MailShown(name_in_maildir(record), data, seconds, is_file(record.head) and body.endswith(data + b"\0"))
 
 

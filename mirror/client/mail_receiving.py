@@ -81,6 +81,8 @@ class MailReceiver:
 
     def _written(self, row: Row | None, held: Held, marks: Mapping[str, Marks]) -> Row | None:
         """Return what is remembered of a message once the folder has it; None where it is left out."""
+        if 0 < self._round.rules.max_size < held.record.size:
+            return row  # it did not come
         try:
             mail = shown(held.record, held.body)
         except BadMessage as error:

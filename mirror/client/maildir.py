@@ -13,7 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.client.files import OURS, check, put_new, put_over, sweep, sync_directory, tag_of
+from mirror.client.files import OURS, check, move_new, put_over, sweep, sync_directory, tag_of
 from mirror.client.keywords import Keywords
 from mirror.client.mail_listing import (
     CUR,
@@ -53,8 +53,9 @@ _FEW = 16
 class _Created(NamedTuple):
     """A message that is written aside, and where it will be."""
 
-    aside: Path
-    place: Path
+    aside: str
+    place: str
+    directory: str
 
 
 class _Kept(Collection[str]):
@@ -86,6 +87,7 @@ class Maildir:
         self.keywords: dict[str, str] = {}
         """What letters stand for, as ``look`` found it."""
         self.keeps: Collection[str] = _Kept(self)
+        self._base = f"{path}/"
         self._keywords = Keywords(path)
         self._listed: Listing | None = None
         self._created: list[_Created] = []
@@ -109,12 +111,12 @@ class Maildir:
         self._publish()
         self.keywords = self._keywords.read()
         self._listed = list_mail(self.path)
-        base = f"{self.path}/"
+        files = self._listed.files
         try:
-            tags = [tag_of(os.lstat(f"{base}{file.directory}/{file.name}")) for file in self._listing.files.values()]
+            tags = [tag_of(os.lstat(f"{self._base}{file.directory}/{file.name}")) for file in files.values()]
         except FileNotFoundError:
             raise Changed(f"{self.path} was changed while it was looked at") from None
-        return [Found(unique, tag, self._marks(unique)) for unique, tag in zip(self._listing.files, tags, strict=True)]
+        return [Found(unique, tag, self._marks(unique)) for unique, tag in zip(files, tags, strict=True)]
 
     def read(self, found: Found) -> bytes:
         self._publish()
@@ -133,9 +135,9 @@ class Maildir:
         unique = self._free(wanted)
         letters = flags_of(marks, self._letters_for(marks))
         file = MailFile(CUR, file_name(unique, letters)) if letters else MailFile(NEW, unique)
-        aside = self.path / TMP / f"{OURS}{unique}"
+        aside = f"{self._base}{TMP}/{OURS}{unique}"
         tag = _write(aside, data, seconds)
-        self._created.append(_Created(aside, self.path / file.directory / file.name))
+        self._created.append(_Created(aside, f"{self._base}{file.directory}/{file.name}", file.directory))
         self._listing.files[unique] = file
         return Found(unique, tag, marks_of(letters, self.keywords))
 
@@ -143,10 +145,10 @@ class Maildir:
         self._publish()
         path = self._path(found.name)
         check(path, found.tag)
-        aside = self.path / TMP / f"{OURS}{found.name}"
+        aside = f"{self._base}{TMP}/{OURS}{found.name}"
         _write(aside, data, int(path.stat().st_mtime))
         _put_on_disk([aside])
-        put_over(aside, path, found.tag)
+        put_over(Path(aside), path, found.tag)
         self._touched.add(path.parent.name)
         return found._replace(tag=tag_of(path.lstat()))
 
@@ -220,6 +222,9 @@ class Maildir:
         if wanted not in self._listing.files:
             return None
         self._publish()
+        if not self._path(wanted).exists():  # it has other flags by now
+            self._listed = list_mail(self.path)
+            return self._holding(wanted, data)
         path = self._path(wanted)
         tag = tag_of(path.lstat())
         return Found(wanted, tag, self._marks(wanted)) if path.read_bytes() == data else None
@@ -248,11 +253,11 @@ class Maildir:
         created, self._created = self._created, []
         _put_on_disk([one.aside for one in created])
         for one in created:
-            put_new(one.aside, iter((one.place,)))
-            self._touched.add(one.place.parent.name)
+            move_new(one.aside, one.place)
+            self._touched.add(one.directory)
 
 
-def _write(path: Path, data: bytes, seconds: int) -> str:
+def _write(path: str, data: bytes, seconds: int) -> str:
     """Write a file that is nobody else's, of that time (Unix seconds, 0 for now), and return its tag."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(data)
@@ -262,7 +267,7 @@ def _write(path: Path, data: bytes, seconds: int) -> str:
         return tag_of(os.fstat(file.fileno()))
 
 
-def _put_on_disk(files: list[Path]) -> None:
+def _put_on_disk(files: list[str]) -> None:
     """Return once what files hold outlives a power cut.  Raises OSError."""
     for path in files if len(files) <= _FEW else files[:1]:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -270,7 +275,7 @@ def _put_on_disk(files: list[Path]) -> None:
             if len(files) <= _FEW:
                 os.fsync(descriptor)
             elif ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
         finally:
             os.close(descriptor)
 

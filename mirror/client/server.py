@@ -73,11 +73,17 @@ class Server(Protocol):
     def rooms(self) -> RoomList:
         """Return the rooms that are open to the user now."""
 
-    def whole(self, collection: str) -> Iterator[list[Held]]:
-        """Yield all records of a collection, deletions too."""
+    def whole(self, collection: str, largest: int = 0) -> Iterator[list[Held]]:
+        """Yield all records of a collection, deletions too; nothing else may be asked until the last one came.
 
-    def since(self, cursor: str, collections: set[str]) -> Iterator[Page]:
-        """Yield what of some collections changed after a cursor, in the feed's order.  Raises Stale."""
+        Bodies of more than ``largest`` bytes do not come, 0 for any.
+        """
+
+    def since(self, cursor: str, collections: set[str], largest: int = 0) -> Iterator[Page]:
+        """Yield what of some collections changed after a cursor, in the feed's order.  Raises Stale.
+
+        Bodies of more than ``largest`` bytes do not come, 0 for any.
+        """
 
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
         """Return what is held of some keys, deletions too."""

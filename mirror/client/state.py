@@ -34,6 +34,8 @@ CREATE TABLE conflicts (
 _FOLDERS = "SELECT room, folder, name, identity, complete, held FROM folders"
 _VERSION = 1
 _HALF = 1 << 63
+_A_QUERY = 500
+"""Values in one query at most."""
 _LAST = "\U0010ffff"
 
 
@@ -161,13 +163,14 @@ class PairState:
         return self._some("key", room, keys)
 
     def _some(self, column: str, room: str, values: Iterable[str]) -> dict[str, Row]:
-        query = f"SELECT name, tag, marks, key, crc, agreed FROM items WHERE room=? AND {column}=?"
         found = {}
-        for value in values:
-            row = self._db.execute(query, (room, value)).fetchone()
-            if row is not None:
-                found[value] = _row(row)
-        return found
+        wanted = list(values)
+        for start in range(0, len(wanted), _A_QUERY):
+            some = wanted[start : start + _A_QUERY]
+            query = f"SELECT name, tag, marks, key, crc, agreed, {column} FROM items WHERE room=? AND {column} IN "
+            for row in self._db.execute(f"{query} ({','.join('?' * len(some))})", (room, *some)):
+                found[row[6]] = _row(row)
+        return {value: found[value] for value in wanted if value in found}
 
     def rows_beginning(self, room: str, prefix: str) -> list[Row]:
         """Return what is known of items whose keys begin so."""

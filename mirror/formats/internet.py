@@ -9,7 +9,7 @@ import re
 from email.header import Header
 from email.utils import formatdate
 
-from mirror.formats.mail import fields_of_file, split_mail
+from mirror.formats.mail import split_mail, told_by_file
 from mirror.formats.message import FLOWING, MIME, Message
 from mirror.formats.numbers import number_or_zero
 
@@ -73,8 +73,8 @@ def mail_file(message: Message, message_id: str, kept: bool = False) -> bytes:
 def _kept_file(message: Message, message_id: str) -> bytes:
     """Return the file that a message holds, with those headers written anew that its fields contradict."""
     data = message.get("M")
-    said = dict(fields_of_file(data))
-    untrue = {name for letter, name in _SAID_BY_FIELDS.items() if message.get(letter) != said.get(letter, b"")}
+    said, fields = dict(told_by_file(data)), dict(reversed(message.fields))
+    untrue = {name for letter, name in _SAID_BY_FIELDS.items() if fields.get(letter, b"") != said.get(letter, b"")}
     anonymous = message.anonymity in _ANONYMOUS
     if not untrue and not anonymous:
         return data

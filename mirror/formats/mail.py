@@ -60,13 +60,28 @@ def compose_mail(data: bytes, seconds: int = 0) -> Composed:
 
 def fields_of_file(data: bytes, seconds: int = 0) -> list[Field]:
     """Return the fields I T A F R U Y that a file's headers say, in this order, without those that are empty."""
+    said = _headers(data)
+    (identity, *others) = _told(said, data)
+    return [identity, ("T", b"%d" % (_date(said.get(b"date", b"")) or seconds)), *others]
+
+
+def told_by_file(data: bytes) -> list[Field]:
+    """Return the same without T."""
+    return _told(_headers(data), data)
+
+
+def _headers(data: bytes) -> dict[bytes, bytes]:
+    """Return the headers that become fields, each the first of its name, in one line."""
     said: dict[bytes, bytes] = {}
     for found in _HEADER.finditer(split_mail(data).head):
         said.setdefault(found[1].lower(), b" ".join(found[2].split()))
+    return said
+
+
+def _told(said: dict[bytes, bytes], data: bytes) -> list[Field]:
     name, address = _author(said.get(b"from", b""))
     fields = [
         ("I", _message_id(said.get(b"message-id", b""), data)),
-        ("T", b"%d" % (_date(said.get(b"date", b"")) or seconds)),
         ("A", name),
         ("F", address),
         ("R", _as_utf8(said.get(b"to", b""))),

@@ -1,5 +1,6 @@
 """A record of a message as a file of mail, the same for everybody who has the record.  Values in, values out."""
 
+from mirror.formats.errors import BadMessage
 from mirror.formats.internet import mail_file
 from mirror.formats.keys import message_id
 from mirror.formats.mail import is_file
@@ -12,16 +13,18 @@ from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
 
 
-def shown_mail(record: Record, body: bytes) -> bytes:
+def shown_mail(record: Record, message: Message) -> bytes:
     """Return a living record of a message as a file of RFC 5322.  Raises BadRecord."""
     number = number_or_zero(str(unpack_head(record.head).get("msg_msgnum", "")))
-    message = message_in(record, body)
     return mail_file(message, message_id(message, _node(record), number), is_file(record.head))
 
 
 def message_in(record: Record, body: bytes) -> Message:
     """Return the message that a record is of, whatever its body is."""
-    return parse_message(wrapped(body, record.key, str(seconds_of(record))))
+    try:
+        return parse_message(body)
+    except BadMessage:
+        return parse_message(wrapped(body, record.key, str(seconds_of(record))))
 
 
 def seconds_of(record: Record) -> int:

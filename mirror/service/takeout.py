@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mirror.formats.file_names import Distinct, safe_name
 from mirror.formats.maildir import file_name, flags_of, maildir_folder
-from mirror.formats.shown_mail import name_in_maildir, shown_mail
+from mirror.formats.shown_mail import message_in, name_in_maildir, shown_mail
 from mirror.model.fields import values_of
 from mirror.model.item import find_item
 from mirror.model.kinds import ITEM_PREFIX, Collection
@@ -103,7 +103,7 @@ def _marks(reading: Reading, source: Source, key: str) -> frozenset[str]:
 
 
 def _mail(reading: Reading, record: Record) -> Iterator[bytes]:
-    yield shown_mail(record, reading.read(lambda reader: reader.body(record)))
+    yield shown_mail(record, message_in(record, reading.read(lambda reader: reader.body(record))))
 
 
 # -- items --------------------------------------------------------------------------------------------

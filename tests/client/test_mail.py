@@ -387,6 +387,27 @@ def test_large_and_old_messages_are_left_out(both: tuple[MailMachine, MailMachin
     assert other.received["new"] == 0
 
 
+def test_a_body_that_is_too_large_does_not_even_travel(machine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    laptop, desk, later = machine("laptop"), machine("desk"), machine("later")
+    desk.sync()
+    laptop.sync()
+    laptop.put("new/1.a", mail(1, "x" * 50_000))
+    laptop.put("new/2.b", mail(2, "x" * 20_000))
+    laptop.sync()
+    fetched: list[int] = []
+    contents = Connection._contents
+    monkeypatch.setattr(
+        Connection, "_contents", lambda self, wanted: fetched.append(len(wanted)) or contents(self, wanted)
+    )
+    for one in (desk, later):  # by the feed, and as a whole
+        fetched.clear()
+        one.sync(max_size=30_000)
+        assert one.mail() == {".": [("", mail(2, "x" * 20_000))]}
+        assert sum(fetched) == 1
+    later.sync()
+    assert later.mail() == {".": [("", mail(2, "x" * 20_000))]}
+
+
 def test_marks_of_others_say_nothing(node: Node, machine: Make) -> None:
     key = post(node, BOARD)
     node.store.write(lambda writer: writer.set_fields(f"visits/{BOARD}", f"{ANN}1 {key}", {"seen": True}))

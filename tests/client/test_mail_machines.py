@@ -32,7 +32,9 @@ class Person:
     def __init__(self, machine: MailMachine) -> None:
         self.machine = machine
         self.fuse = Fuse()
-        (machine.root / "dovecot-keywords").write_text("0 Work\n")
+        self.sync()
+        for folder in FOLDERS:
+            (machine.root / folder / "dovecot-keywords").write_text("0 Work\n")
 
     def files(self) -> list[Path]:
         return sorted(path for folder in FOLDERS for path in (self.machine.root / folder).glob("[cn][ue][rw]/*"))
@@ -64,8 +66,6 @@ class TwoMaildirs(RuleBasedStateMachine):
         self.deleted: set[bytes] = set()
         self.people = [Person(make(name)) for name in ("one", "other")]
         self._count = 0
-        for person in self.people:
-            person.sync()
 
     def _text(self) -> bytes:
         self._count += 1

@@ -103,6 +103,15 @@ def test_a_name_that_is_taken_is_left_alone_unless_it_holds_just_that(folder: Pa
     assert files(folder) == {"cur/1.a:2,R", "cur/2.b:2,R", "new/1.a-2", "new/1.a-3"}
 
 
+def test_what_is_created_again_is_found_by_whatever_flags_it_has_by_now(folder: Path, box: Maildir) -> None:
+    put(folder, "new/1.a")
+    box.look()
+    (folder / "new/1.a").rename(folder / "cur/1.a:2,F")
+    assert box.create("1.a", MAIL).marks == {"flagged"}
+    box.settle()
+    assert files(folder) == {"cur/1.a:2,F"}
+
+
 def test_marks_change_the_flags_and_leave_letters_that_nobody_explains(folder: Path, box: Maildir) -> None:
     put(folder, "new/1.a")
     put(folder, "cur/2.b:2,Sx")
