@@ -18,6 +18,8 @@ VALID_S = 86_400
 """Seconds for which an invitation is good."""
 MAX_TEXT = 10_000
 """Characters of an invitation that are read."""
+MAX_PIECES = 100
+"""Lines that it may have been broken into, and words behind it."""
 
 
 class BadInvitation(MirrorError):
@@ -45,18 +47,28 @@ def write_invitation(one: Invitation) -> str:
 
 
 def read_invitation(text: str) -> Invitation:
-    """Read an invitation, also one that was broken into lines.  Raises BadInvitation."""
-    packed = "".join(text[:MAX_TEXT].split())
-    if not packed.startswith(PREFIX):
+    """Read an invitation, also one that was broken into lines, or copied with what was printed around it.
+
+    Raises BadInvitation.
+    """
+    _, prefix, rest = text[:MAX_TEXT].partition(PREFIX)
+    if not prefix:
         raise BadInvitation(f"this is no invitation: it begins with {PREFIX}, as 'ctdlmirror peer invite' prints it")
-    packed = packed.removeprefix(PREFIX)
+    pieces = rest.split(maxsplit=MAX_PIECES)
+    whole = (_unpacked("".join(pieces[:count])) for count in range(1, len(pieces) + 1))
     try:
-        data = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
-        if zlib.crc32(data[4:]).to_bytes(4, "big") != data[:4]:
-            raise ValueError
-        found = msgspec.json.decode(data[4:], type=Invitation)
+        found = msgspec.json.decode(next(filter(None, whole), b""), type=Invitation)
         for address in found.addresses:
             read_address(address)
-    except (ValueError, binascii.Error, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError):
         raise BadInvitation("the invitation is not whole: copy all of it, from its first letter to its last") from None
     return found
+
+
+def _unpacked(packed: str) -> bytes:
+    """Return what is in an invitation that is whole, else nothing."""
+    try:
+        data = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    except (ValueError, binascii.Error):
+        return b""
+    return data[4:] if zlib.crc32(data[4:]).to_bytes(4, "big") == data[:4] else b""

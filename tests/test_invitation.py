@@ -17,6 +17,12 @@ def test_what_was_written_is_read_also_from_several_lines() -> None:
     assert read_invitation(text) == read_invitation(f"  {text[:40]}\n   {text[40:]}\r\n") == ONE
 
 
+@pytest.mark.parametrize("shown", ["main$ ctdlmirror peer invite b\n{}\nType 'join' at b.\n", "Type it:\n{}"])
+def test_what_was_printed_around_it_may_be_copied_with_it(shown: str) -> None:
+    text = write_invitation(ONE)
+    assert read_invitation(shown.format(text)) == read_invitation(shown.format(f"{text[:60]}\n{text[60:]}")) == ONE
+
+
 @given(st.data())
 def test_a_letter_that_is_lost_or_another_is_noticed(data: st.DataObject) -> None:
     text = write_invitation(ONE)

@@ -83,7 +83,15 @@ def _listening(directory: Path, config: Config) -> list[str]:
     if not listed:
         raise ConfigError(f"this node listens nowhere: set addresses in {directory / CONFIG_FILE}, [listen]")
     found = [parse_address(one, "[listen] addresses") for one in listed]
-    return [str(Address(socket.getfqdn(), one.port) if one.host in EVERYWHERE else one) for one in found]
+    return [str(Address(_own_name(one.port), one.port) if one.host in EVERYWHERE else one) for one in found]
+
+
+def _own_name(port: int) -> str:
+    """Return the name by which others find this machine.  Raises ConfigError where it knows none."""
+    name = socket.getfqdn()
+    if name.partition(".")[0].lower() == "localhost":
+        raise ConfigError(f"this machine knows no name by which others find it: tell one, --address HOST:{port}")
+    return name
 
 
 @cli.command()

@@ -1,5 +1,6 @@
 """A node becomes another one's peer by one string, which is worth nothing afterwards, and nothing after a day."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,21 @@ def test_a_string_makes_two_nodes_peers_and_copies_what_is_there(main: Path, tmp
     assert load_invitations(main) == {}
     assert load_config(standby).peers[0].trust == read_invitation(text).pin
     assert "equal" in run(standby, "verify", "main").stdout.lower()
+
+
+@pytest.mark.parametrize("name", ["localhost", "localhost.localdomain"])
+def test_a_machine_that_knows_no_name_of_its_own_asks_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run(tmp_path / "main", "init", "--node", "main", "--listen", "0.0.0.0:2504")
+    monkeypatch.setattr(socket, "getfqdn", lambda: name)
+    assert "tell one, --address HOST:2504" in run(tmp_path / "main", "peer", "invite", "standby", code=3).stderr
+    assert load_config(tmp_path / "main").peers == []
+    told = invite(tmp_path / "main", "--address", "main.example.org")
+    assert read_invitation(told).addresses == ["main.example.org:2504"]
+    run(tmp_path / "main", "peer", "remove", "standby")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "main.example.org")
+    assert read_invitation(invite(tmp_path / "main")).addresses == ["main.example.org:2504"]
 
 
 def test_an_invitation_is_good_once(main: Path, tmp_path: Path) -> None:
