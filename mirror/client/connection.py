@@ -70,6 +70,12 @@ class Connection:
         fields = (line.split("|") for line in self.channel.read_listing())
         return {collection: int(count) for collection, count, *_ in fields}
 
+    def create_room(self, name: str, view: int) -> str:
+        return self.channel.ask(f"SYNC mailboxes|create|{view}|{name}").text.partition("|")[0]
+
+    def rename_room(self, key: str, name: str) -> None:
+        self.channel.ask(f"SYNC mailboxes|rename|{key}|{name}")
+
     def whole(self, collection: str, largest: int = 0) -> Iterator[list["Held"]]:
         self.channel.ask(f"SYNC {collection}|getall", 1)
         apart: list[tuple[Record, int]] = []

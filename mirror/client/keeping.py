@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from mirror.client.place import Found, Missing, Place
 from mirror.client.report import Report
 from mirror.client.round import A_BATCH, PUSH, Both, Round, Rules
-from mirror.client.server import Held, Room, Server, Stale
+from mirror.client.server import Held, Room, RoomList, Server, Stale
 from mirror.client.state import Folder, PairState, marks_text
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Tree(Protocol):
     def folders(self) -> list[str]: ...
     def folder_for(self, room: Room) -> str: ...
     def make(self, folder: str, name: str, seed: str) -> None: ...
-    def rename(self, folder: str, old: str, new: str) -> None: ...
+    def rename(self, folder: str, old: str, new: str) -> str: ...
 
 
 class Looked(NamedTuple):
@@ -62,7 +62,7 @@ class Keeper:
 
     def round(self) -> Report:
         """Have both sides be equal.  Raises PlaceError, ConnectionLost, Refused, OSError; what was done stays."""
-        listed = self.server.rooms()
+        listed = self._rooms()
         wanted = {room.key: room for room in listed.rooms if self.rules.wants(room)}
         folders = self._folders(wanted)
         cursor = self.state.about("cursor")
@@ -83,6 +83,10 @@ class Keeper:
             with self.state.writing():
                 self.state.note("cursor", cursor)
 
+    def _rooms(self) -> RoomList:
+        """Return the rooms that are open to the user."""
+        return self.server.rooms()
+
     # -- folders --------------------------------------------------------------------------------------
 
     def _folders(self, wanted: dict[str, Room]) -> dict[str, Folder]:
@@ -99,9 +103,8 @@ class Keeper:
                 folders[key] = self._new_folder(room, taken)
                 taken.add(folders[key].folder)
             elif held.name != room.name:
-                folders[key] = held._replace(name=room.name)
-                if not self.rules.dry:
-                    self.tree.rename(held.folder, held.name, room.name)
+                renamed = held.folder if self.rules.dry else self.tree.rename(held.folder, held.name, room.name)
+                folders[key] = held._replace(name=room.name, folder=renamed)
                 self._put_folder(folders[key])
         return folders
 

@@ -316,5 +316,20 @@ class MaildirTree:
             (path / FOLDER_MARK).touch(0o600)
         sweep(path / TMP)
 
-    def rename(self, folder: str, old: str, new: str) -> None:
-        """A folder keeps the name that it was made under: programs of mail remember it by that."""
+    def rename(self, folder: str, old: str, new: str) -> str:
+        """Have a folder be called as its room is now, unless a person called it otherwise; return its name."""
+        wanted = maildir_folder(new)
+        if folder != maildir_folder(old) or (self.root / wanted).exists():
+            return folder
+        os.rename(self.root / folder, self.root / wanted)
+        sync_directory(self.root)
+        self._places.pop(folder, None)
+        return wanted
+
+    def name_of(self, folder: str) -> str:
+        """Return how the room of a folder is called that a person made."""
+        return folder_name(folder)
+
+    def is_for(self, folder: str, name: str) -> bool:
+        """Tell whether a folder may be that of a room of this name."""
+        return folder in (maildir_folder(name), name) or folder_name(folder) == unicodedata.normalize("NFC", name)

@@ -73,6 +73,12 @@ class Server(Protocol):
     def rooms(self) -> RoomList:
         """Return the rooms that are open to the user now."""
 
+    def create_room(self, name: str, view: int) -> str:
+        """Make a room of the user's own; return its key."""
+
+    def rename_room(self, key: str, name: str) -> None:
+        """Give a room of the user's own another name."""
+
     def whole(self, collection: str, largest: int = 0) -> Iterator[list[Held]]:
         """Yield all records of a collection, deletions too; nothing else may be asked until the last one came.
 

@@ -129,11 +129,12 @@ class VdirTree:
             if not (path / file).exists():
                 self._write(path / file, text)
 
-    def rename(self, folder: str, old: str, new: str) -> None:
-        """Have a collection be shown under a room's new name, unless a person gave it another one."""
+    def rename(self, folder: str, old: str, new: str) -> str:
+        """Have a collection be shown under a room's new name, unless a person gave it another one; returns its own."""
         path = self.root / folder / DISPLAY_NAME
         if path.exists() and path.read_text("utf-8", "replace").strip() == old:
             self._write(path, new)
+        return folder
 
     def _write(self, path: Path, text: str) -> None:
         os.replace(write_aside(path.parent, text.encode()), path)

@@ -63,6 +63,64 @@ def test_rooms_are_folders_of_a_maildir(machine: Make) -> None:
     assert (laptop.root / ".Board/maildirfolder").exists() and not (laptop.root / "maildirfolder").exists()
 
 
+def folders(machine: MailMachine) -> set[str]:
+    return {str(one.parent.relative_to(machine.root)) for one in machine.root.glob("**/cur")}
+
+
+def make_folder(machine: MailMachine, folder: str) -> None:
+    for name in ("cur", "new", "tmp"):
+        (machine.root / folder / name).mkdir(parents=True)
+
+
+def test_a_folder_that_a_person_makes_is_a_room_everywhere(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    make_folder(laptop, ".Caf&AOk-.Menu")
+    make_folder(laptop, ".Entwu\u0308rfe")  # as no program of mail names it, and decomposed
+    laptop.put(".Caf&AOk-.Menu/cur/1.a:2,S", mail(1))
+    laptop.sync()
+    desk.sync()
+    assert desk.mail() == laptop.mail() == {".Caf&AOk-.Menu": [("S", mail(1))]}
+    assert folders(desk) == {".", ".Archive.2024", ".Board", ".News", ".Caf&AOk-.Menu", ".Entw&APw-rfe"}
+    assert {room.name for room in laptop.connect().rooms().rooms} >= {"Café/Menu", "Entwürfe"}
+    quiet(laptop, desk)
+    laptop.forget()
+    laptop.sync()
+    assert len(laptop.connect().rooms().rooms) == 6
+
+
+def test_a_folder_that_a_person_renames_is_renamed_everywhere(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put(".Archive.2024/cur/1.a:2,S", mail(1))
+    laptop.sync()
+    desk.sync()
+    laptop.move(".Archive.2024", ".Old mail")
+    laptop.sync()
+    desk.sync()
+    assert desk.mail() == laptop.mail() == {".Old mail": [("S", mail(1))]}
+    assert folders(desk) == folders(laptop) == {".", ".Old mail", ".Board", ".News"}
+    quiet(laptop, desk)
+
+
+def test_a_folder_of_a_room_of_others_may_be_renamed_here_alone(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put(".Board/cur/1.a:2,S", mail(1))
+    laptop.sync()
+    laptop.move(".Board", ".Mine")
+    laptop.put(".Mine/cur/2.b:2,F", mail(2))
+    assert laptop.sync().problems == []
+    desk.sync()
+    assert desk.mail()[".Board"] == laptop.mail()[".Mine"] and len(desk.mail()[".Board"]) == 2
+    quiet(laptop, desk)
+
+
+def test_a_folder_is_made_no_room_where_the_pair_does_not_want_it(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, _ = both
+    make_folder(laptop, ".Private")
+    laptop.sync(direction="pull")
+    laptop.sync(wants=lambda room: room.view == 1 and room.name != "Private")
+    assert len(laptop.connect().rooms().rooms) == 4
+
+
 def test_a_message_leaves_every_other_maildir_byte_for_byte(both: tuple[MailMachine, MailMachine]) -> None:
     laptop, desk = both
     odd = b"X-Odd: \xff\r\nSubject: =?utf-8?q?x?=\n\nbody without an end"
