@@ -5,7 +5,7 @@ room is next is mirror.citadel.presence's, what is told mirror.citadel.visits_to
 kept, so that where a server is met again nobody is who logged in before that.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -14,7 +14,7 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import owner_of
 from mirror.citadel.look import place_of
 from mirror.citadel.posted import Known
-from mirror.citadel.presence import Rooms, Rounds, Turn
+from mirror.citadel.presence import Rounds, Turn
 from mirror.citadel.visited import Visited
 from mirror.citadel.visits_told import ROOMS_AT_ONCE, Marked, Person, VisitLooks
 from mirror.formats.server_own import Use
@@ -76,11 +76,12 @@ class MarkLooks:
         """
         self._store, self._connect, self._called = store, connect, called
         self._every_s, self._clock, self._now = every_s, clock, now
-        self._rounds = Rounds(self._rooms_of)
+        self._rounds = Rounds(self._likely, self._others)
         self._client: CitadelClient | None = None
         self._known: Known | None = None
         self._looks: VisitLooks | None = None
         self._numbers: dict[str, int] = {}
+        self._owners: dict[int, int] = {}
         self._calls: dict[int, int] | None = None
         self._looked = 0
         self._noticed: dict[tuple[int, int], list[str]] = {}
@@ -150,8 +151,9 @@ class MarkLooks:
     def _note_rooms(self, known: Known) -> None:
         if known is not self._known:
             self._known, self._looks = known, VisitLooks(self._store, known)
-            rooms = known.rooms.items()
-            self._numbers = {room.name: number for number, room in rooms if room.use is Use.PEOPLE}
+            rooms = {number: room.name for number, room in sorted(known.rooms.items()) if room.use is Use.PEOPLE}
+            self._numbers = {name: number for number, name in rooms.items()}
+            self._owners = {number: owner_of(name) for number, name in rooms.items()}
 
     def _ask(self, near: Iterable[Turn], persons: Mapping[int, Person], done: Marked) -> None:
         """Ask for where people are, and of rounds as much as there is time for."""
@@ -242,12 +244,17 @@ class MarkLooks:
             found[user] = found.get(user, frozenset()) | rooms
         return found
 
-    def _rooms_of(self, user: int) -> Rooms:
-        """Return the rooms in which a user may have marks, all but those of other people's mailboxes."""
-        likely: list[int] = []
-        others: list[int] = []
+    def _likely(self, user: int) -> Iterator[int]:
+        """Yield the rooms in which a user has been before, and those of the own mailbox."""
         visited = self._visited.of(user)
-        for number, room in self._known.rooms.items() if self._known is not None else ():
-            if room.use is Use.PEOPLE and (owner := owner_of(room.name)) in (0, user):
-                (likely if owner or number in visited else others).append(number)
-        return Rooms(likely, others)
+        return (number for number, owner in self._rooms(user) if owner or number in visited)
+
+    def _others(self, user: int) -> Iterator[int]:
+        visited = self._visited.of(user)
+        return (number for number, owner in self._rooms(user) if not owner and number not in visited)
+
+    def _rooms(self, user: int) -> Iterator[tuple[int, int]]:
+        """Yield the rooms in which a user may have marks, all but others' mailboxes, and whose each is, 0 for nobody's."""
+        for number, owner in self._owners.items():
+            if owner in (0, user):
+                yield number, owner

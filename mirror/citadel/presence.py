@@ -5,47 +5,44 @@ rooms that they are in are asked for, and besides all rooms in turns, first of e
 they left, all rooms once more.  Values only; reads no clock.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 
 
 class Turn(NamedTuple):
-    """Rooms in which one user's marks are to be asked for, both by number."""
+    """Rooms in which one user's marks are to be asked for, both by number; ``besides`` the round of that user."""
 
     user: int
     rooms: Sequence[int]
+    besides: bool = False
 
 
 class _Round(msgspec.Struct):
-    """The rooms in which one user's marks are still to be asked for; times are Unix seconds, 0 for never."""
+    """What is still to be asked for of one user's marks; times are Unix seconds, 0 for never."""
 
     likely: list[int]
-    others: list[int]
     began: float
     whole_since: float = 0
     """When the last round began that came to its end."""
+    after: int = 0
+    """Of all other rooms those of greater numbers are still to be asked for."""
     present: bool = False
     """Whether the user was there since this one began."""
 
 
-class Rooms(NamedTuple):
-    """The rooms in which a user may have marks: those in which there are likely any, and the others."""
-
-    likely: Sequence[int]
-    others: Sequence[int] = ()
-
-
-RoomsOf = Callable[[int], Rooms]
+RoomsOf = Callable[[int], Iterable[int]]
+"""Returns rooms in which a user may have marks."""
 
 
 class Rounds:
     """Who may have set marks since all of theirs were asked for."""
 
-    def __init__(self, rooms: RoomsOf) -> None:
-        """``rooms`` returns the rooms in which a user may have marks."""
-        self._rooms = rooms
+    def __init__(self, likely: RoomsOf, others: RoomsOf) -> None:
+        """``likely`` returns the rooms in which a user has marks as a rule, ``others`` all others, in their order."""
+        self._likely, self._others = likely, others
         self._rounds: dict[int, _Round] = {}
         self._where: dict[int, frozenset[int]] = {}
         self._besides: dict[int, set[int]] = {}
@@ -59,8 +56,7 @@ class Rounds:
                 self._rounds[user] = self._round(user, now)
 
     def _round(self, user: int, now: float, whole_since: float = 0) -> _Round:
-        likely, others = self._rooms(user)
-        return _Round(list(likely), list(others), now, whole_since)
+        return _Round(list(self._likely(user)), now, whole_since)
 
     def besides(self, user: int, room: int) -> None:
         """Have a room be asked for of a user, who need not be there: all were made to forget it, say."""
@@ -90,24 +86,27 @@ class Rounds:
         user = next((user for user, one in self._rounds.items() if one.likely and user not in but), 0)
         if not user and self._besides:
             user, rooms = self._besides.popitem()
-            return Turn(user, sorted(rooms))
+            return Turn(user, sorted(rooms), besides=True)
         user = user or next((user for user in self._rounds if user not in but), 0)
         if not user:
             return None
         one = self._rounds.pop(user)
         self._rounds[user] = one  # the next time it is another one's turn
-        return Turn(user, (one.likely or one.others)[:most])
+        return Turn(user, one.likely[:most] or list(islice(self._left(user, one), most)))
+
+    def _left(self, user: int, one: _Round) -> Iterator[int]:
+        return (room for room in self._others(user) if room > one.after)
 
     def done(self, turn: Turn, now: float) -> bool:
         """Note that the rooms that ``next`` returned were asked for; tells whether a round came to its end."""
         one = self._rounds.get(turn.user)
-        if one is None:
+        if one is None or turn.besides:
             return False
-        stage = one.likely or one.others
-        if stage[: len(turn.rooms)] != turn.rooms:
-            return False  # those were asked for besides
-        del stage[: len(turn.rooms)]
-        if one.likely or one.others:
+        if one.likely:
+            del one.likely[: len(turn.rooms)]
+        else:
+            one.after = max(turn.rooms, default=one.after)
+        if one.likely or any(self._left(turn.user, one)):
             return False
         if one.present or turn.user in self._where:
             self._rounds[turn.user] = self._round(turn.user, now, one.began)

@@ -1,12 +1,13 @@
 """Whose marks are asked for next: who is there in turns, who left once more, nobody else."""
 
-from mirror.citadel.presence import Rooms, Rounds, Turn
+from mirror.citadel.presence import Rounds, Turn
 
-ROOMS = {1: Rooms([10, 11, 12]), 2: Rooms([10, 20]), 3: Rooms([30], [31, 32]), 4: Rooms([40], [41])}
+LIKELY = {1: [10, 11, 12], 2: [10, 20], 3: [30], 4: [40]}
+OTHERS = {3: [31, 32, 33], 4: [41]}
 
 
 def rounds() -> Rounds:
-    return Rounds(ROOMS.__getitem__)
+    return Rounds(LIKELY.__getitem__, lambda user: OTHERS.get(user, []))
 
 
 def turn(some: Rounds, now: float, most: int = 100) -> Turn | None:
@@ -70,8 +71,9 @@ def test_of_everybody_the_likely_rooms_come_first_then_what_is_asked_for_besides
     some.begin([3, 4], 0)
     some.besides(2, 10)
     some.besides(3, 32)
-    found = [turn(some, 1, 2) for _ in range(6)]
-    assert found == [Turn(3, [30]), Turn(4, [40]), Turn(3, [32]), Turn(2, [10]), Turn(3, [31, 32]), Turn(4, [41])]
+    found = [turn(some, 1, 2) for _ in range(7)]
+    besides = [Turn(3, [32], besides=True), Turn(2, [10], besides=True)]
+    assert found == [Turn(3, [30]), Turn(4, [40]), *besides, Turn(3, [31, 32]), Turn(4, [41]), Turn(3, [33])]
     assert some.is_over and turn(some, 2) is None
 
 
