@@ -254,7 +254,7 @@ class MarkLooks:
         return (number for number, owner in self._rooms(user) if not owner and number not in visited)
 
     def _rooms(self, user: int) -> Iterator[tuple[int, int]]:
-        """Yield the rooms in which a user may have marks, all but others' mailboxes, and whose each is, 0 for nobody's."""
+        """Yield the rooms in which a user may have marks, all but others' mailboxes, and whose each is: 0, nobody's."""
         for number, owner in self._owners.items():
             if owner in (0, user):
                 yield number, owner
