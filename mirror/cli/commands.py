@@ -75,6 +75,7 @@ COMMANDS: dict[str, Lazy] = {
     **placed(
         "mirror.cli.client",
         {"client": "Keep your own folders equal with your rooms on a node: mail, calendars, contacts."},
+        prepared=False,  # what needs green threads imports them itself: a round without TLS does not
     ),
     **placed("mirror.cli.demo", {"demo": "Run two nodes on this machine and keep them equal before your eyes."}),
 }

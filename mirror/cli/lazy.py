@@ -18,6 +18,8 @@ class Lazy(NamedTuple):
 
     help: str
     modules: tuple[str, ...]
+    prepared: bool = True
+    """Whether the interpreter is prepared before they are imported."""
 
 
 class LazyGroup(click.Group):
@@ -41,7 +43,7 @@ class LazyGroup(click.Group):
         return super().get_command(context, name)
 
     def _import(self, name: str) -> None:
-        if self.prepare is not None:
+        if self.prepare is not None and self.lazy[name].prepared:
             self.prepare()
         for module in self.lazy[name].modules:
             import_module(module)
@@ -65,6 +67,6 @@ class LazyGroup(click.Group):
         return self.commands[name]
 
 
-def placed(module: str, commands: Mapping[str, str], *more: str) -> dict[str, Lazy]:
+def placed(module: str, commands: Mapping[str, str], *more: str, prepared: bool = True) -> dict[str, Lazy]:
     """Return the table of commands that stand in one module, or there and in ``more``; each with its line of help."""
-    return {name: Lazy(text, (module, *more)) for name, text in commands.items()}
+    return {name: Lazy(text, (module, *more), prepared) for name, text in commands.items()}

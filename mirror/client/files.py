@@ -7,18 +7,22 @@ expected it goes back.  Knows no kind of folder.
 import ctypes
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from mirror.client.place import Changed
 
 OURS = ".ctdlmirror-"
 """How the names of files begin that are not in place yet; who lists a folder leaves them out."""
+_FEW = 16
+"""Files up to which each is put on the disk alone, and not all that its file system has in memory."""
 _NO_REPLACE, _EXCHANGE = 1, 2
 _HERE = -100
 _NOT_KNOWN = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
+_numbers = count()
 Tag = Callable[[os.stat_result], str]
 
 
@@ -29,26 +33,44 @@ def tag_of(status: os.stat_result) -> str:
 
 def write_aside(directory: Path, data: bytes) -> Path:
     """Write bytes to a file in a directory that is in nobody's way yet; they are on the disk.  Raises OSError."""
+    path = write_loosely(directory, data)
+    put_on_disk([path])
+    return path
+
+
+def write_loosely(directory: Path, data: bytes) -> Path:
+    """Write bytes to a file that is in nobody's way yet, and not sure to be on the disk yet.  Raises OSError."""
     descriptor, path = _open_aside(directory)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path
 
 
+def put_on_disk(files: Sequence[Path | str]) -> None:
+    """Return once what files hold outlives a power cut.  Raises OSError."""
+    for path in files if len(files) <= _FEW else files[:1]:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if len(files) <= _FEW:
+                os.fsync(descriptor)
+            elif ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+        finally:
+            os.close(descriptor)
+
+
 def _open_aside(directory: Path) -> tuple[int, Path]:
-    for number in range(1 << 20):
+    for number in _numbers:
         path = directory / f"{OURS}{os.getpid()}-{number}.tmp"
         try:
             return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
         except FileExistsError:
             continue
-    raise FileExistsError(errno.EEXIST, "there is no free name", str(directory))
+    raise AssertionError("numbers do not end")
 
 
 def put_new(aside: Path, candidates: Iterator[Path]) -> Path:

@@ -5,7 +5,6 @@ letters beside the common ones mean says the folder's file of keywords.  Says no
 promise is mirror.client.place.Place.
 """
 
-import ctypes
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
@@ -13,7 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.client.files import OURS, check, move_new, put_over, sweep, sync_directory, tag_of
+from mirror.client.files import OURS, check, move_new, put_on_disk, put_over, sweep, sync_directory, tag_of
 from mirror.client.keywords import Keywords
 from mirror.client.mail_listing import (
     CUR,
@@ -45,9 +44,6 @@ INBOX_ROOM = "Mail"
 """The room of a user's own that mail comes into."""
 FOLDER_MARK = "maildirfolder"
 """The empty file by which a Maildir++'s folder is told from a Maildir of its own."""
-
-_FEW = 16
-"""Files up to which each is put on the disk alone, and not all that its file system has in memory."""
 
 
 class _Created(NamedTuple):
@@ -147,7 +143,7 @@ class Maildir:
         check(path, found.tag)
         aside = f"{self._base}{TMP}/{OURS}{found.name}"
         _write(aside, data, int(path.stat().st_mtime))
-        _put_on_disk([aside])
+        put_on_disk([aside])
         put_over(Path(aside), path, found.tag)
         self._touched.add(path.parent.name)
         return found._replace(tag=tag_of(path.lstat()))
@@ -251,7 +247,7 @@ class Maildir:
     def _publish(self) -> None:
         """Have what was created be in the folder; its bytes are on the disk before."""
         created, self._created = self._created, []
-        _put_on_disk([one.aside for one in created])
+        put_on_disk([one.aside for one in created])
         for one in created:
             move_new(one.aside, one.place)
             self._touched.add(one.directory)
@@ -265,19 +261,6 @@ def _write(path: str, data: bytes, seconds: int) -> str:
         if seconds:
             os.utime(file.fileno(), (seconds, seconds))
         return tag_of(os.fstat(file.fileno()))
-
-
-def _put_on_disk(files: list[str]) -> None:
-    """Return once what files hold outlives a power cut.  Raises OSError."""
-    for path in files if len(files) <= _FEW else files[:1]:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if len(files) <= _FEW:
-                os.fsync(descriptor)
-            elif ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
-        finally:
-            os.close(descriptor)
 
 
 class MaildirTree:

@@ -16,8 +16,8 @@ What an adapter owes
   ``create`` takes another name where one is taken; ``replace``, ``mark`` and ``delete`` name what they were decided
   from, look just before and raise Changed where something else is there.  Their answer is what ``look`` will say.
 * **Durable at ``settle``.**  When that returns, what was created, replaced, marked and deleted before outlives a power
-  cut.  Only then is it noted that it was done, so whatever is killed repeats: the same item may be created twice by
-  name, never be lost.
+  cut; what was created may be in place only then.  Only then is it noted that it was done, so whatever is killed
+  repeats: the same item may be created twice by name, never be lost.
 * **Gone is not deleted.**  A folder that is not there, or is no folder of that kind, is Missing, and nothing else is
   done.  ``identity`` tells a folder from another one of the same path: an unmounted disk's empty mount point, say.
 * **It says what it keeps.**  ``keeps`` names the marks that it can keep; others are not sent to it and their absence

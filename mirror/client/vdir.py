@@ -6,10 +6,21 @@ the promise is mirror.client.place.Place.
 
 import os
 from collections.abc import Iterable, Iterator
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
-from mirror.client.files import check, put_new, put_over, sweep, sync_directory, tag_of, take_away, write_aside
+from mirror.client.files import (
+    check,
+    put_new,
+    put_on_disk,
+    put_over,
+    sweep,
+    sync_directory,
+    tag_of,
+    take_away,
+    write_aside,
+    write_loosely,
+)
 from mirror.client.place import NO_MARKS, Changed, Found, Marks, Missing
 from mirror.client.server import Room
 from mirror.formats.file_names import safe_name
@@ -28,6 +39,8 @@ class Vdir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._touched = False
+        self._created: dict[str, Path] = {}
+        """What was written and is not in place yet, by the names that it will have."""
 
     def identity(self) -> str:
         try:
@@ -39,6 +52,7 @@ class Vdir:
         return ""  # an editor writes a file over in place, which a directory does not tell
 
     def look(self) -> Iterator[Found]:
+        self._publish()
         try:
             entries = os.scandir(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -49,6 +63,7 @@ class Vdir:
                     yield Found(entry.name, tag_of(entry.stat()))
 
     def read(self, found: Found) -> bytes:
+        self._publish()
         path = self.path / found.name
         try:
             data = path.read_bytes()
@@ -61,12 +76,13 @@ class Vdir:
         stem, ending = os.path.splitext(wanted)
         first = safe_name(stem, ending)
         stem = first.removesuffix(ending)
-        others = (self.path / f"{stem}-{number}{ending}" for number in count(2))
-        path = put_new(write_aside(self.path, data), _chained(self.path / first, others))
-        self._touched = True
-        return self._found(path)
+        names = chain([first], (f"{stem}-{number}{ending}" for number in count(2)))
+        name = next(name for name in names if name not in self._created and not (self.path / name).exists())
+        self._created[name] = aside = write_loosely(self.path, data)
+        return Found(name, tag_of(aside.lstat()))
 
     def replace(self, found: Found, data: bytes) -> Found:
+        self._publish()
         path = self.path / found.name
         check(path, found.tag)
         aside = write_aside(self.path, data)
@@ -81,24 +97,29 @@ class Vdir:
         return found  # it keeps none
 
     def delete(self, found: Found) -> None:
+        self._publish()
         take_away(self.path / found.name, found.tag)
         self._touched = True
 
     def settle(self) -> None:
+        self._publish()
         if self._touched:
             sync_directory(self.path)
             self._touched = False
+
+    def _publish(self) -> None:
+        """Have what was created be in the folder; its bytes are on the disk before."""
+        created, self._created = self._created, {}
+        put_on_disk(list(created.values()))
+        for name, aside in created.items():
+            put_new(aside, iter((self.path / name,)))
+            self._touched = True
 
     def watched(self) -> Iterable[Path]:
         return (self.path,)
 
     def _found(self, path: Path) -> Found:
         return Found(path.name, tag_of(path.lstat()))
-
-
-def _chained(first: Path, others: Iterator[Path]) -> Iterator[Path]:
-    yield first
-    yield from others
 
 
 class VdirTree:

@@ -5,21 +5,24 @@ the connection: a peer that never reads costs its own link and nothing else.
 """
 
 import json
-import ssl
+import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
-
-from gevent import socket
-from gevent.event import Event
+from typing import TYPE_CHECKING, Any
 
 from mirror.model.errors import MirrorError
 from mirror.wire.batch import Batch, BatchReader, Marker, frame
 from mirror.wire.errors import ProtocolError, Refused
 from mirror.wire.lines import END_OF_LISTING, Reply, decode_line, format_line, parse_reply
 from mirror.wire.receiver import MAX_LINE, Receiver
+
+if TYPE_CHECKING:
+    import ssl
+
+    from gevent.event import Event
 
 BLOCK = 256 * 1024
 """Bytes read from a connection at once."""
@@ -143,8 +146,10 @@ class Channel:
         """Whether bytes have arrived that were not taken yet."""
         return len(self._receiver) > 0
 
-    def start_tls(self, context: ssl.SSLContext, *, server: bool, hostname: str | None = None) -> None:
+    def start_tls(self, context: "ssl.SSLContext", *, server: bool, hostname: str | None = None) -> None:
         """Go on encrypted.  Raises NotTrusted, ConnectionLost; what arrived in clear before is an error."""
+        import ssl
+
         if self.pending:
             raise ProtocolError(f"{self.peer} sent more than STLS before TLS began")
         try:
@@ -259,10 +264,22 @@ class Channel:
         self.send(END_OF_LISTING + b"\n")
 
 
+def _sockets() -> Any:
+    """Return the module of sockets: who waits for one is a green thread alone where there are green threads.
+
+    A command that has none waits as a whole, and is done before they would be imported.
+    """
+    if "gevent" not in sys.modules:
+        return socket
+    from gevent import socket as green_socket
+
+    return green_socket
+
+
 def connect(host: str, port: int, timeout: float) -> Channel:
     """Connect over TCP.  Raises ConnectionLost."""
     try:
-        connection = socket.create_connection((host, port), timeout)
+        connection = _sockets().create_connection((host, port), timeout)
     except (OSError, UnicodeError) as error:
         raise ConnectionLost(f"{host}:{port} cannot be reached: {error}") from None
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -271,7 +288,7 @@ def connect(host: str, port: int, timeout: float) -> Channel:
 
 def connect_unix(path: str, timeout: float | None = None) -> Channel:
     """Connect to a Unix socket.  Raises ConnectionLost."""
-    connection = socket.socket(socket.AF_UNIX)
+    connection = _sockets().socket(socket.AF_UNIX)
     try:
         connection.connect(path)
     except OSError as error:

@@ -117,3 +117,11 @@ def test_completing_a_command_imports_nothing_that_only_commands_need() -> None:
 
 def test_a_command_that_is_not_there_is_told_so() -> None:
     assert cli.get_command(click.Context(cli), "nothing") is None
+
+
+def test_a_persons_client_waits_for_the_node_without_green_threads(tmp_path: Path) -> None:
+    config = tmp_path / "client.toml"
+    server = '[server]\naddress = "127.0.0.1:1"\nuser = "ann"\ntrust = "plain"\npassword_file = "x"\n'
+    config.write_text(server + f'[pair.a]\npath = "{tmp_path}/a"\nviews = ["calendar"]\n')
+    wanted = imported("client", "--config", str(config), "sync")
+    assert "mirror.peer.channel" in wanted and wanted.isdisjoint({"gevent", "rich", "ssl", "mirror.model.merge"})

@@ -33,6 +33,7 @@ def test_a_new_file_never_takes_the_name_of_another(place: Vdir) -> None:
 
 def test_only_what_was_found_is_replaced_or_deleted(place: Vdir) -> None:
     found = place.create("a.ics", b"1")
+    place.settle()
     (place.path / "a.ics").write_bytes(b"theirs")
     for act in (lambda: place.read(found), lambda: place.replace(found, b"2"), lambda: place.delete(found)):
         with pytest.raises(Changed):
@@ -52,6 +53,7 @@ def test_what_another_program_writes_between_the_look_and_the_write_stays(
     import mirror.client.files as files
 
     found = place.create("a.ics", b"1")
+    place.settle()
     looked = files.check
 
     def check(path: Path, tag: str) -> None:
@@ -110,6 +112,7 @@ def test_a_collection_has_a_name_and_a_colour_which_stay_the_persons(tmp_path: P
 def test_what_a_killed_client_left_is_swept(place: Vdir) -> None:
     (place.path / f"{OURS}1-0.tmp").write_text("half")
     place.create("a.ics", b"1")
+    place.settle()
     sweep(place.path)
     assert os.listdir(place.path) == ["a.ics"]
 

@@ -9,6 +9,7 @@ import click
 from ctdlmirror_bench import compare as comparing
 from ctdlmirror_bench.body import measure_body
 from ctdlmirror_bench.bootstrap import measure_bootstrap
+from ctdlmirror_bench.calendar import measure_calendar
 from ctdlmirror_bench.fanout import measure_fanout
 from ctdlmirror_bench.importing import measure_import
 from ctdlmirror_bench.latency import measure_latency
@@ -49,6 +50,14 @@ def bootstrap(messages: int, kind: str, as_json: bool, against: str | None, bare
 def mail(messages: int, kind: str, as_json: bool) -> None:
     """A person's Maildir kept equal, beside isync's mbsync with Dovecot (Debian: dovecot-imapd, isync)."""
     show([measure_mail(kind, messages)], as_json)
+
+
+@cli.command()
+@click.option("--events", default=[1000, 5000], show_default=True, multiple=True)
+@json_option
+def calendar(events: tuple[int, ...], as_json: bool) -> None:
+    """A person's calendar kept equal, beside vdirsyncer with Radicale (Debian: vdirsyncer, radicale)."""
+    show([*map(measure_calendar, events)], as_json)
 
 
 @cli.command()

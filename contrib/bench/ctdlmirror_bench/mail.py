@@ -36,21 +36,21 @@ def measure_mail(kind: str, count: int) -> dict[str, Any]:
         stack.callback(node.stop)
         theirs = stack.enter_context(mbsync_of(mail))
         near, far = _client(node, place / "near"), _client(node, place / "far")
-        first = {"client": _measured(near), "mbsync": _measured(theirs)}
-        _measured(far)  # another machine, from which a change comes
+        first = {"client": timed_command(near), "mbsync": timed_command(theirs)}
+        timed_command(far)  # another machine, from which a change comes
 
         def change_ours(number: int) -> None:
             _deliver(place / "far" / "mail", number)
-            _measured(far)
+            timed_command(far)
 
         changes = {"client": change_ours, "mbsync": lambda number: _deliver(mail.directory / "source", number)}
         nothing: dict[str, list[float]] = {"client": [], "mbsync": []}
         one: dict[str, list[float]] = {"client": [], "mbsync": []}
         for number in range(ROUNDS):
             for name, command in (("client", near), ("mbsync", theirs)):
-                nothing[name].append(_measured(command)[0])
+                nothing[name].append(timed_command(command)[0])
                 changes[name](number)
-                one[name].append(_measured(command)[0])
+                one[name].append(timed_command(command)[0])
     return _told(kind, count, first, nothing, one)
 
 
@@ -68,7 +68,7 @@ def _told(kind: str, count: int, first: dict[str, tuple[float, float]], nothing:
     return told
 
 
-def _measured(command: list[str]) -> tuple[float, float]:
+def timed_command(command: list[str]) -> tuple[float, float]:
     """Return the seconds that a command takes, and the most memory that it had (MB)."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -133,7 +133,7 @@ def mbsync_of(mail: Maildir) -> Iterator[list[str]]:
         port = probe.getsockname()[1]
     server = subprocess.Popen(["dovecot", "-F", "-c", str(mail.configuration(port))], stderr=subprocess.DEVNULL)
     try:
-        _wait_for_port(port)
+        wait_for_port(port, "dovecot")
         (mail.directory / "copy").mkdir()
         settings = mail.directory / "mbsyncrc"
         settings.write_text(
@@ -166,10 +166,11 @@ SyncState *
         server.wait(30)
 
 
-def _wait_for_port(port: int) -> None:
+def wait_for_port(port: int, program: str) -> None:
+    """Wait until a program listens on a port of this machine."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-    raise click.ClickException("dovecot did not start")
+    raise click.ClickException(f"{program} did not start")

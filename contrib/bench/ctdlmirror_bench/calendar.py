@@ -1,0 +1,204 @@
+"""A person's calendar kept as a vdir, beside vdirsyncer with Radicale: the same events, in one run, on loopback.
+
+Both write durably: vdirsyncer syncs each file and Radicale each event to the disk (their defaults), the client all that
+it wrote before it notes that, and the node each batch.  Neither uses TLS.
+"""
+
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import click
+
+from ctdlmirror_bench.mail import timed_command
+from ctdlmirror_bench.nodes import scratch
+from ctdlmirror_bench.others import wait_for_port
+from mirror.cli.processes import PROGRAM, NodeProcess
+from mirror.client.config import PairSettings, ServerSettings, written
+from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
+from mirror.store.base import Writer
+from mirror.store.open import open_store
+
+USER, ROOM, VIEW_CALENDAR = "big:2", "big:20", 3
+OURS, THEIRS = "client", "vdirsyncer"
+ROUNDS = 5
+EVENT = """BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//bench//EN\r
+BEGIN:VEVENT\r
+UID:event-{number}@bench\r
+DTSTAMP:20260101T000000Z\r
+DTSTART:202612{day:02}T{hour:02}0000Z\r
+DTEND:202612{day:02}T{hour:02}3000Z\r
+SUMMARY:{summary} {number}\r
+LOCATION:Room {day}\r
+DESCRIPTION:An event as calendars have them\\, with a line of text that says what it is about.\r
+ATTENDEE;CN=Ann;PARTSTAT=ACCEPTED:mailto:ann@example.org\r
+BEGIN:VALARM\r
+ACTION:DISPLAY\r
+TRIGGER:-PT15M\r
+DESCRIPTION:Soon\r
+END:VALARM\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
+
+
+class Side:
+    """One of the two programs, on two machines: the commands, and the folder of each."""
+
+    def __init__(self, near: list[str], far: list[str], near_folder: Path, far_folder: Path) -> None:
+        self.near, self.far = near, far
+        self.near_folder, self.far_folder = near_folder, far_folder
+
+    def change(self, number: int) -> None:
+        """Have an event be changed on the other machine, and be at the server."""
+        path = next(iter(sorted(self.far_folder.glob("*.ics"))))
+        text = path.read_text().replace("SUMMARY:", f"SUMMARY:Changed {number} ", 1)
+        path.write_bytes(text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+        timed_command(self.far)
+
+
+def measure_calendar(count: int) -> dict[str, Any]:
+    """Time the client and vdirsyncer with the same events: sent, taken, with nothing to do, and one change."""
+    for program in ("vdirsyncer", "radicale"):
+        if shutil.which(program) is None:
+            raise click.ClickException(f"{program} is not installed (Debian: vdirsyncer, radicale)")
+    with ExitStack() as stack:
+        place = stack.enter_context(scratch())
+        sides = {
+            OURS: stack.enter_context(_ours(place / "ours", count)),
+            THEIRS: stack.enter_context(_theirs(place / "theirs", count)),
+        }
+        sent = {name: timed_command(side.near) for name, side in sides.items()}
+        taken = {name: timed_command(side.far) for name, side in sides.items()}
+        nothing: dict[str, list[float]] = {name: [] for name in sides}
+        one: dict[str, list[float]] = {name: [] for name in sides}
+        for number in range(ROUNDS):
+            for name, side in sides.items():
+                nothing[name].append(timed_command(side.near)[0])
+                side.change(number)
+                one[name].append(timed_command(side.near)[0])
+    return _told(count, sent, taken, nothing, one)
+
+
+def _told(count: int, sent: Any, taken: Any, nothing: Any, one: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"what": f"{count} events as a vdir, beside vdirsyncer with Radicale"}
+    for name in (OURS, THEIRS):
+        told[f"{name}_sent_s"] = round(sent[name][0], 2)
+        told[f"{name}_taken_s"] = round(taken[name][0], 2)
+        told[f"{name}_nothing_s"] = round(statistics.median(nothing[name]), 3)
+        told[f"{name}_one_change_s"] = round(statistics.median(one[name]), 3)
+        told[f"{name}_peak_mb"] = round(max(sent[name][1], taken[name][1]))
+    told["sent_ratio"] = round(sent[THEIRS][0] / sent[OURS][0], 1)
+    told["taken_ratio"] = round(taken[THEIRS][0] / taken[OURS][0], 1)
+    told["nothing_ratio"] = round(told[f"{OURS}_nothing_s"] / told[f"{THEIRS}_nothing_s"], 2)
+    return told
+
+
+def _fill(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        text = EVENT.format(number=number, day=number % 28 + 1, hour=number % 24, summary="Meeting")
+        (folder / f"event-{number}.ics").write_bytes(text.encode())
+
+
+# -- the client ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _ours(place: Path, count: int) -> Iterator[Side]:
+    place.mkdir()
+    node = NodeProcess(place / "node", "big")
+    node.set_up()
+    store = open_store(place / "node", "big")
+    store.write(_account)
+    store.close()
+    node.start()
+    try:
+        _fill(place / "near" / "calendars" / "Calendar", count)
+        near, far = (_client(node, place / name) for name in ("near", "far"))
+        yield Side(near, far, *(place / name / "calendars" / "Calendar" for name in ("near", "far")))
+    finally:
+        node.stop()
+
+
+def _account(writer: Writer) -> None:
+    user = {"u_fullname": "Big", "u_usernum": 2, "u_axlevel": 4, "u_password": "big"}
+    writer.set_fields("users", USER, user)
+    room = {"QRname": "0000000002.Calendar", "QRflags": ROOM_IN_USE | ROOM_MAILBOX, "QRdefaultview": VIEW_CALENDAR}
+    writer.set_fields("rooms", ROOM, room)
+
+
+def _client(node: NodeProcess, home: Path) -> list[str]:
+    """Set up a client with a home of its own; return the command that keeps its calendars equal."""
+    home.mkdir(exist_ok=True)
+    (home / "password").write_text("big\n")
+    (home / "password").chmod(0o600)
+    server = ServerSettings(node.address, "Big", "plain", password_file=str(home / "password"))
+    pairs = {"calendars": PairSettings(str(home / "calendars"), ["calendar"])}
+    (home / "client.toml").write_text(written(server, pairs))
+    state = f"XDG_STATE_HOME={home / 'state'}"
+    return ["env", state, *PROGRAM, "client", "--config", str(home / "client.toml"), "sync"]
+
+
+# -- vdirsyncer ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _theirs(place: Path, count: int) -> Iterator[Side]:
+    place.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = place / "radicale.conf"
+    settings.write_text(
+        f"[server]\nhosts = 127.0.0.1:{port}\n[auth]\ntype = none\n[storage]\nfilesystem_folder = {place}/radicale\n"
+    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(["radicale", "--config", str(settings)], **quiet)
+    try:
+        wait_for_port(port, "radicale")
+        # Without a password who asks is the user that the header names.
+        made = Request(f"http://127.0.0.1:{port}/big/Calendar/", method="MKCALENDAR")
+        made.add_header("Authorization", "Basic YmlnOmJpZw==")
+        urlopen(made).close()
+        _fill(place / "near" / "Calendar", count)
+        (place / "far" / "Calendar").mkdir(parents=True)
+        near, far = (_vdirsyncer(place / name, port) for name in ("near", "far"))
+        yield Side(near, far, *(place / name / "Calendar" for name in ("near", "far")))
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _vdirsyncer(home: Path, port: int) -> list[str]:
+    settings = home / "vdirsyncer.conf"
+    settings.write_text(
+        f"""[general]
+status_path = "{home}/status"
+[pair big]
+a = "near"
+b = "far"
+collections = [["calendar", "Calendar", "Calendar"]]
+[storage near]
+type = "filesystem"
+path = "{home}"
+fileext = ".ics"
+[storage far]
+type = "caldav"
+url = "http://127.0.0.1:{port}/"
+username = "big"
+password = "big"
+"""
+    )
+    command = ["vdirsyncer", "-v", "ERROR", "-c", str(settings)]
+    subprocess.run([*command, "discover"], input="y\n" * 5, text=True, capture_output=True, check=True, env=os.environ)
+    return [*command, "sync"]
