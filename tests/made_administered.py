@@ -163,6 +163,23 @@ class AdministeredServer(WritableServer):
         self.rooms[session.room] |= {"QRexpire_mode": mode, "QRexpire_value": value}
         return b"200 Ok\n"
 
+    def _invt(self, rest: str, session: Session) -> bytes:
+        return self._let(rest, session, True)
+
+    def _kick(self, rest: str, session: Session) -> bytes:
+        return self._let(rest, session, False)
+
+    def _let(self, name: str, session: Session, is_in: bool) -> bytes:
+        if self.who.get(id(session)) != "mirror" or not self._number(name):
+            return b"550 Higher access required.\n"
+        key, room = (session.room, self._number(name)), self.rooms[session.room]["QRname"]
+        self.visits.setdefault(key, {"v_roomnum": str(key[0]), "v_roomgen": "1", "v_usernum": str(key[1])})
+        flags = int(self.visits[key].get("v_flags", "0"))
+        self.visits[key]["v_flags"] = str(flags & ~3 | 4 if is_in else flags & ~4 | 3)
+        done = "invited to" if is_in else "kicked out of"
+        self.tell("User Admin Message", f'{name} has been {done} "{room}" by mirror.')
+        return b"200 Ok\n"
+
     def _kill(self, _rest: str, session: Session) -> bytes:
         room = self.rooms[session.room]
         owner = int(room["QRname"][:10]) if int(room["QRflags"]) & 16384 else 0

@@ -15,6 +15,7 @@ from mirror.citadel.later import PutOff
 from mirror.citadel.look import Verdict, cursor_name, place_of
 from mirror.citadel.made import is_gone, note_filled, unfilled, what_fills
 from mirror.citadel.posted import Known
+from mirror.citadel.writers.access import AccessWriter
 from mirror.citadel.writers.base import KindWriter, OpenRoom, Target, Written
 from mirror.citadel.writers.files import FilesWriter
 from mirror.citadel.writers.floors import FloorsWriter
@@ -40,7 +41,7 @@ def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     messages = MessagesWriter(client, imap)
     containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter()]
     containers += [NetconfWriter(), RulesWriter()]
-    return [*containers, messages, FilesWriter(messages.transit), MarksWriter(), TextsWriter()]
+    return [*containers, messages, AccessWriter(), FilesWriter(messages.transit), MarksWriter(), TextsWriter()]
 
 
 class Service(NamedTuple):

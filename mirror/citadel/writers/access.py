@@ -1,0 +1,110 @@
+"""Lets users into rooms and puts them out of them, as that was done elsewhere.
+
+What a server has now is not told but by an export, so it is what it said last, as far as it said anything.  It tells in
+its Aide room what was done, which is taken out again.  Who forgot a room, which nobody else may do, is not written; nor
+is what the service's own user may enter.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.citadel.access import FORGOTTEN, LET_IN, LOCKED_OUT
+from mirror.citadel.marks import tag_of
+from mirror.citadel.writers.aide import quietly
+from mirror.citadel.writers.base import CLOSED_NOW, Target, enter, said_yes, server_says
+from mirror.citadel.writers.fields import print_of
+from mirror.formats.numbers import number_or_zero
+from mirror.model.draft import base_of
+from mirror.model.fields import values_of
+from mirror.model.kinds import Collection, room_of
+from mirror.model.record import Record, record_crc
+from mirror.model.status import Status
+
+_FLAGS, _MOST = "v_flags", FORGOTTEN | LOCKED_OUT | LET_IN
+
+
+class _Todo(NamedTuple):
+    """What is to be done about a user's access to a room, and what the server said of it last."""
+
+    record: Record
+    status: Status | None
+    lets_in: bool
+
+
+class AccessWriter:
+    """Writes who may enter which of the rooms that the server has."""
+
+    def collections(self, target: Target) -> Callable[[str], bool]:
+        visits = {str(Collection("visits", room_of(name))) for name in target.rooms}
+        return visits.__contains__
+
+    def takes(self, record: Record) -> bool:
+        return not record.dead and " " not in record.key and "@" not in record.key  # no mark, and of no older room
+
+    def write(self, target: Target, records: Sequence[Record]) -> bool:
+        by_room: dict[str, list[_Todo]] = defaultdict(list)
+        for record in records:
+            status = target.told_last(record.collection, [record]).get(record.key)
+            lets_in = _is_otherwise(record, status)
+            if lets_in is not None:
+                by_room[record.collection].append(_Todo(record, status, lets_in))
+        if not by_room:
+            return False
+        users = target.users()
+        with quietly(target.client) as quiet:
+            for collection, todo in by_room.items():
+                self._write_room(target, collection, todo, {key: user.name for key, user in users.items()}, quiet.names)
+        return True
+
+    def _write_room(
+        self, target: Target, collection: str, todo: Sequence[_Todo], users: dict[str, str], quiet: list[bytes]
+    ) -> None:
+        into = target.rooms[str(Collection("messages", room_of(collection)))]
+        if enter(target, into) is None:
+            for one in todo:
+                target.wait(one.record, into.room.name, CLOSED_NOW)
+            return
+        for one in todo:
+            name = users.get(one.record.key, "")
+            if not name:
+                target.leave(one.record, into.room.name, "the user is not there")
+            elif name != target.service:
+                self._write_one(target, one, into.room.name, name, quiet)
+
+    def _write_one(self, target: Target, one: _Todo, room: str, name: str, quiet: list[bytes]) -> None:
+        verb, user = "INVT" if one.lets_in else "KICK", name.encode("utf-8", "surrogateescape")
+        quiet += [b"%s has been" % user, f'"{room}"'.encode("utf-8", "surrogateescape")]
+        (answer,) = target.client.ask_all([f"{verb} {name}".encode("utf-8", "surrogateescape")])
+        if not said_yes(answer):
+            target.leave(one.record, room, server_says(answer))
+            return
+        target.written.others += 1
+        target.remember([_status(one)])
+
+
+def _is_otherwise(record: Record, status: Status | None) -> bool | None:
+    """Tell whether a user is to be let in or put out; None where that is as the server said last."""
+    wanted, there = number_or_zero(str(values_of(record).get(_FLAGS, ""))), _said(status)
+    if wanted & LET_IN and not there & LET_IN:
+        return True
+    return False if wanted & LOCKED_OUT and not there & LOCKED_OUT else None
+
+
+def _said(status: Status | None) -> int:
+    """Return the flags that a server said last; none where it said nothing of them."""
+    told = status.said.get(_FLAGS) if status is not None else None
+    return next((flags for flags in range(_MOST + 1) if told == print_of(str(flags))), 0)
+
+
+def _status(one: _Todo) -> Status:
+    """Return what the server says of a visit once that was done."""
+    flags = _said(one.status)
+    flags = flags & ~(FORGOTTEN | LOCKED_OUT) | LET_IN if one.lets_in else flags & ~LET_IN | FORGOTTEN | LOCKED_OUT
+    record, said = one.record, {_FLAGS: print_of(str(flags))}
+    if one.status is not None:
+        return msgspec.structs.replace(one.status, said={**one.status.said, **said})
+    crc, base = record_crc(record), base_of(record)
+    return Status(record.collection, record.key, record.key, tag_of("", ""), base, crc, said)
