@@ -102,7 +102,8 @@ class WritableServer(LiveServer):
     def _gnet(self, rest: str, session: Session) -> bytes:
         told, _, _ = super()._gnet(rest, session).rpartition(b"000\n")
         lines = self.netconfigs.get(session.room, [])
-        return told + "".join(f"{line}\n" for line in lines).encode() + b"000\n"
+        after = "left in memory\n" if lines else ""  # as 980 does, which looks for an end that it did not write
+        return told + "".join(f"{line}\n" for line in lines).encode() + after.encode() + b"000\n"
 
     def _snet(self, _rest: str, session: Session) -> bytes:
         room = session.room
@@ -120,10 +121,14 @@ class WritableServer(LiveServer):
         return {f"c_netconfig_{number:010d}": base64.b64encode(text.encode()).decode() for number, text in told.items()}
 
     def _conf(self, rest: str, session: Session) -> bytes:
+        if rest.startswith("LOADVAL|"):
+            value = self._configured().get(rest.partition("|")[2])
+            return b"500 |\n" if value is None else b"600 %d\n%s" % (len(value), value.encode())
         if rest == "GETVAL|MMhighest":
             return b"200 %d|\n" % self.highest
         told = super()._conf(rest, session).removesuffix(b"000\n")
-        return told + "".join(f"{name}|{value}\n" for name, value in self._configured().items()).encode() + b"000\n"
+        short = ((name, value) for name, value in self._configured().items() if len(name) + len(value) < 1018)
+        return told + "".join(f"{name}|{value}\n" for name, value in short).encode() + b"000\n"
 
     def export(self) -> bytes:
         own, self.settings = self.settings, self.settings | self._configured()

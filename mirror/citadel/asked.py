@@ -38,7 +38,7 @@ from mirror.citadel.purge import Purge, purge_between
 from mirror.citadel.put_together import TOLD_KINDS, Held, put_together
 from mirror.citadel.room_texts import Entrance, RoomTexts
 from mirror.citadel.user_texts import Owner, UserTexts
-from mirror.formats.server_own import Use, use_of_room, user_of_room
+from mirror.formats.server_own import Use, netconf_setting, use_of_room, user_of_room
 
 CREATED = b"c_config_created_or_migrated"
 AUTH_MODE = b"c_auth_mode"
@@ -191,12 +191,20 @@ class Asked:
             self._ask_accounts(names)
         rooms = {name: (room, self._rooms[name]) for name, room in self._told.items()}
         accounts = list(self._accounts.values())
-        return put_together(self._settings, rooms, accounts, self._floors, held, holding, self._born_with)
+        settings = [*self._settings, *self._long_settings(held.netconfs)]
+        return put_together(settings, rooms, accounts, self._floors, held, holding, self._born_with)
 
     @property
     def _born_with(self) -> Mapping[bytes, bytes]:
         """What a user has whom the server makes itself, and tells in an export alone; nothing where others may have."""
         return {b"u_uid": NO_UID, b"u_version": self._version} if self.logs_in_by_itself and self._version else {}
+
+    def _long_settings(self, rooms: Set[int]) -> Iterator[bytes]:
+        """Yield the network configurations of rooms that had one, where it is too long for the list of settings."""
+        listed = {line.partition(b"|")[0] for line in self._settings}
+        for name in (netconf_setting(room) for room in rooms):
+            if name.encode() not in listed and (value := self._client.setting(name)) is not None:
+                yield b"%s|%s" % (name.encode(), value)
 
     @property
     def _all_entered(self) -> bool:

@@ -1,9 +1,11 @@
 """A client of a real Citadel server's own protocol, as far as a bootstrap needs it.  Recordings 01, 07, 08."""
 
+import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mirror.formats.errors import CitadelError
+from mirror.formats.server_own import netconf_setting
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel
 from mirror.wire.errors import Refused
@@ -108,6 +110,18 @@ class CitadelClient:
         self.channel.ask("CONF LISTVAL", 1)
         lines = [line.decode("utf-8", "replace") for line in self.channel.read_bytes_listing()]
         return dict(_halves(line) for line in lines)
+
+    def setting(self, name: str) -> bytes | None:
+        """Return one setting's value as it is, however long; None where it is not set."""
+        try:
+            return self._download(f"CONF LOADVAL|{name}")
+        except Refused:
+            return None
+
+    def netconf(self, room: int) -> bytes:
+        """Return a room's network configuration, by its number: ``GNET`` tells more than there is."""
+        value = self.setting(netconf_setting(room))
+        return binascii.a2b_base64(value) if value else b""
 
     def room_text(self) -> bytes:
         """Return the text about the present room, nothing where there is none."""
@@ -256,7 +270,7 @@ class CitadelClient:
         reply = self.channel.ask(command, 6)
         size = int(reply.parameters[0]) if reply.parameters[0].isdecimal() else 0
         if size > MAX_TOLD:
-            raise CitadelError(f"{self.channel.peer} told a picture of over {MAX_TOLD} bytes")
+            raise CitadelError(f"{self.channel.peer} told something of over {MAX_TOLD} bytes")
         return self.channel.require(size)
 
     def close_file(self) -> None:

@@ -33,13 +33,13 @@ from mirror.citadel.numbering import (
     user_of,
 )
 from mirror.citadel.placed import NOWHERE, Placed, Placing
-from mirror.citadel.proposals import NETCONF_SETTING
 from mirror.formats import migr_writer
 from mirror.formats.keys import imported_origin
 from mirror.formats.message import MIME, parse_message, serialize_message
 from mirror.formats.migr import FIELDS
 from mirror.formats.numbers import number_or_zero
 from mirror.formats.sequence_set import CUT_BYTES, SequenceSet, readable_set, set_of
+from mirror.formats.server_own import netconf_setting
 from mirror.formats.wrapping import wrapped
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
@@ -411,7 +411,7 @@ class Exporter:
             rest = replace_lines(lines, lambda line: line.kind == LAST_SENT)
             lines = b"%s|%d\n%s" % (LAST_SENT.encode(), self._highest, rest)
         number = self._room_numbers.new(room)
-        yield migr_writer.encoded_config(f"{NETCONF_SETTING}{number:010d}", lines)
+        yield migr_writer.encoded_config(netconf_setting(number), lines)
 
     def _user(self, key: str) -> bytes:
         said = {

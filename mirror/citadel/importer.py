@@ -24,7 +24,7 @@ from mirror.citadel.marks import Visits, changes, shortened, tag_of
 from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.prints import Part
-from mirror.citadel.proposals import NETCONF_SETTING, Proposal, as_taken, read_proposal, tag_of_lines
+from mirror.citadel.proposals import Proposal, as_taken, read_proposal, tag_of_lines
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.citadel.returned import SHOWN, as_here, rules_as_here, text_as_here
 from mirror.formats.errors import CitadelError
@@ -42,6 +42,7 @@ from mirror.formats.numbers import MAX_DIGITS, number_or_zero, parse_number, spl
 from mirror.formats.sequence_set import EMPTIED, NOTHING_SEEN, readable_set
 from mirror.formats.server_own import (
     MOMENTARY,
+    NETCONF_SETTING,
     ROOM_PASSWORD_CHARACTERS,
     Use,
     is_own_setting,

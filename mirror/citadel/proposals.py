@@ -12,6 +12,7 @@ from mirror.citadel.homes import is_in_force_elsewhere, read_home
 from mirror.citadel.keys import ROOMS
 from mirror.formats.errors import CitadelError
 from mirror.formats.numbers import parse_number
+from mirror.formats.server_own import NETCONF_SETTING
 from mirror.model.record import pack_head
 from mirror.model.status import fingerprint
 from mirror.store.base import Reader
@@ -19,9 +20,6 @@ from mirror.sync.share.rules import LAST_SENT_HEAD, NETCONF_KEY, PROPOSED, is_pr
 from netconf.acting import acting_lines, beside
 from netconf.lines import IGNET_SHARE, LAST_SENT, MIRROR_SHARE, parse_lines, replace_lines
 from netconf.rules import read_last_sent
-
-NETCONF_SETTING = "c_netconfig_"
-"""Settings that begin so hold the configuration of the room whose number follows."""
 
 
 class Proposal(NamedTuple):

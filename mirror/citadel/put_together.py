@@ -30,11 +30,12 @@ class Held(NamedTuple):
     """What is held of a server, as far as it has to be known to understand what it tells.
 
     ``users`` are their names by their numbers, for a server does not list those whose level is 0; ``floors`` those in
-    use.
+    use; ``netconfs`` the rooms, by number, of which it told a network configuration.
     """
 
     users: Mapping[int, str] = {}
     floors: Set[int] = frozenset()
+    netconfs: Set[int] = frozenset()
 
 
 def put_together(

@@ -25,7 +25,9 @@ from mirror.formats.numbers import number_or_zero
 from mirror.formats.server_own import ROOM_PASSWORD_CHARACTERS
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
+from mirror.model.kinds import room_of
 from mirror.store.base import Reader, Store
+from mirror.sync.share.rules import NETCONF
 
 YIELD_EVERY = 64 * 1024
 """Bytes of an export after which others have their turn."""
@@ -169,12 +171,17 @@ def names_of_all(reader: Reader, node: str) -> tuple[dict[str, int], dict[str, i
 
 def _held(reader: Reader, node: str) -> Held:
     """Return what is held of a server that has to be known to understand what it tells."""
-    numbers = Numbers(read_keys(reader, place_of(node), node))
+    place = place_of(node)
+    numbers = Numbers(read_keys(reader, place, node))
+    netconfs = {
+        numbers.of(ROOMS, room_of(name)) for name in reader.status_collections(place) if name.startswith(f"{NETCONF}/")
+    }
     floors = {numbers.of(FLOORS, one.key): one for one in reader.scan_all(FLOORS)}
     users = {numbers.of(USERS, one.key): str(values_of(one).get("u_fullname", "")) for one in reader.scan_all(USERS)}
     return Held(
         {number: name for number, name in users.items() if number is not None},
         {number for number, one in floors.items() if number is not None and _number(values_of(one), "f_flags") & 1},
+        {number for number in netconfs if number is not None},
     )
 
 

@@ -33,6 +33,8 @@ _KILLED, _QUEUE = "9999999999.", "__Citadel"
 _CONFIGURATION = "Local System Configuration"
 IN_TRANSIT = "Citadel Mirror in transit"
 """The room of a user's own in which messages are that are being written into the server; others have a number more."""
+NETCONF_SETTING = "c_netconfig_"
+"""Settings that begin so hold the network configuration of the room whose number follows, in ten digits."""
 ROOM_PASSWORD_CHARACTERS = 10
 """So many of a room's password a server keeps."""
 MOMENTARY = "Citadel Mirror gives another name "
@@ -50,6 +52,11 @@ def replicated(element: str, fields: Mapping[str, str]) -> dict[str, str]:
 def is_own_setting(key: str) -> bool:
     """Tell whether a setting is the server's own."""
     return _OWN_SETTING.fullmatch(key) is not None
+
+
+def netconf_setting(room: int) -> str:
+    """Return the name of the setting that holds a room's network configuration, in base64."""
+    return f"{NETCONF_SETTING}{room:010d}"
 
 
 def setting_type(text: str) -> str:

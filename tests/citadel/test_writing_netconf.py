@@ -331,6 +331,29 @@ def test_a_list_that_is_made_beside_the_home_stays_what_it_is_there_and_nowhere_
     follower.tell(story())
 
 
+def test_lines_that_are_too_long_for_the_list_of_settings_are_not_taken_for_gone(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [ALIAS]
+
+    def story():
+        yield
+        assert held(store) == [ALIAS]
+        server.netconfigs[1] = [ALIAS, *(f"listrecp|member{number}@example.net" for number in range(50))]
+        server.now += 10
+        yield
+        yield
+        assert held(store) == server.netconfigs[1]
+        end = feed_end(store)
+        server.settings["c_humannode"] = "Another"
+        server.now += 10
+        yield
+        assert held(store) == server.netconfigs[1] and feed_end(store) == end + 1
+
+    follower.tell(story())
+
+
 def test_homes_are_records_that_every_node_has(store: Store) -> None:
     store.write(lambda writer: settle(writer, "users", "alpha:2", PLACE, ELSEWHERE))
     assert HOMES in store.read(lambda reader: reader.digests())
