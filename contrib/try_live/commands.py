@@ -20,6 +20,7 @@ from try_live.disasters import Sizes as DisasterSizes
 from try_live.disasters import run_disasters
 from try_live.errors import Refused, TrialFailed
 from try_live.exports import DECLARED
+from try_live.failover import run_failover
 from try_live.following import Plan as FollowPlan
 from try_live.following import run_following
 from try_live.isolation import isolate
@@ -31,7 +32,15 @@ from try_live.pair import run_pair
 from try_live.rebuilding import Plan as RebuildPlan
 from try_live.rebuilding import run_rebuild
 from try_live.server import require_server
-from try_live.showing import show_disasters, show_figures, show_findings, show_followed, show_paired, show_rebuilt
+from try_live.showing import (
+    show_disasters,
+    show_failover,
+    show_figures,
+    show_findings,
+    show_followed,
+    show_paired,
+    show_rebuilt,
+)
 from try_live.trial import DOORS, TCP, Plan, run_trial
 
 FAILED = 3
@@ -188,6 +197,23 @@ def pair(serverdir: Path, keep: Path | None, as_json: bool, **options: Any) -> N
         paired = run_pair(plan, directory, _tell_stage)
     show_paired(paired, as_json)
     sys.exit(1 if paired.faults else 0)
+
+
+@cli.command()
+@_serverdir
+@_keep("servers, nodes and the list of operations")
+@_as_json
+def failover(serverdir: Path, keep: Path | None, as_json: bool) -> None:
+    """Does what acts on two servers act once, also when it moves from one to the other and back?
+
+    SERVERDIR as for 'pair'.  One server has a mailing list and a user who forwards all; then both are paired, posts and
+    mails come to both, what acts is moved there and back by 'attach failover', and one server is lost and comes back.
+    Mail that leaves the servers is caught: each post has to be mailed to each member once, each mail forwarded once.
+    """
+    with _trial(serverdir, keep) as directory:
+        found = run_failover(serverdir.resolve(), directory, _tell_stage)
+    show_failover(found, as_json)
+    sys.exit(1 if found.faults else 0)
 
 
 @cli.command()

@@ -12,6 +12,7 @@ from try_live.changing import Done
 from try_live.comparing import Difference
 from try_live.disasters import Told
 from try_live.exports import Difference as ExportDifference
+from try_live.failover import FailedOver
 from try_live.following import Followed
 from try_live.measuring import Figures, lag_at, rows
 from try_live.pair import Paired
@@ -100,6 +101,19 @@ def show_paired(paired: Paired, as_json: bool) -> None:
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in paired.cpu.items())
     click.echo(f"CPU of the servers in {paired.seconds:.0f} s: {spent}")
     click.echo("EQUAL" if not paired.faults else "NOT AS IT SHOULD BE: " + "; ".join(paired.faults))
+
+
+def show_failover(found: FailedOver, as_json: bool) -> None:
+    """Show what a trial of what acts found out."""
+    if as_json:
+        values = {**found._asdict(), "steps": [one._asdict() for one in found.steps], "faults": found.faults}
+        click.echo(json.dumps(values, ensure_ascii=False, indent=1))
+        return
+    click.echo(found.version)
+    for one in found.steps:
+        click.echo(f"{one.seconds:7.1f} s  {one.title}")
+        _list([f"NOT AS IT SHOULD BE: {fault}" for fault in one.faults], SHOWN)
+    click.echo(f"{found.mails} mails left the servers" + ("" if found.faults else ", each once"))
 
 
 def _pair_line(one: ExportDifference) -> str:

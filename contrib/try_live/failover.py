@@ -1,0 +1,256 @@
+"""The trial of what acts: a list and inbox rules on two servers act once each, and move from one to the other and back.
+
+Two servers are kept equal as in mirror's trial of a pair.  Each post is to be mailed to each member of a list once, and
+each mail forwarded once, whichever server it came to and whichever is the home, also where one of them is lost.
+"""
+
+import base64
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from try_live.catchall import CatchAll
+from try_live.errors import TrialFailed
+from try_live.pair import NAMES, OUTSIDE, Side, _join, _wait_until_equal
+from try_live.posting import deliver
+from try_live.server import FIRST_PORT
+from try_live.session import Session
+from try_live.world import ADMINISTRATOR, PASSWORD, User
+
+LIST, OTHER = "Announcements", "Board"
+"""A room with a list, and one without."""
+MEMBERS = ("member@list.example.net", "digest@list.example.net")
+FORWARDED = "ann@forwarded.example.net"
+ANN = "ann"
+MAILED_S = 420.0
+"""Within so many seconds a server has mailed what it has to: it looks each few minutes."""
+LOOK_S = 0.2
+
+Mailed = Counter[tuple[str, str]]
+"""How often what was mailed to whom: the last word of each subject, and the address."""
+
+
+class Step(NamedTuple):
+    """One step: what it was, its seconds, and what was mailed otherwise than it should have been."""
+
+    title: str
+    seconds: float
+    faults: list[str]
+
+
+class FailedOver(NamedTuple):
+    """What a trial found out."""
+
+    version: str
+    steps: list[Step]
+    mails: int
+
+    @property
+    def faults(self) -> list[str]:
+        return [f"{one.title}: {fault}" for one in self.steps for fault in one.faults]
+
+
+class _Trial:
+    """Carries the steps out, one after another."""
+
+    def __init__(self, directory: Path, sides: Sequence[Side], mails: CatchAll, say: Callable[[str], None]) -> None:
+        self._directory, self._mails, self._say = directory, mails, say
+        self.alpha, self.beta = sides
+        self.steps: list[Step] = []
+        self._wanted: Mailed = Counter()
+        self._word = 0
+
+    def run(self) -> None:
+        self._do("a list and rules on alpha, of which nothing old is mailed", self._begin)
+        self._do("both paired: the list and the rules act on alpha alone", self._pair)
+        self._do("posts on both are mailed by alpha, once", lambda: self._post_on(self.alpha, self.beta))
+        self._do("moved to beta while both run", lambda: self._move_to(self.beta, self.alpha))
+        self._do("posts on both are mailed by beta, once", lambda: self._post_on(self.alpha, self.beta))
+        self._do("and back to alpha", lambda: self._move_to(self.alpha, self.beta))
+        self._do("posts on both are mailed by alpha again", lambda: self._post_on(self.alpha, self.beta))
+        self._do("alpha is lost, and beta takes over", self._lose)
+        self._do("alpha comes back, and gives up what acts", self._come_back)
+        self._do("posts on both are mailed by beta, whose they are now", lambda: self._post_on(self.alpha, self.beta))
+        self._do("back to alpha", lambda: self._move_to(self.alpha, self.beta))
+        self._do("and posts on both are mailed by alpha", lambda: self._post_on(self.alpha, self.beta))
+
+    def _do(self, title: str, job: Callable[[], list[str] | None]) -> None:
+        self._say(title)
+        began = time.monotonic()
+        faults = job() or []
+        self.steps.append(Step(title, round(time.monotonic() - began, 1), [*faults, *self._mailed_wrongly()]))
+
+    # -- steps --------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        for side in (self.alpha, self.beta):
+            side.world.admin.ask(f"ASUP {ADMINISTRATOR}|{PASSWORD}|0|0|0|6|0|0|0")
+        admin = self.alpha.world.admin
+        for room in (LIST, OTHER):
+            admin.ask(f"CRE8 1|{room}|0||0|0|0")
+        for number in range(3):
+            self._post(self.alpha, f"history{number}", LIST)
+        admin.ask(f"CREU {ANN}|{PASSWORD}")
+        admin.ask(f"ASUP {ANN}|{PASSWORD}|0|0|0|4|0|0|0")
+        rule = base64.b64encode(f"0|all|contains||larger|0|redirect||{FORWARDED}||stop".encode()).decode()
+        with Session(self.alpha.server.user_socket) as session:
+            session.log_in(ANN, PASSWORD)
+            session.tell("PIBR", [f"rule|0|{rule}"])
+        admin.go(LIST)
+        highest = admin.ask("CONF GETVAL|MMhighest").fields[0]
+        lines = [f"lastsent|{highest}", f"listrecp|{MEMBERS[0]}", f"digestrecp|{MEMBERS[1]}"]
+        admin.tell("SNET", [*lines, f"roommailalias|{LIST.lower()}@alpha.example.org"])
+
+    def _pair(self) -> list[str]:
+        _join(self._directory, self.alpha, self.beta)
+        _wait_until_equal((self.alpha, self.beta))
+        self._restart()
+        alias = [line for line in self._lines(self.beta) if line.startswith("roommailalias|")]
+        return self._where(self.alpha, self.beta) + ([] if alias else ["beta was not given the alias of the room"])
+
+    def _post_on(self, *sides: Side) -> None:
+        """Post on each server in both rooms, and have a mail come to each for who forwards it."""
+        home = next(side for side in sides if self._acts(side))
+        for side in sides:
+            self._post(side, self._next(), OTHER)
+            word = self._next()
+            self._post(side, word, LIST)
+            self._wanted += Counter({(word, member): 1 for member in MEMBERS})
+        word = self._next()
+        self._mail(home, word)
+        self._wanted[word, FORWARDED] += 1
+        _wait_until_equal(sides)
+        self._restart()
+        self._wait_mailed()
+
+    def _move_to(self, there: Side, last: Side) -> list[str]:
+        there.node.run("attach", "failover", there.name, "--yes")
+        self._until(lambda: self._acts(there) and not self._acts(last), f"the list does not move to {there.name}")
+        _wait_until_equal((self.alpha, self.beta))
+        self._restart()
+        return self._where(there, last)
+
+    def _lose(self) -> None:
+        self.alpha.world.close()
+        self.alpha.server.kill()
+        self.alpha.node.kill()
+        self.beta.node.run("attach", "failover", self.beta.name, "--lost", "--yes")
+        self._until(lambda: self._acts(self.beta), "beta does not take over")
+        word = self._next()
+        self._post(self.beta, word, LIST)
+        self._wanted += Counter({(word, member): 1 for member in MEMBERS})
+        self.beta.world.settle()
+        self._wait_mailed()
+
+    def _come_back(self) -> list[str]:
+        self.alpha.world.settle()
+        self.alpha.node.start()
+        self._until(lambda: not self._acts(self.alpha), "alpha does not give up what acts")
+        _wait_until_equal((self.alpha, self.beta))
+        self._restart()
+        return self._where(self.beta, self.alpha)
+
+    # -- what is there ------------------------------------------------------------------------------------
+
+    def _lines(self, side: Side) -> list[str]:
+        side.world.witness.go(LIST)
+        return [line for line in side.world.witness.lines("GNET") if line]
+
+    def _rules(self, side: Side) -> list[str]:
+        with Session(side.server.user_socket) as session:
+            session.log_in(ANN, PASSWORD)
+            return [line for line in session.lines("GIBR") if line.startswith("rule|")]
+
+    def _acts(self, side: Side) -> bool:
+        """Tell whether anything acts on a server."""
+        return bool(self._list_lines(side) or self._rules(side))
+
+    def _list_lines(self, side: Side) -> list[str]:
+        return [line for line in self._lines(side) if line.startswith(("listrecp|", "digestrecp|"))]
+
+    def _where(self, home: Side, other: Side) -> list[str]:
+        """Return what does not act at home, or acts on the other server."""
+        faults = []
+        if len(self._list_lines(home)) != len(MEMBERS) or not self._rules(home):
+            faults.append(f"not all acts on {home.name}: {self._lines(home)}, {self._rules(home)}")
+        if self._acts(other):
+            faults.append(f"it acts on {other.name}, too: {self._lines(other)}, {self._rules(other)}")
+        return faults
+
+    def _until(self, come: Callable[[], bool], why: str) -> None:
+        deadline = time.monotonic() + MAILED_S
+        while not come():
+            self._require_account()
+            if time.monotonic() > deadline:
+                told = [side.status().left_there for side in (self.alpha, self.beta) if side.node.process is not None]
+                raise TrialFailed(f"{why}: {told}")
+            time.sleep(LOOK_S)  # no event tells
+
+    def _require_account(self) -> None:
+        """Raise TrialFailed where a server lost who forwards: two of its threads may put an account back at once."""
+        for side in (self.alpha, self.beta):
+            if side.node.process is not None and not side.world.witness.ask(f"AGUP {ANN}").fields[0]:
+                raise TrialFailed(f"{side.name} destroyed an account while it forwarded, as version 980 may: try again")
+
+    def _restart(self) -> None:
+        """Restart the servers: a list mails what it has to when its server starts, else each quarter of an hour."""
+        for side in (self.alpha, self.beta):
+            side.world.settle()
+
+    # -- posts and mails ----------------------------------------------------------------------------------
+
+    def _next(self) -> str:
+        self._word += 1
+        return f"word{self._word}"
+
+    def _post(self, side: Side, word: str, room: str) -> None:
+        admin = side.world.admin
+        admin.go(room)
+        admin.ask(f"ENT0 1||0|4|{word}", ["Content-type: text/plain", "", f"This is {word}."])
+
+    def _mail(self, side: Side, word: str) -> None:
+        """Have a mail come for who forwards all."""
+        number = next(user.number for user in side.world.users() if user.name == ANN)
+        deliver(side.world, word, [User(ANN, 4, number)], subject=word)
+
+    def _wait_mailed(self) -> None:
+        """Wait until all was mailed that is to be, and what each server sent after that has left as well."""
+        self._until(lambda: not self._wanted - self._counted(), f"not all is mailed: {self._wanted - self._counted()}")
+        for side in (self.alpha, self.beta):
+            if side.node.process is not None:
+                word = self._next()
+                with Session(side.server.user_socket) as session:
+                    session.log_in(ADMINISTRATOR, PASSWORD)
+                    session.ask("GOTO _MAIL_")
+                    session.ask(f"ENT0 1|{OUTSIDE}|0|4|{word}", ["Content-type: text/plain", "", "The last one."])
+                self._wanted[word, OUTSIDE] += 1
+        self._until(lambda: not self._wanted - self._counted(), f"not all is mailed: {self._wanted - self._counted()}")
+
+    def _counted(self) -> Mailed:
+        return Counter((mail.subject.rpartition(" ")[2], to) for mail in self._mails.mails for to in mail.to)
+
+    def _mailed_wrongly(self) -> list[str]:
+        """Return what was mailed more often than it is to be."""
+        more = self._counted() - self._wanted
+        return [f"{word} was mailed to {to} {count} times more" for (word, to), count in more.items()]
+
+
+def run_failover(source: Path, directory: Path, say: Callable[[str], None]) -> FailedOver:
+    """Carry the trial out in an empty directory; ``say`` is told of each step.  Raises TrialFailed, MirrorError."""
+    with ExitStack() as stack:
+        log = stack.enter_context((directory / "operations").open("w"))
+        mails = stack.enter_context(CatchAll())
+        told = lambda line: print(line, file=log, flush=True)  # noqa: E731
+        sides = [Side(directory, source, name, FIRST_PORT + 100 * at, told) for at, name in enumerate(NAMES)]
+        for side in sides:
+            stack.callback(side.node.stop)
+            stack.enter_context(side.server)
+            side.begin(1, mails.port)
+            stack.callback(side.world.close)
+        trial = _Trial(directory, sides, mails, say)
+        version = sides[0].server.version()
+        trial.run()
+        return FailedOver(version, trial.steps, len(mails.mails))
