@@ -36,6 +36,9 @@ class AdministeredServer(WritableServer):
         self.settings[counter] = str(int(self.settings[counter]) + 1)
         return int(self.settings[counter])
 
+    def next_room(self) -> int:
+        return self._next("MMnextroom")
+
     def _number(self, name: str) -> int:
         return next((no for no, one in self.users.items() if one["u_fullname"].lower() == name.lower()), 0)
 

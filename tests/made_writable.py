@@ -74,7 +74,7 @@ class WritableServer(LiveServer):
     def _cre8(self, rest: str, _session: Session) -> bytes:
         make, name, _, _, _, _, view = rest.split("|")
         assert make == "1"
-        self.room(max(self.rooms) + 1, f"{SERVICE:010d}.{name}", QRflags="16390", QRdefaultview=view)
+        self.room(self.next_room(), f"{SERVICE:010d}.{name}", QRflags="16390", QRdefaultview=view)
         return b"200 created\n"
 
     def _ent0(self, rest: str, session: Session) -> bytes:
@@ -244,7 +244,7 @@ class WritableServer(LiveServer):
         return b"200 saved\n"
 
     def _delf(self, rest: str, session: Session) -> bytes:
-        return b"200 deleted\n" if self.files[session.room].pop(rest, None) else b"571 not found\n"
+        return b"200 deleted\n" if self.files.get(session.room, {}).pop(rest, None) else b"571 not found\n"
 
     # -- texts and pictures -----------------------------------------------------------------------
 
@@ -420,9 +420,13 @@ class WritableServer(LiveServer):
         self.lists[room].append(self.highest)
         return self.highest
 
+    def next_room(self) -> int:
+        """Return the number of the next room that is made."""
+        return max(self.rooms) + 1
+
     def make_transit(self) -> None:
         if not any(room["QRname"] == f"{SERVICE:010d}.{TRANSIT}" for room in self.rooms.values()):
-            self.room(max(self.rooms) + 1, f"{SERVICE:010d}.{TRANSIT}", QRflags="16390")
+            self.room(self.next_room(), f"{SERVICE:010d}.{TRANSIT}", QRflags="16390")
 
 
 def _serve_imap(server: WritableServer, connection: socket.socket) -> None:

@@ -1,6 +1,6 @@
-"""How much was taken over of a server that is followed, for as long as this node follows it: a record for people.
+"""How much was taken over of a server that is followed and written into it, for as long as this node follows it.
 
-It is written now and again and when the connection ends, so a crash may lose the last of it.
+A record for people.  It is written now and again and when the connection ends, so a crash may lose the last of it.
 """
 
 import msgspec
@@ -12,10 +12,11 @@ SAVED_S = 10.0
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Records written, and how many of these were deletions."""
+    """Records written here, how many of these were deletions, and what was made, changed, moved or deleted there."""
 
     written: int = 0
     deleted: int = 0
+    there: int = 0
 
 
 def read_counts(reader: Reader, place: str) -> Counts:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from mirror.citadel.asked import Asked, Often, passwords_of
 from mirror.citadel.bootstrap import Place, Taken, log_in
 from mirror.citadel.client import CitadelClient
@@ -100,7 +102,8 @@ class Following:
         try:
             node, settings = client.node_name(), self._settings
             self._counts = self._store.read(lambda reader: read_counts(reader, place_of(node)))
-            self.state = FollowState(node, self._now(), written=self._counts.written, deleted=self._counts.deleted)
+            written, deleted, there = msgspec.structs.astuple(self._counts)
+            self.state = FollowState(node, self._now(), written=written, deleted=deleted, written_there=there)
             asked = Asked(client, Often(settings.idle_look_s, settings.users_s), self._clock)
             self._begin()
             asked.passwords = passwords_of(self._store.read(room_passwords))
@@ -382,7 +385,7 @@ class Following:
 
     def _save_counts(self) -> None:
         """Remember how much was taken over, if it is time and that is more than before."""
-        counts = Counts(self.state.written, self.state.deleted)
+        counts = Counts(self.state.written, self.state.deleted, self.state.written_there)
         if counts == self._counts or self._clock() - self._counted_at < SAVED_S:
             return
         self._store.write(lambda writer: write_counts(writer, place_of(self.state.node), counts))

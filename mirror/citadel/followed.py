@@ -74,7 +74,7 @@ class FollowState(msgspec.Struct):
     left_there: list[str] = []
     """What is not written there, and why; the last."""
     written_there: int = 0
-    """What was written into the server since the connection began: made, changed, moved or deleted there."""
+    """What was made, changed, moved or deleted there since this node follows the server."""
     noticed: list[str] = []
     """What was not quite as it should be in what the server says, as marks that it cut; of very much the first."""
     incomplete: str = ""

@@ -277,7 +277,7 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
     if one.direction == "both":
         behind = ", and more with the next looks" if one.behind_there else ""
         say(f"  {one.written_there} things made, changed, moved or deleted there{behind}")
-    say(f"  rooms {', '.join(one.rooms)}{kept}; {one.written} records written, {one.deleted} of them deletions")
+    say(f"  rooms {', '.join(one.rooms)}{kept}; {one.written} records written here, {one.deleted} of them deletions")
     say(f"  {one.looks} looks with {one.commands} commands, {one.exports} exports since it is connected")
     for line in troubles(one):
         say(f"  {line}")

@@ -157,7 +157,7 @@ class AttachmentStatus(msgspec.Struct):
     pairing: PairingStatus | None = None
     """How the server will be paired, while that waits to be approved."""
     written_there: int = 0
-    """Messages written into the server, moved and deleted there since it is connected."""
+    """Things made, changed, moved or deleted there since this node follows the server."""
     left_there: list[str] = []
     """What is not written there, and why; the last."""
     not_written: list[str] = []

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_live import HungUp
 from made_pair import Pair, Side, a_pair
 
 from mirror.citadel.keys import Pair as KeyPair
 from mirror.model.fields import fields_at, values_of
 from mirror.model.record import Record
+from mirror.peer.channel import ConnectionLost
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
@@ -312,3 +314,101 @@ def test_one_user_name_that_is_made_on_both_is_two_until_they_are_paired(pair: P
     beta.following.pair(KeyPair("users", 30, "alpha:30", 30))
     pair.settle()
     assert [text for _, text in alpha.texts(31)] == ["mail on alpha", "mail on beta"]
+
+
+# -- nodes and servers that die -----------------------------------------------------------------------
+
+
+def test_what_was_written_is_counted_on_after_a_restart(pair: Pair) -> None:
+    pair.alpha.server.post(1, "from alpha", name="a@alpha")
+    pair.settle()
+    before = pair.beta.following.state.written_there
+    assert before
+    pair.beta.stop()
+    pair.beta.start()
+    pair.settle()
+    state = pair.beta.following.state
+    assert (state.written_there, state.written) == (before, pair.beta.following.state.written)
+
+
+DIRECTORY = str(2 | 32 | 256)
+WRITING = (
+    "MOVE", "DELE", "ASUP", "CREU", "RENU", "CRE8", "SETR", "SETA", "KILL", "CFLR", "KFLR", "UOPN", "WRIT", "UCLS",
+    "DELF", "IMAP APPEND", "IMAP UID", "IMAP LOGIN",
+)  # fmt: skip
+"""The commands by which something is written into a server."""
+
+
+def fill_some(side: Side) -> None:
+    """Fill a server with what is changed later."""
+    server = side.server
+    server.user(30, "Bob", u_password="bobs")
+    server.floor(2, "Loft")
+    for number, name, more in (
+        (35, "Old", {}),
+        (36, "Events", {"QRdefaultview": "3"}),
+        (37, "Files", {"QRflags": DIRECTORY, "QRdirname": "files"}),
+    ):
+        server.room(number, name, **more)
+    server.file(37, "old.txt", b"old")
+    for name in ("moved", "deleted", "stays"):
+        server.post(2, f"{name} later", name=f"{name}@alpha")
+    server.post(1, "first", name="first@alpha")
+    server.post(36, event(SUMMARY="Tea", LOCATION="Kitchen"), euid="e1")
+
+
+def change_much(side: Side) -> None:
+    """Do a bit of everything on a server that was filled so."""
+    server = side.server
+    server.user(31, "Carl", u_password="carls")
+    server.room(41, "0000000031.Mail", QRflags="16390", QRdefaultview="1")
+    server.post(41, "for Carl", name="carl@x")
+    server.users[30] |= {"u_fullname": "Robert", "u_password": "new"}
+    server.floor(2, "", f_flags="0")
+    server.floor(3, "Attic")
+    server.room(42, "New", QRfloor="3", QRroomaide="2", QRflags=DIRECTORY, QRdirname="new")
+    server.file(42, "a.txt", b"file")
+    server.post(42, "in New", name="new@x")
+    moved, deleted, _ = server.lists[2]
+    server.move(2, 1, moved)
+    server.delete(2, deleted)
+    server.visit(1, 2, f"{server.lists[1][0]}")
+    del server.rooms[35], server.lists[35], server.files[37]["old.txt"]
+    server.post(36, event(SUMMARY="Supper", LOCATION="Kitchen"), euid="e1")
+
+
+@pytest.mark.parametrize("at", WRITING)
+def test_a_node_that_is_killed_before_or_after_a_step_of_writing_ends_as_one_that_was_not(pair: Pair, at: str) -> None:
+    alpha, beta = pair
+    fill_some(alpha)
+    pair.settle()
+    change_much(alpha)
+    alpha.look()
+    pair.exchange()
+    for after in (False, True):
+        beta.server.before = cut = Cut(at.encode(), after)
+        with pytest.raises(ConnectionLost):
+            for _ in range(5):
+                beta.look()
+        assert cut.done
+        beta.start()
+    beta.server.before = lambda _command: None
+    pair.settle()
+    names = sorted(one["u_fullname"] for one in beta.server.users.values())
+    assert names == ["Ann", "Carl", "Robert", "admin", "mirror"]
+    assert pair.losers() == []
+
+
+class Cut:
+    """Cuts the connection just before the first command that begins so, or with the one that comes after it."""
+
+    def __init__(self, verb: bytes, after: bool) -> None:
+        self._verb, self._after = verb, after
+        self._seen = self.done = False
+
+    def __call__(self, command: bytes) -> None:
+        is_it = command.startswith(self._verb)
+        if not self.done and (self._seen if self._after else is_it):
+            self.done = True
+            raise HungUp
+        self._seen = self._seen or is_it

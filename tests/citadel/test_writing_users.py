@@ -675,7 +675,7 @@ def test_a_restored_server_gets_again_what_came_since_and_what_was_deleted_since
     del server.users[int(bob)], server.rooms[int(chat)], server.lists[int(chat)]
     for number in [no for no, one in server.rooms.items() if one["QRname"].startswith(f"{int(bob):010d}.")]:
         del server.rooms[number]
-    server.settings |= {"MMnextuser": "20", "MMnextroom": "100"}
+    server.settings |= {"MMnextuser": "20", "MMnextroom": str(max(server.rooms))}
     server.user(10, "Kim")
     server.room(11, "Old")
     pair_anew(store, "alpha", Identity(str(server.created), server.highest), "restored", lambda: None)

@@ -19,7 +19,7 @@ from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.keys import BORN_IMPORTED
 from mirror.model.draft import base_of
 from mirror.model.keys import kept_key
-from mirror.model.kinds import Collection
+from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record, pack_head, record_crc, unpack_head
 from mirror.model.status import Status, fingerprints
 from mirror.store.base import Reader, Store, Writer
@@ -63,13 +63,14 @@ class Upload(msgspec.Struct, array_like=True, frozen=True):
 
 
 class FilesWriter:
-    """Writes files into rooms that have a directory."""
+    """Writes files into rooms that have a directory; those of others wait until these have one."""
 
     def __init__(self, transit: Transit) -> None:
         self._transit = transit
 
     def collections(self, target: Target) -> Callable[[str], bool]:
-        return _rooms(target).__contains__
+        names = {str(Collection("files", parse_collection(one).room)) for one in target.rooms}
+        return names.__contains__
 
     def takes(self, record: Record) -> bool:
         return True
@@ -79,6 +80,10 @@ class FilesWriter:
         rooms = _rooms(target)
         for collection in dict.fromkeys(one.record.collection for one in todo):
             some = [one for one in todo if one.record.collection == collection]
+            if collection not in rooms:  # it was made just now, say, and is yet to be looked at
+                for one in some:
+                    target.wait(one.record, parse_collection(collection).room, "its room has no directory there")
+                continue
             try:
                 self._write_room(target, rooms[collection], some)
             except Refused as error:
