@@ -16,6 +16,7 @@ from mirror.peer.presence import Presence, ask
 from mirror.server.attachments import Attachments
 from mirror.server.comparing import Comparing
 from mirror.server.credentials import Credential, Credentials
+from mirror.server.digest_lines import DigestLines
 from mirror.server.guessing import Guessing
 from mirror.server.pages import SharedPages, changes_of
 from mirror.server.sharing import Sharing
@@ -27,6 +28,7 @@ from mirror.sync.clock import ClockGuard
 from mirror.sync.derived import Sums
 from mirror.sync.recent import Recent
 from mirror.sync.scope import Scope
+from mirror.sync.told import ToldDigests
 from mirror.sync.twins import Twins, read_identity
 from mirror.sync.uploads import UploadsOfParties
 from mirror.wire.values import Identity
@@ -85,6 +87,8 @@ class Node:
         self._pages: dict[Hashable, SharedPages] = {}
         self.sharing = Sharing(store)
         self.sums = Sums()
+        self.told = ToldDigests()
+        self.lines = DigestLines()
         self.uploads = UploadsOfParties()
         self.directory = Directory()
         self.changes = changes_of(store)

@@ -5,14 +5,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mirror.model.digest import Digest
-from mirror.model.kinds import parse_collection
 from mirror.server.rooms import RoomNews
 from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.service.rights import UserScope
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
-from mirror.sync.scope import Scope
 from mirror.wire.answers import DigestLine, format_digest_line, format_heard, format_state
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import format_answers, format_page, format_part, in_collection, named_collection
@@ -39,7 +37,7 @@ BEGINNING = Cursor("", 0)
 def tell_state(session: Session, asked: Asked, count: int | None, total: int | None) -> None:
     """info: the state, and each collection's digest unless the asker holds just that many records of that sum."""
     known = Digest(count, 0, total) if count is not None and total is not None else None
-    allows = None if asked.type == "all" else asked.allows
+    allows = None if asked.type == "all" or asked.view else asked.allows
     _tell_state(session, session.responder(asked.view).info(known, allows), asked.view)
 
 
@@ -48,13 +46,12 @@ def _tell_state(session: Session, state: State, view: str = "") -> None:
         session.reply(Code.OK, format_state(state))
         return
     scope = session.answering(view).scope
-    lines = (_digest_line(scope, name, digest) for name, digest in state.collections.items())
-    session.send_listing(format_state(state), [format_digest_line(line) for line in lines])
-
-
-def _digest_line(scope: Scope, name: str, digest: Digest) -> DigestLine:
-    room = scope.name_of(parse_collection(name).room) if isinstance(scope, UserScope) else ""
-    return DigestLine(name, digest, room)
+    if isinstance(scope, UserScope):
+        asker = session.require_party().label, view
+        session.send_formatted(format_state(state), session.node.lines.of(asker, scope, state.collections))
+    else:
+        lines = [format_digest_line(DigestLine(name, digest, "")) for name, digest in state.collections.items()]
+        session.send_listing(format_state(state), lines)
 
 
 def tell_heard(session: Session, _asked: Asked) -> None:

@@ -22,11 +22,11 @@ def tell_rooms(session: Session, asked: Asked, token: int | None) -> None:
     scope = responder.scope
     assert isinstance(scope, UserScope)  # the table lets users alone in
     listed = RoomList.of(scope)
-    told, lines = format_room_list(listed.token, cursor, listed.everything, listed.rooms.values())
+    told = format_room_list(listed.token, cursor, listed.everything)
     if token == listed.token:
         session.reply(Code.OK, told)
     else:
-        session.send_listing(told, lines)
+        session.send_listing(told, listed.lines)
 
 
 def _require_view(session: Session, asked: Asked) -> None:

@@ -259,7 +259,10 @@ class Session:
 
         All of it is at hand before it begins: any line may be text, so none could say that it cannot go on.
         """
-        listed = b"".join(format_line(line) for line in lines)
+        self.send_formatted(text, b"".join(format_line(line) for line in lines))
+
+    def send_formatted(self, text: str, listed: bytes) -> None:
+        """Reply with a listing whose lines are at hand as they are sent."""
         self.reply(Code.LISTING, text)
         self.channel.send(listed)
         self.channel.end_listing()
@@ -389,7 +392,15 @@ class Session:
         changing: ChangingScope = ViewRights(rights, view) if view else rights
         scope = UserScope(party.user_key, {}) if view else party.scope
         return Responder(
-            node.store, scope, reading, uploads=node.uploads.of(party.user_key), changing=changing, party=party.label
+            node.store,
+            scope,
+            reading,
+            sums=node.sums,
+            uploads=node.uploads.of(party.user_key),
+            changing=changing,
+            party=party.label,
+            told=node.told if self.pinned is None else None,
+            view=view,
         )
 
     def _as_of_now(self, party: Party) -> Party:

@@ -126,6 +126,12 @@ class UserScope:
     def keys(self, collection: str) -> Sequence[str] | None:
         return None
 
+    def spans(self, collection: str) -> Sequence[tuple[str, str]] | None:
+        """Return where the user's marks are in a room of others, among those of all; an own one has few others."""
+        if self.whole(collection) or self.rooms[parse_collection(collection).room].own:
+            return None
+        return (self.user_key, self.user_key + "\0"), (self.user_key + " ", self.user_key + "!")
+
     def whole(self, collection: str) -> bool:
         return self.aide or parse_collection(collection).kind != "visits"
 

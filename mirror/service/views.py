@@ -94,10 +94,15 @@ class RoomList:
         return cls((_listed(scope, key, room) for key, room in sorted(scope.rooms.items())), scope.aide)
 
     @cached_property
+    def lines(self) -> list[str]:
+        """The rooms as they are listed, a line each."""
+        return [format_listed_room(room) for room in self.rooms.values()]
+
+    @cached_property
     def token(self) -> int:
         """What a client remembers of a list to hear whether it is still the same: the sum of its lines' CRC-64s."""
-        lines = [format_listed_room(room) for room in self.rooms.values()] + ["everything"] * self.everything
-        return sum(crc64(line.encode()) for line in lines) & MASK
+        everything = crc64(b"everything") if self.everything else 0
+        return (sum(crc64(line.encode()) for line in self.lines) + everything) & MASK
 
     def told_to(self, held: "RoomList | None", exists: Callable[[str], bool]) -> RoomsTold:
         """Return what is told of the list to who holds another one, or who knows of none that is known here.

@@ -370,6 +370,10 @@ class Reader(Protocol):
         """Return a collection's records in the order of stamp and key, from ``lower`` up to before ``upper``."""
         ...
 
+    def entries_by_key(self, collection: str, lower: str, upper: str) -> list[Listing]:
+        """Return a collection's records from a key up to before another one, in the order of their keys."""
+        ...
+
     def blocks(self, collection: str) -> list[Block]:
         """Return the sums over a collection's stretches, in order."""
         ...

@@ -1,6 +1,7 @@
 """The answering side of an exchange: a store's answers to one party, within that party's scope."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from mirror.model.applied import Applied
@@ -19,12 +20,16 @@ from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.sync.showing import Showing
 from mirror.sync.substitutes import changes_in, read_substitutes, root_with, substituted
+from mirror.sync.told import ToldDigests
 from mirror.sync.uploads import Uploads
 from mirror.wire.codec import ContentRequest, Cursor, Range
 from mirror.wire.values import Answer, ContentPart, Offered, Page, State
 
 PART_BYTES = 1024 * 1024
 """Bytes of content in one part, give or take a row."""
+
+FEW_NAMES = 500
+"""Collections of which each one's digest is looked up, before those of the whole store are looked through."""
 
 T = TypeVar("T")
 
@@ -51,12 +56,15 @@ class Responder:
         uploads: Uploads | None = None,
         changing: ChangingScope | None = None,
         party: str = "",
+        told: ToldDigests | None = None,
+        view: str = "",
     ) -> None:
         """``sums`` are those that all who answer from this store share.
 
         ``party`` is who asks, as the log calls it, where that is no node.
         ``peer`` is the node that compares and offers, if it is one: what of it was set aside stands for our own then.
         ``uploads`` are what the party has sent so far, where that outlives this responder.
+        ``told`` are the digests that were told to all whose rights are changing; ``view`` tells this party's apart.
         Where rights are ``changing``, every answer is within those of the state that it is read from.
         """
         self._store = store
@@ -78,6 +86,8 @@ class Responder:
         self._sums = sums or Sums()
         self._showing = Showing(scope, self._sums)
         self._changing = changing
+        self._told_digests = told
+        self._view = view
 
     def _now_ms(self) -> int:
         """Return the moment as of which something is answered."""
@@ -151,8 +161,13 @@ class Responder:
             def reads(name: str) -> bool:
                 return self.scope.reads(name) and (not allows or allows(name))
 
-            collections = substituted(self._digests(reader, reads), substitutes, reads)
-            whole = add_digests(collections.values())
+            if self._told_digests is not None and allows is None:
+                work = partial(self._digests_among, reader, reads)
+                told = self._told_digests.of((self._party, self._view), reader, self.scope, work)
+                collections, whole = told.digests, told.whole
+            else:
+                collections = substituted(self._digests_among(reader, reads), substitutes, reads)
+                whole = add_digests(collections.values())
             equal = known is not None and known.same(whole)
             shown = None if equal else collections
             return _state(reader, self._store.node, root, whole, shown, self.scope)
@@ -165,12 +180,18 @@ class Responder:
         self._comparing = True
         return heard.proved(heard.mirrors | {self._peer})
 
-    def _digests(self, reader: Reader, reads: Callable[[str], bool]) -> dict[str, Digest]:
-        names, whole, now_ms = self.scope.collections(), self.scope.whole, self._now_ms()
-        held = reader.digests(reads) if names is None else dict.fromkeys(filter(reads, names), Digest())
+    def _digests_among(
+        self, reader: Reader, reads: Callable[[str], bool], among: Iterable[str] | None = None
+    ) -> dict[str, Digest]:
+        """Return the digests of what may be seen of some collections, or of all, in the order of their names."""
+        names = sorted(among) if among is not None else self.scope.collections()
+        if names is None or (among is None and len(names) > FEW_NAMES):
+            held = reader.digests(reads)
+        else:
+            held = {name: reader.digest(name) for name in filter(reads, names)}
+        whole, now_ms = self.scope.whole, self._now_ms()
         told = {
-            name: digest if names is None and whole(name) else self._showing.digest(reader, name, now_ms)
-            for name, digest in held.items()
+            name: digest if whole(name) else self._showing.digest(reader, name, now_ms) for name, digest in held.items()
         }
         return {name: digest for name, digest in told.items() if digest.count}
 

@@ -34,6 +34,13 @@ class Scope(Protocol):
         """Return the keys of all records of a collection that may be seen, or None where only ``shown`` can tell."""
         ...
 
+    def spans(self, collection: str) -> Sequence[tuple[str, str]] | None:
+        """Return between which keys, the latter ones left out, just what may be seen of a collection lies as it is.
+
+        None where that is not told by keys, or is most of what there is.
+        """
+        ...
+
     def whole(self, collection: str) -> bool:
         """Tell whether all of a readable collection is shown as it is, so the store's own digest can be told."""
         ...
@@ -71,6 +78,9 @@ class Everything:
         return None
 
     def keys(self, collection: str) -> Sequence[str] | None:
+        return None
+
+    def spans(self, collection: str) -> Sequence[tuple[str, str]] | None:
         return None
 
     def whole(self, collection: str) -> bool:

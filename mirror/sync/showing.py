@@ -7,7 +7,7 @@ for which it holds.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mirror.model.digest import Digest, digest_of
+from mirror.model.digest import MASK, Digest, digest_of
 from mirror.model.record import Record, record_crc
 from mirror.store.base import Listing, Place, Reader, Reading
 from mirror.sync.derived import Span, Sum, Sums, blocks_over, digest_over, entries_of, span_over, text_from
@@ -67,6 +67,9 @@ class Showing:
         keys = self._scope.keys(collection)
         if keys is not None:
             return digest_of(self.records(reader, reader.get_many(collection, keys), now_ms))
+        spans = self._scope.spans(collection)
+        if spans is not None:
+            return _digest_between(reader, collection, spans)
         return digest_over(self._sums_of(reader, collection, now_ms))
 
     def _sums_of(self, reader: Reader, collection: str, now_ms: int) -> list[Sum]:
@@ -111,3 +114,10 @@ class Showing:
         if self._scope.whole(collection):
             return reader.entries(collection, lower, upper)
         return entries_of(reader, collection, self._shown, now_ms, lower, upper)
+
+
+def _digest_between(reader: Reader, collection: str, spans: Iterable[tuple[str, str]]) -> Digest:
+    """Return the digest of the records of a collection whose keys are within some spans."""
+    entries = [entry for lower, upper in spans for entry in reader.entries_by_key(collection, lower, upper)]
+    newest = max((entry.stamp for entry in entries), default=0)
+    return Digest(len(entries), newest, sum(entry.crc for entry in entries) & MASK)

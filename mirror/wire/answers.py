@@ -310,11 +310,9 @@ def format_listed_room(room: ListedRoom) -> str:
     return f"{room.key}|{clean(room.name)}|{room.view}|{rights}"
 
 
-def format_room_list(
-    token: int, cursor: Cursor, everything: bool, rooms: Iterable[ListedRoom]
-) -> tuple[str, list[str]]:
-    """Return the reply to ``rooms``, and the lines of its listing."""
-    return f"{token:016x}|{cursor}|{everything:d}", [format_listed_room(room) for room in rooms]
+def format_room_list(token: int, cursor: Cursor, everything: bool) -> str:
+    """Return the reply to ``rooms``."""
+    return f"{token:016x}|{cursor}|{everything:d}"
 
 
 def parse_room_list(text: str, lines: Iterable[str]) -> tuple[int, Cursor, bool, list[ListedRoom]]:

@@ -62,7 +62,7 @@ def measure_users(rooms: int, users: int) -> dict[str, Any]:
             with ExitStack() as stack:
                 log_in = _median_ms(lambda: stack.enter_context(User(alpha.address)), 10)
                 one = stack.enter_context(User(alpha.address))
-                info = _median_ms(one.info, 5)
+                infos = _info_ms(nodes, one)
                 pages = nodes.dial()
                 tail = pages.tail(pages.info().cursor)
                 alone, lag = _post_ms(nodes, tail)
@@ -74,7 +74,7 @@ def measure_users(rooms: int, users: int) -> dict[str, Any]:
     return {
         "what": f"{users} users, {rooms} rooms",
         "log_in_ms": log_in,
-        "a_users_info_ms": info,
+        **infos,
         "post_ms": alone,
         "a_peers_lag_ms": lag,
         f"post_ms_with_{TAILING}_users_tailing": tailed,
@@ -103,16 +103,45 @@ class User:
         self._lines.flush()
         return self._lines.readline()
 
-    def info(self) -> None:
-        """Ask for all collections that the user may read."""
-        assert self._say("SYNC all|info").startswith(b"1")
-        while self._lines.readline() != b"000\n":
-            pass  # the listing itself is not looked at
+    def info(self, known: str = "") -> list[bytes]:
+        """Ask for all collections that the user may read, or whether they are still those of a digest."""
+        return self._listed(f"SYNC all|info{known}")
+
+    def rooms(self) -> list[bytes]:
+        """Ask for all rooms."""
+        return self._listed("SYNC all|rooms")
+
+    def _listed(self, command: str) -> list[bytes]:
+        answer = self._say(command)
+        assert answer[:1] in b"12", answer
+        lines = [answer]
+        while answer.startswith(b"1") and lines[-1] != b"000\n":
+            lines.append(self._lines.readline())
+        return lines
 
     def tail(self) -> None:
         """Begin to be told of changes."""
         answer = self._say("SYNC all|tail")
         assert answer.startswith(b"1"), answer
+
+
+def _info_ms(nodes: Nodes, user: User) -> dict[str, float]:
+    """Return what a user's info takes: the first of all, one after a post, one that says that nothing is new."""
+    first = _median_ms(user.info, 1)
+    lines = user.info()
+    collection = next(line for line in lines if line.startswith(b"messages/")).decode().partition("|")[0]
+    times = []
+    with nodes["alpha"].ask() as remote:
+        for number in range(5):
+            remote.draft([Draft(collection, f"id:info{time.time_ns()}{number}", body=b"m" * 2048)])
+            times.append(_median_ms(user.info, 1))
+    fields = user.info()[0].decode().split("|")
+    return {
+        "a_users_first_info_ms": first,
+        "a_users_info_after_a_post_ms": statistics.median(times),
+        "a_users_info_where_nothing_is_new_ms": _median_ms(lambda: user.info(f"|{fields[3]}|{fields[5]}"), 5),
+        "a_users_list_of_rooms_ms": _median_ms(user.rooms, 3),
+    }
 
 
 def _post_ms(nodes: Nodes, tail: Iterator[Page]) -> tuple[float, float]:

@@ -245,6 +245,14 @@ class SqliteReader(Questions):
         """Return a collection's records in the order of stamp and key, from ``lower`` up to before ``upper``."""
         return read_entries(self.connection, self.names.find(self.connection, collection), lower, upper)
 
+    def entries_by_key(self, collection: str, lower: str, upper: str) -> list[Listing]:
+        """Return a collection's records from a key up to before another one, in the order of their keys."""
+        rows = self.connection.execute(
+            "SELECT stamp, key, crc FROM record WHERE collection = ? AND key >= ? AND key < ? ORDER BY key",
+            (self.names.find(self.connection, collection), lower, upper),
+        )
+        return [Listing(stamp, key, unsigned(crc)) for stamp, key, crc in rows.fetchall()]
+
     def blocks(self, collection: str) -> list[Block]:
         """Return the sums over a collection's stretches."""
         found = read_blocks(self.connection, self.names.find(self.connection, collection))

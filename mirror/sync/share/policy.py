@@ -149,6 +149,9 @@ class ShareScope:
             return None
         return [key for name, key in self._settings if name == collection]
 
+    def spans(self, collection: str) -> None:
+        return None
+
     def whole(self, collection: str) -> bool:
         rule = self._rule(collection)
         return rule is not None and shows_whole(rule) and PER_ROOM.get(parse_collection(collection).kind) != MARKS

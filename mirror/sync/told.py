@@ -1,0 +1,88 @@
+"""The digests that parties whose rights change were told, so that telling them again costs by what has changed.
+
+A user may read tens of thousands of collections, of which a commit changes a few: of those alone digests are read
+again.  Kept for the rights as a whole: other rights, or forgotten deletions, and all of it is worked out anew.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from typing import NamedTuple
+
+from mirror.model.digest import MASK, Digest, add_digests
+from mirror.store.base import Reader
+from mirror.sync.scope import Scope
+
+MAX_KEPT = 1_000_000
+"""Digests that are kept at a time, some 200 bytes each; those of who asked longest ago are dropped first."""
+
+Work = Callable[[Iterable[str] | None], dict[str, Digest]]
+"""Returns the digests of some collections, or of all (None), as they may be seen: those with none left out."""
+
+
+class Told(NamedTuple):
+    """Digests by collection and over all, as of a place of the feed."""
+
+    scope: Scope
+    sequence: int
+    trimmed: tuple[int, int]
+    digests: dict[str, Digest]
+    whole: Digest
+
+
+class ToldDigests:
+    """Keeps what was told by who asked.  Thread-safe: what was given out never changes."""
+
+    def __init__(self, limit: int = MAX_KEPT) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, Told] = OrderedDict()
+
+    def of(self, name: Hashable, reader: Reader, scope: Scope, work: Work) -> Told:
+        """Return the digests within a scope, in the state that is read, which must be a committed one.
+
+        ``name`` is of who asks, within what; ``work`` works digests out.
+        """
+        with self._lock:
+            held = self._kept.get(name)
+        sequence, trimmed = reader.last_sequence(), (reader.trimmed(), reader.horizon())
+        usable = held is not None and held.scope is scope and held.trimmed == trimmed and held.sequence <= sequence
+        if held is None or not usable:
+            digests = work(None)
+            told = Told(scope, sequence, trimmed, digests, add_digests(digests.values()))
+        else:
+            told = _brought_up_to_date(held, reader, sequence, work)
+        self._keep(name, told)
+        return told
+
+    def _keep(self, name: Hashable, told: Told) -> None:
+        with self._lock:
+            self._kept[name] = told
+            self._kept.move_to_end(name)
+            size = sum(len(one.digests) for one in self._kept.values())
+            while size > self._limit and len(self._kept) > 1:
+                size -= len(self._kept.popitem(last=False)[1].digests)
+
+
+def _brought_up_to_date(held: Told, reader: Reader, sequence: int, work: Work) -> Told:
+    if sequence == held.sequence:
+        return held
+    changed, _ = reader.changed_collections(held.sequence)
+    now = work(name for name in changed if held.scope.reads(name))
+    before = {name: held.digests[name] for name in changed if name in held.digests}
+    if now == before:
+        return held._replace(sequence=sequence)
+    kept = {name: digest for name, digest in held.digests.items() if name not in before or name in now}
+    gone, come = add_digests(before.values()), add_digests(now.values())
+    whole = Digest(
+        held.whole.count - gone.count + come.count,
+        max(held.whole.newest, come.newest),
+        (held.whole.total - gone.total + come.total) & MASK,
+    )
+    return Told(held.scope, sequence, held.trimmed, _in_order(kept, now), whole)
+
+
+def _in_order(kept: dict[str, Digest], now: dict[str, Digest]) -> dict[str, Digest]:
+    """Return digests in the order of their collections' names; just what is new has to be sorted in."""
+    joined = kept | now
+    return joined if len(joined) == len(kept) else dict(sorted(joined.items()))

@@ -1,0 +1,146 @@
+"""A user's info is that which is worked out anew, and costs by what has changed, however many rooms there are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sessions import logged_in, sessions_on
+from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHER, OTHERS, TASKS, USER, open_filled, post
+
+from mirror.config import Config
+from mirror.formats.names import ROOM_IN_USE
+from mirror.model.digest import Digest
+from mirror.model.nodes import Horizon
+from mirror.model.record import Record
+from mirror.server.digest_lines import DigestLines
+from mirror.server.node import Node
+from mirror.service.rights import VISIT_GRANTED, VISIT_LOCKED_OUT, Rights, UserScope
+from mirror.service.views import ViewRights
+from mirror.store.base import Writer
+from mirror.store.sqlite.reader import SqliteReader
+from mirror.sync.responder import Responder
+from mirror.sync.told import ToldDigests
+from mirror.wire.answers import parse_state
+from mirror.wire.values import State
+
+ROOMS = (MAIL, TASKS, BOARD, CALENDAR, HIDDEN, OTHERS)
+ROOM, ID = st.sampled_from(ROOMS), st.sampled_from(["id:1", "id:2"])
+CHANGES = st.one_of(
+    st.tuples(st.just("post"), ROOM, ID),
+    st.tuples(st.just("delete"), ROOM, ID),
+    st.tuples(st.just("mark"), ROOM, st.sampled_from([USER, OTHER, f"{USER}0"]), ID),
+    st.tuples(st.just("visit"), ROOM, st.sampled_from([0, VISIT_GRANTED, VISIT_LOCKED_OUT])),
+    st.tuples(st.just("file"), ROOM),
+    st.tuples(st.just("view"), ROOM, st.sampled_from([0, 3])),
+    st.tuples(st.just("level"), st.sampled_from([4, 6])),
+    st.tuples(st.just("forget")),
+)
+
+
+def change(writer: Writer, made: tuple[Any, ...]) -> None:
+    match made:
+        case "post", room, key:
+            post(writer, room, key)
+        case "delete", room, key:
+            writer.delete(f"messages/{room}", key)
+        case "mark", room, user, key:
+            writer.set_fields(f"visits/{room}", f"{user} {key}", {"seen": True})
+        case "visit", room, flags:
+            writer.set_fields(f"visits/{room}", USER, {"v_flags": flags, "v_roomgen": 1})
+        case "file", room:
+            writer.put(Record(f"files/{room}", "f", 1, "x", 1, body=b"f"))
+        case "view", room, view:
+            writer.set_fields("rooms", room, {"QRdefaultview": view})
+        case "level", level:
+            writer.set_fields("users", USER, {"u_axlevel": level})
+        case ("forget",):
+            writer.advance_horizon(Horizon(writer.clock.tick(), ("m",)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(groups=st.lists(st.lists(CHANGES, max_size=3), max_size=8))
+def test_what_is_told_is_what_is_worked_out_anew(
+    tmp_path_factory: pytest.TempPathFactory, groups: list[list[tuple[Any, ...]]]
+) -> None:
+    store = open_filled(tmp_path_factory.mktemp("info"))
+    node = Node(Config(Path(), "m"), {}, store)
+    often = {view: responder(node, view, node.told) for view in ("", "calendars", "mailboxes")}
+    seldom = responder(node, "", node.told)
+    for number, group in enumerate(groups):
+        for made in group:
+            store.write(lambda writer: change(writer, made))  # noqa: B023
+        for view, one in often.items():
+            assert told(one.info()) == told(responder(node, view, None).info())
+        if number % 3 == 2:
+            assert told(seldom.info()) == told(responder(node, "", None).info())
+    store.close()
+
+
+def responder(node: Node, view: str, kept: ToldDigests | None) -> Responder:
+    rights = Rights(USER, node.directory.rooms)
+    changing = ViewRights(rights, view) if view else rights
+    return Responder(node.store, UserScope(USER, {}), changing=changing, party="user ann", told=kept, view=view)
+
+
+def told(state: State) -> tuple[Digest, list[tuple[str, Digest]]]:
+    return state.digest, list((state.collections or {}).items())
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    store = open_filled(tmp_path)
+    yield Node(Config(tmp_path, "m"), {}, store)
+    store.close()
+
+
+def test_of_many_rooms_those_that_changed_are_looked_at(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(writer: Writer) -> None:
+        for number in range(100, 400):
+            writer.set_fields("rooms", f"m:{number}", {"QRname": f"Room {number}", "QRflags": ROOM_IN_USE})
+            post(writer, f"m:{number}", "id:1")
+            writer.set_fields(f"visits/m:{number}", f"{USER} id:1", {"seen": True})
+
+    node.store.write(fill)
+    looks = []
+    for name in ("digest", "entries_by_key", "blocks"):
+        inner = getattr(SqliteReader, name)
+        monkeypatch.setattr(SqliteReader, name, lambda *given, inner=inner: (looks.append(given[1]), inner(*given))[1])
+    with sessions_on(node) as start:
+        asked = [logged_in(start(), "ann") for _ in range(2)]
+        lines = [info(remote.channel) for remote in asked]
+        assert lines[0] == lines[1] and len(lines[0]) == 600
+        looks.clear()
+        assert info(asked[1].channel) == lines[1]
+        node.store.write(lambda writer: post(writer, "m:100", "id:2"))
+        now = info(asked[1].channel)
+        assert len(set(now) - set(lines[1])) == 1
+    assert len([name for name in looks if name.startswith(("messages/", "visits/"))]) < 10
+
+
+def info(channel: Any) -> list[str]:
+    reply = channel.ask("SYNC all|info", 1)
+    lines = list(channel.read_listing())
+    assert parse_state(reply.text, lines).digest.count > 0
+    return lines
+
+
+def test_lines_are_kept_of_so_many(node: Node) -> None:
+    lines = DigestLines(limit=2)
+    scope, digests = UserScope(USER, {}), {"messages/a": Digest(1, 2, 3), "messages/b": Digest(4, 5, 6)}
+    told = lines.of(("ann", ""), scope, digests)
+    assert told == b"messages/a|1|2|0000000000000003\nmessages/b|4|5|0000000000000006\n"
+    lines.of(("bob", ""), scope, digests)
+    assert list(lines._kept) == [("bob", "")]
+
+
+def test_digests_are_kept_of_so_many(node: Node) -> None:
+    kept = ToldDigests(limit=1)
+    for view in ("calendars", "mailboxes", ""):
+        for key in ("id:1", "id:2"):
+            node.store.write(lambda writer: post(writer, MAIL, key))  # noqa: B023
+            node.store.write(lambda writer: post(writer, TASKS, key))  # noqa: B023
+            responder(node, view, kept).info()
+    assert list(kept._kept) == [("user ann", "")]
