@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mirror.client.keeping import Keeper, Tree
-from mirror.client.place import Found, Marks
+from mirror.client.place import NO_MARKS, Found, Marks
 from mirror.client.report import Report
 from mirror.client.round import PULL, PUSH, Both
 from mirror.client.server import Held, Room, RoomList
@@ -139,11 +139,13 @@ class MailKeeper(Keeper):
             return
         from mirror.client.mail_receiving import marks_by_key
 
-        visits = [one for held in self.server.whole(f"visits/{room.key}") for one in held]
-        self._marks = marks_by_key(self.server.user_key, visits)
+        known = self.state.keys(room.key)
+        self._marks = {}
+        for held in self.server.whole(f"visits/{room.key}"):
+            self._marks |= marks_by_key(self.server.user_key, held)
         super()._take_whole(room, folder)
-        self._marks = None
-        self._receiver(room, folder).mark(visits)
+        marks, self._marks = self._marks, None
+        self._receiver(room, folder).bear({key: marks.get(key, NO_MARKS) for key in known})
 
     def _pages(self, room: Room) -> Iterator[list[Held]]:
         pages: list[Held] = []

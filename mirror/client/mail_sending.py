@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mirror.client.mail_form import Noted, digest, gist, is_of, noted, noting, pack
 from mirror.client.mail_receiving import COPY, MailReceiver, copy_key, marks_by_key
 from mirror.client.place import Changed, Found, Marks
-from mirror.client.round import A_BATCH, PULL, Both, Round
+from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round
 from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
 from mirror.formats.compose import Composed
@@ -256,24 +256,36 @@ class MailSender:
     def _send_marks(self, marked: Sequence[tuple[Found, Row]]) -> None:
         """Send what was changed of marks, and remember files as they are."""
         own = [(found, row) for found, row in marked if not row.key.startswith(COPY)]
-        user = self._round.server.user_key
         changed = [(found, row) for found, row in own if found.marks != frozenset(row.marks.split())]
-        keys = [mark_key(user, row.key) for _, row in changed]
+        if self._round.rules.direction == PULL:
+            changed = []
+        keys = [mark_key(self._round.server.user_key, row.key) for _, row in changed]
         held = self._round.server.get(self._both.marks, keys) if keys else {}
-        drafts = [self._marking(found, row, held) for found, row in changed]
         self._count("marks", len(changed))
         if self._round.rules.dry:
             return
-        for outcome in self._round.server.offer(drafts) if drafts else ():
-            if outcome.refused:
-                self._problem("", f"the node does not take marks: {outcome.refused}")
-        self._receiver.remember(
-            [row._replace(name=found.name, tag=found.tag, marks=marks_text(found.marks)) for found, row in marked], []
-        )
-        theirs = marks_by_key(user, held.values())
-        self._receiver.bear(
-            {row.key: _merged(row, found, theirs[row.key]) for found, row in changed if row.key in theirs}
-        )
+        sent = self._offer_marks(changed, held)
+        sent |= {row.key: marks_text(found.marks) for found, row in marked if row.key.startswith(COPY)}
+        rows = [
+            row._replace(name=found.name, tag=found.tag, marks=sent.get(row.key, row.marks)) for found, row in marked
+        ]
+        self._receiver.remember(rows, [])
+        theirs = marks_by_key(self._round.server.user_key, held.values())
+        merged = {row.key: _merged(row, found, theirs[row.key]) for found, row in changed if row.key in theirs}
+        if self._round.rules.direction != PUSH:
+            self._receiver.bear(merged)
+
+    def _offer_marks(self, changed: Sequence[tuple[Found, Row]], held: Mapping[str, Held]) -> dict[str, str]:
+        """Offer marks; return by the messages' keys those that both sides have by now."""
+        if not changed:
+            return {}
+        ends = self._round.server.offer([self._marking(found, row, held) for found, row in changed])
+        for (found, _), end in zip(changed, ends, strict=True):
+            if end.refused:
+                self._problem(found.name, f"the node does not take its marks: {end.refused}")
+        return {
+            row.key: marks_text(found.marks) for (found, row), end in zip(changed, ends, strict=True) if end.written
+        }
 
     def _marking(self, found: Found, row: Row, held: Mapping[str, Held]) -> Draft:
         key = mark_key(self._round.server.user_key, row.key)

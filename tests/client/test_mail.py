@@ -321,6 +321,9 @@ def test_a_second_file_of_a_message_stays_and_takes_its_place(both: tuple[MailMa
     laptop.sync()
     desk.sync()
     assert desk.mail() == {".": [("", mail(1))]}
+    laptop.move("new/2.b", "cur/2.b:2,F")
+    quiet(laptop, desk)
+    laptop.move("cur/2.b:2,F", "new/2.b")
     quiet(laptop, desk)
     (laptop.root / "new/1.a").unlink()
     assert laptop.sync().sent["deleted"] == 0
@@ -427,6 +430,42 @@ def test_directions(both: tuple[MailMachine, MailMachine]) -> None:
     assert laptop.mail() == {".": [("", mail(1))]}
     desk.sync()
     assert len(desk.mail()["."]) == 2
+
+
+def test_flags_go_in_the_direction_of_the_pair(both: tuple[MailMachine, MailMachine]) -> None:
+    laptop, desk = both
+    laptop.put("cur/1.a:2,", mail(1))
+    laptop.sync()
+    desk.sync()
+    laptop.move("cur/1.a:2,", "cur/1.a:2,S")
+    laptop.sync(direction="pull")
+    desk.sync()
+    assert desk.mail() == {".": [("", mail(1))]}
+    (file,) = (desk.root / "new").iterdir()
+    file.rename(desk.root / "cur" / f"{file.name}:2,F")
+    desk.sync()
+    laptop.sync(direction="push")
+    assert laptop.mail() == {".": [("S", mail(1))]}
+    laptop.sync()
+    desk.sync()
+    laptop.sync()
+    assert desk.mail() == {".": [("FS", mail(1))]}
+
+
+def test_marks_that_the_node_refuses_stay_and_are_told(both: tuple[MailMachine, MailMachine], node: Node) -> None:
+    laptop, desk = both
+    laptop.put("cur/1.a:2,", mail(1))
+    laptop.sync()
+    desk.sync()
+    marks = {f"keyword k{number}": True for number in range(40)}
+    node.store.write(lambda writer: writer.set_fields(f"visits/{INBOX}", f"{ANN} id:1@x.example", marks))
+    (laptop.root / "dovecot-keywords").write_text("25 more\n")
+    laptop.move("cur/1.a:2,", "cur/1.a:2,Sz")
+    for _ in range(2):
+        (problem,) = laptop.sync().problems
+        assert problem.name == "1.a" and "40 different keywords" in problem.why
+    (file,) = (laptop.root / "cur").iterdir()
+    assert {"S", "z"} <= set(file.name.partition(":2,")[2])
 
 
 def test_large_and_old_messages_are_left_out(both: tuple[MailMachine, MailMachine]) -> None:
