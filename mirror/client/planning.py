@@ -5,6 +5,7 @@ condition of the version that was looked at, so nobody's edit is replaced unseen
 sides changed the same.  Does no I/O, reads no clock.
 """
 
+import zlib
 from typing import NamedTuple
 
 import msgspec
@@ -13,8 +14,8 @@ from mirror.client.server import Held
 from mirror.model.draft import NOTHING, Base, Draft, base_of
 from mirror.model.merge import Body
 from mirror.model.names import NAME, REVISION, SUBJECT, at, own_name, place_of
-from mirror.model.record import Record
-from mirror.model.status import Fingerprints, Status, differing, fingerprints, held_beside
+from mirror.model.record import INLINE_LIMIT, Record
+from mirror.model.status import Fingerprints, Status, differing, fingerprints, held_beside, naming
 from mirror.sync.foreign.back import Errand, plan_back
 from mirror.sync.foreign.plan import There, plan, plan_gone
 
@@ -24,10 +25,13 @@ _ORIGIN = "client"
 
 
 class Agreed(msgspec.Struct, array_like=True, frozen=True):
-    """What both sides agreed on of an item: the version there, and the fingerprints of what the file says."""
+    """What both sides agreed on of an item: the version there, and what the file says.
+
+    That is fingerprints, or the message that the file is in, compressed: of most items nobody ever asks what they said.
+    """
 
     base: Base
-    said: Fingerprints
+    said: dict[str, bytes] | bytes
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -50,12 +54,22 @@ def pack(status: Status) -> bytes:
     return _encode(Agreed(status.base, dict(status.said)))
 
 
+def pack_held(held: Held) -> bytes:
+    """Return the same of a file that says just what the node holds."""
+    if len(held.body) > INLINE_LIMIT:
+        return _encode(Agreed(base_of(held.record), dict(said_of(held.record, held.body))))
+    return _encode(Agreed(base_of(held.record), zlib.compress(held.body, 1)))
+
+
 def status_of(collection: str, name: str, tag: str, key: str, crc: int, agreed: bytes) -> Status | None:
     """Return what is remembered of an item; None where nothing was agreed yet."""
     if not agreed:
         return None
     told = _decode(agreed)
-    return Status(collection, name, key, tag, told.base, crc, told.said)
+    said = told.said
+    if isinstance(said, bytes):
+        said = said_of(Record(collection, key, 1, _ORIGIN, 1), zlib.decompress(said))
+    return Status(collection, name, key, tag, told.base, crc, said)
 
 
 def plan_sending(
@@ -128,6 +142,7 @@ def errand(status: Status | None, here: Held) -> Errand:
     return plan_back([status] if status is not None else [], here.record, lambda _record: here.body)
 
 
-def said_of(record: Record, body: bytes) -> Fingerprints:
+def said_of(record: Record, body: bytes) -> dict[str, bytes]:
     """Return the fingerprints of what a version says."""
-    return fingerprints(record, lambda _record: body)
+    named = naming(record, body)  # a text that is no item is told by its bytes, wherever they are kept
+    return fingerprints(named, lambda _record: body)

@@ -5,8 +5,10 @@ A file is only replaced or deleted while it is the one that was agreed on; one t
 
 from collections.abc import Sequence
 
+import msgspec
+
 from mirror.client.place import Changed, Found
-from mirror.client.planning import errand, pack, said_of, status_of
+from mirror.client.planning import errand, pack, pack_held, status_of
 from mirror.client.round import Both, Round
 from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
@@ -117,7 +119,6 @@ class Receiver:
 
     def row(self, found: Found, held: Held, status: Status | None = None) -> Row:
         """Return a row of a file that says what the node holds; what it says is in ``status`` if that is at hand."""
-        said = status.said if status is not None else said_of(held.record, held.body)
-        record = held.record
-        agreed = Status(record.collection, found.name, record.key, found.tag, base_of(record), held.crc, said)
-        return Row(found.name, found.tag, marks_text(found.marks), record.key, held.crc, pack(agreed))
+        said = None if status is None else msgspec.structs.replace(status, base=base_of(held.record))
+        agreed = pack_held(held) if said is None else pack(said)
+        return Row(found.name, found.tag, marks_text(found.marks), held.record.key, held.crc, agreed)
