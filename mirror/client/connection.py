@@ -61,8 +61,9 @@ class Connection:
         from mirror.wire.answers import parse_room_list
 
         reply = self.channel.ask("SYNC all|rooms", 1)
-        _, cursor, _, listed = parse_room_list(reply.text, self.channel.read_listing())
-        return RoomList([Room(one.key, one.name, one.view, one.own, one.writable) for one in listed], str(cursor))
+        token, cursor, _, listed = parse_room_list(reply.text, self.channel.read_listing())
+        rooms = [Room(one.key, one.name, one.view, one.own, one.writable) for one in listed]
+        return RoomList(rooms, str(cursor), token)
 
     def counts(self) -> dict[str, int]:
         """Return how many records each collection has that is open to the user."""
@@ -112,16 +113,23 @@ class Connection:
                 raise Stale(error.text) from None
             raise
 
-    def tail(self, cursor: str) -> Iterator[int]:
-        """Yield how many records each batch has that changes after a cursor, as they are committed; 0 of a keepalive.
+    def tail(self, listed: "RoomList") -> Iterator[int]:
+        """Yield how much changes after a list of rooms was read, as it is committed; 0 of a keepalive.
 
-        The connection is for nothing else from then on.  Raises Refused for a cursor that is stale.
+        It ends, and the connection is for other questions again, once ``end_tail`` was called; who goes on reading
+        from it calls ``tail_ended`` then.  Raises Refused for a cursor that is stale.
         """
-        self.channel.ask(f"SYNC all|tail|{cursor}", 1)
+        self.channel.ask(f"SYNC all|tail|{listed.cursor}|{listed.token:016x}", 1)
         for batch in self.channel.read_batches():
-            if "Asks" in batch.header:
-                self.channel.send(b"QNOP\n")
             yield int(batch.header.get("Count", "0"))
+
+    def end_tail(self) -> None:
+        """Have a tail that another green thread reads come to its end."""
+        self.channel.send(b"NOOP\n")
+
+    def tail_ended(self) -> None:
+        """Read the answer to what ended a tail."""
+        self.channel.read_reply()
 
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, "Held"]:
         from mirror.wire.codec import typed_batch

@@ -28,10 +28,11 @@ class Room(NamedTuple):
 
 
 class RoomList(NamedTuple):
-    """The rooms that are open, and where the feed ended as of the same moment."""
+    """The rooms that are open, where the feed ended as of the same moment, and what stands for the list."""
 
     rooms: list[Room]
     cursor: str
+    token: int = 0
 
 
 class Held(NamedTuple):

@@ -15,9 +15,14 @@ from mirror.client.inotify import Inotify
 from mirror.client.pairs import Pair
 from mirror.client.place import PlaceError
 from mirror.client.report import Report
+from mirror.client.server import RoomList
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import ConnectionLost
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
 
+_PASSING = (Code.INTERNAL, Code.TOO_MANY, Code.BUSY)
+"""Refusals that are none any more later: a node in single-user mode, say."""
 SETTLE_S = 0.02
 """Programs write a file in several steps: this long is waited for more of them."""
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 60.0
@@ -36,7 +41,7 @@ class Watcher:
     """Keeps some pairs equal until it is stopped."""
 
     def __init__(self, pairs: Sequence[Pair], dial: Callable[[], Connection], told: Told, lost: Lost) -> None:
-        """``dial`` returns a connection that is logged in; two are used."""
+        """``dial`` returns a connection that is logged in."""
         self._pairs = pairs
         self._dial = dial
         self._told = told
@@ -59,7 +64,9 @@ class Watcher:
                 begun = time.monotonic()
                 try:
                     self._keep(inotify)
-                except ConnectionLost as error:
+                except (ConnectionLost, Refused) as error:
+                    if isinstance(error, Refused) and error.code not in _PASSING:
+                        raise
                     retry = RETRY_MIN_S if time.monotonic() - begun > RETRY_MAX_S else min(retry * 2, RETRY_MAX_S)
                     self._lost(error, retry)
                     self._wait_stopped(retry)
@@ -79,22 +86,30 @@ class Watcher:
             self._wanted.set()
 
     def _keep(self, inotify: Inotify) -> None:
-        """Keep the pairs equal as long as the connections last.  Raises ConnectionLost."""
-        asking, listening = self._dial(), None
+        """Keep the pairs equal as long as a connection lasts.  Raises ConnectionLost."""
+        connection = self._dial()
         try:
-            listening = self._dial()
-            tail = gevent.spawn(self._listen, listening, asking.rooms().cursor)
             while not self._stopped:
                 self._wanted.clear()
-                self._round(asking, inotify)
-                if tail.ready():
-                    raise tail.value or ConnectionLost(f"{listening.channel.peer} tells no more")
-                if self._wanted.wait(LOOK_S):
-                    gevent.sleep(SETTLE_S)
+                listed = connection.rooms()
+                self._round(connection, inotify)
+                self._wait(connection, listed)
         finally:
-            for connection in (asking, listening):
-                if connection is not None:
-                    connection.close()
+            connection.close()
+
+    def _wait(self, connection: Connection, listed: RoomList) -> None:
+        """Wait until something has changed on either side since rooms were listed.  Raises ConnectionLost."""
+        tail = gevent.spawn(self._listen, connection, listed)
+        try:
+            if self._wanted.wait(LOOK_S):
+                gevent.sleep(SETTLE_S)
+            connection.end_tail()
+            error = tail.get()
+            if error is not None:
+                raise error
+            connection.tail_ended()
+        finally:
+            tail.kill()
 
     def _round(self, connection: Connection, inotify: Inotify) -> None:
         # What changes while a round looks is told again, so the directories are watched before.
@@ -103,10 +118,10 @@ class Watcher:
             self._told(pair.name, pair.round(connection, _no_progress))
         inotify.watch(path for pair in self._pairs for path in _directories(pair))
 
-    def _listen(self, connection: Connection, cursor: str) -> MirrorError | None:
-        """Want a round for each change that the node tells; returns why it tells no more."""
+    def _listen(self, connection: Connection, listed: RoomList) -> MirrorError | None:
+        """Want a round for each change that the node tells; returns why it tells no more, None where it was ended."""
         try:
-            for count in connection.tail(cursor):
+            for count in connection.tail(listed):
                 if count:
                     self._wanted.set()
         except MirrorError as error:

@@ -25,6 +25,7 @@ from mirror.client.pairs import Pair
 from mirror.client.report import Report
 from mirror.client.vdir import VdirTree
 from mirror.client.watching import Watcher
+from mirror.formats.names import ROOM_IN_USE
 from mirror.model.errors import MirrorError
 from mirror.server.node import Node
 
@@ -112,6 +113,17 @@ def test_mail_its_flags_and_its_folder_are_on_the_other_machine(tmp_path: Path) 
             there.until(lambda: other.mail() == {".Archive.2024": [("FS", mail(1))]})
 
 
+def test_a_room_that_opens_or_gets_another_name_is_a_folder_at_once(make: Callable[..., Machine], node: Node) -> None:
+    one = make("one")
+    with watching(one) as here:
+        room = {"QRname": "Crew", "QRflags": ROOM_IN_USE, "QRdefaultview": 3}
+        node.store.write(lambda writer: writer.set_fields("rooms", "m:14", room))
+        here.until(lambda: (one.root / "Crew" / "displayname").exists())
+        node.store.write(lambda writer: writer.set_fields("rooms", "m:14", {"QRname": "Gang"}))
+        here.until(lambda: (one.root / "Crew" / "displayname").read_text() == "Gang")
+        assert len(here.connections) == 1
+
+
 def test_a_connection_that_is_lost_is_dialled_again(
     make: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +134,7 @@ def test_a_connection_that_is_lost_is_dialled_again(
             connection.channel.hang_up()
         one.write("Calendar", "a.ics", event())
         there.until(lambda: "a.ics" in other.files())
-        assert here.lost and len(here.connections) == 4
+        assert here.lost and len(here.connections) == 2
 
 
 def test_a_folder_tells_of_what_is_written_moved_and_deleted_in_it(tmp_path: Path) -> None:
