@@ -22,12 +22,16 @@ MAX_OF_PARTY = 64
 
 
 class Visitor(Protocol):
-    """A connection; ``network`` is where it comes from, empty for this machine; ``since`` when it came (seconds)."""
+    """A connection; ``network`` is where it comes from, empty for this machine; ``since`` when it came (seconds).
+
+    ``leaving``: it was told to end, and may not have come to that yet.
+    """
 
     party: Party | None
     host: str
     network: str
     since: float
+    leaving: bool
 
     def hang_up(self) -> None:
         """End it at once."""
@@ -40,8 +44,11 @@ def max_strangers(max_sessions: int) -> int:
 
 
 def make_room(visitors: Iterable[Visitor], network: str, max_sessions: int) -> Visitor | None:
-    """Have a stranger leave if there is no place for one more from a network; return whom."""
-    strangers = [one for one in visitors if one.party is None]
+    """Have a stranger leave if there is no place for one more from a network; return whom.
+
+    Very many may come at once, before any that was told to leave has: so each of them has another one leave.
+    """
+    strangers = [one for one in visitors if one.party is None and not one.leaving]
     same = [one for one in strangers if one.network == network]
     if network and len(same) >= MAX_OF_NETWORK:
         leaves = min(same, key=lambda one: one.since)

@@ -1,5 +1,6 @@
 """Accepting connections: TCP for peers and clients, a Unix socket for this machine's administrator."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -32,6 +33,30 @@ class ListenError(MirrorError):
     exit_code = 13
 
 
+class OutOfFiles(OSError):
+    """This process has as many files open as it may: gevent tries again after a pause, and prints nothing of it."""
+
+
+class Server(StreamServer):  # type: ignore[misc]
+    """Accepts connections; what it has no file for is told to the log once an hour, not each time with a traceback."""
+
+    def __init__(self, listening: Any, accept: Callable[[Any, Any], None], node: Node, **options: Any) -> None:
+        super().__init__(listening, accept, **options)
+        self._node = node
+        hub = gevent.get_hub()
+        if OutOfFiles not in hub.NOT_ERROR:
+            hub.NOT_ERROR = (*hub.NOT_ERROR, OutOfFiles)
+
+    def do_read(self) -> Any:
+        try:
+            return super().do_read()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._node.faults.tell(log, "listener", f"a connection waits: {error.strerror}")
+            raise OutOfFiles(*error.args) from None
+
+
 class Listener:
     """The node's doors."""
 
@@ -59,10 +84,10 @@ class Listener:
         finally:
             os.umask(mask)
         server_socket.listen(64)
-        self._start(StreamServer(server_socket, self._accept_admin))
+        self._start(Server(server_socket, self._accept_admin, self._node))
 
     def _listen(self, address: Address, accept: Callable[[Any, Any], None]) -> None:
-        server = StreamServer((address.host, address.port), accept, backlog=256)
+        server = Server((address.host, address.port), accept, self._node, backlog=256)
         try:
             server.start()
         except OSError as error:

@@ -44,6 +44,7 @@ class Connected(Protocol):
     host: str
     network: str
     since: float
+    leaving: bool
     credential: Credential | None
     password: object
     sent: int | None

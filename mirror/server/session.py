@@ -98,6 +98,7 @@ class Session:
         self.party = party
         self.encoding = JSON
         self.closing = False
+        self.leaving = False  # its connection was ended by this node
         self.failures = 0
         self.user_name = ""
         self.scram: Any = None
@@ -295,6 +296,7 @@ class Session:
 
     def hang_up(self) -> None:
         """End the connection at once, whatever the session waits for; it gives back then what it holds."""
+        self.leaving = True
         self.channel.hang_up()
 
     def notify(self, text: str) -> None:

@@ -1,12 +1,16 @@
 """The doors of a node: whatever ends a connection, the log has a line of it once, and the next one is taken."""
 
+import errno
 import resource
+import socket as plain_socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import gevent
 import pytest
 from gevent import socket
+from gevent.server import StreamServer
 
 from mirror.config import Address, Config, ListenSettings
 from mirror.peer.channel import Channel, ConnectionLost, connect
@@ -74,6 +78,39 @@ def test_there_is_room_for_one_more_who_wants_to_log_in(node: Node, caplog: pyte
     assert [record.message for record in caplog.records] == [
         "listener: too many connections without a log-in: one from 127.0.0.1 ends"
     ]
+
+
+def test_very_many_who_come_at_once_have_no_more_places(node: Node) -> None:
+    at_once = 200  # fewer than may wait to be taken
+    host, port = node.addresses[0].split(":")
+    held = [plain_socket.create_connection((host, int(port))) for _ in range(at_once)]  # none is taken meanwhile
+    last = dialled(node)
+    assert last.read_reply().code == 200
+    gevent.idle()
+    strangers = [one for one in node.sessions if one.party is None]
+    assert len(strangers) <= MIN_STRANGERS + 1
+    assert last.ask("NOOP").code == 200
+    for one in held:
+        one.close()
+
+
+def test_a_connection_for_which_there_is_no_file_is_told_of_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tries: list[int] = []
+
+    def accept(server: StreamServer) -> object:
+        tries.append(1)
+        if len(tries) <= 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(server)
+
+    real = StreamServer.do_read
+    monkeypatch.setattr(StreamServer, "do_read", accept)
+    assert dialled(node).read_reply().code == 200
+    assert len(tries) > 3
+    assert [record.message for record in caplog.records] == ["listener: a connection waits: Too many open files"]
+    assert capfd.readouterr().err == ""
 
 
 def test_a_handshake_that_never_ends_takes_a_place_for_a_while_and_no_more(
