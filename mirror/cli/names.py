@@ -13,6 +13,15 @@ from mirror.cli.local import local_node, record_at
 from mirror.cli.output import json_option, print_json, print_table, report, say
 from mirror.config import ConfigError, load_config
 from mirror.formats.names import NAME_FIELDS, ROOM_IN_USE, Names, number_of
+from mirror.formats.room_views import (
+    VIEW_BOARD,
+    VIEW_CALENDAR,
+    VIEW_CALENDAR_BRIEF,
+    VIEW_CONTACTS,
+    VIEW_JOURNAL,
+    VIEW_NOTES,
+    VIEW_TASKS,
+)
 from mirror.model.draft import Draft
 from mirror.model.drafting import draft_over
 from mirror.model.errors import MirrorError
@@ -22,12 +31,16 @@ from mirror.peer.remote import ChannelRemote
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
 
-VIEWS = {"messages": 0, "contacts": 2, "calendar": 3, "tasks": 4, "notes": 5}
-"""What a room can be for, as its default view (Citadel's VIEW_BBS and so on)."""
-
-
-VIEWS_OF_ITEMS = (3, 4, 7, 9)
-"""Those of calendars, tasks, brief calendars and journals."""
+VIEWS = {
+    "messages": VIEW_BOARD,
+    "contacts": VIEW_CONTACTS,
+    "calendar": VIEW_CALENDAR,
+    "tasks": VIEW_TASKS,
+    "notes": VIEW_NOTES,
+}
+"""What a room can be for, as its default view."""
+VIEWS_OF_ITEMS = (VIEW_CALENDAR, VIEW_TASKS, VIEW_CALENDAR_BRIEF, VIEW_JOURNAL)
+"""Those of rooms in which an event or a task is looked for."""
 
 
 class NoSuchName(MirrorError):

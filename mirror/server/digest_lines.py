@@ -25,7 +25,7 @@ class DigestLines:
     def of(self, asker: tuple[str, str], scope: UserScope, digests: Mapping[str, Digest]) -> bytes:
         """Return the lines of these digests; ``asker`` is who asks, within which view."""
         of_whom, held = self._kept.pop(asker, (scope, {}))
-        if of_whom is not scope:
+        if of_whom != scope:
             held = {}
         lines: _Lines = {}
         for name, digest in digests.items():

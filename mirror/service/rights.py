@@ -96,6 +96,18 @@ class UserScope:
         scope._names = sorted(str(Collection(kind, room)) for kind in kinds for room in rooms)
         return scope
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the same is seen: two sessions of a user have rights of their own, which mostly say the same."""
+        if self is other:
+            return True
+        if not isinstance(other, UserScope):
+            return NotImplemented
+        same = (self.signature, self._kinds) == (other.signature, other._kinds) and self.author == other.author
+        return same and self._known is other._known and self.rooms == other.rooms
+
+    def __hash__(self) -> int:
+        return hash(self.signature)
+
     def exists(self, room: str) -> bool:
         """Tell whether there is a room, be it open to the user or not."""
         return self._known.get(room) is not None

@@ -46,7 +46,7 @@ class ToldDigests:
         with self._lock:
             held = self._kept.get(name)
         sequence, trimmed = reader.last_sequence(), (reader.trimmed(), reader.horizon())
-        usable = held is not None and held.scope is scope and held.trimmed == trimmed and held.sequence <= sequence
+        usable = held is not None and held.scope == scope and held.trimmed == trimmed and held.sequence <= sequence
         if held is None or not usable:
             digests = work(None)
             told = Told(scope, sequence, trimmed, digests, add_digests(digests.values()))

@@ -194,9 +194,10 @@ def parse_rooms(batch: Batch) -> RoomsTold:
 
 
 def _json_events(payload: bytes) -> list[RoomEvent]:
-    fields = RoomEvent.__struct_fields__
+    nothing = RoomEvent("", "")
+    names = RoomEvent.__struct_fields__
     views = (msgspec.json.decode(line, type=dict[str, Any]) for line in lines_of(payload))
-    return [msgspec.convert([view[name] for name in fields], RoomEvent) for view in views]
+    return [msgspec.convert([view.get(name, getattr(nothing, name)) for name in names], RoomEvent) for view in views]
 
 
 # -- drafts -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 from local import EVENT, LocalNode
 
 from mirror.formats.shown_text import decoded
+from mirror.model.record import Record, pack_head
 
 
 @pytest.fixture
@@ -35,6 +36,14 @@ def test_a_room_is_made_for_what_comes_into_it(node: LocalNode, event: Path, tmp
 def test_an_event_comes_into_a_mail_room_only_if_that_is_said(node: LocalNode, event: Path) -> None:
     assert "Lobby is no calendar" in node.run("calendar", "add", str(event), "--room", "Lobby", code=3).stderr
     node.run("calendar", "add", str(event), "--room", "Lobby", "--any-room")
+
+
+@pytest.mark.parametrize(("view", "code"), [(8, 0), (9, 3)])
+def test_an_event_comes_into_a_journal_and_not_among_drafts(node: LocalNode, event: Path, view: int, code: int) -> None:
+    key = node.json("room", "create", "Diary", "--view", "calendar")["key"]
+    with node.ask() as remote:
+        remote.overwrite([Record("rooms", key, 1, "x", 1, head=pack_head({"QRdefaultview": view}))])
+    node.run("calendar", "add", str(event), "--room", "Diary", code=code)
 
 
 def test_a_name_that_is_taken_is_refused_unless_that_is_said(node: LocalNode) -> None:

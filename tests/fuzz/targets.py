@@ -24,7 +24,15 @@ from mirror.model.record import Record, pack_head, record_bytes, record_crc, unp
 from mirror.sync.share.policy import facts_of
 from mirror.wire import answers
 from mirror.wire.batch import Batch, BatchReader, Marker, frame, header_int
-from mirror.wire.bulk import format_drafts, parse_answers, parse_drafts, parse_overwrites, parse_part
+from mirror.wire.bulk import (
+    format_drafts,
+    parse_answers,
+    parse_drafts,
+    parse_overwrites,
+    parse_part,
+    parse_rooms,
+    parse_written,
+)
 from mirror.wire.codec import (
     ContentRequest,
     Listed,
@@ -83,6 +91,8 @@ def _answers(data: bytes) -> None:
         answers.parse_logged_in,
         answers.parse_entered,
         answers.parse_place,
+        answers.parse_listed_room,
+        lambda one: answers.parse_room_list(one, [one]),
         answers.parse_server_time,
         lambda one: answers.parse_state(one, [one]),
         lambda one: answers.parse_heard(one, [one]),
@@ -109,6 +119,8 @@ def _batches(data: bytes) -> None:
             parse_drafts,
             parse_overwrites,
             parse_answers,
+            parse_rooms,
+            parse_written,
             lambda one: read_typed(one, "ranges", Range),
             lambda one: read_typed(one, "listed", Listed),
             lambda one: read_typed(one, "contents", ContentRequest),

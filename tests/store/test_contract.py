@@ -54,6 +54,24 @@ def record(key: str, stamp: int = 10, origin: str = "a", body: bytes = b"x", col
     return Record(collection, key, stamp, origin, stamp, body=body)
 
 
+def test_entries_are_found_by_their_keys(make_store: Make) -> None:
+    store = make_store("a")
+    keys = ["u:1", "u:2", "u:2 id:a", "u:2 id:b", "u:2!", "u:20", "u:3"]
+    store.write(lambda writer: writer.apply([record(key, 10 + at) for at, key in enumerate(keys)]))
+
+    def between(lower: str, upper: str, collection: str = "pictures") -> list[tuple[int, str, int]]:
+        return [tuple(one) for one in store.read(lambda reader: reader.entries_by_key(collection, lower, upper))]  # type: ignore[misc]
+
+    def listed(*names: str) -> list[tuple[int, str, int]]:
+        found = [store.read(lambda reader: reader.get("pictures", name)) for name in names]  # noqa: B023
+        return [(one.stamp, one.key, record_crc(one)) for one in found if one is not None]
+
+    assert between("u:2", "u:2\0") == listed("u:2")
+    assert between("u:2 ", "u:2!") == listed("u:2 id:a", "u:2 id:b")
+    assert between("u:2", "u:3") == listed(*keys[1:6])
+    assert between("u:2", "u:3", "bios") == []
+
+
 def test_records_and_cursor_survive_a_restart(tmp_path: Path, url: str) -> None:
     store = open_store(tmp_path, "a", url)
 
