@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mirror.client.place import Found, Missing, Place
 from mirror.client.report import Report
-from mirror.client.round import A_BATCH, PUSH, Both, Round, Rules
+from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round, Rules
 from mirror.client.server import Held, Room, RoomList, Server, Stale
 from mirror.client.state import Folder, PairState, marks_text
 
@@ -24,6 +24,15 @@ class Tree(Protocol):
     def place(self, folder: str) -> Place: ...
     def folders(self) -> list[str]: ...
     def folder_for(self, room: Room) -> str: ...
+    def name_of(self, folder: str) -> str:
+        """Return how the room is called of a folder that a person made; nothing where it gets none."""
+
+    def is_for(self, folder: str, name: str) -> bool:
+        """Tell whether a folder may be that of a room of this name."""
+
+    def views_of(self, folder: str) -> tuple[int, ...]:
+        """Return what the room of a folder may be for, the best one first."""
+
     def make(self, folder: str, name: str, seed: str) -> None: ...
     def rename(self, folder: str, old: str, new: str) -> str: ...
 
@@ -58,6 +67,7 @@ class Keeper:
         self.tree = tree
         self.rules = rules
         self.report = Report()
+        self._changes_rooms = False
         self._round = Round(state, server, form, rules, self.report, progress)
 
     def round(self) -> Report:
@@ -83,9 +93,52 @@ class Keeper:
             with self.state.writing():
                 self.state.note("cursor", cursor)
 
+    # -- folders that a person made or renamed --------------------------------------------------------
+
     def _rooms(self) -> RoomList:
-        """Return the rooms that are open to the user."""
-        return self.server.rooms()
+        """Return the rooms, with those that folders were made or renamed for."""
+        listed = self.server.rooms()
+        if self.rules.dry or self.rules.direction == PULL:
+            return listed
+        known = {folder.folder: folder for folder in self.state.folders().values()}
+        there = self.tree.folders()
+        gone = {folder.identity: folder for name, folder in known.items() if folder.identity and name not in there}
+        for name in there:
+            if name not in known:
+                self._take_folder(name, gone, listed)
+        return self.server.rooms() if self._changes_rooms else listed
+
+    def _take_folder(self, folder: str, gone: dict[str, Folder], listed: RoomList) -> None:
+        """Have a folder that is new be a room, or the one that it was before it was renamed."""
+        from mirror.wire.errors import Refused
+
+        was = gone.get(self.tree.place(folder).identity())
+        try:
+            if was is not None:
+                self._rename_room(was, folder, listed)
+            elif self.tree.name_of(folder) and not any(self.tree.is_for(folder, room.name) for room in listed.rooms):
+                self._make_room(folder)
+        except Refused as error:
+            self.report.problem(folder, "", f"the node does not make it a room: {error.text}")
+
+    def _rename_room(self, was: Folder, folder: str, listed: RoomList) -> None:
+        room = next((room for room in listed.rooms if room.key == was.room), None)
+        if room is None:
+            return
+        name = room.name
+        if room.own and not self.tree.is_for(folder, room.name):
+            name = self.tree.name_of(folder)
+            self.server.rename_room(room.key, name)
+            self._changes_rooms = True
+        self._put_folder(was._replace(folder=folder, name=name))
+
+    def _make_room(self, folder: str) -> None:
+        name = self.tree.name_of(folder)
+        views = (view for view in self.tree.views_of(folder) if self.rules.wants(Room("", name, view, own=True)))
+        if (view := next(views, None)) is not None:
+            key = self.server.create_room(name, view)
+            self._changes_rooms = True
+            self._put_folder(Folder(key, folder, name))
 
     # -- folders --------------------------------------------------------------------------------------
 

@@ -4,34 +4,22 @@ Knows neither sockets nor files.  What only a change needs is imported when ther
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from mirror.client.keeping import Keeper, Tree
+from mirror.client.keeping import Keeper
 from mirror.client.place import NO_MARKS, Found, Marks
 from mirror.client.report import Report
-from mirror.client.round import PULL, PUSH, Both
-from mirror.client.server import Held, Room, RoomList
+from mirror.client.round import PUSH, Both
+from mirror.client.server import Held, Room
 from mirror.client.state import Folder, Row
 
 if TYPE_CHECKING:
     from mirror.client.mail_receiving import MailReceiver
 
 
-VIEW_MAILBOX = 1
-"""The view of a room that is made for a folder."""
 A_WRITE = 1000
 WRITE_BYTES = 8 * 1024 * 1024
 """So many messages, or bytes of them, are put on the disk and remembered together, where there is more."""
-
-
-class MailTree(Tree, Protocol):
-    """The directory of a pair's mail folders."""
-
-    def name_of(self, folder: str) -> str:
-        """Return how the room is called of a folder that a person made; nothing for the inbox."""
-
-    def is_for(self, folder: str, name: str) -> bool:
-        """Tell whether a folder may be that of a room of this name."""
 
 
 class _Looked(NamedTuple):
@@ -46,63 +34,15 @@ class _Looked(NamedTuple):
 class MailKeeper(Keeper):
     """Keeps the mail folders of one pair equal with the rooms of one user."""
 
-    tree: MailTree
     _looked: list[_Looked]
-    _changes_rooms: bool
     _marks: dict[str, Marks] | None = None
 
     def round(self) -> Report:
-        self._looked, self._changes_rooms = [], False
+        self._looked = []
         return super().round()
 
     def _collections(self, room: Room) -> tuple[str, ...]:
         return (f"messages/{room.key}", f"visits/{room.key}")
-
-    # -- folders that a person made or renamed --------------------------------------------------------
-
-    def _rooms(self) -> RoomList:
-        """Return the rooms, with those that folders were made or renamed for."""
-        listed = self.server.rooms()
-        if self.rules.dry or self.rules.direction == PULL:
-            return listed
-        known = {folder.folder: folder for folder in self.state.folders().values()}
-        there = self.tree.folders()
-        gone = {folder.identity: folder for name, folder in known.items() if folder.identity and name not in there}
-        for name in there:
-            if name not in known:
-                self._take_folder(name, gone, listed)
-        return self.server.rooms() if self._changes_rooms else listed
-
-    def _take_folder(self, folder: str, gone: dict[str, Folder], listed: RoomList) -> None:
-        """Have a folder that is new be a room, or the one that it was before it was renamed."""
-        from mirror.wire.errors import Refused
-
-        was = gone.get(self.tree.place(folder).identity())
-        try:
-            if was is not None:
-                self._rename_room(was, folder, listed)
-            elif self.tree.name_of(folder) and not any(self.tree.is_for(folder, room.name) for room in listed.rooms):
-                self._make_room(folder)
-        except Refused as error:
-            self.report.problem(folder, "", f"the node does not make it a room: {error.text}")
-
-    def _rename_room(self, was: Folder, folder: str, listed: RoomList) -> None:
-        room = next((room for room in listed.rooms if room.key == was.room), None)
-        if room is None:
-            return
-        name = room.name
-        if room.own and not self.tree.is_for(folder, room.name):
-            name = self.tree.name_of(folder)
-            self.server.rename_room(room.key, name)
-            self._changes_rooms = True
-        self._put_folder(was._replace(folder=folder, name=name))
-
-    def _make_room(self, folder: str) -> None:
-        name = self.tree.name_of(folder)
-        if self.rules.wants(Room("", name, VIEW_MAILBOX, own=True)):
-            key = self.server.create_room(name, VIEW_MAILBOX)
-            self._changes_rooms = True
-            self._put_folder(Folder(key, folder, name))
 
     # -- from the folders -----------------------------------------------------------------------------
 

@@ -263,6 +263,10 @@ def _write(path: str, data: bytes, seconds: int) -> str:
         return tag_of(os.fstat(file.fileno()))
 
 
+VIEW_MAILBOX = 1
+"""The view of a room that is made for a folder."""
+
+
 class MaildirTree:
     """A Maildir++: the inbox at its top, and a folder for each other room in a directory that begins with a dot."""
 
@@ -312,6 +316,10 @@ class MaildirTree:
     def name_of(self, folder: str) -> str:
         """Return how the room of a folder is called that a person made."""
         return folder_name(folder)
+
+    def views_of(self, folder: str) -> tuple[int, ...]:
+        """Return what the room of a folder is for."""
+        return (VIEW_MAILBOX,)
 
     def is_for(self, folder: str, name: str) -> bool:
         """Tell whether a folder may be that of a room of this name."""

@@ -27,6 +27,11 @@ from mirror.formats.file_names import safe_name
 
 ENDINGS = (".ics", ".vcf", ".vnt")
 """How the names of files end that are items: calendar entries and tasks, cards, notes."""
+CONTACTS, TASKS, NOTES = 2, 4, 5
+CALENDARS = (3, TASKS, 8)
+"""Views of rooms, by the server's numbers: of calendar entries, tasks and a journal."""
+FEW = 20
+"""Files of a new collection that are looked into."""
 DISPLAY_NAME, COLOR = "displayname", "color"
 _COLORS = ("#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
 
@@ -140,6 +145,29 @@ class VdirTree:
     def folder_for(self, room: Room) -> str:
         """Return what the collection of a room is called, if nothing else is called so."""
         return safe_name(room.name.replace("/", "-"))
+
+    def name_of(self, folder: str) -> str:
+        """Return how the room of a collection is called that a person made."""
+        try:
+            return (self.root / folder / DISPLAY_NAME).read_text("utf-8", "replace").strip() or folder
+        except FileNotFoundError:
+            return folder
+
+    def is_for(self, folder: str, name: str) -> bool:
+        """Tell whether a collection may be that of a room of this name."""
+        return folder == safe_name(name.replace("/", "-")) or self.name_of(folder) == name
+
+    def views_of(self, folder: str) -> tuple[int, ...]:
+        """Return what the room of a collection may be for, by what is in it, the best one first."""
+        path = self.root / folder
+        names = [name for name in os.listdir(path) if name.endswith(ENDINGS)]
+        if not names:
+            return (*CALENDARS, CONTACTS, NOTES)
+        ending = os.path.splitext(min(names))[1]
+        if ending == ENDINGS[0]:
+            tasks = all(b"BEGIN:VTODO" in (path / name).read_bytes() for name in names[:FEW])
+            return tuple(sorted(CALENDARS, key=lambda view: (view == TASKS) != tasks))
+        return (CONTACTS,) if ending == ENDINGS[1] else (NOTES,)
 
     def make(self, folder: str, name: str, seed: str) -> None:
         """Make a collection where it is missing, with a room's name and a colour that follows from ``seed``."""

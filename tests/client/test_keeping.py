@@ -244,3 +244,23 @@ def test_a_dry_run_counts_and_writes_nothing(make: Callable[..., Machine]) -> No
     assert one.files() == before
     assert other.sync().done == 0
     assert one.sync().sent == report.sent
+
+
+def test_a_collection_that_a_person_makes_is_a_room_and_on_the_other_machine(make: Callable[..., Machine]) -> None:
+    one, other = both(make)
+    (one.root / "Work").mkdir()
+    one.write("Work", "a.ics", event("a"))
+    (one.root / "To do").mkdir()
+    one.write("To do", "t.ics", event("t").replace("VEVENT", "VTODO"))
+    wants = lambda room: room.view in (3, 4)  # noqa: E731
+    assert one.sync(wants).sent["new"] == 2
+    other.sync(wants)
+    assert list(other.files("Work")) == ["a.ics"] and list(other.files("To do")) == ["t.ics"]
+    views = {room.name: (room.view, room.own) for room in other.connect().rooms().rooms}
+    assert views["Work"] == (3, True) and views["To do"] == (4, True)
+    (one.root / "Work").rename(one.root / "Office")
+    assert one.sync(wants).done == 0
+    one.write("Office", "b.ics", event("b"))
+    one.sync(wants)
+    other.sync(wants)
+    assert sorted(other.files("Work")) == ["a.ics", "b.ics"]
