@@ -17,12 +17,11 @@ from mirror.citadel.declared import (
     MESSAGE,
     SHOWN_BY,
     UNTOLD,
-    VOID,
     WHOLE,
     Expected,
     declaration,
 )
-from mirror.formats.sequence_set import NOTHING_SEEN
+from mirror.citadel.visits_compared import said_by_visit, user_of_visit
 from mirror.formats.texts_of_rooms import text_in
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of
@@ -101,7 +100,7 @@ def _read(reader: Reader) -> Contents:
 
 def _fields(reader: Reader, record: Record) -> dict[str, Any]:
     if kind_of(record.collection).rule is MergeRule.FIELDS:
-        return _without_no(record.collection, values_of(record))
+        return values_of(record)
     try:
         fields = unpack_head(record.head)
     except BadRecord:
@@ -118,39 +117,17 @@ def _fields(reader: Reader, record: Record) -> dict[str, Any]:
     return fields
 
 
-def _without_no(collection: str, values: Fields) -> dict[str, Any]:
-    """Leave out of a visit what says no: a mark that was taken back says so, one that never was is not there."""
-    visits = parse_collection(collection).kind == "visits"
-    return {name: value for name, value in values.items() if not (visits and value in (False, ""))}
-
-
-ALL_UP_TO = "*:"
-"""So begins a set of all messages up to one."""
-_OF_ITS_KEY = ("v_roomnum", "v_usernum")
-"""Fields of a visit that say what its collection and key do."""
-
-
 def _said_by_visits(contents: Contents, collection: str) -> dict[str, Fields]:
-    """Return what visits say, by their keys: a server takes nobody's for one that says nothing.
+    """Return what visits say, by their keys.
 
     Nothing say those of who is not there, or of a room that is not: a server that was restored may tell of such.
     """
     room, users = contents.get("rooms", {}).get(room_of(collection)), contents.get("users", {})
     if room is None:
         return {}
-    nothing = {"v_seen": NOTHING_SEEN, "v_view": room.get("QRdefaultview"), "v_flags": "0"}
-
-    def said(user: str, fields: Fields) -> Fields:
-        if "@" in user:
-            return {VOID: ""}
-        told = {name: value for name, value in fields.items() if name not in _OF_ITS_KEY}
-        if str(told.get("v_seen")).isdigit():  # an export tells so of who has seen all up to one, too
-            told["v_seen"] = f"{ALL_UP_TO}{told['v_seen']}"
-        return {name: value for name, value in told.items() if value != nothing.get(name, "")}
-
-    found = {key: (key.partition(" ")[0], fields) for key, fields in contents.get(collection, {}).items()}
-    told = {key: said(user, fields) for key, (user, fields) in found.items() if user.partition("@")[0] in users}
-    return {key: fields for key, fields in told.items() if fields}
+    visits = contents.get(collection, {}).items()
+    said = {key: said_by_visit(key, fields, room.get("QRdefaultview")) for key, fields in visits}
+    return {key: fields for key, fields in said.items() if fields and user_of_visit(key) in users}
 
 
 def _digest(body: bytes) -> str:

@@ -5,7 +5,7 @@ by themselves.  Facts: version 980 (user_ops.c, CtdlInvtKick).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple, Protocol
 
 from mirror.citadel.look import place_of
@@ -15,6 +15,7 @@ from mirror.citadel.taking import take_found
 from mirror.formats.keys import BORN_IMPORTED, imported_origin
 from mirror.formats.message import Message
 from mirror.formats.numbers import number_or_zero
+from mirror.formats.server_own import Use
 from mirror.model.applied import Applied
 from mirror.model.fields import fields_at, values_of
 from mirror.model.kinds import Collection
@@ -43,6 +44,9 @@ class Numbers(Protocol):
 
     def user_named(self, name: str) -> int: ...
     def room_named(self, name: str) -> int: ...
+    def is_new(self, room: str, known: Container[int]) -> bool:
+        """Tell whether the server has a room of a name, whose number is not known yet."""
+        ...
 
 
 def read_access(message: Message) -> Named | None:
@@ -58,7 +62,7 @@ def take_access(writer: Writer, known: Known, numbers: Numbers, told: Iterable[N
     applied = Applied()
     for one in told:
         user, room = numbers.user_named(one.user), numbers.room_named(one.room)
-        if user and room in known.rooms:
+        if user and room in known.rooms and known.rooms[room].use is Use.PEOPLE:
             applied += _take_one(writer, known, user, room, one.let_in)
     return applied
 

@@ -114,6 +114,13 @@ class Asked:
         """Return the number of the room that has a name, or had it last, 0 where none does."""
         return self._numbers[1].get(_named(name.encode("utf-8", "surrogateescape")), 0)
 
+    def is_new(self, room: str, known: Container[int]) -> bool:
+        """Tell whether a room of that name could be entered whose number is not among those that are known."""
+        name = _named(room.encode("utf-8", "surrogateescape"))
+        listed = next((one for one in self._rooms if _named(one) == name), None)
+        told = self._told.get(listed) if listed is not None else None
+        return told is not None and told.number not in known
+
     @property
     def identity(self) -> Identity:
         """By what the state that the server is in is told from others."""

@@ -280,8 +280,9 @@ class Following:
         self._files.wanted |= any(room.number in listings for room in self._known.file_rooms)
         outcome = self._looks.take(client, listings, self._decision)
         self._marks.changed({room: listings[room].changed for room in outcome.same})
+        self._unlooked |= {name for name, room in told.items() if room.told.number in outcome.again}
         # What is done to users and rooms is told in one room, whatever else shows it.
-        self._all.wanted |= changed or outcome.left or asked.aide_room in outcome.new
+        self._all.wanted |= changed or outcome.left or bool(outcome.again) or asked.aide_room in outcome.new
         self._waiting.looked_at(outcome.looked, outcome.held, outcome.waiting)
         self._note(outcome.applied.written, outcome.deleted)
 

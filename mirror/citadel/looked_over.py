@@ -11,7 +11,7 @@ from mirror.citadel.door import ask_name
 from mirror.citadel.keys import PAIRS, Keys, read_keys
 from mirror.citadel.look import place_of
 from mirror.citadel.report import Accepted
-from mirror.citadel.verify import NOTHING, VERIFIED, Comparing, Verified
+from mirror.citadel.verify import NOTHING, Comparing, Verified, declared_for
 from mirror.formats.errors import CitadelError
 from mirror.store.base import Reading
 from mirror.store.open import Options, open_store
@@ -30,7 +30,8 @@ def verify_server(
     node: str,
     directory: Path | None = None,
     keys: Keys | None = None,
-    declared: Iterable[Expected] = VERIFIED,
+    declared: Iterable[Expected] | None = None,
+    exports: bool = False,
     things: Mapping[tuple[str, str], str] = NOTHING,
     made_anew: bool = False,
     copying: Progress | None = None,
@@ -40,7 +41,8 @@ def verify_server(
 
     The copy is made in the directory ``beside``; ``node`` is this mirror's name, ``directory`` the server's own on this
     machine, where that is known; ``keys`` are those under which its things are here, where that is not remembered.
-    ``declared``, ``things`` and ``made_anew`` are what may differ, as for ``Comparing``.
+    ``declared``, ``things`` and ``made_anew`` are what may differ, as for ``Comparing``; without ``declared`` that
+    follows from whether the server is followed, with ``exports`` again and again or without.
     Raises CitadelError where the server's export is not whole, and what ``copy_server`` does.
     """
     with tempfile.TemporaryDirectory(prefix=BESIDE, dir=beside) as scratch:
@@ -60,7 +62,9 @@ def verify_server(
             if taken.report.why_incomplete:
                 raise CitadelError(f"{place} cannot be compared: {taken.report.why_incomplete}")
             unseen = taken.fetched.refused if taken.fetched is not None else []
-            return Comparing(ours, store, taken.report.node, declared, things, made_anew, unseen, comparing).compare()
+            server = taken.report.node
+            may_differ = declared_for(ours, server, exports=exports) if declared is None else declared
+            return Comparing(ours, store, server, may_differ, things, made_anew, unseen, comparing).compare()
         finally:
             store.close()
 

@@ -72,6 +72,8 @@ class Outcome(msgspec.Struct):
     """Rooms that were looked at, since they do not list the same as when they were looked at last."""
     same: set[int] = set()
     """Rooms that list the same as before."""
+    again: set[int] = set()
+    """Rooms of which something waits for a look at all."""
     held: dict[int, HeldBack] = {}
     """Deletions that wait, by rooms."""
     waiting: dict[int, list[str]] = {}
@@ -130,7 +132,8 @@ class RoomLooks:
         batch.gone += [status for statuses in difference.gone.values() for status in statuses]
         self._commit(batch, outcome)
         if not outcome.left:
-            self._lists |= {room: lists[room] for room in listings if room not in outcome.held}
+            done = listings.keys() - outcome.held.keys() - outcome.again
+            self._lists |= {room: lists[room] for room in done}
         return outcome
 
     # -- what differs -----------------------------------------------------------------------------
@@ -240,8 +243,12 @@ class RoomLooks:
         if finding(there.record):
             outcome.left = True
             return
+        named = read_access(posted.message) if room == self._numbers.aide_room else None
+        if named is not None and self._numbers.is_new(named.room, self._known.rooms):
+            outcome.again.add(room)  # once the room is known that somebody was let into
+            return
         outcome.new.add(room)
-        if room == self._numbers.aide_room and (named := read_access(posted.message)) is not None:
+        if named is not None:
             batch.access.append(named)
         batch.found.append(there)
         batch.bytes += len(posted.data)

@@ -21,6 +21,7 @@ from mirror.citadel.declared import (
     EXPECTED,
     HOLD_MESSAGES,
     KEY,
+    UNTOLD,
     WHOLE,
     Expected,
     declaration,
@@ -28,16 +29,18 @@ from mirror.citadel.declared import (
 from mirror.citadel.homes import read_homes
 from mirror.citadel.look import place_of
 from mirror.citadel.numbering import place_of_key
+from mirror.citadel.visits_compared import said_by_visit
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import parse_message
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
 from mirror.model.keys import without_text
-from mirror.model.kinds import Collection, MergeRule, kind_of, parse_collection
+from mirror.model.kinds import Collection, MergeRule, kind_of, parse_collection, room_of
 from mirror.model.record import Record, unpack_head
 from mirror.model.texts import canonical_text
 from mirror.store.base import Reader, Reading
 from mirror.store.whole import living_records
+from mirror.sync.claims import read_claim
 from mirror.sync.share.rules import NETCONF_KEY
 from netconf.lines import LAST_SENT, replace_lines
 
@@ -60,6 +63,17 @@ VERIFIED = (
 )
 """What may differ between a node and the server that it is a mirror of."""
 NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
+
+
+def declared_for(ours: Reading, server: str, *, exports: bool) -> tuple[Expected, ...]:
+    """Return what may differ between what is here of a server and what that has.
+
+    Where it is followed without ``exports`` again and again, what these alone tell may, too.
+    """
+    followed = ours.read(lambda reader: read_claim(reader, place_of(server))) is not None
+    return (*VERIFIED, *UNTOLD) if followed and not exports else VERIFIED
+
+
 BY_NOBODY = "the server's own visit, of no user, which looking at a room or an import makes"
 AT_HOME = "what acts is in force on another server, the room's home"
 BY_ITSELF = "what a new server has by itself"
@@ -197,9 +211,15 @@ class Comparing:
         side = Compared(collection, 0, 0, "", "")
         sums = [0, 0]
         alone: list[dict[str, Fields]] = [{}, {}]
+        visits = parse_collection(collection).kind == "visits"
+        view = self._view(collection) if visits else None
         for key, here, there in self._pairs(collection):
             side.here += here is not None
             side.there += there is not None
+            if visits:
+                here, there = (said_by_visit(key, one or {}, view) or None for one in (here, there))
+                if here is there is None:
+                    continue
             if here is None or there is None:
                 alone[here is None][key] = (there if here is None else here) or {}
                 continue
@@ -212,6 +232,11 @@ class Comparing:
         side.digest_here, side.digest_there = (f"{one % _MODULUS:016x}" for one in sums)
         if side.here or side.there:
             self._found.collections.append(side)
+
+    def _view(self, collection: str) -> object:
+        """Return how the room of a collection is viewed by who does not choose a view."""
+        room = self._theirs.read(lambda reader: reader.get("rooms", room_of(collection)))
+        return values_of(room).get("QRdefaultview")
 
     def _pairs(self, collection: str) -> Iterator[tuple[str, Fields | None, Fields | None]]:
         """Yield the keys of both sides in order, with what each side has."""
@@ -228,11 +253,14 @@ class Comparing:
             self._done += 1
             self._progress(self._done)
 
-    def _note_fields(self, collection: str, key: str, here: Fields, there: Fields) -> None:
+    def _note_fields(self, collection: str, key: str, here: Fields, there: Fields) -> bool:
+        """Note the fields that differ; tells whether all of these are declared."""
+        noted = []
         for field in sorted(here.keys() | there.keys()):
             covered = field == BYTES and here.get(BODY) != there.get(BODY)
             if here.get(field) != there.get(field) and not covered:
-                self._note(collection, key, field, here.get(field), there.get(field))
+                noted.append(self._note(collection, key, field, here.get(field), there.get(field)))
+        return all(noted)
 
     def _compare_alone(
         self, collection: str, ours: dict[str, Fields], theirs: dict[str, Fields], sums: list[int]
@@ -246,11 +274,17 @@ class Comparing:
             if (twin := next(twins, None)) is not None:
                 del theirs[twin]
                 self._note(collection, key, KEY, key, twin)
-            elif not self._note(collection, key, WHOLE, _shown(fields), None):
+            elif not self._note_alone(collection, key, fields, {}):
                 sums[0] += self._sum(collection, key, fields)
         for key, fields in sorted(theirs.items()):
-            if not self._note(collection, key, WHOLE, None, _shown(fields)):
+            if not self._note_alone(collection, key, {}, fields):
                 sums[1] += self._sum(collection, key, fields)
+
+    def _note_alone(self, collection: str, key: str, here: Fields, there: Fields) -> bool:
+        """Note a record of one side alone, a visit field by field; tells whether that is declared."""
+        if parse_collection(collection).kind == "visits" and not self._why(collection, key, WHOLE):
+            return self._note_fields(collection, key, here, there)
+        return self._note(collection, key, WHOLE, _shown(here) if here else None, _shown(there) if there else None)
 
     def _note(self, collection: str, key: str, field: str, here: Any, there: Any) -> bool:
         """Note a difference; tells whether it is declared."""
@@ -309,9 +343,7 @@ def _told(reading: Reading, records: Iterable[Record]) -> Iterator[tuple[str, Fi
 def _fields(reading: Reading, record: Record) -> dict[str, Any]:
     kind = parse_collection(record.collection).kind
     if kind_of(record.collection).rule is MergeRule.FIELDS:
-        values = values_of(record)
-        # A mark that was taken back says so, one that never was is not there.
-        return {name: value for name, value in values.items() if not (kind == "visits" and value in (False, ""))}
+        return values_of(record)
     body = reading.read(lambda reader: reader.body(record))
     if kind == "netconf":
         return {BODY: _digest(replace_lines(body, lambda line: line.kind == LAST_SENT))}

@@ -33,6 +33,7 @@ def compare_with_server(config: Config, door: Door, quiet: bool, **options: Any)
             door.password,
             node=config.node,
             directory=door.directory,
+            exports=any(one.export_s for one in config.attachments),
             copying=lambda stage, done: meters.show(titles[stage], done),
             comparing=lambda done: meters.show("compare", done, unit="records"),
             **options,

@@ -124,3 +124,29 @@ def test_of_who_or_what_was_renamed_since_it_is_taken_over_all_the_same(
     server.users[2]["u_fullname"], server.rooms[VAULT]["QRname"] = "Ann B.", "Cellar"
     ReadingFollower(store, directory).tell(iter([None]))
     assert flags(store) == {"alpha:2": "4"}
+
+
+def test_who_is_let_into_a_room_that_was_just_made_waits_until_the_room_is_known(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """But not for one that is gone again."""
+    store = make_store("m")
+
+    def story() -> Story:
+        refuse_exports(server)
+        server.room(7, "Cave", QRflags="6")
+        server.touch(7)
+        tell(server, 2, True, room=7)
+        server.room(8, "Gone")
+        tell(server, 2, True, room=8)
+        del server.rooms[8]
+        yield
+        yield
+        assert flags(store, 7) == {"alpha:2": "4"}
+        yield
+        assert not follower.following.state.behind
+        kept = store.read(lambda reader: reader.digests()[f"messages/alpha:{AIDE}"].count)
+        assert kept == 2
+
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())

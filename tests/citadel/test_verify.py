@@ -8,11 +8,12 @@ from made_server import Server
 
 from mirror.citadel.homes import settle
 from mirror.citadel.importer import Importer
-from mirror.citadel.verify import AT_HOME, BY_ITSELF, BY_NOBODY, VERIFIED, Comparing, Verified
+from mirror.citadel.verify import AT_HOME, BY_ITSELF, BY_NOBODY, VERIFIED, Comparing, Verified, declared_for
 from mirror.formats.message import serialize_message
 from mirror.model.record import Record
 from mirror.store.base import Writer
 from mirror.store.sqlite.store import SqliteStore
+from mirror.sync.claims import claim
 
 Make = Callable[..., SqliteStore]
 LOBBY, MARKS = "messages/alpha:1", "visits/alpha:1"
@@ -56,7 +57,7 @@ def test_what_was_imported_is_equal(make_store: Make) -> None:
         (lambda w: w.delete(LOBBY, "id:10@example"), (LOBBY, "id:10@example", "(the record)")),
         (
             lambda w: w.set_fields(MARKS, "alpha:2 id:11@example", {"seen": True}),
-            (MARKS, "alpha:2 id:11@example", "(the record)"),
+            (MARKS, "alpha:2 id:11@example", "seen"),
         ),
         (
             lambda w: w.set_fields(MARKS, "alpha:2 id:10@example", {"seen": False}),
@@ -174,3 +175,27 @@ def test_lines_of_a_room_that_is_at_home_on_another_server_may_differ(make_store
     assert told(compared(make_store, lines)) == [("netconf/alpha:1", "netconf", "(the record)")]
     found = compared(make_store, lambda w: (lines(w), settle(w, "rooms", "alpha:1", "citadel:beta")))
     assert found.equal and found.declared == {AT_HOME: 1}
+
+
+def test_a_visit_that_says_nothing_is_as_none(make_store: Make) -> None:
+    def visit(writer: Writer) -> None:
+        writer.set_fields(MARKS, "alpha:1", {"v_usernum": "1", "v_seen": "*:0", "v_flags": "0"})
+
+    assert compared(make_store, visit).equal
+
+
+def test_what_an_export_alone_tells_is_declared_where_a_server_is_followed_without(make_store: Make) -> None:
+    def invite(writer: Writer) -> None:
+        writer.set_fields(MARKS, "alpha:9", {"v_flags": "4"})
+        writer.set_fields("rooms", "alpha:1", {"QRgen": "7"})
+
+    data = small_export(seen="10")
+    ours = imported(make_store("m"), data)
+    ours.write(invite)
+    assert len(declared_for(ours, "alpha", exports=False)) == len(VERIFIED), "nobody follows it"
+    ours.write(lambda writer: claim(writer, "citadel:alpha", "m", "alpha", "citadel:///x"))
+    for exports, undeclared in ((False, 0), (True, 2)):
+        found = Comparing(
+            ours, imported(make_store("m"), data), "alpha", declared_for(ours, "alpha", exports=exports)
+        ).compare()
+        assert (found.undeclared, sum(found.declared.values())) == (undeclared, 2 - undeclared)
