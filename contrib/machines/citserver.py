@@ -17,7 +17,7 @@ def a_server() -> LiveServer:
     """Return a server with the rooms that README speaks of."""
     server = LiveServer()
     for number, name in enumerate(("admin", "Ann", "Bob"), 1):
-        server.user(number, name)
+        server.user(number, name, u_password=name.lower())
     for number, name in enumerate(("Lobby", "Old plans", "Board"), 1):
         server.room(number, name)
         server.post(number, f"A message in {name}")

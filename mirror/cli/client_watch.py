@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 def watch(config_path: Path, pairs: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     """Keep folders equal with rooms until Ctrl-C or SIGTERM, both ways and at once."""
     config = load(config_path)
-    teller = Teller(quiet, as_json)
+    names = chosen(config, pairs)
+    teller = Teller(names, quiet, as_json)
     with ExitStack() as stack:
-        held = [stack.enter_context(opened(config, name)) for name in chosen(config, pairs)]
+        held = [stack.enter_context(opened(config, name)) for name in names]
         watcher = Watcher(held, lambda: connected(config), teller.round, teller.lost)
         for number in (signal.SIGTERM, signal.SIGINT):
             stack.callback(gevent.signal_handler(number, watcher.stop).cancel)
@@ -42,7 +43,8 @@ def watch(config_path: Path, pairs: tuple[str, ...], quiet: bool, as_json: bool)
 class Teller:
     """Tells of rounds in which something happened, and of what is wrong once."""
 
-    def __init__(self, quiet: bool, as_json: bool) -> None:
+    def __init__(self, names: list[str], quiet: bool, as_json: bool) -> None:
+        self._names = names
         self._quiet = quiet
         self._as_json = as_json
         self._wrong: dict[str, list[str]] = {}
@@ -50,7 +52,7 @@ class Teller:
     def round(self, name: str, report: "Report") -> None:
         """Tell of a round of a pair."""
         wrong = problem_lines(name, report)
-        news = wrong != self._wrong.get(name, [])
+        news, first = wrong != self._wrong.get(name, []), name not in self._wrong
         self._wrong[name] = wrong
         if self._as_json:
             if report.done or news:
@@ -60,6 +62,8 @@ class Teller:
             say(line, err=True)
         if report.done and not self._quiet:
             say(f"{_now()} {name}: {summary(report)}")
+        if first and len(self._wrong) == len(self._names) and not self._quiet:
+            say(f"{_now()} {', '.join(self._names)}: both sides are watched")
 
     def lost(self, error: "MirrorError", seconds: float) -> None:
         """Tell that the connection was lost, and when it is dialled again."""

@@ -15,6 +15,10 @@ STEPS = (
     "standby$ ctdlmirror verify main",
     "main$ ctdlmirror verify standby",
     "main$ ctdlmirror netconf import",
+    "laptop$ ctdlmirror client init",
+    "laptop$ ctdlmirror client sync",
+    "calendars: took",
+    "both sides are watched",
 )
 ON_MACHINES = (
     "main$ ctdlmirror attach citadel:///run/citadel",
