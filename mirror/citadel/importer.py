@@ -428,9 +428,10 @@ class Importer:
         called = self._in_time(
             f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get(LAST_CALL, ""))
         )
+        told = self._keys.user_fields(replicated(element.name, fields), number)
         said = {
             name: (value, called if name in RISING else self._created, origin)
-            for name, value in _lasting(replicated(element.name, fields), "u_fullname").items()
+            for name, value in _lasting(told, "u_fullname").items()
         }
         stamp = max(self._created, called if LAST_CALL in said else 1)
         record = Record("users", key, stamp, origin, BORN_IMPORTED, head=pack_head(said))

@@ -60,6 +60,11 @@ class Keys(NamedTuple):
         pair = self.users.get(number)
         return pair.key if pair else numbered_key(self.node, number)
 
+    def user_fields(self, fields: Mapping[str, str], number: int) -> dict[str, str]:
+        """Return a user's fields as they are said here: the number is that of here, which names of mailboxes tell."""
+        pair = self.users.get(number)
+        return {**fields, **({"u_usernum": str(pair.number)} if pair and pair.number else {})}
+
     def room(self, number: int, name: str) -> str:
         """Return the key of a room, of which ``name`` is the stored name there."""
         pair, owner = self.rooms.get(number), self.users.get(owner_of(name))

@@ -42,7 +42,7 @@ from mirror.sync.words import describe_record, message_in
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
-ROOMS, NETCONF, VISITS, USERS = "rooms", "netconf", "visits", "users"
+ROOMS, NETCONF, VISITS, USERS, FLOORS = "rooms", "netconf", "visits", "users", "floors"
 NEWEST = 100
 """So many of a room's last messages show whether it is in use elsewhere."""
 MESSAGES = "messages/"
@@ -52,6 +52,9 @@ FEW_COLLECTIONS = 1000
 """So many collections are gone through one by one; more of them at once with all others, which takes as long."""
 HIGHEST_KEY = "MMhighest"
 """The setting that holds the server's highest message number."""
+
+FLOOR_IN_USE = 1
+"""The flag of a floor that was not killed."""
 
 T = TypeVar("T")
 
@@ -391,6 +394,8 @@ class Look:
             else:
                 if users:
                     self._spare(collection, partial(_is_theirs, users))
+                if collection == FLOORS:
+                    self._spare(collection, _floor_in_use)
                 self._expire(collection, expiry)
                 self._deal_with(collection, self._judge(collection, decision))
         if going:
@@ -589,6 +594,14 @@ def _user_in_use(purge: Purge, _reader: Reader, user: Record) -> bool:
 def _is_theirs(users: Container[str], _reader: Reader, record: Record) -> bool:
     """Tell whether a record tells of one of these users."""
     return user_told_of(record.collection, record.key) in users
+
+
+def _floor_in_use(_reader: Reader, floor: Record) -> bool:
+    """Tell whether a floor is in use here: where it is not told any more, its number there is now another floor's.
+
+    Of one that was killed there that is told.
+    """
+    return bool(number_or_zero(str(values_of(floor).get("f_flags", ""))) & FLOOR_IN_USE)
 
 
 def _room_in_use(purge: Purge, reader: Reader, room: Record) -> bool:

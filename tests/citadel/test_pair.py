@@ -261,6 +261,23 @@ def test_a_user_who_is_brought_back_again_and_again_is_on_both_with_the_rooms_an
         assert number == "2", "by which the names of mailboxes tell whose they are"
 
 
+def test_a_user_who_is_deleted_just_when_a_change_from_elsewhere_is_written_stays_deleted(pair: Pair) -> None:
+    alpha, beta = pair
+    beta.server.users[2]["u_password"] = "new"
+    beta.look()
+    pair.exchange()
+
+    def delete(command: bytes) -> None:
+        if command == b"MSGS LAST|1":  # as the first that is asked before users are written
+            alpha.server.before = lambda _command: None
+            del alpha.server.users[2]
+
+    alpha.server.before = delete
+    alpha.look()
+    pair.settle()
+    assert [[one["u_fullname"] for one in side.server.users.values()] for side in pair] == [["admin", "mirror"]] * 2
+
+
 def test_a_room_that_is_made_on_one_and_killed_there_before_it_is_looked_at_on_the_other_is_gone_from_both(
     pair: Pair,
 ) -> None:

@@ -12,7 +12,7 @@ from mirror.addresses import Address
 from mirror.citadel.followed import Settings
 from mirror.citadel.identity import pair_anew
 from mirror.citadel.importer import Importer
-from mirror.citadel.keys import Pair, read_keys, write_pairs
+from mirror.citadel.keys import Pair, add_pairs, read_keys, write_pairs
 from mirror.citadel.look import Identity, place_of
 from mirror.citadel.pairing import Consent
 from mirror.citadel.propose import CannotPair, list_here, require_socket
@@ -148,6 +148,23 @@ def test_what_changes_on_either_server_is_an_edit_of_the_one_thing(
     take(store, alpha)
     assert fields(store, "users", "alpha:2")["u_axlevel"] == "5"
     assert take(store, beta).applied.written == take(store, alpha).applied.written == 0
+
+
+def test_a_floor_whose_number_is_another_ones_from_now_on_is_not_deleted(store: Store, alpha: Server) -> None:
+    alpha.floors[3] = {"f_num": "3", "f_flags": "1", "f_name": "Attic"}
+    take(store, alpha)
+    store.write(lambda writer: add_pairs(writer, place_of("alpha"), [Pair("floors", 3, "beta:1")]))
+    take(store, alpha)
+    assert fields(store, "floors", "3")["f_name"] == fields(store, "floors", "beta:1")["f_name"] == "Attic"
+
+
+def test_what_a_user_is_numbered_there_is_no_edit(store: Store, beta: LiveServer) -> None:
+    pair(store)
+    take(store, beta)
+    beta.users[7] = beta.users.pop(3) | {"u_usernum": "7"}
+    store.write(lambda writer: add_pairs(writer, place_of("beta"), [Pair("users", 7, "alpha:2", 2)]))
+    take(store, beta)
+    assert fields(store, "users", "alpha:2")["u_usernum"] == "2"
 
 
 def test_a_server_stays_paired_once_what_it_said_is_forgotten(store: Store, beta: LiveServer) -> None:

@@ -126,6 +126,22 @@ def test_an_item_that_was_edited_here_takes_the_place_of_the_one_there(
     follower.tell(story())
 
 
+def test_a_number_that_the_server_lists_for_an_id_and_does_not_have_holds_up_nothing(
+    server: WritableServer, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a crash, which lost the message and not its place."""
+    monkeypatch.setattr(server, "_euid", lambda *_: b"200 99\n")
+
+    def story():
+        yield
+        put(follower.store, EVENTS, "e1", event())
+        yield
+        assert [*items(server, 2)] == ["e1"]
+        assert not follower.state.behind_there
+
+    follower.tell(story())
+
+
 def test_edits_of_both_sides_are_merged_part_by_part(server: WritableServer, follower: Follower) -> None:
     store = follower.store
     server.post(2, event(), euid="e1")

@@ -18,7 +18,7 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import FLOORS, ROOMS, Numbers, Pair, add_pairs, drop_pair
 from mirror.citadel.later import Later, When, Where
-from mirror.citadel.look import Verdict, remembered
+from mirror.citadel.look import FLOOR_IN_USE, Verdict, remembered
 from mirror.citadel.made import forget_room, note_filled, note_made, rooms_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
@@ -33,7 +33,6 @@ from mirror.sync.foreign.plan import held_back
 BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
 CLOSED_NOW = "it cannot be entered"
 """Why something is not written into a room that is another one by now."""
-_FLOOR_IN_USE = 1
 Thing = TypeVar("Thing")
 Gone = TypeVar("Gone", Status, Record)
 """What is to be deleted there."""
@@ -296,7 +295,7 @@ class KindWriter(Protocol):
 def floor_name(record: Record) -> str:
     """Return a floor's name; nothing where it was killed."""
     values = {} if record.dead else values_of(record)
-    in_use = number_or_zero(str(values.get("f_flags", ""))) & _FLOOR_IN_USE
+    in_use = number_or_zero(str(values.get("f_flags", ""))) & FLOOR_IN_USE
     return str(values.get("f_name", "")) if in_use else ""
 
 

@@ -66,7 +66,7 @@ class UsersWriter:
             there = target.names_of_users()
             self._delete(target, dead, there, quiet.names)
             making = [one for one in living if not _number(target, one, there)]
-            made = self._make(target, making, there, quiet.names)
+            made = self._make(target, self._gone_before(target, making, known), there, quiet.names)
             changing = [one for one in living if _number(target, one, there)]
             renamed = self._rename(target, changing, known, there, quiet.names)
             for record in changing:
@@ -76,6 +76,13 @@ class UsersWriter:
         return True
 
     # -- made and deleted -------------------------------------------------------------------------
+
+    def _gone_before(self, target: Target, records: Sequence[Record], known: Mapping[str, Status]) -> list[Record]:
+        """Return who was not there at the last look either: who was deleted since stays so, as the next look tells."""
+        for record in records:
+            if record.key in known:
+                target.wait(record, f"user {held_values(record).get(NAME)}", "the account was deleted there just now")
+        return [record for record in records if record.key not in known]
 
     def _make(self, target: Target, records: Sequence[Record], there: dict[int, str], names: list[bytes]) -> set[int]:
         """Make users who are not there, and have their rooms be filled; returns their numbers."""
