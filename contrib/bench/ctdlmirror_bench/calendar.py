@@ -9,6 +9,7 @@ import shutil
 import socket
 import statistics
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from urllib.request import Request, urlopen
 import click
 
 from ctdlmirror_bench.mail import timed_command
+from ctdlmirror_bench.measuring import cpu_seconds
 from ctdlmirror_bench.nodes import scratch
 from ctdlmirror_bench.others import wait_for_port
 from mirror.cli.processes import PROGRAM, NodeProcess
@@ -29,6 +31,9 @@ from mirror.store.open import open_store
 USER, ROOM, VIEW_CALENDAR = "big:2", "big:20", 3
 OURS, THEIRS = "client", "vdirsyncer"
 ROUNDS = 5
+CHANGES = 30
+SETTLE_S, REST_S = 2, 20
+"""Seconds after a change until watching is at rest, and for how long that is measured."""
 EVENT = """BEGIN:VCALENDAR\r
 VERSION:2.0\r
 PRODID:-//bench//EN\r
@@ -86,7 +91,50 @@ def measure_calendar(count: int) -> dict[str, Any]:
                 nothing[name].append(timed_command(side.near)[0])
                 side.change(number)
                 one[name].append(timed_command(side.near)[0])
-    return _told(count, sent, taken, nothing, one)
+        watched = _watched(sides[OURS])
+    return _told(count, sent, taken, nothing, one) | watched
+
+
+def _watched(side: Side) -> dict[str, Any]:
+    """Time a change from one machine's folder to the other's while both watch, and what watching costs at rest."""
+    with ExitStack() as stack:
+        near, far = (stack.enter_context(_watching(command)) for command in (side.near, side.far))
+        times = []
+        for number in range(CHANGES):
+            new = side.near_folder / f"watched-{number}.ics"
+            text = EVENT.format(number=f"watched-{number}", day=1, hour=10, summary="New")
+            (side.near_folder / "new.tmp").write_bytes(text.encode())
+            began = time.perf_counter()
+            os.replace(side.near_folder / "new.tmp", new)
+            while not any(side.far_folder.glob(f"event-watched-{number}@*")):
+                time.sleep(0.001)
+            times.append((time.perf_counter() - began) * 1000)
+        time.sleep(SETTLE_S)  # what follows is at rest
+        before = [cpu_seconds(pid) for pid in (near, far)]
+        time.sleep(REST_S)
+        rest = max(cpu_seconds(pid) - one for pid, one in zip((near, far), before, strict=True))
+    times.sort()
+    return {
+        "watch_p50_ms": round(statistics.median(times)),
+        "watch_p90_ms": round(times[len(times) * 9 // 10]),
+        "watch_rest_cpu_s": round(rest, 3),
+        "watch_rest_s": REST_S,
+    }
+
+
+@contextmanager
+def _watching(command: list[str]) -> Iterator[int]:
+    """Have a client watch; gives its process."""
+    name, _, value = command[1].partition("=")  # of env, which runs the command
+    environment = {**os.environ, name: value}
+    process = subprocess.Popen([*command[2:-1], "watch"], env=environment, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        any(b"watched" in line for line in process.stdout)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def _told(count: int, sent: Any, taken: Any, nothing: Any, one: Any) -> dict[str, Any]:
