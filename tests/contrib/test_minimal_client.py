@@ -56,16 +56,26 @@ class Machine:
 
     def __init__(self, start: Any, view: str) -> None:
         self._start, self.view = start, view
+        self._channels: list[Any] = []
         self.state: dict[str, Any] = {}
         self.connect()
 
     def connect(self) -> None:
         """Log in anew, with what was known last."""
-        self.channel = self._start(silence_s=5)
-        self.client = minimal.Client(self._logged_in(self.channel), self.view, copy.deepcopy(self.state))
+        self.client = minimal.Client(self._logged_in(), self.view, copy.deepcopy(self.state))
 
-    def _logged_in(self, channel: Any) -> Any:
-        wire = minimal.Wire(channel.socket)
+    @property
+    def channel(self) -> Any:
+        """The connection of the client."""
+        return self._channels[-1]
+
+    def close(self) -> None:
+        for channel in self._channels:
+            channel.hang_up()  # a file that is made of a socket keeps it open
+
+    def _logged_in(self) -> Any:
+        self._channels.append(self._start(silence_s=5))
+        wire = minimal.Wire(self.channel.socket)
         wire.ask("USER ann")
         wire.ask("PASS x")
         return wire
@@ -78,7 +88,7 @@ class Machine:
         for number, _ in enumerate(self.client.update()):
             self.keep()
             if number == steps:
-                self.channel.close()
+                self.channel.hang_up()
                 self.connect()
                 return
         self.keep()
@@ -88,7 +98,7 @@ class Machine:
 
     def told(self) -> dict[tuple[str, str], str]:
         """Return all that a new session reads, in the same form."""
-        wire = self._logged_in(self._start(silence_s=5))
+        wire = self._logged_in()
         wire.ask(f"SYNC {self.view}|getall")
         return told_of(json.loads(line) for _, payload in wire.batches() for line in payload.splitlines())
 
@@ -210,11 +220,14 @@ def check(directory: Path, view: str, steps: list[tuple[Any, ...]]) -> None:
         change(node, ("post", room, IDS[0]))
     with sessions_on(node) as start:
         machine = Machine(start, view)
-        machine.update()
-        for step in steps:
-            do(node, machine, step)
-        machine.update()
-        assert machine.known() == machine.told()
+        try:
+            machine.update()
+            for step in steps:
+                do(node, machine, step)
+            machine.update()
+            assert machine.known() == machine.told()
+        finally:
+            machine.close()
     store.close()
 
 
@@ -265,6 +278,8 @@ def test_what_was_written_meanwhile_is_a_conflict_and_not_lost(tmp_path: Path) -
         one.client.delete(f"messages/{CALENDAR}", "euid:e1")
         one.update()
         assert all(record.get("dead") for record in one.state["records"][f"messages/{CALENDAR}"].values())
+        one.close()
+        two.close()
     store.close()
 
 
