@@ -25,6 +25,7 @@ from mirror.citadel.pieces import VERSION, Wanted
 from mirror.citadel.posted import Known, Posted, Room, read_posted
 from mirror.citadel.prints import Part
 from mirror.citadel.proposals import Proposal, as_taken, read_proposal, tag_of_lines
+from mirror.citadel.put_together import PASSWORDED
 from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.citadel.returned import SHOWN, as_here, rules_as_here, text_as_here
 from mirror.formats.errors import CitadelError
@@ -447,6 +448,8 @@ class Importer:
 
     def _take_room(self, element: Element) -> None:
         fields = element.children
+        if not number_or_zero(fields.get("QRflags", "")) & PASSWORDED and "QRpasswd" in fields:
+            fields["QRpasswd"] = ""  # one that is not in force, which is told nowhere else
         nobody = self._is_gone(number_or_zero(fields.get("QRroomaide", "")))
         if nobody:
             fields["QRroomaide"] = NO_AIDE

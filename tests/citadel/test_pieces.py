@@ -97,7 +97,8 @@ def filled() -> Server:
     server = Server()
     server.user(1, "admin", u_msgnum_bio=str(server.hold("bio")))
     for number in (1, 2):
-        server.room(number, f"Room {number}", QRpasswd="x" if number == 2 else "")
+        secret = {"QRflags": "14", "QRpasswd": "x"} if number == 2 else {}
+        server.room(number, f"Room {number}", **secret)
         for text in range(100):
             server.post(number, f"{number} {text}")
     server.room(3, "0000000001.My Citadel Config", QRflags="16390")

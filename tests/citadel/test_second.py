@@ -311,6 +311,15 @@ def test_who_is_gone_is_nobodys_aide_and_has_read_nothing(make_store: Make) -> N
     assert take(store, server).applied.written == 0
 
 
+@pytest.mark.parametrize(("flags", "password"), [("2", ""), ("14", "sesame")])
+def test_a_password_that_a_room_does_not_ask_for_is_none(make_store: Make, flags: str, password: str) -> None:
+    """The server keeps what it was given, and tells it nobody."""
+    store, server = make_store("m"), small()
+    server.rooms[1].update(QRpasswd="sesame", QRflags=flags)
+    take(store, server)
+    assert fields(store, "rooms", "alpha:1")["QRpasswd"] == password
+
+
 def test_a_message_that_came_back_is_here_again(make_store: Make) -> None:
     store, server = make_store("m"), small()
     take(store, server)
