@@ -162,7 +162,11 @@ class AdministeredServer(WritableServer):
         return b"200 Ok\n"
 
     def _spex(self, rest: str, session: Session) -> bytes:
-        _, mode, value = rest.split("|")
+        which, mode, value = rest.split("|")
+        if which == "floor":
+            floor = self.floors[int(self.rooms[session.room]["QRfloor"])]
+            floor.update(f_ep_expire_mode=mode, f_ep_expire_value=value)
+            return b"200 Ok\n"
         self.rooms[session.room] |= {"QRexpire_mode": mode, "QRexpire_value": value}
         return b"200 Ok\n"
 

@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from try_live.catchall import CatchAll
-from try_live.errors import TrialFailed
+from try_live.errors import Refused, TrialFailed
 from try_live.pair import NAMES, OUTSIDE, Side, _join, _wait_until_equal
 from try_live.posting import deliver
 from try_live.server import FIRST_PORT
 from try_live.session import Session
 from try_live.world import ADMINISTRATOR, PASSWORD, User
 
-LIST, OTHER = "Announcements", "Board"
-"""A room with a list, and one without."""
+LIST, OTHER, VAULT = "Announcements", "Board", "Vault"
+"""A room with a list, one without, and one for who was let in."""
+EXPIRES = "3|300"
+"""What expires on the first floor: what is older than so many days."""
 MEMBERS = ("member@list.example.net", "digest@list.example.net")
 FORWARDED = "ann@forwarded.example.net"
 ANN = "ann"
@@ -93,8 +95,13 @@ class _Trial:
             admin.ask(f"CRE8 1|{room}|0||0|0|0")
         for number in range(3):
             self._post(self.alpha, f"history{number}", LIST)
+        admin.ask("GOTO Lobby")
+        admin.ask(f"SPEX floor|{EXPIRES}")
         admin.ask(f"CREU {ANN}|{PASSWORD}")
         admin.ask(f"ASUP {ANN}|{PASSWORD}|0|0|0|4|0|0|0")
+        admin.ask(f"CRE8 1|{VAULT}|3||0|0|0")
+        admin.go(VAULT)
+        admin.ask(f"INVT {ANN}")
         rule = base64.b64encode(f"0|all|contains||larger|0|redirect||{FORWARDED}||stop".encode()).decode()
         with Session(self.alpha.server.user_socket) as session:
             session.log_in(ANN, PASSWORD)
@@ -109,7 +116,25 @@ class _Trial:
         _wait_until_equal((self.alpha, self.beta))
         self._restart()
         alias = [line for line in self._lines(self.beta) if line.startswith("roommailalias|")]
-        return self._where(self.alpha, self.beta) + ([] if alias else ["beta was not given the alias of the room"])
+        return [
+            *self._where(self.alpha, self.beta),
+            *([] if alias else ["beta was not given the alias of the room"]),
+            *self._others(self.beta),
+        ]
+
+    def _others(self, side: Side) -> list[str]:
+        """Return what is not there besides: who was let into a room, what expires on a floor."""
+        faults = []
+        with Session(side.server.user_socket) as session:
+            session.log_in(ANN, PASSWORD)
+            try:
+                session.ask(f"GOTO {VAULT}")
+            except Refused as error:
+                faults.append(f"{ANN} was not let in: {error}")
+        side.world.witness.go("Lobby")
+        if (told := "|".join(side.world.witness.ask("GPEX floor").fields)) != EXPIRES:
+            faults.append(f"on the first floor {told} expires")
+        return faults
 
     def _post_on(self, *sides: Side) -> None:
         """Post on each server in both rooms, and have a mail come to each for who forwards it."""

@@ -206,6 +206,13 @@ class Asked:
         """What a user has whom the server makes itself, and tells in an export alone; nothing where others may have."""
         return {b"u_uid": NO_UID, b"u_version": self._version} if self.logs_in_by_itself and self._version else {}
 
+    def note_floors(self, expiry: Mapping[int, bytes]) -> None:
+        """Have it be known what expires on floors, by their numbers: rooms tell that, and are not asked for it again."""
+        for name, room in self._told.items() if expiry else ():
+            parameters = room.parameters.split(b"|")
+            if len(parameters) > 4 and parameters[4].isdigit() and int(parameters[4]) in expiry:
+                self._told[name] = room._replace(floor_expiry=expiry[int(parameters[4])])
+
     def _long_settings(self, rooms: Set[int]) -> Iterator[bytes]:
         """Yield the network configurations of rooms that had one, where it is too long for the list of settings."""
         listed = {line.partition(b"|")[0] for line in self._settings}

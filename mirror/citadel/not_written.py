@@ -13,7 +13,7 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "of a password 10 characters, of a directory 14; an order from 1 to 127; when the room was made; numbers as "
         "users'; an aide who is no user of the server that made the room is nobody",
     ),
-    ("floors", "name", "the number is the first that is free; what expires there"),
+    ("floors", "name, what expires there once a room is on it", "the number is the first that is free"),
     (
         "messages, mail",
         "author, time, message id, subject, addresses, references, text, attachments",

@@ -485,6 +485,35 @@ def test_floors_are_made_renamed_and_killed(store: Store, server: AdministeredSe
     follower.tell(story())
 
 
+def test_what_expires_on_a_floor_is_so_there_once_a_room_is_on_it(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    expires = {"f_ep_expire_mode": "3", "f_ep_expire_value": "30"}
+
+    def told(number: int) -> dict[str, str]:
+        return {name: server.floors[number][name] for name in expires}
+
+    def story():
+        yield
+        put(store, "floors", "0", **expires)
+        put(store, "floors", "beta:4", f_num="4", f_name="Attic", f_flags="1", **expires)
+        yield
+        (attic,) = [number for number, one in server.floors.items() if one["f_name"] == "Attic"]
+        assert (told(0), told(attic)["f_ep_expire_mode"]) == (expires, "0")
+        room(store, CHAT, "High", QRfloor="beta:4")
+        for _ in range(4):
+            server.now += 10
+            yield
+        assert told(attic) == expires
+        end, written = feed_end(store), follower.state.written_there
+        for _ in range(3):
+            server.now += 10
+            yield
+        assert (feed_end(store), follower.state.written_there, follower.state.left_there) == (end, written, [])
+
+    follower.tell(story())
+
+
 def test_a_floor_made_there_is_in_use_whatever_numbers_others_have(
     store: Store, server: AdministeredServer, follower: Follower
 ) -> None:

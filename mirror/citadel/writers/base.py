@@ -56,6 +56,8 @@ class Written(msgspec.Struct):
     """Whether rooms are not what they were known as: nothing may be looked at before all is."""
     behind: bool = False
     """Whether something is known to be written with the next looks."""
+    floors: dict[int, bytes] = {}
+    """What expires on floors from now on, by their numbers, as the server tells it; no room's time moves by that."""
     left: list[str] = []
     later: list[str] = []
     held: dict[str, int] = {}

@@ -1,4 +1,6 @@
-"""Writes floors: made, renamed, killed.  A server gives a new one the first number that is free, and has sixteen.
+"""Writes floors: made, renamed, killed; what expires there, which a server tells, and takes, in a room that is on one.
+
+A server gives a new one the first number that is free, and has sixteen.
 
 A server kills no floor on which there are rooms.  Those that somebody put there before it was known that the floor was
 killed elsewhere are put on the first floor, as they are there; so are those that were killed and not purged yet, which
@@ -11,23 +13,28 @@ server, its number there stands for itself again.
 from collections.abc import Callable, Sequence
 
 from mirror.citadel.answers import KILLED
+from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import FLOORS, ROOMS, Pair
 from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import Target, floor_name, said_yes
-from mirror.citadel.writers.fields import Keeps, held_values, is_due, status_of, to_write
+from mirror.citadel.writers.base import Target, floor_name, said_yes, server_says
+from mirror.citadel.writers.fields import Keeps, as_it_is, held_values, is_due, print_of, status_of, to_write
 from mirror.citadel.writers.rooms import put_on_floor
 from mirror.model.record import Record
 from mirror.model.status import Status
 
-_NAME, _FLAGS = "f_name", "f_flags"
+_NAME, _FLAGS, _MODE, _VALUE = "f_name", "f_flags", "f_ep_expire_mode", "f_ep_expire_value"
+_AS_THE_SITE = {_MODE: "0", _VALUE: "0"}
+"""What expires on a floor that was made just now: what does on the site."""
+_TRIED = 10
+"""So many rooms that are on a floor are tried: some have passwords."""
 _KILLED, _IN_USE = "0", "1"
 """The flags of a floor as they are told without an export."""
 _FIRST, _MOST = 0, 16
 """The floor that a server always has, and how many it can have."""
 _FLOOR = 2
 """The field of a line of ``LKRA`` that has the room's floor."""
-KEEPS: Keeps = {_NAME: lambda value: kept_name(FLOORS, value)}
+KEEPS: Keeps = {_NAME: lambda value: kept_name(FLOORS, value), _MODE: as_it_is, _VALUE: as_it_is}
 
 
 class FloorsWriter:
@@ -56,7 +63,9 @@ class FloorsWriter:
                     number = self._make(target, record, there)
                 if number is not None:
                     written = self._rename(target, record, status, number, there) | {_FLAGS}
-                    told_now = status_of(record, status, {_NAME: there[number], _FLAGS: _IN_USE}, written)
+                    expires = self._expire(target, record, status, number, written)
+                    told = {_NAME: there[number], _FLAGS: _IN_USE, **expires}
+                    told_now = status_of(record, status, told, written)
                     target.remember([told_now] if told_now != status else [])
         return worked
 
@@ -96,6 +105,31 @@ class FloorsWriter:
             target.written.others += 1
         return {_NAME}
 
+    def _expire(
+        self, target: Target, record: Record, status: Status | None, number: int, written: set[str]
+    ) -> dict[str, str]:
+        """Have what expires on a floor be as here; returns what does now, and adds to what was ``written``."""
+        wanted = {name: held_values(record).get(name, "0") for name in _AS_THE_SITE}
+        said = status.said if status is not None else {}
+        if all(said.get(name) == print_of(value) for name, value in wanted.items()):
+            return {}
+        now = _expiry(target.client, number)
+        if now is None:  # so nobody can have said yet what expires there
+            if wanted != _AS_THE_SITE:
+                target.wait(record, f"floor {held_values(record).get(_NAME, '')}", "no room is on it there yet")
+            written.update(_AS_THE_SITE)
+            return dict(_AS_THE_SITE)
+        if not to_write(wanted, said, now, {_MODE: as_it_is, _VALUE: as_it_is}):
+            return now
+        (answer,) = target.client.ask_all([f"SPEX floor|{wanted[_MODE]}|{wanted[_VALUE]}".encode()])
+        if not said_yes(answer):
+            target.leave(record, f"floor {held_values(record).get(_NAME, '')}", server_says(answer))
+            return {}
+        target.written.others += 1
+        target.written.floors[number] = f"200 {wanted[_MODE]}|{wanted[_VALUE]}".encode()
+        written.update(wanted)
+        return wanted
+
     def _kill(self, target: Target, record: Record, status: Status | None, number: int, there: dict[int, str]) -> bool:
         kill = f"KFLR {number}|1".encode()
         (answer,) = target.client.ask_all([kill])
@@ -109,6 +143,20 @@ class FloorsWriter:
         else:
             target.wait(record, f"floor {there[number]}", "there are rooms on it there")
         return True
+
+
+def _expiry(client: CitadelClient, floor: int) -> dict[str, str] | None:
+    """Return what expires on a floor, having entered a room that is on it; None where there is none to be entered."""
+    (listed,) = client.ask_all([b"LKRA"])
+    rooms = (line.split(b"|") for line in listed[1:-1])
+    here = [one[0] for one in rooms if len(one) > _FLOOR and one[_FLOOR] == b"%d" % floor]
+    for name in [name for name in here if not name.startswith(KILLED)][:_TRIED]:
+        entered, told, policy = client.ask_all([b"GOTO %s||1" % name, b"GETR", b"GPEX floor"])
+        parameters = told[0].split(b"|") if said_yes(told) else []
+        if said_yes(entered) and said_yes(policy) and len(parameters) > 4 and parameters[4] == b"%d" % floor:
+            mode, _, value = policy[0][4:].decode("ascii", "replace").partition("|")
+            return {_MODE: mode, _VALUE: value.partition("|")[0]}
+    return None
 
 
 def _clear(target: Target, number: int, key: str) -> None:
