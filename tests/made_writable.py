@@ -282,7 +282,25 @@ class WritableServer(LiveServer):
         if not session.user:
             return b"520 Not logged in.\n"
         user, home = self.users[session.user], f"{session.user:010d}.My Citadel Config"
-        return self._describe(session, user, "u_msgnum_inboxrules", home, "inbox rules configuration")
+        told = self._describe(session, user, "u_msgnum_inboxrules", home, "inbox rules configuration")
+        entered = session.entering
+
+        def done(lines: list[bytes]) -> bytes:
+            answer = entered(lines)
+            user["u_lastproc_inboxrules"] = user["u_msgnum_inboxrules"]
+            return answer
+
+        session.entering = done
+        return told
+
+    def deal_with(self, user: int) -> list[str]:
+        """Have a user's rules deal with what came in, as the server does each few seconds; returns the texts."""
+        (inbox,) = [number for number, one in self.rooms.items() if one["QRname"] == f"{user:010d}.Mail"]
+        last = int(self.users[user].get("u_lastproc_inboxrules", "0"))
+        some = [number for number in self.lists[inbox] if number > last]
+        if some:
+            self.users[user]["u_lastproc_inboxrules"] = str(some[-1])
+        return [parse_message(self.messages[number]).text("M").strip().splitlines()[-1] for number in some]
 
     def _pass(self, rest: str, session: Session) -> bytes:
         if not self.log_in(self.users[session.user]["u_fullname"], rest):

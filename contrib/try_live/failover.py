@@ -136,20 +136,24 @@ class _Trial:
             faults.append(f"on the first floor {told} expires")
         return faults
 
-    def _post_on(self, *sides: Side) -> None:
-        """Post on each server in both rooms, and have a mail come to each for who forwards it."""
+    def _post_on(self, *sides: Side) -> list[str]:
+        """Post on each server in both rooms, and have a mail come to each for who forwards what comes in at home."""
         home = next(side for side in sides if self._acts(side))
         for side in sides:
             self._post(side, self._next(), OTHER)
             word = self._next()
             self._post(side, word, LIST)
             self._wanted += Counter({(word, member): 1 for member in MEMBERS})
-        word = self._next()
+        word, stays = self._next(), self._next()
         self._mail(home, word)
         self._wanted[word, FORWARDED] += 1
+        for side in sides:
+            if side is not home:
+                self._mail(side, stays)
         _wait_until_equal(sides)
         self._restart()
         self._wait_mailed()
+        return [f"{stays} is not in the inbox on {side.name}" for side in sides if stays not in self._inbox(side)]
 
     def _move_to(self, there: Side, last: Side) -> list[str]:
         there.node.run("attach", "failover", there.name, "--yes")
@@ -238,8 +242,15 @@ class _Trial:
 
     def _mail(self, side: Side, word: str) -> None:
         """Have a mail come for who forwards all."""
-        number = next(user.number for user in side.world.users() if user.name == ANN)
-        deliver(side.world, word, [User(ANN, 4, number)], subject=word)
+        deliver(side.world, word, [self._user(side)], subject=word)
+
+    def _user(self, side: Side) -> User:
+        return next(user for user in side.world.users() if user.name == ANN)
+
+    def _inbox(self, side: Side) -> list[str]:
+        """Return the subjects of what is in the inbox of who forwards all."""
+        side.world.witness.go(f"{self._user(side).number:010d}.Mail")
+        return [line.split("|")[5] for line in side.world.witness.lines("MSGS ALL|0|0|1")]
 
     def _wait_mailed(self) -> None:
         """Wait until all was mailed that is to be, and what each server sent after that has left as well."""

@@ -207,7 +207,7 @@ class Asked:
         return {b"u_uid": NO_UID, b"u_version": self._version} if self.logs_in_by_itself and self._version else {}
 
     def note_floors(self, expiry: Mapping[int, bytes]) -> None:
-        """Have it be known what expires on floors, by their numbers: rooms tell that, and are not asked for it again."""
+        """Have it be known what expires on floors, by their numbers: rooms tell that, and are not asked again."""
         for name, room in self._told.items() if expiry else ():
             parameters = room.parameters.split(b"|")
             if len(parameters) > 4 and parameters[4].isdigit() and int(parameters[4]) in expiry:

@@ -87,7 +87,10 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
         "what acts is in force on the room's home alone; a rule that shares a room is the mirror's; of others it is "
         "not known whether they act",
     ),
-    ("mail into the inbox of a user with inbox rules there", "the rules would act on it: file, forward, reply"),
+    (
+        "mail into the inbox of a user with inbox rules there that are at home elsewhere, or without a password",
+        "the rules would act on it: file, forward, reply",
+    ),
     ("messages whose id is not ASCII, has <, > or blanks, or over 900 bytes", "the server would give them another one"),
     ("messages over 10 MiB", "the server takes none"),
     ("anonymous messages", "the server would show who wrote them"),

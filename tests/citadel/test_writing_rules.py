@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from made_follower import MAIL, Follower, feed_end, post, there
+from made_follower import LOBBY, MAIL, Follower, delete, feed_end, here, post, there
 from made_writable import SERVICE, WritableServer, imap
 
 from mirror.citadel.failover import CannotMove, move, what_acts
@@ -108,17 +108,74 @@ def test_a_server_with_rules_becomes_their_home_and_gives_them_up_where_they_are
         yield
         yield
         assert home(store).place == PLACE
-        post(store, MAIL, "a@beta", PLAIN)
-        yield
-        assert there(server, 3) == []
         store.write(lambda writer: settle(writer, "users", ANNS, ELSEWHERE, PLACE))
         yield
         assert (in_force(server), home(store).given_up) == ([], True)
         server.now += 10
-        for _ in range(70):
+        post(store, MAIL, "a@beta", PLAIN)
+        for _ in range(3):
             yield
         assert held(store) == [RULE]
         assert [name for name, _ in there(server, 3)] == ["a@beta"]
+
+    follower.tell(story())
+
+
+def test_what_came_in_elsewhere_is_put_into_the_inbox_and_the_rules_act_on_nothing_but_what_came_in_there(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    have_rules(server, RULE)
+
+    def story():
+        yield
+        yield
+        server.post(3, "came in there")
+        post(store, MAIL, "a@beta", PLAIN)
+        for _ in range(5):
+            server.now += 5
+            yield
+        assert len(server.lists[3]) == 1
+        assert server.deal_with(ANN) == ["came in there"]
+        for _ in range(5):
+            server.now += 5
+            yield
+        assert [name for name, _ in there(server, 3)][1:] == ["a@beta"]
+        assert (server.deal_with(ANN), in_force(server), server.users[ANN]["u_lastcall"]) == ([], [RULE], str(CALLED))
+        post(store, MAIL, "b@beta", PLAIN)
+        server.now += 5
+        yield
+        assert len(server.lists[3]) == 3 and server.deal_with(ANN) == []
+        end = feed_end(store)
+        server.now += 10
+        for _ in range(3):
+            yield
+        assert (feed_end(store), held(store), follower.state.left_there) == (end, [RULE], [])
+
+    follower.tell(story())
+
+
+def test_what_is_moved_into_the_inbox_elsewhere_is_so_and_the_rules_do_not_act_on_it(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    have_rules(server, RULE)
+    moved = server.post(1, "to be moved")
+
+    def story():
+        yield
+        yield
+        for _ in range(8):
+            server.now += 5
+            yield
+        key = here(store)[0]
+        body = store.read(lambda reader: reader.body(reader.get(LOBBY, key)))
+        delete(store, LOBBY, key)
+        store.write(lambda writer: writer.put(Record(MAIL, key, 1, "m", 1, body=body)))
+        for _ in range(8):
+            server.now += 5
+            yield
+        assert (server.lists[1], server.lists[3], server.deal_with(ANN)) == ([], [moved], [])
 
     follower.tell(story())
 

@@ -15,7 +15,7 @@ import msgspec
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.homes import read_home
 from mirror.citadel.imap import ImapClient
-from mirror.citadel.keys import ROOMS, owner_of
+from mirror.citadel.keys import ROOMS, USERS, owner_of
 from mirror.citadel.later import When
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
@@ -23,6 +23,7 @@ from mirror.citadel.writers.base import (
     CLOSED_NOW,
     OpenRoom,
     Target,
+    User,
     batches,
     enter,
     goto,
@@ -30,9 +31,9 @@ from mirror.citadel.writers.base import (
     stored_name,
     told_of,
 )
-from mirror.citadel.writers.care import POSTS_ALONE, ListRoom
+from mirror.citadel.writers.calls import read_account
+from mirror.citadel.writers.care import POSTS_ALONE, Dealt, ListRoom, RuledInbox
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
-from mirror.citadel.writers.netconf import NOT_MAILED
 from mirror.citadel.writers.rules import rules_there
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
@@ -57,7 +58,7 @@ class _Door(NamedTuple):
     """Whether a room may be written into: why not, and what has to be taken care of where something acts there."""
 
     why: str = ""
-    care: ListRoom | None = None
+    care: ListRoom | RuledInbox | None = None
 
 
 class _Todo(msgspec.Struct):
@@ -85,6 +86,7 @@ class MessagesWriter:
         """Make the folder that messages are in on their way, and throw away what was left there."""
         self.transit = Transit(client, imap)
         self._items = ItemsWriter(self.transit)
+        self._dealt = Dealt()
 
     def collections(self, target: Target) -> Callable[[str], bool]:
         return target.rooms.__contains__
@@ -98,7 +100,7 @@ class MessagesWriter:
         gone = target.not_held(todo.gone)
         doors = self._doors(target, todo)
         new = [record for record in todo.new if self._is_open(target, record, doors)]
-        new = self._move(target, new, gone, todo)
+        new = self._move(target, new, gone, todo, doors)
         for batch in batches(self._readable_ones(target, filter(is_message, new)), _size):
             self._write_carefully(target, batch, doors)
         changed = [item for item in todo.changed if self._is_open(target, item.record, doors)]
@@ -140,8 +142,8 @@ class MessagesWriter:
     def _door(self, target: Target, into: OpenRoom) -> _Door:
         """Return whether a room may be written into, and what acts on what is."""
         owner = owner_of(into.room.name)
-        if owner and into.room.name.partition(".")[2] == _INBOX and rules_there(target, owner):
-            return _Door("its owner has inbox rules, which would act on it")
+        if owner and into.room.name.partition(".")[2] == _INBOX and (rules := rules_there(target, owner)):
+            return self._ruled_door(target, into, owner, rules)
         lines = enter(target, into)
         if lines is None:
             return _Door(CLOSED_NOW)
@@ -153,14 +155,24 @@ class MessagesWriter:
             return _Door("it mails what is posted there")
         return _Door(care=ListRoom(target, into))
 
+    def _ruled_door(self, target: Target, into: OpenRoom, owner: int, rules: Sequence[str]) -> _Door:
+        """Return whether an inbox may be written into whose owner has rules there: at their home, with care."""
+        key, name = target.numbers.keys.user(owner), target.names_of_users().get(owner, "")
+        home = target.store.read(lambda reader: read_home(reader, USERS, key))
+        account = read_account(target.client, name) if name else None
+        if home is None or home.place != target.place or account is None or not account.password:
+            return _Door("its owner has inbox rules, which would act on it")
+        return _Door(care=RuledInbox(target, into, User(owner, name), key, rules, self._dealt))
+
     def _write_carefully(self, target: Target, batch: Sequence[_Outgoing], doors: Mapping[str, _Door]) -> None:
         """Write a batch: first that on which nothing is to act."""
         acting = [one for one in batch if _acts_on(doors, *one[:2])]
-        waiting = {name for name in {one[0].collection for one in batch} if (care := doors[name].care) and care.waits()}
+        cares = {name: doors[name].care for name in {one[0].collection for one in batch}}
+        waiting = {name: why for name, care in cares.items() if care is not None and (why := care.waits())}
         quiet = [one for one in batch if one not in acting]
         for record, _, _ in quiet:
             if record.collection in waiting:
-                target.wait(record, target.rooms[record.collection].room.name, NOT_MAILED)
+                target.wait(record, target.rooms[record.collection].room.name, waiting[record.collection])
         for some in ([one for one in quiet if one[0].collection not in waiting], acting):
             if some:
                 self._write(target, some, doors, some is acting)
@@ -214,7 +226,9 @@ class MessagesWriter:
 
     # -- moves and deletions ----------------------------------------------------------------------
 
-    def _move(self, target: Target, new: list[Record], gone: list[Status], todo: _Todo) -> list[Record]:
+    def _move(
+        self, target: Target, new: list[Record], gone: list[Status], todo: _Todo, doors: Mapping[str, _Door]
+    ) -> list[Record]:
         """Move what is gone from one room and new in another; what is left is new, which is returned, or gone.
 
         An item that was changed as well is among the changed ones then.
@@ -226,7 +240,12 @@ class MessagesWriter:
         for record in new:
             into, some = target.rooms[record.collection], leaving[split_key(record.key)[0]]
             status = next((told for told in some if self._is_there(target, told, record)), None)
-            if status is not None and self._move_one(target, status, into):
+            care = doors[record.collection].care
+            if status is not None and care is not None and (why := care.why_not_moved(int(status.foreign))):
+                target.wait(record, into.room.name, why)
+                _wait(target, [status], why)
+                gone.remove(status)
+            elif status is not None and self._move_one(target, status, into):
                 moved = self._moved(target, record, status)
                 todo.changed += [] if moved.base == base_of(record) else [Item(record, [moved])]
                 target.remember([moved], [status])
