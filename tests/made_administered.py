@@ -170,6 +170,12 @@ class AdministeredServer(WritableServer):
         self.rooms[session.room] |= {"QRexpire_mode": mode, "QRexpire_value": value}
         return b"200 Ok\n"
 
+    def _view(self, rest: str, session: Session) -> bytes:
+        key = (session.room, self._number(self.who[id(session)]))
+        plain = {"v_roomnum": str(key[0]), "v_roomgen": "1", "v_usernum": str(key[1]), "v_seen": "0"}
+        self.visits.setdefault(key, plain)["v_view"] = rest
+        return b"200 ok\n"
+
     def _invt(self, rest: str, session: Session) -> bytes:
         return self._let(rest, session, True)
 

@@ -18,7 +18,7 @@ from try_live.pair import NAMES, OUTSIDE, Side, _join, _wait_until_equal
 from try_live.posting import deliver
 from try_live.server import FIRST_PORT
 from try_live.session import Session
-from try_live.world import ADMINISTRATOR, PASSWORD, User
+from try_live.world import ADMINISTRATOR, MAIL, PASSWORD, User
 
 LIST, OTHER, VAULT = "Announcements", "Board", "Vault"
 """A room with a list, one without, and one for who was let in."""
@@ -106,6 +106,8 @@ class _Trial:
         with Session(self.alpha.server.user_socket) as session:
             session.log_in(ANN, PASSWORD)
             session.tell("PIBR", [f"rule|0|{rule}"])
+            session.go("Lobby")
+            session.ask(f"VIEW {MAIL}")
         admin.go(LIST)
         highest = admin.ask("CONF GETVAL|MMhighest").fields[0]
         lines = [f"lastsent|{highest}", f"listrecp|{MEMBERS[0]}", f"digestrecp|{MEMBERS[1]}"]
@@ -131,6 +133,8 @@ class _Trial:
                 session.ask(f"GOTO {VAULT}")
             except Refused as error:
                 faults.append(f"{ANN} was not let in: {error}")
+            if (view := session.ask("GOTO Lobby||1").fields[11]) != str(MAIL):
+                faults.append(f"the Lobby is shown to {ANN} as {view}")
         side.world.witness.go("Lobby")
         if (told := "|".join(side.world.witness.ask("GPEX floor").fields)) != EXPIRES:
             faults.append(f"on the first floor {told} expires")

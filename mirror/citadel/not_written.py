@@ -42,6 +42,7 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "in 4095 bytes a room and user (some 800 scattered ones): those of the lowest numbers become one range, "
         "so what is between them is read as well, and the highest number can be lost",
     ),
+    ("views", "how a room is shown to each user who chose that", ""),
     ("who may enter a room", "who was let in or put out", "who forgot it"),
     (
         "texts and pictures of rooms, bios, pictures of users",
@@ -70,7 +71,7 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("items whose exclusive id has a |, or over 200 bytes", "the server cannot be asked for them"),
     ("pages and plain notes whose id is over 120 bytes, or with a line 000", "the server would cut them"),
     ("marks of users without a password there, or whom it refuses", "nobody else may set them"),
-    ("views", "not yet"),
+    ("views of users without a password there", "nobody else may choose them"),
     ("which rooms users forgot", "nobody else may have them do that"),
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
     ("bios of users without a password there", "nobody else may write them"),

@@ -26,6 +26,7 @@ from mirror.citadel.writers.rooms import RoomsWriter
 from mirror.citadel.writers.rules import RulesWriter
 from mirror.citadel.writers.texts import TextsWriter
 from mirror.citadel.writers.users import UsersWriter
+from mirror.citadel.writers.views import ViewsWriter
 from mirror.formats.errors import CitadelError
 from mirror.formats.server_own import Use
 from mirror.model.kinds import Collection
@@ -41,7 +42,8 @@ def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
     messages = MessagesWriter(client, imap)
     containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter()]
     containers += [NetconfWriter(), RulesWriter()]
-    return [*containers, messages, AccessWriter(), FilesWriter(messages.transit), MarksWriter(), TextsWriter()]
+    of_visits: list[KindWriter] = [AccessWriter(), MarksWriter(), ViewsWriter()]
+    return [*containers, messages, *of_visits, FilesWriter(messages.transit), TextsWriter()]
 
 
 class Service(NamedTuple):

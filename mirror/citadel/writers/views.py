@@ -1,0 +1,110 @@
+"""Has rooms be shown to users as they chose it elsewhere: as a board, as a mailbox.
+
+A server lets nobody but the user choose that, who is logged in for it; the last call is put back.  What the user chose
+there meanwhile stands.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.citadel.client import CitadelClient
+from mirror.citadel.keys import ROOMS, owner_of
+from mirror.citadel.marks import tag_of
+from mirror.citadel.writers.as_user import do_as_user
+from mirror.citadel.writers.base import OpenRoom, Target, User, said_yes
+from mirror.citadel.writers.fields import print_of
+from mirror.model.draft import base_of
+from mirror.model.fields import values_of
+from mirror.model.kinds import Collection, room_of
+from mirror.model.record import Record, record_crc
+from mirror.model.status import Status
+from mirror.store.base import Reader
+
+_VIEW = "v_view"
+_AT_THE_ROOM = 11
+"""The field of the answer to ``GOTO`` that tells how the room is shown to the user."""
+
+
+class _Todo(NamedTuple):
+    """How a room is to be shown to a user, and what the server said last of the user's visit there."""
+
+    record: Record
+    status: Status | None
+    view: str
+
+
+class ViewsWriter:
+    """Writes how the rooms that the server has are shown to its users."""
+
+    def collections(self, target: Target) -> Callable[[str], bool]:
+        visits = {str(Collection("visits", room_of(name))) for name in target.rooms}
+        return visits.__contains__
+
+    def takes(self, record: Record) -> bool:
+        return not record.dead and " " not in record.key and "@" not in record.key  # no mark, and of no older room
+
+    def write(self, target: Target, records: Sequence[Record]) -> bool:
+        by_user: dict[str, list[_Todo]] = defaultdict(list)
+        for record in records:
+            todo = target.store.read(lambda reader, one=record: _todo(reader, target.place, one))  # type: ignore[misc]
+            if todo is not None:
+                by_user[record.key].append(todo)
+        users = target.users() if by_user else {}
+        for key, some in by_user.items():
+            if key in users and users[key].name != target.service:
+                _write_user(target, users[key], key, some)
+        return bool(by_user)
+
+
+def _write_user(target: Target, user: User, key: str, todo: Sequence[_Todo]) -> None:
+    done: list[Status] = []
+    job = lambda client: _choose(target, client, user.number, todo, done)  # noqa: E731
+    do_as_user(target, todo[0].record, user.name, key, job)
+    target.remember(done)
+
+
+def _todo(reader: Reader, place: str, record: Record) -> _Todo | None:
+    """Return what is to be done about a visit; nothing where the room is shown so there, as far as that was told."""
+    view = str(values_of(record).get(_VIEW, ""))
+    status = next(iter(reader.statuses(place, record.collection, [record.key])), None)
+    said = status.said.get(_VIEW) if status is not None else None
+    room = reader.get(ROOMS, room_of(record.collection))
+    default = str(values_of(room).get("QRdefaultview", "")) if room is not None else ""
+    as_there = said == print_of(view) if said is not None else view == default
+    return None if not view.isdigit() or as_there else _Todo(record, status, view)
+
+
+def _choose(target: Target, client: CitadelClient, user: int, todo: Sequence[_Todo], done: list[Status]) -> None:
+    """Have rooms be shown so to the user, by number, who is logged in; what is so then goes to ``done``."""
+    for one in todo:
+        into = target.rooms[str(Collection("messages", room_of(one.record.collection)))]
+        (entered,) = client.ask_all([_goto(into, user)])
+        fields = entered[0].decode("utf-8", "replace").split("|") if said_yes(entered) else []
+        if len(fields) <= _AT_THE_ROOM:
+            target.leave(one.record, into.room.name, "its user cannot enter the room")
+            continue
+        now = fields[_AT_THE_ROOM]
+        said = one.status.said.get(_VIEW) if one.status is not None else None
+        if now != one.view and said not in (None, print_of(now)):
+            continue  # the user chose just now: the next look tells
+        if now != one.view and not said_yes(client.ask_all([f"VIEW {one.view}".encode()])[0]):
+            target.leave(one.record, into.room.name, "the server does not show it so")
+            continue
+        target.written.others += now != one.view
+        done.append(_status(one))
+
+
+def _goto(into: OpenRoom, user: int) -> bytes:
+    """Return the command by which a user enters a room without a trace: one's own rooms have no number."""
+    name = into.room.name.partition(".")[2] if owner_of(into.room.name) == user else into.room.name
+    return f"GOTO {name}|{into.room.password}|1".encode("utf-8", "surrogateescape")
+
+
+def _status(one: _Todo) -> Status:
+    record, said = one.record, {_VIEW: print_of(one.view)}
+    if one.status is not None:
+        return msgspec.structs.replace(one.status, said={**one.status.said, **said})
+    return Status(record.collection, record.key, record.key, tag_of("", ""), base_of(record), record_crc(record), said)

@@ -1,0 +1,108 @@
+"""How a room is shown to a user who chose that elsewhere is so on a made-up server, and stays what was chosen there."""
+
+from collections.abc import Iterator
+
+import pytest
+from made_administered import AdministeredServer
+from made_follower import Follower, feed_end
+from made_writable import SERVICE, imap
+
+from mirror.model.fields import fields_at, values_of
+from mirror.model.record import Record
+from mirror.store.base import Store
+
+LOBBY, MAIL, ANN, CALLED = 1, 3, 2, 1690000100
+ANNS = "alpha:2"
+
+
+@pytest.fixture
+def server() -> Iterator[AdministeredServer]:
+    server = AdministeredServer()
+    server.user(1, "admin")
+    server.user(ANN, "Ann", CALLED, u_password="secret")
+    server.user(SERVICE, "mirror", u_password="pw")
+    server.room(LOBBY, "Lobby")
+    server.room(MAIL, "0000000002.Mail", QRflags="16390", QRdefaultview="1")
+    server.now += 100
+    with imap(server):
+        yield server
+
+
+def choose(store: Store, room: int, view: str, user: str = ANNS) -> None:
+    """Have a user have chosen how a room is shown, on another node."""
+    collection = f"visits/alpha:{room}"
+    held = store.read(lambda reader: reader.get(collection, user))
+    if held is None:
+        head = fields_at({"v_view": view}, 1, "m")
+        store.write(lambda writer: writer.put(Record(collection, user, 1, "m", 1, head=head)))
+    else:
+        store.write(lambda writer: writer.set_fields(collection, user, {"v_view": view}))
+
+
+def view_there(server: AdministeredServer, room: int) -> str:
+    return server.visits.get((room, ANN), {}).get("v_view", "")
+
+
+def test_a_room_is_shown_as_it_was_chosen_elsewhere_and_that_does_not_come_back(
+    server: AdministeredServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        choose(store, LOBBY, "1")
+        choose(store, MAIL, "0")
+        end = feed_end(store)
+        yield
+        assert (view_there(server, LOBBY), view_there(server, MAIL)) == ("1", "0")
+        assert (server.logged_in.count("Ann"), server.users[ANN]["u_lastcall"]) == (1, str(CALLED))
+        server.now += 10
+        for _ in range(3):
+            yield
+        assert (feed_end(store), follower.state.written_there, follower.state.left_there) == (end, 2, [])
+
+    follower.tell(story())
+
+
+def test_for_what_is_shown_as_rooms_of_its_sort_are_nobody_is_logged_in(
+    server: AdministeredServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        choose(store, LOBBY, "0")
+        choose(store, MAIL, "1")
+        yield
+        assert (server.logged_in.count("Ann"), follower.state.written_there) == (0, 0)
+
+    follower.tell(story())
+
+
+def test_what_a_user_chose_there_just_before_stands(server: AdministeredServer, follower: Follower) -> None:
+    store = follower.store
+    server.visit(LOBBY, ANN, "0", v_view="1")
+
+    def story():
+        yield
+        choose(store, LOBBY, "6")
+        server.visits[LOBBY, ANN]["v_view"] = "3"
+        yield
+        assert view_there(server, LOBBY) == "3"
+
+    follower.tell(story())
+
+
+def test_of_a_user_without_a_password_nothing_is_chosen(server: AdministeredServer, follower: Follower) -> None:
+    store = follower.store
+    server.users[ANN]["u_password"] = ""
+
+    def story():
+        yield
+        choose(store, LOBBY, "1")
+        yield
+        assert view_there(server, LOBBY) == ""
+        assert follower.state.left_there == ["Ann: alpha:2: its user is not there, or has no password of its own"]
+        assert values_of(store.read(lambda reader: reader.get("visits/alpha:1", ANNS)))["v_view"] == "1"
+
+    follower.tell(story())
