@@ -79,6 +79,8 @@ class Keeper:
         open_rooms = [(wanted[key], folder) for key, folder in folders.items() if key in wanted]
         ready = [(room, folder) for room, folder in open_rooms if self._keep_safely(room, folder)]
         self._send_all()
+        if self.rules.direction == PUSH:  # what comes meanwhile is taken once it is wanted
+            return self.report
         complete = {room.key for room, folder in ready if folder.complete}
         if cursor:
             cursor = self._follow(cursor, [pair for pair in ready if pair[0].key in complete])
@@ -249,8 +251,6 @@ class Keeper:
 
     def _take_whole(self, room: Room, folder: Folder) -> None:
         """Compare all of a room with its folder, and remember that this was done."""
-        if self.rules.direction == PUSH:
-            return
         missing = self.state.keys(room.key)
         done = 0
         for held in self._pages(room):
@@ -288,7 +288,7 @@ class Keeper:
         return (f"messages/{room.key}",)
 
     def _write(self, room: Room, folder: Folder, held: Sequence[Held]) -> None:
-        if self.rules.direction == PUSH or not held:
+        if not held:
             return
         from mirror.client.receiving import Receiver
 

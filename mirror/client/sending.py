@@ -13,7 +13,7 @@ import msgspec
 from mirror.client.place import Changed, Found
 from mirror.client.planning import Sending, changes_title, errand, plan_deletion, plan_sending, said_of, status_of
 from mirror.client.receiving import SAME, Receiver
-from mirror.client.round import A_BATCH, PULL, Both, Round
+from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round
 from mirror.client.server import Held, Outcome
 from mirror.client.state import Row
 from mirror.formats.errors import CitadelError
@@ -193,7 +193,7 @@ class Sender:
         status = self._beside(read, sending.status, after)
         mine = not after.record.dead and errand(status, after) in SAME
         try:
-            row = self._receiver.level(read.found, read.data, status, after)
+            row = self._leveled(read, status, after)
         except Changed:
             row = Row(read.found.name, "", "", read.key, 0, read.row.agreed if read.row is not None else b"")
         if read.row is not None and (row is None or row.name != read.row.name):
@@ -203,6 +203,12 @@ class Sender:
             theirs = self._text(before)
             kept = "mine" if mine else "theirs" if theirs == self._text(after) else "merged"
             settled.conflicts.append((read.found.name, read.key, read.data, theirs, kept))
+
+    def _leveled(self, read: Read, status: Status, after: Held) -> Row | None:
+        """Have a file say what the node holds, unless nothing is taken from there; return what is remembered."""
+        if self._round.rules.direction == PUSH:
+            return None if after.record.dead else self._receiver.row(read.found, after, status)
+        return self._receiver.level(read.found, read.data, status, after)
 
     def _beside(self, read: Read, status: Status, held: Held) -> Status:
         """Return the status of a file with what it says inside the message that the node holds."""

@@ -1,12 +1,19 @@
 """Folders and rooms kept equal by rounds, over sessions on a node."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from persons import Machine, event, machines_on, node_at
+from persons import READ_ONLY, TEAM, Machine, event, machines_on, node_at
 
+from mirror.client.connection import Connection
+from mirror.client.round import PULL, PUSH
+from mirror.client.server import Outcome
+from mirror.formats.names import ROOM_IN_USE
+from mirror.model.draft import Draft
 from mirror.server.node import Node
+from mirror.service.rooms import ROOM_PRIVATE
 
 
 @pytest.fixture
@@ -264,3 +271,182 @@ def test_a_collection_that_a_person_makes_is_a_room_and_on_the_other_machine(mak
     one.sync(wants)
     other.sync(wants)
     assert sorted(other.files("Work")) == ["a.ics", "b.ics"]
+
+
+def close_to_writers(node: Node, on: bool) -> None:
+    """Have the room of others be one that is only read, or written again."""
+    flags = ROOM_IN_USE | (READ_ONLY if on else 0)
+    node.store.write(lambda writer: writer.set_fields("rooms", TEAM, {"QRflags": flags}))
+
+
+def test_a_room_that_is_only_read_is_put_back_with_one_line_why(make: Callable[..., Machine], node: Node) -> None:
+    one, other = make("one"), make("other")
+    one.sync()
+    for uid in "abcd":
+        one.write("Team", f"{uid}.ics", event(uid))
+    one.sync()
+    close_to_writers(node, True)
+    other.sync()
+    other.write("Team", "a.ics", event("a", summary="Mine"))
+    other.write("Team", "new.ics", event("new"))
+    (other.root / "Team" / "b.ics").unlink()
+    report = other.sync()
+    assert sum(report.sent.values()) == 0
+    (note,) = report.notes
+    assert "read-only for you" in note and "1 new" in note and "1 changed and 1 deleted" in note
+    assert sorted(other.files("Team")) == ["a.ics", "b.ics", "c.ics", "d.ics", "new.ics"]
+    assert b"Lunch" in other.files("Team")["a.ics"]
+    (conflict,) = other.state.conflicts()
+    assert b"Mine" in (conflict.mine or b"") and conflict.kept == "theirs"
+    close_to_writers(node, False)
+    assert other.sync().sent["new"] == 1
+    one.sync()
+    assert "new.ics" in one.files("Team")
+
+
+def test_a_pair_that_only_pulls_sends_nothing_and_one_that_only_pushes_takes_nothing(
+    make: Callable[..., Machine],
+) -> None:
+    one, other = both(make, event("a"))
+    other.write("Calendar", "b.ics", event("b"))
+    assert sum(other.sync(direction=PULL).sent.values()) == 0
+    one.write("Calendar", "c.ics", event("c"))
+    assert one.sync(direction=PUSH).sent["new"] == 1
+    other.sync(direction=PULL)
+    assert sorted(other.files()) == ["a.ics", "b.ics", "c.ics"]
+    other.write("Calendar", "d.ics", event("d"))
+    assert sum(other.sync(direction=PUSH).received.values()) == 0
+    assert sum(one.sync(direction=PUSH).received.values()) == 0
+    assert sorted(one.files()) == ["0.ics", "c.ics"]
+    one.sync()
+    assert sorted(one.files()) == ["0.ics", "b.ics", "c.ics", "d.ics"]
+
+
+def test_a_room_that_is_closed_leaves_its_files_and_goes_on_when_it_opens(
+    make: Callable[..., Machine], node: Node
+) -> None:
+    one, other = make("one"), make("other")
+    one.sync()
+    one.write("Team", "a.ics", event("a"))
+    one.write("Team", "b.ics", event("b"))
+    one.sync()
+    other.sync()
+    flags = {"QRflags": ROOM_IN_USE | ROOM_PRIVATE}
+    node.store.write(lambda writer: writer.set_fields("rooms", TEAM, flags))
+    report = other.sync()
+    assert "not open to you any more" in report.notes[0] and report.done == 0
+    assert other.sync().notes == []
+    assert sorted(other.files("Team")) == ["a.ics", "b.ics"]
+    (key,) = (record.key for record in node.store.read(lambda r: r.scan(f"messages/{TEAM}")) if record.key == "euid:a")
+    node.store.write(lambda writer: writer.delete(f"messages/{TEAM}", key))
+    other.write("Team", "c.ics", event("c"))
+    node.store.write(lambda writer: writer.set_fields("rooms", TEAM, {"QRflags": ROOM_IN_USE}))
+    assert other.sync().sent["new"] == 1
+    assert sorted(other.files("Team")) == ["b.ics", "c.ics"]
+
+
+class Refusing:
+    """A node that takes all drafts but those of one key."""
+
+    def __init__(self, connection: Connection, key: str) -> None:
+        self._connection = connection
+        self._key = key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def offer(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        taken = iter(self._connection.offer([draft for draft in drafts if draft.key != self._key]))
+        return [Outcome(refused="not allowed") if draft.key == self._key else next(taken) for draft in drafts]
+
+
+def test_what_the_node_refuses_is_told_left_alone_and_tried_again(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"), event("b"))
+
+    def around(side: Any) -> Any:
+        return Refusing(side, "euid:a") if isinstance(side, Connection) else side
+
+    one.write("Calendar", "0.ics", event("a", summary="Dinner"))
+    one.write("Calendar", "new.ics", event("new"))
+    for _ in range(2):
+        (problem,) = one.sync(around=around).problems
+        assert problem.name == "0.ics" and "not allowed" in problem.why
+    other.write("Calendar", "a.ics", event("a", start="20261202T100000Z"))
+    other.sync()
+    assert [problem.name for problem in one.sync(around=around).problems] == ["0.ics"]
+    assert b"Dinner" in one.files()["0.ics"] and b"20261201" in one.files()["0.ics"]
+    assert one.sync().problems == []
+    other.sync()
+    assert one.files()["0.ics"] == other.files()["a.ics"]
+    assert b"Dinner" in one.files()["0.ics"] and b"20261202" in one.files()["0.ics"]
+
+
+def test_a_new_file_that_the_node_refuses_has_no_second_one_beside_it(make: Callable[..., Machine]) -> None:
+    one, other = both(make)
+
+    def around(side: Any) -> Any:
+        return Refusing(side, "euid:x") if isinstance(side, Connection) else side
+
+    one.write("Calendar", "mine.ics", event("x"))
+    one.sync(around=around)
+    other.write("Calendar", "theirs.ics", event("x", start="20261202T100000Z"))
+    other.sync()
+    one.sync(around=around)
+    assert list(one.files()) == ["mine.ics"]
+    (one.root / "Calendar" / "mine.ics").unlink()
+    one.sync()
+    assert list(one.files()) == ["x.ics"] and list(other.files()) == ["theirs.ics"]
+
+
+def test_an_item_with_a_body_apart_comes_and_goes(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a", extra="DESCRIPTION:" + "long " * 8000))
+    assert other.files()["a.ics"] == one.files()["0.ics"]
+    other.write("Calendar", "a.ics", event("a", extra="DESCRIPTION:" + "more " * 8000))
+    other.sync()
+    one.sync()
+    assert b"more more" in one.files()["0.ics"]
+
+
+def test_cards_and_notes_are_files_of_their_own_kind(make: Callable[..., Machine]) -> None:
+    one, other = both(make)
+    card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c\r\nFN:Zoe\r\nN:Z;;;;\r\nTEL:1\r\nEND:VCARD\r\n"
+    note = "BEGIN:VNOTE\r\nVERSION:1.1\r\nUID:n\r\nBODY:Remember\r\nEND:VNOTE\r\n"
+    one.write("Contacts", "c.vcf", card)
+    one.write("Notes", "n.vnt", note)
+    one.sync()
+    other.sync()
+    assert other.files("Contacts") == {"c.vcf": card.encode()} and other.files("Notes") == {"n.vnt": note.encode()}
+    other.write("Notes", "n.vnt", note.replace("Remember", "Forget"))
+    other.write("Contacts", "c.vcf", card.replace("TEL:1", "TEL:2"))
+    other.sync()
+    assert one.sync().received["changed"] == 2
+    assert b"Forget" in one.files("Notes")["n.vnt"] and b"TEL:2" in one.files("Contacts")["c.vcf"]
+    assert one.sync().done == other.sync().done == 0
+
+
+def test_after_a_store_was_put_back_all_is_compared_and_nothing_is_lost(
+    make: Callable[..., Machine], node: Node
+) -> None:
+    one, other = both(make, event("a"), event("b"))
+    with one.state.writing():
+        one.state.note("cursor", "0000000000000000:7")
+    other.write("Calendar", "c.ics", event("c"))
+    (other.root / "Calendar" / "b.ics").unlink()
+    other.sync()
+    one.write("Calendar", "0.ics", event("a", summary="Dinner"))
+    report = one.sync()
+    assert report.received == {"new": 1, "changed": 0, "deleted": 1} and report.sent["changed"] == 1
+    assert one.sync().done == 0
+
+
+def test_two_rooms_of_one_name_are_two_folders(make: Callable[..., Machine], node: Node) -> None:
+    room = {"QRname": "Calendar", "QRflags": ROOM_IN_USE, "QRdefaultview": 3}
+    node.store.write(lambda writer: writer.set_fields("rooms", "m:15", room))
+    one = make("one")
+    one.sync()
+    assert (one.root / "Calendar").is_dir() and (one.root / "Calendar (2)").is_dir()
+    one.write("Calendar (2)", "a.ics", event("a"))
+    one.sync()
+    other = make("other")
+    other.sync()
+    assert list(other.files("Calendar (2)")) == ["a.ics"] and other.files("Calendar") == {}
