@@ -109,6 +109,14 @@ class Names:
         group = self._same[compared(named[2])]
         return named[2] if group[0] is named else self._shown_of(group)[key]
 
+    def near(self, name: str) -> Iterable[str]:
+        """Return the keys of those whose shown names may hang on whether somebody bears a name."""
+        if self._odd:
+            return self._named
+        wanted = compared(name)
+        plain = [wanted, *(wanted[:at] for at in range(len(wanted)) if wanted.startswith(_OPENING, at))]
+        return [key for one in plain for _, key, _ in self._same.get(one, ())]
+
     def find(self, name: str) -> str | None:
         """Return the key of the user or room that is shown under a name (case doesn't matter), or None."""
         wanted = compared(name)

@@ -1,14 +1,26 @@
 """SYNC's list of rooms: what is open to a user, be there anything in it or not, and how that changes."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import gevent
+
 from mirror.server.session import Session
 from mirror.server.table import Asked, Permission
 from mirror.service.rights import UserScope
 from mirror.service.views import RoomList
-from mirror.wire.answers import format_room_list
+from mirror.store.threads import run_in
+from mirror.wire.answers import format_listed_room, format_room_list
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import format_rooms
 from mirror.wire.errors import Refused
-from mirror.wire.lines import Code
+from mirror.wire.lines import Code, format_line
+
+T = TypeVar("T")
+
+FEW = 500
+"""Rooms of which a list is made in the green thread that asks."""
 
 
 def tell_rooms(session: Session, asked: Asked, token: int | None) -> None:
@@ -21,12 +33,26 @@ def tell_rooms(session: Session, asked: Asked, token: int | None) -> None:
     cursor = responder.end()
     scope = responder.scope
     assert isinstance(scope, UserScope)  # the table lets users alone in
-    listed = RoomList.of(scope)
+    listed, lines = _apart(scope, lambda: _with_lines(RoomList.of(scope), token))
     told = format_room_list(listed.token, cursor, listed.everything)
-    if token == listed.token:
+    if lines is None:
         session.reply(Code.OK, told)
     else:
-        session.send_listing(told, listed.lines)
+        session.send_formatted(told, lines)
+
+
+def _with_lines(listed: RoomList, token: int | None) -> tuple[RoomList, bytes | None]:
+    """Return a list and its lines; none where it is the one of that token."""
+    if token == listed.token:
+        return listed, None
+    return listed, b"".join(format_line(format_listed_room(room)) for room in listed.ordered())
+
+
+def _apart(scope: UserScope, work: Callable[[], T]) -> T:
+    """Do what takes its time where there are many rooms, so that it does not hold up other green threads then."""
+    if len(scope.rooms) <= FEW:
+        return work()
+    return run_in(gevent.get_hub().threadpool, work)
 
 
 def _require_view(session: Session, asked: Asked) -> None:
@@ -53,8 +79,12 @@ class RoomNews:
         scope = self._responder.scope
         if scope is self._scope or not isinstance(scope, UserScope):
             return None
-        now = RoomList.of(scope)
-        told, self._told, self._scope = self._told, now, scope
+        told, before = self._told, self._scope
+        if told is None or before is None:
+            now = _apart(scope, partial(RoomList.of, scope))
+        else:
+            now = told.following(before, scope)
+        self._told, self._scope = now, scope
         if now.token == self._token:
             return None
         self._token = now.token

@@ -108,6 +108,12 @@ class UserScope:
     def __hash__(self) -> int:
         return hash(self.signature)
 
+    def differs_from(self, before: "UserScope") -> set[str]:
+        """Return the keys of the rooms that are, or may be, shown otherwise than before, those that went among them."""
+        either = self.rooms.keys() | before.rooms.keys()
+        changed = {key for key in either if self.rooms.get(key) != before.rooms.get(key)}
+        return changed | (self._known.renamed_since(before._known) & either)
+
     def exists(self, room: str) -> bool:
         """Tell whether there is a room, be it open to the user or not."""
         return self._known.get(room) is not None

@@ -137,6 +137,17 @@ class Rooms:
         """Return what is known of a room, mailbox or not, or None."""
         return self.open.get(key) or self.mailboxes.get(key)
 
+    def renamed_since(self, before: "Rooms") -> set[str]:
+        """Return the keys of open rooms that may be shown under other names than before."""
+        if self is before:
+            return set()
+        found: set[str] = set()
+        for key in self.open.keys() | before.open.keys():
+            now, then = self.open.get(key), before.open.get(key)
+            for facts in (now, then) if now != then else ():
+                found |= {key, *self.names.near(facts.stored), *before.names.near(facts.stored)} if facts else set()
+        return found
+
     def mailbox_of(self, user_key: str, number: int) -> tuple[RoomFacts, ...]:
         """Return the rooms of one user's mailbox."""
         return self._of.get((_place(user_key), f"{number:010d}"), ())

@@ -79,7 +79,7 @@ def within(scope: UserScope, view: View) -> UserScope:
 
 
 class RoomList:
-    """The rooms that are open to a user, be there anything in them or not, in the order of their keys.
+    """The rooms that are open to a user, be there anything in them or not.
 
     ``everything``: beside them the user reads all that is here, as an administrator of the Citadel server does.
     """
@@ -91,18 +91,33 @@ class RoomList:
     @classmethod
     def of(cls, scope: UserScope) -> "RoomList":
         """Return the rooms of a user's rights, or of a view."""
-        return cls((_listed(scope, key, room) for key, room in sorted(scope.rooms.items())), scope.aide)
+        return cls((_listed(scope, key, room) for key, room in scope.rooms.items()), scope.aide)
+
+    def following(self, before: UserScope, scope: UserScope) -> "RoomList":
+        """Return the rooms of other rights than ``before``, of which this is the list: what may differ is looked at."""
+        rooms, total = dict(self.rooms), self._total
+        for key in scope.differs_from(before):
+            old, room = rooms.pop(key, None), scope.rooms.get(key)
+            total -= _crc(old) if old is not None else 0
+            if room is not None:
+                rooms[key] = _listed(scope, key, room)
+                total += _crc(rooms[key])
+        made = RoomList((), scope.aide)
+        made.rooms, made._total = rooms, total
+        return made
 
     @cached_property
-    def lines(self) -> list[str]:
-        """The rooms as they are listed, a line each."""
-        return [format_listed_room(room) for room in self.rooms.values()]
+    def _total(self) -> int:
+        return sum(map(_crc, self.rooms.values()))
 
-    @cached_property
+    @property
     def token(self) -> int:
         """What a client remembers of a list to hear whether it is still the same: the sum of its lines' CRC-64s."""
-        everything = crc64(b"everything") if self.everything else 0
-        return (sum(crc64(line.encode()) for line in self.lines) + everything) & MASK
+        return (self._total + (crc64(b"everything") if self.everything else 0)) & MASK
+
+    def ordered(self) -> list[ListedRoom]:
+        """Return the rooms in the order of their keys."""
+        return [self.rooms[key] for key in sorted(self.rooms)]
 
     def told_to(self, held: "RoomList | None", exists: Callable[[str], bool]) -> RoomsTold:
         """Return what is told of the list to who holds another one, or who knows of none that is known here.
@@ -110,7 +125,7 @@ class RoomList:
         ``exists`` tells of a room that is in it no more whether it is there still.
         """
         if held is None:
-            events = [RoomEvent.of(OPENED, room) for room in self.rooms.values()]
+            events = [RoomEvent.of(OPENED, room) for room in self.ordered()]
             return RoomsTold(events, self.token, True, self.everything)
         events = [RoomEvent(CLOSED if exists(key) else REMOVED, key) for key in held.rooms.keys() - self.rooms.keys()]
         for key, room in self.rooms.items():
@@ -124,3 +139,7 @@ class RoomList:
 
 def _listed(scope: UserScope, key: str, room: Room) -> ListedRoom:
     return ListedRoom(key, scope.name_of(key), room.facts.view, room.own, room.writable, room.replies, room.aide)
+
+
+def _crc(room: ListedRoom) -> int:
+    return crc64(format_listed_room(room).encode())
