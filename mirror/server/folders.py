@@ -7,10 +7,13 @@ from mirror.model.digest import Digest
 from mirror.model.draft import Draft, base_of
 from mirror.model.drafting import deletion_of, only_over
 from mirror.model.fields import values_of
+from mirror.model.heads import without_edits
 from mirror.model.keys import split_key
 from mirror.model.kinds import Collection
 from mirror.model.marks import field_of, marks_in
+from mirror.model.merge import is_item
 from mirror.model.record import Record, pack_head
+from mirror.model.texts import MAX_COMPARED
 from mirror.server.drafts import acting, write_drafts
 from mirror.server.queries import receive
 from mirror.server.session import Session
@@ -118,8 +121,10 @@ def _moved(
     if held is None or held.dead:
         raise Denied(f"{collection} {key[:80]!r} is not here")
     plain = split_key(key)[0]
-    put = Draft(str(Collection("messages", target)), plain, None, False, held.head, held.body, held.content, held.size)
-    taken = only_over(held, deletion_of(held, reader.body(held) if held.content else None))
+    head = without_edits(held.head) if is_item(held) else held.head
+    put = Draft(str(Collection("messages", target)), plain, None, False, head, held.body, held.content, held.size)
+    large = held.size > MAX_COMPARED  # its text is named by its content: it is not read for that
+    taken = only_over(held, deletion_of(held, b"" if large else reader.body(held)))
     marks = reader.get(str(Collection("visits", source)), f"{user} {key}")
     if marks is None or marks.dead or not marks_in(values_of(marks)):
         return put, taken, None, None

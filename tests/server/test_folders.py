@@ -10,14 +10,17 @@ from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHERS, TASKS, USER, open
 
 from mirror.config import Config
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
-from mirror.model.draft import Written
+from mirror.model.draft import Draft, Written
+from mirror.model.drafting import draft_over
 from mirror.model.fields import values_of
 from mirror.model.record import Record
+from mirror.model.texts import MAX_COMPARED
 from mirror.peer.remote import ChannelRemote
 from mirror.server import folders
 from mirror.server.node import Node
 from mirror.service.rights import VISIT_GRANTED
 from mirror.store.base import Writer
+from mirror.store.sqlite.reader import SqliteReader
 from mirror.wire.answers import parse_listed_room, parse_room_list
 from mirror.wire.bulk import parse_written
 from mirror.wire.codec import typed_batch
@@ -207,6 +210,32 @@ def test_a_message_is_moved_with_its_marks_and_nothing_of_it_is_sent(ann: Channe
     assert there == {"seen": True, "keyword later": True}
     gone = held(node, f"visits/{MAIL}", f"{USER} id:1@a")
     assert gone is not None and gone.dead
+
+
+def test_an_item_is_moved_with_what_two_have_edited(ann: ChannelRemote, node: Node) -> None:
+    collection = f"messages/{MAIL}"
+    ann.draft([Draft(collection, "euid:e1", body=ITEM)])
+    first = held(node, collection, "euid:e1")
+    assert first is not None
+    for line in (b"SUMMARY:a", b"LOCATION:b"):
+        body = ITEM.replace(b"END:VEVENT", line + b"\r\nEND:VEVENT")
+        ann.draft([draft_over(first, collection, "euid:e1", body=body, held_body=first.body)])
+    merged = held(node, collection, "euid:e1")
+    assert merged is not None and b"SUMMARY:a" in merged.body and b"LOCATION:b" in merged.body
+    (written,) = move(ann, MAIL, TASKS, "euid:e1")
+    there = held(node, f"messages/{TASKS}", "euid:e1")
+    assert written.as_sent and there is not None and there.body == merged.body
+    assert node.store.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_a_large_message_is_moved_without_being_read(
+    ann: ChannelRemote, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(node, MAIL, "id:1@a", MESSAGE.replace(b"hello", b"x" * (MAX_COMPARED + 1)))
+    monkeypatch.setattr(SqliteReader, "body", lambda *_: pytest.fail("it was read"))
+    move(ann, MAIL, TASKS, "id:1@a")
+    monkeypatch.undo()
+    assert (alive(node, MAIL), alive(node, TASKS)) == ([], ["id:1@a"])
 
 
 def test_a_message_is_moved_back(ann: ChannelRemote, node: Node) -> None:
