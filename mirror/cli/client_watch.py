@@ -1,6 +1,5 @@
 """Keeping a person's folders equal all the time."""
 
-import json
 import signal
 from contextlib import ExitStack
 from datetime import datetime
@@ -11,11 +10,10 @@ import click
 import gevent
 
 from mirror.cli.client import as_values, client, connected, problem_lines, summary
-from mirror.cli.output import json_option, say
+from mirror.cli.output import json_option, print_json, say
 from mirror.client.config import load
 from mirror.client.pairs import chosen, opened
 from mirror.client.watching import Watcher
-from mirror.printable import in_json
 
 if TYPE_CHECKING:
     from mirror.client.report import Report
@@ -73,7 +71,7 @@ class Teller:
             say(f"{_now()} {error}; again in {seconds:.0f} s", err=True)
 
     def _print(self, values: dict[str, object]) -> None:
-        click.echo(in_json(json.dumps({"time": _now(), **values}, ensure_ascii=False)))
+        print_json({"time": _now(), **values}, indent=None)
 
 
 def _now() -> str:

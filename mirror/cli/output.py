@@ -46,11 +46,11 @@ def ask(question: str) -> None:
     click.confirm(one_line(question), abort=True)
 
 
-def print_json(value: Any) -> None:
-    """Print a value, or structs of values, as JSON."""
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Print a value, or structs of values, as JSON; without ``indent`` on one line."""
     import msgspec
 
-    click.echo(in_json(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)))
+    click.echo(in_json(json.dumps(msgspec.to_builtins(value), indent=indent, ensure_ascii=False)))
 
 
 def report(as_json: bool, values: Any, *lines: str) -> None:

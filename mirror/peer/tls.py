@@ -65,8 +65,13 @@ def own_fingerprint(directory: Path) -> str:
     try:
         der = ssl.PEM_cert_to_DER_cert(path.read_text("ascii").strip())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
+        raise _useless(path, error) from None
     return hashlib.sha256(der).hexdigest()
+
+
+def _useless(path: Path, error: Exception) -> ConfigError:
+    why = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else error
+    return ConfigError(f"{path} is of no use: {why}; 'ctdlmirror cert renew' makes another certificate")
 
 
 def ending(directory: Path, now: datetime | None = None) -> str:
@@ -77,7 +82,7 @@ def ending(directory: Path, now: datetime | None = None) -> str:
     try:
         ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
+        raise _useless(path, error) from None
     if ends - (now or datetime.now(UTC)) > timedelta(days=WARN_DAYS):
         return ""
     return f"the certificate {path} ends on {ends:%Y-%m-%d}: 'ctdlmirror cert renew' makes another one"
@@ -91,7 +96,7 @@ def server_context(directory: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(directory / CERTIFICATE_FILE, directory / PRIVATE_KEY_FILE)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{directory / CERTIFICATE_FILE}: {error}") from None
+        raise _useless(directory / CERTIFICATE_FILE, error) from None
     return context  # type: ignore[no-any-return]
 
 

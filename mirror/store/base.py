@@ -69,6 +69,12 @@ class StoreExists(StoreError):
     exit_code = 3
 
 
+class UnknownStore(StoreError):
+    """What names a store in the configuration names none."""
+
+    exit_code = 3
+
+
 class StoreMissing(StoreError):
     """There is no store where one was: its disk may not be mounted."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS
-from mirror.store.base import Backend, Pinned, StoreError
+from mirror.store.base import Backend, Pinned, UnknownStore
 from mirror.store.sqlite.copies import back_up_file, files_in, put_back_file
 from mirror.store.sqlite.memory import FULL, IO_ERROR, DiskFault, Memory, MemoryStore
 from mirror.store.sqlite.store import SqliteStore, pin_file
@@ -110,7 +110,7 @@ def put_back(directory: Path, backup: Path, prove: Callable[[Path], T], url: str
 
 
 def check_url(url: str) -> None:
-    """Raise StoreError unless a URL names a store that there is."""
+    """Raise UnknownStore unless a URL names a store that there is."""
     scheme, _, rest = url.partition(":")
     if scheme != "sqlite" or rest:
-        raise StoreError(f"{url!r} names no store; 'sqlite:' is the one there is")
+        raise UnknownStore(f"{url!r} names no store; 'sqlite:' is the one there is")

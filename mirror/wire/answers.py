@@ -64,6 +64,11 @@ def _fields(text: str, count: int, what: str) -> list[str]:
     return fields
 
 
+def _name(text: str) -> str:
+    """Return a name as it stands among other fields: without what would end the line, or the field."""
+    return clean(text).replace("|", " ")
+
+
 # -- INFO, TIME, log-ins ------------------------------------------------------------------------------
 
 
@@ -172,7 +177,7 @@ def parse_greeting(text: str) -> tuple[str, Greeting]:
 
 def format_logged_in(user: LoggedIn) -> str:
     """Return the answer to PASS."""
-    return f"{user.name}|{user.user_key}|{user.rooms}"
+    return f"{_name(user.name)}|{user.user_key}|{user.rooms}"
 
 
 def parse_logged_in(text: str) -> LoggedIn:
@@ -183,7 +188,7 @@ def parse_logged_in(text: str) -> LoggedIn:
 
 def format_entered(room: Entered) -> str:
     """Return the answer to GOTO."""
-    return f"{clean(room.name)}|{room.room_key}|{room.aide:d}"
+    return f"{_name(room.name)}|{room.room_key}|{room.aide:d}"
 
 
 def parse_entered(text: str) -> Entered:
@@ -215,7 +220,7 @@ def parse_digest(fields: Sequence[str], where: str) -> Digest:
 
 def format_digest_line(line: DigestLine) -> str:
     text = f"{line.collection}|{format_digest(line.digest)}"
-    return f"{text}|{clean(line.shown)}" if line.shown else text
+    return f"{text}|{_name(line.shown)}" if line.shown else text
 
 
 def parse_digest_line(text: str) -> DigestLine:
@@ -292,7 +297,7 @@ def format_shared_room(room: SharedRoom) -> str:
     """Return a line of ``SYNC shares|info``."""
     directions = ",".join(name for name, on in (("push", room.pushes), ("pull", room.pulls)) if on)
     what = ",".join(sorted(room.what))
-    names = f"{room.key}|{clean(room.name)}|{clean(room.remote)}"
+    names = f"{room.key}|{_name(room.name)}|{_name(room.remote)}"
     return f"{names}|{directions}|{what}|{room.mark}|{room.whole:d}"
 
 
@@ -307,7 +312,7 @@ def parse_shared_room(text: str) -> SharedRoom:
 def format_listed_room(room: ListedRoom) -> str:
     """Return a line of ``rooms``."""
     rights = f"{room.own:d}|{room.writable:d}|{room.replies:d}|{room.aide:d}"
-    return f"{room.key}|{clean(room.name)}|{room.view}|{rights}"
+    return f"{room.key}|{_name(room.name)}|{room.view}|{rights}"
 
 
 def format_room_list(token: int, cursor: Cursor, everything: bool) -> str:

@@ -1,6 +1,7 @@
 """Backups of whole nodes, and what is done where a store or its disk is missing."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,32 @@ def test_no_command_makes_a_store_where_one_is_missing(
     (node.directory / "store.sqlite").unlink()
     assert "is its disk mounted?" in node.run(*command, code=5).stderr
     assert not (node.directory / "store.sqlite").exists()
+
+
+@pytest.mark.parametrize("command", [("status",), ("check",), ("post", "Lobby", "x"), ("backup", "b"), ("daemon",)])
+def test_an_empty_file_is_no_store_and_stays_as_it_is(
+    node: LocalNode, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_certificate(node.directory, "alpha", [])
+    monkeypatch.chdir(node.directory)
+    store = node.directory / "store.sqlite"
+    store.write_bytes(b"")
+    said = node.run(*command, code=5).stderr
+    assert f"{store} is empty: move it away; then 'ctdlmirror restore'" in said and said.count("\n") == 1
+    assert store.stat().st_size == 0 and not (node.directory / "b").exists()
+
+
+@pytest.mark.parametrize("file", ["tls.crt", "tls.key"])
+@pytest.mark.parametrize("spoil", [lambda path: path.write_text("garbage"), Path.unlink], ids=["garbage", "missing"])
+def test_a_certificate_of_no_use_says_what_to_do(node: LocalNode, file: str, spoil: Callable[[Path], object]) -> None:
+    make_certificate(node.directory, "alpha", [])
+    spoil(node.directory / file)
+    said = node.run("config", "check", code=3).stderr
+    assert (
+        "tls.crt is of no use: " in said and "'ctdlmirror cert renew' makes another" in said and said.count("tls.") == 1
+    )
+    node.run("cert", "renew")
+    assert node.run("config", "check").stdout == "The settings are good.\n"
 
 
 def test_a_store_that_is_lost_is_begun_anew_when_that_is_asked_for(node: LocalNode) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from evil import CLIENTS, EVIL
 from local import LocalNode
 
 from mirror.cli import output
@@ -20,8 +21,6 @@ from mirror.model.record import Record, pack_head, record_crc
 from mirror.printable import one_line
 from mirror.store.open import open_store
 
-EVIL = "a\x1b]52;c;aGk=\x07b\rc\nde\u202ef[/x][red]g\x9b31m\u2028h\t\x7f|i\n2026-01-01 INFO mirror: forged"
-"""Controls, OSC 52, line ends, bidi, rich's markup, a line that looks like the log's; no record holds a NUL."""
 STAMP = 1_700_000_000_000 << 16
 ROOM, DEAD_ROOM, USER = "alpha:666", "alpha:667", "alpha:668"
 
@@ -33,6 +32,7 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("aside", "show"): ("evil", f"files/{ROOM}", EVIL),
     ("attach", "add"): ("{place}",),
     ("attach", "approve"): ("there",),
+    ("attach", "failover"): ("there", "--yes"),
     ("attach", "list"): (),
     ("attach", "pair"): ("there", "users", "1", USER),
     ("attach", "pause"): ("there",),
@@ -97,6 +97,7 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 """What each command is called with."""
 LEFT_OUT = {
+    ("client", "watch"): "goes on for ever, and tells of each round what 'client sync' tells",
     ("completion",): "prints a script of click's",
     ("daemon",): "prints nothing but its log, which has tests/test_printable.py",
     ("help",): "prints what is written here",
@@ -121,10 +122,12 @@ COMMANDS = dict(leaves(cli))
 
 
 def test_every_command_is_walked_or_left_out_for_a_reason() -> None:
-    assert set(COMMANDS) == set(WALK) | set(LEFT_OUT)
+    assert set(COMMANDS) == set(WALK) | set(LEFT_OUT) | CLIENTS
 
 
-PEOPLES = {("version",), ("netconf", "edit"), ("netconf", "export"), ("netconf", "show"), *LEFT_OUT}
+PEOPLES = {("version",), ("netconf", "edit"), ("netconf", "export"), ("netconf", "show"), *LEFT_OUT} - {
+    ("client", "watch")
+}
 """Commands without ``--json``: they show a document, or are for people alone."""
 
 

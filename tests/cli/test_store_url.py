@@ -39,7 +39,7 @@ def test_a_store_that_is_none_is_refused(
     monkeypatch.chdir(directory)
     result = CliRunner().invoke(cli, ["--dir", str(directory), *arguments])
     assert (result.exit_code, result.stderr) == (
-        5,
+        3,
         "ctdlmirror: 'nosuch:there' names no store; 'sqlite:' is the one there is\n",
     )
 

@@ -21,6 +21,7 @@ from mirror.wire.values import (
     Greeting,
     Held,
     Identity,
+    ListedRoom,
     LoggedIn,
     ServerInfo,
     ServerTime,
@@ -258,3 +259,24 @@ def test_a_state_without_a_horizon_is_of_a_store_that_forgot_nothing() -> None:
 def test_what_a_later_version_adds_at_the_end_is_not_looked_at() -> None:
     assert answers.parse_applied("1|2|3|written, already held, conflicts|4|more") == Applied(1, 2, 3)
     assert answers.parse_shared_room("a:1|Lobby||push|files|m|1|new").whole
+
+
+def in_a_line(text: str) -> str:
+    """Return a line of a listing as the other side has it."""
+    return decode_line(format_line(text)[:-1])
+
+
+@pytest.mark.parametrize("name", ["a|b", "|||||||||", "a\r\n000|b\x1b"])
+def test_a_name_ends_neither_its_line_nor_its_field(name: str) -> None:
+    shown = clean(name).replace("|", " ")
+    shared = SharedRoom("a:1", name, name, True, False, frozenset(["marks"]), "m", True)
+    told = answers.parse_shared_room(in_a_line(answers.format_shared_room(shared)))
+    assert told == shared._replace(name=shown, remote=shown)
+    listed = ListedRoom("a:1", name, 3, True, True, False, False)
+    assert answers.parse_listed_room(in_a_line(answers.format_listed_room(listed))) == listed._replace(name=shown)
+    entered = Entered(name, "a:1", True)
+    assert answers.parse_entered(in_a_line(answers.format_entered(entered))) == entered._replace(name=shown)
+    logged = LoggedIn(name, "a:2", 4)
+    assert answers.parse_logged_in(in_a_line(answers.format_logged_in(logged))) == logged._replace(name=shown)
+    line = DigestLine("messages/a:1", Digest(1, 2, 3), name)
+    assert answers.parse_digest_line(in_a_line(answers.format_digest_line(line))).digest == line.digest

@@ -40,10 +40,19 @@ def back_up_file(directory: Path, destination: Path, files: Mapping[str, bytes])
         copy_to(connection, destination, files)
 
 
+def check_there(directory: Path) -> None:
+    """Raise StoreMissing where a directory has no store, or an empty file in its place."""
+    begin = "'ctdlmirror restore' puts a backup back, 'ctdlmirror init --new-store' begins an empty one"
+    path = directory / FILE
+    if not path.exists():
+        raise StoreMissing(f"there is no store in {directory}: is its disk mounted?  {begin}")
+    if not path.stat().st_size:
+        raise StoreMissing(f"{path} is empty: move it away; then {begin}")
+
+
 def open_to_read(directory: Path) -> sqlite3.Connection:
     """Open the store in a directory, which may be another process', to read it.  Raises StoreMissing, StoreError."""
-    if not (directory / FILE).exists():
-        raise StoreMissing(f"there is no store in {directory}: is its disk mounted?")
+    check_there(directory)
     try:
         url = f"file:{quote(str(directory / FILE))}?mode=ro"
         return sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)
@@ -118,6 +127,8 @@ def put_back_file(directory: Path, backup: Path, prove: Callable[[Path], T]) -> 
     Returns what that returns.  Raises StoreInUse, StoreExists, StoreError when it cannot be copied, or what ``prove``
     raises; then nothing was changed.
     """
+    if not backup.stat().st_size:
+        raise StoreError(f"{backup} cannot be put back: it is empty, and holds no store")
     with StoreLock(directory / LOCK_FILE, "ctdlmirror restore"):
         if (directory / FILE).exists():
             raise StoreExists(f"{directory / FILE} exists: move it away first, a restore never replaces a store")

@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
 from mirror.owned import open_owned
-from mirror.store.base import Reader, StoreError, StoreMissing, Writer
+from mirror.store.base import Reader, StoreError, Writer
 from mirror.store.ledger import KEYS_MOVED
 from mirror.store.sqlite.copies import FILE as FILE
-from mirror.store.sqlite.copies import LOCK_FILE, copy_to, open_to_read
+from mirror.store.sqlite.copies import LOCK_FILE, check_there, copy_to, open_to_read
 from mirror.store.sqlite.lock import StoreLock
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.store.sqlite.schema import check_current, migrate
 from mirror.store.sqlite.tables import SqliteWriter
+from mirror.store.sqlite.wrong import told
 
 T = TypeVar("T")
 
@@ -86,17 +87,14 @@ class SqliteStore:
         self._durable = durable
         self._new_epoch = new_epoch
         self._create = create and node is not None
-        if not self._create and not self._path.exists():
-            raise StoreMissing(
-                f"there is no store in {directory}: is its disk mounted?  'ctdlmirror restore' puts a backup back, "
-                "'ctdlmirror init --new-store' begins an empty one"
-            )
+        if not self._create:
+            check_there(directory)
         self._lock_file = StoreLock(directory / LOCK_FILE, purpose, wait_s)
         try:
             self._open(node, now_ms, max_ahead_ms)
         except (sqlite3.Error, OSError) as error:
             self._lock_file.release()
-            raise StoreError(f"the store {self._path} cannot be opened: {error}") from error
+            raise StoreError(f"the store {self._path} cannot be opened: {told(error, self._path)}") from error
         except BaseException:
             self._lock_file.release()
             raise
@@ -166,7 +164,7 @@ class SqliteStore:
             finally:
                 reader.connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StoreError(f"the store {self._path} cannot be read: {error}") from error
+            raise StoreError(f"the store {self._path} cannot be read: {told(error, self._path)}") from error
         finally:
             if len(self._idle) < MAX_IDLE_READERS:
                 self._idle.append(reader)
@@ -209,7 +207,7 @@ class SqliteStore:
                 results = self._run_group(jobs)
             except sqlite3.Error as error:
                 self._abandon()
-                raise StoreError(f"the store {self._path} cannot be written: {error}") from error
+                raise StoreError(f"the store {self._path} cannot be written: {told(error, self._path)}") from error
             except BaseException:
                 self._abandon()
                 raise
