@@ -11,6 +11,7 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.lazy import LazyGroup, placed
 from mirror.cli.output import json_option, print_json, print_table, say
 from mirror.client.config import ClientConfig, default_path, load
+from mirror.client.place import PlaceError
 
 if TYPE_CHECKING:
     from mirror.client.connection import Connection
@@ -77,16 +78,25 @@ def sync(
 
     config = load(config_path)
     reports: dict[str, Report] = {}
+    failed: list[PlaceError] = []
     names = chosen(config, pairs)
     connection = connected(config)
     try:
         for name in names:
-            with opened(config, name) as pair, shown_progress(quiet or as_json) as progress:
-                reports[name] = pair.round(connection, progress, accept_deletions=accept_deletions, dry=dry)
+            try:
+                with opened(config, name) as pair, shown_progress(quiet or as_json) as progress:
+                    reports[name] = pair.round(connection, progress, accept_deletions=accept_deletions, dry=dry)
+            except PlaceError as error:  # of this pair's directory: the others are kept equal all the same
+                failed.append(error)
+                continue
             if not as_json:
                 _tell(name, reports[name], dry, quiet)
     finally:
         connection.close()
+    for one in failed[:-1]:
+        say(f"ctdlmirror: {one}", err=True)
+    if failed:
+        raise failed[-1]
     if as_json:
         print_json({name: as_values(report) for name, report in reports.items()})
     sys.exit(_exit_code(reports))

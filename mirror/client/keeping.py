@@ -8,7 +8,7 @@ be there already.  Knows neither sockets nor which kind of folders these are.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mirror.client.place import Found, Missing, Place
+from mirror.client.place import Found, Missing, Place, PlaceError
 from mirror.client.report import Report
 from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round, Rules
 from mirror.client.server import Held, Room, RoomList, Server, Stale
@@ -88,6 +88,8 @@ class Keeper:
             if not cursor or room.key not in complete:
                 self._take_whole(room, folder)
         self._note_cursor(cursor or listed.cursor)
+        for name, count in self.report.left_out.items():
+            self.report.notes.append(f"{name}: {count} things in the room are no items of this kind, and no files")
         return self.report
 
     def _note_cursor(self, cursor: str) -> None:
@@ -186,9 +188,9 @@ class Keeper:
             if not folder.identity and not self.rules.dry:
                 self.tree.make(folder.folder, room.name, room.key)
             self._send(room, folder)
-        except Missing as error:
+        except (Missing, OSError) as error:
             if folder.identity or not self.rules.dry:
-                self.report.problem(folder.folder, "", str(error))
+                self.report.problem(folder.folder, "", _told(error))
                 if folder.complete:  # what comes meanwhile is looked for once it is there again
                     self._put_folder(folder._replace(complete=False))
                 return False
@@ -259,24 +261,32 @@ class Keeper:
             self._write(room, folder, held)
             done += len(held)
             self._round.progress(folder.folder, done, None)
-        self._forgotten(room, folder, missing)
+        complete = self._forgotten(room, folder, sorted(missing))
         if not self.rules.dry:
-            self._put_folder((self.state.folder(room.key) or folder)._replace(complete=True))
+            self._put_folder((self.state.folder(room.key) or folder)._replace(complete=complete))
 
     def _pages(self, room: Room) -> Iterator[list[Held]]:
         """Yield all that is in a room, as much at once as is written together."""
         return self.server.whole(f"messages/{room.key}", self.rules.max_size)
 
-    def _forgotten(self, room: Room, folder: Folder, missing: dict[str, str]) -> None:
-        """Delete the files of what the node does not even know as deleted any more, unless that is very much."""
+    def _forgotten(self, room: Room, folder: Folder, missing: Sequence[str]) -> bool:
+        """Delete the files of what the node does not even know as deleted any more; tell whether that is all done.
+
+        A room that was closed while it was told looks as if it held less, so it is asked for these once more: by then
+        that is refused.  More than a set share waits to be accepted, and so does all of a folder.
+        """
         if not missing:
-            return
+            return True
         from mirror.sync.foreign.plan import held_back
 
-        if held_back(len(missing), self.state.count(room.key)) and not self.rules.accept_deletions:
-            self.report.held[folder.folder] = self.report.held.get(folder.folder, 0) + len(missing)
-            return
-        self._forget(room, folder, sorted(missing))
+        there = self.server.get(f"messages/{room.key}", missing)
+        self._write(room, folder, list(there.values()))
+        gone, known = [key for key in missing if key not in there], self.state.count(room.key)
+        if (held_back(len(gone), known) or len(gone) == known > 1) and not self.rules.accept_deletions:
+            self.report.held[folder.folder] = self.report.held.get(folder.folder, 0) + len(gone)
+            return False
+        self._forget(room, folder, gone)
+        return True
 
     def _forget(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
         from mirror.client.receiving import Receiver
@@ -295,6 +305,12 @@ class Keeper:
         receiver = Receiver(self._round, self._both(room, folder))
         for start in range(0, len(held), A_BATCH):
             receiver.write(held[start : start + A_BATCH])
+
+
+def _told(error: PlaceError | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'this machine'}: {error.strerror or error}"
+    return str(error)
 
 
 def _grouped(held: Iterable[Held]) -> Iterator[tuple[str, list[Held]]]:

@@ -78,9 +78,7 @@ class Receiver:
         """Write a record as a new file; returns None where it is none of this folder's."""
         shown = self._round.form.shown(held.record, held.body)
         if shown is None:
-            self._round.report.problem(
-                self._both.folder.folder, held.record.key, "the node holds nothing readable of this kind there"
-            )
+            self._round.report.count(self._round.report.left_out, self._both.folder.folder)
             return None
         self._round.report.received["new"] += 1
         if self._round.rules.dry:

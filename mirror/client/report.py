@@ -21,6 +21,8 @@ class Report:
     conflicts: int = 0
     held: dict[str, int] = field(default_factory=dict)
     """By folder, deletions that wait for somebody to accept them."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """By folder, what is in its room and can be no file of it."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

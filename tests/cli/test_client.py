@@ -174,8 +174,10 @@ def test_what_is_remembered_is_of_one_account_and_directory(person: Person) -> N
 def test_a_folder_in_use_is_refused(person: Person) -> None:
     person.init()
     person.run("sync")
+    (person.contacts / "Contacts" / "c.vcf").write_text("BEGIN:VCARD\nVERSION:3.0\nUID:c\nFN:C\nN:C;;;;\nEND:VCARD\n")
     with locked(person.calendars):
-        assert "another client" in person.run("sync", "calendars", code=4).output
+        said = person.run("sync", code=4).output
+        assert "another client" in said and "contacts: sent 1 new" in said
         assert "no [pair.none]" in person.run("sync", "none", code=3).output
 
 

@@ -9,11 +9,13 @@ from persons import READ_ONLY, TEAM, Machine, event, machines_on, node_at
 
 from mirror.client.connection import Connection
 from mirror.client.round import PULL, PUSH
-from mirror.client.server import Outcome
+from mirror.client.server import Held, Outcome
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.draft import Draft
 from mirror.server.node import Node
 from mirror.service.rooms import ROOM_PRIVATE
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
 
 
 @pytest.fixture
@@ -450,3 +452,58 @@ def test_two_rooms_of_one_name_are_two_folders(make: Callable[..., Machine], nod
     other = make("other")
     other.sync()
     assert list(other.files("Calendar (2)")) == ["a.ics"] and other.files("Calendar") == {}
+
+
+def test_a_folder_that_cannot_be_read_stops_no_other(make: Callable[..., Machine]) -> None:
+    one, _ = both(make, event("a"))
+    (one.root / "Team").rename(one.root.parent / "away")
+    (one.root / "Team").write_text("a file")
+    one.write("Calendar", "b.ics", event("b"))
+    report = one.sync()
+    assert report.sent["new"] == 1 and [problem.folder for problem in report.problems] == ["Team"]
+
+
+class Forgetful:
+    """A node that tells nothing of a room that is told whole; asked for single items, it ``says`` something."""
+
+    def __init__(self, connection: Connection, says: Callable[[], dict[str, Held]]) -> None:
+        self._connection = connection
+        self._says = says
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def whole(self, collection: str, largest: int = 0) -> Iterator[list[Held]]:
+        return iter(())
+
+    def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+        return self._says()
+
+
+def closed() -> dict[str, Held]:
+    raise Refused(Code.NOT_FOUND, "not here")
+
+
+def test_a_room_that_closes_while_it_is_told_loses_no_file(make: Callable[..., Machine]) -> None:
+    one, _ = both(make, event("a"), event("b"), event("c"))
+    with one.state.writing():
+        one.state.note("cursor", "0000000000000000:7")
+    with pytest.raises(Refused):
+        one.sync(around=lambda side: Forgetful(side, closed) if isinstance(side, Connection) else side)
+    assert len(one.files()) == 3
+    assert one.sync().done == 0
+
+
+def test_what_a_node_knows_nothing_of_any_more_waits_where_it_is_all(make: Callable[..., Machine]) -> None:
+    one, _ = both(make, event("a"), event("b"), event("c"))
+    with one.state.writing():
+        one.state.note("cursor", "0000000000000000:7")
+
+    def around(side: Any) -> Any:
+        return Forgetful(side, dict) if isinstance(side, Connection) else side
+
+    for _ in range(2):
+        assert one.sync(around=around).held == {"Calendar": 3}
+        assert len(one.files()) == 3
+    assert one.sync(around=around, accept=True).received["deleted"] == 3
+    assert one.files() == {}
