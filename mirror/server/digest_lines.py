@@ -22,6 +22,11 @@ class DigestLines:
         self._limit = limit
         self._kept: OrderedDict[tuple[str, str], tuple[UserScope, _Lines]] = OrderedDict()
 
+    def forget(self, party: str) -> None:
+        """Keep no lines of a party that is gone."""
+        for asker in [asker for asker in self._kept if asker[0] == party]:
+            del self._kept[asker]
+
     def of(self, asker: tuple[str, str], scope: UserScope, digests: Mapping[str, Digest]) -> bytes:
         """Return the lines of these digests; ``asker`` is who asks, within which view."""
         of_whom, held = self._kept.pop(asker, (scope, {}))

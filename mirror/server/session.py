@@ -360,6 +360,9 @@ class Session:
             self.node.last_seen[self.party.name] = time.time()
             if not self.beside:
                 log.info("%s is gone", self.party.label)
+        if self.party is not None and was_user and not self.beside:
+            self.node.told.forget(self.party.label)
+            self.node.lines.forget(self.party.label)
         if self.presence is not None:
             self.node.twins.leave(self.scram_name, self.presence)
             self.presence = None

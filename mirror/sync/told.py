@@ -6,7 +6,7 @@ again.  Kept for the rights as a whole: other rights, or forgotten deletions, an
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mirror.model.digest import MASK, Digest, add_digests
@@ -36,12 +36,18 @@ class ToldDigests:
     def __init__(self, limit: int = MAX_KEPT) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Told] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Told] = OrderedDict()
 
-    def of(self, name: Hashable, reader: Reader, scope: Scope, work: Work) -> Told:
+    def forget(self, party: str) -> None:
+        """Keep nothing of what a party was told who is gone: with it goes what its rights were made of."""
+        with self._lock:
+            for name in [name for name in self._kept if name[0] == party]:
+                del self._kept[name]
+
+    def of(self, name: tuple[str, str], reader: Reader, scope: Scope, work: Work) -> Told:
         """Return the digests within a scope, in the state that is read, which must be a committed one.
 
-        ``name`` is of who asks, within what; ``work`` works digests out.
+        ``name`` is the party that asks, and within which view; ``work`` works digests out.
         """
         with self._lock:
             held = self._kept.get(name)
@@ -55,7 +61,7 @@ class ToldDigests:
         self._keep(name, told)
         return told
 
-    def _keep(self, name: Hashable, told: Told) -> None:
+    def _keep(self, name: tuple[str, str], told: Told) -> None:
         with self._lock:
             self._kept[name] = told
             self._kept.move_to_end(name)

@@ -146,3 +146,16 @@ def test_digests_are_kept_of_so_many(node: Node) -> None:
             node.store.write(lambda writer: post(writer, TASKS, key))  # noqa: B023
             responder(node, view, kept).info()
     assert list(kept._kept) == [("user ann", "")]
+
+
+def test_nothing_is_kept_of_a_user_who_is_gone(node: Node) -> None:
+    node.store.write(lambda writer: post(writer, MAIL, "id:1"))
+    with sessions_on(node) as start:
+        one, two = (logged_in(start(), "ann") for _ in range(2))
+        for selector in ("all", "mailboxes"):
+            one.channel.ask(f"SYNC {selector}|info", 1)
+            list(one.channel.read_listing())
+        one.channel.ask("LOUT")
+        assert [view for _, view in node.told._kept] == [view for _, view in node.lines._kept] == ["", "mailboxes"]
+        two.channel.ask("LOUT")
+        assert not node.told._kept and not node.lines._kept
