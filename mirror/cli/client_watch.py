@@ -54,7 +54,7 @@ class Teller:
         self._wrong[name] = wrong
         if self._as_json:
             if report.done or news:
-                print_json_line({"time": _now(), "pair": name, **as_values(report)})
+                self._print({"pair": name, **as_values(report)})
             return
         for line in wrong if news else ():
             say(line, err=True)
@@ -66,7 +66,7 @@ class Teller:
     def lost(self, error: "MirrorError", seconds: float) -> None:
         """Tell that the connection was lost, and when it is dialled again."""
         if self._as_json:
-            print_json_line({"time": _now(), "lost": str(error), "again_s": seconds})
+            self._print({"lost": str(error), "again_s": seconds})
         else:
             say(f"{_now()} {error}; again in {seconds:.0f} s", err=True)
 

@@ -53,11 +53,6 @@ def print_json(value: Any, indent: int | None = 2) -> None:
     click.echo(in_json(json.dumps(msgspec.to_builtins(value), indent=indent, ensure_ascii=False)))
 
 
-def print_json_line(value: Any) -> None:
-    """Print a value as JSON in one line, for whoever reads one line after the other."""
-    click.echo(in_json(json.dumps(value, ensure_ascii=False)))
-
-
 def report(as_json: bool, values: Any, *lines: str) -> None:
     """Print what was done: its values for a script, or its lines for people."""
     if as_json:

@@ -14,8 +14,6 @@ from local import LocalNode
 
 from mirror.cli import output
 from mirror.cli.app import cli
-from mirror.client.config import CONFIG_FILE, PROGRAM, PairSettings, ServerSettings, written
-from mirror.client.state import Folder, PairState
 from mirror.formats.compose import compose_post
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.draft import Draft, base_of
@@ -26,8 +24,6 @@ from mirror.store.open import open_store
 STAMP = 1_700_000_000_000 << 16
 ROOM, DEAD_ROOM, USER = "alpha:666", "alpha:667", "alpha:668"
 
-PASSWORD = ("--password-command", "echo secret")
-
 WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("aside", "export"): ("{tmp}/aside",),
     ("aside", "forget"): ("evil",),
@@ -37,7 +33,6 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("attach", "add"): ("{place}",),
     ("attach", "approve"): ("there",),
     ("attach", "failover"): ("there", "--yes"),
-    ("attach", "failover"): ("there",),
     ("attach", "list"): (),
     ("attach", "pair"): ("there", "users", "1", USER),
     ("attach", "pause"): ("there",),
@@ -53,13 +48,6 @@ WALK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("cert", "renew"): (),
     ("cert", "show"): (),
     ("check",): (),
-    ("client", "conflicts", "show"): ("mail", "1"),
-    ("client", "conflicts", "take"): ("mail", "1", "mine"),
-    ("client", "discover"): (),
-    ("client", "init"): ("--server", "127.0.0.1:{port}", "--user", EVIL, "--trust", "plain", *PASSWORD, "--yes"),
-    ("client", "reset"): ("mail", "--yes"),
-    ("client", "status"): (),
-    ("client", "sync"): (),
     ("clock", "accept"): (),
     ("clock", "repair"): ("--yes",),
     ("clock", "show"): (),
@@ -117,9 +105,6 @@ LEFT_OUT = {
     ("netconf", "edit"): "is the administrator's editor",
 }
 
-LASTING = {("client", "watch"): "says what sync says, and goes on until it is ended"}
-"""Commands that are not called as well, though a script may."""
-
 
 def leaves(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command that runs something, with the words that call it."""
@@ -137,7 +122,7 @@ COMMANDS = dict(leaves(cli))
 
 
 def test_every_command_is_walked_or_left_out_for_a_reason() -> None:
-    assert set(COMMANDS) == {*WALK, *LEFT_OUT, *LASTING} | CLIENTS
+    assert set(COMMANDS) == set(WALK) | set(LEFT_OUT) | CLIENTS
 
 
 PEOPLES = {("version",), ("netconf", "edit"), ("netconf", "export"), ("netconf", "show"), *LEFT_OUT} - {
@@ -190,24 +175,7 @@ def made(port: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.write(lambda writer, draft=draft: writer.write(draft))
     store.close()
     node.run("room", "delete", DEAD_ROOM, "--yes")
-    _make_person(node.directory, port)
     return node.directory
-
-
-def _make_person(directory: Path, port: int) -> None:
-    """Make a client.toml of somebody whose room, folder, file and conflict are called what a terminal obeys."""
-    (directory / "password").write_text("secret\n")
-    (directory / "password").chmod(0o600)
-    server = ServerSettings(f"127.0.0.1:{port}", "ann", "plain", password_file=str(directory / "password"))
-    mail = PairSettings(str(directory / "Mail"), ["mail"], kind="maildir")
-    (directory / PROGRAM).mkdir()
-    (directory / PROGRAM / CONFIG_FILE).write_text(written(server, {"mail": mail}))
-    state = PairState(directory / PROGRAM / "mail.db")
-    folder = Folder(ROOM, EVIL, EVIL)
-    with state.writing():
-        state.put_folder(folder)
-        state.add_conflict(folder, EVIL, EVIL, EVIL.encode(), b"theirs", "mine")
-    state.close()
 
 
 @pytest.fixture
@@ -247,8 +215,6 @@ def test_nothing_that_a_terminal_obeys_is_shown(
     words: tuple[str, ...], columns: str, evil: LocalNode, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CITADEL_PASSWORD", "secret")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(evil.directory if words != ("client", "init") else tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(evil.directory))
     arguments = called(words, tmp_path, evil, port)
     as_json = columns == "json"
     if as_json:
