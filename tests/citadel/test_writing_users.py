@@ -17,6 +17,10 @@ from mirror.citadel.writers.base import taken_by
 from mirror.model.fields import fields_at, values_of
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
+from mirror.service.folders import Owner, delete_folder, make_folder, rename_folder
+from mirror.service.kept import Kept
+from mirror.service.rights import Rights
+from mirror.service.rooms import Rooms
 from mirror.store.base import Store
 from mirror.store.check import check_store
 
@@ -346,6 +350,35 @@ def test_a_folder_that_a_user_from_elsewhere_made_there_is_renamed_and_killed(
         delete(store, "rooms", "beta:alpha.60")
         yield from settled(follower)
         assert 60 not in server.rooms
+
+    follower.tell(story())
+
+
+def test_a_folder_that_its_owner_makes_on_a_node_is_made_renamed_and_killed_there(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    rights = Rights("alpha:2", Kept("rooms", Rooms))
+
+    def owner() -> Owner:
+        return store.read(lambda reader: Owner(rights.at(reader), reader.last_sequence()))
+
+    def story():
+        yield
+        now = owner()
+        key = store.write(lambda writer: make_folder(writer, now, "Work/2026", 1))
+        post(store, f"messages/{key}", "a@m", "hello\n")
+        yield from settled(follower)
+        made = room_named(server, "0000000002.Work/2026")
+        assert there(server, int(made["QRnumber"])) == [("a@m", "hello")]
+        now = owner()
+        assert now.scope.rooms[key].own and len(now.scope.rooms) == 4
+        store.write(lambda writer: rename_folder(writer, now, key, "Old"))
+        yield from settled(follower)
+        assert server.rooms[int(made["QRnumber"])]["QRname"] == "0000000002.Old"
+        now = owner()
+        store.write(lambda writer: delete_folder(writer, now, key, None))
+        yield from settled(follower)
+        assert int(made["QRnumber"]) not in server.rooms
 
     follower.tell(story())
 
