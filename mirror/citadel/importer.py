@@ -562,10 +562,15 @@ class Importer:
             # Void on the server too (a room forgotten or gone), but kept: the generation may be set back.
             self._fields(collection, f"{key}@{generation}", fields, self._created)
             return
+        if self._look.is_another and not _has_marks(fields) and self._is_new(collection, key):
+            return  # it was not told while it said no more, and what is here stands
         for name in ("v_seen", "v_answered"):
             self._name_unreadable(element, name)
         record = self._record(collection, key, self._created, self._head(fields, self._created))
         self._visits.put(record, tag_of(fields.get("v_seen", ""), fields.get("v_answered", "")))
+
+    def _is_new(self, collection: str, key: str) -> bool:
+        return self._store.read(lambda reader: reader.get(collection, key)) is None
 
     def _name_unreadable(self, element: Element, name: str) -> None:
         """Name what cannot be read of a visit's set of messages, or is not told; it takes nothing along."""
@@ -794,6 +799,10 @@ class Importer:
         else:
             name = self.rooms[one.room].name
             self.report.refuse("room_messages", one.line, f"room {name!r} lists message {one.number}, which is absent")
+
+
+def _has_marks(visit: Mapping[str, str]) -> bool:
+    return visit.get("v_seen", "") not in ("", NOTHING_SEEN) or bool(visit.get("v_answered"))
 
 
 def _lasting(fields: Mapping[str, str], name: str) -> dict[str, str]:

@@ -319,6 +319,11 @@ class Look:
         return self._paired or bool(self.last.another) or not self._first
 
     @property
+    def is_another(self) -> bool:
+        """Whether this is the first look at another server than the one before, as at one that was restored."""
+        return bool(self.last.another) and not self._looked
+
+    @property
     def _pairing(self) -> bool:
         """Whether this is the first look at another server than the one before, or at one that was paired."""
         return (self._paired or bool(self.last.another)) and not self._looked

@@ -139,6 +139,33 @@ def test_a_user_who_was_made_since_has_what_each_user_of_the_server_itself_has(
     assert "u_uid" not in ann, "of who was there before it is what an export told"
 
 
+def test_a_rooms_aide_is_who_it_was_whatever_users_are_called_and_nobody_once_deleted(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """Rooms tell their aides by name, and do not move when users change theirs or go."""
+    store = make_store("m")
+    server.user(3, "Bob")
+    server.rooms[1]["QRroomaide"] = "2"
+
+    def aide() -> object:
+        return values_of(store.read(lambda reader: reader.get("rooms", "alpha:1"))).get("QRroomaide")
+
+    def story() -> Story:
+        refuse_exports(server)
+        server.now += 10
+        server.users[2]["u_fullname"], server.users[3]["u_fullname"] = "Bob", "Ann"
+        yield
+        yield
+        assert aide() == "2"
+        server.now += 10
+        del server.users[2]
+        yield
+        yield
+        assert aide() == "-1"
+
+    ReadingFollower(store, directory).tell(story())
+
+
 def test_messages_that_are_new_gone_moved_copied_or_replaced_need_no_export(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:

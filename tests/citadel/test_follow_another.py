@@ -60,6 +60,24 @@ def test_a_server_restored_from_a_backup_takes_nothing_back(
     assert store.read(lambda reader: reader.conflict_count()) == 0
 
 
+def test_a_visit_that_was_told_by_nothing_before_a_restore_is_not_taken_for_a_new_one(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """How the user viewed the room was how all did then; one in which anything was read is taken."""
+    store = make_store("m")
+    ReadingFollower(store, directory).tell(iter([None]))
+    server.visit(2, 2, "0", v_flags="4")
+    server.visit(2, 1, "3")
+    held = backup(server)
+    server.visits.clear()
+    server.rooms[2]["QRdefaultview"] = "3"
+    server.post(1, "lost")
+    ReadingFollower(store, directory).tell(iter([None]))
+    restore(server, held)
+    ReadingFollower(store, directory).tell(iter([None]))
+    assert state(store)["visits/alpha:2"].keys() == {"alpha:1"}
+
+
 @pytest.mark.parametrize("field", ["T", "I"])
 def test_a_message_of_the_same_key_with_another_time_or_id_is_another_one(
     make_store: Make, server: LiveServer, directory: Path, field: str

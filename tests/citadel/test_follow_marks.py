@@ -144,6 +144,26 @@ def test_who_was_there_when_the_server_was_lost_is_asked_for_when_it_is_met_agai
     assert set(users_asked(server)) == {b"USER Ann"}
 
 
+def test_rooms_where_somebody_has_been_come_first_and_while_nobody_is_there_others_take_their_time(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    for number in range(3, 700):
+        server.room(number, f"Room {number}")
+    server.visit(699, 2, "3")
+    server.somebody = False
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None]))
+    server.now += 1000
+    server.users[2]["u_lastcall"] = str(server.now - 500)
+    server.asked.clear()
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None] * 3))
+    asked = [server.asked[at + 2] for at, command in enumerate(server.asked) if command == b"USER Ann"]
+    assert (asked[0], asked[1]) == (b"GOTO Lobby||1", b"GOTO Talk||1")
+    first = server.asked[: server.asked.index(b"USER SYS_Citadel")]
+    assert b"GOTO Room 699||1" in first and b"GOTO Talk||1" not in first[first.index(b"USER Ann") :]
+    assert server.asked.count(b"GTSN") < 500
+
+
 @pytest.mark.parametrize("outage", [False, True])
 def test_where_all_were_made_to_forget_a_room_nobody_has_read_anything_there(
     make_store: Make, server: LiveServer, directory: Path, outage: bool

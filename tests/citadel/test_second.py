@@ -296,9 +296,10 @@ def test_who_is_gone_is_nobodys_aide_and_has_read_nothing(make_store: Make) -> N
     """A server has the visits of a user who was deleted, and names such an aide, for some hours more."""
     store, other, server = make_store("m"), make_store("n"), small()
     server.user(3, "Bob")
+    server.room(3, "Notes")
     server.rooms[1]["QRroomaide"] = server.rooms[2]["QRroomaide"] = "3"
     server.visit(1, 3, "3")
-    server.visit(2, 3, "1")
+    server.visit(3, 3, "1")
     take(store, server)
     assert fields(store, "rooms", "alpha:1")["QRroomaide"] == "3"
     del server.users[3]
