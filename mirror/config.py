@@ -173,6 +173,8 @@ Names = Annotated[
 
 Expiry = Literal["follow", "keep"]
 EXPIRIES: tuple[str, ...] = get_args(Expiry)
+Sharing = Literal["own", "shared"]
+SHARINGS: tuple[str, ...] = get_args(Sharing)
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -198,6 +200,9 @@ class Attachment(msgspec.Struct, frozen=True):
     marks_s: Annotated[SecondsOrNever, Doc("seconds between looks at what people there have read; 0: never", 2.0)] = 2.0
     expiry: Annotated[Expiry, Doc('"follow" or "keep": what the server throws away by itself', "follow")] = "follow"
     service: Annotated[str, Doc("the administrator there as whom messages are written into it", "")] = ""
+    settings: Annotated[Sharing, Doc('"own" or "shared": the site\'s settings, system messages go there', "own")] = (
+        "own"
+    )
     pair: Annotated[bool, Doc("what each server has, as its Lobby, is one with what is here", False)] = False
     pair_users: Annotated[Names, Doc("shell patterns of the users who are one with those of their names here", [])] = ()
     pair_rooms: Annotated[Names, Doc("the same of rooms", [])] = ()
@@ -238,7 +243,7 @@ class Config(msgspec.Struct, frozen=True):
 def why_not_both(one: Attachment) -> str:
     """Return why a server cannot be written into as it is attached; nothing where it can, or is not to be."""
     if one.direction == "from":
-        return ""
+        return "settings 'shared' needs direction 'both'" if one.settings == "shared" else ""
     if not one.service:
         return "direction 'both' needs service, the administrator there as whom messages are written"
     if isinstance(one.place.where, Address) or one.place.user:

@@ -22,6 +22,8 @@ from try_live.world import ADMINISTRATOR, MAIL, PASSWORD, User
 
 LIST, OTHER, VAULT = "Announcements", "Board", "Vault"
 """A room with a list, one without, and one for who was let in."""
+SETTING, HELLO = "c_purge_hour|5", "Welcome to both.\n"
+"""A setting and a system message that both servers share."""
 EXPIRES = "3|300"
 """What expires on the first floor: what is older than so many days."""
 MEMBERS = ("member@list.example.net", "digest@list.example.net")
@@ -95,6 +97,8 @@ class _Trial:
             admin.ask(f"CRE8 1|{room}|0||0|0|0")
         for number in range(3):
             self._post(self.alpha, f"history{number}", LIST)
+        admin.ask(f"CONF PUTVAL|{SETTING}")
+        (self.alpha.server.home / "messages" / "hello").write_text(HELLO)
         admin.ask("GOTO Lobby")
         admin.ask(f"SPEX floor|{EXPIRES}")
         admin.ask(f"CREU {ANN}|{PASSWORD}")
@@ -115,6 +119,7 @@ class _Trial:
 
     def _pair(self) -> list[str]:
         _join(self._directory, self.alpha, self.beta)
+        self.beta.attach("--settings", "shared")
         _wait_until_equal((self.alpha, self.beta))
         self._restart()
         alias = [line for line in self._lines(self.beta) if line.startswith("roommailalias|")]
@@ -135,6 +140,11 @@ class _Trial:
                 faults.append(f"{ANN} was not let in: {error}")
             if (view := session.ask("GOTO Lobby||1").fields[11]) != str(MAIL):
                 faults.append(f"the Lobby is shown to {ANN} as {view}")
+        name, _, wanted = SETTING.partition("|")
+        if (value := side.world.witness.ask(f"CONF GETVAL|{name}").fields[0]) != wanted:
+            faults.append(f"{name} is {value}")
+        if (hello := (side.server.home / "messages" / "hello").read_text()) != HELLO:
+            faults.append(f"the system message 'hello' is {hello[:40]!r}")
         side.world.witness.go("Lobby")
         if (told := "|".join(side.world.witness.ask("GPEX floor").fields)) != EXPIRES:
             faults.append(f"on the first floor {told} expires")

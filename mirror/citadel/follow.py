@@ -225,7 +225,8 @@ class Following:
             return
         if self._writing is None:
             settings = self._settings
-            service = Service(self._place, settings.service, self._service_password, settings.rooms)
+            of = settings.service, self._service_password, settings.rooms, settings.shares
+            service = Service(self._place, *of)
             self._writing = open_writing(self._store, service)
         known, more = self._known, True
         while more:

@@ -22,7 +22,8 @@ class Settings(msgspec.Struct, frozen=True):
     ``rooms`` are patterns of the shell, whatever the case; all rooms where there is none.  ``expiry``: what the server
     throws away by itself goes here too, or is kept.  ``pair`` is what may be paired of a server that is to be, before
     the first look at it and once somebody confirmed how.  ``service`` is the administrator as whom what comes from
-    elsewhere is written into it; without one nothing is.
+    elsewhere is written into it; without one nothing is.  With ``shares`` the site's settings and system messages are,
+    too.
     """
 
     look_s: float = 1.0
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True):
     expiry: Literal["follow", "keep"] = "follow"
     pair: Consent | None = None
     service: str = ""
+    shares: bool = False
 
 
 DEFAULTS = Settings()

@@ -13,6 +13,11 @@ KEPT: tuple[tuple[str, str, str], ...] = (
         "of a password 10 characters, of a directory 14; an order from 1 to 127; when the room was made; numbers as "
         "users'; an aide who is no user of the server that made the room is nobody",
     ),
+    (
+        'settings and system messages, where `settings` is "shared"',
+        "those of how a site is run; the files of system messages",
+        "what has a bar in it",
+    ),
     ("floors", "name, what expires there once a room is on it", "the number is the first that is free"),
     (
         "messages, mail",
@@ -76,7 +81,12 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
     ("bios of users without a password there", "nobody else may write them"),
     ("files whose path there is over 63 bytes", "the server could not delete them again"),
-    ("settings, system messages", "not yet"),
+    ("settings and system messages", 'but where `settings` is "shared"'),
+    ("settings of a machine, of who may log in, of mail's ways; system configurations", "each server has its own"),
+    (
+        "system messages that the server has none of, or where the node may not write its files",
+        "a record makes no file",
+    ),
     ("inbox rules of elsewhere", "they are in force at their user's home; 'attach failover' moves them"),
     (
         "messages of rooms that have listrecp, digestrecp or participate there, where that is not their home",

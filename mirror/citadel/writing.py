@@ -12,10 +12,12 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.imap import ImapClient
 from mirror.citadel.keys import ROOMS, Numbers, read_keys
 from mirror.citadel.later import PutOff
+from mirror.citadel.leftovers import BANNERS
 from mirror.citadel.look import Verdict, cursor_name, place_of
 from mirror.citadel.made import is_gone, note_filled, unfilled, what_fills
 from mirror.citadel.posted import Known
 from mirror.citadel.writers.access import AccessWriter
+from mirror.citadel.writers.banners import BannersWriter
 from mirror.citadel.writers.base import KindWriter, OpenRoom, Target, Written
 from mirror.citadel.writers.files import FilesWriter
 from mirror.citadel.writers.floors import FloorsWriter
@@ -24,6 +26,7 @@ from mirror.citadel.writers.messages import MessagesWriter
 from mirror.citadel.writers.netconf import NetconfWriter
 from mirror.citadel.writers.rooms import RoomsWriter
 from mirror.citadel.writers.rules import RulesWriter
+from mirror.citadel.writers.settings import SETTINGS, SettingsWriter
 from mirror.citadel.writers.texts import TextsWriter
 from mirror.citadel.writers.users import UsersWriter
 from mirror.citadel.writers.views import ViewsWriter
@@ -31,28 +34,33 @@ from mirror.formats.errors import CitadelError
 from mirror.formats.server_own import Use
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
-from mirror.store.base import Store, Writer
+from mirror.store.base import Reader, Store, Writer
 from netconf.selection import matches
 
 _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
 
 
-def writers(client: CitadelClient, imap: ImapClient) -> list[KindWriter]:
+def writers(client: CitadelClient, imap: ImapClient, service: "Service") -> list[KindWriter]:
     """Return one of each, in the order in which they write: what others are in or refer to comes first."""
     messages = MessagesWriter(client, imap)
     containers: list[KindWriter] = [FloorsWriter(), UsersWriter(), RoomsWriter()]
     containers += [NetconfWriter(), RulesWriter()]
     of_visits: list[KindWriter] = [AccessWriter(), MarksWriter(), ViewsWriter()]
-    return [*containers, messages, *of_visits, FilesWriter(messages.transit), TextsWriter()]
+    of_site: list[KindWriter] = [SettingsWriter(service.shares), BannersWriter(service.shares, service.place)]
+    return [*containers, messages, *of_visits, FilesWriter(messages.transit), TextsWriter(), *of_site]
 
 
 class Service(NamedTuple):
-    """Who writes into a server, where that is, and which of its rooms are followed: patterns, all where none is."""
+    """Who writes into a server, where that is, and which of its rooms are followed: patterns, all where none is.
+
+    ``shares``, where the site's settings and system messages are written, too.
+    """
 
     place: Place
     user: str
     password: str
     only: Sequence[str] = ()
+    shares: bool = False
 
     def follows(self, room: str) -> bool:
         """Tell whether a room of a stored name is followed."""
@@ -67,7 +75,9 @@ class Writing:
         self._store, self._client, self._imap, self._service = store, client, imap, service
         self._sequence = 0
         self._later: PutOff | None = None
-        self._writers: Sequence[KindWriter] = writers(client, imap)
+        self._writers: Sequence[KindWriter] = writers(client, imap, service)
+        self._to_share = service.shares
+        """Whether what is shared has yet to be written since there is a connection."""
 
     def close(self) -> None:
         self._client.channel.close()
@@ -81,7 +91,7 @@ class Writing:
         place = place_of(known.node)
         cursor = cursor_name(place)
         begin = max(self._sequence, self._store.read(lambda reader: reader.meta_number(cursor)))
-        if self._is_at_rest(place, begin):
+        if self._is_at_rest(place, begin) and not self._to_share:
             return Written()
         target = self._target(known, since, verdict)
         written = target.written
@@ -92,6 +102,9 @@ class Writing:
         records = list(page.records)
         if not page.more or verdict is not Verdict.HOLD:  # what waits for another look has just one a look
             records += self._later.due({(one.collection, one.key) for one in page.records}, verdict)
+        if self._to_share and not page.more:
+            records += self._store.read(_shared)
+            self._to_share = False
         worked = self._deal(target, records)
         if not (page.more or written.look_anew):
             self._fill(target)
@@ -169,9 +182,14 @@ class Writing:
             self._store.write(lambda writer, made=thing: note_filled(writer, target.place, made))  # type: ignore[misc]
 
 
+def _shared(reader: Reader) -> list[Record]:
+    """Return all that a site's servers may share."""
+    return [one for name in (SETTINGS, BANNERS) for one in reader.scan_all(name) if not one.dead]
+
+
 def open_writing(store: Store, service: Service) -> Writing:
     """Log in at a server's administrator's socket and by its IMAP.  Raises ConnectionLost, LoginFailed."""
-    place, user, password, _ = service
+    place, user, password, *_ = service
     client = log_in(place, user, password)
     try:
         values = client.settings()

@@ -23,6 +23,7 @@ from mirror.config import (
     CONFIG_FILE,
     DIRECTIONS,
     EXPIRIES,
+    SHARINGS,
     Attachment,
     Config,
     ConfigError,
@@ -86,6 +87,11 @@ attach.add_command(failover)
     help="'both' writes what comes from elsewhere into the server, too, as --service.  [default: from]",
 )
 @click.option("--service", metavar="USER", help="The administrator there as whom that is written.")
+@click.option(
+    "--settings",
+    type=click.Choice(SHARINGS),
+    help="'shared' writes the site's settings and system messages there, too.  [default: own]",
+)
 @click.option("--pair", is_flag=True, help="Take what each server has, as its Lobby, for one with what is here.")
 @click.option("--pair-users", multiple=True, metavar="PATTERN", help="The same of users like this, by their names.")
 @click.option("--pair-rooms", multiple=True, metavar="PATTERN", help="The same of rooms like this, by their names.")
@@ -101,6 +107,7 @@ def attach_add(
     expiry: Expiry | None,
     direction: str | None,
     service: str | None,
+    settings: str | None,
     pair: bool,
     pair_users: tuple[str, ...],
     pair_rooms: tuple[str, ...],
@@ -122,8 +129,8 @@ def attach_add(
         require_private_line(config, server.where)
     held = next((one for one in config.attachments if one.place == server), None)
     one = _changed(
-        held or Attachment("new", server), rooms=rooms, expiry=expiry, direction=direction, service=service, pair=pair,
-        pair_users=pair_users, pair_rooms=pair_rooms,
+        held or Attachment("new", server), rooms=rooms, expiry=expiry, direction=direction, service=service,
+        settings=settings, pair=pair, pair_users=pair_users, pair_rooms=pair_rooms,
     )  # fmt: skip
     password = _password(directory, one.service if one.direction == "both" else server.user, held, password_file)
     known = ask_name(server, server.user, password)

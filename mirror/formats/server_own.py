@@ -25,6 +25,16 @@ OWN_FIELDS: dict[str, frozenset[str]] = {
 _OWN_SETTING = re.compile(r"MM.*|host_key|c_ip_addr|c_port_number|c_(?!ldap_)[a-z0-9_]+_port")
 """Counters and levels of upgrades, the key that its sessions are made with, the ports and address it listens on."""
 
+SHARED_SETTINGS = frozenset(
+    {
+        "c_aide_zap", "c_auto_cull", "c_creataide", "c_createax", "c_default_cal_zone", "c_disable_newu", "c_ep_mode",
+        "c_ep_value", "c_guest_logins", "c_initax", "c_maxmsglen", "c_mbxep_mode", "c_mbxep_value", "c_moreprompt",
+        "c_purge_hour", "c_regiscall", "c_restrict", "c_roompurge", "c_sleeping", "c_spam_flag_only", "c_sysadm",
+        "c_twitdetect", "c_userpurge",
+    }
+)  # fmt: skip
+"""Settings that say how a site is run, whichever server: nothing of a machine, of who may log in, or of mail's ways."""
+
 _SETTING_TYPE = re.compile(r"content-type:\s*(application/x-citadel-[a-z0-9-]+)", re.ASCII | re.IGNORECASE)
 _OWN_TYPES = frozenset({"application/x-citadel-ignet-map"})
 """What a server has learned of its network."""

@@ -52,7 +52,8 @@ def _service(one: Attachment) -> str:
 
 def _settings(one: Attachment) -> Settings:
     times = (one.look_s, one.idle_look_s, one.users_s, one.sweep_s, one.export_s, one.marks_s)
-    return Settings(*times, _patterns(one.rooms), one.expiry, consent_of(one), _service(one))
+    shares = one.settings == "shared"
+    return Settings(*times, _patterns(one.rooms), one.expiry, consent_of(one), _service(one), shares)
 
 
 def tell_rehearsal(

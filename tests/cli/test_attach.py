@@ -58,6 +58,20 @@ def test_what_is_attached_is_in_the_configuration_claimed_and_told(node: LocalNo
     assert load_config(node.directory).attachments[0].rooms == ("*",)
 
 
+def test_settings_are_shared_by_a_server_that_is_written_into(node: LocalNode, place: str, tmp_path: Path) -> None:
+    assert (
+        "settings 'shared' needs direction 'both'" in node.run("attach", place, "--settings", "shared", code=3).stderr
+    )
+    password = tmp_path / "password"
+    password.write_text("pw\n")
+    password.chmod(0o600)
+    both = ("--direction", "both", "--service", "admin", "--password-file", str(password))
+    node.run("attach", place, "--settings", "shared", *both)
+    assert load_config(node.directory).attachments[0].settings == "shared"
+    node.run("attach", place, "--settings", "own")
+    assert load_config(node.directory).attachments[0].settings == "own"
+
+
 def test_a_dry_run_tells_what_would_come_and_leaves_nothing_behind(node: LocalNode, place: str) -> None:
     before = node.json("status")["sequence"]
     result = node.run("attach", "--dry-run", place)
