@@ -86,6 +86,19 @@ def test_what_is_so_already_is_not_written(server: AdministeredServer, follower:
     follower.tell(story())
 
 
+def test_into_a_room_that_everybody_may_enter_nobody_is_let_in(server: AdministeredServer, follower: Follower) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        head = fields_at({"v_flags": "4"}, 1, "m")
+        store.write(lambda writer: writer.put(Record("visits/alpha:1", f"alpha:{ANN}", 1, "m", 1, head=head)))
+        yield
+        assert not [one for one in server.asked if one.startswith(b"INVT")]
+
+    follower.tell(story())
+
+
 def test_who_is_not_there_waits_and_the_service_itself_is_left_alone(
     server: AdministeredServer, follower: Follower
 ) -> None:

@@ -195,6 +195,23 @@ def test_a_password_that_is_changed_while_another_field_is_written_stays(
     follower.tell(story())
 
 
+def test_the_user_that_a_server_is_itself_is_left_alone(server: AdministeredServer, follower: Follower) -> None:
+    store = follower.store
+    server.user(0, "SYS_Citadel")
+    listed = server._list
+    server._list = lambda rest, session: b"".join(
+        line for line in listed(rest, session).splitlines(True) if b"SYS_Citadel" not in line
+    )
+
+    def story():
+        yield
+        user(store, "alpha:0", "SYS_Citadel", 0, u_flags="1")
+        yield
+        assert (follower.state.left_there, follower.state.behind_there) == ([], False)
+
+    follower.tell(story())
+
+
 def test_a_user_whose_name_is_taken_is_not_written_and_nobody_is_renamed(
     store: Store, server: AdministeredServer, directory: Path
 ) -> None:

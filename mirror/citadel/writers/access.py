@@ -12,18 +12,23 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.access import FORGOTTEN, LET_IN, LOCKED_OUT
+from mirror.citadel.keys import ROOMS
 from mirror.citadel.marks import tag_of
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import CLOSED_NOW, Target, enter, said_yes, server_says
 from mirror.citadel.writers.fields import print_of
+from mirror.formats.names import ROOM_MAILBOX
 from mirror.formats.numbers import number_or_zero
 from mirror.model.draft import base_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import Collection, room_of
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status
+from mirror.store.base import Reader
 
 _FLAGS, _MOST = "v_flags", FORGOTTEN | LOCKED_OUT | LET_IN
+_PRIVATE = 4
+"""The flag of a room that not everybody may enter."""
 
 
 class _Todo(NamedTuple):
@@ -49,7 +54,7 @@ class AccessWriter:
         for record in records:
             status = target.told_last(record.collection, [record]).get(record.key)
             lets_in = _is_otherwise(record, status)
-            if lets_in is not None:
+            if lets_in is False or (lets_in and target.store.read(lambda reader, one=record: _is_closed(reader, one))):  # type: ignore[misc]
                 by_room[record.collection].append(_Todo(record, status, lets_in))
         if not by_room:
             return False
@@ -91,6 +96,13 @@ def _is_otherwise(record: Record, status: Status | None) -> bool | None:
     if wanted & LET_IN and not there & LET_IN:
         return True
     return False if wanted & LOCKED_OUT and not there & LOCKED_OUT else None
+
+
+def _is_closed(reader: Reader, record: Record) -> bool:
+    """Tell whether a room is for whom was let in: whoever was in another one is said to be let in there, too."""
+    room = reader.get(ROOMS, room_of(record.collection))
+    flags = number_or_zero(str(values_of(room).get("QRflags", ""))) if room is not None else 0
+    return bool(flags & (_PRIVATE | ROOM_MAILBOX))
 
 
 def _said(status: Status | None) -> int:

@@ -46,6 +46,9 @@ KEEPS: Keeps = {
 }
 _BUT_NAME: Keeps = {name: keep for name, keep in KEEPS.items() if name != NAME}
 
+_SERVER_ITSELF = ":0"
+"""So ends the key of the user that a server is itself, which it lists nobody."""
+
 
 class UsersWriter:
     """Writes users, by their numbers there."""
@@ -54,7 +57,7 @@ class UsersWriter:
         return lambda name: name == USERS
 
     def takes(self, record: Record) -> bool:
-        return True
+        return not record.key.endswith(_SERVER_ITSELF)
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         known = target.told_last(USERS, records)
