@@ -176,6 +176,7 @@ class Pair:
 def plain_server(name: str) -> AdministeredServer:
     """Return a server with an administrator, Ann and her mailbox, a Lobby and a room Talk."""
     server = AdministeredServer(created=CREATED + len(name), settings={"c_nodename": name, "c_humannode": name})
+    server.user(0, "SYS_Citadel", u_axlevel="0")
     server.user(1, "admin", u_axlevel="6")
     server.user(SERVICE, "mirror", u_password=PASSWORD, u_axlevel="6")
     server.user(2, "Ann", u_password="secret")

@@ -5,13 +5,16 @@ Deliberately not the mirror's own reading of an export: what that gets wrong mus
 """
 
 import base64
+import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, fromstring
 
 from try_live.session import Session
+from try_live.world import BLOG, DIRECTORY, MAILBOX
 
 Fields = dict[str, str]
 Things = dict[str, Fields]
@@ -39,6 +42,7 @@ DECLARED = (
     Declared("messages", "headers", "those of the text are made where it had none, and what trails leave is left out"),
     Declared("messages", "anonymous", "what is written is not anonymous"),
     Declared("anonymous messages", ANY, "none is written: it would show who wrote it"),
+    Declared("blog posts", ANY, "none is written: a server would give it another exclusive id"),
     Declared("messages", "O", "the room of a message that was written is the one that it was in transit in"),
     Declared("messages", "F", "an address is made up where there was none, and angle brackets are left out"),
     Declared("messages", "P", "the way by which a message came is each server's own"),
@@ -54,7 +58,7 @@ DECLARED = (
     Declared("rooms", "QRgen", "when a server made the room"),
 )
 """What may differ between two servers that are kept equal."""
-COMPARED = ("messages", "anonymous messages", "users", "floors", "rooms")
+COMPARED = ("messages", "anonymous messages", "items", "blog posts", "marks", "users", "floors", "rooms")
 """Sorts of things that are written into the other server."""
 NOT_COMPARED = re.compile(
     r"9999999999\.|__Citadel|Local System Configuration|.*\.(My Citadel Config|Citadel Mirror in transit)"
@@ -64,6 +68,11 @@ ANONYMOUS = ("B", "C")
 """The marks of messages whose authors are not shown."""
 NOBODY = "(nobody)"
 """Whose mailbox is left of a user who was deleted, until the server throws it away in the night."""
+_COMMENTS = "filedir"
+"""The file of a room's directory in which a server keeps what is said of the others."""
+_OF_SERVER = re.compile(r"(VERSION|PRODID|METHOD|X-|REV)[:;]|(BEGIN|END):V(CARD|CALENDAR)")
+"""Lines of an item that are a server's own."""
+_ENCODED = re.compile(r";(charset=UTF-8|TYPE=INTERNET)", re.IGNORECASE)
 _OWNER = re.compile(r"(\d{10})\.(.*)")
 
 
@@ -92,17 +101,37 @@ def read_lines(lines: Iterable[bytes]) -> Contents:
     root = fromstring(b"\n".join(lines).decode("utf-8", "replace"))
     users = {_text(user, "u_usernum"): _text(user, "u_fullname") for user in root.iter("user") if _in_use(user)}
     texts = {_text(one, "msg_msgnum"): base64.b64decode(_text(one, "msg_text")) for one in root.iter("message")}
-    found: Contents = {sort: {} for sort in ("messages", "anonymous messages", "items")}
-    for name, fields in _messages(root, users, texts).items():
-        found[_sort_of(fields)][name] = fields
+    found: Contents = {sort: {} for sort in COMPARED}
+    for placed in _messages(root, users, texts):
+        sort = _sort_of(placed)
+        found[sort][placed.name] = _of_item(placed.fields) if sort == "items" else placed.fields
     found |= {"users": _users(root), "floors": _floors(root), "rooms": _rooms(root, users)}
-    return {sort: things for sort, things in found.items() if sort in COMPARED}
+    found["marks"] = _marks(root, users, _messages(root, users, texts))
+    return found
 
 
-def _sort_of(fields: Fields) -> str:
-    if "E" in fields:
-        return "items"
-    return "anonymous messages" if fields.get("anonymous") in ANONYMOUS else "messages"
+def _sort_of(placed: "Placed") -> str:
+    if "E" in placed.fields:
+        return "blog posts" if placed.view == BLOG else "items"
+    return "anonymous messages" if placed.fields.get("anonymous") in ANONYMOUS else "messages"
+
+
+def _of_item(fields: Fields) -> Fields:
+    """Return what is compared of an item: what it says, line by line in any order, without what a server adds."""
+    lines = fields["text"].replace("\n ", "").splitlines()
+    said = (_ENCODED.sub("", line) for line in lines if line and not _OF_SERVER.match(line))
+    return {"says": "\n".join(sorted(said))}
+
+
+def read_files(rooms: Things, directory: Path) -> Things:
+    """Return the files of rooms, from the directory in which a server has those of all."""
+    found = {}
+    for room, fields in rooms.items():
+        if int(fields["QRflags"]) & DIRECTORY and not int(fields["QRflags"]) & MAILBOX and fields["QRdirname"]:
+            for file in sorted((directory / fields["QRdirname"]).glob("*")):
+                if file.name != _COMMENTS:
+                    found[f"{room}: {file.name}"] = {"bytes": hashlib.sha256(file.read_bytes()).hexdigest()}
+    return found
 
 
 def differences(one: Contents, other: Contents) -> list[Difference]:
@@ -178,9 +207,19 @@ def _rooms(root: Element, users: Mapping[str, str]) -> Things:
 # -- messages ---------------------------------------------------------------------------------------------
 
 
-def _messages(root: Element, users: Mapping[str, str], texts: Mapping[str, bytes]) -> Things:
-    """Return the messages of rooms of people, each under its room, its id and its words, for ids may be there twice."""
-    found: Things = {}
+class Placed(NamedTuple):
+    """A message in a room: under which name both servers know it, by room, id and words, for ids may be there twice."""
+
+    name: str
+    room: str
+    number: int
+    view: int
+    fields: Fields
+
+
+def _messages(root: Element, users: Mapping[str, str], texts: Mapping[str, bytes]) -> Iterator[Placed]:
+    """Yield the messages of rooms of people."""
+    views = {_text(room, "QRname"): int(_text(room, "QRdefaultview") or 0) for room in root.iter("room")}
     for listed in root.iter("room_messages"):
         stored = _text(listed, "FRname")
         room = name_of_room(stored, users)
@@ -189,11 +228,35 @@ def _messages(root: Element, users: Mapping[str, str], texts: Mapping[str, bytes
         seen: Counter[str] = Counter()
         for number in re.findall(r"\d+", _text(listed, "FRmsglist")):
             fields = read_message(texts.get(number, b""))
-            name = f"{room}: {fields.get('E', '') or fields['I']}"
-            name += f" ({_abridged(fields['words'])})"
+            name = f"{room}: {fields.get('E', '')}"
+            if "E" not in fields:
+                name = f"{room}: {fields['I']} ({_abridged(fields['words'])})"
             seen[name] += 1
-            found[f"{name} #{seen[name]}" if seen[name] > 1 else name] = fields
+            name = f"{name} #{seen[name]}" if seen[name] > 1 else name
+            yield Placed(name, room, int(number), views.get(stored, 0), fields)
+
+
+def _marks(root: Element, users: Mapping[str, str], messages: Iterable[Placed]) -> Things:
+    """Return which messages users have read, by user and room, but those that are not on both servers."""
+    rooms = {_text(room, "QRnumber"): name_of_room(_text(room, "QRname"), users) for room in root.iter("room")}
+    placed: dict[str, list[Placed]] = defaultdict(list)
+    for one in messages:
+        if _sort_of(one) in ("messages", "items"):
+            placed[one.room].append(one)
+    found: Things = {}
+    for visit in root.iter("visit"):
+        user, room = users.get(_text(visit, "v_usernum"), ""), rooms.get(_text(visit, "v_roomnum"), "")
+        seen = _numbers(_text(visit, "v_seen"))
+        read = {one.name: "read" for one in placed[room] if any(begin <= one.number <= end for begin, end in seen)}
+        if read and user not in ("", SERVICE):
+            found[f"{user} in {room}"] = read
     return found
+
+
+def _numbers(text: str) -> list[tuple[int, int]]:
+    """Return the ranges of a set of numbers as a server keeps it; ``*`` at its beginning is the first there is."""
+    ends = (piece.partition(":")[::2] for piece in text.split(",") if piece)
+    return [(int(begin.replace("*", "0")), int(end or begin)) for begin, end in ends]
 
 
 def name_of_room(stored: str, users: Mapping[str, str]) -> str:
@@ -212,7 +275,8 @@ def read_message(data: bytes) -> Fields:
             fields[chr(part[0])] = part[1:].decode("utf-8", "replace")
     text = data.partition(b"\0M")[2].rstrip(b"\0").replace(b"\r", b"").decode("utf-8", "replace")
     head, body = ("", text) if fields["format"] != "4" else text.split("\n\n", 1) if "\n\n" in text else (text, "")
-    return {**fields, "headers": "\n".join(sorted(head.lower().splitlines())), "words": " ".join(body.split())}
+    told = {"headers": "\n".join(sorted(head.lower().splitlines())), "words": " ".join(body.split())}
+    return {**fields, **told, **({"text": body} if "E" in fields else {})}
 
 
 def _abridged(words: str) -> str:

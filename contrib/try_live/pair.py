@@ -17,7 +17,7 @@ from mirror.wire.status import AttachmentStatus
 from try_live.catchall import CatchAll, Mail
 from try_live.changing import Done, Sizes, Told, change, make_rooms
 from try_live.errors import TrialFailed
-from try_live.exports import SERVICE, Difference, differences, read_export
+from try_live.exports import SERVICE, Difference, differences, read_export, read_files
 from try_live.following import approve, look_often, read_status
 from try_live.measuring import spent
 from try_live.operations import KINDS, Kind
@@ -37,7 +37,9 @@ WRITTEN = (
     "user made", "user deleted", "user renamed", "user level", "password", "password by the user", "user flags",
     "days until purge", "room made", "room killed", "room renamed", "room flags", "room password", "room order",
     "room view", "room floor", "room aide", "room expiry", "directory room made", "folder made", "folder killed",
-    "floor made", "floor renamed", "floor killed",
+    "floor made", "floor renamed", "floor killed", "item made", "item replaced", "item replaced by an older one",
+    "item of one's own", "read", "unread again", "read up to here", "own mail read", "file uploaded",
+    "file uploaded silently", "file deleted", "file replaced by one of the same size", "file moved",
 )  # fmt: skip
 """The kinds of changes that are written into the other server, or that touch nothing there."""
 APART = 100_000
@@ -301,7 +303,8 @@ def _is_done(side: Side, status: AttachmentStatus, since: float) -> bool:
     if status.held or status.held_there:
         side.approve()
         return False
-    return status.looked > since and not (status.behind or status.behind_there)
+    is_looked = status.looked > since and (status.marks > since or not status.marks)
+    return is_looked and not (status.behind or status.behind_there)
 
 
 def _send_outside(world: World) -> None:
@@ -343,7 +346,8 @@ def _compare(sides: Sequence[Side]) -> list[Difference]:
     told = []
     for side in sides:
         with Session(side.server.admin_socket) as session:
-            told.append(read_export(session))
+            contents = read_export(session)
+        told.append({**contents, "files": read_files(contents["rooms"], side.server.home / "files")})
     for side in sides:
         side.restart()
     return differences(*told)

@@ -329,6 +329,11 @@ class Look:
         return (self._paired or bool(self.last.another)) and not self._looked
 
     @property
+    def _restored(self) -> bool:
+        """Whether this is the first look at another server than the one that was followed before."""
+        return bool(self.last.another) and not self._looked
+
+    @property
     def full(self) -> bool:
         """Whether so much was said that it is time for ``flush``."""
         return len(self._found) + len(self._changes) >= BATCH_RECORDS or self._bytes >= BATCH_BYTES
@@ -345,7 +350,9 @@ class Look:
 
         def job(writer: Writer) -> Applied:
             act_for_place(writer, self.place)
-            applied = take_found(writer, self.place, new, looked=self._looked, pairing=self._pairing)
+            applied = take_found(
+                writer, self.place, new, looked=self._looked, pairing=self._pairing, restored=self._restored
+            )
             applied += take_changes(writer, self.place, changes, looked=self._looked, pairing=self._pairing)
             if also is not None:
                 also(writer)

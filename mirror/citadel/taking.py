@@ -40,10 +40,12 @@ def take_versions(writer: Writer, place: str, found: Sequence[There]) -> None:
     writer.absorb([one.record for one in found])
 
 
-def take_found(writer: Writer, place: str, found: Sequence[There], *, looked: bool, pairing: bool = False) -> Applied:
-    """Take over what a server has; ``looked`` and ``pairing`` as in ``take``."""
+def take_found(
+    writer: Writer, place: str, found: Sequence[There], *, looked: bool, pairing: bool = False, restored: bool = False
+) -> Applied:
+    """Take over what a server has; ``looked``, ``pairing`` and ``restored`` as in ``take``."""
     forget_prints(writer, place, _rooms(one.record for one in found))
-    return take(writer, place, found, looked=looked, pairing=pairing)
+    return take(writer, place, found, looked=looked, pairing=pairing, restored=restored)
 
 
 def posted_at(reader: Reader, statuses: Sequence[Status]) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_followed import backup, restore
 from made_live import HungUp
 from made_pair import Pair, Side, a_pair
 
@@ -275,7 +276,7 @@ def test_a_user_who_is_deleted_just_when_a_change_from_elsewhere_is_written_stay
     alpha.server.before = delete
     alpha.look()
     pair.settle()
-    assert [[one["u_fullname"] for one in side.server.users.values()] for side in pair] == [["admin", "mirror"]] * 2
+    assert [sorted(side.said()["users"]) for side in pair] == [["SYS_Citadel", "admin"]] * 2
 
 
 def test_a_room_that_is_made_on_one_and_killed_there_before_it_is_looked_at_on_the_other_is_gone_from_both(
@@ -331,6 +332,83 @@ def test_one_user_name_that_is_made_on_both_is_two_until_they_are_paired(pair: P
     beta.following.pair(KeyPair("users", 30, "alpha:30", 30))
     pair.settle()
     assert [text for _, text in alpha.texts(31)] == ["mail on alpha", "mail on beta"]
+
+
+# -- what a server throws away, or lost -----------------------------------------------------------------
+
+
+def test_many_scattered_marks_are_on_both(pair: Pair) -> None:
+    alpha, beta = pair
+    for number in range(200):
+        alpha.server.post(1, f"post {number}", name=f"{number:03}@alpha")
+    pair.settle()
+    alpha.server.visit(1, 2, ",".join(map(str, alpha.server.lists[1][::2])))
+    pair.settle()
+    assert len(beta.server.marked(1, 2, "v_seen")) == 100
+    beta.server.mark(1, 2, "v_seen", ",".join(map(str, beta.server.lists[1][::4])), False)
+    pair.settle()
+    assert len(alpha.server.marked(1, 2, "v_seen")) == 50
+
+
+def test_what_one_server_throws_away_by_its_age_is_gone_from_both(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.rooms[2] |= {"QRexpire_mode": "2", "QRexpire_value": "3"}
+    for number in range(5):
+        alpha.server.post(2, f"post {number}", name=f"{number}@alpha")
+    pair.settle()
+    assert beta.server.rooms[2]["QRexpire_value"] == "3"
+    for number in alpha.server.lists[2][:2]:
+        alpha.server.delete(2, number)
+    pair.settle()
+    assert [name for name, _ in beta.texts(2)] == ["2@alpha", "3@alpha", "4@alpha"]
+
+
+def restart_from(side: Side, held: dict[str, object]) -> None:
+    """Have a server go on from a backup."""
+    side.stop()
+    restore(side.server, held)
+    side.start()
+
+
+def test_a_server_restored_from_last_night_has_what_came_and_lacks_what_was_deleted_since(pair: Pair) -> None:
+    alpha, beta = pair
+    for number in range(3):
+        alpha.server.post(1, f"post {number}", name=f"{number}@alpha")
+    alpha.server.user(30, "Bob", u_password="bobs")
+    alpha.server.room(40, "Doomed")
+    pair.settle()
+    last_night = backup(beta.server)
+    alpha.server.post(1, "late", name="late@alpha")
+    alpha.server.delete(1, alpha.server.lists[1][0])
+    alpha.server.users[2]["u_password"] = "new"
+    del alpha.server.users[30], alpha.server.rooms[40], alpha.server.lists[40]
+    beta.server.post(1, "late, too", name="late@beta")
+    pair.settle()
+    expected = alpha.said()
+    restart_from(beta, last_night)
+    pair.settle()
+    assert beta.following.state.another
+    assert alpha.said() == expected
+    assert [name for name, _ in beta.texts(1)] == ["1@alpha", "2@alpha", "late@alpha", "late@beta"]
+
+
+def test_very_many_deletions_at_a_restored_server_wait_until_they_are_approved(pair: Pair) -> None:
+    alpha, beta = pair
+    for number in range(20):
+        alpha.server.post(1, f"post {number}", name=f"{number:02}@alpha")
+    pair.settle()
+    last_night = backup(beta.server)
+    for some in (8, 7):  # few enough each time
+        for number in alpha.server.lists[1][:some]:
+            alpha.server.delete(1, number)
+        alpha.server.post(1, "one more", name=f"more-{some}@alpha")
+        pair.settle()
+    restart_from(beta, last_night)
+    pair.rest()
+    assert (len(beta.server.lists[1]), beta.following.state.held_there) == (22, {"messages/alpha:1": 15})
+    beta.following.approve()
+    pair.settle()
+    assert len(beta.texts(1)) == 7
 
 
 # -- nodes and servers that die -----------------------------------------------------------------------
@@ -411,8 +489,7 @@ def test_a_node_that_is_killed_before_or_after_a_step_of_writing_ends_as_one_tha
         beta.start()
     beta.server.before = lambda _command: None
     pair.settle()
-    names = sorted(one["u_fullname"] for one in beta.server.users.values())
-    assert names == ["Ann", "Carl", "Robert", "admin", "mirror"]
+    assert sorted(beta.said()["users"]) == ["Ann", "Carl", "Robert", "SYS_Citadel", "admin"]
     assert pair.losers() == []
 
 
@@ -429,3 +506,26 @@ class Cut:
             self.done = True
             raise HungUp
         self._seen = self._seen or is_it
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_server_that_dies_in_the_middle_of_taking_a_message_has_it_once(pair: Pair, is_kept: bool) -> None:
+    alpha, beta = pair
+    append = beta.server.append
+
+    def die(data: bytes, folder: str) -> int:
+        beta.server.append = append  # type: ignore[method-assign]
+        if is_kept:
+            append(data, folder)
+        raise HungUp
+
+    alpha.server.post(1, "from alpha", name="a@alpha")
+    alpha.look()
+    pair.exchange()
+    beta.server.append = die  # type: ignore[method-assign]
+    with pytest.raises(ConnectionLost):
+        beta.look()
+    beta.start()
+    pair.settle()
+    assert beta.texts(1) == [("a@alpha", "from alpha")]
+    assert not any(numbers for number, numbers in beta.server.lists.items() if number not in (1, 90))

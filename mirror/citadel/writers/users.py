@@ -82,10 +82,10 @@ class UsersWriter:
 
     def _gone_before(self, target: Target, records: Sequence[Record], known: Mapping[str, Status]) -> list[Record]:
         """Return who was not there at the last look either: who was deleted since stays so, as the next look tells."""
-        for record in records:
-            if record.key in known:
-                target.wait(record, f"user {held_values(record).get(NAME)}", "the account was deleted there just now")
-        return [record for record in records if record.key not in known]
+        deleted = [one for one in records if one.key in known and target.numbers.of(USERS, one.key)]
+        for record in deleted:
+            target.wait(record, f"user {held_values(record).get(NAME)}", "the account was deleted there just now")
+        return [record for record in records if record not in deleted]
 
     def _make(self, target: Target, records: Sequence[Record], there: dict[int, str], names: list[bytes]) -> set[int]:
         """Make users who are not there, and have their rooms be filled; returns their numbers."""

@@ -11,6 +11,7 @@ import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.draft import Base, Draft, base_of
+from mirror.model.keys import split_key
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status, differing, held_beside, naming
@@ -67,15 +68,18 @@ def news(here: Looking, place: str, found: Sequence[There]) -> list[There]:
     ]
 
 
-def take(here: Here, place: str, found: Sequence[There], *, looked: bool, pairing: bool = False) -> Applied:
+def take(
+    here: Here, place: str, found: Sequence[There], *, looked: bool, pairing: bool = False, restored: bool = False
+) -> Applied:
     """Take over what a place has, and remember that it said so.
 
     ``looked`` tells whether the place was looked at as a whole before, ``pairing`` whether this is the first look at
-    one that is another than before.  Raises StampAhead, BadRecord, BoundReached.
+    one that is another than before, ``restored`` whether that was followed.  Raises StampAhead, BadRecord,
+    BoundReached.
     """
     applied = Applied()
     for group in _apart(found):
-        applied += _take_group(here, place, group, looked, pairing)
+        applied += _take_group(here, place, group, looked, pairing, restored)
     return applied
 
 
@@ -210,9 +214,29 @@ def _under(one: There, key: str) -> There:
     return one if key == one.record.key else one._replace(record=msgspec.structs.replace(one.record, key=key))
 
 
-def _take_group(here: Here, place: str, group: list[There], looked: bool, pairing: bool) -> Applied:
+def _where_deleted(here: Here, found: Sequence[There]) -> list[There]:
+    """Return messages that are none of those here under the keys of those of their ids that were deleted here since.
+
+    A place that was restored has these again, and not to the byte where they were written into it.
+    """
+    others = [one for one in found if is_message(one.record) and split_key(one.record.key)[1]]
+    held = _held(here, [*others, *(_under(one, split_key(one.record.key)[0]) for one in others)])
+
+    def is_deleted(one: There) -> bool:
+        was = held.get((one.record.collection, split_key(one.record.key)[0]))
+        return _where(one) not in held and was is not None and was.dead and one.record.stamp < was.stamp
+
+    keys = {_name(one): split_key(one.record.key)[0] for one in others if is_deleted(one)}
+    return [_under(one, keys.get(_name(one), one.record.key)) for one in found]
+
+
+def _take_group(
+    here: Here, place: str, group: list[There], looked: bool, pairing: bool, restored: bool = False
+) -> Applied:
     told = _told(here, place, group)
     group = _where_kept(here, group, told)
+    if restored:
+        group = _where_deleted(here, group)
     held = _held(here, group)
     known = _known(here, place, group, told, held.keys())
     planned = [
