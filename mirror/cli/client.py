@@ -205,26 +205,33 @@ def discover(config_path: Path, as_json: bool) -> None:
 
 def print_rooms(rows: list[dict[str, Any]]) -> None:
     """Print a table of rooms."""
-    columns = [name for name in ("name", "for", "items", "rights", "pair") if name in rows[0]]
-    print_table("", columns, [[str(row[column]) for column in columns] for row in rows])
+    columns = [name for name in ("name", "for", "items", "bytes", "rights", "pair") if name in rows[0]]
+    print_table("", columns, [[_cell(row[column]) for column in columns] for row in rows])
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def rooms_with_counts(connection: "Connection") -> list[dict[str, Any]]:
-    """Return the rooms that are open to a user, each with how many items are in it."""
+    """Return the rooms that are open to a user, each with how many items are in it, and their bytes."""
     from mirror.client.config import VIEWS
 
     words = {view: word for word, views in VIEWS.items() for view in views}
-    counts = connection.counts()
+    sizes = connection.sizes()
+    rooms = connection.rooms().rooms
+    held = {room.key: sizes.get(f"messages/{room.key}", (0, 0)) for room in rooms}
     return [
         {
             "key": room.key,
             "name": room.name,
             "view": room.view,
             "for": words.get(room.view, "other"),
-            "items": counts.get(f"messages/{room.key}", 0),
+            "items": held[room.key][0],
+            "bytes": held[room.key][1],
             "rights": "own" if room.own else "write" if room.writable else "read",
         }
-        for room in connection.rooms().rooms
+        for room in rooms
     ]
 
 

@@ -16,6 +16,7 @@ from mirror.wire.lines import Code, format_line
 
 if TYPE_CHECKING:
     from mirror.client.server import Held, Outcome, Page, RoomList
+    from mirror.model.digest import Bulk
     from mirror.model.draft import Draft, Written
     from mirror.model.record import Record
     from mirror.wire.batch import Batch
@@ -65,11 +66,12 @@ class Connection:
         rooms = [Room(one.key, one.name, one.view, one.own, one.writable) for one in listed]
         return RoomList(rooms, str(cursor), token)
 
-    def counts(self) -> dict[str, int]:
-        """Return how many records each collection has that is open to the user."""
-        self.channel.ask("SYNC messages|info", 1)
-        fields = (line.split("|") for line in self.channel.read_listing())
-        return {collection: int(count) for collection, count, *_ in fields}
+    def sizes(self) -> "dict[str, Bulk]":
+        """Return how much is in each room's collection of messages that holds anything."""
+        from mirror.wire.answers import parse_bulk
+
+        self.channel.ask("SYNC messages|sizes", 1)
+        return dict(map(parse_bulk, self.channel.read_listing()))
 
     def create_room(self, name: str, view: int) -> str:
         return self.channel.ask(f"SYNC mailboxes|create|{view}|{name}").text.partition("|")[0]

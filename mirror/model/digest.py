@@ -53,3 +53,10 @@ def signed(value: int) -> int:
 def unsigned(value: int) -> int:
     """Return what ``signed`` was given."""
     return value & MASK
+
+
+class Bulk(NamedTuple):
+    """How much is alive in a collection: records, and bytes of their bodies."""
+
+    records: int
+    size: int

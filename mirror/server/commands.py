@@ -68,6 +68,7 @@ from mirror.server.queries import (
     send_some,
     tell_heard,
     tell_lacking,
+    tell_sizes,
     tell_state,
     unpin,
 )
@@ -155,6 +156,11 @@ ACTIONS = {
         "the rooms open to the user: key|name|view|own|writes|replies|administers; 200 alone if the token is theirs",
         (hexadecimal("token", default=None),),
         USER,
+    ),
+    "sizes": Handler(
+        tell_sizes,
+        "of each collection how much is alive in it: collection|records|bytes; costs by that",
+        permission=USER,
     ),
     "create": Handler(
         create,

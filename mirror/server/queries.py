@@ -11,7 +11,7 @@ from mirror.server.table import Asked
 from mirror.service.rights import UserScope
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
-from mirror.wire.answers import DigestLine, format_digest_line, format_heard, format_state
+from mirror.wire.answers import DigestLine, format_bulk, format_digest_line, format_heard, format_state
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import format_answers, format_page, format_part, in_collection, named_collection
 from mirror.wire.codec import ContentRequest, Cursor, Range, read_typed, typed_batch
@@ -52,6 +52,20 @@ def _tell_state(session: Session, state: State, view: str = "") -> None:
     else:
         lines = [format_digest_line(DigestLine(name, digest, "")) for name, digest in state.collections.items()]
         session.send_listing(format_state(state), lines)
+
+
+def tell_sizes(session: Session, asked: Asked) -> None:
+    """sizes: how much is alive of each collection that the asker sees as a whole."""
+    responder = session.responder(asked.view)
+    names = [name for name in responder.info(None, asked.allows).collections or {} if responder.scope.whole(name)]
+    session.send_listing("sizes follow", [line for name in names for line in _size_of(responder, name)])
+
+
+def _size_of(responder: Responder, collection: str) -> list[str]:
+    try:
+        return [format_bulk(collection, responder.bulk(collection))]
+    except Denied:  # it was closed meanwhile
+        return []
 
 
 def tell_heard(session: Session, _asked: Asked) -> None:

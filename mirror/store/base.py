@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from mirror.model.applied import Applied
-from mirror.model.digest import Digest
+from mirror.model.digest import Bulk, Digest
 from mirror.model.draft import Draft
 from mirror.model.errors import MirrorError
 from mirror.model.fields import Value
@@ -313,6 +313,10 @@ class Reader(Protocol):
 
     def digests(self, allows: Allows = everything) -> dict[str, Digest]:
         """Return the digests of all collections that may be seen and hold anything, in the order of their names."""
+        ...
+
+    def bulk(self, collection: str) -> Bulk:
+        """Return how much a collection holds that is alive; costs by that."""
         ...
 
     def collections(self, prefix: str) -> list[str]:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from mirror.model.applied import Applied
-from mirror.model.digest import Digest, add_digests
+from mirror.model.digest import Bulk, Digest, add_digests
 from mirror.model.errors import BadContent, BadRecord
 from mirror.model.kinds import NODES, parse_collection
 from mirror.model.nodes import Heard
@@ -242,6 +242,10 @@ class Responder:
             page = self._get_page(collection, keys[start : start + self._page_records], asked, begun=start > 0)
             if page.records:
                 yield page
+
+    def bulk(self, collection: str) -> Bulk:
+        """Return how much a collection that is shown as a whole holds alive.  Raises Denied."""
+        return self._read_open(collection, lambda reader: reader.bulk(collection))
 
     def scan(self, collection: str) -> Iterator[Page]:
         """Yield a whole collection in the order of its keys."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mirror.model.applied import Applied
-from mirror.model.digest import Digest
+from mirror.model.digest import Bulk, Digest
 from mirror.model.nodes import Heard, Horizon
 from mirror.model.stamp import MAX_STAMP, MAX_WAIT_MS
 from mirror.wire.cursors import Cursor, parse_cursor
@@ -226,6 +226,17 @@ def format_digest_line(line: DigestLine) -> str:
 def parse_digest_line(text: str) -> DigestLine:
     name, *digest = _fields(text, 4, "a collection")
     return DigestLine(name, parse_digest(digest[:3], text), "|".join(digest[3:]))
+
+
+def format_bulk(collection: str, bulk: Bulk) -> str:
+    """Return a line of ``sizes``."""
+    return f"{collection}|{bulk.records}|{bulk.size}"
+
+
+def parse_bulk(text: str) -> tuple[str, Bulk]:
+    """Read a line of ``sizes``: a collection, and how much it holds."""
+    collection, count, size = _fields(text, 3, "a collection's size")[:3]
+    return collection, Bulk(_number(count, text), _number(size, text))
 
 
 def format_known(digest: Digest) -> str:

@@ -29,7 +29,11 @@ def test_set_up_and_kept_equal_from_one_command_to_the_next(person: Person) -> N
     assert "nothing to do" in person.run("sync").output
     assert person.run("sync", "--quiet").output == ""
     rows = {row["name"]: row for row in person.json("discover")}
-    assert rows["Calendar"]["items"] == 1 and rows["Calendar"]["pair"] == "calendars"
+    assert (
+        rows["Calendar"]["items"] == 1
+        and rows["Calendar"]["bytes"] > len(event("mine"))
+        and rows["Calendar"]["pair"] == "calendars"
+    )
     assert rows["Lobby"]["pair"] == "" and rows["Mail"]["for"] == "mail"
     folders = {row["folder"]: row for row in person.json("status")["folders"]}
     assert folders["Calendar"]["items"] == 1 and folders["Team Calendar"]["items"] == 5

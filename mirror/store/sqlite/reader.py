@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mirror.model.digest import Digest, unsigned
+from mirror.model.digest import Bulk, Digest, unsigned
 from mirror.model.draft import Base
 from mirror.model.judge import Unfit
 from mirror.model.kinds import NODES
@@ -123,6 +123,12 @@ class SqliteReader(Questions):
             "SELECT name, count, newest, total FROM collection WHERE name <> '' AND count > 0 ORDER BY name"
         )
         return {name: Digest(count, newest, unsigned(total)) for name, count, newest, total in rows if allows(name)}
+
+    def bulk(self, collection: str) -> Bulk:
+        """Return how much a collection holds that is alive; costs by that."""
+        query = "SELECT count(*), coalesce(sum(length(body) + size), 0) FROM record WHERE dead = 0 AND collection ="
+        row = self.connection.execute(f"{query} (SELECT id FROM collection WHERE name = ?)", (collection,)).fetchone()
+        return Bulk(*row)
 
     def collections(self, prefix: str) -> list[str]:
         """Return the names of all collections that hold anything and begin so."""
