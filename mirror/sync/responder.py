@@ -1,6 +1,6 @@
 """The answering side of an exchange: a store's answers to one party, within that party's scope."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -263,10 +263,18 @@ class Responder:
 
     def _scan_page(self, collection: str, after: str) -> tuple[Page, str | None]:
         def job(reader: Reader) -> tuple[Page, str | None]:
-            records = reader.scan(collection, after) if self._is_open(collection, bool(after)) else []
+            records = self._scanned(reader, collection, after) if self._is_open(collection, bool(after)) else []
             return self._showing.page(reader, records, self._now_ms()), records[-1].key if records else None
 
         return self.read(job)
+
+    def _scanned(self, reader: Reader, collection: str, after: str) -> list[Record]:
+        """Return the next records of a collection that may be seen, in the order of their keys."""
+        within = self._showing.within_spans(reader, collection)
+        if within is None:
+            return reader.scan(collection, after)
+        keys = [entry.key for entry in within if entry.key > after]
+        return sorted(reader.get_many(collection, keys[:PAGE_RECORDS]), key=lambda record: record.key)
 
     def _is_open(self, collection: str, begun: bool) -> bool:
         """Tell whether a collection may be seen; raises Denied if not, unless an answer of it has ``begun``.
@@ -289,7 +297,7 @@ class Responder:
         """Yield the newest living messages of all collections that the scope names, oldest first."""
 
         def job(reader: Reader) -> Page:
-            names = [name for name in self.scope.collections() or () if parse_collection(name).kind == "messages"]
+            names = {name for name in self.scope.collections() or () if parse_collection(name).kind == "messages"}
             return self._showing.page(reader, _newest_among(reader, names, limit), self._now_ms())
 
         yield self.read(job)
@@ -448,9 +456,11 @@ class Responder:
             raise Denied(f"{collection} is not here")
 
 
-def _newest_among(reader: Reader, collections: Iterable[str], limit: int) -> list[Record]:
+def _newest_among(reader: Reader, collections: Set[str], limit: int) -> list[Record]:
     """Return the newest living records of some collections, oldest first; those that can have none are not read."""
-    newest = sorted(((reader.digest(name).newest, name) for name in collections), reverse=True)
+    few = len(collections) <= FEW_NAMES
+    held = {name: reader.digest(name) for name in collections} if few else reader.digests(collections.__contains__)
+    newest = sorted(((digest.newest, name) for name, digest in held.items()), reverse=True)
     found: list[Record] = []
     for stamp, name in newest:
         if len(found) == limit and found[0].stamp >= stamp:

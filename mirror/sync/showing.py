@@ -67,10 +67,18 @@ class Showing:
         keys = self._scope.keys(collection)
         if keys is not None:
             return digest_of(self.records(reader, reader.get_many(collection, keys), now_ms))
-        spans = self._scope.spans(collection)
-        if spans is not None:
-            return _digest_between(reader, collection, spans)
+        entries = self.within_spans(reader, collection)
+        if entries is not None:
+            newest = max((entry.stamp for entry in entries), default=0)
+            return Digest(len(entries), newest, sum(entry.crc for entry in entries) & MASK)
         return digest_over(self._sums_of(reader, collection, now_ms))
+
+    def within_spans(self, reader: Reader, collection: str) -> list[Listing] | None:
+        """Return what may be seen of a collection where that is found by keys alone, in their order, else None."""
+        spans = self._scope.spans(collection)
+        if spans is None:
+            return None
+        return [entry for lower, upper in spans for entry in reader.entries_by_key(collection, lower, upper)]
 
     def _sums_of(self, reader: Reader, collection: str, now_ms: int) -> list[Sum]:
         return self._sums.of((self._scope.signature, collection), reader, collection, self._shown, now_ms)
@@ -93,6 +101,9 @@ class Showing:
 
         if self._scope.whole(collection):
             return Span(), RangeIndex(reader.blocks(collection), load)
+        within = self.within_spans(reader, collection)
+        if within is not None:
+            return Span(), RangeIndex.of(within)
         keys = self._scope.keys(collection)
         if keys is None:
             sums = self._sums_of(reader, collection, now_ms)
@@ -104,7 +115,7 @@ class Showing:
 
     def load(self, reader: Reader, collection: str, now_ms: int) -> Load | None:
         """Return what loads an index's entries with a reader at hand; None where they are in the index already."""
-        if self._scope.keys(collection) is not None:
+        if self._scope.keys(collection) is not None or self._scope.spans(collection) is not None:
             return None
         return lambda lower, upper: self._entries(reader, collection, now_ms, lower, upper)
 
@@ -114,10 +125,3 @@ class Showing:
         if self._scope.whole(collection):
             return reader.entries(collection, lower, upper)
         return entries_of(reader, collection, self._shown, now_ms, lower, upper)
-
-
-def _digest_between(reader: Reader, collection: str, spans: Iterable[tuple[str, str]]) -> Digest:
-    """Return the digest of the records of a collection whose keys are within some spans."""
-    entries = [entry for lower, upper in spans for entry in reader.entries_by_key(collection, lower, upper)]
-    newest = max((entry.stamp for entry in entries), default=0)
-    return Digest(len(entries), newest, sum(entry.crc for entry in entries) & MASK)

@@ -17,6 +17,7 @@ from mirror.server.node import Node
 from mirror.service.party import ADMIN
 from mirror.service.views import VIEWS
 from mirror.store.base import Writer
+from mirror.store.sqlite.reader import SqliteReader
 from mirror.wire.answers import parse_room_list, parse_state
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import in_collection, named_collection, parse_answers
@@ -234,3 +235,22 @@ def test_what_is_outside_of_a_view_is_not_here(node: Node, log_in: Callable[...,
         with pytest.raises(Refused) as refused:
             asked(log_in(), f"SYNC mailboxes|{action}", in_collection(typed_batch(kind, [*items]), collection))
         assert refused.value.code == code, collection
+
+
+def test_of_a_room_of_others_the_users_marks_are_found_by_their_keys(
+    node: Node, log_in: Callable[..., ChannelRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many marks others have there, none of them is read."""
+    own = [f"{USER} id:{number}" for number in range(1, 4)]
+    for key in (*own, f"{OTHER} id:1", f"{USER}0 id:1", f"{USER}!"):
+        node.store.write(lambda writer: writer.set_fields(f"visits/{BOARD}", key, {"seen": True}))  # noqa: B023
+    looked: list[str] = []
+    for name in ("scan", "entries", "blocks"):
+        inner = getattr(SqliteReader, name)
+        monkeypatch.setattr(SqliteReader, name, lambda *given, inner=inner: (looked.append(given[1]), inner(*given))[1])
+    remote = log_in(selector=f"visits/{BOARD}")
+    assert found(remote, f"visits/{BOARD}") == {(f"visits/{BOARD}", key) for key in own}
+    assert state_of(remote, f"visits/{BOARD}").digest.count == 3
+    (listed,) = remote.ranges(f"visits/{BOARD}", [Range(LEAST, GREATEST, 0, 0)])
+    assert sorted(entry.key for entry in getattr(listed, "entries", ())) == own
+    assert f"visits/{BOARD}" not in looked
