@@ -272,15 +272,16 @@ class Asked:
         lines, people = read_rooms(rooms[1:-1]), read_users([*users[1:-1], *floors])
         found = moved(self._rooms, lines, self._looked)
         others = found.others or people != self._people
-        for line in people - self._people:
-            self._accounts.pop(line.partition(b"|")[0], None)
+        calls, new = read_calls(users[1:-1]), {line.partition(b"|")[0] for line in people - self._people}
+        for name in new:
+            self._accounts.pop(name, None)
+        self._numbers[0].update((_named(name), calls[name][0]) for name in new & calls.keys())
         named = self._rooms_that_name(line.partition(b"|")[0] for line in people ^ self._people)
         self._rooms, self._people = lines, people
         clock = time[0] if time else b""
         self._looked, self._offset = read_time(clock), read_offset(clock)
         self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
-        self._calls = read_calls(users[1:-1])
-        self._numbers[0].update((_named(name), number) for name, (number, _) in self._calls.items())
+        self._calls = calls
         for gone in self._told.keys() - lines.keys():
             del self._told[gone]
             self._configuration.pop(gone, None)
