@@ -100,20 +100,20 @@ class Sender:
             except CitadelError as error:
                 self._problem(found.name, str(error))
                 continue
-            one = self._owned(Read(found, data, key, known.get(found.name)))
-            read += [one] if one is not None else []
-        return read
+            row = known.get(found.name)
+            if row is not None and row.key != key:  # it is another item now
+                self._gone[row.name] = row
+                row = None
+            read.append(Read(found, data, key, row))
+        return [owned for one in read if (owned := self._owned(one)) is not None]
 
     def _owned(self, read: Read) -> Read | None:
         """Return a file with the row of its record: its own, or that of one that was renamed; None for a second one."""
         row = read.row
-        if row is not None and row.key != read.key:  # it is another item now
-            self._gone[row.name] = row
-            row = None
         if row is None:
             row = self._round.state.rows_by_key(self._both.room.key, [read.key]).get(read.key)
         other = self._taken.setdefault(read.key, read.found.name)
-        if row is not None and row.name not in (read.found.name, *self._gone):
+        if row is not None and row.name != read.found.name and row.name not in self._gone:
             other = row.name
         if other != read.found.name:
             self._problem(read.found.name, f"it has the UID of {other}, which is the one that is kept equal")
@@ -135,15 +135,16 @@ class Sender:
         here = self._round.server.get(self._both.collection, [read.key for read in files])
         planned = [(read, sending) for read in files if (sending := self._planned(read, here.get(read.key)))]
         drafts = [sending.draft for _, sending in planned if sending.draft is not None]
-        self._count(drafts, here)
         if self._round.rules.dry:
+            self._count(drafts, here)
             return []
         outcomes = iter(self._round.server.offer(drafts) if drafts else ())
         ends = [
             (read, sending, next(outcomes) if sending.draft is not None else Outcome()) for read, sending in planned
         ]
-        written = [read.key for read, sending, end in ends if sending.draft is not None and end.written]
-        after = here | (self._round.server.get(self._both.collection, written) if written else {})
+        written = [sending.draft for _, sending, end in ends if sending.draft is not None and end.written]
+        self._count(written, here)
+        after = here | self._round.server.get(self._both.collection, [draft.key for draft in written])
         settled = Settled([], [], [])
         for read, sending, end in ends:
             if end.refused:

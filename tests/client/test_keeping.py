@@ -141,7 +141,7 @@ def test_what_is_wrong_with_a_file_is_told_and_the_rest_goes_on(make: Callable[.
     assert "no UID" in told["none.ics"] and "1.ics" in told["2.ics"] and "2 items" in told["two.ics"]
     other.sync()
     assert sorted(other.files()) == ["good.ics", "same.ics"]
-    assert [problem.name for problem in one.sync().problems] == sorted(told)
+    assert sorted(problem.name for problem in one.sync().problems) == sorted(told)
 
 
 def test_a_file_that_is_renamed_sends_nothing(make: Callable[..., Machine]) -> None:
@@ -161,6 +161,17 @@ def test_an_item_that_got_another_uid_is_another_item(make: Callable[..., Machin
     assert report.sent == {"new": 1, "changed": 0, "deleted": 1}
     other.sync()
     assert list(other.files()) == ["b.ics"]
+
+
+def test_two_files_that_change_their_items_with_each_other_stay_two(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a", summary="A"), event("b", summary="B"))
+    one.write("Calendar", "0.ics", event("b", summary="B"))
+    one.write("Calendar", "1.ics", event("a", summary="Changed"))
+    report = one.sync()
+    assert report.sent == {"new": 0, "changed": 1, "deleted": 0} and not report.problems
+    other.sync()
+    assert b"SUMMARY:Changed" in other.files()["a.ics"] and b"SUMMARY:B" in other.files()["b.ics"]
+    assert one.sync().done == 0
 
 
 def test_several_components_of_one_uid_are_one_item(make: Callable[..., Machine]) -> None:
@@ -370,9 +381,11 @@ def test_what_the_node_refuses_is_told_left_alone_and_tried_again(make: Callable
 
     one.write("Calendar", "0.ics", event("a", summary="Dinner"))
     one.write("Calendar", "new.ics", event("new"))
-    for _ in range(2):
-        (problem,) = one.sync(around=around).problems
+    for sent in (1, 0):
+        report = one.sync(around=around)
+        (problem,) = report.problems
         assert problem.name == "0.ics" and "not allowed" in problem.why
+        assert sum(report.sent.values()) == sent
     other.write("Calendar", "a.ics", event("a", start="20261202T100000Z"))
     other.sync()
     assert [problem.name for problem in one.sync(around=around).problems] == ["0.ics"]

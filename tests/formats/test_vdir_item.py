@@ -3,6 +3,7 @@
 import pytest
 
 from mirror.formats.vdir_item import BadItem, body_of, parse_body, parse_file, titled, with_uid
+from mirror.model.item import MAX_PARSED
 
 EVENT = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n"
@@ -60,3 +61,8 @@ def test_a_copy_has_another_uid_wherever_that_stands() -> None:
     assert parse_file(copied).uid == "a-2" and copied.count(b"UID:a-2\r\n") == 2
     assert copied.replace(b"UID:a-2", b"UID:a") == both
     assert parse_file(with_uid(CARD, "-2")).uid == "c-2"
+
+
+def test_an_item_has_a_greatest_size() -> None:
+    with pytest.raises(BadItem, match="an item has 8388608 at most"):
+        parse_file(EVENT.replace(b"late", b"x" * MAX_PARSED))
