@@ -51,8 +51,9 @@ class AccessWriter:
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         by_room: dict[str, list[_Todo]] = defaultdict(list)
+        known = {name: target.told_last(name, some) for name, some in _by_collection(records).items()}
         for record in records:
-            status = target.told_last(record.collection, [record]).get(record.key)
+            status = known[record.collection].get(record.key)
             lets_in = _is_otherwise(record, status)
             if lets_in is False or (lets_in and target.store.read(lambda reader, one=record: _is_closed(reader, one))):  # type: ignore[misc]
                 by_room[record.collection].append(_Todo(record, status, lets_in))
@@ -96,6 +97,13 @@ def _is_otherwise(record: Record, status: Status | None) -> bool | None:
     if wanted & LET_IN and not there & LET_IN:
         return True
     return False if wanted & LOCKED_OUT and not there & LOCKED_OUT else None
+
+
+def _by_collection(records: Sequence[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = defaultdict(list)
+    for one in records:
+        found[one.collection].append(one)
+    return found
 
 
 def _is_closed(reader: Reader, record: Record) -> bool:

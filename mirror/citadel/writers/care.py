@@ -25,6 +25,7 @@ from mirror.model.kinds import room_of
 from mirror.model.record import Record, unpack_head
 from mirror.model.stamp import stamp_ms
 from mirror.store.base import Reader
+from mirror.wire.errors import Refused
 from netconf.acting import mails
 from netconf.lines import parse_lines
 from netconf.rules import read_last_sent
@@ -125,8 +126,11 @@ class RuledInbox:
                 client.write_rules("".join(f"{line}\n" for line in self._rules).encode("utf-8", "surrogateescape"))
 
         record = self._target.store.read(lambda reader: reader.get(INBOX_RULES, self._key))
-        if record is None or not do_as_user(self._target, record, self._user.name, self._key, put_anew):
-            return NOT_DEALT
+        try:
+            if record is None or not do_as_user(self._target, record, self._user.name, self._key, put_anew):
+                return NOT_DEALT
+        except Refused as error:
+            return str(error)
         if not why:
             self._dealt.ours.update(numbers)
         return why

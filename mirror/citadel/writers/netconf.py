@@ -20,6 +20,7 @@ from mirror.model.record import Record, record_crc
 from mirror.model.status import Status, fingerprints
 from mirror.store.base import Writer
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
+from mirror.wire.errors import Refused
 from netconf.acting import acting_lines, as_written, mails, sent_up_to, shown
 from netconf.lines import parse_lines, replace_lines
 from netconf.rules import read_last_sent
@@ -105,7 +106,11 @@ class _RoomWriter:
             self._wait(NOT_MAILED)
             return
         if wanted != there:
-            self._target.client.write_netconf(wanted)
+            try:
+                self._target.client.write_netconf(wanted)
+            except Refused as error:
+                self._target.leave(self._record, self._where, str(error))
+                return
             self._target.written.others += 1
             there = enter(self._target, self._into) or b""
         self._note(there)
@@ -171,7 +176,10 @@ def pass_over(target: Target, into: OpenRoom, number: int) -> bool:
         return there is not None
     if is_to_be_mailed(target, there):
         return False
-    target.client.write_netconf(sent_up_to(there, number))
+    try:
+        target.client.write_netconf(sent_up_to(there, number))
+    except Refused:
+        return False
     return True
 
 

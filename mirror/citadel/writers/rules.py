@@ -7,13 +7,25 @@ server lets nobody but the user change them; of what was in the inbox before it 
 
 from collections.abc import Callable, Sequence
 
-from mirror.citadel.homes import HOMES, give_up, home_key, keep_word, read_home, read_word, settle, thing_of
+from mirror.citadel.homes import (
+    HOMES,
+    Home,
+    Word,
+    give_up,
+    home_key,
+    keep_word,
+    read_home,
+    read_word,
+    settle,
+    thing_of,
+)
 from mirror.citadel.keys import OWNER_DIGITS, USERS
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import Target, User, said_yes
 from mirror.formats.inbox_rules import rule_lines, rules_in
 from mirror.model.record import Record
-from mirror.store.base import Writer
+from mirror.store.base import Reader
+from mirror.wire.errors import Refused
 
 INBOX_RULES = "inbox-rules"
 _CONFIGURATION = "My Citadel Config"
@@ -56,29 +68,30 @@ def rules_there(target: Target, user: int) -> list[str]:
 def _is_due(target: Target, user: str) -> bool:
     """Tell whether the server may have rules to give up, or to be given; the only ones make it the home."""
     place = target.place
+    home, word, rules, said = target.store.read(lambda reader: _state(reader, place, user))
+    if home is None and said and rules:
+        target.store.write(lambda writer: settle(writer, USERS, user, place))
+    if home is None or home.place == place:
+        return home is not None and word is not None
+    return said or (home.last == place and not home.given_up)
 
-    def job(writer: Writer) -> bool:
-        home, record = read_home(writer, USERS, user), writer.get(INBOX_RULES, user)
-        said = bool(list(writer.statuses(place, INBOX_RULES, [user])))
-        if home is None and said and record is not None and not record.dead and rule_lines(writer.body(record)):
-            settle(writer, USERS, user, place)
-            return False
-        if home is None or home.place == place:
-            return home is not None and read_word(writer, place, USERS, user) is not None
-        return said or (home.last == place and not home.given_up)
 
-    return target.store.write(job)
+def _state(reader: Reader, place: str, user: str) -> tuple[Home | None, Word | None, list[str], bool]:
+    """Return where a user's rules are in force, what is to be, the rules here, and whether the server said any."""
+    record = reader.get(INBOX_RULES, user)
+    rules = rule_lines(reader.body(record)) if record is not None and not record.dead else []
+    said = bool(list(reader.statuses(place, INBOX_RULES, [user])))
+    return read_home(reader, USERS, user), read_word(reader, place, USERS, user), rules, said
 
 
 def _write(target: Target, record: Record, key: str, user: User) -> None:
     """Give the server rules that are to be in force, or take those out that are in force elsewhere."""
     place, where = target.place, f"inbox rules of {user.name}"
-    home, word = target.store.read(lambda reader: (read_home(reader, USERS, key), read_word(reader, place, USERS, key)))
+    home, word, held, _ = target.store.read(lambda reader: _state(reader, place, key))
     if home is None:
         return
     there = rules_there(target, user.number)
     if home.place != place:
-        held = [] if record.dead else rule_lines(target.store.read(lambda reader: reader.body(record)))
         if not set(there) <= set(held):
             target.leave(record, where, "others than at home are in force there, too")
         elif not there or _put(target, record, key, user, []):
@@ -91,7 +104,11 @@ def _write(target: Target, record: Record, key: str, user: User) -> None:
 
 def _put(target: Target, record: Record, key: str, user: User, lines: Sequence[str]) -> bool:
     text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
-    if not do_as_user(target, record, user.name, key, lambda client: client.write_rules(text)):
+    try:
+        if not do_as_user(target, record, user.name, key, lambda client: client.write_rules(text)):
+            return False
+    except Refused as error:
+        target.leave(record, f"inbox rules of {user.name}", str(error))
         return False
     target.written.others += 1
     return True

@@ -48,10 +48,9 @@ class ViewsWriter:
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         by_user: dict[str, list[_Todo]] = defaultdict(list)
-        for record in records:
-            todo = target.store.read(lambda reader, one=record: _todo(reader, target.place, one))  # type: ignore[misc]
+        for todo in target.store.read(lambda reader: [_todo(reader, target.place, one) for one in records]):
             if todo is not None:
-                by_user[record.key].append(todo)
+                by_user[todo.record.key].append(todo)
         users = target.users() if by_user else {}
         for key, some in by_user.items():
             if key in users and users[key].name != target.service:
