@@ -20,7 +20,7 @@ from mirror.formats.mail import MAIL_HEAD, compose_mail
 from mirror.formats.message import parse_message
 from mirror.formats.numbers import number_or_zero
 from mirror.model.draft import Draft, Written, base_of
-from mirror.model.keys import filed_key, without_text
+from mirror.model.keys import filed_key, split_key, without_text
 from mirror.model.marks import mark_fields, mark_key
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.model.texts import own_text
@@ -75,6 +75,7 @@ class MailSender:
         self._elsewhere = elsewhere
         self._receiver = MailReceiver(round, both)
         self._alone = 0
+        self._filed: dict[str, list[Held]] | None = None
 
     def send(self, changed: Sequence[Found]) -> None:
         """Send files that are new or changed.  Raises PlaceError, OSError, Refused."""
@@ -148,12 +149,35 @@ class MailSender:
 
     def _held(self, news: Sequence[New]) -> dict[str, list[Held]]:
         """Return what the node holds under the ids of files, by their plain keys."""
+        keys = {new.composed.key for new in news}
         texts = {filed_key(new.composed.key, self._text(new)) for new in news}
-        found = self._round.server.get(self._both.collection, sorted({new.composed.key for new in news} | texts))
+        known = {
+            row.key for key in keys for room, row in self._round.state.rows_anywhere(key) if room == self._both.room.key
+        }
+        found = self._round.server.get(self._both.collection, sorted(keys | texts | known))
         held: dict[str, list[Held]] = {}
         for key, one in found.items():
             held.setdefault(without_text(key), []).append(one)
+        if not self._both.folder.complete and any(self._is_another(new, held) for new in news):
+            for key, others in self._namesakes().items():
+                held.setdefault(key, []).extend(others)
         return held
+
+    def _is_another(self, new: New, held: Mapping[str, Sequence[Held]]) -> bool:
+        """Tell whether the node holds messages of a file's id, and none of them is the file's."""
+        there = held.get(new.composed.key, ())
+        return bool(there) and not any(is_of(one, new.data, new.composed) for one in there)
+
+    def _namesakes(self) -> dict[str, list[Held]]:
+        """Return all messages of the room whose plain key another one has, by that."""
+        if self._filed is None:
+            self._filed = {}
+            for page in self._round.server.whole(self._both.collection):
+                for one in page:
+                    plain, text = split_key(one.record.key)
+                    if text and not one.record.dead:
+                        self._filed.setdefault(plain, []).append(one)
+        return self._filed
 
     def _text(self, new: New) -> str:
         return own_text(Record(self._both.collection, new.composed.key, 1, "", 1), lambda _record: new.composed.body)

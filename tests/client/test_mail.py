@@ -363,6 +363,24 @@ def test_what_is_remembered_may_be_lost(node: Node, both: tuple[MailMachine, Mai
     quiet(laptop, desk)
 
 
+def test_messages_of_one_id_that_the_node_signed_are_known_again(machine: Make) -> None:
+    ann, bob = machine("a", "ann"), machine("b", "bob")
+    ann.sync()
+    bob.sync()
+    ann.put(".Board/cur/1.a:2,S", mail(1, "one"))
+    ann.sync()
+    ann.put(".Board/cur/2.b:2,S", mail(1, "two"))
+    for one in (ann, bob):
+        one.sync()
+    before = ann.mail()
+    assert len(before[".Board"]) == 2
+    ann.forget()
+    assert ann.sync().sent["new"] == 0
+    bob.sync()
+    assert ann.mail() == before and len(bob.mail()[".Board"]) == 2
+    quiet(ann, bob)
+
+
 def test_an_emptied_folder_waits_for_a_word(both: tuple[MailMachine, MailMachine]) -> None:
     laptop, desk = both
     for number in range(4):
