@@ -79,6 +79,10 @@ class Connection:
     def rename_room(self, key: str, name: str) -> None:
         self.channel.ask(f"SYNC mailboxes|rename|{key}|{name}")
 
+    def count(self, collection: str) -> int:
+        self.channel.ask(f"SYNC {collection}|info", 1)
+        return sum(int(line.split("|")[1]) for line in self.channel.read_listing())
+
     def whole(self, collection: str, largest: int = 0) -> Iterator[list["Held"]]:
         self.channel.ask(f"SYNC {collection}|getall", 1)
         apart: list[tuple[Record, int]] = []

@@ -254,13 +254,13 @@ class Keeper:
     def _take_whole(self, room: Room, folder: Folder) -> None:
         """Compare all of a room with its folder, and remember that this was done."""
         missing = self.state.keys(room.key)
-        done = 0
+        done, of = 0, self.server.count(f"messages/{room.key}")
         for held in self._pages(room):
             for one in held:
                 missing.pop(one.record.key, None)
             self._write(room, folder, held)
             done += len(held)
-            self._round.progress(folder.folder, done, None)
+            self._round.progress(folder.folder, done, of)
         complete = self._forgotten(room, folder, sorted(missing))
         if not self.rules.dry:
             self._put_folder((self.state.folder(room.key) or folder)._replace(complete=complete))

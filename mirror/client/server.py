@@ -80,6 +80,9 @@ class Server(Protocol):
     def rename_room(self, key: str, name: str) -> None:
         """Give a room of the user's own another name."""
 
+    def count(self, collection: str) -> int:
+        """Return how many records a collection has, deletions too."""
+
     def whole(self, collection: str, largest: int = 0) -> Iterator[list[Held]]:
         """Yield all records of a collection, deletions too; nothing else may be asked until the last one came.
 

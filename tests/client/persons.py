@@ -67,13 +67,14 @@ class Machine:
     def sync(
         self, wants: Callable[[Room], bool] = lambda room: room.view in (2, 3, 5), direction: str = BOTH,
         accept: bool = False, dry: bool = False, around: Callable[[Any], Any] = lambda side: side,
+        progress: Callable[[str, int, int | None], None] = lambda *_told: None,
     ) -> Report:  # fmt: skip
         """Do one round; what stands ``around`` each side may break it off."""
         connection = self.connect()
         try:
             rules = Rules(wants, direction, accept, dry)
             state, server, tree = around(self.state), around(connection), around(VdirTree(self.root))
-            return Keeper(state, server, tree, Items, rules).round()
+            return Keeper(state, server, tree, Items, rules, progress).round()
         finally:
             connection.close()
 

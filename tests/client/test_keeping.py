@@ -64,6 +64,18 @@ def only(machine: Machine) -> str:
     return data.decode()
 
 
+def test_progress_is_told_with_how_much_there_is(make: Callable[..., Machine]) -> None:
+    one, other = make("one"), make("other")
+    one.sync()
+    for number in range(3):
+        one.write("Calendar", f"{number}.ics", event(f"e{number}"))
+    heard: list[tuple[str, int, int | None]] = []
+    one.sync(progress=lambda *told: heard.append(told))
+    assert heard == [("Calendar", 3, 3)]
+    other.sync(progress=lambda *told: heard.append(told))
+    assert ("Calendar", 3, 3) in heard[1:]
+
+
 def test_an_edit_is_on_the_other_machine_under_the_name_that_it_has_there(make: Callable[..., Machine]) -> None:
     one, other = both(make, event())
     one.write("Calendar", "0.ics", event(summary="Dinner").replace("DTSTAMP:2026", "DTSTAMP:2027"))
