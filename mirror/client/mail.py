@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mirror.client.keeping import Keeper
 from mirror.client.place import NO_MARKS, Found, Marks
 from mirror.client.report import Report
-from mirror.client.round import PUSH, Both
+from mirror.client.round import COPY, PUSH, Both
 from mirror.client.server import Held, Room
 from mirror.client.state import Folder, Row
 
@@ -79,7 +79,7 @@ class MailKeeper(Keeper):
             return
         from mirror.client.mail_receiving import marks_by_key
 
-        known = self.state.keys(room.key)
+        known = [key for key in self.state.keys(room.key) if not key.startswith(COPY)]
         self._marks = {}
         for held in self.server.whole(f"visits/{room.key}"):
             self._marks |= marks_by_key(self.server.user_key, held)
@@ -108,7 +108,7 @@ class MailKeeper(Keeper):
         receiver.write(held, self._marks)
 
     def _forget(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
-        self._receiver(room, folder).forget(keys)
+        self._receiver(room, folder).forget([key for key in keys if not key.startswith(COPY)])
 
     def _receiver(self, room: Room, folder: Folder) -> "MailReceiver":
         from mirror.client.mail_receiving import MailReceiver

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from mirror.client.mail_form import MailShown, Noted, noted, noting, pack, shown
 from mirror.client.place import NO_MARKS, Changed, Found, Marks
-from mirror.client.round import Both, Round
+from mirror.client.round import COPY, Both, Round
 from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
 from mirror.formats.errors import BadMessage
@@ -17,8 +17,6 @@ from mirror.model.fields import values_of
 from mirror.model.marks import mark_key, marks_in
 from mirror.model.record import Record
 
-COPY = "copy "
-"""So begin what stands for keys of files that say the same as another one of the folder, whose key follows."""
 _TRIES = 4
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mirror.client.mail_form import Noted, digest, gist, is_of, noted, noting, pack
-from mirror.client.mail_receiving import COPY, MailReceiver, copy_key, marks_by_key
+from mirror.client.mail_receiving import MailReceiver, copy_key, marks_by_key
 from mirror.client.place import Changed, Found, Marks
-from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round
+from mirror.client.round import A_BATCH, COPY, PULL, PUSH, Both, Round
 from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
 from mirror.formats.compose import Composed
@@ -130,7 +130,7 @@ class MailSender:
             if one is not None and new.row is None:
                 rows.append(self._paired(new, one))
             elif self._may_send(new):
-                acts.append(self._act(new, held.get(new.composed.key, ())))
+                acts.append(self._act(new))
         moved, others = self._move(acts)
         rows += moved + self._offer(others)
         self._remember_new(news, rows)
@@ -187,18 +187,19 @@ class MailSender:
         agreed = noting(base_of(held.record), new.data, held.body == new.composed.body)
         return Row(new.found.name, new.found.tag, "", held.record.key, held.crc, pack(agreed))
 
-    def _act(self, new: New, held: Sequence[Held]) -> Act:
-        """Return the drafts that make a file a message of its room, or take it there from another room."""
+    def _act(self, new: New) -> Act:
+        """Return the draft that makes a file a message of its room, or takes it there from another room.
+
+        It names no base unless a message was written over: of several of one id each is a message of its own.
+        """
         collection, composed = self._both.collection, new.composed
         if new.row is not None and new.row.agreed and not new.row.key.startswith(COPY):
             edited = noted(new.row.agreed).base
             return Act(new, Draft(collection, new.row.key, edited, head=MAIL_HEAD, body=composed.body))
-        # Where it was deleted before, it is the same message once more.
-        base = next((base_of(one.record) for one in held if one.record.dead), None)
         origin = self._origin(new)
         if origin is None:
-            return Act(new, Draft(collection, composed.key, base, head=MAIL_HEAD, body=composed.body))
-        return Act(new, self._from(origin, new, Draft(collection, without_text(origin.row.key), base)), origin)
+            return Act(new, Draft(collection, composed.key, head=MAIL_HEAD, body=composed.body))
+        return Act(new, self._from(origin, new, Draft(collection, without_text(origin.row.key))), origin)
 
     def _origin(self, new: New) -> Origin | None:
         """Return the message of another room of the pair that a file is of; best one that is gone from there."""

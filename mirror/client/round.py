@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 A_BATCH = 200
 """Items that are read, sent and remembered together."""
+COPY = "copy "
+"""So begin what stands for keys of mail files that say the same as another one of the folder, whose key follows."""
 BOTH, PULL, PUSH = "both", "pull", "push"
 """Directions: what changes where is written where."""
 

@@ -314,6 +314,28 @@ def test_two_messages_of_one_id_are_two(both: tuple[MailMachine, MailMachine]) -
     quiet(laptop, desk)
 
 
+@pytest.mark.parametrize("folder", [".", ".Board"])
+def test_a_message_that_was_deleted_may_come_again_and_others_of_its_id(
+    both: tuple[MailMachine, MailMachine], folder: str
+) -> None:
+    laptop, desk = both
+    laptop.put(f"{folder}/cur/0.a:2,S", mail(1, "one"))
+    laptop.sync()
+    desk.sync()
+    (laptop.root / folder / "cur/0.a:2,S").unlink()
+    for machine in (laptop, desk):
+        machine.sync()
+    assert desk.mail() == {}
+    for number, text in enumerate(("two", "one", "three"), 1):
+        laptop.put(f"{folder}/cur/{number}.a:2,S", mail(1, text))
+    for machine in (laptop, desk, laptop, desk):
+        machine.sync()
+    assert desk.mail() == laptop.mail()
+    texts = {data.splitlines()[-1] for _, data in desk.mail()[folder]}
+    assert texts == {b"one", b"two", b"three"} and len(desk.mail()[folder]) == 3
+    quiet(laptop, desk)
+
+
 def test_a_second_file_of_a_message_stays_and_takes_its_place(both: tuple[MailMachine, MailMachine]) -> None:
     laptop, desk = both
     laptop.put("new/1.a", mail(1))
@@ -323,6 +345,10 @@ def test_a_second_file_of_a_message_stays_and_takes_its_place(both: tuple[MailMa
     assert desk.mail() == {".": [("", mail(1))]}
     laptop.move("new/2.b", "cur/2.b:2,F")
     quiet(laptop, desk)
+    with laptop.state.writing():
+        laptop.state.note("cursor", "0123456789abcdef:1")  # of another life of the node: all is compared
+    quiet(laptop, desk)
+    assert laptop.mail() == {".": [("", mail(1)), ("F", mail(1))]}
     laptop.move("cur/2.b:2,F", "new/2.b")
     quiet(laptop, desk)
     (laptop.root / "new/1.a").unlink()
