@@ -23,8 +23,9 @@ from mirror.wire.errors import Refused
 
 SESSION_S = 5
 """Who is there is asked before when they logged in: who logs in between those is asked for so many seconds longer."""
-SHARE, IDLE_SHARE = 1 / 20, 1 / 150
-"""So much of the time rounds take at most; while nobody is there, of rooms in which there is likely nothing new."""
+LIKELY_SHARE, SHARE, IDLE_SHARE = 1 / 20, 1 / 50, 1 / 200
+"""So much of the time rounds take at most: of rooms in which there is likely anything new, of others while anybody is
+there, and while nobody is."""
 ROOM_S, ROOMS_OF_TURN = 0.0002, 5
 """Seconds that asking for a room takes of server and node, and as many rooms' time each turn takes besides."""
 RECENT_S = 2 * 86_400
@@ -167,7 +168,7 @@ class MarkLooks:
 
     def _follow_rounds(self, client: CitadelClient, persons: Mapping[int, Person], done: Marked) -> None:
         """Ask for as many rooms of rounds as there is time for; what one turn takes too long is saved afterwards."""
-        share = SHARE if self._rounds.is_urgent else IDLE_SHARE
+        share = LIKELY_SHARE if self._rounds.is_urgent else SHARE if self._rounds.is_anybody_there else IDLE_SHARE
         self._rooms_left = min(self._rooms_left, 0) + self._every_s * share / ROOM_S
         finished: set[int] = set()
         while self._rooms_left > 0 and (turn := self._rounds.next(ROOMS_AT_ONCE, finished)) is not None:

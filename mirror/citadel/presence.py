@@ -75,8 +75,13 @@ class Rounds:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether there are marks that are likely to be others by now, or somebody is there who sets any."""
-        return bool(self._where or self._besides) or any(one.likely for one in self._rounds.values())
+        """Whether there are rooms to be asked for in which there is likely anything new."""
+        return bool(self._besides) or any(one.likely for one in self._rounds.values())
+
+    @property
+    def is_anybody_there(self) -> bool:
+        """Whether anybody is logged in."""
+        return bool(self._where)
 
     def next(self, most: int, but: Container[int] = ()) -> Turn | None:
         """Return the next ``most`` rooms at most of some user's round, None where there is nothing to ask for.
