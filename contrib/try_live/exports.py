@@ -14,7 +14,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, fromstring
 
 from try_live.session import Session
-from try_live.world import BLOG, DIRECTORY, MAILBOX
+from try_live.world import BLOG, DIRECTORY, MAILBOX, PASSWORDED, PRIVATE
 
 Fields = dict[str, str]
 Things = dict[str, Fields]
@@ -197,6 +197,8 @@ def _rooms(root: Element, users: Mapping[str, str]) -> Things:
         if NOT_COMPARED.match(stored) or name.startswith(NOBODY):
             continue
         fields = {field: _text(room, field) for field in _ROOM_FIELDS}
+        if not int(fields["QRflags"] or 0) & PASSWORDED:
+            fields["QRpasswd"] = ""  # a server keeps it though it asks for none
         fields["QRorder"] = str(max(1, int(fields["QRorder"] or 0)))  # what is edited gets one of 1 at least
         fields["floor"] = floors.get(_text(room, "QRfloor"), "none")
         fields["aide"] = users.get(_text(room, "QRroomaide"), "nobody")
@@ -237,18 +239,27 @@ def _messages(root: Element, users: Mapping[str, str], texts: Mapping[str, bytes
 
 
 def _marks(root: Element, users: Mapping[str, str], messages: Iterable[Placed]) -> Things:
-    """Return which messages users have read, by user and room, but those that are not on both servers."""
-    rooms = {_text(room, "QRnumber"): name_of_room(_text(room, "QRname"), users) for room in root.iter("room")}
+    """Return which messages users have read, by user and room.
+
+    Those are left out that cannot be written: of who has no password, or may have to be let into a room first; and
+    those of items, which are unread again whenever they are replaced.
+    """
+    able = {users[_text(one, "u_usernum")] for one in root.iter("user") if _in_use(one) and _text(one, "u_password")}
+    rooms = {
+        _text(room, "QRnumber"): name_of_room(_text(room, "QRname"), users)
+        for room in root.iter("room")
+        if int(_text(room, "QRflags") or 0) & (PRIVATE | MAILBOX) != PRIVATE
+    }
     placed: dict[str, list[Placed]] = defaultdict(list)
     for one in messages:
-        if _sort_of(one) in ("messages", "items"):
+        if _sort_of(one) == "messages":
             placed[one.room].append(one)
     found: Things = {}
     for visit in root.iter("visit"):
         user, room = users.get(_text(visit, "v_usernum"), ""), rooms.get(_text(visit, "v_roomnum"), "")
         seen = _numbers(_text(visit, "v_seen"))
         read = {one.name: "read" for one in placed[room] if any(begin <= one.number <= end for begin, end in seen)}
-        if read and user not in ("", SERVICE):
+        if read and user in able - {SERVICE}:
             found[f"{user} in {room}"] = read
     return found
 

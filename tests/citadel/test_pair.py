@@ -88,6 +88,28 @@ def test_a_floor_that_is_made_where_one_was_killed_is_another_one_whoever_killed
         assert set(floors(beta)) == {"Main Floor"}
 
 
+def test_a_floor_that_is_killed_just_when_one_from_elsewhere_is_made_there_is_killed_on_both(pair: Pair) -> None:
+    alpha, beta = pair
+    make_floor(alpha, "Attic")
+    pair.settle()
+    make_floor(beta, "Cellar")
+    beta.look()
+    pair.exchange()
+
+    listed = []
+
+    def kill(command: bytes) -> None:
+        listed.extend([command] * (command == b"LFLR"))
+        if len(listed) == 2:  # the second one is asked for by who writes
+            alpha.server.before = lambda _command: None
+            kill_floor(alpha, "Attic")
+
+    alpha.server.before = kill
+    alpha.look()
+    pair.settle()
+    assert [set(floors(side)) for side in pair] == [{"Main Floor", "Cellar"}] * 2
+
+
 # -- one thing on both at once ------------------------------------------------------------------------
 
 

@@ -134,3 +134,24 @@ def test_files_that_the_server_cannot_keep_are_told(server: WritableServer, foll
         assert list(there(server)) == ["old.txt"]
 
     follower.tell(story())
+
+
+def test_files_of_a_room_that_is_renamed_just_then_are_there_after_the_next_look(
+    server: WritableServer, follower: Follower
+) -> None:
+    def rename(command: bytes) -> None:
+        if command.startswith(b"GOTO Drop Box"):
+            server.before = lambda _command: None
+            server.rooms[DROP]["QRname"] = "Renamed"
+            server.touch(DROP)
+
+    def story():
+        yield
+        put(follower.store, "new.txt", b"new")
+        server.before = rename
+        for _ in range(3):
+            yield
+        assert there(server)["new.txt"] == b"new"
+        assert (follower.state.left_there, follower.state.behind_there) == ([], False)
+
+    follower.tell(story())

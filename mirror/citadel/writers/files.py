@@ -14,7 +14,7 @@ import msgspec
 from mirror.citadel.client import CitadelClient, RoomFile
 from mirror.citadel.leftovers import FileRoom, head_of_file, read_open_file
 from mirror.citadel.taking import take_versions
-from mirror.citadel.writers.base import Target, told_of
+from mirror.citadel.writers.base import CLOSED_NOW, Target, told_of
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.keys import BORN_IMPORTED
 from mirror.model.draft import base_of
@@ -84,15 +84,22 @@ class FilesWriter:
                 for one in some:
                     target.wait(one.record, parse_collection(collection).room, "its room has no directory there")
                 continue
+            room = rooms[collection]
             try:
-                self._write_room(target, rooms[collection], some)
+                target.client.enter_room(room.name, room.password)
+            except Refused:  # it was renamed, say: the next look tells how
+                for one in some:
+                    target.wait(one.record, room.name, CLOSED_NOW)
+                continue
+            try:
+                self._write_room(target, room, some)
             except Refused as error:
                 for one in some:
-                    target.leave(one.record, rooms[collection].name, str(error))
+                    target.leave(one.record, room.name, str(error))
         return bool(todo)
 
     def _write_room(self, target: Target, room: FileRoom, changes: Sequence[_Change]) -> None:
-        target.client.enter_room(room.name, room.password)
+        """Write into the present room."""
         collection = changes[0].record.collection
         there = {kept_key(collection, file.name): file for file in target.client.list_files()}
         going = target.not_held([one.record for one in changes if one.errand is Errand.DELETE])

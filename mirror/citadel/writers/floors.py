@@ -79,6 +79,9 @@ class FloorsWriter:
         if number is None:
             target.leave(record, f"floor {name}", f"the server has {_MOST} floors already")
             return None
+        if _is_anothers(target, number, record):
+            target.wait(record, f"floor {name}", "another one was killed there just now, which the next look tells")
+            return None
 
         def make() -> int | None:
             (answer,) = target.client.ask_all([f"CFLR {name}|1".encode()])
@@ -157,6 +160,13 @@ def _expiry(client: CitadelClient, floor: int) -> dict[str, str] | None:
             mode, _, value = policy[0][4:].decode("ascii", "replace").partition("|")
             return {_MODE: mode, _VALUE: value.partition("|")[0]}
     return None
+
+
+def _is_anothers(target: Target, number: int, record: Record) -> bool:
+    """Tell whether a number that is free there was another floor's when the server was looked at last."""
+    key = target.numbers.keys.floor(number)
+    other = target.store.read(lambda reader: reader.get(FLOORS, key))
+    return other is not None and key != record.key and bool(floor_name(other))
 
 
 def _clear(target: Target, number: int, key: str) -> None:
