@@ -27,6 +27,7 @@ from sessions import sessions_on
 from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHERS, TASKS, USER, open_filled, post
 
 from mirror.config import Config
+from mirror.model.nodes import Horizon
 from mirror.peer.channel import Channel
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
@@ -107,6 +108,10 @@ def told_of(records: Any) -> dict[tuple[str, str], str]:
     return {(one["collection"], one["key"]): json.dumps(one, sort_keys=True) for one in records}
 
 
+def alive(told: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    return {name: one for name, one in told.items() if not json.loads(one).get("dead")}
+
+
 def change(node: Node, made: tuple[Any, ...]) -> None:
     """Make a change that another user, or an administrator, makes."""
 
@@ -128,6 +133,8 @@ def change(node: Node, made: tuple[Any, ...]) -> None:
                 writer.set_fields("users", USER, {"u_axlevel": level})
             case "number", number:
                 writer.set_fields("users", USER, {"u_usernum": number})
+            case ("forget",):
+                writer.advance_horizon(Horizon(writer.clock.tick(), ("m",)))
 
     node.store.write(job)
 
@@ -147,6 +154,7 @@ MADE = st.one_of(
     st.tuples(st.just("kill"), ROOM),
     st.tuples(st.just("level"), st.sampled_from([1, 4, 5, 6])),
     st.tuples(st.just("number"), st.sampled_from([2, 3])),
+    st.tuples(st.just("forget")),
 )
 STEPS = st.one_of(
     MADE,
@@ -225,7 +233,10 @@ def check(directory: Path, view: str, steps: list[tuple[Any, ...]]) -> None:
             for step in steps:
                 do(node, machine, step)
             machine.update()
-            assert machine.known() == machine.told()
+            known, told = machine.known(), machine.told()
+            assert alive(known) == alive(told)
+            # Of what was deleted a node forgets at some time that it was.
+            assert known == told or "forget" in repr(steps)
         finally:
             machine.close()
     store.close()
