@@ -10,11 +10,11 @@ from itertools import chain, count
 from pathlib import Path
 
 from mirror.client.files import (
+    OURS,
     check,
     put_new,
     put_on_disk,
     put_over,
-    sweep,
     sync_directory,
     tag_of,
     take_away,
@@ -64,8 +64,13 @@ class Vdir:
             raise Missing(f"{self.path} is no folder: nothing is taken for deleted") from None
         with entries:
             for entry in entries:
-                if entry.name.endswith(ENDINGS) and not entry.name.startswith(".") and entry.is_file():
-                    yield Found(entry.name, tag_of(entry.stat()))
+                if entry.name.startswith(OURS):  # of a client that was killed: this one has none aside now
+                    os.unlink(entry.path)
+                elif entry.name.endswith(ENDINGS) and not entry.name.startswith(".") and entry.is_file():
+                    try:
+                        yield Found(entry.name, tag_of(entry.stat(follow_symlinks=False)))
+                    except FileNotFoundError:  # deleted since it was listed
+                        continue
 
     def read(self, found: Found) -> bytes:
         self._publish()
@@ -173,7 +178,6 @@ class VdirTree:
         """Make a collection where it is missing, with a room's name and a colour that follows from ``seed``."""
         path = self.root / folder
         path.mkdir(parents=True, exist_ok=True)
-        sweep(path)
         for file, text in ((DISPLAY_NAME, name), (COLOR, _COLORS[sum(seed.encode()) % len(_COLORS)])):
             if not (path / file).exists():
                 self._write(path / file, text)

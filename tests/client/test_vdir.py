@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.client.files import OURS, sweep
+from mirror.client.files import OURS
 from mirror.client.lock import locked
 from mirror.client.place import Changed, InUse, Missing
 from mirror.client.vdir import Vdir, VdirTree
@@ -111,9 +111,8 @@ def test_a_collection_has_a_name_and_a_colour_which_stay_the_persons(tmp_path: P
 
 def test_what_a_killed_client_left_is_swept(place: Vdir) -> None:
     (place.path / f"{OURS}1-0.tmp").write_text("half")
-    place.create("a.ics", b"1")
-    place.settle()
-    sweep(place.path)
+    made = place.create("a.ics", b"1")
+    assert list(place.look()) == [made]
     assert os.listdir(place.path) == ["a.ics"]
 
 
