@@ -5,6 +5,7 @@ import smtplib
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 from try_live.catchall import CatchAll
 from try_live.changing import Done
 from try_live.commands import cli
-from try_live.exports import DECLARED, WHOLE, Contents, Difference, differences, read_lines
+from try_live.exports import DECLARED, WHOLE, Contents, Difference, differences, read_files, read_lines
 from try_live.measuring import lag_at
 from try_live.operations import KINDS
 from try_live.pair import WRITTEN, Paired, Round
@@ -75,6 +76,55 @@ def test_a_message_is_in_its_room() -> None:
 
 def test_what_is_never_written_is_declared() -> None:
     assert undeclared(exported(2, stored(1, "hello", "B", I="a@x")), exported(2)) == []
+
+
+def marked(seen: str, password: str = "pw", flags: int = 2, begin: int = 0) -> Contents:
+    """Return what is read of a server on which Ann has marks in a room of three posts, numbered from one."""
+    lines = ["<citadel_migrate_data>", "<user><u_fullname>Ann</u_fullname><u_usernum>2</u_usernum>"]
+    lines[-1] += f"<u_axlevel>4</u_axlevel><u_password>{password}</u_password></user>"
+    lines.append(f"<room><QRname>Lobby</QRname><QRnumber>1</QRnumber><QRflags>{flags}</QRflags></room>")
+    numbers = range(begin, begin + 3)
+    listed = ",".join(map(str, numbers))
+    lines.append(f"<room_messages><FRname>Lobby</FRname><FRmsglist>{listed}</FRmsglist></room_messages>")
+    for number in numbers:
+        text = base64.b64encode(stored(4, "Content-type: text/plain\n\nhello", I=f"{number - begin}@x")).decode()
+        lines.append(f"<message><msg_msgnum>{number}</msg_msgnum><msg_text>{text}</msg_text></message>")
+    lines.append(f"<visit><v_roomnum>1</v_roomnum><v_usernum>2</v_usernum><v_seen>{seen}</v_seen></visit>")
+    return read_lines(line.encode() for line in [*lines, "</citadel_migrate_data>"])
+
+
+def test_marks_are_the_same_whatever_numbers_messages_have() -> None:
+    assert undeclared(marked("*:11", begin=10), marked("100:101,105", begin=100)) == []
+    (found,) = undeclared(marked("*:11", begin=10), marked("100,102", begin=100))[:1]
+    assert (found.sort, found.name) == ("marks", "Ann in Lobby")
+
+
+@pytest.mark.parametrize("left_out", [{"password": ""}, {"flags": 2 | 4}])
+def test_marks_that_cannot_be_written_are_not_compared(left_out: dict[str, Any]) -> None:
+    assert undeclared(marked("1", **left_out), marked("2", **left_out)) == []
+
+
+def test_an_item_is_what_it_says_in_whatever_order_and_version() -> None:
+    def card(*lines: str) -> Contents:
+        text = "\n".join(["Content-type: text/x-vcard", "", "BEGIN:VCARD", *lines, "END:VCARD"])
+        return exported(2, stored(4, text, E="c1", I="c@x"))
+
+    assert (
+        undeclared(card("VERSION:3.0", "FN:Ann", "TEL:1"), card("TEL:1", "FN;charset=UTF-8:Ann", "VERSION:2.1")) == []
+    )
+    (found,) = undeclared(card("FN:Ann", "TEL:1"), card("FN:Ann", "TEL:2"))
+    assert (found.sort, found.field) == ("items", "says")
+
+
+def test_files_are_compared_as_they_are_in_the_directories_of_their_rooms(tmp_path: Path) -> None:
+    rooms = {"Files": {"QRflags": str(2 | 32), "QRdirname": "files"}, "Talk": {"QRflags": "2", "QRdirname": "files"}}
+    (tmp_path / "files").mkdir()
+    for name in ("a.bin", "filedir"):
+        (tmp_path / "files" / name).write_bytes(b"data")
+    assert [*read_files(rooms, tmp_path)] == ["Files: a.bin"]
+    before = read_files(rooms, tmp_path)
+    (tmp_path / "files" / "a.bin").write_bytes(b"DATA")
+    assert read_files(rooms, tmp_path) != before
 
 
 def test_of_a_user_the_number_may_differ_and_the_level_not() -> None:
