@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -14,6 +15,7 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.attached import print_attachments, troubles
 from mirror.cli.health import UNKNOWN, judge
 from mirror.cli.local import ask_values, local_node
+from mirror.cli.names import NoSuchName
 from mirror.cli.output import as_seconds, duration, json_option, print_json, print_table, report, say
 from mirror.config import CERTIFICATE_FILE
 from mirror.model.errors import MirrorError
@@ -21,6 +23,8 @@ from mirror.model.stamp import format_stamp
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import StoreInUse
 from mirror.wire.answers import parse_check
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
 from mirror.wire.status import ConflictStatus, KnownNode, NodeStatus, WinnerStatus
 
 WATCH_S = 2.0
@@ -173,13 +177,24 @@ def conflicts_list(directory: Path, every: bool, as_json: bool) -> None:
 @click.pass_obj
 def conflicts_show(directory: Path, number: int, as_json: bool) -> None:
     """Show the version that lost, and what won."""
-    with local_node(directory) as remote:
+    with local_node(directory) as remote, _of_that_number():
         found = ask_values(remote, f"SYNC all|conflicts|{number}", ConflictStatus)[0]
     if as_json:
         print_json(found)
         return
     for line in _told(found):
         say(line)
+
+
+@contextmanager
+def _of_that_number() -> Iterator[None]:
+    """Have what is not there be something that is not there, and no refusal.  Raises NoSuchName."""
+    try:
+        yield
+    except Refused as error:
+        if error.code != Code.NOT_FOUND:
+            raise
+        raise NoSuchName(error.text) from None
 
 
 def _version(winner: WinnerStatus) -> str:
@@ -261,7 +276,8 @@ def _resolve(directory: Path, action: str, done: str, numbers: tuple[int, ...], 
         if every:
             numbers = tuple(sorted(found.number for found in ask_values(remote, "SYNC all|conflicts", ConflictStatus)))
         for number in numbers:
-            reply = remote.channel.ask(f"SYNC all|{action}|{number}")
+            with _of_that_number():
+                reply = remote.channel.ask(f"SYNC all|{action}|{number}")
             resolved.append(Resolved(number, "" if action == "dismiss" else reply.text.replace("|", " ")))
             if not as_json:
                 say(f"{done} {number}" + (f": {resolved[-1].where}" if resolved[-1].where else ""))

@@ -44,7 +44,7 @@ VIEWS_OF_ITEMS = (VIEW_CALENDAR, VIEW_TASKS, VIEW_CALENDAR_BRIEF, VIEW_JOURNAL)
 
 
 class NoSuchName(MirrorError):
-    """A room or user that is not there."""
+    """A room, user or conflict that is not there."""
 
     exit_code = 12
 

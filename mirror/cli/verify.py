@@ -13,8 +13,11 @@ from mirror.cli.local import ask_values, identity_of, local_node, sharing_status
 from mirror.cli.output import json_option
 from mirror.cli.verify_server import compare_with_server, show_server
 from mirror.config import SHARE, Config, ConfigError, Peer, load_config, load_secrets, parse_server_place
+from mirror.peer.channel import ConnectionLost
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
 from mirror.wire.status import ComparisonStatus
 
 TIMEOUT_S = 90.0
@@ -67,8 +70,13 @@ def _verify_peer(config: Config, name: str, as_json: bool) -> bool:
 
 
 def _ask(name: str, ours: ChannelRemote) -> ComparisonStatus:
-    """Have a peer that dials us compare."""
-    return ask_values(ours, f"SYNC all|verify|{name}", ComparisonStatus)[0]
+    """Have a peer that dials us compare.  Raises ConnectionLost where it is not there, or goes."""
+    try:
+        return ask_values(ours, f"SYNC all|verify|{name}", ComparisonStatus)[0]
+    except Refused as error:
+        if error.code not in (Code.NOT_FOUND, Code.BUSY):
+            raise
+        raise ConnectionLost(error.text) from None
 
 
 def _compare(config: Config, peer: Peer, ours: ChannelRemote) -> ComparisonStatus:

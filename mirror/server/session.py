@@ -27,7 +27,7 @@ from mirror.service.party import Party, PartyKind
 from mirror.service.posting import NotAllowed
 from mirror.service.rights import PinnedRights, Rights, UserScope
 from mirror.service.views import ViewRights
-from mirror.store.base import BoundReached, MissingContent, StoreError
+from mirror.store.base import BoundReached, MissingContent, NoConflict, StoreError
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import ChangingScope, Responder
@@ -65,6 +65,7 @@ _ANSWERS: tuple[tuple[type[MirrorError], _Answer], ...] = (
     (StampAhead, _Answer(Code.ILLEGAL, logging.WARNING)),
     (BadRecord, _Answer(Code.ILLEGAL, logging.WARNING)),
     (MissingContent, _Answer(Code.NOT_FOUND, logging.INFO)),
+    (NoConflict, _Answer(Code.NOT_FOUND, logging.INFO)),
     (BoundReached, _Answer(Code.TOO_MANY, logging.WARNING)),
     (ClockDoubted, _Answer(Code.BUSY, logging.WARNING)),
     (StoreError, _Answer(Code.INTERNAL, logging.WARNING)),

@@ -56,7 +56,9 @@ def test_all_are_restored_or_dismissed_at_once(node: LocalNode) -> None:
 
 
 def test_what_is_wrong_is_one_line(node: LocalNode) -> None:
-    assert node.run("conflicts", "show", "99", code=8).stderr == "ctdlmirror: there is no conflict 99\n"  # no number
-    assert "there is no conflict 99" in node.run("conflicts", "dismiss", "99", code=8).output
+    assert node.run("conflicts", "show", "99", code=12).stderr == "ctdlmirror: there is no conflict 99\n"  # no number
+    for action in ("restore", "dismiss", "keep-both"):
+        said = node.run("conflicts", action, "99", code=12).stderr
+        assert said == "ctdlmirror: there is no conflict 99; 'ctdlmirror conflicts list' shows those there are\n"
     assert "name the NUMBERS" in node.run("conflicts", "keep-both", code=2).output
     assert "name the NUMBERS" in node.run("conflicts", "restore", code=2).output
