@@ -14,6 +14,7 @@ from mirror.citadel.keys import PAIRS
 from mirror.citadel.later import TRIES
 from mirror.citadel.look import remember, remembered
 from mirror.model.record import Record, pack_head
+from mirror.model.stamp import make_stamp
 from mirror.store.base import Store, Writer
 from mirror.sync.share.rules import NETCONF_KEY, PROPOSED
 
@@ -151,12 +152,15 @@ def test_what_a_list_passed_while_a_post_was_on_its_way_is_mailed_all_the_same(
     follower.tell(story())
 
 
-@pytest.mark.parametrize("why", ["paired since", "restored since", "its own"])
+@pytest.mark.parametrize("why", ["paired since", "restored since", "its own", ""])
 def test_what_was_mailed_or_came_of_another_time_is_not_mailed(
     server: WritableServer, follower: Follower, why: str
 ) -> None:
     store = follower.store
     server.netconfigs[1] = [f"lastsent|{server.highest}", LIST]
+    head = pack_head({"place": PLACE, "last": "", "given_up": True})
+    an_hour_ago = make_stamp(int(time.time() - 3600) * 1000)
+    store.write(lambda writer: writer.apply([Record(HOMES, "rooms alpha:1", an_hour_ago, "b", 1, head=head)]))
 
     def story():
         yield
@@ -168,13 +172,13 @@ def test_what_was_mailed_or_came_of_another_time_is_not_mailed(
             last.anew_ms = later
             store.write(lambda writer: remember(writer, PLACE, last))
         yield
-        time_of_it = str(int(time.time()) - (10 if why == "paired since" else -5)).encode()
+        time_of_it = str(int(time.time()) - 10).encode()
         origin = PLACE if why == "its own" else ELSEWHERE
         body = b"\xffA\x04Ia@beta\0T%s\0ABob\0Fbob@beta\0M%sposted\n\0" % (time_of_it, PLAIN.encode())
         record = Record(LOBBY, "id:a@beta", 1 << 20, origin, 1, body=body)
         store.write(lambda writer: writer.apply([record]))
         yield
-        assert (len(server.lists[1]), server.sweep()) == (2, [])
+        assert (len(server.lists[1]), server.sweep()) == (2, [] if why else ["posted"])
 
     follower.tell(story())
 
@@ -208,6 +212,23 @@ def test_where_the_home_is_another_server_the_same_lines_are_given_up_once_all_i
         post(store, LOBBY, "a@beta", PLAIN + "a\n", T=now())
         yield
         assert (texts(store)[-1], server.sweep()) == ("posted there", [])
+
+    follower.tell(story())
+
+
+def test_a_list_whose_lines_were_confirmed_here_is_at_home_on_the_server_that_has_them(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [f"lastsent|{server.highest}", LIST]
+    body = f"{LIST}\n".encode()
+    store.write(lambda writer: writer.put(Record(NETCONF, NETCONF_KEY, 1, "m", 1, body=body)))
+
+    def story():
+        yield
+        post(store, LOBBY, "since@beta", PLAIN + "since\n", T=now())
+        yield
+        assert (home(store).place, server.sweep(), held(store)) == (PLACE, ["since"], [LIST])
 
     follower.tell(story())
 
@@ -291,6 +312,32 @@ def test_just_what_was_told_is_put_in_force(server: WritableServer, follower: Fo
         for _ in range(3):
             yield
         assert server.netconfigs[1][1:] == [LIST]
+
+    follower.tell(story())
+
+
+def test_lines_that_were_changed_there_just_before_are_looked_at_first(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [ALIAS]
+    theirs = ["roommailalias|theirs@example.net"]
+
+    def changed(command: bytes) -> None:
+        if command == b"GNET":
+            server.before = lambda _command: None
+            server.netconfigs[1] = theirs
+
+    def story():
+        yield
+        hold(store, "roommailalias|ours@example.net")
+        server.before = changed
+        yield
+        assert server.netconfigs[1] == theirs
+        server.now += 10
+        for _ in range(3):
+            yield
+        assert held(store) == server.netconfigs[1] and len(store.read(lambda reader: reader.conflicts())) == 1
 
     follower.tell(story())
 

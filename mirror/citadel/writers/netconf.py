@@ -63,7 +63,7 @@ class _RoomWriter:
     def write(self) -> bool:
         """Have the server have the lines that it is to have; tells whether there was anything to write."""
         acting = acting_lines(self._held)
-        if self._home is None and acting and self._said is not None and says_that_some_act(self._said.tag):
+        if self._home is None and acting and self._are_there(acting):
             self._target.store.write(lambda writer: settle(writer, ROOMS, self._room, self._target.place))
             self._home = self._target.store.read(lambda reader: read_home(reader, ROOMS, self._room))
         if self._is_as_it_should_be():
@@ -88,6 +88,18 @@ class _RoomWriter:
         gives_up = home is not None and home.last == self._target.place and not home.given_up
         return not gives_up and not (self._acts_elsewhere(home) and says_that_some_act(self._said.tag))
 
+    def _are_there(self, acting: Sequence[str]) -> bool:
+        """Tell whether the server has lines that act; where they were confirmed here, it is asked."""
+        if self._said is not None and self._said.tag:
+            return says_that_some_act(self._said.tag)
+        if not self._is_confirmed():
+            return False
+        there = enter(self._target, self._into)
+        return there is not None and not {*acting}.isdisjoint(acting_lines(there))
+
+    def _is_confirmed(self) -> bool:
+        return self._target.store.read(lambda reader: in_force(reader, self._record.collection))
+
     def _acts_elsewhere(self, home: Home | None) -> bool:
         return home is not None and home.place != self._target.place
 
@@ -95,8 +107,7 @@ class _RoomWriter:
         """Tell whether the server has other lines than it had when it was looked at."""
         if self._said is None or not self._said.tag:
             return False
-        confirmed = self._target.store.read(lambda reader: in_force(reader, self._record.collection))
-        return not confirmed and self._said.tag != tag_of_lines(there)
+        return not self._is_confirmed() and self._said.tag != tag_of_lines(there)
 
     def _change(self, there: bytes, given_up: frozenset[str]) -> None:
         wanted = as_written(there, self._held, dropped=given_up)
