@@ -235,6 +235,20 @@ def test_a_message_that_a_program_wrote_anew_as_it_moved_it_is_the_same(both: tu
     quiet(laptop, desk)
 
 
+def test_a_message_keeps_its_flags_when_it_is_moved_to_another_one_of_its_id(
+    both: tuple[MailMachine, MailMachine],
+) -> None:
+    laptop, desk = both
+    laptop.put("cur/1.a:2,", mail(1, "one"))
+    laptop.put(".Archive.2024/cur/2.b:2,F", mail(1, "two"))
+    laptop.sync()
+    laptop.move(".Archive.2024/cur/2.b:2,F", "cur/2.b:2,F")
+    for machine in (laptop, desk, laptop, desk):
+        machine.sync()
+    assert desk.mail() == laptop.mail()
+    assert ("F", mail(1, "two")) in desk.mail()["."]
+
+
 def test_marks_that_a_maildir_does_not_keep_go_with_a_message(
     node: Node, both: tuple[MailMachine, MailMachine]
 ) -> None:
