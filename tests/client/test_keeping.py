@@ -532,3 +532,45 @@ def test_what_a_node_knows_nothing_of_any_more_waits_where_it_is_all(make: Calla
         assert len(one.files()) == 3
     assert one.sync(around=around, accept=True).received["deleted"] == 3
     assert one.files() == {}
+
+
+def test_what_was_changed_elsewhere_and_is_deleted_here_is_kept_as_a_conflict(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"), event("b"))
+    other.write("Calendar", "a.ics", event("a", summary="Dinner"))
+    other.sync()
+    (one.root / "Calendar" / "0.ics").unlink()
+    report = one.sync()
+    assert report.sent["deleted"] == 1 and report.conflicts == 1
+    (conflict,) = one.state.conflicts()
+    assert conflict.mine is None and b"Dinner" in (conflict.theirs or b"") and conflict.kept == "mine"
+    other.sync()
+    assert list(one.files()) == ["1.ics"] and list(other.files()) == ["b.ics"]
+
+
+class Overtaken:
+    """A node at which somebody else is done just before the first draft comes."""
+
+    def __init__(self, connection: Connection, first: Callable[[], object]) -> None:
+        self._connection = connection
+        self._first: Callable[[], object] | None = first
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def offer(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        first, self._first = self._first, None
+        if first is not None:
+            first()
+        return self._connection.offer(drafts)
+
+
+def test_what_comes_between_the_look_and_the_draft_is_looked_at_too(make: Callable[..., Machine]) -> None:
+    one, other = both(make, event("a"))
+    one.write("Calendar", "0.ics", event("a", summary="Dinner"))
+    other.write("Calendar", "a.ics", event("a", summary="Supper"))
+    report = one.sync(around=lambda side: Overtaken(side, other.sync) if isinstance(side, Connection) else side)
+    assert report.conflicts == 1 and report.sent["changed"] == 1
+    (conflict,) = one.state.conflicts()
+    assert b"Dinner" in (conflict.mine or b"") and b"Supper" in (conflict.theirs or b"")
+    other.sync()
+    assert only(one) == only(other)
