@@ -11,6 +11,7 @@ from mirror.formats.internet import is_returned
 from mirror.formats.message import Message, parse_message
 from mirror.formats.texts_of_rooms import picture_in, text_in
 from mirror.model.keys import MESSAGE_PREFIX
+from mirror.model.texts import canonical_text
 from mirror.store.base import Reader, Store
 
 SHOWN = frozenset({"room-info", "pictures", "bios"})
@@ -54,6 +55,16 @@ def shows_the_same(collection: str, one: bytes, other: bytes) -> bool:
             return picture_in(one) == picture_in(other)
         text = text_in(one).rstrip(b"\n")
         return bool(text) and text == text_in(other).rstrip(b"\n")
+    except BadMessage:
+        return False
+
+
+def is_as_here(held: bytes, told: bytes) -> bool:
+    """Tell whether a server's message is what is here, or what came of writing that, by their bodies."""
+    if canonical_text(held) == canonical_text(told):
+        return True
+    try:
+        return _is_returned(held, parse_message(told))
     except BadMessage:
         return False
 

@@ -95,6 +95,27 @@ def test_marks_are_set_and_taken_back_as_their_user_whose_last_call_stays(
     follower.tell(story())
 
 
+def test_marks_of_a_room_that_is_renamed_just_then_are_set_after_the_next_look(
+    server: WritableServer, follower: Follower
+) -> None:
+    def rename(command: bytes) -> None:
+        if command == b"IMAP SELECT":
+            server.before = lambda _command: None
+            server.rooms[1]["QRname"] = "Foyer"
+            server.touch(1)
+
+    def story():
+        yield
+        mark(follower.store, ANN, here(follower.store)[2], seen=True)
+        server.before = rename
+        for _ in range(3):
+            yield
+        assert seen(server) == [1, 3]
+        assert (follower.state.left_there, follower.state.behind_there) == ([], False)
+
+    follower.tell(story())
+
+
 def test_marks_that_are_followed_as_well_do_not_come_back(
     make_store: Make, server: WritableServer, follower: Follower, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from mirror.citadel.client import LoginFailed
 from mirror.citadel.imap import ImapClient, folder_name
 from mirror.citadel.keys import owner_of
 from mirror.citadel.marks import ANSWERED, SEEN, Sets, tag_of
-from mirror.citadel.writers.base import OpenRoom, Target, User
+from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, User, enter
 from mirror.citadel.writers.calls import Account, as_nobody_called, password_of, read_account
 from mirror.formats.errors import CitadelError
 from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
@@ -80,6 +80,14 @@ class MarksWriter:
         for record in records:
             target.leave(record, target.rooms[_messages_of(record.collection)].room.name, why)
 
+    def _leave_closed(self, target: Target, into: OpenRoom, records: Iterable[Record]) -> None:
+        """Note that a room cannot be entered as its user, or that it was renamed just then."""
+        if enter(target, into) is not None:
+            self._leave(target, records, "its user cannot enter the room")
+            return
+        for record in records:
+            target.wait(record, into.room.name, CLOSED_NOW)
+
     def _write_user(self, target: Target, user: str, name: str, wanted: Mapping[str, Sequence[_Mark]]) -> None:
         records = [mark.record for marks in wanted.values() for mark in marks]
         account = read_account(target.client, name) if name else None
@@ -106,7 +114,7 @@ class MarksWriter:
                 room = into.room.name.partition(".")[2] if owner else into.room.name
                 folder = folder_name(room, bool(owner))
                 if not imap.select(folder):
-                    self._leave(target, [mark.record for mark in marks], "its user cannot enter the room")
+                    self._leave_closed(target, into, [mark.record for mark in marks])
                 else:
                     self._store(target, into, user, _Folder(imap, folder), marks)
         finally:

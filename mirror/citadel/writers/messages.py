@@ -19,6 +19,7 @@ from mirror.citadel.keys import ROOMS, USERS, owner_of
 from mirror.citadel.later import When
 from mirror.citadel.pieces import fetch_message
 from mirror.citadel.posted import Room
+from mirror.citadel.returned import is_as_here
 from mirror.citadel.writers.base import (
     CLOSED_NOW,
     OpenRoom,
@@ -44,7 +45,7 @@ from mirror.model.keys import MESSAGE_PREFIX, split_key
 from mirror.model.kinds import ITEM_PREFIX, room_of
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status
-from mirror.model.texts import canonical_text, is_message
+from mirror.model.texts import is_message
 from mirror.store.base import Reader
 from mirror.sync.foreign.back import Errand, plan_back, says_the_same
 from netconf.acting import mails
@@ -262,8 +263,7 @@ class MessagesWriter:
         there = fetch_message(target.client, int(status.foreign)) if said_yes(entered) else None
         if there is None or not is_message(record):
             return there is not None
-        body = target.store.read(lambda reader: reader.body(record))
-        return canonical_text(body) == canonical_text(there) or _is_returned(body, there)
+        return is_as_here(target.store.read(lambda reader: reader.body(record)), there)
 
     def _move_one(self, target: Target, status: Status, into: OpenRoom) -> bool:
         number, source = int(status.foreign), goto(target.rooms[status.collection].room)
@@ -334,13 +334,6 @@ def _move_all(target: Target, source: bytes, moves: Sequence[tuple[int, Room]]) 
     commands = [b"MOVE %d|%s|0" % (number, stored_name(room)) for number, room in moves]
     _, *answers = target.client.ask_all([source, *commands])
     return {number for (number, _), answer in zip(moves, answers, strict=True) if said_yes(answer)}
-
-
-def _is_returned(body: bytes, there: bytes) -> bool:
-    try:
-        return is_returned(parse_message(body), parse_message(there))
-    except BadMessage:
-        return False
 
 
 def _is_item(status: Status) -> bool:
