@@ -8,6 +8,7 @@ promise is mirror.client.place.Place.
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +106,8 @@ class Maildir:
 
     def look(self) -> list[Found]:
         self._publish()
+        with suppress(FileNotFoundError):
+            sweep(self.path / TMP)  # what a client left there that was killed
         self.keywords = self._keywords.read()
         self._listed = list_mail(self.path)
         files = self._listed.files

@@ -84,6 +84,16 @@ def test_what_is_created_is_seen_by_a_mail_program_once_it_is_settled_and_not_be
     assert sorted((one.get_flags(), one["Subject"]) for one in theirs) == [("", "hello"), ("FS", "hello")]
 
 
+def test_what_a_client_that_was_killed_left_aside_is_taken_away_and_nothing_of_others(
+    folder: Path, box: Maildir
+) -> None:
+    box.look()
+    box.create("1.a", MAIL)
+    put(folder, "tmp/2.of-another-program")
+    assert Maildir(folder).look() == []
+    assert files(folder) == {"tmp/2.of-another-program"}
+
+
 def test_many_are_created_whole(folder: Path, box: Maildir) -> None:
     box.look()
     made = [box.create(f"{number}.a", MAIL * number) for number in range(1, 60)]
