@@ -92,6 +92,8 @@ class MarkLooks:
         self._saved_at = -SAVED_S
         self._rooms_left = 0.0
         self._changed: dict[int, int] = {}
+        self._seen_since: set[int] = set()
+        """Who was there, or logged in, since a room was new last."""
         self._met = 0
 
     @property
@@ -127,6 +129,7 @@ class MarkLooks:
         self._note_calls(asked.calls(), asked.looked, exported)
         self._note_changed(persons)
         where = self._where(asked)
+        self._seen_since.update(where)
         self._visited.find(known, where)
         near = self._rounds.near(where, self._now())
         if self._rounds.is_over and not near:
@@ -154,7 +157,17 @@ class MarkLooks:
             self._known, self._looks = known, VisitLooks(self._store, known)
             rooms = {number: room.name for number, room in sorted(known.rooms.items()) if room.use is Use.PEOPLE}
             self._numbers = {name: number for number, name in rooms.items()}
-            self._owners = {number: owner_of(name) for number, name in rooms.items()}
+            before, self._owners = self._owners, {number: owner_of(name) for number, name in rooms.items()}
+            self._ask_for_new({room: self._owners[room] for room in self._owners.keys() - before.keys()})
+
+    def _ask_for_new(self, rooms: Mapping[int, int]) -> None:
+        """Have rooms that were not known be asked for, by number and owner, of who may have read there."""
+        for user in self._seen_since:
+            for room, owner in rooms.items():
+                if owner in (0, user):
+                    self._rounds.besides(user, room)
+        if rooms:
+            self._seen_since.clear()
 
     def _ask(self, near: Iterable[Turn], persons: Mapping[int, Person], done: Marked) -> None:
         """Ask for where people are, and of rounds as much as there is time for."""
@@ -220,6 +233,7 @@ class MarkLooks:
         assert self._known is not None
         self._visited.find(self._known, users)
         self._rounds.begin(users, self._now())
+        self._seen_since.update(users)
         self._calls, self._looked = calls, looked
 
     def _since_met_last(self, calls: Mapping[int, int], looked: int, exported: bool) -> list[int]:

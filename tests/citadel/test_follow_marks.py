@@ -164,6 +164,33 @@ def test_rooms_where_somebody_has_been_come_first_and_while_nobody_is_there_othe
     assert server.asked.count(b"GTSN") < 500
 
 
+def test_what_was_read_in_a_room_before_it_was_known_is_here(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """Whoever read there has left, and all other rooms of that user were asked for."""
+    store = make_store("m")
+    listed = server._lkra("", Session())
+
+    def story() -> Story:
+        yield
+        server._lkra = lambda *_: listed  # not listed yet
+        server.now += 10
+        server.room(3, "New")
+        server.post(3, "four")
+        server.visit(3, 2, "4")
+        server.somebody = False
+        for _ in range(8):
+            yield
+        del server._lkra
+        server.now += 10
+        server.touch(3)
+        for _ in range(4):
+            yield
+        assert marks(store, "alpha:3") == {"alpha:2": ["four"]}
+
+    ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
+
+
 @pytest.mark.parametrize("outage", [False, True])
 def test_where_all_were_made_to_forget_a_room_nobody_has_read_anything_there(
     make_store: Make, server: LiveServer, directory: Path, outage: bool
