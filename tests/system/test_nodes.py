@@ -456,7 +456,7 @@ def test_errors_are_one_line_with_the_documented_code(tmp_path: Path, export: Pa
         (("post", "Nowhere", "x"), 12, "there is no room"),
         (("peer", "add", "x!"), 3, "no node name"),
         (("verify", "x"), 3, "is no peer"),
-        (("conflicts", "show", "9"), 8, "no conflict 9"),
+        (("conflicts", "show", "9"), 12, "no conflict 9"),
         (("init", "--node", "n"), 3, "set up already"),
     ]
     for arguments, code, text in cases:
