@@ -417,9 +417,7 @@ def _moved(new: New, origin: Origin, there: Written) -> Row:
     """Return what is remembered of a file whose message was moved to its room."""
     before = noted(origin.row.agreed)
     as_file = there.as_sent and before.as_file and before.digest == digest(new.data)
-    # Where another message has its id, its marks came to that one's key.
-    is_filed = bool(split_key(there.key)[1])
-    return _row(new, there, as_file, "" if is_filed else origin.row.marks)
+    return _row(new, there, as_file, origin.row.marks)
 
 
 def _rewritten(row: Row, data: bytes) -> Row:

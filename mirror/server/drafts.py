@@ -39,6 +39,8 @@ from netconf.lines import MAX_BYTES
 
 Write = Callable[[Writer, bytes | None], DraftResult]
 """Writes a draft, with another body than the one that was sent if one is given."""
+Following = Callable[[Writer, Sequence[Written]], Sequence[Draft]]
+"""Returns the drafts that follow from what became of others, in the transaction in which those were written."""
 
 VISITS = "visits"
 MAX_ORIGINS_USER = 256
@@ -66,10 +68,15 @@ def take_drafts(session: Session, responder: Responder, batch: Batch) -> Drafted
     return write_drafts(session, responder, drafts)
 
 
-def write_drafts(session: Session, responder: Responder, drafts: Sequence[Draft]) -> Drafted:
-    """Write drafts as this node's next versions, all or none of them.  Raises as ``take_drafts``."""
+def write_drafts(
+    session: Session, responder: Responder, drafts: Sequence[Draft], following: Following | None = None
+) -> Drafted:
+    """Write drafts as this node's next versions, and those that follow from them, all or none of them.
+
+    Raises as ``take_drafts``.
+    """
     try:
-        return _write_all(session, responder, [(_as_record(draft), _writing(draft)) for draft in drafts])
+        return _write_all(session, responder, _pairs(drafts), following)
     except Changed as error:
         there = error.held
         held = Held(there.stamp, there.origin, record_crc(there)) if there is not None else None
@@ -101,6 +108,11 @@ def _as_record(draft: Draft) -> Record:
     )
 
 
+def _pairs(drafts: Sequence[Draft]) -> list[tuple[Record, Write]]:
+    """Return each draft as the record that it is judged by, and what writes it."""
+    return [(_as_record(draft), _writing(draft)) for draft in drafts]
+
+
 def _writing(draft: Draft) -> Write:
     def write(writer: Writer, body: bytes | None) -> DraftResult:
         wanted = draft if body is None else msgspec.structs.replace(draft, body=body, content=b"", size=0)
@@ -123,34 +135,47 @@ def _overwriting(record: Record) -> Write:
     return write
 
 
-def _write_all(session: Session, responder: Responder, writes: Sequence[tuple[Record, Write]]) -> Drafted:
-    """Write drafts in one transaction, each with the record that it is judged by."""
-    records = [record for record, _ in writes]
+def _write_all(
+    session: Session,
+    responder: Responder,
+    writes: Sequence[tuple[Record, Write]],
+    following: Following | None = None,
+) -> Drafted:
+    """Write drafts in one transaction, each with the record that it is judged by, then those that follow from them."""
     scope = responder.renewed().scope
 
-    party = session.require_party()
-
     def job(writer: Writer) -> Drafted:
-        for record in records:
-            _check_rights(writer, scope, record)
-        if party.is_user:
-            _check_room(acting(session, writer), records)
-        responder.check_contents(writer, records)
-        applied, each = Applied(), list[Written]()
-        for record, write in writes:
-            _check_content(writer, record)
-            _check_lines(writer, record)
-            _check_marks(writer, scope, record)
-            mailbox = mailbox_of(writer, record.key) if record.dead and record.collection == "users" else []
-            outcome = write(writer, _signed(writer, scope, record))
-            applied += outcome.applied
-            each.append(_told(record, outcome.record))
-            if outcome.record is not None and outcome.record.dead:
-                for room in mailbox:
-                    writer.delete("rooms", room)
-        return Drafted(applied, tuple(each))
+        drafted = _write_some(session, responder, writer, scope, writes)
+        if following is None:
+            return drafted
+        more = _write_some(session, responder, writer, scope, _pairs(following(writer, drafted.each)))
+        return Drafted(drafted.applied + more.applied, drafted.each + more.each)
 
     return session.node.store.write(job)
+
+
+def _write_some(
+    session: Session, responder: Responder, writer: Writer, scope: Scope, writes: Sequence[tuple[Record, Write]]
+) -> Drafted:
+    records = [record for record, _ in writes]
+    for record in records:
+        _check_rights(writer, scope, record)
+    if session.require_party().is_user:
+        _check_room(acting(session, writer), records)
+    responder.check_contents(writer, records)
+    applied, each = Applied(), list[Written]()
+    for record, write in writes:
+        _check_content(writer, record)
+        _check_lines(writer, record)
+        _check_marks(writer, scope, record)
+        mailbox = mailbox_of(writer, record.key) if record.dead and record.collection == "users" else []
+        outcome = write(writer, _signed(writer, scope, record))
+        applied += outcome.applied
+        each.append(_told(record, outcome.record))
+        if outcome.record is not None and outcome.record.dead:
+            for room in mailbox:
+                writer.delete("rooms", room)
+    return Drafted(applied, tuple(each))
 
 
 def acting(session: Session, writer: Writer) -> Writer:

@@ -1,16 +1,16 @@
 """SYNC's actions on a user's own rooms: made, renamed, deleted; and messages moved from room to room as one act."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from mirror.model.digest import Digest
-from mirror.model.draft import Draft, base_of
+from mirror.model.draft import Draft, Written, base_of
 from mirror.model.drafting import deletion_of, only_over
 from mirror.model.fields import values_of
 from mirror.model.heads import without_edits
 from mirror.model.keys import split_key
-from mirror.model.kinds import Collection
-from mirror.model.marks import field_of, marks_in
+from mirror.model.kinds import Collection, room_of
+from mirror.model.marks import field_of, mark_key, marks_in
 from mirror.model.merge import is_item
 from mirror.model.record import Record, pack_head
 from mirror.model.texts import MAX_COMPARED
@@ -102,33 +102,47 @@ def move(session: Session, asked: Asked, source: str, target: str) -> None:
     responder = session.answering()
     user = session.require_party().user_key
     moved = responder.read(lambda reader: [_moved(reader, responder.scope, user, source, target, key) for key in keys])
-    drafts = [draft for made in zip(*moved, strict=True) for draft in made if draft is not None]
-    written = write_drafts(session, responder, drafts)
+    drafts = [one.put for one in moved] + [one.taken for one in moved]
+    written = write_drafts(session, responder, drafts, lambda writer, each: _marks_moved(writer, user, moved, each))
     session.send_batches("moved", format_written(written.each[: len(keys)], session.encoding))
 
 
-def _moved(
-    reader: Reader, scope: Scope, user: str, source: str, target: str, key: str
-) -> tuple[Draft, Draft, Draft | None, Draft | None]:
-    """Return the drafts by which a message is in the one room and not in the other, and the same of its marks.
+class _Moved(NamedTuple):
+    """The drafts by which a message is in the one room and not in the other, and the user's marks where it was."""
 
-    Raises Denied where it is not there, or may not be read.
-    """
+    put: Draft
+    taken: Draft
+    marks: Record | None
+
+
+def _moved(reader: Reader, scope: Scope, user: str, source: str, target: str, key: str) -> _Moved:
+    """Return what moving a message takes.  Raises Denied where it is not there, or may not be read."""
     collection = str(Collection("messages", source))
     if not scope.reads(collection):
         raise Denied(f"{collection} is not here")
     held = reader.get(collection, key)
     if held is None or held.dead:
         raise Denied(f"{collection} {key[:80]!r} is not here")
-    plain = split_key(key)[0]
     head = without_edits(held.head) if is_item(held) else held.head
+    plain = split_key(key)[0]
     put = Draft(str(Collection("messages", target)), plain, None, False, head, held.body, held.content, held.size)
     large = held.size > MAX_COMPARED  # its text is named by its content: it is not read for that
     taken = only_over(held, deletion_of(held, b"" if large else reader.body(held)))
-    marks = reader.get(str(Collection("visits", source)), f"{user} {key}")
-    if marks is None or marks.dead or not marks_in(values_of(marks)):
-        return put, taken, None, None
-    return put, taken, _marked(reader, str(Collection("visits", target)), f"{user} {plain}", marks), deletion_of(marks)
+    marks = reader.get(str(Collection("visits", source)), mark_key(user, key))
+    return _Moved(put, taken, None if marks is None or marks.dead or not marks_in(values_of(marks)) else marks)
+
+
+def _marks_moved(reader: Reader, user: str, moved: Sequence[_Moved], written: Sequence[Written]) -> list[Draft]:
+    """Return the drafts that move the user's marks, given what became of the messages.
+
+    Another message of the id may be in the room: then this one is filed under another key than it was sent with.
+    """
+    drafts = []
+    for one, there in zip(moved, written, strict=False):  # behind the messages stand their deletions
+        if one.marks is not None:
+            collection = str(Collection("visits", room_of(there.collection)))
+            drafts += [_marked(reader, collection, mark_key(user, there.key), one.marks), deletion_of(one.marks)]
+    return drafts
 
 
 def _marked(reader: Reader, collection: str, key: str, marks: Record) -> Draft:

@@ -212,6 +212,20 @@ def test_a_message_is_moved_with_its_marks_and_nothing_of_it_is_sent(ann: Channe
     assert gone is not None and gone.dead
 
 
+def test_marks_go_with_a_message_to_where_it_is_filed_beside_others_of_its_id(ann: ChannelRemote, node: Node) -> None:
+    put(node, TASKS, "id:1@a")
+    for text in (b"two", b"three"):
+        ann.draft([Draft(f"messages/{MAIL}", "id:1@a", body=MESSAGE.replace(b"hello", text))])
+    keys = alive(node, MAIL)
+    for room, key, mark in ((TASKS, "id:1@a", "answered"), (MAIL, keys[0], "flagged"), (MAIL, keys[1], "keyword x")):
+        node.store.write(lambda writer: writer.set_fields(f"visits/{room}", f"{USER} {key}", {mark: True}))  # noqa: B023
+    written = [one.key for one in move(ann, MAIL, TASKS, *keys)]
+    assert sorted(["id:1@a", *written]) == alive(node, TASKS) and len(set(written)) == 2
+    marks = [values_of(held(node, f"visits/{TASKS}", f"{USER} {key}")) for key in ("id:1@a", *written)]
+    assert marks == [{"answered": True}, {"flagged": True}, {"keyword x": True}]
+    assert all(one is not None and one.dead for key in keys for one in [held(node, f"visits/{MAIL}", f"{USER} {key}")])
+
+
 def test_an_item_is_moved_with_what_two_have_edited(ann: ChannelRemote, node: Node) -> None:
     collection = f"messages/{MAIL}"
     ann.draft([Draft(collection, "euid:e1", body=ITEM)])
