@@ -67,6 +67,7 @@ UNTOLD = (
         Expected(kind, MESSAGE, "of several that show the same: no command tells which one a room or user has")
         for kind in SHOWN_BY
     ),
+    Expected("orphans", WHOLE, "messages in no room, which nobody sees: " + _BY_EXPORTS),
     Expected("rooms", "QRgen", "when a room was made: " + _BY_EXPORTS),
     Expected("floors", "f_flags", "the server sets more of them than one that says whether it is in use"),
     Expected("floors", "f_name", "of a floor that was made and killed between two looks"),
