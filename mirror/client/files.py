@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from mirror.client.place import Changed
 
@@ -33,21 +34,37 @@ def tag_of(status: os.stat_result) -> str:
 
 def write_aside(directory: Path, data: bytes) -> Path:
     """Write bytes to a file in a directory that is in nobody's way yet; they are on the disk.  Raises OSError."""
-    path = write_loosely(directory, data)
+    path = Path(write_loosely(str(directory), data).path)
     put_on_disk([path])
     return path
 
 
-def write_loosely(directory: Path, data: bytes) -> Path:
+class Aside(NamedTuple):
+    """A file that is in nobody's way yet, and the tag that it keeps wherever it is moved."""
+
+    path: str
+    tag: str
+
+
+def write_loosely(directory: str, data: bytes) -> Aside:
     """Write bytes to a file that is in nobody's way yet, and not sure to be on the disk yet.  Raises OSError."""
     descriptor, path = _open_aside(directory)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        try:
+            _write_all(descriptor, data)
+        finally:
+            os.close(descriptor)
+        return Aside(path, tag_of(os.lstat(path)))  # once it is closed: over a network a file gets its time then
     except BaseException:
-        path.unlink(missing_ok=True)
+        os.unlink(path)
         raise
-    return path
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes, however few the system takes at once; a file object costs three more calls a file."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def put_on_disk(files: Sequence[Path | str]) -> None:
@@ -63,9 +80,9 @@ def put_on_disk(files: Sequence[Path | str]) -> None:
             os.close(descriptor)
 
 
-def _open_aside(directory: Path) -> tuple[int, Path]:
+def _open_aside(directory: str) -> tuple[int, str]:
     for number in _numbers:
-        path = directory / f"{OURS}{os.getpid()}-{number}.tmp"
+        path = f"{directory}/{OURS}{os.getpid()}-{number}.tmp"
         try:
             return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
         except FileExistsError:

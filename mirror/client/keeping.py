@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mirror.client.place import Found, Missing, Place, PlaceError
 from mirror.client.report import Report
-from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round, Rules
+from mirror.client.round import A_SETTLING, PULL, PUSH, Both, Round, Rules
 from mirror.client.server import Held, Room, RoomList, Server, Stale
 from mirror.client.state import Folder, PairState, marks_text
 
@@ -303,8 +303,8 @@ class Keeper:
         from mirror.client.receiving import Receiver
 
         receiver = Receiver(self._round, self._both(room, folder))
-        for start in range(0, len(held), A_BATCH):
-            receiver.write(held[start : start + A_BATCH])
+        for start in range(0, len(held), A_SETTLING):
+            receiver.write(held[start : start + A_SETTLING])
 
 
 def _told(error: PlaceError | OSError) -> str:

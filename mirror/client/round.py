@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 A_BATCH = 200
 """Items that are read, sent and remembered together."""
+A_SETTLING = 1024
+"""Items that are written into a folder, put on the disk and remembered together: each time costs ten waits for it."""
 COPY = "copy "
 """So begin what stands for keys of mail files that say the same as another one of the folder, whose key follows."""
 BOTH, PULL, PUSH = "both", "pull", "push"

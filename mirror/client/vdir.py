@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mirror.client.files import (
     OURS,
+    Aside,
     check,
-    put_new,
+    move_new,
     put_on_disk,
     put_over,
     sync_directory,
@@ -44,7 +45,8 @@ class Vdir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._touched = False
-        self._created: dict[str, Path] = {}
+        self._base = f"{path}/"
+        self._created: dict[str, Aside] = {}
         """What was written and is not in place yet, by the names that it will have."""
 
     def identity(self) -> str:
@@ -87,9 +89,9 @@ class Vdir:
         first = safe_name(stem, ending)
         stem = first.removesuffix(ending)
         names = chain([first], (f"{stem}-{number}{ending}" for number in count(2)))
-        name = next(name for name in names if name not in self._created and not (self.path / name).exists())
-        self._created[name] = aside = write_loosely(self.path, data)
-        return Found(name, tag_of(aside.lstat()))
+        name = next(name for name in names if name not in self._created and not os.path.lexists(self._base + name))
+        self._created[name] = aside = write_loosely(str(self.path), data)
+        return Found(name, aside.tag)
 
     def replace(self, found: Found, data: bytes) -> Found:
         self._publish()
@@ -120,9 +122,9 @@ class Vdir:
     def _publish(self) -> None:
         """Have what was created be in the folder; its bytes are on the disk before."""
         created, self._created = self._created, {}
-        put_on_disk(list(created.values()))
+        put_on_disk([aside.path for aside in created.values()])
         for name, aside in created.items():
-            put_new(aside, iter((self.path / name,)))
+            move_new(aside.path, self._base + name)
             self._touched = True
 
     def watched(self) -> Iterable[Path]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from persons import READ_ONLY, TEAM, Machine, event, machines_on, node_at
 
+from mirror.client import vdir
 from mirror.client.connection import Connection
 from mirror.client.round import PULL, PUSH
 from mirror.client.server import Held, Outcome
@@ -62,6 +63,26 @@ def both(make: Callable[..., Machine], *texts: str) -> tuple[Machine, Machine]:
 def only(machine: Machine) -> str:
     (data,) = machine.files().values()
     return data.decode()
+
+
+def test_a_full_room_is_put_on_the_disk_and_remembered_at_once(
+    make: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = make("one"), make("other")
+    one.sync()
+    for number in range(450):
+        one.write("Calendar", f"{number}.ics", event(f"e{number}"))
+    one.sync()
+    times: list[int] = []
+    put_on_disk = vdir.put_on_disk
+
+    def counted(files: Sequence[Path | str]) -> None:
+        times.extend([len(files)] if files else [])
+        put_on_disk(files)
+
+    monkeypatch.setattr(vdir, "put_on_disk", counted)
+    assert other.sync().received["new"] == 450
+    assert times == [450] and set(other.files().values()) == set(one.files().values())
 
 
 def test_progress_is_told_with_how_much_there_is(make: Callable[..., Machine]) -> None:

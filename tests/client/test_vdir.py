@@ -1,5 +1,6 @@
 """The promise of a folder, as a vdir keeps it, and how files are written in it."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -29,6 +30,31 @@ def test_a_new_file_never_takes_the_name_of_another(place: Vdir) -> None:
     assert (first.name, second.name) == ("a.ics", "a-2.ics")
     assert place.create("../up/b.ics", b"3").name == ".._up_b.ics".replace("..", "_.", 1)
     assert place.read(first) == b"1" and place.read(second) == b"2"
+
+
+def test_a_name_that_leads_nowhere_is_taken(place: Vdir) -> None:
+    (place.path / "a.ics").symlink_to("nowhere")
+    assert place.create("a.ics", b"1").name == "a-2.ics"
+    place.settle()
+    assert sorted(os.listdir(place.path)) == ["a-2.ics", "a.ics"]
+
+
+def test_a_file_that_the_system_takes_in_pieces_is_whole(place: Vdir, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
+    found = place.create("a.ics", b"12345678")
+    assert place.read(found) == b"12345678"
+    assert place.create("empty.ics", b"").tag.split(".")[1] == "0"
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(place: Vdir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="no space"):
+        place.create("a.ics", b"1")
+    assert os.listdir(place.path) == []
 
 
 def test_only_what_was_found_is_replaced_or_deleted(place: Vdir) -> None:
