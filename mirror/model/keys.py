@@ -72,6 +72,8 @@ def bounded(key: str) -> str:
 
 def compared(name: str) -> str:
     """Return what two names have in common that count as one: they differ in case, or in how letters are composed."""
+    if name.isascii():  # as most names are: the rules for other letters change nothing in it
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 

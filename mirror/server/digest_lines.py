@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from mirror.model.digest import Digest
 from mirror.model.kinds import parse_collection
@@ -12,7 +13,13 @@ from mirror.wire.lines import format_line
 MAX_KEPT = 1_000_000
 """Lines that are kept at a time, some 250 bytes each; those of who asked longest ago are dropped first."""
 
-_Lines = dict[str, tuple[Digest, bytes]]
+
+class _Kept(NamedTuple):
+    """What a party was told: within which rights, of which digests, in which lines, these two by collections."""
+
+    scope: UserScope
+    digests: Mapping[str, Digest]
+    lines: dict[str, bytes]
 
 
 class DigestLines:
@@ -20,7 +27,7 @@ class DigestLines:
 
     def __init__(self, limit: int = MAX_KEPT) -> None:
         self._limit = limit
-        self._kept: OrderedDict[tuple[str, str], tuple[UserScope, _Lines]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
 
     def forget(self, party: str) -> None:
         """Keep no lines of a party that is gone."""
@@ -29,18 +36,23 @@ class DigestLines:
 
     def of(self, asker: tuple[str, str], scope: UserScope, digests: Mapping[str, Digest]) -> bytes:
         """Return the lines of these digests; ``asker`` is who asks, within which view."""
-        of_whom, held = self._kept.pop(asker, (scope, {}))
-        if of_whom != scope:
-            held = {}
-        lines: _Lines = {}
-        for name, digest in digests.items():
-            line = held.get(name)
-            lines[name] = line if line is not None and line[0] is digest else (digest, _line(scope, name, digest))
-        self._kept[asker] = scope, lines
-        size = sum(len(kept) for _, kept in self._kept.values())
+        held = self._kept.pop(asker, None)
+        if held is None or held.scope != scope:
+            held = self._of_another(scope)
+        of, told = held.digests.get, held.lines
+        lines = {
+            name: told[name] if of(name) is digest else _line(scope, name, digest) for name, digest in digests.items()
+        }
+        self._kept[asker] = _Kept(scope, digests, lines)
+        size = sum(len(kept.lines) for kept in self._kept.values())
         while size > self._limit and len(self._kept) > 1:
-            size -= len(self._kept.popitem(last=False)[1][1])
-        return b"".join([line for _, line in lines.values()])
+            size -= len(self._kept.popitem(last=False)[1].lines)
+        return b"".join(lines.values())
+
+    def _of_another(self, scope: UserScope) -> _Kept:
+        """Return what was told last to somebody who is shown rooms under the same names; nothing if there is none."""
+        others = (kept for kept in reversed(self._kept.values()) if scope.names_as(kept.scope))
+        return next(others, _Kept(scope, {}, {}))
 
 
 def _line(scope: UserScope, name: str, digest: Digest) -> bytes:

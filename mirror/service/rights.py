@@ -125,6 +125,13 @@ class UserScope:
         mailbox = self._known.mailboxes.get(room)
         return mailbox.own_name if mailbox is not None else self._known.names.of(room)
 
+    def names_as(self, other: "UserScope") -> bool:
+        """Tell whether what both may read is of rooms that are shown to both under the same names.
+
+        An administrator may read mailboxes, too, which are shown to their owners alone.
+        """
+        return self._known is other._known and not (self.aide or other.aide)
+
     def find(self, name: str) -> str | None:
         """Return the key of the room that is shown to the user under a name (case doesn't matter), or None."""
         wanted = compared(name)

@@ -158,9 +158,8 @@ class Responder:
             if self.scope.reads("") and allows is None and known is not None and known.same(root.digest):
                 return _state(reader, self._store.node, root, root.digest, None, self.scope)
 
-            def reads(name: str) -> bool:
-                return self.scope.reads(name) and (not allows or allows(name))
-
+            scope = self.scope
+            reads = scope.reads if allows is None else lambda name: scope.reads(name) and allows(name)
             if self._told_digests is not None and allows is None:
                 work = partial(self._digests_among, reader, reads)
                 told = self._told_digests.of((self._party, self._view), reader, self.scope, work)
@@ -186,14 +185,19 @@ class Responder:
         """Return the digests of what may be seen of some collections, or of all, in the order of their names."""
         names = sorted(among) if among is not None else self.scope.collections()
         if names is None or (among is None and len(names) > FEW_NAMES):
-            held = reader.digests(reads)
+            held = self._digests_of_all(reader, reads)
         else:
             held = {name: reader.digest(name) for name in filter(reads, names)}
         whole, now_ms = self.scope.whole, self._now_ms()
-        told = {
-            name: digest if whole(name) else self._showing.digest(reader, name, now_ms) for name, digest in held.items()
-        }
-        return {name: digest for name, digest in told.items() if digest.count}
+        for name in [name for name in held if not whole(name)]:
+            held[name] = self._showing.digest(reader, name, now_ms)
+        return {name: digest for name, digest in held.items() if digest.count}
+
+    def _digests_of_all(self, reader: Reader, reads: Callable[[str], bool]) -> dict[str, Digest]:
+        """Return the store's own digests of what may be seen of all collections, in the order of their names."""
+        if self._told_digests is None:
+            return reader.digests(reads)
+        return {name: digest for name, digest in self._told_digests.all(reader).items() if reads(name)}
 
     def check_cursor(self, cursor: Cursor) -> int:
         """Raise StaleCursor when a cursor is not of this store's present life, or lies before forgotten deletions.

@@ -1,7 +1,8 @@
 """The digests that parties whose rights change were told, so that telling them again costs by what has changed.
 
 A user may read tens of thousands of collections, of which a commit changes a few: of those alone digests are read
-again.  Kept for the rights as a whole: other rights, or forgotten deletions, and all of it is worked out anew.
+again.  Kept for the rights as a whole: other rights, or forgotten deletions, and all of it is worked out anew.  From
+the store that is read once for all parties, so another one that comes costs no look at what has not changed since.
 """
 
 import threading
@@ -30,6 +31,14 @@ class Told(NamedTuple):
     whole: Digest
 
 
+class _Whole(NamedTuple):
+    """The digests of all collections of the store, as of a place of the feed."""
+
+    sequence: int
+    trimmed: tuple[int, int]
+    digests: dict[str, Digest]
+
+
 class ToldDigests:
     """Keeps what was told by who asked.  Thread-safe: what was given out never changes."""
 
@@ -37,12 +46,36 @@ class ToldDigests:
         self._limit = limit
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Told] = OrderedDict()
+        self._whole: _Whole | None = None
 
     def forget(self, party: str) -> None:
         """Keep nothing of what a party was told who is gone: with it goes what its rights were made of."""
         with self._lock:
             for name in [name for name in self._kept if name[0] == party]:
                 del self._kept[name]
+            if not self._kept:
+                self._whole = None
+
+    def all(self, reader: Reader) -> dict[str, Digest]:
+        """Return the digests of all collections that hold anything, in the state that is read, a committed one.
+
+        In the order of their names; nobody may change what is returned.
+        """
+        with self._lock:
+            held = self._whole
+        sequence, trimmed = reader.last_sequence(), (reader.trimmed(), reader.horizon())
+        if held is None or held.trimmed != trimmed or held.sequence > sequence:
+            digests = reader.digests()
+        elif held.sequence == sequence:
+            return held.digests
+        else:
+            changed, _ = reader.changed_collections(held.sequence)
+            now = {name: digest for name in changed if (digest := reader.digest(name)).count}
+            kept = {name: digest for name, digest in held.digests.items() if name not in changed or name in now}
+            digests = _in_order(kept, now)
+        with self._lock:
+            self._whole = _Whole(sequence, trimmed, digests)
+        return digests
 
     def of(self, name: tuple[str, str], reader: Reader, scope: Scope, work: Work) -> Told:
         """Return the digests within a scope, in the state that is read, which must be a committed one.

@@ -219,8 +219,9 @@ def parse_digest(fields: Sequence[str], where: str) -> Digest:
 
 
 def format_digest_line(line: DigestLine) -> str:
-    text = f"{line.collection}|{format_digest(line.digest)}"
-    return f"{text}|{_name(line.shown)}" if line.shown else text
+    name, (count, newest, total), shown = line  # as format_digest has it: there may be tens of thousands of lines
+    text = f"{name}|{count}|{newest:x}|{total:016x}"
+    return f"{text}|{_name(shown)}" if shown else text
 
 
 def parse_digest_line(text: str) -> DigestLine:

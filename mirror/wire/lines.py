@@ -104,7 +104,7 @@ def parse_hexadecimal(text: str, limit: int = (1 << 64) - 1) -> int | None:
 
 def clean(text: str) -> str:
     """Return text that is safe inside one line: no line ends, no control characters."""
-    return _CONTROL.sub(" ", text)
+    return text if text.isprintable() else _CONTROL.sub(" ", text)
 
 
 def format_reply(code: int, text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import random
 import time
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -34,6 +35,11 @@ def test_names_that_look_the_same_are_told_apart_and_found_however_they_are_writ
     for record in (room("a:1", "Caf\u00e9"), room("b:1", "Cafe\u0301")):
         names.put(record)
     assert (names.find("Cafe\u0301"), names.find("caf\u00e9 (B)")) == ("a:1", "b:1")
+
+
+@given(st.text(st.characters(max_codepoint=0x7F)))
+def test_of_ascii_names_the_same_is_compared_as_of_others(name: str) -> None:
+    assert compared(name) == unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def test_the_order_of_records_does_not_matter() -> None:

@@ -122,6 +122,53 @@ def test_of_many_rooms_those_that_changed_are_looked_at(node: Node, monkeypatch:
     assert len([name for name in looks if name.startswith(("messages/", "visits/"))]) < 10
 
 
+def test_the_store_is_looked_through_once_for_all_users(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    digests = SqliteReader.digests
+    monkeypatch.setattr(SqliteReader, "digests", lambda *given: (looks.append("all"), digests(*given))[1])
+    node.store.write(lambda writer: post(writer, BOARD, "id:1"))
+    with sessions_on(node) as start:
+        ann, bob = (logged_in(start(), name) for name in ("ann", "bob"))
+        for count, one in enumerate((ann, bob), 1):
+            assert any(line.startswith(f"messages/{BOARD}|{count}|") for line in info(one.channel))
+            node.store.write(lambda writer: post(writer, BOARD, f"id:{count + 1}"))  # noqa: B023
+        now = [line for line in info(ann.channel) if BOARD in line]
+        assert now == [line for line in info(bob.channel) if BOARD in line]
+    assert looks == ["all"]
+
+
+@pytest.mark.parametrize("level", [4, 6])
+def test_what_one_user_was_told_is_told_to_another_where_it_is_the_same(node: Node, level: int) -> None:
+    """Rooms of their own and an administrator's among them, and after a room got another name."""
+    changes = (
+        lambda writer: writer.set_fields("users", OTHER, {"u_axlevel": level}),
+        lambda writer: [post(writer, room, "id:1") for room in ROOMS],
+        lambda writer: writer.set_fields("rooms", BOARD, {"QRname": "Another name"}),
+    )
+    rights = {user: Rights(user, node.directory.rooms) for user in (USER, OTHER)}
+    kept, lines = ToldDigests(), DigestLines()
+    for made in changes:
+        node.store.write(made)
+        for user, changing in rights.items():
+            one = Responder(node.store, UserScope(user, {}), changing=changing, party=user, told=kept)
+            digests = one.info().collections or {}
+            assert isinstance(one.scope, UserScope)
+            assert lines.of((user, ""), one.scope, digests) == DigestLines().of((user, ""), one.scope, digests)
+
+
+def test_a_line_that_another_user_was_told_is_not_made_again(node: Node) -> None:
+    node.store.write(lambda writer: post(writer, BOARD, "id:1"))
+    kept, lines = ToldDigests(), DigestLines()
+    for user in (USER, OTHER):
+        rights = Rights(user, node.directory.rooms)
+        one = Responder(node.store, UserScope(user, {}), changing=rights, party=user, told=kept)
+        digests = one.info().collections or {}
+        assert isinstance(one.scope, UserScope)
+        lines.of((user, ""), one.scope, digests)
+    ann, bob = (held.lines[f"messages/{BOARD}"] for held in lines._kept.values())
+    assert ann is bob
+
+
 def info(channel: Any) -> list[str]:
     reply = channel.ask("SYNC all|info", 1)
     lines = list(channel.read_listing())

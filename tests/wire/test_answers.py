@@ -280,3 +280,8 @@ def test_a_name_ends_neither_its_line_nor_its_field(name: str) -> None:
     assert answers.parse_logged_in(in_a_line(answers.format_logged_in(logged))) == logged._replace(name=shown)
     line = DigestLine("messages/a:1", Digest(1, 2, 3), name)
     assert answers.parse_digest_line(in_a_line(answers.format_digest_line(line))).digest == line.digest
+
+
+@given(st.text())
+def test_in_a_line_each_control_character_is_a_blank_and_all_else_stays(text: str) -> None:
+    assert clean(text) == "".join(" " if letter < " " or letter == "\x7f" else letter for letter in text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mirror.model.digest import Bulk, Digest, unsigned
+from mirror.model.digest import MASK, Bulk, Digest, unsigned
 from mirror.model.draft import Base
 from mirror.model.judge import Unfit
 from mirror.model.kinds import NODES
@@ -122,7 +122,7 @@ class SqliteReader(Questions):
         rows = self.connection.execute(
             "SELECT name, count, newest, total FROM collection WHERE name <> '' AND count > 0 ORDER BY name"
         )
-        return {name: Digest(count, newest, unsigned(total)) for name, count, newest, total in rows if allows(name)}
+        return {name: Digest(count, newest, total & MASK) for name, count, newest, total in rows if allows(name)}
 
     def bulk(self, collection: str) -> Bulk:
         """Return how much a collection holds that is alive; costs by that."""
