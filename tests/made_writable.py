@@ -13,7 +13,7 @@ from typing import NamedTuple
 from made_live import HungUp, LiveServer, Session, _listing, answering
 from made_server import Fields
 
-from mirror.formats.message import parse_message
+from mirror.formats.message import Message, parse_message
 from mirror.formats.sequence_set import SequenceSet, set_of
 
 SERVICE = 9
@@ -417,8 +417,9 @@ class WritableServer(LiveServer):
         if "I" in fields:
             fields["I"] = fields["I"].strip(b"<>")
         fields["T"] = str(int(parsedate_to_datetime(fields["T"].decode()).timestamp())).encode()
-        author, _, address = fields["A"].partition(b" <")
-        fields |= {"A": author.strip(b'"'), "F": address.strip(b">") or b"invented@alpha"}
+        if "A" in fields:
+            author, _, address = fields["A"].partition(b" <")
+            fields |= {"A": author.strip(b'"'), "F": address.strip(b">") or b"invented@alpha"}
         fields["W"] = b"|".join(re.findall(b"<([^>]*)>", fields.pop("W", b"")))
         fields["M"] = b"".join(others) + b"\n\n" + body
         fields |= self.instead
@@ -445,6 +446,14 @@ class WritableServer(LiveServer):
     def make_transit(self) -> None:
         if not any(room["QRname"] == f"{SERVICE:010d}.{TRANSIT}" for room in self.rooms.values()):
             self.room(self.next_room(), f"{SERVICE:010d}.{TRANSIT}", QRflags="16390")
+
+
+def taken(sent: bytes) -> Message:
+    """Return what a server makes of a message that is sent to it by IMAP."""
+    server = WritableServer()
+    server.room(1, "Lobby")
+    server.make_transit()
+    return parse_message(server.messages[server.append(sent)])
 
 
 def _serve_imap(server: WritableServer, connection: socket.socket) -> None:

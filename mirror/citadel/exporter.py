@@ -34,7 +34,10 @@ from mirror.citadel.numbering import (
 )
 from mirror.citadel.placed import NOWHERE, Placed, Placing
 from mirror.formats import migr_writer
+from mirror.formats.errors import BadMessage
+from mirror.formats.internet import as_server_keeps
 from mirror.formats.keys import imported_origin
+from mirror.formats.mail import is_file
 from mirror.formats.message import MIME, parse_message, serialize_message
 from mirror.formats.migr import FIELDS
 from mirror.formats.numbers import number_or_zero
@@ -576,7 +579,17 @@ def _told(reader: Reader, collection: str, key: str) -> tuple[Fields, bytes]:
     if record is None or record.dead:
         return {}, b""
     head = {name: value for name, value in unpack_head(record.head).items() if name.startswith(_TOLD)}
-    return {name: value for name, value in head.items() if isinstance(value, str)}, reader.body(record)
+    body = _as_server_keeps(reader.body(record)) if is_file(record.head) else reader.body(record)
+    return {name: value for name, value in head.items() if isinstance(value, str)}, body
+
+
+def _as_server_keeps(body: bytes) -> bytes:
+    """Return a message that holds a file as it came as a server would have kept it."""
+    try:
+        message = as_server_keeps(parse_message(body))
+    except BadMessage:
+        return body
+    return serialize_message(message.fields, message.format, message.anonymity)
 
 
 def _number_of(record: Record) -> int:

@@ -29,6 +29,7 @@ from mirror.citadel.declared import (
 from mirror.citadel.homes import read_homes
 from mirror.citadel.look import place_of
 from mirror.citadel.numbering import place_of_key
+from mirror.citadel.returned import is_as_here
 from mirror.citadel.visits_compared import said_by_visit
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import parse_message
@@ -76,11 +77,14 @@ def declared_for(ours: Reading, server: str, *, exports: bool) -> tuple[Expected
 
 BY_NOBODY = "the server's own visit, of no user, which looking at a room or an import makes"
 AT_HOME = "what acts is in force on another server, the room's home"
+AS_WRITTEN = "what a server makes of a message that came from elsewhere: its number, and the form it keeps"
 BY_ITSELF = "what a new server has by itself"
 MADE_BY_ITSELF = ("config", "floors", "system-messages")
 """Kinds of collections of which a new server has something by itself."""
 UNSET = ("", "0")
 """Values of fields that nobody has set."""
+NUMBER = "msg_msgnum"
+"""A head has this of a message that came from a server."""
 _SHOWN = 60
 _DIGEST_BYTES = 8
 _MODULUS = 1 << 8 * _DIGEST_BYTES
@@ -155,7 +159,7 @@ class Comparing:
         """
         self._ours, self._theirs = ours, theirs
         self._declared = tuple(declared)
-        self._things = things
+        self._things = dict(things)
         self._made_anew = made_anew
         self._progress = progress or (lambda _done: None)
         self._found = Verified(server, unseen=list(unseen))
@@ -223,6 +227,8 @@ class Comparing:
             if here is None or there is None:
                 alone[here is None][key] = (there if here is None else here) or {}
                 continue
+            if self._was_written_there(collection, key, here, there):
+                self._things[collection, key] = AS_WRITTEN
             self._note_fields(collection, key, here, there)
             own = {name for name in there.keys() - here.keys() if self._why_by_itself(collection, None, there[name])}
             for at, fields in enumerate((here, there)):
@@ -232,6 +238,13 @@ class Comparing:
         side.digest_here, side.digest_there = (f"{one % _MODULUS:016x}" for one in sums)
         if side.here or side.there:
             self._found.collections.append(side)
+
+    def _was_written_there(self, collection: str, key: str, here: Fields, there: Fields) -> bool:
+        """Tell whether a message came from elsewhere, and the server has what came of writing it."""
+        if parse_collection(collection).kind != "messages" or NUMBER in here or here == there:
+            return False
+        bodies = [reading.read(lambda reader: _body(reader, collection, key)) for reading in (self._ours, self._theirs)]
+        return is_as_here(*bodies)
 
     def _view(self, collection: str) -> object:
         """Return how the room of a collection is viewed by who does not choose a view."""
@@ -334,6 +347,11 @@ def _is_every_servers(record: Record) -> bool:
     if record.collection == "floors":
         return not values_of(record).get("f_name")
     return record.collection == "users" and record.key.endswith(SERVER_ITSELF)
+
+
+def _body(reader: Reader, collection: str, key: str) -> bytes:
+    record = reader.get(collection, key)
+    return reader.body(record) if record is not None else b""
 
 
 def _told(reading: Reading, records: Iterable[Record]) -> Iterator[tuple[str, Fields]]:

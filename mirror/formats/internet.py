@@ -6,6 +6,7 @@ them.  Facts: version 980, recording 11-imap-append.  Bytes in, bytes out.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from email.header import Header
 from email.utils import formatdate
 
@@ -25,7 +26,13 @@ _HEADERS = {
 """Fields that a header says as they stand."""
 _SAID_BY_FIELDS = {"I": "Message-ID", "A": "From", "F": "From", "R": "To", "U": "Subject", "Y": "Cc"}
 """Headers that fields tell of a message that is kept as a file; its date is as the file says it, zone and all."""
+_READ_OF_FILE = {"Reply-To": "K", "List-ID": "L", "References": "W"}
+"""Headers of a file that are fields of a server's message, and are no fields of the file's."""
+_TOLD_BY_SERVER = ("Date", "From", "To", "Cc", "Subject", "Message-ID")
+"""Headers that a server makes of its fields, whatever a message's text begins with."""
 _TELLING_WHO = frozenset({"Sender", "Reply-To", "Return-Path"})
+_FROM_LINE = re.compile(rb"\A>?From .*\n")
+_ONE_ID = re.compile(rb"<([^<>\s|]+)>")
 _HEADER_LINE = re.compile(rb"(?:>?From .*\n)?[!-9;-~]+[ \t]*:")
 _SPECIAL = re.compile(rb'[()<>@,;:\\".\[\]\x80-\xff]')
 _ANONYMOUS = (66, 67)
@@ -70,6 +77,46 @@ def mail_file(message: Message, message_id: str, kept: bool = False) -> bytes:
     return b"\n".join([*lines, *known]) + b"\n\n" + body
 
 
+def as_server_keeps(message: Message) -> Message:
+    """Return a message that holds a file as it came in a server's form, in which what fields tell is no header of M.
+
+    A server shows its fields as headers, and those that M begins with behind them: all would be there twice.
+    """
+    if message.format != MIME:
+        return message
+    data = message.get("M")
+    head, rest = split_mail(data)
+    if head and not _HEADER_LINE.match(head):  # all of it is text
+        return _changed(message, {"M": b"\n" + data})
+    more = {letter: _read_of(head, name) for name, letter in _READ_OF_FILE.items() if not message.get(letter)}
+    subject = _read_of(head, "Subject")
+    if b"=?" in subject and message.get("U") == dict(told_by_file(data)).get("U"):
+        more["U"] = subject  # encoded as it came: a server shows it as it stands
+    told = [*_TOLD_BY_SERVER, *(name for name, letter in _READ_OF_FILE.items() if more.get(letter, True))]
+    others = _header_of(told).sub(b"", _FROM_LINE.sub(b"", head))
+    ended = others if not others or others.endswith(b"\n") else others + b"\n"
+    return _changed(message, {**more, "M": ended + (rest or b"\n")})
+
+
+def _changed(message: Message, values: Mapping[str, bytes]) -> Message:
+    """Return a message with other fields, M the last of them; those that are empty are left out."""
+    fields = {**dict(reversed(message.fields)), **values}
+    order = list(dict.fromkeys([*(letter for letter, _ in message.fields if letter != "M"), *values]))
+    return message._replace(fields=[(letter, fields[letter]) for letter in order if fields[letter]])
+
+
+def _read_of(head: bytes, name: str) -> bytes:
+    """Return what a file's first header of a name says, as the field of a server."""
+    found = _header_of([name]).search(head)
+    value = b" ".join(found[0].partition(b":")[2].split()) if found else b""
+    return b"|".join(_ONE_ID.findall(value)) if name == "References" else value
+
+
+def _header_of(names: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what finds headers of these names, with the lines that they go on in."""
+    return re.compile(rb"(?im)^(?:%s)[ \t]*:.*\n?(?:[ \t].*\n?)*" % b"|".join(re.escape(one.encode()) for one in names))
+
+
 def _kept_file(message: Message, message_id: str) -> bytes:
     """Return the file that a message holds, with those headers written anew that its fields contradict."""
     data = message.get("M")
@@ -84,9 +131,8 @@ def _kept_file(message: Message, message_id: str) -> bytes:
     ]
     end = b"\r\n" if b"\r\n" in data else b"\n"
     written = b"".join(line.replace(b"\n", end) + end for line in lines)
-    left_out = b"|".join(name.encode() for name in sorted(untrue | (_TELLING_WHO if anonymous else set())))
     head, rest = split_mail(data)
-    others = re.sub(rb"(?im)^(?:%s)[ \t]*:.*\n?(?:[ \t].*\n?)*" % left_out, b"", head)
+    others = _header_of(sorted(untrue | (_TELLING_WHO if anonymous else set()))).sub(b"", head)
     if others and not _HEADER_LINE.match(others):
         return written + end + others + rest  # the file had no headers: all of it is text
     return written + others + rest
@@ -144,9 +190,13 @@ def is_returned(held: Message, told: Message) -> bool:
 
 
 def _became(held: Message, told: Message) -> bool:
-    if told.format != MIME or not (_same_author(held, told) and held.get("U").strip() == told.get("U").strip()):
+    if told.format != MIME or not _same_author(held, told) or _seconds(held) != _seconds(told):
         return False
-    return _seconds(held) == _seconds(told) and _said(held) == _said(told)
+    return _says(held, told) or _says(as_server_keeps(held), told)
+
+
+def _says(one: Message, other: Message) -> bool:
+    return one.get("U").strip() == other.get("U").strip() and _said(one) == _said(other)
 
 
 def _same_author(held: Message, told: Message) -> bool:

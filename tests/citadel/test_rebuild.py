@@ -15,7 +15,9 @@ from mirror.citadel.importer import Importer
 from mirror.citadel.looked_over import verify_server
 from mirror.citadel.rebuild import MAY_DIFFER, REBUILT, RENUMBERED, NotEmpty, Rebuilding, Rebuilt, State
 from mirror.formats.errors import CitadelError
-from mirror.formats.message import serialize_message
+from mirror.formats.mail import MAIL_HEAD, compose_mail
+from mirror.formats.message import parse_message, serialize_message
+from mirror.model.draft import Draft
 from mirror.model.errors import MirrorError
 from mirror.model.record import Record, pack_head
 from mirror.store.sqlite.store import SqliteStore
@@ -82,6 +84,20 @@ def test_an_empty_server_gets_all_there_is(store: SqliteStore, server: EmptyServ
     assert server.settings["c_fqdn"] == "new.example.org" and server.settings["c_nodename"] == "alpha"
     assert any("the machine's name stays new.example.org" in notice for notice in rebuilt.notices)
     assert not (server.home.parent / "state").exists()
+
+
+def test_a_file_of_mail_is_there_with_each_header_once(store: SqliteStore, server: EmptyServer) -> None:
+    data = b"From: Zoe <zoe@x>\r\nSubject: s\r\nMessage-ID: <1@x>\r\nX-Mine: y\r\n\r\nhello\r\n"
+    made = compose_mail(data, 1_700_000_000)
+    store.write(lambda writer: writer.write(Draft("messages/alpha:1", made.key, head=MAIL_HEAD, body=made.body)))
+    rebuild(store, server)
+    told = [one for one in map(parse_message, server.messages.values()) if one.get("I") == b"1@x"]
+    assert [one.get("M") for one in told] == [b"X-Mine: y\r\n\r\nhello\r\n"]
+    assert [[one.text(letter) for letter in "TAFU"] for one in told] == [["1700000000", "Zoe", "zoe@x", "s"]]
+    assert differences(store, server) == [("config", "c_fqdn", "value")]
+    (number,) = (one for one, data in server.messages.items() if b"X-Mine" in data)
+    server.messages[number] = server.messages[number].replace(b"hello", b"other")
+    assert ("messages/alpha:1", "id:1@x", "(the body)") in differences(store, server)
 
 
 def test_access_that_an_import_got_is_given_back(store: SqliteStore, server: EmptyServer) -> None:

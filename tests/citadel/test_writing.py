@@ -15,7 +15,9 @@ from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.look import Identity
 from mirror.citadel.not_written import KEPT, NOT_WRITTEN
 from mirror.formats.errors import CitadelError
+from mirror.formats.mail import MAIL_HEAD, compose_mail
 from mirror.formats.message import parse_message
+from mirror.model.draft import Draft
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
@@ -111,6 +113,43 @@ def test_where_nothing_came_the_keys_of_what_the_server_has_are_not_read(
         assert (reads, follower.state.written_there) == (["citadel:alpha"], 1)
 
     follower.tell(story())
+
+
+FILED = (
+    b"Received: from x by y\nFrom: =?utf-8?q?Zo=C3=AB?= <zoe@beta>\nTo: ann@alpha\n"
+    b"Subject: =?utf-8?b?R3LDvMOfZQ==?=\nDate: Mon, 1 Jan 2024 10:00:00 +0100\nMessage-ID: <f@beta>\n"
+    b"References: <r@beta>\nContent-Type: text/plain; charset=utf-8\nX-Mine: y\n\nhello\n"
+)
+
+
+def test_a_file_of_mail_is_there_with_each_header_once_and_stays_a_file_here(
+    server: WritableServer, store: Store, directory: Path
+) -> None:
+    made = compose_mail(FILED)
+
+    def held() -> Record | None:
+        return store.read(lambda reader: reader.get(MAIL, made.key))
+
+    def story():
+        yield
+        store.write(lambda writer: writer.write(Draft(MAIL, made.key, head=MAIL_HEAD, body=made.body)))
+        before = held()
+        yield
+        (number,) = server.lists[3]
+        told = parse_message(server.messages[number])
+        assert told.get("M") == b"Content-Type: text/plain; charset=utf-8\nX-Mine: y\n\n\nhello\n"
+        assert [told.text(one) for one in "IARW"] == ["f@beta", "Zoë", "ann@alpha", "r@beta"]
+        assert told.text("U") == "=?utf-8?b?R3LDvMOfZQ==?="
+        end = feed_end(store)
+        yield
+        # Its number is forgotten, as where it was written just before a node was killed.
+        store.write(lambda writer: writer.drop_statuses("citadel:alpha", MAIL, [str(number)]))
+        yield
+        yield
+        assert held() == before and here(store, MAIL) == [made.key] and feed_end(store) == end
+
+    Follower(store, directory).tell(story())
+    assert server.appended == 1 and len(server.lists[3]) == 1
 
 
 @pytest.mark.parametrize("at", [b"IMAP APPEND", b"MOVE", b"after MOVE"])

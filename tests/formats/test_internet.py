@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_writable import WritableServer
+from made_writable import taken
 
 from mirror.formats.internet import can_be_sent, internet_message, is_returned, mail_file
-from mirror.formats.message import FIXED, FLOWING, MIME, NORMAL, Message, parse_message
+from mirror.formats.message import FIXED, FLOWING, MIME, NORMAL, Message
 
 HTML = b"Content-type: text/html; charset=utf-8\nX-Mailer: WebCit\n\n<b>hello</b>\n"
 
@@ -14,14 +14,6 @@ HTML = b"Content-type: text/html; charset=utf-8\nX-Mailer: WebCit\n\n<b>hello</b
 def message(text: bytes, form: int = MIME, anonymity: int = NORMAL, **more: bytes) -> Message:
     fields = {"I": b"a@alpha", "T": b"1700000000", "A": b"Ann", "F": b"ann@alpha", "U": b"s", **more}
     return Message(anonymity, form, [*fields.items(), ("M", text)])
-
-
-def taken(sent: bytes) -> Message:
-    """Return what a server makes of it."""
-    server = WritableServer()
-    server.room(1, "Lobby")
-    server.make_transit()
-    return parse_message(server.messages[server.append(sent)])
 
 
 def test_a_message_is_sent_with_its_fields_as_headers_and_its_own_headers_behind_them() -> None:

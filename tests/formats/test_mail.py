@@ -6,9 +6,10 @@ import email.policy
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from made_writable import taken
 
 from mirror.formats.errors import BadMessage
-from mirror.formats.internet import mail_file
+from mirror.formats.internet import as_server_keeps, internet_message, is_returned, mail_file
 from mirror.formats.mail import MAIL_HEAD, compose_mail, fields_of_file, is_file, split_mail
 from mirror.formats.message import MIME, Message, parse_message, serialize_message
 from mirror.model.record import pack_head
@@ -169,3 +170,53 @@ def test_what_a_server_made_is_a_file_that_mail_programs_read_and_always_the_sam
 def test_a_message_whose_head_says_a_file_and_which_is_none_is_rendered_by_its_fields() -> None:
     message = Message(65, 1, [("I", b"1@alpha"), ("T", b"1"), ("A", b"Ann"), ("M", b"plain\n")])
     assert mail_file(message, "1@alpha", kept=True) == mail_file(message, "1@alpha")
+
+
+# -- what a server keeps of a file ----------------------------------------------------------------------------
+
+TOLD = (b"date", b"from", b"to", b"cc", b"subject", b"message-id", b"reply-to", b"references", b"list-id")
+
+
+def held_of(data: bytes) -> Message:
+    return parse_message(compose_mail(data, 1_700_000_000).body)
+
+
+def header_names(text: bytes) -> list[bytes]:
+    return [line.partition(b":")[0].strip().lower() for line in split_mail(text).head.splitlines() if line[:1].strip()]
+
+
+@given(FILES)
+@example(b"just text\nof two lines\n\nand more\n")
+@example(b"just text")
+@example(b"From ann@x Mon Jan  1 10:00:00 2024\nSubject: s\nX-Mine: y\n\nhello\n")
+@example(b"From: a@b\nSubject: s")
+@example(b"X-Last: a")
+def test_in_a_servers_form_is_no_header_that_its_fields_tell_and_it_is_the_same_message(data: bytes) -> None:
+    held = held_of(data)
+    kept = as_server_keeps(held)
+    assert not set(header_names(kept.get("M"))) & set(TOLD)
+    assert is_returned(held, kept) and is_returned(kept, held)
+
+
+def test_a_file_is_sent_with_each_header_once_and_answers_stay_answers() -> None:
+    data = (
+        MAIL.replace(b"X-Kept", b"References: <a@x>\n <b@x>\nIn-Reply-To: <b@x>\nReply-To: q@x\nX-Kept")
+        .replace(b"\n", b"\r\n")
+    )  # fmt: skip
+    held = held_of(data)
+    sent = internet_message(as_server_keeps(held), "1@x.example")
+    names = header_names(sent)
+    assert len(names) == len(set(names)) and names.count(b"references") == names.count(b"reply-to") == 1
+    assert b"\r\nSubject: =?utf-8?b?R3LDvMOfZQ==?=\r\n" in sent and sent.endswith(b"\r\n\r\nhello\r\n")
+    told = taken(sent)
+    assert (told.get("W"), told.get("K"), told.get("R")) == (b"a@x|b@x", b"q@x", b"a@x.example, b@x.example")
+    assert is_returned(held, told) and is_returned(told, held)
+    answered = as_server_keeps(held._replace(fields=[("K", b"other@x"), *held.fields]))
+    assert answered.get("K") == b"other@x" and b"reply-to" not in header_names(answered.get("M"))
+
+
+def test_text_without_headers_is_sent_as_text() -> None:
+    held = held_of(b"just text\nof two lines\n\nand more\n")
+    sent = internet_message(as_server_keeps(held), held.text("I"))
+    assert sent.partition(b"\r\n\r\n")[2] == b"just text\r\nof two lines\r\n\r\nand more\r\n"
+    assert is_returned(held, taken(sent))

@@ -38,7 +38,8 @@ from mirror.citadel.writers.items import Item, ItemsWriter, take_there
 from mirror.citadel.writers.rules import rules_there
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage
-from mirror.formats.internet import can_be_sent, internet_message, is_returned
+from mirror.formats.internet import as_server_keeps, can_be_sent, internet_message, is_returned
+from mirror.formats.mail import is_file
 from mirror.formats.message import Message, parse_message
 from mirror.model.draft import base_of
 from mirror.model.keys import MESSAGE_PREFIX, split_key
@@ -317,6 +318,7 @@ def _readable(target: Target, record: Record, name: str) -> tuple[Message | None
         message = parse_message(target.store.read(lambda reader: reader.body(record)))
     except BadMessage as error:
         return None, str(error)
+    message = as_server_keeps(message) if is_file(record.head) else message
     return message, can_be_sent(message, name)
 
 
