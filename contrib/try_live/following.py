@@ -17,6 +17,8 @@ from mirror.cli.processes import NodeProcess
 from mirror.config import CONFIG_FILE, load_config, save_attachment
 from mirror.model.kinds import NODES
 from mirror.peer.remote import ChannelRemote
+from mirror.wire.errors import Refused
+from mirror.wire.lines import Code
 from mirror.wire.status import AttachmentStatus
 from try_live.changing import Done, Sizes, Told, change, deal, fill
 from try_live.comparing import Contents, Difference, differences, feed_end, read_node, written_since
@@ -99,8 +101,12 @@ def read_status(remote: ChannelRemote) -> AttachmentStatus:
 
 
 def approve(remote: ChannelRemote, name: str) -> None:
-    """Have a node do what it held back."""
-    remote.channel.ask(f"SYNC attachments|approve|{name}")
+    """Have a node do what it held back; nothing is done while it dials the server anew: who waits asks again."""
+    try:
+        remote.channel.ask(f"SYNC attachments|approve|{name}")
+    except Refused as error:
+        if error.code != Code.BUSY:
+            raise
 
 
 class Follower:
