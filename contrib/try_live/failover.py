@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from try_live.catchall import CatchAll
 from try_live.errors import Refused, TrialFailed
-from try_live.pair import NAMES, OUTSIDE, Side, _join, _wait_until_equal
+from try_live.pair import NAMES, OUTSIDE, Side, join, wait_until_equal
 from try_live.posting import deliver
 from try_live.server import FIRST_PORT
 from try_live.session import Session
@@ -118,9 +118,9 @@ class _Trial:
         admin.tell("SNET", [*lines, f"roommailalias|{LIST.lower()}@alpha.example.org"])
 
     def _pair(self) -> list[str]:
-        _join(self._directory, self.alpha, self.beta)
+        join(self._directory, self.alpha, self.beta)
         self.beta.attach("--settings", "shared")
-        _wait_until_equal((self.alpha, self.beta))
+        wait_until_equal((self.alpha, self.beta))
         self._restart()
         alias = [line for line in self._lines(self.beta) if line.startswith("roommailalias|")]
         return [
@@ -164,7 +164,7 @@ class _Trial:
         for side in sides:
             if side is not home:
                 self._mail(side, stays)
-        _wait_until_equal(sides)
+        wait_until_equal(sides)
         self._restart()
         self._wait_mailed()
         return [f"{stays} is not in the inbox on {side.name}" for side in sides if stays not in self._inbox(side)]
@@ -172,7 +172,7 @@ class _Trial:
     def _move_to(self, there: Side, last: Side) -> list[str]:
         there.node.run("attach", "failover", there.name, "--yes")
         self._until(lambda: self._acts(there) and not self._acts(last), f"the list does not move to {there.name}")
-        _wait_until_equal((self.alpha, self.beta))
+        wait_until_equal((self.alpha, self.beta))
         self._restart()
         return self._where(there, last)
 
@@ -192,7 +192,7 @@ class _Trial:
         self.alpha.world.settle()
         self.alpha.node.start()
         self._until(lambda: not self._acts(self.alpha), "alpha does not give up what acts")
-        _wait_until_equal((self.alpha, self.beta))
+        wait_until_equal((self.alpha, self.beta))
         self._restart()
         return self._where(self.beta, self.alpha)
 

@@ -196,8 +196,8 @@ def _carry_out(
     for side in sides:
         _fill(side, plan, changed, told)
     say("pairing them")
-    _join(directory, one, other)
-    _wait_until_equal(sides)
+    join(directory, one, other)
+    wait_until_equal(sides)
     for side in sides:
         side.restart()
     say("sending one mail")
@@ -216,14 +216,14 @@ def _carry_out(
         _change(sides, _deal(some, chance), plan.kills, chance, changed, told)
         say("waiting until both are equal")
         waited = time.monotonic()
-        _wait_until_equal(sides)
+        wait_until_equal(sides)
         waited = time.monotonic() - waited
         left += [line for side in sides for line in side.status().left_there]
         rounds.append(Round(some, plan.kills, round(waited, 2), _compare(sides), ""))
     seconds = time.monotonic() - began
     say(f"timing {plan.posts} posts")
     lags = list(_lags(one.world, other.world, plan.posts))
-    _wait_until_equal(sides)
+    wait_until_equal(sides)
     left += [line for side in sides for line in side.status().left_there]
     for side in sides:
         side.count_cpu()
@@ -253,7 +253,7 @@ def _fill(side: Side, plan: Plan, done: Done, told: Told) -> None:
         change(side.world, side.world.chance.choices(kinds, k=plan.sizes.messages), done, told, kinds)
 
 
-def _join(directory: Path, one: Side, other: Side) -> None:
+def join(directory: Path, one: Side, other: Side) -> None:
     """Have each server be followed by its node, the nodes be peers, and the second server be paired."""
     one.attach()
     one.node.start()
@@ -280,7 +280,7 @@ def _until(side: Side, come: Callable[[AttachmentStatus], bool]) -> None:
         time.sleep(LOOK_S)  # no event tells
 
 
-def _wait_until_equal(sides: Sequence[Side]) -> None:
+def wait_until_equal(sides: Sequence[Side]) -> None:
     """Wait until all that was done on either server is in both nodes and was written; what is held is approved.
 
     That is so where both nodes hold the same, and still do after each has looked at its server twice more: what it
