@@ -82,7 +82,7 @@ class AdministeredServer(WritableServer):
     def _creu(self, rest: str, _session: Session) -> bytes:
         name, password = rest.split("|")
         name = " ".join(re.sub(r"[^ -~]+", " ", name).split())
-        if self._number(name):
+        if self._number(name) or name in self.damaged:
             return b"574 already exists\n"
         number = self._next("MMnextuser")
         self.user(number, name, self.now, u_password=password[:31])

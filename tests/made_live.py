@@ -30,6 +30,8 @@ class LiveServer(Server):
     banners: dict[str, str] = field(default_factory=dict)
     pictures: dict[int, bytes] = field(default_factory=dict)
     """Of rooms, by their numbers."""
+    damaged: dict[str, str] = field(default_factory=dict)
+    """By the names of users whose accounts are damaged, what it answers to AGUP; it neither lists nor exports them."""
     somebody: bool = True
     version: str = ""
     exported: int = 0
@@ -37,6 +39,10 @@ class LiveServer(Server):
     asked: Lines = field(default_factory=list)
     before: Callable[[bytes], None] = field(default=lambda _command: None)
     """Called with each command before it is answered; what it raises hangs up."""
+
+    def damage(self, number: int, told: str = "||0|0|0|0|0|0|0") -> None:
+        """Write over a user's account."""
+        self.damaged[self.users.pop(number)["u_fullname"]] = told
 
     def touch(self, *rooms: int) -> None:
         """Have rooms be changed now."""
@@ -155,6 +161,8 @@ class LiveServer(Server):
         return _listing("|".join(room.get(name, "0" if name else "") for name in names) for room in self.rooms.values())
 
     def _agup(self, rest: str, _session: "Session") -> bytes:
+        if rest in self.damaged:
+            return f"200 {self.damaged[rest]}\n".encode()
         one = self._account(rest)
         names = ("u_fullname", "u_password", "u_flags", "", "", "u_axlevel", "u_usernum", "u_lastcall", "u_USuserpurge")
         return f"200 {'|'.join(one.get(name, '') for name in names)}\n".encode() if one else b"570 no such user\n"

@@ -33,6 +33,7 @@ from mirror.citadel.answers import (
 )
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.configuration import OF_ROOMS, THEIR_HOLDINGS, Holding, Holds, Kept
+from mirror.citadel.damaged import Found, find_damaged
 from mirror.citadel.look import Identity, pages
 from mirror.citadel.purge import Purge, purge_between
 from mirror.citadel.put_together import TOLD_KINDS, Held, put_together
@@ -193,13 +194,24 @@ class Asked:
 
     def export(self, held: Held, holding: Holding) -> Iterator[bytes]:
         """Put all together that was told, but messages; ``holding`` is what users and rooms hold."""
-        users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held.users.values())}
-        for names in pages(sorted(users - self._accounts.keys()), USERS_AT_ONCE):
-            self._ask_accounts(names)
+        self._ask_all_accounts(held.users)
         rooms = {name: (room, self._rooms[name]) for name, room in self._told.items()}
         accounts = list(self._accounts.values())
         settings = [*self._settings, *self._long_settings(held.netconfs)]
         return put_together(settings, rooms, accounts, self._floors, held, holding, self._born_with)
+
+    def find_damaged(self, missing: Mapping[int, str]) -> Found:
+        """Find out who is there of users who are not told, by their numbers and the names that they had."""
+        names = {number: name.encode("utf-8", "surrogateescape") for number, name in missing.items()}
+        for some in pages(sorted(names.values()), USERS_AT_ONCE):
+            self._ask_accounts(some)
+        return find_damaged({number: self._accounts[name].account for number, name in names.items()})
+
+    def _ask_all_accounts(self, held: Mapping[int, str]) -> None:
+        """Ask for the accounts that are not known of all who are listed or held."""
+        users = {*self._users, *(name.encode("utf-8", "surrogateescape") for name in held.values())}
+        for names in pages(sorted(users - self._accounts.keys()), USERS_AT_ONCE):
+            self._ask_accounts(names)
 
     @property
     def _born_with(self) -> Mapping[bytes, bytes]:

@@ -6,6 +6,7 @@ server has (mirror.citadel.whole), when something else is known to have changed,
 (mirror.citadel.pace).  At rest nothing is written.  Knows no configuration and no supervision.
 """
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,7 +183,10 @@ class Following:
             self._look_anew()
 
     def _decide(self, verdict: Verdict) -> None:
-        self._decision = Decision(verdict, {one.collection: one.gone for one in self.state.held})
+        of: Counter[str] = Counter()
+        for one in self.state.held:  # of a collection some may wait as they are very many, others by a server's fault
+            of[one.collection] += one.gone
+        self._decision = Decision(verdict, of)
         self._all.wanted = self._all.at_once = True
 
     def _look_anew(self) -> None:

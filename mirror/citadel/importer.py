@@ -9,9 +9,11 @@ new or was changed is written, and messages that it has still are not even read.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from mirror.citadel.damaged import is_sound
 from mirror.citadel.expiry import Policies
 from mirror.citadel.folders import Folders
 from mirror.citadel.homes import in_force_elsewhere
@@ -180,6 +182,8 @@ class Importer:
         self._settings: dict[str, tuple[int, int, str]] = {}
         self._created = 1
         self._users: set[int] = set()
+        self._damaged: set[int] = set()
+        """Users whose accounts tell nothing that can be taken over."""
         self.rooms: dict[int, Room] = {}
         self._room_numbers: dict[str, int] = {}
         self._room_keys: dict[int, str] = {}
@@ -295,7 +299,8 @@ class Importer:
             self._store.clock.now_ms() // 1000,
             self._accepted.keep_expired,
         )
-        self._look.delete_missing(listed, self._accepted.decision, expiry, self._accepted.purge)
+        damaged = {self._keys.user(number) for number in self._damaged | self._untold}
+        self._look.delete_missing(listed, self._accepted.decision, expiry, self._accepted.purge, damaged)
 
     def _remember_rooms(self) -> None:
         """Remember the rooms of which all was taken over: while they say the same they are not looked at."""
@@ -425,6 +430,9 @@ class Importer:
         if not number and (self._keys.paired or not fields.get("u_fullname")):
             return  # 902 has one without a name beside SYS_Citadel, the server itself, and both have number 0
         self._users.add(number)
+        if not is_sound(fields.get("u_fullname", ""), str(number), fields.get("u_axlevel", "0")):
+            self._pass_over_damaged(element, number)
+            return
         key, origin = self._keys.user(number), imported_origin(self.report.node)
         called = self._in_time(
             f"line {element.line}: <user>: u_lastcall of user {number}", seconds_stamp(fields.get(LAST_CALL, ""))
@@ -442,9 +450,25 @@ class Importer:
         self._refer(element, "u_msgnum_pic", "pictures", picture_of_user(key), stamp)
         self._refer(element, "u_msgnum_inboxrules", "inbox-rules", key, stamp)
 
+    def _pass_over_damaged(self, element: Element, user: int) -> None:
+        """Take nothing over from an account that the server damaged: what is here of it stays as it is."""
+        self._damaged.add(user)
+        self._look.has("users", [self._keys.user(user)])
+        self.report.notice(
+            f"line {element.line}: <user>: the account of user {user} is damaged: nothing of it is taken over, and "
+            "what is here stays; mend it on the server, or delete it there"
+        )
+
     def _is_gone(self, user: int) -> bool:
         """Tell whether a server names a user whom it does not have any more."""
-        return user > 0 and user not in self._users and "users" not in self._doubtful
+        if user <= 0 or user in self._users or "users" in self._doubtful:
+            return False
+        return user not in self._untold
+
+    @cached_property
+    def _untold(self) -> Set[int]:
+        """Who is not told though the server did not delete them: asked for once all users were read."""
+        return self._accepted.damaged(self._users)
 
     def _take_room(self, element: Element) -> None:
         fields = element.children

@@ -8,7 +8,7 @@ nothing is written.
 
 import enum
 import sqlite3
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from mirror.citadel.damaged import WHAT_TO_DO
 from mirror.citadel.expiry import Mode, Policy
 from mirror.citadel.keys import owner_of
 from mirror.citadel.marks import Change
@@ -149,6 +150,14 @@ class HeldBack(msgspec.Struct):
     collection: str
     gone: int
     told: int
+
+
+class _Waiting(NamedTuple):
+    """The keys of what is missing by a server's fault: what waits, what is kept as the mirror's own, what may go."""
+
+    held: set[str]
+    kept: set[str]
+    going: set[str] = set()
 
 
 class Gone(msgspec.Struct):
@@ -372,23 +381,31 @@ class Look:
         decision: Decision = UNDECIDED,
         expiry: Expiry = NOTHING_EXPIRES,
         purge: Purge | None = None,
+        damaged: Set[str] = frozenset(),
     ) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
         What was in a room that is gone goes with it, listed or not, and before it.  ``decision`` is what is done where
         it is too much; what has expired is not counted.  What a ``purge`` may have taken that was in use elsewhere
-        stays, as the mirror's own.
+        stays, as the mirror's own.  Users whose accounts were ``damaged`` there, by their keys, wait with all that is
+        theirs, however few they are.
         """
         if self._first:
             return
         missing = self._missing_rooms() if listed(ROOMS) else set()
         spared = self._spare(ROOMS, partial(_room_in_use, purge)) if missing and purge else set()
-        going = missing - spared
+        waiting = _Waiting(set(), spared)
+        if missing and damaged:
+            waiting = self._hold(ROOMS, partial(_room_is_of, damaged), decision)
+            spared |= waiting.kept
+        going = missing - spared - waiting.held
         of_rooms = self._judge(ROOMS, decision) if going else Verdict.HOLD
 
         def may_go(collection: str) -> bool:
             if room_of(collection) in spared:
                 return True
+            if room_of(collection) in waiting.held:
+                return False
             return (
                 of_rooms is not Verdict.HOLD
                 if room_of(collection) in going
@@ -398,12 +415,19 @@ class Look:
         told = self._store.read(lambda reader: reader.status_collections(self.place))
         found = self._find_missing(self.told(list(filter(may_go, told))), may_go)
         users = self._spare(USERS, partial(_user_in_use, purge)) if USERS in found and purge else set()
+        theirs: Set[str] = damaged
+        if USERS in found and damaged:
+            of_users = self._hold(USERS, partial(_is_theirs, damaged), decision)
+            users |= of_users.kept
+            theirs = damaged - of_users.kept - of_users.going
         for collection in sorted(found, key=_emptying_order):
             if room_of(collection) in spared:
                 self._keep(collection)
             elif room_of(collection) in going:
                 self._deal_with(collection, of_rooms)
             else:
+                if theirs and collection != USERS:
+                    self._leave(collection, partial(_tells_of, theirs))
                 if users:
                     self._spare(collection, partial(_is_theirs, users))
                 if collection == FLOORS:
@@ -423,10 +447,43 @@ class Look:
             spared |= keys
         return spared
 
+    def _hold(self, collection: str, is_damaged: Callable[[Reader, Record], bool], decision: Decision) -> "_Waiting":
+        """Do with things that are missing by damage what was decided; they wait where nothing was."""
+        found = self._missing_that(collection, is_damaged)
+        records = [record for page in pages(found) for record in self._going(page)]
+        keys = {record.key for record in records}
+        verdict = decision.about(collection, len(keys))
+        if verdict is Verdict.KEEP:
+            self._keep_some(collection, found)
+            return _Waiting(set(), keys)
+        if verdict is Verdict.DELETE or not keys:
+            return _Waiting(set(), set(), keys)
+        told = self._store.read(lambda reader: reader.status_count(self.place, collection))
+        self.held.append(HeldBack(collection, len(keys), told))
+        self._name_gone(records[: MAX_NAMED - len(self.gone)], held=True, why=WHAT_TO_DO)
+        self._not_missing(collection, found)
+        return _Waiting(keys, set())
+
+    def _leave(self, collection: str, stays: Callable[[Reader, Record], bool]) -> None:
+        """Leave things alone that are missing, as though they were told."""
+        self._not_missing(collection, self._missing_that(collection, stays))
+
+    def _missing_that(self, collection: str, fits: Callable[[Reader, Record], bool]) -> list[Status]:
+        """Return what the server said of records of one sort that are missing."""
+        found: list[Status] = []
+        for missing in pages(self._missing_statuses(collection)):
+            records = self._going(missing)
+            keys = self._store.read(lambda reader, some=records: {one.key for one in some if fits(reader, one)})  # type: ignore[misc]
+            found += [status for status in missing if status.key in keys]
+        return found
+
     def _keep_some(self, collection: str, missing: Sequence[Status]) -> None:
         """Forget that the server ever had things that are missing, so that they are none of those."""
         if missing:
             self._store.write(lambda writer: keep_missing(writer, self.place, missing))
+        self._not_missing(collection, missing)
+
+    def _not_missing(self, collection: str, missing: Sequence[Status]) -> None:
         names = [(self._heap(collection), status.foreign) for status in missing]
         self._scratch.executemany("DELETE FROM missing WHERE heap = ? AND name = ?", names)
 
@@ -457,10 +514,10 @@ class Look:
             self._name_gone(records, verdict is Verdict.HOLD)
         return verdict
 
-    def _name_gone(self, records: Iterable[Record], held: bool) -> None:
+    def _name_gone(self, records: Iterable[Record], held: bool, why: str = "") -> None:
         def named(reader: Reader, record: Record) -> Gone:
             what = describe_record(reader, record, message_in(reader, record))
-            return Gone(what, record.collection, record.key, held)
+            return Gone(f"{what}, {why}" if why else what, record.collection, record.key, held)
 
         self.gone += self._store.read(lambda reader: [named(reader, record) for record in records])
 
@@ -606,6 +663,17 @@ def _user_in_use(purge: Purge, _reader: Reader, user: Record) -> bool:
 def _is_theirs(users: Container[str], _reader: Reader, record: Record) -> bool:
     """Tell whether a record tells of one of these users."""
     return user_told_of(record.collection, record.key) in users
+
+
+def _room_is_of(users: Container[str], _reader: Reader, room: Record) -> bool:
+    """Tell whether a room is in the mailbox of one of these users."""
+    return owner_key(room.key, str(values_of(room).get("QRname", ""))) in users
+
+
+def _tells_of(users: Container[str], _reader: Reader, record: Record) -> bool:
+    """Tell whether a record tells of one of these users, or of what one of them read."""
+    visitor = record.key.partition(" ")[0] if parse_collection(record.collection).kind == VISITS else ""
+    return (visitor or user_told_of(record.collection, record.key)) in users
 
 
 def _floor_in_use(_reader: Reader, floor: Record) -> bool:

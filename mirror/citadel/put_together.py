@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mirror.citadel.answers import RoomLine, ToldRoom, ToldUser, name_of_aide
 from mirror.citadel.configuration import OF_ROOMS, OF_USERS, Holding, Holds
+from mirror.citadel.damaged import read_reply
 
 FLOORS = 16
 PASSWORDED, DIRECTORY = 8, 32
@@ -52,7 +53,9 @@ def put_together(
     ``born_with`` are fields that each user has who is not held yet.  Of the lists of messages just those of rooms of
     configuration are in it.
     """
-    users = [user for user in users if _values(user.account)]
+    accounts = [(user, read_reply(user.account)) for user in users]
+    users = [user for user, read in accounts if read.sound]  # of a damaged account nothing is taken over
+    doubtful = any(not (read.sound or read.deleted) for _, read in accounts)
     numbers = {_values(user.account)[0]: _values(user.account)[6] for user in users if len(_values(user.account)) > 6}
     yield b"<citadel_migrate_data>\n"
     for setting in settings:
@@ -65,7 +68,7 @@ def put_together(
         yield _element(b"user", fields | _held(holding.users.get(number), OF_USERS))
     for name, (room, line) in rooms.items():
         fields = room_fields(name, room, line) | _held(holding.rooms.get(room.number), OF_ROOMS)
-        yield _element(b"room", fields | _aide(room, numbers))
+        yield _element(b"room", fields | _aide(room, numbers, doubtful))
         if name in holding.lists:
             listed = b",".join(b"%d" % number for number in holding.lists[name])
             yield _element(b"room_messages", {b"FRname": name, b"FRmsglist": listed})
@@ -108,12 +111,15 @@ def room_fields(name: bytes, room: ToldRoom, line: RoomLine) -> dict[bytes, byte
     return fields | _policy(room.expiry, b"QRexpire_mode", b"QRexpire_value")
 
 
-def _aide(room: ToldRoom, users: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Return a room's aide; nothing where one is named whom nobody lists, who was given another name just now, say."""
+def _aide(room: ToldRoom, users: Mapping[bytes, bytes], doubtful: bool) -> dict[bytes, bytes]:
+    """Return a room's aide; nothing where one is named whom nobody lists, who was given another name just now, say.
+
+    Where it is ``doubtful``, that there is none may mean that the aide's account is damaged.
+    """
     name = name_of_aide(room)
     if name:
         return {b"QRroomaide": users[name]} if name in users else {}
-    return {b"QRroomaide": b"-1"}
+    return {} if doubtful else {b"QRroomaide": b"-1"}
 
 
 def _floors(lines: Iterable[bytes], rooms: Iterable[ToldRoom], used: Set[int]) -> Iterator[bytes]:

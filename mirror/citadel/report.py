@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mirror.citadel.damaged import AskDamaged, nobody_damaged
 from mirror.citadel.look import Decision, Gone, HeldBack, Verdict
 from mirror.citadel.purge import Purge
 from mirror.model.applied import Applied
@@ -29,6 +30,8 @@ class Accepted(NamedTuple):
     """What the server may have thrown away in its purge hour, which is kept where it is in use elsewhere."""
     of: Mapping[str, int] | None = None
     """Deletions and what is kept are of these collections alone, and so many of each; of all where none is named."""
+    damaged: AskDamaged = nobody_damaged
+    """Asked, once all was told, which users are not told though the server did not delete them."""
 
     @property
     def decision(self) -> Decision:

@@ -4,7 +4,7 @@ An export is hung up before its messages (mirror.citadel.again), and where that 
 copied whole.  Knows neither when that is due nor what is told of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from mirror.citadel.asked import Asked
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.configuration import Holds
+from mirror.citadel.damaged import Found, read_damaged, write_damaged
 from mirror.citadel.keys import FLOORS, ROOMS, USERS, Numbers, read_keys
 from mirror.citadel.look import Decision, Remembered, Verdict, place_of, remembered
 from mirror.citadel.pieces import fetch_messages
@@ -143,7 +144,25 @@ class WholeLooks:
         deletions, keep = verdict is Verdict.DELETE, verdict is Verdict.KEEP
         purge = asked.purge(self._looked, imported_origin(node))
         self._looked = asked.looked
-        return Accepted(deletions=deletions, keep=keep, keep_expired=self._keeps_expired, purge=purge, of=of)
+        return Accepted(
+            deletions=deletions,
+            keep=keep,
+            keep_expired=self._keeps_expired,
+            purge=purge,
+            of=of,
+            damaged=lambda told: self._damaged(asked, node, told),
+        )
+
+    def _damaged(self, asked: Asked, node: str, told: Set[int]) -> Set[int]:
+        """Return who is not told and not deleted there, or was damaged and did not come back; that is remembered."""
+        place = place_of(node)
+        held, before = self._store.read(lambda reader: (_users(reader, node), read_damaged(reader, place)))
+        missing = {number: name for number, name in held.items() if number not in told}
+        found = asked.find_damaged(missing) if missing else Found()
+        damaged = found.damaged | ((before & missing.keys()) - found.sound)
+        if damaged != before:
+            self._store.write(lambda writer: write_damaged(writer, place, damaged))
+        return damaged | found.sound
 
     def _give_way(self, done: int) -> None:
         """Let others have their turn while an export is read."""
@@ -177,12 +196,18 @@ def _held(reader: Reader, node: str) -> Held:
         numbers.of(ROOMS, room_of(name)) for name in reader.status_collections(place) if name.startswith(f"{NETCONF}/")
     }
     floors = {numbers.of(FLOORS, one.key): one for one in reader.scan_all(FLOORS)}
-    users = {numbers.of(USERS, one.key): str(values_of(one).get("u_fullname", "")) for one in reader.scan_all(USERS)}
     return Held(
-        {number: name for number, name in users.items() if number is not None},
+        _users(reader, node),
         {number for number, one in floors.items() if number is not None and _number(values_of(one), "f_flags") & 1},
         {number for number in netconfs if number is not None},
     )
+
+
+def _users(reader: Reader, node: str) -> dict[int, str]:
+    """Return the names of the users who are held, by the numbers that they have at a server."""
+    numbers = Numbers(read_keys(reader, place_of(node), node))
+    users = {numbers.of(USERS, one.key): str(values_of(one).get("u_fullname", "")) for one in reader.scan_all(USERS)}
+    return {number: name for number, name in users.items() if number is not None}
 
 
 def _known_texts(

@@ -765,3 +765,46 @@ def test_a_restored_server_gets_again_what_came_since_and_what_was_deleted_since
     assert not room_named(server, "Old")
     assert again.state.left_there == []
     assert check_store(store).problems == []
+
+
+def test_a_damaged_account_is_written_anew_only_when_somebody_said_so_and_what_is_left_of_it_is_gone(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    following = follower.following
+
+    def story() -> Iterator[None]:
+        yield
+        server.damage(2)
+        yield from settled(follower)
+        assert [one.collection for one in following.state.held] == ["users"] and not named(server, "Ann")
+        following.refuse()
+        yield from settled(follower)
+        assert following.state.held == [] and not named(server, "Ann")
+        user(store, "alpha:2", "Ann", 2, u_flags="1")
+        yield from settled(follower)
+        assert any("damaged account has that name there" in line for line in following.state.left_there)
+        server.damaged.clear()
+        user(store, "alpha:2", "Ann", 2, u_flags="2")
+        yield from settled(follower)
+        assert named(server, "Ann")["u_flags"] == "2"
+        assert field(store, "users", "alpha:2", "u_fullname") == "Ann"
+
+    follower.tell(story())
+
+
+def test_a_damaged_account_is_not_written_while_nobody_said_what_becomes_of_it(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    """Not even where it was deleted there since, nor where the user is changed here."""
+
+    def story() -> Iterator[None]:
+        yield
+        server.damage(2)
+        yield from settled(follower)
+        server.damaged.clear()
+        user(store, "alpha:2", "Ann", 2, u_flags="1")
+        yield from settled(follower)
+        assert [one.collection for one in follower.following.state.held] == ["users"]
+        assert not named(server, "Ann") and field(store, "users", "alpha:2", "u_flags") == "1"
+
+    follower.tell(story())

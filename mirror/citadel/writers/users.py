@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mirror.citadel.answers import ToldUser, read_account
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.damaged import read_reply
 from mirror.citadel.keys import USERS, Pair
 from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import user_fields
@@ -106,6 +107,12 @@ class UsersWriter:
         taken = _named(there, name)
         if taken:  # nobody's account is taken over
             target.leave(record, f"user {held[NAME]}", taken_by(USERS, taken, record.key))
+            return None
+        reply = read_reply(_asking(target.client, name).account)
+        if not (reply.sound or reply.deleted):
+            target.leave(
+                record, f"user {name}", "a damaged account has that name there: delete it on that server first"
+            )
             return None
         if target.numbers.of(USERS, record.key) is not None:
             target.leave_rooms(record.key)
@@ -228,13 +235,16 @@ def _give_name(target: Target, there: dict[int, str], names: list[bytes], number
 
 def _ask(client: CitadelClient, name: str) -> Values:
     """Return what the server says of a user, as an export names it; nothing where there is none."""
+    return _account(_asking(client, name))
+
+
+def _asking(client: CitadelClient, name: str) -> ToldUser:
     data = name.encode("utf-8", "surrogateescape")
-    told = read_account(*client.ask_all([b"AGUP %s" % data, b"AGEA %s" % data]))
-    return _account(told)
+    return read_account(*client.ask_all([b"AGUP %s" % data, b"AGEA %s" % data]))
 
 
 def _account(told: ToldUser) -> Values:
-    if not told.account.startswith(b"2"):
+    if not read_reply(told.account).sound:
         return {}
     return {key.decode(): value.decode("utf-8", "surrogateescape") for key, value in user_fields(told).items()}
 

@@ -1,0 +1,87 @@
+"""Accounts that a server has no more though nobody deleted them: it wrote nothing, or garbage, over them.
+
+Version 980 can do that while it forwards mail.  It neither lists nor exports such an account, as though it were gone.
+Asked for it by name, it says of one that was deleted that there is no such user, and of a damaged one what is left.
+Which were seen damaged is remembered: what is done there to mend that is no deletion either.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import NamedTuple
+
+import msgspec
+
+from mirror.formats.numbers import number_or_zero
+from mirror.store.base import Reader, Writer
+
+SERVER_ITSELF = "SYS_Citadel"
+"""The user that a server is itself, whose number is 0."""
+HIGHEST_LEVEL = 6
+"""Of access; that of administrators."""
+WHAT_TO_DO = (
+    "whose account there is damaged, which nobody deleted: `attach refuse` keeps the user, `attach approve` deletes it"
+)
+_NO_SUCH_USER = b"570"
+_GARBAGE = re.compile(r"[\x00-\x1f\x7f]")
+
+AskDamaged = Callable[[Set[int]], Set[int]]
+"""Returns the numbers of the users who are not among those that were told, though the server did not delete them."""
+
+
+def nobody_damaged(_told: Set[int]) -> Set[int]:
+    """Say that no account is damaged, where there is nobody to ask."""
+    return frozenset()
+
+
+def is_sound(name: str, number: str, level: str) -> bool:
+    """Tell whether a server may have written an account so itself."""
+    if not name or _GARBAGE.search(name) or not (number.isascii() and number.isdigit()):
+        return False
+    if not (level.isascii() and level.isdigit() and int(level) <= HIGHEST_LEVEL):
+        return False
+    return number_or_zero(number) > 0 or name == SERVER_ITSELF
+
+
+class Account(NamedTuple):
+    """What a reply to ``AGUP`` comes to: whose account it is, 0 where it is not sound, and whether it was deleted."""
+
+    number: int
+    sound: bool
+    deleted: bool
+
+
+def read_reply(reply: bytes) -> Account:
+    """Read a reply to ``AGUP``.  What is neither an account nor says that there is none tells of no deletion."""
+    fields = reply[4:].decode("utf-8", "replace").split("|") if reply.startswith(b"2") else []
+    if len(fields) > 6 and is_sound(fields[0], fields[6], fields[5]):
+        return Account(number_or_zero(fields[6]), True, False)
+    return Account(0, False, reply.startswith(_NO_SUCH_USER))
+
+
+class Found(NamedTuple):
+    """Users who were not told and are not deleted, by their numbers: of damaged accounts, and of sound ones."""
+
+    damaged: Set[int] = frozenset()
+    sound: Set[int] = frozenset()
+
+
+def find_damaged(replies: Mapping[int, bytes]) -> Found:
+    """Sort users by the ``replies`` to ``AGUP`` for the names that they had; of one it may be another's by now."""
+    read = {number: read_reply(reply) for number, reply in replies.items()}
+    damaged = {number for number, one in read.items() if not (one.sound or one.deleted)}
+    return Found(damaged, {number for number, one in read.items() if one.sound and one.number == number})
+
+
+def read_damaged(reader: Reader, place: str) -> Set[int]:
+    """Return the numbers of the users of a server that were found damaged and did not come back."""
+    text = reader.meta_text(_name(place))
+    return msgspec.json.decode(text, type=frozenset[int]) if text else frozenset()
+
+
+def write_damaged(writer: Writer, place: str, numbers: Iterable[int]) -> None:
+    """Remember these."""
+    writer.set_meta(_name(place), msgspec.json.encode(sorted(numbers)).decode())
+
+
+def _name(place: str) -> str:
+    return f"damaged:{place}"
