@@ -7,13 +7,14 @@ expected it goes back.  Knows no kind of folder.
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.client.place import Changed
+from mirror.client.place import Changed, Unusable
 
 OURS = ".ctdlmirror-"
 """How the names of files begin that are not in place yet; who lists a folder leaves them out."""
@@ -23,6 +24,8 @@ _NO_REPLACE, _EXCHANGE = 1, 2
 _HERE = -100
 _NOT_KNOWN = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
+_LEADS = ">"
+"""In the tag of a link, what stands before that of the file that it leads to."""
 _numbers = count()
 Tag = Callable[[os.stat_result], str]
 
@@ -30,6 +33,37 @@ Tag = Callable[[os.stat_result], str]
 def tag_of(status: os.stat_result) -> str:
     """Return what changes whenever a file's bytes may have: when it was written, how long it is, which."""
     return f"{status.st_mtime_ns:x}.{status.st_size:x}.{status.st_ino:x}"
+
+
+def tag_at(path: Path | str) -> str:
+    """Return the tag of the file at a path; a link's says also which file it leads to, if any.  Raises OSError."""
+    status = os.lstat(path)
+    if not stat.S_ISLNK(status.st_mode):
+        return tag_of(status)
+    try:
+        return f"{tag_of(status)}{_LEADS}{tag_of(os.stat(path))}"
+    except OSError:
+        return f"{tag_of(status)}{_LEADS}"
+
+
+def may_be_item(entry: "os.DirEntry[str]") -> bool:
+    """Tell whether a directory's entry is a file, or a link to one; a link that leads nowhere now is not gone."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    try:
+        return stat.S_ISREG(os.stat(entry.path).st_mode)
+    except OSError:
+        return True
+
+
+def read_whole(path: Path) -> bytes:
+    """Return the bytes of a file.  Raises Changed where it is gone, Unusable where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            raise Changed(f"{path} is gone, or has another name") from None
+        raise Unusable(f"it cannot be read: {error.strerror}") from None
 
 
 def write_aside(directory: Path, data: bytes) -> Path:
@@ -124,7 +158,7 @@ def put_over(aside: Path, path: Path, tag: str) -> None:
     if not _exchanged(aside, path):
         os.replace(aside, path)
         return
-    if tag_of(aside.lstat()) == tag:
+    if tag_of(aside.lstat()) == tag.partition(_LEADS)[0]:
         aside.unlink()
         return
     _exchanged(aside, path)
@@ -142,7 +176,7 @@ def take_away(path: Path, tag: str) -> None:
         raise
     aside = path.with_name(f"{OURS}{os.getpid()}-gone.tmp")
     os.rename(path, aside)
-    if tag_of(aside.lstat()) == tag:
+    if tag_of(aside.lstat()) == tag.partition(_LEADS)[0]:
         aside.unlink()
         return
     put_new(aside, iter((path, path.with_name(f"{path.stem}-kept{path.suffix}"))))
@@ -152,7 +186,7 @@ def take_away(path: Path, tag: str) -> None:
 def check(path: Path, tag: str) -> None:
     """Raise Changed unless the file at a path is the one that has this tag."""
     try:
-        if tag_of(path.lstat()) == tag:
+        if tag_at(path) == tag:
             return
     except FileNotFoundError:
         pass

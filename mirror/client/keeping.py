@@ -8,9 +8,9 @@ be there already.  Knows neither sockets nor which kind of folders these are.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mirror.client.place import Found, Missing, Place, PlaceError
+from mirror.client.place import Changed, Found, Missing, Place, PlaceError
 from mirror.client.report import Report
-from mirror.client.round import A_SETTLING, PULL, PUSH, Both, Round, Rules
+from mirror.client.round import A_SETTLING, COPY, PULL, PUSH, Both, Round, Rules
 from mirror.client.server import Held, Room, RoomList, Server, Stale
 from mirror.client.state import Folder, PairState, marks_text
 
@@ -45,6 +45,9 @@ class Looked(NamedTuple):
 
 
 NOTHING = Looked([], [])
+NO_TEXT = "its name is no UTF-8: it stays here alone until it has another one"
+LIFE = "life "
+"""Under this and a room's key it is remembered in which life of the node's store all of the room was taken."""
 SEEN = "seen "
 """Under this and a room's key it is remembered which state of its folder was in step."""
 
@@ -68,10 +71,20 @@ class Keeper:
         self.rules = rules
         self.report = Report()
         self._changes_rooms = False
+        self._life = ""
         self._round = Round(state, server, form, rules, self.report, progress)
 
     def round(self) -> Report:
         """Have both sides be equal.  Raises PlaceError, ConnectionLost, Refused, OSError; what was done stays."""
+        try:
+            return self._once()
+        except Changed:
+            # What changed need not show in its folder's times, so that is looked through the next time.
+            with self.state.writing():
+                self.state.forget(SEEN)
+            raise
+
+    def _once(self) -> Report:
         listed = self._rooms()
         wanted = {room.key: room for room in listed.rooms if self.rules.wants(room)}
         folders = self._folders(wanted)
@@ -83,9 +96,10 @@ class Keeper:
             return self.report
         complete = {room.key for room, folder in ready if folder.complete}
         if cursor:
-            cursor = self._follow(cursor, [pair for pair in ready if pair[0].key in complete])
+            cursor = self._follow(cursor, listed.cursor, [pair for pair in ready if pair[0].key in complete])
         for room, folder in ready:
             if not cursor or room.key not in complete:
+                self._life = life_of(listed.cursor)
                 self._take_whole(room, folder)
         self._note_cursor(cursor or listed.cursor)
         for name, count in self.report.left_out.items():
@@ -108,7 +122,9 @@ class Keeper:
         there = self.tree.folders()
         gone = {folder.identity: folder for name, folder in known.items() if folder.identity and name not in there}
         for name in there:
-            if name not in known:
+            if not _is_text(name):
+                self.report.problem(_readable(name), "", NO_TEXT)
+            elif name not in known:
                 self._take_folder(name, gone, listed)
         return self.server.rooms() if self._changes_rooms else listed
 
@@ -124,6 +140,8 @@ class Keeper:
                 self._make_room(folder)
         except Refused as error:
             self.report.problem(folder, "", f"the node does not make it a room: {error.text}")
+        except (PlaceError, OSError) as error:
+            self.report.problem(folder, "", _told(error))
 
     def _rename_room(self, was: Folder, folder: str, listed: RoomList) -> None:
         room = next((room for room in listed.rooms if room.key == was.room), None)
@@ -223,8 +241,9 @@ class Keeper:
         now, noted = place.state(), f"{SEEN}{room.key}"
         if now and now == self.state.about(noted):
             return NOTHING
+        problems = len(self.report.problems)
         looked = self._compared(room, place)
-        if now and looked == NOTHING and not self.rules.dry:
+        if now and looked == NOTHING and problems == len(self.report.problems) and not self.rules.dry:
             with self.state.writing():
                 self.state.note(noted, now)
         return looked
@@ -233,14 +252,19 @@ class Keeper:
         known = self.state.listing(room.key)
         changed = []
         for found in place.look():
-            if known.pop(found.name, None) != (found.tag, marks_text(found.marks)):
+            if not _is_text(found.name):
+                self.report.problem(place.path.name, _readable(found.name), NO_TEXT)
+            elif known.pop(found.name, None) != (found.tag, marks_text(found.marks)):
                 changed.append(found)
         return Looked(sorted(changed), sorted(known))
 
     # -- from the room --------------------------------------------------------------------------------
 
-    def _follow(self, cursor: str, ready: Sequence[tuple[Room, Folder]]) -> str:
-        """Write what changed after a cursor; return how far that is, nothing where all is to be compared."""
+    def _follow(self, cursor: str, end: str, ready: Sequence[tuple[Room, Folder]]) -> str:
+        """Write what changed after a cursor; return how far that is, nothing where all is to be compared.
+
+        ``end`` is where the feed ended when the rooms were listed.
+        """
         by_collection = {name: (room, folder) for room, folder in ready for name in self._collections(room)}
         try:
             for page in self.server.since(cursor, set(by_collection), self.rules.max_size):
@@ -248,12 +272,15 @@ class Keeper:
                     self._write(*by_collection[collection], held)
                 cursor = page.cursor
         except Stale:
+            if _place_in_feed(cursor) > _place_in_feed(end) and not self.rules.dry:  # the store was rolled back
+                with self.state.writing():
+                    self.state.forget(LIFE)
             return ""
         return cursor
 
     def _take_whole(self, room: Room, folder: Folder) -> None:
         """Compare all of a room with its folder, and remember that this was done."""
-        missing = self.state.keys(room.key)
+        missing = {key: name for key, name in self.state.keys(room.key).items() if not key.startswith(COPY)}
         done, of = 0, self.server.count(f"messages/{room.key}")
         for held in self._pages(room):
             for one in held:
@@ -263,7 +290,10 @@ class Keeper:
             self._round.progress(folder.folder, done, of)
         complete = self._forgotten(room, folder, sorted(missing))
         if not self.rules.dry:
-            self._put_folder((self.state.folder(room.key) or folder)._replace(complete=complete))
+            with self.state.writing():
+                self.state.put_folder((self.state.folder(room.key) or folder)._replace(complete=complete))
+                if complete:
+                    self.state.note(f"{LIFE}{room.key}", self._life)
 
     def _pages(self, room: Room) -> Iterator[list[Held]]:
         """Yield all that is in a room, as much at once as is written together."""
@@ -282,11 +312,33 @@ class Keeper:
         there = self.server.get(f"messages/{room.key}", missing)
         self._write(room, folder, list(there.values()))
         gone, known = [key for key in missing if key not in there], self.state.count(room.key)
+        if gone and self._put_back(room):
+            self._keep_unknown(room, folder, gone)
+            return True
         if (held_back(len(gone), known) or len(gone) == known > 1) and not self.rules.accept_deletions:
             self.report.held[folder.folder] = self.report.held.get(folder.folder, 0) + len(gone)
             return False
         self._forget(room, folder, gone)
         return True
+
+    def _put_back(self, room: Room) -> bool:
+        """Tell whether all of a room is being taken from another life of the store than was agreed with."""
+        return bool(self._life) and self.state.about(f"{LIFE}{room.key}") != self._life
+
+    def _keep_unknown(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
+        """Have files be sent anew of what a store knows nothing of that is not the one which they were agreed on with.
+
+        One that was put back from a backup never heard of what came after that.
+        """
+        self.report.notes.append(
+            f"{folder.folder}: the node does not know {len(keys)} items, as one that was put back from a backup: "
+            "their files stay, and are sent the next time"
+        )
+        if not self.rules.dry:
+            names = [row.name for row in self.state.rows_by_key(room.key, keys).values()]
+            with self.state.writing():
+                self.state.drop(room.key, names)
+                self.state.forget(f"{SEEN}{room.key}")
 
     def _forget(self, room: Room, folder: Folder, keys: Sequence[str]) -> None:
         from mirror.client.receiving import Receiver
@@ -302,9 +354,27 @@ class Keeper:
             return
         from mirror.client.receiving import Receiver
 
-        receiver = Receiver(self._round, self._both(room, folder))
+        receiver = Receiver(self._round, self._both(room, folder), self._put_back(room))
         for start in range(0, len(held), A_SETTLING):
             receiver.write(held[start : start + A_SETTLING])
+
+
+def life_of(cursor: str) -> str:
+    """Return which life of a store a cursor is of."""
+    return cursor.partition(":")[0]
+
+
+def _place_in_feed(cursor: str) -> int:
+    return int(cursor.partition(":")[2])
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a file's name is UTF-8, as all that is remembered is."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _readable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _told(error: PlaceError | OSError) -> str:

@@ -4,12 +4,17 @@ Dovecot writes it as well, under a lock file beside it, which is kept here, too.
 """
 
 import os
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mirror.client.files import write_aside
 from mirror.client.place import Changed
 from mirror.formats.maildir import KEYWORDS_FILE, format_keywords, parse_keywords, with_keywords
+
+STALE_S = 120
+"""Seconds after which a lock is that of a program that died."""
 
 
 class Keywords:
@@ -26,6 +31,12 @@ class Keywords:
         except FileNotFoundError:
             return 0
 
+    def _break_stale_lock(self) -> None:
+        """Take away a lock whose holder died: nobody writes so short a file for so long."""
+        with suppress(FileNotFoundError):
+            if self._lock.lstat().st_mtime + STALE_S < time.time():
+                self._lock.unlink()
+
     def read(self) -> dict[str, str]:
         """Return the keywords by their letters.  Raises OSError."""
         try:
@@ -38,6 +49,7 @@ class Keywords:
 
         Raises Changed while another program writes the file, and OSError.
         """
+        self._break_stale_lock()
         try:
             descriptor = os.open(self._lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from mirror.client.files import may_be_item
 from mirror.client.place import Changed, Missing
 from mirror.formats.maildir import parse_name
 
@@ -66,7 +67,7 @@ def missing(folder: Path) -> Missing:
 def _names(folder: Path, directory: str) -> list[str]:
     try:
         with os.scandir(folder / directory) as entries:
-            return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+            return [entry.name for entry in entries if not entry.name.startswith(".") and may_be_item(entry)]
     except (FileNotFoundError, NotADirectoryError):
         raise missing(folder) from None
 

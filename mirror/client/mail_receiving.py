@@ -7,7 +7,7 @@ one that was changed here since is sent, and not overwritten.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from mirror.client.mail_form import MailShown, Noted, noted, noting, pack, shown
-from mirror.client.place import NO_MARKS, Changed, Found, Marks
+from mirror.client.place import NO_MARKS, Changed, Found, Marks, Unusable
 from mirror.client.round import COPY, Both, Round
 from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
@@ -169,7 +169,11 @@ class MailReceiver:
             mine = found.marks ^ before
             return place.mark(found, (wanted - mine) | (found.marks & mine))
 
-        self._now(found_of(row), bear)
+        try:
+            self._now(found_of(row), bear)
+        except Unusable as error:
+            self._problem(row.name, str(error))
+            return row
         return row._replace(marks=marks_text((wanted - mine) | (before & mine)))
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mirror.client.mail_form import Noted, digest, gist, is_of, noted, noting, pack
 from mirror.client.mail_receiving import MailReceiver, copy_key, marks_by_key
-from mirror.client.place import Changed, Found, Marks
+from mirror.client.place import Changed, Found, Marks, Unusable
 from mirror.client.round import A_BATCH, COPY, PULL, PUSH, Both, Round
 from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
@@ -112,7 +112,7 @@ class MailSender:
             return New(found, data, compose_mail(data, number_or_zero(found.name.partition(".")[0])), row)
         except Changed:
             return None  # the next round sees what it is by then
-        except BadMessage as error:
+        except (BadMessage, Unusable) as error:
             self._problem(found.name, str(error))
             return None
 
@@ -251,13 +251,18 @@ class MailSender:
             self._count("changed" if act.new.row else "new")
         if self._round.rules.dry or not acts:
             return []
-        rows = []
+        rows: list[Row] = []
+        dead: list[str] = []
         for act, end in zip(acts, self._round.server.offer([act.draft for act in acts]), strict=True):
             if end.refused:
                 self._problem(act.new.found.name, f"the node does not take it: {end.refused}")
             elif end.there is not None and not end.there.dead:
                 rows.append(_row(act.new, end.there, end.there.as_sent and act.draft.head == MAIL_HEAD))
-        return rows  # where somebody deleted it at the same moment, the next round looks again
+            elif act.new.row is not None:
+                dead.append(act.new.row.name)
+        # What was deleted there while it was written over here is a new message, which the next round sends.
+        self._receiver.remember([], dead)
+        return rows
 
     def _remember_new(self, news: Sequence[New], rows: Sequence[Row]) -> None:
         """Remember which messages files are; a second file of one is remembered as its copy."""

@@ -5,6 +5,7 @@ letters beside the common ones mean says the folder's file of keywords.  Says no
 promise is mirror.client.place.Place.
 """
 
+import errno
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
@@ -13,7 +14,18 @@ from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.client.files import OURS, check, move_new, put_on_disk, put_over, sweep, sync_directory, tag_of
+from mirror.client.files import (
+    OURS,
+    check,
+    move_new,
+    put_on_disk,
+    put_over,
+    read_whole,
+    sweep,
+    sync_directory,
+    tag_at,
+    tag_of,
+)
 from mirror.client.keywords import Keywords
 from mirror.client.mail_listing import (
     CUR,
@@ -26,7 +38,7 @@ from mirror.client.mail_listing import (
     list_mail,
     missing,
 )
-from mirror.client.place import NO_MARKS, Changed, Found, Marks
+from mirror.client.place import NO_MARKS, Changed, Found, Marks, Unusable
 from mirror.client.server import Room
 from mirror.formats.maildir import (
     FLAGS,
@@ -112,7 +124,7 @@ class Maildir:
         self._listed = list_mail(self.path)
         files = self._listed.files
         try:
-            tags = [tag_of(os.lstat(f"{self._base}{file.directory}/{file.name}")) for file in files.values()]
+            tags = [tag_at(f"{self._base}{file.directory}/{file.name}") for file in files.values()]
         except FileNotFoundError:
             raise Changed(f"{self.path} was changed while it was looked at") from None
         return [Found(unique, tag, self._marks(unique)) for unique, tag in zip(files, tags, strict=True)]
@@ -120,10 +132,7 @@ class Maildir:
     def read(self, found: Found) -> bytes:
         self._publish()
         path = self._path(found.name)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise Changed(f"{path} is gone, or has other flags") from None
+        data = read_whole(path)
         check(path, found.tag)
         return data
 
@@ -156,10 +165,8 @@ class Maildir:
         old = self._as_found(found)
         letters = flags_of(marks, self._letters_for(marks), parse_name(old.name).flags)
         new = old if old.directory == NEW and not letters else MailFile(CUR, file_name(found.name, letters))
-        try:
-            os.rename(self.path / old.directory / old.name, self.path / new.directory / new.name)
-        except FileNotFoundError:
-            raise Changed(f"{self._path(found.name)} is gone, or has other flags") from None
+        if new != old:
+            self._rename(old, new)
         self._listing.files[found.name] = new
         self._touched |= {old.directory, new.directory}
         return found._replace(marks=marks_of(letters, self.keywords))
@@ -238,6 +245,21 @@ class Maildir:
         if wanted and with_keywords(self.keywords, wanted) != self.keywords:
             self.keywords = self._keywords.add(wanted)
         return self.keywords
+
+    def _rename(self, old: MailFile, new: MailFile) -> None:
+        """Give a message's file other flags; another file of its name that has just these becomes one of its own."""
+        source, target = (f"{self._base}{one.directory}/{one.name}" for one in (old, new))
+        try:
+            if os.path.lexists(target):
+                free = self._free(parse_name(new.name).unique)
+                move_new(target, f"{self._base}{new.directory}/{file_name(free, parse_name(new.name).flags)}")
+            move_new(source, target)
+        except FileNotFoundError:
+            raise Changed(f"{source} is gone, or has other flags") from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise Unusable("its name is too long for its flags") from None
 
     def _delete_doubles(self, unique: str, path: Path) -> None:
         """Delete the other files of a message's name that hold the same; what holds something else is another one."""

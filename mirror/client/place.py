@@ -53,6 +53,10 @@ class Changed(PlaceError):
     """What is there is not what was looked at, or is gone: it is to be looked at anew."""
 
 
+class Unusable(PlaceError):
+    """One file cannot be read, or not be called so: it is told, and the others go on."""
+
+
 class Found(NamedTuple):
     """One item as a folder lists it."""
 
@@ -85,7 +89,7 @@ class Place(Protocol):
         """List what is there now.  Raises Missing."""
 
     def read(self, found: Found) -> bytes:
-        """Return an item's bytes.  Raises Changed when they are no longer those that were found."""
+        """Return an item's bytes.  Raises Changed when they are no longer those that were found, and Unusable."""
 
     def create(self, wanted: str, data: bytes, marks: Marks = NO_MARKS, seconds: int = 0) -> Found:
         """Write a new item, under a name made from ``wanted`` that is free; ``seconds`` is its time (Unix), if any."""
@@ -94,7 +98,10 @@ class Place(Protocol):
         """Write other bytes in place of what was found; its name and marks stay.  Raises Changed."""
 
     def mark(self, found: Found, marks: Marks) -> Found:
-        """Have an item bear just these marks, and those that it does not keep as they are.  Raises Changed."""
+        """Have an item bear just these marks, and those that it does not keep as they are.
+
+        Raises Changed, and Unusable where it cannot be called so.
+        """
 
     def delete(self, found: Found) -> None:
         """Delete what was found; what is gone already is no error.  Raises Changed where it is another one now."""

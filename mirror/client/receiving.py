@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mirror.client.place import Changed, Found
+from mirror.client.place import Changed, Found, Unusable
 from mirror.client.planning import errand, pack, pack_held, status_of
 from mirror.client.round import Both, Round
 from mirror.client.server import Held
@@ -24,8 +24,10 @@ SAME = (Errand.NOTHING, Errand.NOTE)
 class Receiver:
     """Writes into one folder."""
 
-    def __init__(self, round: Round, both: Both) -> None:
+    def __init__(self, round: Round, both: Both, put_back: bool = False) -> None:
+        """``put_back`` tells that the store may know less than was agreed on: then a file is no older version's."""
         self._round = round
+        self._put_back = put_back
         self._both = both
 
     def write(self, held: Sequence[Held]) -> None:
@@ -69,9 +71,11 @@ class Receiver:
             return self.created(held)
         status = status_of(self._both.collection, row.name, row.tag, row.key, row.crc, row.agreed)
         assert status is not None  # those that never were in step are not written over
+        if self._put_back and errand(status, held) is Errand.TAKE:
+            return None  # the next round sends it beside what is there, and keeps both
         try:
             return self.level(Found(row.name, row.tag, frozenset(row.marks.split())), None, status, held)
-        except Changed:
+        except (Changed, Unusable):
             return row._replace(tag="")
 
     def created(self, held: Held) -> Row | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.client.place import Changed, Found
+from mirror.client.place import Changed, Found, Unusable
 from mirror.client.planning import Sending, changes_title, errand, plan_deletion, plan_sending, said_of, status_of
 from mirror.client.receiving import SAME, Receiver
 from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round
@@ -97,7 +97,7 @@ class Sender:
                 key = self._round.form.key(data)
             except Changed:
                 continue  # the next round sees what it is by then
-            except CitadelError as error:
+            except (CitadelError, Unusable) as error:
                 self._problem(found.name, str(error))
                 continue
             row = known.get(found.name)
@@ -255,12 +255,14 @@ class Sender:
             return []
         outcomes = iter(self._round.server.offer(drafts) if drafts else ())
         settled, again, back = Settled([], [], []), list[Row](), list[Row]()
+        taken = self._taken.values()  # a file of such a name is another item now
         for row, plan in planned:
             end = next(outcomes) if plan is not None else Outcome()
             if end.changed:
                 again.append(row)
                 continue
-            settled.dropped.append(row.name)
+            if row.name not in taken:
+                settled.dropped.append(row.name)
             if not row.agreed:
                 back.append(row)
             elif end.refused:
@@ -314,7 +316,7 @@ class Sender:
             else:
                 now = self._both.place.replace(found, theirs) if mine != theirs else found
                 settled.rows.append(self._receiver.row(now, held))
-        except Changed:
+        except (Changed, Unusable):
             return
         if mine != theirs:
             settled.conflicts.append((found.name, row.key, mine, theirs, "theirs"))

@@ -132,6 +132,10 @@ class PairState:
     def note(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO about VALUES (?,?)", (name, value))
 
+    def forget(self, prefix: str) -> None:
+        """Forget the values whose names begin so."""
+        self._db.execute("DELETE FROM about WHERE name >= ? AND name < ?", (prefix, prefix + _LAST))
+
     def folders(self) -> dict[str, Folder]:
         """Return all folders by their rooms."""
         return {row[0]: _folder(row) for row in self._db.execute(f"{_FOLDERS} ORDER BY folder")}

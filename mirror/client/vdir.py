@@ -13,16 +13,19 @@ from mirror.client.files import (
     OURS,
     Aside,
     check,
+    may_be_item,
     move_new,
     put_on_disk,
     put_over,
+    read_whole,
     sync_directory,
+    tag_at,
     tag_of,
     take_away,
     write_aside,
     write_loosely,
 )
-from mirror.client.place import NO_MARKS, Changed, Found, Marks, Missing
+from mirror.client.place import NO_MARKS, Found, Marks, Missing
 from mirror.client.server import Room
 from mirror.formats.file_names import safe_name
 
@@ -33,6 +36,8 @@ CALENDARS = (3, TASKS, 8)
 """Views of rooms, by the server's numbers: of calendar entries, tasks and a journal."""
 FEW = 20
 """Files of a new collection that are looked into."""
+NAME_BYTES = 1024
+"""Of a collection's name so much is read: more is none that a room may have."""
 DISPLAY_NAME, COLOR = "displayname", "color"
 _COLORS = ("#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
 
@@ -68,19 +73,16 @@ class Vdir:
             for entry in entries:
                 if entry.name.startswith(OURS):  # of a client that was killed: this one has none aside now
                     os.unlink(entry.path)
-                elif entry.name.endswith(ENDINGS) and not entry.name.startswith(".") and entry.is_file():
+                elif entry.name.endswith(ENDINGS) and not entry.name.startswith(".") and may_be_item(entry):
                     try:
-                        yield Found(entry.name, tag_of(entry.stat(follow_symlinks=False)))
+                        yield Found(entry.name, tag_at(entry.path))
                     except FileNotFoundError:  # deleted since it was listed
                         continue
 
     def read(self, found: Found) -> bytes:
         self._publish()
         path = self.path / found.name
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise Changed(f"{path} is gone") from None
+        data = read_whole(path)
         check(path, found.tag)
         return data
 
@@ -147,7 +149,7 @@ class VdirTree:
     def folders(self) -> list[str]:
         """Return the names of the collections that are there.  Raises OSError."""
         with os.scandir(self.root) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            return sorted(one.name for one in entries if not one.name.startswith(".") and os.path.isdir(one.path))
 
     def folder_for(self, room: Room) -> str:
         """Return what the collection of a room is called, if nothing else is called so."""
@@ -156,8 +158,9 @@ class VdirTree:
     def name_of(self, folder: str) -> str:
         """Return how the room of a collection is called that a person made."""
         try:
-            return (self.root / folder / DISPLAY_NAME).read_text("utf-8", "replace").strip() or folder
-        except FileNotFoundError:
+            with (self.root / folder / DISPLAY_NAME).open("rb") as file:
+                return file.read(NAME_BYTES).decode("utf-8", "replace").strip() or folder
+        except OSError:  # it has none, or what is no text
             return folder
 
     def is_for(self, folder: str, name: str) -> bool:
@@ -166,13 +169,14 @@ class VdirTree:
 
     def views_of(self, folder: str) -> tuple[int, ...]:
         """Return what the room of a collection may be for, by what is in it, the best one first."""
-        path = self.root / folder
-        names = [name for name in os.listdir(path) if name.endswith(ENDINGS)]
+        place = self.place(folder)
+        listed = {found.name: found for found in place.look()}
+        names = list(listed)
         if not names:
             return (*CALENDARS, CONTACTS, NOTES)
         ending = os.path.splitext(min(names))[1]
         if ending == ENDINGS[0]:
-            tasks = all(b"BEGIN:VTODO" in (path / name).read_bytes() for name in names[:FEW])
+            tasks = all(b"BEGIN:VTODO" in place.read(listed[name]) for name in names[:FEW])
             return tuple(sorted(CALENDARS, key=lambda view: (view == TASKS) != tasks))
         return (CONTACTS,) if ending == ENDINGS[1] else (NOTES,)
 
