@@ -113,14 +113,16 @@ class PairState:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Have all that is written within be written as one, or not at all."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Have all that is written within be written as one, or not at all.  Raises BadState where there is no room."""
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise BadState(f"{self.path} cannot be written: {error}; the next sync goes on from here") from None
+        finally:
+            if self._db.in_transaction:  # a full disk has ended it already
+                self._db.execute("ROLLBACK")
 
     # -- the pair -------------------------------------------------------------------------------------
 
