@@ -75,10 +75,11 @@ def sync(
 ) -> None:
     """Keep folders equal with rooms: all pairs of client.toml, or those named."""
     from mirror.client.pairs import chosen, opened
+    from mirror.client.state import BadState
 
     config = load(config_path)
     reports: dict[str, Report] = {}
-    failed: list[PlaceError] = []
+    failed: list[PlaceError | BadState | OSError] = []
     names = chosen(config, pairs)
     connection = connected(config)
     try:
@@ -86,7 +87,7 @@ def sync(
             try:
                 with opened(config, name) as pair, shown_progress(quiet or as_json) as progress:
                     reports[name] = pair.round(connection, progress, accept_deletions=accept_deletions, dry=dry)
-            except PlaceError as error:  # of this pair's directory: the others are kept equal all the same
+            except (PlaceError, BadState, OSError) as error:  # of this pair alone: the others are kept equal
                 failed.append(error)
                 continue
             if not as_json:

@@ -186,6 +186,16 @@ def test_a_folder_in_use_is_refused(person: Person) -> None:
         assert "no [pair.none]" in person.run("sync", "none", code=3).output
 
 
+def test_a_pair_whose_state_is_of_no_use_stops_no_other(person: Person) -> None:
+    person.init()
+    person.run("sync")
+    state = person.home / "state" / "citadel-mirror" / "calendars.db"
+    state.write_text("no database")
+    (person.contacts / "Contacts" / "c.vcf").write_text("BEGIN:VCARD\nVERSION:3.0\nUID:c\nFN:C\nN:C;;;;\nEND:VCARD\n")
+    said = person.run("sync", code=5).output
+    assert "client reset" in said and "contacts: sent 1 new" in said
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
