@@ -29,6 +29,7 @@ from mirror.model.heads import EDITS
 from mirror.model.keys import without_text
 from mirror.model.kinds import MergeRule, kind_of, parse_collection, room_of
 from mirror.model.record import Record, unpack_head
+from mirror.model.stamp import stamp_ms
 from mirror.model.texts import canonical_text
 from mirror.store.base import Reader
 from mirror.store.open import Options, open_store
@@ -132,6 +133,22 @@ def _said_by_visits(contents: Contents, collection: str) -> dict[str, Fields]:
 
 def _digest(body: bytes) -> str:
     return f"{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()[:16]}"
+
+
+def posted_since(directory: Path, moment: float) -> set[tuple[str, str]]:
+    """Return collection and key of the messages in a node's store that were posted from a moment (Unix seconds) on."""
+    store = open_store(directory, options=Options("try-live"))
+    try:
+        return store.read(lambda reader: set(_posted(reader, int(moment) * 1000)))
+    finally:
+        store.close()
+
+
+def _posted(reader: Reader, since_ms: int) -> Iterator[tuple[str, str]]:
+    for collection in reader.collections("messages/"):
+        for record in reader.scan_all(collection):
+            if stamp_ms(record.stamp) >= since_ms:
+                yield collection, record.key
 
 
 def written_since(directory: Path, sequence: int) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 from try_live import imap, keeper
 from try_live.changing import Done, Sizes, deal
 from try_live.commands import cli
-from try_live.comparing import LEFT_OUT, Difference, differences, feed_end, read_node, written_since
+from try_live.comparing import LEFT_OUT, Difference, differences, feed_end, posted_since, read_node, written_since
 from try_live.errors import Refused, TrialFailed
 from try_live.following import Followed, Phase
 from try_live.following import Plan as FollowPlan
@@ -107,6 +107,12 @@ def test_a_difference_names_record_field_and_both_sides(tmp_path: Path) -> None:
     assert record[:3] == ("messages/alpha:1", "id:2", WHOLE) and record.left is None
     assert level == ("users", "alpha:2", "u_axlevel", "4", "5")
     assert not any(one.expected for one in (body, record, level))
+
+
+def test_what_a_restored_server_posts_itself_is_told_from_what_comes_back(tmp_path: Path) -> None:
+    old, new = message(5_999 * MS, "id:1", b"back again"), message(6_000 * MS, "id:2", b"rooms were purged")
+    node = node_with(tmp_path / "node", user(9_000 * MS), old, new)
+    assert posted_since(node, 6.9) == {("messages/alpha:1", "id:2")}
 
 
 def visited(key: str, **values: str | bool) -> list[Record]:
