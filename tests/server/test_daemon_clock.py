@@ -12,6 +12,7 @@ from gevent.event import Event
 
 from mirror.cli.app import cli
 from mirror.cli.local import ask_values, greeted
+from mirror.model.kinds import NODES
 from mirror.model.record import Record
 from mirror.model.stamp import stamp_ms
 from mirror.peer.channel import connect_unix
@@ -199,6 +200,7 @@ def test_a_jump_while_running_stops_writing_until_an_administrator_accepts_it(
 ) -> None:
     alpha = start("alpha")
     alpha.post("id:1")
+    alpha.wait_for(lambda: alpha.store.read(lambda reader: reader.digest(NODES)).count == 1)
     machines["alpha"].offset_ms -= 40 * DAY_MS
     with pytest.raises(ClockDoubted):
         alpha.post("id:2")
