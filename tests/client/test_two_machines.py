@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
+from fuses import Fragile, Fuse, Killed, kill
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -23,47 +23,6 @@ FOLDERS = ("Calendar", "Team")
 UIDS = ("a", "b")
 SUMMARY, LOCATION = re.compile(rb"SUMMARY:(\S+)"), re.compile(rb"LOCATION:(\S+)")
 WORD = re.compile(rb"\bw\d+\b")
-
-
-class Killed(BaseException):
-    """The client was killed."""
-
-
-def kill() -> None:
-    raise Killed
-
-
-class Fuse:
-    """Has something happen after so many of a client's steps on the wire, on the disk and in what it remembers."""
-
-    def __init__(self) -> None:
-        self.left = -1
-        self.then: Callable[[], object] = kill
-
-    def burn(self) -> None:
-        self.left -= 1
-        if self.left == -1:
-            self.then()
-
-
-class Fragile:
-    """Passes calls on; before and after each the fuse burns."""
-
-    def __init__(self, inner: Any, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        if not callable(found):
-            return found
-
-        def call(*given: Any, **named: Any) -> Any:
-            self._fuse.burn()
-            answer = found(*given, **named)
-            self._fuse.burn()
-            return Fragile(answer, self._fuse) if name == "place" else answer
-
-        return call
 
 
 class Person:
