@@ -9,20 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from mirror.citadel.access import FORGOTTEN, LET_IN, LOCKED_OUT
 from mirror.citadel.keys import ROOMS
-from mirror.citadel.marks import tag_of
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import CLOSED_NOW, Target, enter, said_yes, server_says
+from mirror.citadel.writers.base import CLOSED_NOW, Target, by_collection, enter, said_yes, server_says
 from mirror.citadel.writers.fields import print_of
+from mirror.citadel.writers.visits import is_visit, status_with, visited, visits_there
 from mirror.formats.names import ROOM_MAILBOX
 from mirror.formats.numbers import number_or_zero
-from mirror.model.draft import base_of
 from mirror.model.fields import values_of
-from mirror.model.kinds import Collection, room_of
-from mirror.model.record import Record, record_crc
+from mirror.model.kinds import room_of
+from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import Reader
 
@@ -43,15 +40,14 @@ class AccessWriter:
     """Writes who may enter which of the rooms that the server has."""
 
     def collections(self, target: Target) -> Callable[[str], bool]:
-        visits = {str(Collection("visits", room_of(name))) for name in target.rooms}
-        return visits.__contains__
+        return visits_there(target)
 
     def takes(self, record: Record) -> bool:
-        return not record.dead and " " not in record.key and "@" not in record.key  # no mark, and of no older room
+        return is_visit(record)
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         by_room: dict[str, list[_Todo]] = defaultdict(list)
-        known = {name: target.told_last(name, some) for name, some in _by_collection(records).items()}
+        known = {name: target.told_last(name, some) for name, some in by_collection(records).items()}
         for record in records:
             status = known[record.collection].get(record.key)
             lets_in = _is_otherwise(record, status)
@@ -68,7 +64,7 @@ class AccessWriter:
     def _write_room(
         self, target: Target, collection: str, todo: Sequence[_Todo], users: dict[str, str], quiet: list[bytes]
     ) -> None:
-        into = target.rooms[str(Collection("messages", room_of(collection)))]
+        into = visited(target, collection)
         if enter(target, into) is None:
             for one in todo:
                 target.wait(one.record, into.room.name, CLOSED_NOW)
@@ -99,13 +95,6 @@ def _is_otherwise(record: Record, status: Status | None) -> bool | None:
     return False if wanted & LOCKED_OUT and not there & LOCKED_OUT else None
 
 
-def _by_collection(records: Sequence[Record]) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = defaultdict(list)
-    for one in records:
-        found[one.collection].append(one)
-    return found
-
-
 def _is_closed(reader: Reader, record: Record) -> bool:
     """Tell whether a room is for whom was let in: whoever was in another one is said to be let in there, too."""
     room = reader.get(ROOMS, room_of(record.collection))
@@ -123,8 +112,4 @@ def _status(one: _Todo) -> Status:
     """Return what the server says of a visit once that was done."""
     flags = _said(one.status)
     flags = flags & ~(FORGOTTEN | LOCKED_OUT) | LET_IN if one.lets_in else flags & ~LET_IN | FORGOTTEN | LOCKED_OUT
-    record, said = one.record, {_FLAGS: print_of(str(flags))}
-    if one.status is not None:
-        return msgspec.structs.replace(one.status, said={**one.status.said, **said})
-    crc, base = record_crc(record), base_of(record)
-    return Status(record.collection, record.key, record.key, tag_of("", ""), base, crc, said)
+    return status_with(one.record, one.status, {_FLAGS: print_of(str(flags))})

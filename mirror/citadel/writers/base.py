@@ -6,6 +6,7 @@ notes in the status what the server has of them now, in the transaction in which
 Whatever it does must do no harm where it is done twice, for a node may be killed at any instant.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -34,8 +35,8 @@ BATCH_MESSAGES, BATCH_BYTES = 100, 4 * 1024 * 1024
 CLOSED_NOW = "it cannot be entered"
 """Why something is not written into a room that is another one by now."""
 Thing = TypeVar("Thing")
-Gone = TypeVar("Gone", Status, Record)
-"""What is to be deleted there."""
+Either = TypeVar("Either", Status, Record)
+"""A thing as the server has it, or as it is here."""
 
 
 class Written(msgspec.Struct):
@@ -242,9 +243,9 @@ class Target(msgspec.Struct):
             self.numbers.put(pair)
         self.written.look_anew = True
 
-    def not_held(self, gone: Sequence[Gone]) -> list[Gone]:
+    def not_held(self, gone: Sequence[Either]) -> list[Either]:
         """Return deletions that may be written; very many of a collection wait, or are never written."""
-        free: list[Gone] = []
+        free: list[Either] = []
         for collection, group in groupby(sorted(gone, key=attrgetter("collection")), attrgetter("collection")):
             some = list(group)
             told = self._count(collection)
@@ -292,6 +293,14 @@ class KindWriter(Protocol):
         CitadelError, or a store's error.
         """
         ...
+
+
+def by_collection(things: Iterable[Either]) -> dict[str, list[Either]]:
+    """Return statuses or records by the collections that they are of, in the order in which they came."""
+    groups: dict[str, list[Either]] = defaultdict(list)
+    for one in things:
+        groups[one.collection].append(one)
+    return groups
 
 
 def floor_name(record: Record) -> str:

@@ -18,11 +18,11 @@ from mirror.citadel.keys import owner_of
 from mirror.citadel.marks import ANSWERED, SEEN, Sets, tag_of
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, User, enter
 from mirror.citadel.writers.calls import Account, as_nobody_called, password_of, read_account
+from mirror.citadel.writers.visits import messages_of, visited, visits_of, visits_there
 from mirror.formats.errors import CitadelError
 from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
 from mirror.model.draft import Base
 from mirror.model.fields import values_of
-from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import Reader
@@ -50,8 +50,7 @@ class MarksWriter:
     """Writes marks of rooms and users that the server has."""
 
     def collections(self, target: Target) -> Callable[[str], bool]:
-        visits = {_visits_of(one) for one in target.rooms}
-        return visits.__contains__
+        return visits_there(target)
 
     def takes(self, record: Record) -> bool:
         return " " in record.key
@@ -78,7 +77,7 @@ class MarksWriter:
 
     def _leave(self, target: Target, records: Iterable[Record], why: str) -> None:
         for record in records:
-            target.leave(record, target.rooms[_messages_of(record.collection)].room.name, why)
+            target.leave(record, visited(target, record.collection).room.name, why)
 
     def _leave_closed(self, target: Target, into: OpenRoom, records: Iterable[Record]) -> None:
         """Note that a room cannot be entered as its user, or that it was renamed just then."""
@@ -109,7 +108,7 @@ class MarksWriter:
             return
         try:
             for collection, marks in wanted.items():
-                into = target.rooms[_messages_of(collection)]
+                into = visited(target, collection)
                 owner = owner_of(into.room.name)
                 room = into.room.name.partition(".")[2] if owner else into.room.name
                 folder = folder_name(room, bool(owner))
@@ -145,7 +144,7 @@ class MarksWriter:
     def _remember(
         self, target: Target, into: OpenRoom, user: str, there: _Folder, told: Mapping[int, set[bytes]]
     ) -> None:
-        visits = _visits_of(into.collection)
+        visits = visits_of(into.collection)
         status = target.store.read(lambda reader: next(iter(reader.statuses(target.place, visits, [user])), None))
         if status is None:  # there was no visit, as far as was told
             status = Status(visits, user, user, tag_of("", ""), Base(1, target.place), 0)
@@ -167,7 +166,7 @@ def _compare(reader: Reader, place: str, user: str, records: Sequence[Record]) -
     last = Sets.of(told.tag if told is not None else tag_of("", ""))
     by_message = {record.key.partition(" ")[2]: record for record in records}
     numbers = {
-        status.key: int(status.foreign) for status in reader.statuses_of(place, _messages_of(collection), by_message)
+        status.key: int(status.foreign) for status in reader.statuses_of(place, messages_of(collection), by_message)
     }
     marks = []
     for message, record in by_message.items():
@@ -192,11 +191,3 @@ def _sets_with(tag: str, told: Mapping[int, set[bytes]]) -> tuple[str, ...]:
         except CitadelError:  # the last number was cut in two
             sets.append(with_numbers(text.rpartition(",")[0], on, told.keys() - on))
     return tuple(sets)
-
-
-def _visits_of(messages: str) -> str:
-    return str(Collection("visits", parse_collection(messages).room))
-
-
-def _messages_of(visits: str) -> str:
-    return str(Collection("messages", parse_collection(visits).room))

@@ -26,6 +26,7 @@ from mirror.citadel.writers.base import (
     Target,
     User,
     batches,
+    by_collection,
     enter,
     goto,
     said_yes,
@@ -281,7 +282,7 @@ class MessagesWriter:
 
     def _delete(self, target: Target, gone: Sequence[Status]) -> None:
         """Delete what was deleted here, looking just before and after; what cannot be deleted stays remembered."""
-        for collection, statuses in _by_collection(gone).items():
+        for collection, statuses in by_collection(gone).items():
             room = target.rooms[collection].room
             if enter(target, target.rooms[collection]) is None:
                 _wait(target, statuses, f"{room.name}: {CLOSED_NOW}")
@@ -342,20 +343,10 @@ def _is_item(status: Status) -> bool:
     return status.key.startswith(ITEM_PREFIX)
 
 
-def _by_collection(statuses: Iterable[Status]) -> dict[str, list[Status]]:
-    groups: dict[str, list[Status]] = defaultdict(list)
-    for status in statuses:
-        groups[status.collection].append(status)
-    return groups
-
-
 def _todo(reader: Reader, place: str, records: Sequence[Record]) -> _Todo:
     """Return what records of the feed ask to be written into rooms."""
     todo = _Todo()
-    by_collection: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_collection[record.collection].append(record)
-    for collection, some in by_collection.items():
+    for collection, some in by_collection(records).items():
         told: dict[str, list[Status]] = defaultdict(list)
         for status in reader.statuses_of(place, collection, [record.key for record in some]):
             told[status.key].append(status)

@@ -8,18 +8,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import ROOMS, owner_of
-from mirror.citadel.marks import tag_of
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import OpenRoom, Target, User, said_yes
 from mirror.citadel.writers.fields import print_of
-from mirror.model.draft import base_of
+from mirror.citadel.writers.visits import is_visit, status_with, visited, visits_there
 from mirror.model.fields import values_of
-from mirror.model.kinds import Collection, room_of
-from mirror.model.record import Record, record_crc
+from mirror.model.kinds import room_of
+from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import Reader
 
@@ -40,11 +37,10 @@ class ViewsWriter:
     """Writes how the rooms that the server has are shown to its users."""
 
     def collections(self, target: Target) -> Callable[[str], bool]:
-        visits = {str(Collection("visits", room_of(name))) for name in target.rooms}
-        return visits.__contains__
+        return visits_there(target)
 
     def takes(self, record: Record) -> bool:
-        return not record.dead and " " not in record.key and "@" not in record.key  # no mark, and of no older room
+        return is_visit(record)
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         by_user: dict[str, list[_Todo]] = defaultdict(list)
@@ -79,7 +75,7 @@ def _todo(reader: Reader, place: str, record: Record) -> _Todo | None:
 def _choose(target: Target, client: CitadelClient, user: int, todo: Sequence[_Todo], done: list[Status]) -> None:
     """Have rooms be shown so to the user, by number, who is logged in; what is so then goes to ``done``."""
     for one in todo:
-        into = target.rooms[str(Collection("messages", room_of(one.record.collection)))]
+        into = visited(target, one.record.collection)
         (entered,) = client.ask_all([_goto(into, user)])
         fields = entered[0].decode("utf-8", "replace").split("|") if said_yes(entered) else []
         if len(fields) <= _AT_THE_ROOM:
@@ -93,17 +89,10 @@ def _choose(target: Target, client: CitadelClient, user: int, todo: Sequence[_To
             target.leave(one.record, into.room.name, "the server does not show it so")
             continue
         target.written.others += now != one.view
-        done.append(_status(one))
+        done.append(status_with(one.record, one.status, {_VIEW: print_of(one.view)}))
 
 
 def _goto(into: OpenRoom, user: int) -> bytes:
     """Return the command by which a user enters a room without a trace: one's own rooms have no number."""
     name = into.room.name.partition(".")[2] if owner_of(into.room.name) == user else into.room.name
     return f"GOTO {name}|{into.room.password}|1".encode("utf-8", "surrogateescape")
-
-
-def _status(one: _Todo) -> Status:
-    record, said = one.record, {_VIEW: print_of(one.view)}
-    if one.status is not None:
-        return msgspec.structs.replace(one.status, said={**one.status.said, **said})
-    return Status(record.collection, record.key, record.key, tag_of("", ""), base_of(record), record_crc(record), said)
