@@ -113,7 +113,7 @@ class Machine:
         self._ask(wire=wire, address=address, port=port)
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Make a file on it, and the directory of that."""
+        """Make a file on it, in its home if the path is not absolute, and the directory of that."""
         self._ask(path=path, text=text, mode=mode)
 
     def close(self) -> None:

@@ -19,7 +19,9 @@ from typing import Any
 SEEN = ("bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr")
 """Directories of this machine that are on that one, too; what is changed in them is changed there alone."""
 EMPTY = ("home", "mnt", "proc", "root", "run", "srv", "tmp", "var/lib", "var/tmp")
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root", "LANG": "C.UTF-8"}
+HOME = "/root"
+"""Where what is typed begins, and to what paths that are not absolute are relative."""
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": HOME, "LANG": "C.UTF-8"}
 PROGRAM = """#!{python} -I
 import sys
 sys.path[:0] = ["/usr/src/citadel-mirror", "/usr/lib/citadel-mirror"]
@@ -152,7 +154,7 @@ class Terminal:
                 ["sh", "-c", line],
                 input=given,
                 env=ENVIRONMENT,
-                cwd="/root",
+                cwd=HOME,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -168,7 +170,7 @@ class Terminal:
         self._going_on = subprocess.Popen(
             ["sh", "-c", f"exec {line}"],
             env=ENVIRONMENT,
-            cwd="/root",
+            cwd=HOME,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -213,7 +215,7 @@ def main() -> None:
     bring_up_loopback()
     socket.sethostname(asked["name"])
     os.chroot(root)
-    os.chdir("/root")
+    os.chdir(HOME)
     terminal = Terminal()
     print("{}", flush=True)
     for line in sys.stdin:
