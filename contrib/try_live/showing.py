@@ -21,6 +21,7 @@ from try_live.trial import Findings
 
 SHOWN = 40
 """Differences that are printed; --json has all."""
+_WRONG = "NOT AS IT SHOULD BE"
 
 
 def show_findings(findings: Findings, as_json: bool) -> None:
@@ -30,7 +31,7 @@ def show_findings(findings: Findings, as_json: bool) -> None:
         return
     click.echo(f"{findings.version}, seed {findings.seed}")
     for title, done in (("Filled", findings.filled), ("Changed", findings.changed)):
-        click.echo(f"{title} ({sum(done.done.values())}): {_counted(done.done)}")
+        _show_counted(title, done.done)
         for line, count in sorted(done.refused.items()):
             click.echo(f"  refused {count} times: {line}")
     for run in findings.bootstraps:
@@ -42,8 +43,7 @@ def show_findings(findings: Findings, as_json: bool) -> None:
         if run.held_back:
             click.echo(f"  held back at first, then accepted: {run.held_back}")
         _list(run.refused, SHOWN)
-    for kind, count in Counter(parse_collection(name).kind for name, _ in findings.rewritten).items():
-        click.echo(f"  written though unchanged: {count} of {kind}")
+    _show_rewritten(findings.rewritten)
     click.echo(f"{findings.records} records in the fresh node; {len(findings.between_nodes)} differences:")
     _list(map(_line, findings.undeclared), SHOWN)
     for why, count in _declared(findings).items():
@@ -51,7 +51,7 @@ def show_findings(findings: Findings, as_json: bool) -> None:
     for name, found in findings.with_server.items():
         click.echo(f"The server lists other things than {name} holds ({len(found)}):")
         _list(map(_line, found), SHOWN)
-    click.echo("EQUAL" if not findings.faults else "NOT AS IT SHOULD BE: " + "; ".join(findings.faults))
+    _show_verdict("EQUAL", findings.faults)
 
 
 def show_followed(followed: Followed, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def show_followed(followed: Followed, as_json: bool) -> None:
         return
     click.echo(f"{followed.version}, seed {followed.seed}")
     for title, done in (("Filled", followed.filled), ("Changed", followed.changed)):
-        click.echo(f"{title} ({sum(done.done.values())}): {_counted(done.done)}")
+        _show_counted(title, done.done)
     for number, phase in enumerate(followed.phases, 1):
         declared = len(phase.between_nodes) - len(phase.undeclared)
         click.echo(
@@ -72,9 +72,8 @@ def show_followed(followed: Followed, as_json: bool) -> None:
     if followed.taken_back:
         click.echo(f"{len(followed.taken_back)} things are otherwise since the server was restored:")
         _list(map(_line, followed.taken_back), SHOWN)
-    for kind, count in Counter(parse_collection(name).kind for name, _ in followed.rewritten).items():
-        click.echo(f"  written though unchanged: {count} of {kind}")
-    click.echo("EQUAL" if not followed.faults else "NOT AS IT SHOULD BE: " + "; ".join(followed.faults))
+    _show_rewritten(followed.rewritten)
+    _show_verdict("EQUAL", followed.faults)
 
 
 def show_paired(paired: Paired, as_json: bool) -> None:
@@ -83,7 +82,7 @@ def show_paired(paired: Paired, as_json: bool) -> None:
         click.echo(json.dumps(_paired_as_values(paired), ensure_ascii=False, indent=1, default=str))
         return
     click.echo(f"{paired.version}, seed {paired.seed}")
-    click.echo(f"Done ({sum(paired.changed.done.values())}): {_counted(paired.changed.done)}")
+    _show_counted("Done", paired.changed.done)
     for number, one in enumerate(paired.rounds, 1):
         declared = len(one.found) - len(one.undeclared)
         click.echo(
@@ -100,7 +99,7 @@ def show_paired(paired: Paired, as_json: bool) -> None:
     click.echo(f"From a post to when it can be read on the other server ({len(paired.lags)} posts): {times}")
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in paired.cpu.items())
     click.echo(f"CPU of the servers in {paired.seconds:.0f} s: {spent}")
-    click.echo("EQUAL" if not paired.faults else "NOT AS IT SHOULD BE: " + "; ".join(paired.faults))
+    _show_verdict("EQUAL", paired.faults)
 
 
 def show_failover(found: FailedOver, as_json: bool) -> None:
@@ -112,7 +111,7 @@ def show_failover(found: FailedOver, as_json: bool) -> None:
     click.echo(found.version)
     for one in found.steps:
         click.echo(f"{one.seconds:7.1f} s  {one.title}")
-        _list([f"NOT AS IT SHOULD BE: {fault}" for fault in one.faults], SHOWN)
+        _list([f"{_WRONG}: {fault}" for fault in one.faults], SHOWN)
     click.echo(f"{found.mails} mails left the servers" + ("" if found.faults else ", each once"))
 
 
@@ -160,7 +159,7 @@ def show_rebuilt(rebuilt: Rebuilt, as_json: bool) -> None:
         click.echo(json.dumps(told, ensure_ascii=False, indent=1))
         return
     click.echo(f"{rebuilt.version}, seed {rebuilt.seed}")
-    click.echo(f"Filled ({sum(rebuilt.filled.values())}): {_counted(rebuilt.filled)}")
+    _show_counted("Filled", rebuilt.filled)
     click.echo("Compared: " + ", ".join(f"{count} {element}s" for element, count in rebuilt.elements.items()))
     click.echo("Took: " + ", ".join(f"{what} in {seconds:.1f} s" for what, seconds in rebuilt.seconds.items()))
     for one in rebuilt.undeclared[:SHOWN]:
@@ -170,7 +169,7 @@ def show_rebuilt(rebuilt: Rebuilt, as_json: bool) -> None:
     _list(rebuilt.files, SHOWN)
     again = ", ".join(f"{count} of {kind}" for kind, count in rebuilt.written_again)
     click.echo(f"Looked at again, the new server brought into the mirror: {again or 'nothing'}")
-    click.echo("EQUAL" if not rebuilt.faults else "NOT AS IT SHOULD BE: " + "; ".join(rebuilt.faults))
+    _show_verdict("EQUAL", rebuilt.faults)
 
 
 def show_figures(figures: Figures, as_json: bool) -> None:
@@ -191,11 +190,23 @@ def show_disasters(told: Told, as_json: bool) -> None:
     click.echo(f"{told.version}, {told.sizes.users} users, {told.sizes.messages} messages")
     for scenario, steps in told.seconds.items():
         click.echo(f"{scenario}: " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items()))
-    click.echo("DONE" if not told.faults else "NOT AS IT SHOULD BE: " + "; ".join(told.faults))
+    _show_verdict("DONE", told.faults)
 
 
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+def _show_counted(title: str, counts: Counter[str]) -> None:
+    each = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    click.echo(f"{title} ({sum(counts.values())}): {each}")
+
+
+def _show_rewritten(rewritten: Iterable[tuple[str, str]]) -> None:
+    """Show of which kinds something was written while nothing was changed, given collections and keys."""
+    for kind, count in Counter(parse_collection(name).kind for name, _ in rewritten).items():
+        click.echo(f"  written though unchanged: {count} of {kind}")
+
+
+def _show_verdict(well: str, faults: list[str]) -> None:
+    """Show how a trial ended: with ``well``, or with what is not as it should be."""
+    click.echo(well if not faults else f"{_WRONG}: " + "; ".join(faults))
 
 
 def _list(lines: Iterable[str], most: int) -> None:
