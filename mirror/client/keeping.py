@@ -307,15 +307,13 @@ class Keeper:
         """
         if not missing:
             return True
-        from mirror.sync.foreign.plan import held_back
-
         there = self.server.get(f"messages/{room.key}", missing)
         self._write(room, folder, list(there.values()))
         gone, known = [key for key in missing if key not in there], self.state.count(room.key)
         if gone and self._put_back(room):
             self._keep_unknown(room, folder, gone)
             return True
-        if (held_back(len(gone), known) or len(gone) == known > 1) and not self.rules.accept_deletions:
+        if self.rules.holds(len(gone), known):
             self.report.held[folder.folder] = self.report.held.get(folder.folder, 0) + len(gone)
             return False
         self._forget(room, folder, gone)

@@ -7,8 +7,9 @@ one that was changed here since is sent, and not overwritten.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from mirror.client.mail_form import MailShown, Noted, noted, noting, pack, shown
+from mirror.client.one_folder import OneFolder, found_of
 from mirror.client.place import NO_MARKS, Changed, Found, Marks, Unusable
-from mirror.client.round import COPY, Both, Round
+from mirror.client.round import COPY
 from mirror.client.server import Held
 from mirror.client.state import Row, marks_text
 from mirror.formats.errors import BadMessage
@@ -25,12 +26,8 @@ def kept_by(place_keeps: Collection[str], marks: Iterable[str]) -> Marks:
     return frozenset(mark for mark in marks if mark in place_keeps)
 
 
-class MailReceiver:
+class MailReceiver(OneFolder):
     """Writes into one mail folder."""
-
-    def __init__(self, round: Round, both: Both) -> None:
-        self._round = round
-        self._both = both
 
     # -- messages -------------------------------------------------------------------------------------
 
@@ -53,15 +50,6 @@ class MailReceiver:
             elif (now := self._written(row, one, marks)) is not None:
                 rows.append(now)
         self.remember(rows, dropped)
-
-    def remember(self, rows: Sequence[Row], dropped: Sequence[str]) -> None:
-        """Remember what is in the folder by now, once it is on the disk."""
-        if self._round.rules.dry or not (rows or dropped):
-            return
-        self._both.place.settle()
-        with self._round.state.writing():
-            self._round.state.drop(self._both.room.key, dropped)
-            self._round.state.put(self._both.room.key, rows)
 
     def marks_of(self, keys: Sequence[str]) -> dict[str, Marks]:
         """Return the user's marks of messages, as the node holds them."""
@@ -138,9 +126,6 @@ class MailReceiver:
                 found = there
         raise Changed(f"{self._both.folder.folder}: {found.name} is changed by another program all the time")
 
-    def _problem(self, name: str, why: str) -> None:
-        self._round.report.problem(self._both.folder.folder, name, why)
-
     # -- marks ----------------------------------------------------------------------------------------
 
     def mark(self, held: Iterable[Held]) -> None:
@@ -180,11 +165,6 @@ class MailReceiver:
 def copy_key(key: str, name: str) -> str:
     """Return what stands for a key of a file that says the same as the one of a message's key."""
     return f"{COPY}{key} {name}"
-
-
-def found_of(row: Row) -> Found:
-    """Return a file as it was agreed on."""
-    return Found(row.name, row.tag, frozenset(row.marks.split()))
 
 
 def marks_by_key(user_key: str, held: Iterable[Held]) -> dict[str, Marks]:

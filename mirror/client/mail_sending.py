@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mirror.client.mail_form import Noted, digest, gist, is_of, noted, noting, pack
 from mirror.client.mail_receiving import MailReceiver, copy_key, marks_by_key
+from mirror.client.one_folder import FromFolder
 from mirror.client.place import Changed, Found, Marks, Unusable
 from mirror.client.round import A_BATCH, COPY, PULL, PUSH, Both, Round
 from mirror.client.server import Held
@@ -24,7 +25,6 @@ from mirror.model.keys import filed_key, split_key, without_text
 from mirror.model.marks import mark_fields, mark_key
 from mirror.model.record import INLINE_LIMIT, Record, pack_head
 from mirror.model.texts import own_text
-from mirror.sync.foreign.plan import held_back
 
 
 class Elsewhere:
@@ -66,12 +66,11 @@ class Act(NamedTuple):
     origin: Origin | None = None
 
 
-class MailSender:
+class MailSender(FromFolder):
     """Sends what changed in one mail folder."""
 
     def __init__(self, round: Round, both: Both, elsewhere: Elsewhere) -> None:
-        self._round = round
-        self._both = both
+        super().__init__(round, both)
         self._elsewhere = elsewhere
         self._receiver = MailReceiver(round, both)
         self._alone = 0
@@ -79,13 +78,8 @@ class MailSender:
 
     def send(self, changed: Sequence[Found]) -> None:
         """Send files that are new or changed.  Raises PlaceError, OSError, Refused."""
-        # What was known before comes first: of two files that say the same it is the message's.
-        known = self._round.state.listing(self._both.room.key)
-        ordered = sorted(changed, key=lambda found: (found.name not in known, found.name))
-        for start in range(0, len(ordered), A_BATCH):
-            batch = ordered[start : start + A_BATCH]
+        for batch in self._batches(changed):
             self._send_batch(batch)
-            self._round.progress(self._both.folder.folder, start + len(batch), len(ordered))
         if self._alone:
             why = "this pair only pulls" if self._round.rules.direction == PULL else "the room is read-only for you"
             self._note(f"{why}: {self._alone} new messages stay here alone")
@@ -138,7 +132,7 @@ class MailSender:
     def _may_send(self, new: New) -> bool:
         """Tell whether a file may become a message; one that may not stays here alone."""
         rules = self._round.rules
-        if rules.direction == PULL or not self._both.room.writable:
+        if self._is_only_read:
             self._alone += 1
             return False
         message = parse_message(new.composed.body)
@@ -261,7 +255,7 @@ class MailSender:
             elif act.new.row is not None:
                 dead.append(act.new.row.name)
         # What was deleted there while it was written over here is a new message, which the next round sends.
-        self._receiver.remember([], dead)
+        self.remember([], dead)
         return rows
 
     def _remember_new(self, news: Sequence[New], rows: Sequence[Row]) -> None:
@@ -278,7 +272,7 @@ class MailSender:
                 copies.append(row._replace(key=copy_key(row.key, row.name), marks=marks_text(found[row.name].marks)))
                 continue
             own[row.key] = row
-        self._receiver.remember(copies, [])
+        self.remember(copies, [])
         self._send_marks([(found[row.name], row) for row in own.values()])
 
     # -- marks ----------------------------------------------------------------------------------------
@@ -299,7 +293,7 @@ class MailSender:
         rows = [
             row._replace(name=found.name, tag=found.tag, marks=sent.get(row.key, row.marks)) for found, row in marked
         ]
-        self._receiver.remember(rows, [])
+        self.remember(rows, [])
         theirs = marks_by_key(self._round.server.user_key, held.values())
         merged = {row.key: _merged(row, found, theirs[row.key]) for found, row in changed if row.key in theirs}
         if self._round.rules.direction != PUSH:
@@ -332,16 +326,13 @@ class MailSender:
 
         ``another`` tells that this folder is another one than was agreed on.
         """
-        room, state = self._both.room, self._round.state
-        rows = self._promoted(list(self._elsewhere.gone.get(room.key, {}).values()))
+        rows = self._promoted(list(self._elsewhere.gone.get(self._both.room.key, {}).values()))
         if not rows:
             return 0
-        if self._round.rules.direction == PULL or not room.writable:
+        if self._is_only_read:
             self._put_back(rows)
             return 0
-        known = state.count(room.key)
-        very_much = another or held_back(len(rows), known) or len(rows) == known > 1
-        if very_much and not self._round.rules.accept_deletions:
+        if self._holds(len(rows), another):
             return len(rows)
         for start in range(0, len(rows), A_BATCH):
             self._delete(rows[start : start + A_BATCH])
@@ -360,7 +351,7 @@ class MailSender:
                     state.drop(room, [row.name, left.name])
                     state.put(room, [left._replace(key=row.key, crc=row.crc)])
             elif row.key.startswith(COPY):
-                self._receiver.remember([], [row.name])
+                self.remember([], [row.name])
             elif left is None:
                 rows.append(row)
         return rows
@@ -372,7 +363,7 @@ class MailSender:
         drafts = [Draft(self._both.collection, row.key, noted(row.agreed).base, dead=True) for row in rows]
         outcomes = self._round.server.offer(drafts)
         refused = [(row, end.refused) for row, end in zip(rows, outcomes, strict=True) if end.refused]
-        self._receiver.remember([], [row.name for row in rows])
+        self.remember([], [row.name for row in rows])
         for row, why in refused:
             self._problem(row.name, f"the node does not let it be deleted, so it is back: {why}")
         self._receiver.write(self._here([row for row, _ in refused]))
@@ -381,7 +372,7 @@ class MailSender:
         """Write what was deleted from a folder whose room is only read."""
         self._note(f"{len(rows)} deleted messages are put back: this room, or this pair, is only read")
         if not self._round.rules.dry:
-            self._receiver.remember([], [row.name for row in rows])
+            self.remember([], [row.name for row in rows])
             self._receiver.write(self._here(rows))
 
     def _here(self, rows: Sequence[Row]) -> list[Held]:
@@ -392,12 +383,6 @@ class MailSender:
 
     def _count(self, what: str, number: int = 1) -> None:
         self._round.report.count(self._round.report.sent, what, number)
-
-    def _problem(self, name: str, why: str) -> None:
-        self._round.report.problem(self._both.folder.folder, name, why)
-
-    def _note(self, text: str) -> None:
-        self._round.report.notes.append(f"{self._both.folder.folder}: {text}")
 
 
 def _has_other_marks_alone(found: Found, row: Row | None) -> bool:

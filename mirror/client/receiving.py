@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mirror.client.one_folder import OneFolder, found_of
 from mirror.client.place import Changed, Found, Unusable
 from mirror.client.planning import errand, pack, pack_held, status_of
 from mirror.client.round import Both, Round
@@ -21,14 +22,13 @@ SAME = (Errand.NOTHING, Errand.NOTE)
 """What is to be done where a file says what the node holds."""
 
 
-class Receiver:
+class Receiver(OneFolder):
     """Writes into one folder."""
 
     def __init__(self, round: Round, both: Both, put_back: bool = False) -> None:
         """``put_back`` tells that the store may know less than was agreed on: then a file is no older version's."""
-        self._round = round
+        super().__init__(round, both)
         self._put_back = put_back
-        self._both = both
 
     def write(self, held: Sequence[Held]) -> None:
         """Have the folder say what the node holds of some records, and remember it.  Raises PlaceError, OSError."""
@@ -43,15 +43,6 @@ class Receiver:
             rows += [now] if now is not None else []
             dropped += [row.name] if now is None and row is not None else []
         self.remember(rows, dropped)
-
-    def remember(self, rows: Sequence[Row], dropped: Sequence[str]) -> None:
-        """Remember what is in the folder by now, once it is on the disk."""
-        if self._round.rules.dry or not (rows or dropped):
-            return
-        self._both.place.settle()
-        with self._round.state.writing():
-            self._round.state.drop(self._both.room.key, dropped)
-            self._round.state.put(self._both.room.key, rows)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Delete the files of records that the node knows nothing of any more."""
@@ -74,7 +65,7 @@ class Receiver:
         if self._put_back and errand(status, held) is Errand.TAKE:
             return None  # the next round sends it beside what is there, and keeps both
         try:
-            return self.level(Found(row.name, row.tag, frozenset(row.marks.split())), None, status, held)
+            return self.level(found_of(row), None, status, held)
         except (Changed, Unusable):
             return row._replace(tag="")
 
@@ -113,7 +104,7 @@ class Receiver:
         """Delete an item's file; tell whether that is gone, and no other one is there."""
         try:
             if not self._round.rules.dry:
-                self._both.place.delete(Found(row.name, row.tag, frozenset(row.marks.split())))
+                self._both.place.delete(found_of(row))
         except Changed:
             return False
         self._round.report.received["deleted"] += 1

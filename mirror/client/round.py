@@ -40,6 +40,14 @@ class Rules(NamedTuple):
             return f"has {size:,} bytes, more than max_size"
         return "is older than max_age" if 0 < seconds < self.since_s else ""
 
+    def holds(self, gone: int, known: int, another: bool = False) -> bool:
+        """Tell whether deletions wait for somebody to accept them: very many, all of a folder's, another folder's."""
+        from mirror.sync.foreign.plan import held_back
+
+        if not gone or self.accept_deletions:
+            return False
+        return another or held_back(gone, known) or gone == known > 1
+
 
 class Round(NamedTuple):
     """The two sides, what is remembered of them, what is wanted, and what has been done so far."""

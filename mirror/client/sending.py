@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from mirror.client.one_folder import FromFolder, Lost
 from mirror.client.place import Changed, Found, Unusable
 from mirror.client.planning import Sending, changes_title, errand, plan_deletion, plan_sending, said_of, status_of
 from mirror.client.receiving import SAME, Receiver
-from mirror.client.round import A_BATCH, PULL, PUSH, Both, Round
+from mirror.client.round import A_BATCH, PUSH, Both, Round
 from mirror.client.server import Held, Outcome
 from mirror.client.state import Row
 from mirror.formats.errors import CitadelError
 from mirror.model.draft import Draft
 from mirror.model.errors import BadRecord
 from mirror.model.status import Status
-from mirror.sync.foreign.plan import held_back
 
 TRIES = 4
 """How often what was changed by somebody else meanwhile is planned anew in one round."""
@@ -40,15 +40,14 @@ class Settled(NamedTuple):
 
     rows: list[Row]
     dropped: list[str]
-    conflicts: list[tuple[str, str, bytes | None, bytes | None, str]]
+    conflicts: list[Lost]
 
 
-class Sender:
+class Sender(FromFolder):
     """Sends what changed in one folder."""
 
     def __init__(self, round: Round, both: Both) -> None:
-        self._round = round
-        self._both = both
+        super().__init__(round, both)
         self._receiver = Receiver(round, both)
         self._gone: dict[str, Row] = {}
         self._taken: dict[str, str] = {}
@@ -60,30 +59,15 @@ class Sender:
         ``another`` tells that this folder is another one than was agreed on.  Raises PlaceError, OSError, Refused.
         """
         self._gone = self._round.state.rows(self._both.room.key, gone)
-        if not self._both.room.writable or self._round.rules.direction == PULL:
+        if self._is_only_read:
             self._put_back(changed)
             return 0
-        # What was known before comes first: of two files of one UID it is the record's.
-        known = self._round.state.listing(self._both.room.key)
-        ordered = sorted(changed, key=lambda found: (found.name not in known, found.name))
-        for start in range(0, len(ordered), A_BATCH):
-            files = self._read(ordered[start : start + A_BATCH])
-            self._send_files(files)
-            self._round.progress(self._both.folder.folder, start + len(files), len(ordered))
-        if self._holds(another):
+        for batch in self._batches(changed):
+            self._send_files(self._read(batch))
+        if self._holds(len(self._gone), another):
             return len(self._gone)
         self._send_deletions()
         return 0
-
-    def _holds(self, another: bool) -> bool:
-        """Tell whether deletions wait for somebody to accept them: all of a folder's, very many, another folder's."""
-        known, gone = self._round.state.count(self._both.room.key), len(self._gone)
-        if not gone or self._round.rules.accept_deletions:
-            return False
-        return another or held_back(gone, known) or gone == known > 1
-
-    def _problem(self, name: str, why: str) -> None:
-        self._round.report.problem(self._both.folder.folder, name, why)
 
     # -- files ----------------------------------------------------------------------------------------
 
@@ -151,7 +135,7 @@ class Sender:
                 self._refused(read, end.refused, settled)
             elif end.written:
                 self._settle(read, sending, here.get(read.key), after.get(read.key), settled)
-        self._remember(settled)
+        self.remember(*settled)
         return [read for read, _, end in ends if end.changed]
 
     def _planned(self, read: Read, here: Held | None) -> Sending | None:
@@ -224,18 +208,6 @@ class Sender:
         shown = self._round.form.shown(held.record, held.body)
         return shown.data if shown is not None else held.body
 
-    def _remember(self, settled: Settled) -> None:
-        """Remember what came of files, with the versions that lost, in one transaction."""
-        if settled.rows or settled.dropped or settled.conflicts:
-            self._both.place.settle()
-            self._round.report.conflicts += len(settled.conflicts)
-            state = self._round.state
-            with state.writing():
-                state.drop(self._both.room.key, settled.dropped)
-                state.put(self._both.room.key, settled.rows)
-                for conflict in settled.conflicts:
-                    state.add_conflict(self._both.folder, *conflict)
-
     # -- deletions ------------------------------------------------------------------------------------
 
     def _send_deletions(self) -> None:
@@ -272,7 +244,7 @@ class Sender:
                 self._round.report.sent["deleted"] += 1
                 if plan[1]:
                     settled.conflicts.append((row.name, row.key, None, self._text(here.get(row.key)), "mine"))
-        self._remember(settled)
+        self.remember(*settled)
         self._receiver.write([here[row.key] for row in back if row.key in here])
         return again
 
@@ -288,9 +260,8 @@ class Sender:
         known = state.rows(room, [found.name for found in changed])
         new = len(changed) - len(known)
         why = "the room is read-only for you" if not self._both.room.writable else "this pair only pulls"
-        self._round.report.notes.append(
-            f"{self._both.folder.folder}: {why}: {new} new files stay here alone, "
-            f"{len(known)} changed and {len(self._gone)} deleted are put back"
+        self._note(
+            f"{why}: {new} new files stay here alone, {len(known)} changed and {len(self._gone)} deleted are put back"
         )
         if self._round.rules.dry:
             return
@@ -302,7 +273,7 @@ class Sender:
             held = here.get(row.key) if row is not None else None
             if row is not None and held is not None:
                 self._overwrite(found, row, held, settled)
-        self._remember(settled)
+        self.remember(*settled)
         self._receiver.write([here[row.key] for row in self._gone.values() if row.key in here])
 
     def _overwrite(self, found: Found, row: Row, held: Held, settled: Settled) -> None:
