@@ -1,15 +1,14 @@
 """A node with mail in its process, and persons' machines: mail folders that are kept equal with it over sessions."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
-from persons import ANN, BOB, READ_ONLY
-from sessions import sessions_on
+import persons
+from persons import ANN, BOB, READ_ONLY, OneMachine, made_on
 
-from mirror.client.connection import Connection, log_in
 from mirror.client.mail import MailKeeper
 from mirror.client.mail_form import Mail
 from mirror.client.maildir import MaildirTree
@@ -17,56 +16,38 @@ from mirror.client.report import Report
 from mirror.client.round import BOTH, Rules
 from mirror.client.server import Room
 from mirror.client.state import PairState
-from mirror.config import Config
-from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
-from mirror.peer.channel import Channel
+from mirror.formats.names import ROOM_MAILBOX
 from mirror.server.node import Node
 from mirror.store.base import Writer
-from mirror.store.green import open_green
 
 INBOX, ARCHIVE, BOARD, NEWS = "m:20", "m:21", "m:22", "m:23"
 MAIL_VIEW = 1
 
 
+ROOMS = (
+    (INBOX, "0000000002.Mail", MAIL_VIEW, ROOM_MAILBOX),
+    (ARCHIVE, "0000000002.Archive/2024", MAIL_VIEW, ROOM_MAILBOX),
+    (BOARD, "Board", MAIL_VIEW, 0),
+    (NEWS, "News", MAIL_VIEW, READ_ONLY),
+)
+
+
 def fill(writer: Writer) -> None:
-    for key, number, name in ((ANN, 2, "Ann"), (BOB, 3, "Bob")):
-        fields = {"u_fullname": name, "u_usernum": number, "u_axlevel": 4, "u_password": "x"}
-        writer.set_fields("users", key, {**fields, "u_emailaddrs": f"{name.lower()}@m.example"})
-    for key, name, view, flags in (
-        (INBOX, "0000000002.Mail", MAIL_VIEW, ROOM_MAILBOX),
-        (ARCHIVE, "0000000002.Archive/2024", MAIL_VIEW, ROOM_MAILBOX),
-        (BOARD, "Board", MAIL_VIEW, 0),
-        (NEWS, "News", MAIL_VIEW, READ_ONLY),
-    ):
-        writer.set_fields("rooms", key, {"QRname": name, "QRflags": ROOM_IN_USE | flags, "QRdefaultview": view})
+    """Make Ann, Bob, their addresses and their rooms."""
+    persons.fill(writer, ROOMS)
+    for key, address in ((ANN, "ann@m.example"), (BOB, "bob@m.example")):
+        writer.set_fields("users", key, {"u_emailaddrs": address})
 
 
-@contextmanager
-def node_at(directory: Path) -> Iterator[Node]:
+def node_at(directory: Path) -> AbstractContextManager[Node]:
     """Give a node that knows Ann, Bob and their rooms."""
-    directory.mkdir()
-    store = open_green(directory, "m")
-    store.write(fill)
-    try:
-        yield Node(Config(directory, "m"), {}, store)
-    finally:
-        store.close()
+    return persons.node_at(directory, fill)
 
 
-class MailMachine:
-    """A person's machine: a Maildir++, and what its client remembers."""
+class MailMachine(OneMachine):
+    """A machine with a Maildir++."""
 
-    def __init__(self, home: Path, start: Callable[[], Channel], user: str) -> None:
-        self.root = home / "mail"
-        self.root.mkdir(parents=True)
-        self.state_path = home / "state" / "pair.db"
-        self._start = start
-        self._user = user
-        self.state = PairState(self.state_path)
-        self.sent = 0
-
-    def connect(self) -> Connection:
-        return log_in(self._start(), self._user, lambda: "x")
+    directory = "mail"
 
     def sync(
         self, wants: Callable[[Room], bool] = lambda room: room.view == MAIL_VIEW, direction: str = BOTH,
@@ -114,19 +95,9 @@ class MailMachine:
         return {str(one.relative_to(self.root)): one.stat().st_mtime_ns for one in self.root.rglob("*")}
 
 
-@contextmanager
-def mail_machines_on(node: Node, home: Path) -> Iterator[Callable[..., MailMachine]]:
-    """Give what makes machines of persons that use a node."""
-    made: list[MailMachine] = []
-    with sessions_on(node) as start:
-
-        def make(name: str = "laptop", user: str = "ann") -> MailMachine:
-            made.append(MailMachine(home / name, lambda: start(silence_s=60), user))
-            return made[-1]
-
-        yield make
-        for machine in made:
-            machine.state.close()
+def mail_machines_on(node: Node, home: Path) -> AbstractContextManager[Callable[..., MailMachine]]:
+    """Give what makes machines with mail."""
+    return made_on(node, home, MailMachine)
 
 
 def mail(number: int = 1, text: str = "hello", author: str = "zoe@x.example") -> bytes:

@@ -1,9 +1,9 @@
 """A node with calendars in its process, and persons' machines: folders that are kept equal with it over sessions."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sessions import sessions_on
 
@@ -27,21 +27,27 @@ ANN, BOB = "m:2", "m:3"
 READ_ONLY = 8192
 
 
-def fill(writer: Writer) -> None:
+ROOMS = (
+    (CALENDAR, "0000000002.Calendar", 3, ROOM_MAILBOX),
+    (CONTACTS, "0000000002.Contacts", 2, ROOM_MAILBOX),
+    (NOTES, "0000000002.Notes", 5, ROOM_MAILBOX),
+    (TEAM, "Team", 3, 0),
+)
+"""Keys, names, views and flags."""
+
+
+def fill(writer: Writer, rooms: Iterable[tuple[str, str, int, int]] = ROOMS) -> None:
+    """Make Ann, Bob and their rooms."""
     for key, number, name in ((ANN, 2, "Ann"), (BOB, 3, "Bob")):
         writer.set_fields("users", key, {"u_fullname": name, "u_usernum": number, "u_axlevel": 4, "u_password": "x"})
-    for key, name, view, flags in (
-        (CALENDAR, "0000000002.Calendar", 3, ROOM_MAILBOX),
-        (CONTACTS, "0000000002.Contacts", 2, ROOM_MAILBOX),
-        (NOTES, "0000000002.Notes", 5, ROOM_MAILBOX),
-        (TEAM, "Team", 3, 0),
-    ):
+    for key, name, view, flags in rooms:
         writer.set_fields("rooms", key, {"QRname": name, "QRflags": ROOM_IN_USE | flags, "QRdefaultview": view})
 
 
 @contextmanager
-def node_at(directory: Path) -> Iterator[Node]:
+def node_at(directory: Path, fill: Callable[[Writer], None] = fill) -> Iterator[Node]:
     """Give a node that knows Ann, Bob and their rooms."""
+    directory.mkdir(exist_ok=True)
     store = open_green(directory, "m")
     store.write(fill)
     try:
@@ -50,11 +56,13 @@ def node_at(directory: Path) -> Iterator[Node]:
         store.close()
 
 
-class Machine:
-    """A person's machine: a vdir, and what its client remembers."""
+class OneMachine:
+    """A person's machine: a directory, and what its client remembers."""
 
-    def __init__(self, home: Path, start: Callable[[], Channel], user: str = "ann") -> None:
-        self.root = home / "calendars"
+    directory: str
+
+    def __init__(self, home: Path, start: Callable[[], Channel], user: str) -> None:
+        self.root = home / self.directory
         self.root.mkdir(parents=True)
         self.state_path = home / "state" / "pair.db"
         self._start = start
@@ -63,6 +71,15 @@ class Machine:
 
     def connect(self) -> Connection:
         return log_in(self._start(), self._user, lambda: "x")
+
+
+AnyMachine = TypeVar("AnyMachine", bound=OneMachine)
+
+
+class Machine(OneMachine):
+    """A machine with a vdir."""
+
+    directory = "calendars"
 
     def sync(
         self, wants: Callable[[Room], bool] = lambda room: room.view in (2, 3, 5), direction: str = BOTH,
@@ -92,18 +109,23 @@ class Machine:
 
 
 @contextmanager
-def machines_on(node: Node, home: Path) -> Iterator[Callable[..., Machine]]:
+def made_on(node: Node, home: Path, kind: type[AnyMachine]) -> Iterator[Callable[..., AnyMachine]]:
     """Give what makes machines of persons that use a node."""
-    made: list[Machine] = []
+    made: list[AnyMachine] = []
     with sessions_on(node) as start:
 
-        def make(name: str = "laptop", user: str = "ann") -> Machine:
-            made.append(Machine(home / name, lambda: start(silence_s=60), user))
+        def make(name: str = "laptop", user: str = "ann") -> AnyMachine:
+            made.append(kind(home / name, lambda: start(silence_s=60), user))
             return made[-1]
 
         yield make
         for machine in made:
             machine.state.close()
+
+
+def machines_on(node: Node, home: Path) -> AbstractContextManager[Callable[..., Machine]]:
+    """Give what makes machines with calendars."""
+    return made_on(node, home, Machine)
 
 
 def event(uid: str = "a", summary: str = "Lunch", start: str = "20261201T100000Z", extra: str = "") -> str:
