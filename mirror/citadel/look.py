@@ -152,14 +152,6 @@ class HeldBack(msgspec.Struct):
     told: int
 
 
-class _Waiting(NamedTuple):
-    """The keys of what is missing by a server's fault: what waits, what is kept as the mirror's own, what may go."""
-
-    held: set[str]
-    kept: set[str]
-    going: set[str] = set()
-
-
 class Gone(msgspec.Struct):
     """A record that the server has no more, in words: it is deleted here, or ``held`` back.
 
@@ -392,90 +384,93 @@ class Look:
         """
         if self._first:
             return
-        missing = self._missing_rooms() if listed(ROOMS) else set()
-        spared = self._spare(ROOMS, partial(_room_in_use, purge)) if missing and purge else set()
-        waiting = _Waiting(set(), spared)
-        if missing and damaged:
-            waiting = self._hold(ROOMS, partial(_room_is_of, damaged), decision)
-            spared |= waiting.kept
-        going = missing - spared - waiting.held
-        of_rooms = self._judge(ROOMS, decision) if going else Verdict.HOLD
+        rooms, of_rooms = self._judge_rooms(decision, purge, damaged) if listed(ROOMS) else ({}, Verdict.HOLD)
 
         def may_go(collection: str) -> bool:
-            if room_of(collection) in spared:
-                return True
-            if room_of(collection) in waiting.held:
-                return False
-            return (
-                of_rooms is not Verdict.HOLD
-                if room_of(collection) in going
-                else collection != ROOMS and listed(collection)
-            )
+            verdict = rooms.get(room_of(collection))
+            return collection != ROOMS and listed(collection) if verdict is None else verdict is not Verdict.HOLD
 
         told = self._store.read(lambda reader: reader.status_collections(self.place))
         found = self._find_missing(self.told(list(filter(may_go, told))), may_go)
-        users = self._spare(USERS, partial(_user_in_use, purge)) if USERS in found and purge else set()
-        theirs: Set[str] = damaged
-        if USERS in found and damaged:
-            of_users = self._hold(USERS, partial(_is_theirs, damaged), decision)
-            users |= of_users.kept
-            theirs = damaged - of_users.kept - of_users.going
+        stay, wait = self._judge_users(decision, purge, damaged) if USERS in found else (set(), damaged)
         for collection in sorted(found, key=_emptying_order):
-            if room_of(collection) in spared:
-                self._keep(collection)
-            elif room_of(collection) in going:
-                self._deal_with(collection, of_rooms)
-            else:
-                if theirs and collection != USERS:
-                    self._leave(collection, partial(_tells_of, theirs))
-                if users:
-                    self._spare(collection, partial(_is_theirs, users))
-                if collection == FLOORS:
-                    self._spare(collection, _floor_in_use)
+            verdict = rooms.get(room_of(collection))
+            if verdict is None:
+                self._let_off(collection, stay, wait)
                 self._expire(collection, expiry)
-                self._deal_with(collection, self._judge(collection, decision))
-        if going:
-            self._deal_with(ROOMS, of_rooms)
+                verdict = self._judge(collection, decision)
+            self._deal_with(collection, verdict)
+        self._deal_with(ROOMS, of_rooms)
+
+    def _judge_rooms(
+        self, decision: Decision, purge: Purge | None, damaged: Set[str]
+    ) -> tuple[dict[str, Verdict], Verdict]:
+        """Return what is done about what was in rooms that are missing, by their keys, and about the rooms themselves."""
+        missing = self._missing_rooms()
+        rooms: dict[str, Verdict] = {}
+        if missing and purge:
+            rooms |= dict.fromkeys(self._spare(ROOMS, partial(_room_in_use, purge)), Verdict.KEEP)
+        if missing and damaged:
+            rooms |= self._hold(ROOMS, partial(_room_is_of, damaged), decision)
+        going = [room for room in missing if rooms.get(room, Verdict.DELETE) is Verdict.DELETE]
+        of_rooms = self._judge(ROOMS, decision) if going else Verdict.HOLD
+        return rooms | dict.fromkeys(going, of_rooms), of_rooms
+
+    def _judge_users(self, decision: Decision, purge: Purge | None, damaged: Set[str]) -> tuple[set[str], Set[str]]:
+        """Return the keys of users who are missing and stay, as the mirror's own, and of those who wait."""
+        stay = self._spare(USERS, partial(_user_in_use, purge)) if purge else set()
+        held = self._hold(USERS, partial(_is_theirs, damaged), decision) if damaged else {}
+        stay |= {user for user, verdict in held.items() if verdict is Verdict.KEEP}
+        return stay, {user for user in damaged if held.get(user, Verdict.HOLD) is Verdict.HOLD}
+
+    def _let_off(self, collection: str, stay: Set[str], wait: Set[str]) -> None:
+        """Have things of a collection not be missing that are not to be deleted, of users who stay or wait, say."""
+        if wait and collection != USERS:
+            self._leave(collection, partial(_tells_of, wait))
+        if stay:
+            self._spare(collection, partial(_is_theirs, stay))
+        if collection == FLOORS:
+            self._spare(collection, _floor_in_use)
 
     def _spare(self, collection: str, stays: Callable[[Reader, Record], bool]) -> set[str]:
         """Have things that are missing be the mirror's own; returns their keys."""
         spared: set[str] = set()
-        for missing in pages(self._missing_statuses(collection)):
-            records = self._going(missing)
-            keys = self._store.read(lambda reader, some=records: {one.key for one in some if stays(reader, one)})  # type: ignore[misc]
-            self._keep_some(collection, [status for status in missing if status.key in keys])
-            spared |= keys
+        for found in self._missing_that(collection, stays):
+            self._keep_some(collection, found)
+            spared |= {status.key for status in found}
         return spared
 
-    def _hold(self, collection: str, is_damaged: Callable[[Reader, Record], bool], decision: Decision) -> "_Waiting":
-        """Do with things that are missing by damage what was decided; they wait where nothing was."""
-        found = self._missing_that(collection, is_damaged)
+    def _hold(
+        self, collection: str, is_damaged: Callable[[Reader, Record], bool], decision: Decision
+    ) -> dict[str, Verdict]:
+        """Do with things that are missing by damage what was decided; they wait where nothing was.
+
+        Returns that by their keys; what may be deleted is left to who asks.
+        """
+        found = [status for some in self._missing_that(collection, is_damaged) for status in some]
         records = [record for page in pages(found) for record in self._going(page)]
         keys = {record.key for record in records}
         verdict = decision.about(collection, len(keys))
         if verdict is Verdict.KEEP:
             self._keep_some(collection, found)
-            return _Waiting(set(), keys)
-        if verdict is Verdict.DELETE or not keys:
-            return _Waiting(set(), set(), keys)
-        told = self._store.read(lambda reader: reader.status_count(self.place, collection))
-        self.held.append(HeldBack(collection, len(keys), told))
-        self._name_gone(records[: MAX_NAMED - len(self.gone)], held=True, why=WHAT_TO_DO)
-        self._not_missing(collection, found)
-        return _Waiting(keys, set())
+        elif verdict is Verdict.HOLD and keys:
+            told = self._store.read(lambda reader: reader.status_count(self.place, collection))
+            self.held.append(HeldBack(collection, len(keys), told))
+            self._name_gone(records[: MAX_NAMED - len(self.gone)], held=True, why=WHAT_TO_DO)
+            self._not_missing(collection, found)
+        return dict.fromkeys(keys, verdict)
 
     def _leave(self, collection: str, stays: Callable[[Reader, Record], bool]) -> None:
         """Leave things alone that are missing, as though they were told."""
-        self._not_missing(collection, self._missing_that(collection, stays))
+        for found in self._missing_that(collection, stays):
+            self._not_missing(collection, found)
 
-    def _missing_that(self, collection: str, fits: Callable[[Reader, Record], bool]) -> list[Status]:
-        """Return what the server said of records of one sort that are missing."""
-        found: list[Status] = []
+    def _missing_that(self, collection: str, fits: Callable[[Reader, Record], bool]) -> Iterator[list[Status]]:
+        """Yield what the server said of records of one sort that are missing, in pages; any of that may be let off."""
         for missing in pages(self._missing_statuses(collection)):
             records = self._going(missing)
             keys = self._store.read(lambda reader, some=records: {one.key for one in some if fits(reader, one)})  # type: ignore[misc]
-            found += [status for status in missing if status.key in keys]
-        return found
+            yield [status for status in missing if status.key in keys]
 
     def _keep_some(self, collection: str, missing: Sequence[Status]) -> None:
         """Forget that the server ever had things that are missing, so that they are none of those."""
