@@ -405,7 +405,7 @@ class Look:
     def _judge_rooms(
         self, decision: Decision, purge: Purge | None, damaged: Set[str]
     ) -> tuple[dict[str, Verdict], Verdict]:
-        """Return what is done about what was in rooms that are missing, by their keys, and about the rooms themselves."""
+        """Return what is done about what was in rooms that are missing, by their keys, and about these rooms."""
         missing = self._missing_rooms()
         rooms: dict[str, Verdict] = {}
         if missing and purge:
