@@ -44,6 +44,20 @@ class LiveServer(Server):
         """Write over a user's account."""
         self.damaged[self.users.pop(number)["u_fullname"]] = told
 
+    def once_before(self, begin: bytes, befall: Callable[[], object]) -> None:
+        """Have something befall the server just before it answers the next command that begins so, and just then."""
+
+        def before(command: bytes) -> None:
+            if command.startswith(begin):
+                self.before = lambda _command: None
+                befall()
+
+        self.before = before
+
+    def rename(self, room: int, name: str) -> None:
+        self.rooms[room]["QRname"] = name
+        self.touch(room)
+
     def touch(self, *rooms: int) -> None:
         """Have rooms be changed now."""
         for room in rooms:

@@ -350,16 +350,10 @@ def test_nothing_is_put_where_something_would_act_on_it(store: Store, server: Wr
 def test_what_is_to_be_moved_into_a_room_that_is_renamed_just_then_is_there_after_the_next_look(
     store: Store, server: WritableServer, follower: Follower
 ) -> None:
-    def rename(command: bytes) -> None:
-        if command.startswith(b"MOVE"):
-            server.before = lambda _command: None
-            server.rooms[2]["QRname"] = "Renamed"
-            server.touch(2)
-
     def story():
         yield
         post(store, TALK, "a@beta", "wanted")
-        server.before = rename
+        server.once_before(b"MOVE", lambda: server.rename(2, "Renamed"))
         for _ in range(4):
             yield
         assert [name for name, _ in there(server, 2)] == ["a@beta"]
@@ -433,15 +427,10 @@ def test_of_two_mails_of_one_id_that_came_to_one_each_at_once_both_are_there(
 ) -> None:
     store = follower.store
 
-    def arrive(command: bytes) -> None:
-        if command == b"IMAP APPEND":
-            server.before = lambda _command: None
-            server.post(1, "another text", name="one@elsewhere")
-
     def story():
         yield
         post(store, LOBBY, "one@elsewhere", "one text")
-        server.before = arrive
+        server.once_before(b"IMAP APPEND", lambda: server.post(1, "another text", name="one@elsewhere"))
         for _ in range(3):
             yield
         assert sorted(text for _, text in there(server, 1) if text.endswith("text")) == ["another text", "one text"]

@@ -139,16 +139,10 @@ def test_files_that_the_server_cannot_keep_are_told(server: WritableServer, foll
 def test_files_of_a_room_that_is_renamed_just_then_are_there_after_the_next_look(
     server: WritableServer, follower: Follower
 ) -> None:
-    def rename(command: bytes) -> None:
-        if command.startswith(b"GOTO Drop Box"):
-            server.before = lambda _command: None
-            server.rooms[DROP]["QRname"] = "Renamed"
-            server.touch(DROP)
-
     def story():
         yield
         put(follower.store, "new.txt", b"new")
-        server.before = rename
+        server.once_before(b"GOTO Drop Box", lambda: server.rename(DROP, "Renamed"))
         for _ in range(3):
             yield
         assert there(server)["new.txt"] == b"new"

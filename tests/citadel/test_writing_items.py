@@ -166,15 +166,10 @@ def test_what_came_there_just_before_is_looked_at_first(server: WritableServer, 
     store = follower.store
     server.post(2, event(), euid="e1")
 
-    def edited(command: bytes) -> None:
-        if command.startswith(b"EUID"):
-            server.before = lambda _command: None
-            server.post(2, event("Dinner"), euid="e1")
-
     def story():
         yield
         put(store, EVENTS, "e1", event(LOCATION="Here"))
-        server.before = edited
+        server.once_before(b"EUID", lambda: server.post(2, event("Dinner"), euid="e1"))
         yield
         assert "LOCATION" not in items(server, 2)["e1"]
         yield
@@ -247,15 +242,10 @@ def test_what_was_deleted_here_is_deleted_there_though_it_was_edited_meanwhile(
     store = follower.store
     server.post(2, event(), euid="e1")
 
-    def edited(command: bytes) -> None:
-        if command.startswith(b"DELE"):
-            server.before = lambda _command: None
-            server.post(2, event("Dinner"), euid="e1")
-
     def story():
         yield
         delete(store, EVENTS, "euid:e1")
-        server.before = edited
+        server.once_before(b"DELE", lambda: server.post(2, event("Dinner"), euid="e1"))
         yield
         yield
         yield

@@ -98,16 +98,10 @@ def test_marks_are_set_and_taken_back_as_their_user_whose_last_call_stays(
 def test_marks_of_a_room_that_is_renamed_just_then_are_set_after_the_next_look(
     server: WritableServer, follower: Follower
 ) -> None:
-    def rename(command: bytes) -> None:
-        if command == b"IMAP SELECT":
-            server.before = lambda _command: None
-            server.rooms[1]["QRname"] = "Foyer"
-            server.touch(1)
-
     def story():
         yield
         mark(follower.store, ANN, here(follower.store)[2], seen=True)
-        server.before = rename
+        server.once_before(b"IMAP SELECT", lambda: server.rename(1, "Foyer"))
         for _ in range(3):
             yield
         assert seen(server) == [1, 3]

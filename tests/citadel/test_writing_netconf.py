@@ -323,15 +323,13 @@ def test_lines_that_were_changed_there_just_before_are_looked_at_first(
     server.netconfigs[1] = [ALIAS]
     theirs = ["roommailalias|theirs@example.net"]
 
-    def changed(command: bytes) -> None:
-        if command == b"GNET":
-            server.before = lambda _command: None
-            server.netconfigs[1] = theirs
+    def change() -> None:
+        server.netconfigs[1] = theirs
 
     def story():
         yield
         hold(store, "roommailalias|ours@example.net")
-        server.before = changed
+        server.once_before(b"GNET", change)
         yield
         assert server.netconfigs[1] == theirs
         server.now += 10

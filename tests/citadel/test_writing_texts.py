@@ -86,17 +86,15 @@ def test_what_was_changed_there_just_before_is_looked_at_first(server: WritableS
     store = follower.store
     server.show(server.rooms[1], "msgnum_info", CONFIGURATION, "Banner submitted with EINF command", "a: b\n\nold\n")
 
-    def changed(command: bytes) -> None:
-        if command == b"RINF":
-            server.before = lambda _command: None
-            subject = "Banner submitted with EINF command"
-            server.show(server.rooms[1], "msgnum_info", CONFIGURATION, subject, "a: b\n\nanother\n")
-            server.touch(1)
+    def change() -> None:
+        subject = "Banner submitted with EINF command"
+        server.show(server.rooms[1], "msgnum_info", CONFIGURATION, subject, "a: b\n\nanother\n")
+        server.touch(1)
 
     def story():
         yield
         put(store, "room-info", LOBBY, "mine\n")
-        server.before = changed
+        server.once_before(b"RINF", change)
         yield
         assert server.shown(server.rooms[1], "msgnum_info") == "another\n"
         server.now += 10

@@ -172,11 +172,6 @@ def test_what_is_changed_of_a_user_on_both_sides_is_on_both(
 def test_a_password_that_is_changed_while_another_field_is_written_stays(
     store: Store, server: AdministeredServer, follower: Follower
 ) -> None:
-    def change(command: bytes) -> None:
-        if command.startswith(b"ASUP"):
-            server.before = lambda _command: None
-            server.users[2]["u_password"] = "by herself"
-
     def before(command: bytes) -> None:
         if command == b"AGUP Ann":
             server.users[2]["asked"] = str(int(server.users[2].get("asked", "0")) + 1)
