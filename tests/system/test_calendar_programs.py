@@ -4,7 +4,6 @@ Debian's packages; where they cannot be installed the tests are skipped, and say
 """
 
 import os
-import socket
 import subprocess
 import urllib.request
 from base64 import b64encode
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from accounts import Person, server_address
+from other_programs import VDIRSYNCER, free_port
 from persons import event
 from programs import need
 
@@ -55,22 +55,6 @@ type = none
 filesystem_folder = {home}/radicale
 [logging]
 level = info
-"""
-VDIRSYNCER = """[general]
-status_path = "{home}/vdirsyncer"
-[pair beside]
-a = "ours"
-b = "radicale"
-collections = [["calendar", "Calendar", "calendar"]]
-[storage ours]
-type = "filesystem"
-path = "{calendars}"
-fileext = ".ics"
-[storage radicale]
-type = "caldav"
-url = "http://127.0.0.1:{port}/"
-username = "bob"
-password = "bob"
 """
 
 
@@ -174,9 +158,7 @@ def test_todoman_adds_and_finishes_a_task(machines: tuple[Machine, Machine]) -> 
 def radicale(machines: tuple[Machine, Machine]) -> Iterator[int]:
     """A CalDAV server beside us, on a port of this machine."""
     program = need("radicale", "radicale")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = machines[0].has(RADICALE, "radicale.conf", port=port)
     process = subprocess.Popen([program, "--config", settings], stderr=subprocess.PIPE, text=True)
     try:
@@ -201,7 +183,7 @@ def asked(port: int, method: str, path: str, body: str = "") -> str:
 def test_vdirsyncer_keeps_the_same_folder_equal_with_radicale(machines: tuple[Machine, Machine], radicale: int) -> None:
     vdirsyncer = need("vdirsyncer", "vdirsyncer")
     laptop, phone = machines
-    settings = laptop.has(VDIRSYNCER, "vdirsyncer.conf", port=radicale)
+    settings = laptop.has(VDIRSYNCER, "vdirsyncer.conf", port=radicale, user="bob", collection="calendar")
     asked(radicale, "MKCALENDAR", "calendar/")
     (phone.calendars / "Calendar" / "ours.ics").write_text(event("ours", summary="From-the-phone"))
     exchange(phone, laptop)

@@ -8,14 +8,13 @@ import select
 import shlex
 import shutil
 import signal
-import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import other_programs
 import pytest
 from mail_persons import MailMachine, mail, mail_machines_on, node_at
 from programs import need
@@ -104,69 +103,19 @@ def dovecot(machine: MailMachine, home: Path) -> Iterator[Callable[[], imaplib.I
     if os.geteuid() != 0:
         pytest.skip("Dovecot is started by root alone")
     account = pwd.getpwnam("nobody")  # it touches no mail as root
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     directory = home / "dovecot"
     (directory / "index").mkdir(parents=True)
-    (directory / "dovecot.conf").write_text(_configuration(machine.root, directory, port, account))
-    server = subprocess.Popen([program, "-F", "-c", str(directory / "dovecot.conf")], stderr=subprocess.DEVNULL)
 
     def log_in() -> imaplib.IMAP4:
         for path in (directory / "index", machine.root, *machine.root.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)  # the client is root here
-        return _connected(port)
+        connection = imaplib.IMAP4("127.0.0.1", port)
+        connection.login("ann", "x")
+        return connection
 
-    try:
+    location = f"{machine.root}:INDEX={directory}/index"
+    with other_programs.dovecot(directory, location, account, program, PROGRAM_S) as port:
         yield log_in
-    finally:
-        server.terminate()
-        server.wait(PROGRAM_S)
-
-
-def _configuration(mail: Path, directory: Path, port: int, account: pwd.struct_passwd) -> str:
-    return f"""base_dir = {directory}/run
-state_dir = {directory}/run
-log_path = {directory}/log
-ssl = no
-disable_plaintext_auth = no
-protocols = imap
-listen = 127.0.0.1
-mail_uid = {account.pw_uid}
-mail_gid = {account.pw_gid}
-first_valid_uid = 0
-first_valid_gid = 0
-mail_location = maildir:{mail}:INDEX={directory}/index
-service imap-login {{
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-passdb {{
-  driver = static
-  args = nopassword=y
-}}
-userdb {{
-  driver = static
-  args = uid={account.pw_uid} gid={account.pw_gid} home={directory}
-}}
-"""
-
-
-def _connected(port: int) -> imaplib.IMAP4:
-    until = time.monotonic() + PROGRAM_S
-    while True:
-        try:
-            connection = imaplib.IMAP4("127.0.0.1", port)
-            break
-        except ConnectionRefusedError:
-            assert time.monotonic() < until, "Dovecot did not start"
-            time.sleep(0.02)  # it tells nobody when it listens
-    connection.login("ann", "x")
-    return connection
 
 
 def test_dovecot_serves_flags_keywords_appends_moves_and_expunges(machine: Make, home: Path) -> None:

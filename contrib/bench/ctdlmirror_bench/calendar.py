@@ -8,7 +8,6 @@ programs are.
 import compileall
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import time
@@ -19,12 +18,12 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import click
+from other_programs import VDIRSYNCER, free_port, wait_for_port
 
 import mirror
 from ctdlmirror_bench.mail import timed_command
 from ctdlmirror_bench.measuring import cpu_seconds
 from ctdlmirror_bench.nodes import scratch
-from ctdlmirror_bench.others import wait_for_port
 from mirror.cli.processes import PROGRAM, NodeProcess
 from mirror.client.config import PairSettings, ServerSettings, written
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
@@ -207,9 +206,7 @@ def _client(node: NodeProcess, home: Path) -> list[str]:
 @contextmanager
 def _theirs(place: Path, count: int) -> Iterator[Side]:
     place.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = place / "radicale.conf"
     settings.write_text(
         f"[server]\nhosts = 127.0.0.1:{port}\n[auth]\ntype = none\n[storage]\nfilesystem_folder = {place}/radicale\n"
@@ -233,24 +230,7 @@ def _theirs(place: Path, count: int) -> Iterator[Side]:
 
 def _vdirsyncer(home: Path, port: int) -> list[str]:
     settings = home / "vdirsyncer.conf"
-    settings.write_text(
-        f"""[general]
-status_path = "{home}/status"
-[pair big]
-a = "near"
-b = "far"
-collections = [["calendar", "Calendar", "Calendar"]]
-[storage near]
-type = "filesystem"
-path = "{home}"
-fileext = ".ics"
-[storage far]
-type = "caldav"
-url = "http://127.0.0.1:{port}/"
-username = "big"
-password = "big"
-"""
-    )
+    settings.write_text(VDIRSYNCER.format(home=home, calendars=home, port=port, user="big", collection="Calendar"))
     command = ["vdirsyncer", "-v", "ERROR", "-c", str(settings)]
     subprocess.run([*command, "discover"], input="y\n" * 5, text=True, capture_output=True, check=True, env=os.environ)
     return [*command, "sync"]

@@ -4,7 +4,6 @@ import os
 import pwd
 import random
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import click
 from exports import message_bytes
+from other_programs import dovecot, dovecot_settings
 
 from ctdlmirror_bench.filling import sizes
 
@@ -42,42 +42,10 @@ class Maildir:
                     os.chown(path, self.account.pw_uid, self.account.pw_gid)
         self.environment = {**os.environ, "USER": self.account.pw_name, "HOME": str(directory)}
 
-    def configuration(self, port: int = 0) -> Path:
-        """Write a Dovecot configuration; returns its path."""
-        path = self.directory / "dovecot.conf"
-        account = self.account
-        path.write_text(
-            f"""base_dir = {self.directory}/run
-state_dir = {self.directory}/run
-log_path = {self.directory}/log
-ssl = no
-disable_plaintext_auth = no
-protocols = imap
-listen = 127.0.0.1
-mail_uid = {account.pw_uid}
-mail_gid = {account.pw_gid}
-first_valid_uid = 0
-first_valid_gid = 0
-mail_location = maildir:{self.directory}/source
-service imap-login {{
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-passdb {{
-  driver = static
-  args = nopassword=y
-}}
-userdb {{
-  driver = static
-  args = uid={account.pw_uid} gid={account.pw_gid} home={self.directory}
-}}
-"""
-        )
-        return path
+    @property
+    def location(self) -> str:
+        """Where Dovecot finds the messages."""
+        return str(self.directory / "source")
 
 
 def timed_twice(
@@ -115,7 +83,8 @@ def scratch_maildir(kind: str, count: int, *programs: str) -> Iterator[Maildir]:
 def measure_dsync(kind: str, count: int) -> dict[str, Any]:
     """Time Dovecot's dsync with the same messages, Maildir to Maildir."""
     with scratch_maildir(kind, count, "doveadm") as mail:
-        command = ["doveadm", "-c", str(mail.configuration()), "backup", f"maildir:{mail.directory}/copy"]
+        settings = dovecot_settings(mail.directory, mail.location, mail.account)
+        command = ["doveadm", "-c", str(settings), "backup", f"maildir:{mail.directory}/copy"]
         return timed_twice("Dovecot dsync", kind, count, mail.bytes, command, mail.environment)
 
 
@@ -128,12 +97,7 @@ def measure_mbsync(kind: str, count: int) -> dict[str, Any]:
 @contextmanager
 def mbsync_of(mail: Maildir) -> Iterator[list[str]]:
     """Serve a Maildir by Dovecot on loopback, and give the command that keeps ``copy`` equal with it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(["dovecot", "-F", "-c", str(mail.configuration(port))], stderr=subprocess.DEVNULL)
-    try:
-        wait_for_port(port, "dovecot")
+    with dovecot(mail.directory, mail.location, mail.account) as port:
         (mail.directory / "copy").mkdir()
         settings = mail.directory / "mbsyncrc"
         settings.write_text(
@@ -161,16 +125,3 @@ SyncState *
 """
         )
         yield ["mbsync", "-c", str(settings), "all"]
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def wait_for_port(port: int, program: str) -> None:
-    """Wait until a program listens on a port of this machine."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    raise click.ClickException(f"{program} did not start")
