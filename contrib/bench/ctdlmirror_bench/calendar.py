@@ -5,7 +5,6 @@ it wrote before it notes that, and the node each batch.  Neither uses TLS.  Both
 programs are.
 """
 
-import compileall
 import os
 import shutil
 import statistics
@@ -20,17 +19,14 @@ from urllib.request import Request, urlopen
 import click
 from other_programs import VDIRSYNCER, free_port, wait_for_port
 
-import mirror
-from ctdlmirror_bench.mail import timed_command
 from ctdlmirror_bench.measuring import cpu_seconds
 from ctdlmirror_bench.nodes import scratch
-from mirror.cli.processes import PROGRAM, NodeProcess
-from mirror.client.config import PairSettings, ServerSettings, written
-from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
-from mirror.store.base import Writer
+from ctdlmirror_bench.person import client_command, compiled, put_account, timed_command
+from mirror.cli.processes import NodeProcess
+from mirror.client.config import PairSettings
 from mirror.store.open import open_store
 
-USER, ROOM, VIEW_CALENDAR = "big:2", "big:20", 3
+VIEW_CALENDAR = 3
 OURS, THEIRS = "client", "vdirsyncer"
 ROUNDS = 5
 CHANGES = 30
@@ -78,7 +74,6 @@ def measure_calendar(count: int) -> dict[str, Any]:
     for program in ("vdirsyncer", "radicale"):
         if shutil.which(program) is None:
             raise click.ClickException(f"{program} is not installed (Debian: vdirsyncer, radicale)")
-    compileall.compile_dir(Path(mirror.__file__).parent, quiet=1)  # which no start of a benchmark may have done
     with ExitStack() as stack:
         place = stack.enter_context(scratch())
         sides = {
@@ -129,7 +124,7 @@ def _watched(side: Side) -> dict[str, Any]:
 def _watching(command: list[str]) -> Iterator[int]:
     """Have a client watch; gives its process."""
     name, _, value = command[1].partition("=")  # of env, which runs the command
-    environment = {**os.environ, name: value}
+    environment = {**compiled(), name: value}
     process = subprocess.Popen([*command[2:-1], "watch"], env=environment, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -170,7 +165,7 @@ def _ours(place: Path, count: int) -> Iterator[Side]:
     node = NodeProcess(place / "node", "big")
     node.set_up()
     store = open_store(place / "node", "big")
-    store.write(_account)
+    store.write(lambda writer: put_account(writer, "Calendar", VIEW_CALENDAR))
     store.close()
     node.start()
     try:
@@ -181,23 +176,9 @@ def _ours(place: Path, count: int) -> Iterator[Side]:
         node.stop()
 
 
-def _account(writer: Writer) -> None:
-    user = {"u_fullname": "Big", "u_usernum": 2, "u_axlevel": 4, "u_password": "big"}
-    writer.set_fields("users", USER, user)
-    room = {"QRname": "0000000002.Calendar", "QRflags": ROOM_IN_USE | ROOM_MAILBOX, "QRdefaultview": VIEW_CALENDAR}
-    writer.set_fields("rooms", ROOM, room)
-
-
 def _client(node: NodeProcess, home: Path) -> list[str]:
-    """Set up a client with a home of its own; return the command that keeps its calendars equal."""
-    home.mkdir(exist_ok=True)
-    (home / "password").write_text("big\n")
-    (home / "password").chmod(0o600)
-    server = ServerSettings(node.address, "Big", "plain", password_file=str(home / "password"))
-    pairs = {"calendars": PairSettings(str(home / "calendars"), ["calendar"])}
-    (home / "client.toml").write_text(written(server, pairs))
-    state = f"XDG_STATE_HOME={home / 'state'}"
-    return ["env", state, *PROGRAM, "client", "--config", str(home / "client.toml"), "sync"]
+    """Return the command that keeps a machine's calendars equal."""
+    return client_command(node, home, "calendars", PairSettings(str(home / "calendars"), ["calendar"]))
 
 
 # -- vdirsyncer ---------------------------------------------------------------------------------------

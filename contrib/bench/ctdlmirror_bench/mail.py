@@ -4,30 +4,22 @@ Both write durably: mbsync syncs each message and its state to the disk (its def
 before it notes that, and its state.  Neither uses TLS.
 """
 
-import atexit
-import os
-import shutil
 import statistics
-import subprocess
-import tempfile
-import time
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ctdlmirror_bench.compare import TOP, environment_of
 from ctdlmirror_bench.nodes import scratch
 from ctdlmirror_bench.others import Maildir, mbsync_of, scratch_maildir
-from mirror.cli.processes import PROGRAM, NodeProcess
-from mirror.client.config import MAILDIR, PairSettings, ServerSettings, written
+from ctdlmirror_bench.person import ROOM, USER, client_command, put_account, timed_command
+from mirror.cli.processes import NodeProcess
+from mirror.client.config import MAILDIR, PairSettings
 from mirror.formats.mail import MAIL_HEAD, compose_mail
-from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.model.record import Record
 from mirror.store.base import Writer
 from mirror.store.open import open_store
 
-USER, INBOX, VIEW_MAILBOX = "big:2", "big:20", 1
+VIEW_MAILBOX = 1
 NEW_MESSAGE = b"From: a@example.org\nSubject: new\nMessage-ID: <new-%d@big>\n\nhello\n"
 ROUNDS = 5
 
@@ -73,43 +65,21 @@ def _told(kind: str, count: int, first: dict[str, tuple[float, float]], nothing:
     return told
 
 
-@cache
-def _compiled() -> dict[str, str]:
-    bytecode = tempfile.mkdtemp(prefix="ctdlmirror-bench-")
-    atexit.register(shutil.rmtree, bytecode)
-    return environment_of(TOP, Path(bytecode))
-
-
-def timed_command(command: list[str]) -> tuple[float, float]:
-    """Return the seconds that a command takes, and the most memory that it had (MB).
-
-    Modules are compiled ahead, as those of a program that was installed are.
-    """
-    environment = _compiled()
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, (command, process.returncode)
-    return seconds, usage.ru_maxrss / 1024
-
-
 def _node_with(mail: Maildir, directory: Path) -> NodeProcess:
     """Start a node that holds what is in a Maildir in a user's inbox, all of it read."""
     node = NodeProcess(directory, "big")
     node.set_up()
     store = open_store(directory, "big")
-    store.write(_fill)
+    store.write(lambda writer: put_account(writer, "Mail", VIEW_MAILBOX))
     files = sorted((mail.directory / "source" / "cur").iterdir())
     for at in range(0, len(files), 1000):
         group = [compose_mail(file.read_bytes()) for file in files[at : at + 1000]]
 
         def put(writer: Writer, group: list[Any] = group) -> None:
             for made in group:
-                record = Record(f"messages/{INBOX}", made.key, 1, "", 1, head=MAIL_HEAD)
+                record = Record(f"messages/{ROOM}", made.key, 1, "", 1, head=MAIL_HEAD)
                 writer.put(writer.store_body(record, made.body))
-                writer.set_fields(f"visits/{INBOX}", f"{USER} {made.key}", {"seen": True})
+                writer.set_fields(f"visits/{ROOM}", f"{USER} {made.key}", {"seen": True})
 
         store.write(put)
     store.close()
@@ -117,23 +87,9 @@ def _node_with(mail: Maildir, directory: Path) -> NodeProcess:
     return node
 
 
-def _fill(writer: Writer) -> None:
-    user = {"u_fullname": "Big", "u_usernum": 2, "u_axlevel": 4, "u_password": "big"}
-    writer.set_fields("users", USER, user)
-    room = {"QRname": "0000000002.Mail", "QRflags": ROOM_IN_USE | ROOM_MAILBOX, "QRdefaultview": VIEW_MAILBOX}
-    writer.set_fields("rooms", INBOX, room)
-
-
 def _client(node: NodeProcess, home: Path) -> list[str]:
-    """Set up a client with a home of its own; return the command that keeps its Maildir equal."""
-    home.mkdir()
-    (home / "password").write_text("big\n")
-    (home / "password").chmod(0o600)
-    server = ServerSettings(node.address, "Big", "plain", password_file=str(home / "password"))
-    pairs = {"mail": PairSettings(str(home / "mail"), ["mail"], kind=MAILDIR)}
-    (home / "client.toml").write_text(written(server, pairs))
-    state = f"XDG_STATE_HOME={home / 'state'}"
-    return ["env", state, *PROGRAM, "client", "--config", str(home / "client.toml"), "sync"]
+    """Return the command that keeps a machine's Maildir equal."""
+    return client_command(node, home, "mail", PairSettings(str(home / "mail"), ["mail"], kind=MAILDIR))
 
 
 def _deliver(maildir: Path, number: int) -> None:
