@@ -67,6 +67,11 @@ def take_access(writer: Writer, known: Known, numbers: Numbers, told: Iterable[N
     return applied
 
 
+def flags_after(flags: int, let_in: bool) -> int:
+    """Return the flags that a visit has once its user was let in or put out, given those before."""
+    return flags & ~(FORGOTTEN | LOCKED_OUT) | LET_IN if let_in else flags & ~LET_IN | FORGOTTEN | LOCKED_OUT
+
+
 def _take_one(writer: Writer, known: Known, user: int, room: int, let_in: bool) -> Applied:
     collection, key, place = (
         str(Collection("visits", known.room_key(room))),
@@ -75,8 +80,7 @@ def _take_one(writer: Writer, known: Known, user: int, room: int, let_in: bool) 
     )
     held = writer.get(collection, key)
     flags = number_or_zero(str(values_of(held).get("v_flags", "")))
-    flags = flags & ~(FORGOTTEN | LOCKED_OUT) | LET_IN if let_in else flags & ~LET_IN | FORGOTTEN | LOCKED_OUT
-    said = {"v_roomnum": str(room), "v_usernum": str(user), "v_flags": str(flags)}
+    said = {"v_roomnum": str(room), "v_usernum": str(user), "v_flags": str(flags_after(flags, let_in))}
     version = known.created, imported_origin(known.node)
     record = Record(collection, key, *version, BORN_IMPORTED, head=fields_at(said, *version))
     tag = next((status.tag for status in writer.statuses(place, collection, [key])), tag_of("", ""))

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mirror.citadel.access import FORGOTTEN, LET_IN, LOCKED_OUT
+from mirror.citadel.access import FORGOTTEN, LET_IN, LOCKED_OUT, flags_after
 from mirror.citadel.keys import ROOMS
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import CLOSED_NOW, Target, by_collection, enter, said_yes, server_says
@@ -110,6 +110,5 @@ def _said(status: Status | None) -> int:
 
 def _status(one: _Todo) -> Status:
     """Return what the server says of a visit once that was done."""
-    flags = _said(one.status)
-    flags = flags & ~(FORGOTTEN | LOCKED_OUT) | LET_IN if one.lets_in else flags & ~LET_IN | FORGOTTEN | LOCKED_OUT
+    flags = flags_after(_said(one.status), one.lets_in)
     return status_with(one.record, one.status, {_FLAGS: print_of(str(flags))})
