@@ -138,12 +138,12 @@ class CitadelClient:
         self.channel.send(b"".join((b"000 " if line == b"000" else line) + b"\n" for line in lines) + b"000\n")
         self.channel.ask("NOOP")  # the server says nothing when it is done
 
-    def write_rules(self, lines: bytes) -> None:
+    def write_rules(self, rules: Sequence[str]) -> None:
         """Have who is logged in have these inbox rules; what is in the inbox already counts as dealt with.
 
         Raises Refused.
         """
-        self._describe("PIBR", lines)
+        self._describe("PIBR", "".join(f"{rule}\n" for rule in rules).encode("utf-8", "surrogateescape"))
 
     def write_netconf(self, lines: bytes) -> None:
         """Have the present room have these lines as its network configuration.  Raises Refused."""

@@ -98,16 +98,27 @@ def keep_word(writer: Writer, place: str, collection: str, key: str) -> None:
     writer.drop_statuses(_words(place), collection, [key])
 
 
+def why_not_yet(home: Home | None, word: Word) -> str:
+    """Return why what an administrator said is not put in force yet on the home of it; nothing where it may be."""
+    if word.lost or (home is not None and home.given_up):
+        return ""
+    return f"they are in force on {home.last if home is not None else ''}, which has yet to give them up"
+
+
 def is_in_force_elsewhere(reader: Reader, place: str, collection: str, key: str) -> bool:
     """Tell whether what acts of a room or user is not in force on a server, as far as anybody said where it is."""
     home = read_home(reader, collection, key)
-    return home is not None and (home.place != place or read_word(reader, place, collection, key) is not None)
+    return home is not None and _is_elsewhere(reader, place, (collection, key), home)
 
 
 def in_force_elsewhere(reader: Reader, place: str, collection: str) -> list[str]:
     """Return of which rooms or users what acts is not in force on a server, by their keys."""
-    keys = (key for (kind, key), _ in read_homes(reader) if kind == collection)
-    return [key for key in keys if is_in_force_elsewhere(reader, place, collection, key)]
+    homes = [(thing, home) for thing, home in read_homes(reader) if thing[0] == collection]
+    return [thing[1] for thing, home in homes if _is_elsewhere(reader, place, thing, home)]
+
+
+def _is_elsewhere(reader: Reader, place: str, thing: tuple[str, str], home: Home) -> bool:
+    return home.place != place or read_word(reader, place, *thing) is not None
 
 
 def _words(place: str) -> str:

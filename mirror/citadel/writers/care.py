@@ -123,7 +123,7 @@ class RuledInbox:
             nonlocal why
             why = NOT_DEALT if self._is_new_there() else ""
             if not why:
-                client.write_rules("".join(f"{line}\n" for line in self._rules).encode("utf-8", "surrogateescape"))
+                client.write_rules(self._rules)
 
         record = self._target.store.read(lambda reader: reader.get(INBOX_RULES, self._key))
         try:

@@ -9,7 +9,18 @@ The server knows no condition: what was changed there since it was looked at is 
 from collections.abc import Callable, Sequence
 
 from mirror.citadel.answers import ITS_MESSAGES, read_numbers
-from mirror.citadel.homes import HOMES, Home, Word, give_up, home_key, keep_word, read_home, read_word, settle, thing_of
+from mirror.citadel.homes import (
+    HOMES,
+    Word,
+    give_up,
+    home_key,
+    keep_word,
+    read_home,
+    read_word,
+    settle,
+    thing_of,
+    why_not_yet,
+)
 from mirror.citadel.keys import ROOMS
 from mirror.citadel.proposals import in_force, says_that_some_act, tag_of_lines
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, enter
@@ -73,11 +84,10 @@ class _RoomWriter:
             self._wait(CLOSED_NOW)
         elif self._is_changed(there):
             self._wait("it was changed there just now")
-        elif self._word is not None and not (self._word.lost or (self._home and self._home.given_up)):
-            last = self._home.last if self._home else ""
-            self._target.leave(self._record, self._where, f"they are in force on {last}, which has yet to give them up")
+        elif self._word is not None and (why := why_not_yet(self._home, self._word)):
+            self._target.leave(self._record, self._where, why)
         else:
-            self._change(there, frozenset(acting) if self._acts_elsewhere(self._home) else frozenset())
+            self._change(there, frozenset(acting) if self._acts_elsewhere() else frozenset())
         return True
 
     def _is_as_it_should_be(self) -> bool:
@@ -86,7 +96,7 @@ class _RoomWriter:
             return False
         home = self._home
         gives_up = home is not None and home.last == self._target.place and not home.given_up
-        return not gives_up and not (self._acts_elsewhere(home) and says_that_some_act(self._said.tag))
+        return not gives_up and not (self._acts_elsewhere() and says_that_some_act(self._said.tag))
 
     def _are_there(self, acting: Sequence[str]) -> bool:
         """Tell whether the server has lines that act; where they were confirmed here, it is asked."""
@@ -100,8 +110,8 @@ class _RoomWriter:
     def _is_confirmed(self) -> bool:
         return self._target.store.read(lambda reader: in_force(reader, self._record.collection))
 
-    def _acts_elsewhere(self, home: Home | None) -> bool:
-        return home is not None and home.place != self._target.place
+    def _acts_elsewhere(self) -> bool:
+        return self._home is not None and self._home.place != self._target.place
 
     def _is_changed(self, there: bytes) -> bool:
         """Tell whether the server has other lines than it had when it was looked at."""
@@ -150,7 +160,7 @@ class _RoomWriter:
         told = self._target.store.read(lambda reader: fingerprints(record, reader.body))
         tag, base = tag_of_lines(there), base_of(record)
         status = Status(record.collection, NETCONF_KEY, NETCONF_KEY, tag, base, record_crc(record), told)
-        if left and self._acts_elsewhere(home):
+        if left and self._acts_elsewhere():
             self._target.leave(record, self._where, f"{shown(left[0])} is in force there, too, besides its home")
         gives_up = home is not None and home.last == place and not (home.given_up or left)
 

@@ -18,6 +18,7 @@ from mirror.citadel.homes import (
     read_word,
     settle,
     thing_of,
+    why_not_yet,
 )
 from mirror.citadel.keys import OWNER_DIGITS, USERS
 from mirror.citadel.writers.as_user import do_as_user
@@ -96,16 +97,15 @@ def _write(target: Target, record: Record, key: str, user: User) -> None:
             target.leave(record, where, "others than at home are in force there, too")
         elif not there or _put(target, record, key, user, []):
             target.store.write(lambda writer: give_up(writer, USERS, key, place))
-    elif word is not None and not (word.lost or home.given_up):
-        target.leave(record, where, f"they are in force on {home.last}, which has yet to give them up")
+    elif word is not None and (why := why_not_yet(home, word)):
+        target.leave(record, where, why)
     elif word is not None and (sorted(there) == sorted(word.lines) or _put(target, record, key, user, word.lines)):
         target.store.write(lambda writer: keep_word(writer, place, USERS, key))
 
 
 def _put(target: Target, record: Record, key: str, user: User, lines: Sequence[str]) -> bool:
-    text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
     try:
-        if not do_as_user(target, record, user.name, key, lambda client: client.write_rules(text)):
+        if not do_as_user(target, record, user.name, key, lambda client: client.write_rules(lines)):
             return False
     except Refused as error:
         target.leave(record, f"inbox rules of {user.name}", str(error))
