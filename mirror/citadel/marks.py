@@ -251,7 +251,7 @@ def delete_marks(writer: Writer, place: str, missing: Sequence[Status]) -> Appli
         return _delete_marks_of(writer, place, visits, [status.key for status in missing])
     applied = Applied()
     if kind == "visits":
-        for page in _pages(writer, place, str(Collection("messages", room))):
+        for page in status_pages(writer, place, str(Collection("messages", room))):
             applied += delete(writer, [one for visit in missing for one in _of(visits, visit, page)])
     return applied
 
@@ -259,7 +259,7 @@ def delete_marks(writer: Writer, place: str, missing: Sequence[Status]) -> Appli
 def _delete_marks_of(writer: Writer, place: str, visits: str, messages: Sequence[str]) -> Applied:
     """Delete all marks of messages that are deleted; nobody can see them any more."""
     applied = Applied()
-    for page in _pages(writer, place, visits):
+    for page in status_pages(writer, place, visits):
         for visit in page:
             for mark in writer.get_many(visits, [f"{visit.key} {key}" for key in messages]):
                 applied += writer.write(deletion_of(mark)).applied
@@ -276,7 +276,8 @@ def _of(collection: str, visit: Status, messages: Iterable[Status]) -> Iterator[
             yield _status(_marks(collection, f"{visit.key} {message.key}", marks, version))
 
 
-def _pages(reader: Reader, place: str, collection: str) -> Iterator[list[Status]]:
+def status_pages(reader: Reader, place: str, collection: str) -> Iterator[list[Status]]:
+    """Yield what a place said last of a collection, in pages."""
     after = ""
     while page := reader.scan_statuses(place, collection, after):
         yield page

@@ -6,6 +6,7 @@ A user may have read in any room, but has been in few of very many.  Found out o
 from collections.abc import Iterable, Iterator, Mapping
 
 from mirror.citadel.look import place_of
+from mirror.citadel.marks import status_pages
 from mirror.citadel.posted import Known
 from mirror.model.kinds import Collection
 from mirror.model.status import Status
@@ -42,8 +43,8 @@ class Visited:
         """Yield those of some users, by their keys, who have been in a room."""
         if room in known.rooms:
             collection = str(Collection("visits", known.room_key(room)))
-            visits = self._store.read(lambda reader: [*_all_of(reader, place_of(known.node), collection)])
-            yield from (users[one.foreign] for one in visits if one.foreign in users)
+            visits = self._store.read(lambda reader: [*status_pages(reader, place_of(known.node), collection)])
+            yield from (users[one.foreign] for page in visits for one in page if one.foreign in users)
 
     def of(self, user: int) -> set[int]:
         """Return the rooms in which a user has been."""
@@ -66,11 +67,5 @@ def _some_of(reader: Reader, place: str, collection: str, users: Mapping[str, in
     if len(users) <= FEW_USERS:
         yield from reader.statuses(place, collection, users)
     else:
-        yield from _all_of(reader, place, collection)
-
-
-def _all_of(reader: Reader, place: str, collection: str) -> Iterator[Status]:
-    after = ""
-    while page := reader.scan_statuses(place, collection, after):
-        yield from page
-        after = page[-1].foreign
+        for page in status_pages(reader, place, collection):
+            yield from page
