@@ -156,7 +156,9 @@ class WholeLooks:
     def _damaged(self, asked: Asked, node: str, told: Set[int]) -> Set[int]:
         """Return who is not told and not deleted there, or was damaged and did not come back; that is remembered."""
         place = place_of(node)
-        held, before = self._store.read(lambda reader: (_users(reader, node), read_damaged(reader, place)))
+        held, before = self._store.read(
+            lambda reader: (_users(reader, _numbers(reader, node)), read_damaged(reader, place))
+        )
         missing = {number: name for number, name in held.items() if number not in told}
         found = asked.find_damaged(missing) if missing else Found()
         damaged = found.damaged | ((before & missing.keys()) - found.sound)
@@ -179,7 +181,7 @@ def room_passwords(reader: Reader) -> list[tuple[str, str]]:
 
 def names_of_all(reader: Reader, node: str) -> tuple[dict[str, int], dict[str, int]]:
     """Return the numbers that users and rooms have at a server by the names that they have here."""
-    numbers = Numbers(read_keys(reader, place_of(node), node))
+    numbers = _numbers(reader, node)
 
     def named(kind: str, name: str) -> dict[str, int]:
         told = ((str(values_of(one).get(name, "")), numbers.of(kind, one.key)) for one in reader.scan_all(kind))
@@ -191,21 +193,24 @@ def names_of_all(reader: Reader, node: str) -> tuple[dict[str, int], dict[str, i
 def _held(reader: Reader, node: str) -> Held:
     """Return what is held of a server that has to be known to understand what it tells."""
     place = place_of(node)
-    numbers = Numbers(read_keys(reader, place, node))
+    numbers = _numbers(reader, node)
     netconfs = {
         numbers.of(ROOMS, room_of(name)) for name in reader.status_collections(place) if name.startswith(f"{NETCONF}/")
     }
     floors = {numbers.of(FLOORS, one.key): one for one in reader.scan_all(FLOORS)}
     return Held(
-        _users(reader, node),
+        _users(reader, numbers),
         {number for number, one in floors.items() if number is not None and _number(values_of(one), "f_flags") & 1},
         {number for number in netconfs if number is not None},
     )
 
 
-def _users(reader: Reader, node: str) -> dict[int, str]:
+def _numbers(reader: Reader, node: str) -> Numbers:
+    return Numbers(read_keys(reader, place_of(node), node))
+
+
+def _users(reader: Reader, numbers: Numbers) -> dict[int, str]:
     """Return the names of the users who are held, by the numbers that they have at a server."""
-    numbers = Numbers(read_keys(reader, place_of(node), node))
     users = {numbers.of(USERS, one.key): str(values_of(one).get("u_fullname", "")) for one in reader.scan_all(USERS)}
     return {number: name for number, name in users.items() if number is not None}
 
