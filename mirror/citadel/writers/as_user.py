@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mirror.citadel.client import CitadelClient, LoginFailed
 from mirror.citadel.writers.base import Target
-from mirror.citadel.writers.calls import as_nobody_called, password_of, read_account
+from mirror.citadel.writers.calls import account_to_use, as_nobody_called, password_of
 from mirror.model.record import Record
 
 
@@ -14,8 +14,8 @@ def do_as_user(target: Target, record: Record, name: str, key: str, doing: Calla
     ``name`` is what the user is called there, ``key`` under which the user is here.  Where it cannot be done it is
     noted why ``record`` was left.
     """
-    account = read_account(target.client, name)
-    if account is None or not account.password:
+    account = account_to_use(target.client, name)
+    if account is None:
         target.leave(record, name, "its user is not there, or has no password of its own")
         return False
     if account.password != target.store.read(lambda reader: password_of(reader, key)):

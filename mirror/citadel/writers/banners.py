@@ -8,8 +8,6 @@ import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from mirror.citadel.bootstrap import Place
 from mirror.citadel.host_files import (
     SYSTEM_MESSAGES,
@@ -21,9 +19,8 @@ from mirror.citadel.host_files import (
     write_at,
 )
 from mirror.citadel.leftovers import BANNERS
-from mirror.citadel.writers.base import Target
-from mirror.model.draft import base_of
-from mirror.model.record import Record, record_crc
+from mirror.citadel.writers.base import Target, agreed
+from mirror.model.record import Record
 from mirror.model.status import fingerprints
 
 MAX_BANNER = 64 * 1024
@@ -70,6 +67,5 @@ class BannersWriter:
         status = target.told_last(BANNERS, [record]).get(record.key)
         if status is not None:  # a server that is paired tells none
             said = target.store.read(lambda reader: fingerprints(record, reader.body))
-            base, crc = base_of(record), record_crc(record)
-            target.remember([msgspec.structs.replace(status, said=said, base=base, crc=crc)])
+            target.remember([agreed(status, record, said)])
         return True

@@ -25,9 +25,10 @@ from mirror.citadel.posted import Known, Room
 from mirror.citadel.prints import forget_prints
 from mirror.formats.numbers import number_or_zero
 from mirror.model.containers import room_told_of
+from mirror.model.draft import base_of
 from mirror.model.fields import values_of
-from mirror.model.record import Record
-from mirror.model.status import Status
+from mirror.model.record import Record, record_crc
+from mirror.model.status import Fingerprints, Status
 from mirror.store.base import Store, Writer
 from mirror.sync.foreign.plan import held_back
 
@@ -301,6 +302,12 @@ def by_collection(things: Iterable[Either]) -> dict[str, list[Either]]:
     for one in things:
         groups[one.collection].append(one)
     return groups
+
+
+def agreed(status: Status, record: Record, said: Fingerprints | None = None) -> Status:
+    """Return the status of a thing that both sides have as it is here; ``said``, where the place says otherwise now."""
+    said = status.said if said is None else said
+    return msgspec.structs.replace(status, said=said, base=base_of(record), crc=record_crc(record))
 
 
 def floor_name(record: Record) -> str:

@@ -59,6 +59,12 @@ def read_account(client: CitadelClient, name: str) -> Account | None:
     return _account(answer)
 
 
+def account_to_use(client: CitadelClient, name: str) -> Account | None:
+    """Return the account of a user who can be logged in; None where ``name`` is nobody's, or there is no password."""
+    account = read_account(client, name) if name else None
+    return account if account is not None and account.password else None
+
+
 def password_of(reader: Reader, user: str) -> str:
     """Return the password that a user has here: one that is another there was changed and not looked at yet."""
     record = reader.get("users", user)

@@ -17,7 +17,7 @@ from mirror.citadel.imap import ImapClient, folder_name
 from mirror.citadel.keys import owner_of
 from mirror.citadel.marks import ANSWERED, SEEN, Sets, tag_of
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, User, enter
-from mirror.citadel.writers.calls import Account, as_nobody_called, password_of, read_account
+from mirror.citadel.writers.calls import Account, account_to_use, as_nobody_called, password_of
 from mirror.citadel.writers.visits import messages_of, visited, visits_of, visits_there
 from mirror.formats.errors import CitadelError
 from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
@@ -89,8 +89,8 @@ class MarksWriter:
 
     def _write_user(self, target: Target, user: str, name: str, wanted: Mapping[str, Sequence[_Mark]]) -> None:
         records = [mark.record for marks in wanted.values() for mark in marks]
-        account = read_account(target.client, name) if name else None
-        if account is None or not account.password:
+        account = account_to_use(target.client, name)
+        if account is None:
             self._leave(target, records, "its user is not there, or has no password of its own")
             return
         if account.password != target.store.read(lambda reader: password_of(reader, user)):

@@ -25,6 +25,7 @@ from mirror.citadel.writers.base import (
     OpenRoom,
     Target,
     User,
+    agreed,
     batches,
     by_collection,
     enter,
@@ -33,7 +34,7 @@ from mirror.citadel.writers.base import (
     stored_name,
     told_of,
 )
-from mirror.citadel.writers.calls import read_account
+from mirror.citadel.writers.calls import account_to_use
 from mirror.citadel.writers.care import POSTS_ALONE, Dealt, ListRoom, RuledInbox
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
 from mirror.citadel.writers.rules import rules_there
@@ -162,8 +163,7 @@ class MessagesWriter:
         """Return whether an inbox may be written into whose owner has rules there: at their home, with care."""
         key, name = target.numbers.keys.user(owner), target.names_of_users().get(owner, "")
         home = target.store.read(lambda reader: read_home(reader, USERS, key))
-        account = read_account(target.client, name) if name else None
-        if home is None or home.place != target.place or account is None or not account.password:
+        if home is None or home.place != target.place or account_to_use(target.client, name) is None:
             return _Door("its owner has inbox rules, which would act on it")
         return _Door(care=RuledInbox(target, into, User(owner, name), key, rules, self._dealt))
 
@@ -278,7 +278,7 @@ class MessagesWriter:
         moved = msgspec.structs.replace(status, collection=record.collection)
         if not target.store.read(lambda reader: says_the_same(moved, record, reader.body)):
             return moved
-        return msgspec.structs.replace(moved, base=base_of(record), crc=record_crc(record))
+        return agreed(moved, record)
 
     def _delete(self, target: Target, gone: Sequence[Status]) -> None:
         """Delete what was deleted here, looking just before and after; what cannot be deleted stays remembered."""
@@ -365,8 +365,7 @@ def _sort(todo: _Todo, record: Record, said: list[Status], errand: Errand) -> No
     elif errand is Errand.TAKE:
         todo.unseen.append(Item(record, said))
     elif errand is Errand.NOTE:
-        agreed = (status for status in said if not is_message(record))
-        todo.noted += [msgspec.structs.replace(one, base=base_of(record), crc=record_crc(record)) for one in agreed]
+        todo.noted += [agreed(status, record) for status in said if not is_message(record)]
 
 
 def _size(one: _Outgoing) -> int:

@@ -17,7 +17,7 @@ from mirror.citadel.put_together import DIRECTORY as DIRECTORIES
 from mirror.citadel.put_together import PASSWORDED, room_fields
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import Target, floor_name, said_yes, server_says, taken_by
-from mirror.citadel.writers.calls import as_nobody_called, read_account
+from mirror.citadel.writers.calls import account_to_use, as_nobody_called, read_account
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, is_due, status_of, to_write
 from mirror.formats.keys import numbered_key
@@ -311,8 +311,8 @@ def _listed_name(line: bytes, service: int) -> str:
 
 def _kill_as_owner(target: Target, name: str) -> bool:
     """Kill a user's folder, by its stored name, as the user; tells whether it is gone."""
-    account = read_account(target.client, target.names_of_users().get(owner_of(name), ""))
-    if account is None or not account.password:
+    account = account_to_use(target.client, target.names_of_users().get(owner_of(name), ""))
+    if account is None:
         return False
     with as_nobody_called(target.store, target.client, target.place, account):
         client = target.connect()

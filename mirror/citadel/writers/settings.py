@@ -6,14 +6,11 @@ set here is written when it changes, and when a node connects.
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
-from mirror.citadel.writers.base import Target, said_yes, server_says
+from mirror.citadel.writers.base import Target, agreed, said_yes, server_says
 from mirror.citadel.writers.fields import print_of
 from mirror.formats.server_own import SHARED_SETTINGS
-from mirror.model.draft import base_of
 from mirror.model.fields import values_of
-from mirror.model.record import Record, record_crc
+from mirror.model.record import Record
 from mirror.model.status import RISES
 
 SETTINGS = "config"
@@ -54,7 +51,5 @@ class SettingsWriter:
                     continue
                 target.written.others += 1
                 if status is not None:  # a server that is paired tells none
-                    said = {**status.said, _VALUE: print_of(value)}
-                    base, crc = base_of(record), record_crc(record)
-                    target.remember([msgspec.structs.replace(status, said=said, base=base, crc=crc)])
+                    target.remember([agreed(status, record, {**status.said, _VALUE: print_of(value)})])
         return worked
