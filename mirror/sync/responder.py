@@ -1,6 +1,6 @@
 """The answering side of an exchange: a store's answers to one party, within that party's scope."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -183,15 +183,21 @@ class Responder:
         self, reader: Reader, reads: Callable[[str], bool], among: Iterable[str] | None = None
     ) -> dict[str, Digest]:
         """Return the digests of what may be seen of some collections, or of all, in the order of their names."""
-        names = sorted(among) if among is not None else self.scope.collections()
-        if names is None or (among is None and len(names) > FEW_NAMES):
+        names = among if among is not None else self.scope.collections()
+        if names is None:
             held = self._digests_of_all(reader, reads)
         else:
-            held = {name: reader.digest(name) for name in filter(reads, names)}
+            held = self._digests_of(reader, set(filter(reads, names)))
         whole, now_ms = self.scope.whole, self._now_ms()
         for name in [name for name in held if not whole(name)]:
             held[name] = self._showing.digest(reader, name, now_ms)
         return {name: digest for name, digest in held.items() if digest.count}
+
+    def _digests_of(self, reader: Reader, names: Set[str]) -> dict[str, Digest]:
+        """Return the store's own digests of some collections, in the order of their names."""
+        if len(names) > FEW_NAMES:
+            return self._digests_of_all(reader, names.__contains__)
+        return {name: reader.digest(name) for name in sorted(names)}
 
     def _digests_of_all(self, reader: Reader, reads: Callable[[str], bool]) -> dict[str, Digest]:
         """Return the store's own digests of what may be seen of all collections, in the order of their names."""
@@ -302,7 +308,8 @@ class Responder:
 
         def job(reader: Reader) -> Page:
             names = {name for name in self.scope.collections() or () if parse_collection(name).kind == "messages"}
-            return self._showing.page(reader, _newest_among(reader, names, limit), self._now_ms())
+            found = _newest_among(reader, self._digests_of(reader, names), limit)
+            return self._showing.page(reader, found, self._now_ms())
 
         yield self.read(job)
 
@@ -460,11 +467,12 @@ class Responder:
             raise Denied(f"{collection} is not here")
 
 
-def _newest_among(reader: Reader, collections: Set[str], limit: int) -> list[Record]:
-    """Return the newest living records of some collections, oldest first; those that can have none are not read."""
-    few = len(collections) <= FEW_NAMES
-    held = {name: reader.digest(name) for name in collections} if few else reader.digests(collections.__contains__)
-    newest = sorted(((digest.newest, name) for name, digest in held.items()), reverse=True)
+def _newest_among(reader: Reader, held: Mapping[str, Digest], limit: int) -> list[Record]:
+    """Return the newest living records of collections that have these digests, oldest first.
+
+    Those that can have none of them are not read.
+    """
+    newest = sorted(((digest.newest, name) for name, digest in held.items() if digest.count), reverse=True)
     found: list[Record] = []
     for stamp, name in newest:
         if len(found) == limit and found[0].stamp >= stamp:

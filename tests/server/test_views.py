@@ -18,6 +18,7 @@ from mirror.service.party import ADMIN
 from mirror.service.views import VIEWS
 from mirror.store.base import Writer
 from mirror.store.sqlite.reader import SqliteReader
+from mirror.sync import responder
 from mirror.wire.answers import parse_room_list, parse_state
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import in_collection, named_collection, parse_answers
@@ -185,6 +186,21 @@ def test_the_newest_messages_of_a_view_are_those_of_all_its_rooms(
     for number, wanted in ((1, ["id:3"]), (2, ["id:1", "id:3"]), (9, ["id:0", "id:1", "id:3"])):
         pages = list(remote.newest("mailboxes", number))
         assert [record.key for page in pages for record in page.records] == wanted
+
+
+def test_what_very_many_rooms_hold_is_looked_through_once_for_all_who_ask_for_the_newest(
+    node: Node, log_in: Callable[..., ChannelRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responder, "FEW_NAMES", 0)
+    for number, room in enumerate((MAIL, TASKS, OTHERS)):
+        post(node, room, f"id:{number}")
+    looks: list[str] = []
+    digests = SqliteReader.digests
+    monkeypatch.setattr(SqliteReader, "digests", lambda *given: (looks.append("all"), digests(*given))[1])
+    for user, wanted in (("ann", ["id:0", "id:1"]), ("bob", ["id:2"]), ("ann", ["id:0", "id:1"])):
+        pages = list(log_in(user).newest("mailboxes", 9))
+        assert [record.key for page in pages for record in page.records] == wanted
+    assert looks == ["all"]
 
 
 def test_a_key_is_found_in_all_rooms_of_a_view(node: Node, log_in: Callable[..., ChannelRemote]) -> None:
