@@ -20,7 +20,7 @@ from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.service.folders import Owner, RoomsChanged, delete_folder, make_folder, rename_folder
 from mirror.service.rights import UserScope
-from mirror.service.views import RoomList
+from mirror.service.views import listed
 from mirror.store.base import Reader, Writer
 from mirror.sync.remote import Denied
 from mirror.sync.scope import Scope
@@ -85,8 +85,9 @@ def _owner(session: Session) -> Owner:
 
 
 def _tell_room(session: Session, key: str) -> None:
-    listed = RoomList.of(_owner(session).scope).rooms.get(key)
-    session.reply(Code.OK, format_listed_room(listed) if listed is not None else key)
+    scope = _owner(session).scope
+    room = scope.rooms.get(key)
+    session.reply(Code.OK, format_listed_room(listed(scope, key, room)) if room is not None else key)
 
 
 # -- moving -------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class RoomList:
     @classmethod
     def of(cls, scope: UserScope) -> "RoomList":
         """Return the rooms of a user's rights, or of a view."""
-        return cls((_listed(scope, key, room) for key, room in scope.rooms.items()), scope.aide)
+        return cls((listed(scope, key, room) for key, room in scope.rooms.items()), scope.aide)
 
     def following(self, before: UserScope, scope: UserScope) -> "RoomList":
         """Return the rooms of other rights than ``before``, of which this is the list: what may differ is looked at."""
@@ -100,7 +100,7 @@ class RoomList:
             old, room = rooms.pop(key, None), scope.rooms.get(key)
             total -= _crc(old) if old is not None else 0
             if room is not None:
-                rooms[key] = _listed(scope, key, room)
+                rooms[key] = listed(scope, key, room)
                 total += _crc(rooms[key])
         made = RoomList((), scope.aide)
         made.rooms, made._total = rooms, total
@@ -137,7 +137,8 @@ class RoomList:
         return RoomsTold(events, self.token, everything=self.everything)
 
 
-def _listed(scope: UserScope, key: str, room: Room) -> ListedRoom:
+def listed(scope: UserScope, key: str, room: Room) -> ListedRoom:
+    """Return how one of a user's rooms is listed."""
     return ListedRoom(key, scope.name_of(key), room.facts.view, room.own, room.writable, room.replies, room.aide)
 
 
