@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import msgspec
 
 from mirror.cli.attached import status_named, statuses_of
 from mirror.cli.killed import yes_option
@@ -55,7 +54,7 @@ def failover(
             ask(f"Have {_counted(moving)} be in force on {name}?")
         moved = _move(node, name, moving, lost)
     if as_json:
-        print_json({"name": name, "lost": lost, "moved": msgspec.to_builtins(moved)})
+        print_json({"name": name, "lost": lost, "moved": moved})
     elif moved:
         when = "with the next looks" if lost else "once the server where it is in force has given it up"
         say(f"{_counted(moved)} will be in force on {name} {when}; 'ctdlmirror attach show {name}' tells what waits.")
@@ -81,7 +80,7 @@ def _move(node: ChannelRemote, name: str, moving: Sequence[ActingStatus], lost: 
 
 def _show(name: str, told: Sequence[ActingStatus], as_json: bool) -> None:
     if as_json:
-        print_json({"name": name, "acting": msgspec.to_builtins(list(told))})
+        print_json({"name": name, "acting": told})
         return
     _print(told)
     say("Nothing is moved.")
