@@ -3,13 +3,10 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.citadel.importer import Importer
-from mirror.config import Config
 from mirror.model.draft import Base, Draft, base_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import parse_collection
@@ -19,7 +16,6 @@ from mirror.server import basics, drafts, offers
 from mirror.server.node import Node
 from mirror.service.party import ADMIN, Party
 from mirror.service.rooms import mailbox_of
-from mirror.store.green import open_green
 from mirror.sync.scope import EVERYTHING
 from mirror.wire.answers import parse_changed
 from mirror.wire.bulk import format_drafts, format_part
@@ -32,11 +28,8 @@ MESSAGE = b"\xffA\0Mhello\0"
 
 
 @pytest.fixture
-def node(tmp_path: Path, export: Path) -> Iterator[Node]:
-    store = open_green(tmp_path, "m")
-    store.run(lambda inner: Importer(inner, "x").run([export.read_bytes()]))
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
+def node(exported: Node) -> Node:
+    return exported
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """A user's own rooms are made, renamed and deleted by their owner alone, and messages moved as one act."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import users_rooms
 from sessions import logged_in, sessions_on
-from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHERS, TASKS, USER, open_filled
+from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHERS, TASKS, USER
 
-from mirror.config import Config
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.model.draft import Draft, Written
 from mirror.model.drafting import draft_over
@@ -30,13 +28,6 @@ from mirror.wire.values import ListedRoom
 MESSAGE = b"\xffA\0I1@a\0AAnn\0Mhello\0"
 EVENT = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:e1\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 ITEM = b"\xffA\x04Ee1\0MContent-Type: text/calendar\r\n\r\n" + EVENT + b"\0"
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    store = open_filled(tmp_path)
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
 
 
 @pytest.fixture

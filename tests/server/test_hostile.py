@@ -4,15 +4,12 @@ Each of these was stored by a node that let it in, and every other node refused 
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.citadel.importer import Importer
-from mirror.config import Config
 from mirror.model.draft import Draft
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.peer.channel import Channel
@@ -20,7 +17,6 @@ from mirror.peer.remote import ChannelRemote
 from mirror.server.node import Node
 from mirror.service.party import ADMIN
 from mirror.store.check import check_store
-from mirror.store.green import open_green
 from mirror.wire.codec import JSON, payload_batch
 from mirror.wire.errors import Refused
 
@@ -38,11 +34,8 @@ NO_VALUES: dict[str, Any] = {
 
 
 @pytest.fixture
-def node(tmp_path: Path, export: Path) -> Iterator[Node]:
-    store = open_green(tmp_path, "m")
-    store.run(lambda inner: Importer(inner, "x").run([export.read_bytes()]))
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
+def node(exported: Node) -> Node:
+    return exported
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from sessions import logged_in, sessions_on
-from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, TASKS, USER, open_filled, post
+from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, TASKS, USER, post
 
 from mirror.config import Config, ReplicationSettings
 from mirror.formats.names import ROOM_IN_USE
@@ -23,13 +23,6 @@ from mirror.wire.values import ListedRoom, Page, RoomsTold
 
 NOTHING = 0
 """The token of who holds no list."""
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    store = open_filled(tmp_path)
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sessions import logged_in, sessions_on
-from users_rooms import HIDDEN, MAIL, open_filled
+from users_rooms import HIDDEN, MAIL
 
-from mirror.config import Config
 from mirror.model.draft import Draft
 from mirror.model.record import Record
 from mirror.peer.remote import ChannelRemote
@@ -22,13 +20,6 @@ from mirror.wire.values import ContentPart
 BODY = bytes(range(256)) * 40_000
 CONTENT = hashlib.sha256(BODY).digest()
 HALF = len(BODY) // 2
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    store = open_filled(tmp_path)
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """A user's views and the list of rooms: what a client is told of rooms, and what it reads within a view."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import users_rooms
 from sessions import logged_in, sessions_on
-from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHER, OTHERS, ROOMS, TASKS, USER, open_filled
+from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHER, OTHERS, ROOMS, TASKS, USER
 
-from mirror.config import Config
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.record import Record
 from mirror.peer.channel import Channel
@@ -25,13 +23,6 @@ from mirror.wire.bulk import in_collection, named_collection, parse_answers
 from mirror.wire.codec import GREATEST, LEAST, Range, typed_batch
 from mirror.wire.errors import Refused
 from mirror.wire.values import ListedRoom, State
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    store = open_filled(tmp_path)
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
 
 
 @pytest.fixture

@@ -1,20 +1,16 @@
 """What an offer tells of each draft: the version that is there now, from which the next edit is made."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.citadel.importer import Importer
-from mirror.config import Config
 from mirror.model.draft import Draft, Written, base_of
 from mirror.model.drafting import draft_over
 from mirror.model.record import Record, pack_head, record_crc
 from mirror.peer.remote import ChannelRemote
 from mirror.server import offers
 from mirror.server.node import Node
-from mirror.store.green import open_green
 from mirror.wire.answers import parse_room_list
 from mirror.wire.bulk import format_drafts, format_part, parse_written
 from mirror.wire.codec import JSON, MSGPACK
@@ -25,11 +21,8 @@ ALICE = "alpha:2"
 
 
 @pytest.fixture
-def node(tmp_path: Path, export: Path) -> Iterator[Node]:
-    store = open_green(tmp_path, "m")
-    store.run(lambda inner: Importer(inner, "x").run([export.read_bytes()]))
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
+def node(exported: Node) -> Node:
+    return exported
 
 
 @pytest.fixture
