@@ -15,9 +15,9 @@ def kill() -> None:
 class Fuse:
     """Counts a client's steps down, and then does something."""
 
-    def __init__(self) -> None:
-        self.left = -1
-        self.then: Callable[[], object] = kill
+    def __init__(self, left: int, then: Callable[[], object]) -> None:
+        self.left = left
+        self.then = then
 
     def burn(self) -> None:
         self.left -= 1
@@ -43,3 +43,15 @@ class Fragile:
             return Fragile(answer, self._fuse) if name == "place" else answer
 
         return call
+
+
+def sync_until(machine: Any, at: int, then: Callable[[], object], **rules: bool) -> None:
+    """Have a machine do a round; ``at`` which step something happens ``then``, if that is not below 0.
+
+    A client that was killed begins anew with what is on the disk.
+    """
+    fuse = Fuse(at if at >= 0 else -2, then)
+    try:
+        machine.sync(around=lambda side: Fragile(side, fuse), **rules)
+    except Killed:
+        machine.restart()

@@ -15,7 +15,6 @@ from mirror.client.maildir import MaildirTree
 from mirror.client.report import Report
 from mirror.client.round import BOTH, Rules
 from mirror.client.server import Room
-from mirror.client.state import PairState
 from mirror.formats.names import ROOM_MAILBOX
 from mirror.server.node import Node
 from mirror.store.base import Writer
@@ -63,9 +62,8 @@ class MailMachine(OneMachine):
 
     def forget(self) -> None:
         """Lose what is remembered."""
-        self.state.close()
         self.state_path.unlink()
-        self.state = PairState(self.state_path)
+        self.restart()
 
     def put(self, file: str, data: bytes) -> Path:
         """Have a program deliver a message, ``file`` as ``folder/cur/name``."""

@@ -72,6 +72,11 @@ class OneMachine:
     def connect(self) -> Connection:
         return log_in(self._start(), self._user, lambda: "x")
 
+    def restart(self) -> None:
+        """Have the client begin anew with what is on the disk."""
+        self.state.close()
+        self.state = PairState(self.state_path)
+
 
 AnyMachine = TypeVar("AnyMachine", bound=OneMachine)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from persons import READ_ONLY, TEAM, Machine, event, machines_on, node_at
+from persons import READ_ONLY, TEAM, Machine, event
 
 from mirror.client import vdir
 from mirror.client.connection import Connection
@@ -17,19 +17,6 @@ from mirror.server.node import Node
 from mirror.service.rooms import ROOM_PRIVATE
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    (tmp_path / "node").mkdir()
-    with node_at(tmp_path / "node") as node:
-        yield node
-
-
-@pytest.fixture
-def make(node: Node, tmp_path: Path) -> Iterator[Callable[..., Machine]]:
-    with machines_on(node, tmp_path) as make:
-        yield make
 
 
 def test_a_new_file_is_on_the_other_machine(make: Callable[..., Machine]) -> None:

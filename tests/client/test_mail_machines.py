@@ -11,13 +11,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from fuses import Fragile, Fuse, Killed, kill
+from fuses import kill, sync_until
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from mail_persons import INBOX, MailMachine, mail, mail_machines_on, node_at
 
-from mirror.client.state import PairState
 from mirror.formats.compose import compose_post
 from mirror.model.record import Record
 
@@ -31,7 +30,6 @@ class Person:
 
     def __init__(self, machine: MailMachine) -> None:
         self.machine = machine
-        self.fuse = Fuse()
         self.sync()
         for folder in FOLDERS:
             (machine.root / folder / "dovecot-keywords").write_text("0 Work\n")
@@ -45,12 +43,7 @@ class Person:
 
     def sync(self, at: int = -1, then: Callable[[], object] = kill) -> None:
         """Do a round; ``at`` which step something happens ``then``."""
-        self.fuse.left, self.fuse.then = at if at >= 0 else -2, then
-        try:
-            self.machine.sync(accept_deletions=True, around=lambda side: Fragile(side, self.fuse))
-        except Killed:
-            self.machine.state.close()
-            self.machine.state = PairState(self.machine.state_path)
+        sync_until(self.machine, at, then, accept_deletions=True)
 
 
 def flags(machine: MailMachine) -> dict[tuple[str, bytes], list[str]]:

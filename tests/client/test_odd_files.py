@@ -17,7 +17,6 @@ NO_TEXT = "\udcff"
 
 @pytest.fixture
 def machines(tmp_path: Path) -> Iterator[tuple[Machine, Machine]]:
-    (tmp_path / "node").mkdir()
     with persons.node_at(tmp_path / "node") as node, machines_on(node, tmp_path) as make:
         one, other = make("one"), make("other")
         one.sync()

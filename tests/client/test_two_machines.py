@@ -11,13 +11,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from fuses import Fragile, Fuse, Killed, kill
+from fuses import kill, sync_until
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from persons import Machine, event, machines_on, node_at
-
-from mirror.client.state import PairState
 
 FOLDERS = ("Calendar", "Team")
 UIDS = ("a", "b")
@@ -31,7 +29,6 @@ class Person:
     def __init__(self, machine: Machine, superseded: set[bytes]) -> None:
         self.machine = machine
         self._superseded = superseded
-        self.fuse = Fuse()
 
     def files(self, folder: str) -> dict[str, Path]:
         """Return the files of a folder by their UIDs."""
@@ -53,12 +50,7 @@ class Person:
 
     def sync(self, accept: bool = False, at: int = -1, then: Callable[[], object] = kill) -> None:
         """Do a round; ``at`` which step something happens ``then``."""
-        self.fuse.left, self.fuse.then = at if at >= 0 else -2, then
-        try:
-            self.machine.sync(accept=accept, around=lambda one: Fragile(one, self.fuse))
-        except Killed:
-            self.machine.state.close()
-            self.machine.state = PairState(self.machine.state_path)
+        sync_until(self.machine, at, then, accept=accept)
 
 
 def _text(uid: str, summary: str, location: str) -> str:
@@ -77,7 +69,6 @@ class TwoMachines(RuleBasedStateMachine):
         self._directory = Path(tempfile.mkdtemp())
         self._stack = ExitStack()
         self._stack.callback(shutil.rmtree, self._directory)
-        (self._directory / "node").mkdir()
         node = self._stack.enter_context(node_at(self._directory / "node"))
         make = self._stack.enter_context(machines_on(node, self._directory))
         self.superseded: set[bytes] = set()

@@ -11,7 +11,7 @@ import mail_persons
 import pytest
 from gevent.event import Event
 from mail_persons import MailMachine, mail, mail_machines_on
-from persons import Machine, event, machines_on, node_at
+from persons import Machine, event
 
 from mirror.client.config import MAILDIR, PairSettings
 from mirror.client.connection import Connection
@@ -28,19 +28,6 @@ from mirror.client.watching import Watcher
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.errors import MirrorError
 from mirror.server.node import Node
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    (tmp_path / "node").mkdir()
-    with node_at(tmp_path / "node") as node:
-        yield node
-
-
-@pytest.fixture
-def make(node: Node, tmp_path: Path) -> Iterator[Callable[..., Machine]]:
-    with machines_on(node, tmp_path) as make:
-        yield make
 
 
 class Watched:
