@@ -7,10 +7,10 @@ import click
 
 from mirror.cli.client import client
 from mirror.cli.output import json_option, print_json, print_table, report, say
-from mirror.client.config import BadConfig, ClientConfig, load
-from mirror.client.pairs import opened
+from mirror.client.config import ClientConfig, load
+from mirror.client.pairs import chosen, opened, remembering
 from mirror.client.resolving import BOTH, MINE, THEIRS, difference, numbered, resolve
-from mirror.client.state import Conflict, PairState
+from mirror.client.state import Conflict
 
 
 @client.group("conflicts", invoke_without_command=True)
@@ -35,14 +35,8 @@ def _list(config: ClientConfig, as_json: bool) -> None:
 
 
 def _conflicts(config: ClientConfig, name: str) -> list[Conflict]:
-    path = config.state_path(name)
-    if not path.exists():
-        return []
-    state = PairState(path)
-    try:
-        return state.conflicts()
-    finally:
-        state.close()
+    with remembering(config, name) as state:
+        return state.conflicts() if state is not None else []
 
 
 def _row(name: str, conflict: Conflict) -> dict[str, Any]:
@@ -59,11 +53,6 @@ def _row(name: str, conflict: Conflict) -> dict[str, Any]:
     }
 
 
-def _known(config: ClientConfig, pair: str) -> None:
-    if pair not in config.pairs:
-        raise BadConfig(f"{config.path} has no [pair.{pair}]; it has {', '.join(config.pairs)}")
-
-
 @conflicts.command("show")
 @click.argument("pair")
 @click.argument("number", type=int)
@@ -72,12 +61,8 @@ def _known(config: ClientConfig, pair: str) -> None:
 def show(config_path: Path, pair: str, number: int, as_json: bool) -> None:
     """Show how the two versions of a conflict differ: lines of theirs with -, of mine with +."""
     config = load(config_path)
-    _known(config, pair)
-    state = PairState(config.state_path(pair))
-    try:
-        conflict = numbered(state, number)
-    finally:
-        state.close()
+    chosen(config, (pair,))
+    conflict = numbered(_conflicts(config, pair), number)
     texts = {
         side: text.decode("utf-8", "replace") if text is not None else None
         for side, text in ((MINE, conflict.mine), (THEIRS, conflict.theirs))
@@ -97,7 +82,7 @@ def show(config_path: Path, pair: str, number: int, as_json: bool) -> None:
 def take(config_path: Path, pair: str, number: int, choice: str, as_json: bool) -> None:
     """Resolve a conflict: have mine (this machine's), theirs or both stand.  The next sync sends it."""
     config = load(config_path)
-    _known(config, pair)
+    chosen(config, (pair,))
     with opened(config, pair) as one:
-        done = resolve(one.state, one.tree, numbered(one.state, number), choice)
+        done = resolve(one.state, one.tree, numbered(one.state.conflicts(), number), choice)
     report(as_json, {"pair": pair, "number": number, "taken": choice, "done": done}, f"{pair}: {done}.")

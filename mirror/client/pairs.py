@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,13 +60,9 @@ def opened(config: ClientConfig, name: str) -> Iterator[Pair]:
     path = config.state_path(name)
     if not path.exists():  # the first time; later a directory that is gone is none that was emptied
         settings.root.mkdir(parents=True, exist_ok=True)
-    with locked(settings.root):
-        state = PairState(path)
-        try:
-            _check_account(state, config, name)
-            yield Pair(name, settings, state, *parts_of(settings))
-        finally:
-            state.close()
+    with locked(settings.root), closing(PairState(path)) as state:
+        _check_account(state, config, name)
+        yield Pair(name, settings, state, *parts_of(settings))
 
 
 def parts_of(settings: PairSettings) -> "tuple[Tree, Callable[[], Form], type[Keeper]]":
@@ -107,13 +103,22 @@ def _check_account(state: PairState, config: ClientConfig, name: str) -> None:
         )
 
 
-def remembered(config: ClientConfig, name: str) -> list[dict[str, object]]:
-    """Return what is remembered of a pair, a row for each of its folders."""
+@contextmanager
+def remembering(config: ClientConfig, name: str) -> Iterator[PairState | None]:
+    """Give what is remembered of a pair, to be read; None where it was never kept equal.  Raises BadState."""
     path = config.state_path(name)
     if not path.exists():
-        return []
-    state = PairState(path)
-    try:
+        yield None
+        return
+    with closing(PairState(path)) as state:
+        yield state
+
+
+def remembered(config: ClientConfig, name: str) -> list[dict[str, object]]:
+    """Return what is remembered of a pair, a row for each of its folders."""
+    with remembering(config, name) as state:
+        if state is None:
+            return []
         conflicts = [conflict.room for conflict in state.conflicts()]
         return [
             {
@@ -127,8 +132,6 @@ def remembered(config: ClientConfig, name: str) -> list[dict[str, object]]:
             }
             for room, folder in state.folders().items()
         ]
-    finally:
-        state.close()
 
 
 def forget(config: ClientConfig, name: str) -> Path:

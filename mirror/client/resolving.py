@@ -21,9 +21,9 @@ class NoSuchConflict(MirrorError):
     exit_code = 12
 
 
-def numbered(state: PairState, number: int) -> Conflict:
-    """Return a conflict.  Raises NoSuchConflict."""
-    for conflict in state.conflicts():
+def numbered(conflicts: Iterable[Conflict], number: int) -> Conflict:
+    """Return the conflict of a number.  Raises NoSuchConflict."""
+    for conflict in conflicts:
         if conflict.number == number:
             return conflict
     raise NoSuchConflict(f"there is no conflict {number}; 'ctdlmirror client conflicts' lists those there are")
