@@ -15,7 +15,7 @@ from mirror.formats.numbers import number_or_zero
 from mirror.store.base import Reader, Writer
 
 SERVER_ITSELF = "SYS_Citadel"
-"""The user that a server is itself, whose number is 0."""
+"""The user that a server is itself, of number 0, as whom nobody can be logged in."""
 HIGHEST_LEVEL = 6
 """Of access; that of administrators."""
 WHAT_TO_DO = (

@@ -7,7 +7,7 @@ there (mirror.citadel.homes).  Here it is given; whoever writes into the server 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mirror.citadel.homes import Home, Word, give_word, read_home, read_word, settle
+from mirror.citadel.homes import INBOX_RULES, Home, Word, give_word, read_home, read_word, settle
 from mirror.citadel.keys import ROOMS, USERS
 from mirror.formats.errors import CitadelError
 from mirror.formats.inbox_rules import rule_lines
@@ -17,8 +17,6 @@ from mirror.model.status import fingerprint
 from mirror.store.base import Reader, Writer
 from mirror.sync.share.rules import NETCONF, room_lines
 from netconf.acting import acting_lines
-
-_RULES = "inbox-rules"
 
 
 class CannotMove(CitadelError):
@@ -54,7 +52,7 @@ def what_acts(reader: Reader, place: str) -> Iterator[Acting]:
         record = room_lines(reader, room)
         if record is not None and (lines := acting_lines(reader.body(record))):
             yield from _acting(reader, place, ROOMS, room, lines)
-    for record in reader.scan_all(_RULES):
+    for record in reader.scan_all(INBOX_RULES):
         if not record.dead and (lines := rule_lines(reader.body(record))):
             yield from _acting(reader, place, USERS, record.key, lines)
 

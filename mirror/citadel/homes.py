@@ -16,6 +16,7 @@ from mirror.model.stamp import stamp_ms
 from mirror.model.status import Status
 from mirror.store.base import Reader, Writer
 
+INBOX_RULES = "inbox-rules"
 HOMES = "homes"
 """The collection of these records: of rooms and users, by the names of their collections and their keys."""
 

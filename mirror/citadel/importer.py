@@ -16,7 +16,7 @@ from typing import BinaryIO
 from mirror.citadel.damaged import is_sound
 from mirror.citadel.expiry import Policies
 from mirror.citadel.folders import Folders
-from mirror.citadel.homes import in_force_elsewhere
+from mirror.citadel.homes import INBOX_RULES, in_force_elsewhere
 from mirror.citadel.keys import Keys, read_keys
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
@@ -67,7 +67,7 @@ from netconf.selection import matches
 
 CONTENT_TYPE_KEY = "application/x-citadel-"
 """Config keys that begin so hold the number of the message whose text is the setting."""
-USER_SETTINGS, ORPHANS, INBOX_RULES = "user-settings", "orphans", "inbox-rules"
+USER_SETTINGS, ORPHANS = "user-settings", "orphans"
 _HOLDING = {Use.USER_CONFIGURATION: USER_SETTINGS, Use.CONFIGURATION: ORPHANS}
 """By what a room is for, the collection that has those of its messages which hold nothing else."""
 CREATED_KEY = "c_config_created_or_migrated"
@@ -90,7 +90,7 @@ _KEPT = (Use.PEOPLE, Use.USER_CONFIGURATION)
 """What rooms are for whose messages are kept."""
 _KINDS_OF: dict[str, tuple[str, ...]] = {
     "config": ("config", "netconf"),
-    "user": ("users", "bios", "pictures", "inbox-rules"),
+    "user": ("users", "bios", "pictures", INBOX_RULES),
     "room": ("rooms", "room-info", "pictures", "messages", "visits", "netconf", USER_SETTINGS),
     "room_messages": ("messages", USER_SETTINGS),
     "floor": ("floors",),
@@ -448,7 +448,7 @@ class Importer:
         stamp = self._created
         self._refer(element, "u_msgnum_bio", "bios", key, stamp)
         self._refer(element, "u_msgnum_pic", "pictures", picture_of_user(key), stamp)
-        self._refer(element, "u_msgnum_inboxrules", "inbox-rules", key, stamp)
+        self._refer(element, "u_msgnum_inboxrules", INBOX_RULES, key, stamp)
 
     def _pass_over_damaged(self, element: Element, user: int) -> None:
         """Take nothing over from an account that the server damaged: what is here of it stays as it is."""

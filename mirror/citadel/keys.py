@@ -23,6 +23,8 @@ USERS, ROOMS, FLOORS = "users", "rooms", "floors"
 OWNER_DIGITS = 10
 """With so many digits, and a dot, a mailbox room's name begins: its owner's number."""
 NOBODY = 0
+OF_SERVER_ITSELF = ":0"
+"""So ends the key of the user that a server is itself, which it lists nobody."""
 
 
 class Pair(NamedTuple):

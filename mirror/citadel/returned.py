@@ -3,7 +3,7 @@
 What a server changed on the way in is no edit, and no other message of the same id: it is taken for what is here.
 """
 
-from mirror.citadel.homes import is_in_force_elsewhere, read_home
+from mirror.citadel.homes import INBOX_RULES, is_in_force_elsewhere, read_home
 from mirror.citadel.keys import USERS
 from mirror.formats.errors import BadMessage
 from mirror.formats.inbox_rules import rule_lines
@@ -39,7 +39,7 @@ def rules_as_here(store: Store, place: str, user: str, data: bytes) -> bytes:
     """
 
     def job(reader: Reader) -> bytes:
-        held = _living(reader, "inbox-rules", user)
+        held = _living(reader, INBOX_RULES, user)
         if not held or read_home(reader, USERS, user) is None:
             return data
         elsewhere = is_in_force_elsewhere(reader, place, USERS, user)

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.configuration import OF_USERS, Holds, Kept
+from mirror.citadel.damaged import SERVER_ITSELF
 from mirror.citadel.room_texts import TRIES, Content, Entrance, content_of
 from mirror.wire.errors import Refused
 
-NOBODY = "SYS_Citadel"
-"""The server's own account, of number 0, as whom nobody can be logged in."""
 _RULE = b"rule|"
 
 
@@ -85,7 +84,7 @@ class UserTexts:
         """Return a user's inbox rules, which are told to nobody else."""
         client = self._connect()
         try:
-            _, lines, _ = client.tell(f"USER {user}", "GIBR", f"USER {NOBODY}")
+            _, lines, _ = client.tell(f"USER {user}", "GIBR", f"USER {SERVER_ITSELF}")
         finally:
             client.channel.close()
         return _rules_of(lines or ())

@@ -27,6 +27,7 @@ from mirror.citadel.declared import (
     declaration,
 )
 from mirror.citadel.homes import read_homes
+from mirror.citadel.keys import OF_SERVER_ITSELF
 from mirror.citadel.look import place_of
 from mirror.citadel.numbering import place_of_key
 from mirror.citadel.returned import is_as_here
@@ -54,8 +55,6 @@ KINDS = (
 """Kinds of collections that a server has as well."""
 OF_ONE_SERVER = ("config", "system-messages")
 """Kinds that of a server which shares things with others are its own, and not taken over."""
-SERVER_ITSELF = ":0"
-"""So ends the key of the user that a server is itself."""
 VERIFIED = (
     *EXPECTED,
     Expected("visits", "v_seen", "the marks that it stands for are compared one by one"),
@@ -313,7 +312,7 @@ class Comparing:
         return bool(why)
 
     def _why(self, collection: str, key: str, field: str) -> str:
-        if parse_collection(collection).kind == "visits" and key.partition("@")[0].endswith(SERVER_ITSELF):
+        if parse_collection(collection).kind == "visits" and key.partition("@")[0].endswith(OF_SERVER_ITSELF):
             return BY_NOBODY
         if (collection, key) in self._things:
             return self._things[collection, key]
@@ -346,7 +345,7 @@ def _is_every_servers(record: Record) -> bool:
     """Tell whether something is what each server has as well: itself as a user, places for floors that it lacks."""
     if record.collection == "floors":
         return not values_of(record).get("f_name")
-    return record.collection == "users" and record.key.endswith(SERVER_ITSELF)
+    return record.collection == "users" and record.key.endswith(OF_SERVER_ITSELF)
 
 
 def _body(reader: Reader, collection: str, key: str) -> bytes:

@@ -13,11 +13,11 @@ import msgspec
 
 from mirror.citadel.answers import Lines, Seen, read_seen
 from mirror.citadel.client import CitadelClient
+from mirror.citadel.damaged import SERVER_ITSELF
 from mirror.citadel.look import pages, place_of
 from mirror.citadel.marks import Change, Sets, Visitor, changes, shortened, tag_of
 from mirror.citadel.posted import Known, Room
 from mirror.citadel.taking import act_for_place, take_changes, take_found
-from mirror.citadel.user_texts import NOBODY
 from mirror.formats.keys import BORN_IMPORTED, imported_origin
 from mirror.formats.sequence_set import readable_set
 from mirror.model.applied import Applied
@@ -85,7 +85,7 @@ class VisitLooks:
         as_whom = f"USER {person.name}".encode("utf-8", "surrogateescape")
         who = b"AGUP " + as_whom[5:]
         asked = [command for room in numbers for command in (_enter(self._known.rooms[room]), b"GTSN")]
-        entered, *answers, account, _ = client.ask_all([as_whom, *asked, who, f"USER {NOBODY}".encode()])
+        entered, *answers, account, _ = client.ask_all([as_whom, *asked, who, f"USER {SERVER_ITSELF}".encode()])
         if not (_is(entered, b"3") and _number_of(account) == person.number):
             return None
         pairs = zip(numbers, answers[::2], answers[1::2], strict=True)

@@ -118,8 +118,7 @@ class Target(msgspec.Struct):
     def users(self) -> dict[str, User]:
         """Return numbers and names of the server's users by their keys, as they are just now."""
         (told,) = self.client.ask_all([b"LIST"])
-        rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
-        found = [User(int(row[2]), row[0]) for row in rows if len(row) > 2 and row[2].isdigit()]
+        found = [User(int(row[2]), row[0]) for row in rows_of(told) if len(row) > 2 and row[2].isdigit()]
         return {self.numbers.keys.user(one.number): one for one in found}
 
     def leave(self, record: Record, where: str, why: str) -> None:
@@ -210,8 +209,7 @@ class Target(msgspec.Struct):
     def names_of_floors(self) -> dict[int, str]:
         """Return the names of the server's floors by their numbers, as they are just now."""
         (told,) = self.client.ask_all([b"LFLR"])
-        rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
-        return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}
+        return {int(row[0]): row[1] for row in rows_of(told) if len(row) > 1 and row[0].isdigit()}
 
     def was_restored(self) -> bool:
         """Tell whether the server is another one than the one that was followed before."""
@@ -358,6 +356,11 @@ def enter(target: Target, into: OpenRoom) -> bytes | None:
 
 def stored_name(room: Room) -> bytes:
     return room.name.encode("utf-8", "surrogateescape")
+
+
+def rows_of(listed: Sequence[bytes]) -> list[list[str]]:
+    """Return the fields of the lines that a command listed."""
+    return [line.decode("utf-8", "surrogateescape").split("|") for line in listed[1:-1]]
 
 
 def server_says(answer: Sequence[bytes]) -> str:

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 
 from mirror.citadel.answers import read_numbers, read_time
 from mirror.citadel.client import CitadelClient
-from mirror.citadel.homes import read_home
+from mirror.citadel.homes import INBOX_RULES, read_home
 from mirror.citadel.keys import PAIRS, ROOMS
 from mirror.citadel.look import remembered
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import OpenRoom, Target, User, enter, goto, said_yes
 from mirror.citadel.writers.netconf import NOT_MAILED, is_to_be_mailed, pass_over
-from mirror.citadel.writers.rules import INBOX_RULES
 from mirror.formats.message import Message
 from mirror.formats.numbers import number_or_zero
 from mirror.model.kinds import room_of

@@ -17,7 +17,7 @@ from mirror.citadel.client import CitadelClient
 from mirror.citadel.keys import FLOORS, ROOMS, Pair
 from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import Target, floor_name, said_yes, server_says
+from mirror.citadel.writers.base import Target, floor_name, rows_of, said_yes, server_says
 from mirror.citadel.writers.fields import Keeps, as_it_is, held_values, is_due, print_of, status_of, to_write
 from mirror.citadel.writers.rooms import put_on_floor
 from mirror.model.record import Record
@@ -174,8 +174,7 @@ def _clear(target: Target, number: int, key: str) -> None:
     on_it = _on_it_here(target, key)
     with quietly(target.client) as quiet:
         (told,) = target.client.ask_all([b"LKRA"])
-        rows = [line.decode("utf-8", "surrogateescape").split("|") for line in told[1:-1]]
-        for name in [row[0] for row in rows if len(row) > _FLOOR and row[_FLOOR] == str(number)]:
+        for name in [row[0] for row in rows_of(told) if len(row) > _FLOOR and row[_FLOOR] == str(number)]:
             if name in on_it or name.encode().startswith(KILLED):
                 quiet.names.append(f'"{name}"'.encode())
                 put_on_floor(target, name, _FIRST)

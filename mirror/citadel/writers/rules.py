@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from mirror.citadel.homes import (
     HOMES,
+    INBOX_RULES,
     Home,
     Word,
     give_up,
@@ -28,7 +29,6 @@ from mirror.model.record import Record
 from mirror.store.base import Reader
 from mirror.wire.errors import Refused
 
-INBOX_RULES = "inbox-rules"
 _CONFIGURATION = "My Citadel Config"
 _SUBJECT = b"inbox rules configuration"
 """The subject of the message in a user's configuration room that holds inbox rules."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mirror.citadel.answers import ToldUser, read_account
 from mirror.citadel.client import CitadelClient
 from mirror.citadel.damaged import read_reply
-from mirror.citadel.keys import USERS, Pair
+from mirror.citadel.keys import OF_SERVER_ITSELF, USERS, Pair
 from mirror.citadel.pairing import kept_name, reduced
 from mirror.citadel.put_together import user_fields
 from mirror.citadel.writers.aide import quietly
@@ -47,9 +47,6 @@ KEEPS: Keeps = {
 }
 _BUT_NAME: Keeps = {name: keep for name, keep in KEEPS.items() if name != NAME}
 
-_SERVER_ITSELF = ":0"
-"""So ends the key of the user that a server is itself, which it lists nobody."""
-
 
 class UsersWriter:
     """Writes users, by their numbers there."""
@@ -58,7 +55,7 @@ class UsersWriter:
         return lambda name: name == USERS
 
     def takes(self, record: Record) -> bool:
-        return not record.key.endswith(_SERVER_ITSELF)
+        return not record.key.endswith(OF_SERVER_ITSELF)
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         known = target.told_last(USERS, records)
