@@ -7,6 +7,7 @@ import pytest
 from made_live import LiveServer
 from made_writable import WritableServer
 
+from mirror.citadel.failover import move, what_acts
 from mirror.citadel.follow import Following
 from mirror.citadel.followed import DEFAULTS, Settings
 from mirror.formats.message import parse_message, serialize_message
@@ -14,7 +15,7 @@ from mirror.model.drafting import deletion_of
 from mirror.model.fields import values_of
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.record import Record
-from mirror.store.base import Store
+from mirror.store.base import Store, Writer
 
 LOBBY, TALK, MAIL = "messages/alpha:1", "messages/alpha:2", "messages/alpha:3"
 
@@ -89,6 +90,25 @@ def here(store: Store, collection: str = LOBBY) -> list[str]:
 
 def feed_end(store: Store) -> int:
     return store.read(lambda reader: reader.last_sequence())
+
+
+def at_rest(server: LiveServer, store: Store) -> Iterator[None]:
+    """Look some times more, though nothing was changed there: so nothing is written here."""
+    end = feed_end(store)
+    server.now += 10
+    for _ in range(3):
+        yield
+    assert feed_end(store) == end
+
+
+def say_so(store: Store, place: str, lost: bool) -> None:
+    """Have somebody say, at the node beside a server, that all that acts is to be in force there."""
+
+    def job(writer: Writer) -> None:
+        told = list(what_acts(writer, place))
+        move(writer, place, {(one.collection, one.key): one.mark for one in told}, lost=lost)
+
+    store.write(job)
 
 
 def texts(store: Store, collection: str = LOBBY) -> list[str]:

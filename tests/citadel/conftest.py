@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_followed import with_configuration
 from made_follower import Follower
 from made_live import LiveServer, listening
 from recorded_server import Recording, accept_one
@@ -82,6 +83,12 @@ def directory(server: LiveServer, tmp_path: Path) -> Iterator[Path]:
     where.mkdir()
     with listening(server, where) as directory:
         yield directory
+
+
+@pytest.fixture
+def configured(server: LiveServer) -> LiveServer:
+    """The made-up server that a module has, with its rooms of configuration."""
+    return with_configuration(server)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from made_followed import ANNS, a_server, backup, refuse_exports, restore, with_configuration
+from made_followed import ANNS, a_server, backup, refuse_exports, restore
 from made_follower import LOBBY, TALK, ReadingFollower, state, texts
 from made_live import LiveServer
 
@@ -23,12 +23,6 @@ Story = Iterator[None]
 @pytest.fixture
 def server() -> LiveServer:
     return a_server()
-
-
-@pytest.fixture
-def configured(server: LiveServer) -> LiveServer:
-    """The server, with its rooms of configuration."""
-    return with_configuration(server)
 
 
 def test_very_many_deletions_wait_until_they_are_approved_or_refused(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from made_followed import ANNS, CONFIGURATION, a_server, refuse_exports, with_configuration
+from made_followed import ANNS, CONFIGURATION, a_server, refuse_exports
 from made_follower import ReadingFollower, state
 from made_live import LiveServer
 
@@ -19,12 +19,6 @@ Story = Iterator[None]
 @pytest.fixture
 def server() -> LiveServer:
     return a_server()
-
-
-@pytest.fixture
-def configured(server: LiveServer) -> LiveServer:
-    """The server, with its rooms of configuration."""
-    return with_configuration(server)
 
 
 FACE, BIO = "Photo uploaded by user", "Profile submitted with EBIO command"

@@ -1,11 +1,11 @@
 """Two servers in one store, of which the second one is paired: what is one is here once, and stays so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from made_follower import ReadingFollower, feed_end
-from made_live import LiveServer, listening
+from made_live import LiveServer
 from made_server import Server
 
 from mirror.addresses import Address
@@ -82,11 +82,9 @@ def beta() -> LiveServer:
 
 
 @pytest.fixture
-def directory(beta: LiveServer, tmp_path: Path) -> Iterator[Path]:
-    where = tmp_path / "citadel"
-    where.mkdir()
-    with listening(beta, where) as directory:
-        yield directory
+def server(beta: LiveServer) -> LiveServer:
+    """The server whose directory is followed."""
+    return beta
 
 
 @pytest.fixture

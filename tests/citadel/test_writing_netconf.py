@@ -5,17 +5,16 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from made_follower import LOBBY, Follower, feed_end, post, texts, there
+from made_follower import LOBBY, Follower, at_rest, feed_end, post, say_so, texts, there
 from made_writable import SERVICE, WritableServer, imap
 
-from mirror.citadel.failover import move, what_acts
 from mirror.citadel.homes import HOMES, Home, give_up, read_home, settle
 from mirror.citadel.keys import PAIRS
 from mirror.citadel.later import TRIES
 from mirror.citadel.look import remember, remembered
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import make_stamp
-from mirror.store.base import Store, Writer
+from mirror.store.base import Store
 from mirror.sync.share.rules import NETCONF_KEY, PROPOSED
 
 NETCONF, PLACE, ELSEWHERE = "netconf/alpha:1", "citadel:alpha", "citadel:beta"
@@ -246,16 +245,6 @@ def test_what_a_record_says_puts_nothing_in_force(server: WritableServer, follow
     follower.tell(story())
 
 
-def say_so(store: Store, lost: bool) -> None:
-    """Have somebody say, at the node beside the server, that what acts is to be in force there."""
-
-    def job(writer: Writer) -> None:
-        told = list(what_acts(writer, PLACE))
-        move(writer, PLACE, {(one.collection, one.key): one.mark for one in told}, lost=lost)
-
-    store.write(job)
-
-
 def test_a_list_that_is_moved_mails_what_is_posted_since_and_nothing_before_once_it_was_given_up(
     server: WritableServer, follower: Follower
 ) -> None:
@@ -265,7 +254,7 @@ def test_a_list_that_is_moved_mails_what_is_posted_since_and_nothing_before_once
         hold(store, LIST, "rssclient|http://x/")
         store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE))
         yield
-        say_so(store, lost=False)
+        say_so(store, PLACE, lost=False)
         yield
         assert (server.netconfigs.get(1, []), home(store).place, held(store)[0]) == ([], PLACE, LIST)
         assert "in force on citadel:beta, which has yet to give them up" in follower.state.left_there[0]
@@ -275,11 +264,8 @@ def test_a_list_that_is_moved_mails_what_is_posted_since_and_nothing_before_once
         yield
         assert server.netconfigs[1] == [f"lastsent|{highest - 1}", LIST, "rssclient|http://x/"]
         assert (server.sweep(), follower.state.left_there) == (["posted since"], [])
-        end = feed_end(store)
-        server.now += 10
-        for _ in range(3):
-            yield
-        assert (feed_end(store), held(store)) == (end, [LIST, "rssclient|http://x/"])
+        yield from at_rest(server, store)
+        assert held(store) == [LIST, "rssclient|http://x/"]
 
     follower.tell(story())
 
@@ -291,7 +277,7 @@ def test_where_the_other_server_is_lost_nobody_waits_for_it(server: WritableServ
         hold(store, LIST)
         store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE))
         yield
-        say_so(store, lost=True)
+        say_so(store, PLACE, lost=True)
         yield
         assert (server.netconfigs[1], server.sweep()) == ([f"lastsent|{server.highest}", LIST], [])
         assert not home(store).given_up
@@ -306,7 +292,7 @@ def test_just_what_was_told_is_put_in_force(server: WritableServer, follower: Fo
         hold(store, LIST)
         store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE))
         yield
-        say_so(store, lost=False)
+        say_so(store, PLACE, lost=False)
         hold(store, LIST, "listrecp|another@example.net")  # by whoever writes records
         store.write(lambda writer: give_up(writer, "rooms", "alpha:1", ELSEWHERE))
         for _ in range(3):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from made_follower import LOBBY, MAIL, Follower, delete, feed_end, here, post, there
+from made_follower import LOBBY, MAIL, Follower, at_rest, delete, here, post, say_so, there
 from made_writable import SERVICE, WritableServer, imap
 
 from mirror.citadel.failover import CannotMove, move, what_acts
@@ -11,7 +11,7 @@ from mirror.citadel.homes import Home, give_up, read_home, settle
 from mirror.formats.inbox_rules import rule_lines
 from mirror.formats.message import serialize_message
 from mirror.model.record import Record
-from mirror.store.base import Store, Writer
+from mirror.store.base import Store
 
 ANN, CALLED, ANNS = 2, 1690000100, "alpha:2"
 PLACE, ELSEWHERE = "citadel:alpha", "citadel:beta"
@@ -58,14 +58,6 @@ def have_rules(server: WritableServer, *rules: str) -> None:
     server.show(server.users[ANN], "u_msgnum_inboxrules", home, "inbox rules configuration", text)
 
 
-def say_so(store: Store, lost: bool) -> None:
-    def job(writer: Writer) -> None:
-        told = list(what_acts(writer, PLACE))
-        move(writer, PLACE, {(one.collection, one.key): one.mark for one in told}, lost=lost)
-
-    store.write(job)
-
-
 def test_rules_of_elsewhere_are_put_in_force_by_nothing_but_an_administrators_word(
     server: WritableServer, follower: Follower
 ) -> None:
@@ -80,7 +72,7 @@ def test_rules_of_elsewhere_are_put_in_force_by_nothing_but_an_administrators_wo
         assert in_force(server) == []
         store.write(lambda writer: settle(writer, "users", ANNS, ELSEWHERE))
         yield
-        say_so(store, lost=False)
+        say_so(store, PLACE, lost=False)
         yield
         assert (in_force(server), home(store).place) == ([], PLACE)
         hold(store, OTHER)
@@ -89,11 +81,8 @@ def test_rules_of_elsewhere_are_put_in_force_by_nothing_but_an_administrators_wo
         assert (in_force(server), server.users[ANN]["u_lastcall"]) == ([RULE], str(CALLED))
         hold(store, RULE)
         yield
-        end = feed_end(store)
-        server.now += 10
-        for _ in range(3):
-            yield
-        assert (feed_end(store), held(store), follower.state.left_there) == (end, [RULE], [])
+        yield from at_rest(server, store)
+        assert (held(store), follower.state.left_there) == ([RULE], [])
 
     follower.tell(story())
 
@@ -146,11 +135,8 @@ def test_what_came_in_elsewhere_is_put_into_the_inbox_and_the_rules_act_on_nothi
         server.now += 5
         yield
         assert len(server.lists[3]) == 3 and server.deal_with(ANN) == []
-        end = feed_end(store)
-        server.now += 10
-        for _ in range(3):
-            yield
-        assert (feed_end(store), held(store), follower.state.left_there) == (end, [RULE], [])
+        yield from at_rest(server, store)
+        assert (held(store), follower.state.left_there) == ([RULE], [])
 
     follower.tell(story())
 
@@ -203,7 +189,7 @@ def test_rules_of_a_user_without_a_password_are_not_put_in_force(server: Writabl
         hold(store, RULE)
         store.write(lambda writer: settle(writer, "users", ANNS, ELSEWHERE))
         yield
-        say_so(store, lost=True)
+        say_so(store, PLACE, lost=True)
         yield
         assert in_force(server) == []
         assert follower.state.left_there == ["Ann: alpha:2: its user is not there, or has no password of its own"]
