@@ -87,16 +87,18 @@ class MailSender(FromFolder):
     def _send_batch(self, batch: Sequence[Found]) -> None:
         room = self._both.room.key
         rows = self._round.state.rows(room, [found.name for found in batch])
-        marked = [(found, rows[found.name]) for found in batch if _has_other_marks_alone(found, rows.get(found.name))]
+        marked: list[tuple[Found, Row]] = []
         news: list[New] = []
         for found in batch:
             row = rows.get(found.name)
-            if row is None or row.tag != found.tag:
-                new = self._read(found, row)
-                if new is not None and row is not None and row.agreed and noted(row.agreed).gist == gist(new.data):
-                    marked.append((found, _rewritten(row, new.data)))
-                elif new is not None:
-                    news.append(new)
+            if row is not None and row.tag == found.tag:  # its marks alone are others
+                marked.append((found, row))
+                continue
+            new = self._read(found, row)
+            if new is not None and row is not None and row.agreed and noted(row.agreed).gist == gist(new.data):
+                marked.append((found, _rewritten(row, new.data)))
+            elif new is not None:
+                news.append(new)
         self._send_new(news)
         self._send_marks(marked)
 
@@ -383,10 +385,6 @@ class MailSender(FromFolder):
 
     def _count(self, what: str, number: int = 1) -> None:
         self._round.report.count(self._round.report.sent, what, number)
-
-
-def _has_other_marks_alone(found: Found, row: Row | None) -> bool:
-    return row is not None and row.tag == found.tag
 
 
 def _merged(row: Row, found: Found, theirs: Marks) -> Marks:
