@@ -15,15 +15,21 @@ import msgspec
 
 from mirror.addresses import DEFAULT_PORT, Address, read_address
 from mirror.declared import BadSetting, Doc, comment, read_table, write_table
+from mirror.formats import room_views as views
 from mirror.model.errors import MirrorError
 
 PROGRAM = "citadel-mirror"
 CONFIG_FILE = "client.toml"
 VIEWS = {
-    "mail": (1, 9), "board": (0, 10), "contacts": (2,), "calendar": (3, 7), "tasks": (4,), "notes": (5,),
-    "journal": (8,),
-}  # fmt: skip
-"""What rooms are for, by the server's numbers of their views."""
+    "mail": (views.VIEW_MAILBOX, views.VIEW_DRAFTS),
+    "board": (views.VIEW_BOARD, views.VIEW_BLOG),
+    "contacts": (views.VIEW_CONTACTS,),
+    "calendar": (views.VIEW_CALENDAR, views.VIEW_CALENDAR_BRIEF),
+    "tasks": (views.VIEW_TASKS,),
+    "notes": (views.VIEW_NOTES,),
+    "journal": (views.VIEW_JOURNAL,),
+}
+"""What rooms are for, and the views that say so."""
 View = Literal["mail", "board", "contacts", "calendar", "tasks", "notes", "journal"]
 Kind = Literal["vdir", "maildir"]
 VDIR: Kind = "vdir"

@@ -50,6 +50,7 @@ from mirror.formats.maildir import (
     parse_name,
     with_keywords,
 )
+from mirror.formats.room_views import VIEW_MAILBOX
 
 INBOX = "."
 """The folder at the top of a Maildir++."""
@@ -286,10 +287,6 @@ def _write(path: str, data: bytes, seconds: int) -> str:
         if seconds:
             os.utime(file.fileno(), (seconds, seconds))
         return tag_of(os.fstat(file.fileno()))
-
-
-VIEW_MAILBOX = 1
-"""The view of a room that is made for a folder."""
 
 
 class MaildirTree:

@@ -28,12 +28,12 @@ from mirror.client.files import (
 from mirror.client.place import NO_MARKS, Found, Marks, Missing
 from mirror.client.server import Room
 from mirror.formats.file_names import safe_name
+from mirror.formats.room_views import VIEW_CALENDAR, VIEW_CONTACTS, VIEW_JOURNAL, VIEW_NOTES, VIEW_TASKS
 
 ENDINGS = (".ics", ".vcf", ".vnt")
 """How the names of files end that are items: calendar entries and tasks, cards, notes."""
-CONTACTS, TASKS, NOTES = 2, 4, 5
-CALENDARS = (3, TASKS, 8)
-"""Views of rooms, by the server's numbers: of calendar entries, tasks and a journal."""
+CALENDARS = (VIEW_CALENDAR, VIEW_TASKS, VIEW_JOURNAL)
+"""What rooms are for whose items are files of a calendar."""
 FEW = 20
 """Files of a new collection that are looked into."""
 NAME_BYTES = 1024
@@ -173,12 +173,12 @@ class VdirTree:
         listed = {found.name: found for found in place.look()}
         names = list(listed)
         if not names:
-            return (*CALENDARS, CONTACTS, NOTES)
+            return (*CALENDARS, VIEW_CONTACTS, VIEW_NOTES)
         ending = os.path.splitext(min(names))[1]
         if ending == ENDINGS[0]:
             tasks = all(b"BEGIN:VTODO" in place.read(listed[name]) for name in names[:FEW])
-            return tuple(sorted(CALENDARS, key=lambda view: (view == TASKS) != tasks))
-        return (CONTACTS,) if ending == ENDINGS[1] else (NOTES,)
+            return tuple(sorted(CALENDARS, key=lambda view: (view == VIEW_TASKS) != tasks))
+        return (VIEW_CONTACTS,) if ending == ENDINGS[1] else (VIEW_NOTES,)
 
     def make(self, folder: str, name: str, seed: str) -> None:
         """Make a collection where it is missing, with a room's name and a colour that follows from ``seed``."""

@@ -24,9 +24,9 @@ from ctdlmirror_bench.nodes import scratch
 from ctdlmirror_bench.person import client_command, compiled, put_account, timed_command
 from mirror.cli.processes import NodeProcess
 from mirror.client.config import PairSettings
+from mirror.formats.room_views import VIEW_CALENDAR
 from mirror.store.open import open_store
 
-VIEW_CALENDAR = 3
 OURS, THEIRS = "client", "vdirsyncer"
 ROUNDS = 5
 CHANGES = 30

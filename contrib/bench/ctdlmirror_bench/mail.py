@@ -15,11 +15,11 @@ from ctdlmirror_bench.person import ROOM, USER, client_command, put_account, tim
 from mirror.cli.processes import NodeProcess
 from mirror.client.config import MAILDIR, PairSettings
 from mirror.formats.mail import MAIL_HEAD, compose_mail
+from mirror.formats.room_views import VIEW_MAILBOX
 from mirror.model.record import Record
 from mirror.store.base import Writer
 from mirror.store.open import open_store
 
-VIEW_MAILBOX = 1
 NEW_MESSAGE = b"From: a@example.org\nSubject: new\nMessage-ID: <new-%d@big>\n\nhello\n"
 ROUNDS = 5
 
