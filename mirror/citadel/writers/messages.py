@@ -169,10 +169,12 @@ class MessagesWriter:
 
     def _write_carefully(self, target: Target, batch: Sequence[_Outgoing], doors: Mapping[str, _Door]) -> None:
         """Write a batch: first that on which nothing is to act."""
-        acting = [one for one in batch if _acts_on(doors, *one[:2])]
+        acting: list[_Outgoing] = []
+        quiet: list[_Outgoing] = []
+        for one in batch:
+            (acting if _acts_on(doors, *one[:2]) else quiet).append(one)
         cares = {name: doors[name].care for name in {one[0].collection for one in batch}}
         waiting = {name: why for name, care in cares.items() if care is not None and (why := care.waits())}
-        quiet = [one for one in batch if one not in acting]
         for record, _, _ in quiet:
             if record.collection in waiting:
                 target.wait(record, target.rooms[record.collection].room.name, waiting[record.collection])
