@@ -6,8 +6,9 @@ times.  What may differ all the same is declared in mirror/citadel/declared.py, 
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mirror.citadel.declared import (
     BODY,
@@ -34,6 +35,8 @@ from mirror.model.texts import canonical_text
 from mirror.store.base import Reader
 from mirror.store.open import Options, open_store
 from try_live.world import DIRECTORY, KILLED, Account, Room, User, World
+
+T = TypeVar("T")
 
 
 class LeftOut(NamedTuple):
@@ -85,11 +88,12 @@ Contents = dict[str, Things]
 
 def read_node(directory: Path) -> Contents:
     """Return all living records of the node in ``directory``, whose daemon does not run.  Raises MirrorError."""
-    store = open_store(directory, options=Options("try-live"))
-    try:
-        return store.read(_read)
-    finally:
-        store.close()
+    return _read_store(directory, _read)
+
+
+def _read_store(directory: Path, job: Callable[[Reader], T]) -> T:
+    with closing(open_store(directory, options=Options("try-live"))) as store:
+        return store.read(job)
 
 
 def _read(reader: Reader) -> Contents:
@@ -137,11 +141,7 @@ def _digest(body: bytes) -> str:
 
 def posted_since(directory: Path, moment: float) -> set[tuple[str, str]]:
     """Return collection and key of the messages in a node's store that were posted from a moment (Unix seconds) on."""
-    store = open_store(directory, options=Options("try-live"))
-    try:
-        return store.read(lambda reader: set(_posted(reader, int(moment) * 1000)))
-    finally:
-        store.close()
+    return _read_store(directory, lambda reader: set(_posted(reader, int(moment) * 1000)))
 
 
 def _posted(reader: Reader, since_ms: int) -> Iterator[tuple[str, str]]:
@@ -153,11 +153,7 @@ def _posted(reader: Reader, since_ms: int) -> Iterator[tuple[str, str]]:
 
 def written_since(directory: Path, sequence: int) -> list[tuple[str, str]]:
     """Return collection and key of all that was written into a node's store after a place in its feed."""
-    store = open_store(directory, options=Options("try-live"))
-    try:
-        return store.read(lambda reader: _feed(reader, sequence))
-    finally:
-        store.close()
+    return _read_store(directory, lambda reader: _feed(reader, sequence))
 
 
 def _feed(reader: Reader, sequence: int) -> list[tuple[str, str]]:
@@ -171,11 +167,7 @@ def _feed(reader: Reader, sequence: int) -> list[tuple[str, str]]:
 
 def feed_end(directory: Path) -> int:
     """Return where the feed of a node's store ends."""
-    store = open_store(directory, options=Options("try-live"))
-    try:
-        return store.read(lambda reader: reader.last_sequence())
-    finally:
-        store.close()
+    return _read_store(directory, lambda reader: reader.last_sequence())
 
 
 def differences(left: Contents, right: Contents) -> list[Difference]:
