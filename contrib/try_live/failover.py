@@ -8,15 +8,13 @@ import base64
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from try_live.catchall import CatchAll
 from try_live.errors import Refused, TrialFailed
-from try_live.pair import NAMES, OUTSIDE, Side, join, wait_until_equal
+from try_live.pair import OUTSIDE, Side, join, send_outside, two_servers, wait_until_equal
 from try_live.posting import deliver
-from try_live.server import FIRST_PORT
 from try_live.session import Session
 from try_live.world import ADMINISTRATOR, MAIL, PASSWORD, User
 
@@ -268,15 +266,15 @@ class _Trial:
 
     def _wait_mailed(self) -> None:
         """Wait until all was mailed that is to be, and what each server sent after that has left as well."""
-        self._until(lambda: not self._wanted - self._counted(), f"not all is mailed: {self._wanted - self._counted()}")
+        self._until_mailed()
         for side in (self.alpha, self.beta):
             if side.node.process is not None:
                 word = self._next()
-                with Session(side.server.user_socket) as session:
-                    session.log_in(ADMINISTRATOR, PASSWORD)
-                    session.ask("GOTO _MAIL_")
-                    session.ask(f"ENT0 1|{OUTSIDE}|0|4|{word}", ["Content-type: text/plain", "", "The last one."])
+                send_outside(side.world, ADMINISTRATOR, word)
                 self._wanted[word, OUTSIDE] += 1
+        self._until_mailed()
+
+    def _until_mailed(self) -> None:
         self._until(lambda: not self._wanted - self._counted(), f"not all is mailed: {self._wanted - self._counted()}")
 
     def _counted(self) -> Mailed:
@@ -290,16 +288,7 @@ class _Trial:
 
 def run_failover(source: Path, directory: Path, say: Callable[[str], None]) -> FailedOver:
     """Carry the trial out in an empty directory; ``say`` is told of each step.  Raises TrialFailed, MirrorError."""
-    with ExitStack() as stack:
-        log = stack.enter_context((directory / "operations").open("w"))
-        mails = stack.enter_context(CatchAll())
-        told = lambda line: print(line, file=log, flush=True)  # noqa: E731
-        sides = [Side(directory, source, name, FIRST_PORT + 100 * at, told) for at, name in enumerate(NAMES)]
-        for side in sides:
-            stack.callback(side.node.stop)
-            stack.enter_context(side.server)
-            side.begin(1, mails.port)
-            stack.callback(side.world.close)
+    with two_servers(source, directory, 1) as (sides, mails, _):
         trial = _Trial(directory, sides, mails, say)
         version = sides[0].server.version()
         trial.run()

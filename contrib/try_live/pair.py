@@ -8,7 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -170,19 +170,29 @@ class Side:
         self._counted = now
 
 
-def run_pair(plan: Plan, directory: Path, say: Callable[[str], None]) -> Paired:
-    """Carry a trial out in an empty directory; ``say`` is told of each stage.  Raises TrialFailed, MirrorError."""
+@contextmanager
+def two_servers(source: Path, directory: Path, seed: int) -> Iterator[tuple[list[Side], CatchAll, Told]]:
+    """Give two copies of a server that run, what catches their mail, and what logs what is done on them.
+
+    Their nodes are stopped in the end.
+    """
     with ExitStack() as stack:
         log = stack.enter_context((directory / "operations").open("w"))
         told = lambda line: print(line, file=log, flush=True)  # noqa: E731
         mails = stack.enter_context(CatchAll())
-        say("starting two copies of the server")
-        sides = [Side(directory, plan.source, name, FIRST_PORT + 100 * at, told) for at, name in enumerate(NAMES)]
+        sides = [Side(directory, source, name, FIRST_PORT + 100 * at, told) for at, name in enumerate(NAMES)]
         for side in sides:
             stack.callback(side.node.stop)
             stack.enter_context(side.server)
-            side.begin(plan.seed, mails.port)
+            side.begin(seed, mails.port)
             stack.callback(side.world.close)
+        yield sides, mails, told
+
+
+def run_pair(plan: Plan, directory: Path, say: Callable[[str], None]) -> Paired:
+    """Carry a trial out in an empty directory; ``say`` is told of each stage.  Raises TrialFailed, MirrorError."""
+    say("starting two copies of the server")
+    with two_servers(plan.source, directory, plan.seed) as (sides, mails, told):
         return _carry_out(plan, directory, sides, mails, say, told)
 
 
@@ -201,7 +211,7 @@ def _carry_out(
     for side in sides:
         side.restart()
     say("sending one mail")
-    _send_outside(one.world)
+    send_outside(one.world, SERVICE, "leaves")
     rounds, left = [], [line for side in sides for line in side.status().left_there]
     began = time.monotonic()
     chance = random.Random(plan.seed)
@@ -307,12 +317,12 @@ def _is_done(side: Side, status: AttachmentStatus, since: float) -> bool:
     return is_looked and not (status.behind or status.behind_there)
 
 
-def _send_outside(world: World) -> None:
+def send_outside(world: World, administrator: str, subject: str) -> None:
     """Send a mail that leaves the server, as an administrator: users may need a right for it."""
     with Session(world.server.user_socket, world.told) as session:
-        session.log_in(SERVICE, PASSWORD)
+        session.log_in(administrator, PASSWORD)
         session.ask("GOTO _MAIL_")
-        session.ask(f"ENT0 1|{OUTSIDE}|0|4|leaves", ["Content-type: text/plain", "", "This one is to be sent."])
+        session.ask(f"ENT0 1|{OUTSIDE}|0|4|{subject}", ["Content-type: text/plain", "", "This one is to be sent."])
 
 
 def _deal(count: int, chance: random.Random) -> list[Kind]:
