@@ -11,7 +11,7 @@ from mirror.citadel.writers.fields import print_of
 from mirror.formats.server_own import SHARED_SETTINGS
 from mirror.model.fields import values_of
 from mirror.model.record import Record
-from mirror.model.status import RISES
+from mirror.model.status import RISES, Status
 
 SETTINGS = "config"
 _VALUE = "value"
@@ -31,25 +31,30 @@ class SettingsWriter:
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         there = target.client.settings()
-        known = target.told_last(SETTINGS, records)
-        worked = False
-        for record in records:
-            value, now = str(values_of(record).get(_VALUE, "")), there.get(record.key, "")
-            status = known.get(record.key)
-            if value == now:
-                continue
-            worked = True
-            if "|" in value or "\n" in value:
-                target.leave(record, "settings", "the server would cut it")
-            elif status is not None and status.said.get(_VALUE, RISES) not in (RISES, print_of(now)):
-                target.wait(record, "settings", "it was changed there just now")
-            else:
-                command = f"CONF PUTVAL|{record.key}|{value}".encode("utf-8", "surrogateescape")
-                (answer,) = target.client.ask_all([command])
-                if not said_yes(answer):
-                    target.leave(record, "settings", server_says(answer))
-                    continue
-                target.written.others += 1
-                if status is not None:  # a server that is paired tells none
-                    target.remember([agreed(status, record, {**status.said, _VALUE: print_of(value)})])
-        return worked
+        changed = [one for one in records if _value(one) != there.get(one.key, "")]
+        known = target.told_last(SETTINGS, changed)
+        for record in changed:
+            _write(target, record, known.get(record.key), there.get(record.key, ""))
+        return bool(changed)
+
+
+def _write(target: Target, record: Record, status: Status | None, now: str) -> None:
+    """Write one setting, which is otherwise there: ``now``; ``status`` is what the server said last."""
+    value = _value(record)
+    if "|" in value or "\n" in value:
+        target.leave(record, "settings", "the server would cut it")
+        return
+    if status is not None and status.said.get(_VALUE, RISES) not in (RISES, print_of(now)):
+        target.wait(record, "settings", "it was changed there just now")
+        return
+    (answer,) = target.client.ask_all([f"CONF PUTVAL|{record.key}|{value}".encode("utf-8", "surrogateescape")])
+    if not said_yes(answer):
+        target.leave(record, "settings", server_says(answer))
+        return
+    target.written.others += 1
+    if status is not None:  # a server that is paired tells none
+        target.remember([agreed(status, record, {**status.said, _VALUE: print_of(value)})])
+
+
+def _value(record: Record) -> str:
+    return str(values_of(record).get(_VALUE, ""))
