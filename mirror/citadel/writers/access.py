@@ -12,9 +12,9 @@ from typing import NamedTuple
 from mirror.citadel.access import FORGOTTEN, LET_IN, LOCKED_OUT, flags_after
 from mirror.citadel.keys import ROOMS
 from mirror.citadel.writers.aide import quietly
-from mirror.citadel.writers.base import CLOSED_NOW, Target, by_collection, enter, said_yes, server_says
+from mirror.citadel.writers.base import CLOSED_NOW, Target, enter, said_yes, server_says
 from mirror.citadel.writers.fields import print_of
-from mirror.citadel.writers.visits import is_visit, status_with, visited, visits_there
+from mirror.citadel.writers.visits import is_visit, said_last, status_with, visited, visits_there
 from mirror.formats.names import ROOM_MAILBOX
 from mirror.formats.numbers import number_or_zero
 from mirror.model.fields import values_of
@@ -47,18 +47,15 @@ class AccessWriter:
 
     def write(self, target: Target, records: Sequence[Record]) -> bool:
         by_room: dict[str, list[_Todo]] = defaultdict(list)
-        known = {name: target.told_last(name, some) for name, some in by_collection(records).items()}
-        for record in records:
-            status = known[record.collection].get(record.key)
-            lets_in = _is_otherwise(record, status)
-            if lets_in is False or (lets_in and target.store.read(lambda reader, one=record: _is_closed(reader, one))):  # type: ignore[misc]
-                by_room[record.collection].append(_Todo(record, status, lets_in))
+        for todo in target.store.read(lambda reader: [_todo(reader, target.place, one) for one in records]):
+            if todo is not None:
+                by_room[todo.record.collection].append(todo)
         if not by_room:
             return False
-        users = target.users()
+        users = {key: user.name for key, user in target.users().items()}
         with quietly(target.client) as quiet:
-            for collection, todo in by_room.items():
-                self._write_room(target, collection, todo, {key: user.name for key, user in users.items()}, quiet.names)
+            for collection, some in by_room.items():
+                self._write_room(target, collection, some, users, quiet.names)
         return True
 
     def _write_room(
@@ -85,6 +82,15 @@ class AccessWriter:
             return
         target.written.others += 1
         target.remember([_status(one)])
+
+
+def _todo(reader: Reader, place: str, record: Record) -> _Todo | None:
+    """Return what is to be done about a user's access; nothing where it is so there, or everybody may enter."""
+    status = said_last(reader, place, record.collection, record.key)
+    lets_in = _is_otherwise(record, status)
+    if lets_in is None or (lets_in and not _is_closed(reader, record)):
+        return None
+    return _Todo(record, status, lets_in)
 
 
 def _is_otherwise(record: Record, status: Status | None) -> bool | None:

@@ -18,7 +18,7 @@ from mirror.citadel.keys import owner_of
 from mirror.citadel.marks import ANSWERED, SEEN, Sets, tag_of
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, User, enter
 from mirror.citadel.writers.calls import Account, account_to_use, as_nobody_called, password_of
-from mirror.citadel.writers.visits import messages_of, visited, visits_of, visits_there
+from mirror.citadel.writers.visits import messages_of, said_last, visited, visits_of, visits_there
 from mirror.formats.errors import CitadelError
 from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
 from mirror.model.draft import Base
@@ -145,7 +145,7 @@ class MarksWriter:
         self, target: Target, into: OpenRoom, user: str, there: _Folder, told: Mapping[int, set[bytes]]
     ) -> None:
         visits = visits_of(into.collection)
-        status = target.store.read(lambda reader: next(iter(reader.statuses(target.place, visits, [user])), None))
+        status = target.store.read(lambda reader: said_last(reader, target.place, visits, user))
         if status is None:  # there was no visit, as far as was told
             status = Status(visits, user, user, tag_of("", ""), Base(1, target.place), 0)
         sets = _sets_with(status.tag, told)
@@ -162,7 +162,7 @@ class MarksWriter:
 def _compare(reader: Reader, place: str, user: str, records: Sequence[Record]) -> tuple[list[_Mark], list[Record]]:
     """Return the marks that are not as the server said last, and those of messages that it does not have."""
     collection = records[0].collection
-    told = next(iter(reader.statuses(place, collection, [user])), None)
+    told = said_last(reader, place, collection, user)
     last = Sets.of(told.tag if told is not None else tag_of("", ""))
     by_message = {record.key.partition(" ")[2]: record for record in records}
     numbers = {

@@ -13,7 +13,7 @@ from mirror.citadel.keys import ROOMS, owner_of
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import OpenRoom, Target, User, said_yes
 from mirror.citadel.writers.fields import print_of
-from mirror.citadel.writers.visits import is_visit, status_with, visited, visits_there
+from mirror.citadel.writers.visits import is_visit, said_last, status_with, visited, visits_there
 from mirror.model.fields import values_of
 from mirror.model.kinds import room_of
 from mirror.model.record import Record
@@ -64,7 +64,7 @@ def _write_user(target: Target, user: User, key: str, todo: Sequence[_Todo]) -> 
 def _todo(reader: Reader, place: str, record: Record) -> _Todo | None:
     """Return what is to be done about a visit; nothing where the room is shown so there, as far as that was told."""
     view = str(values_of(record).get(_VIEW, ""))
-    status = next(iter(reader.statuses(place, record.collection, [record.key])), None)
+    status = said_last(reader, place, record.collection, record.key)
     said = status.said.get(_VIEW) if status is not None else None
     room = reader.get(ROOMS, room_of(record.collection))
     default = str(values_of(room).get("QRdefaultview", "")) if room is not None else ""

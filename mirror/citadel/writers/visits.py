@@ -10,6 +10,7 @@ from mirror.model.draft import base_of
 from mirror.model.kinds import Collection, room_of
 from mirror.model.record import Record, record_crc
 from mirror.model.status import Status
+from mirror.store.base import Reader
 
 
 def visits_there(target: Target) -> Callable[[str], bool]:
@@ -35,6 +36,11 @@ def messages_of(visits: str) -> str:
 def visited(target: Target, visits: str) -> OpenRoom:
     """Return the room that visits are of."""
     return target.rooms[messages_of(visits)]
+
+
+def said_last(reader: Reader, place: str, visits: str, user: str) -> Status | None:
+    """Return what the server of a place said last of a user's visit; None where it said nothing."""
+    return next(iter(reader.statuses(place, visits, [user])), None)
 
 
 def status_with(record: Record, status: Status | None, said: Mapping[str, bytes]) -> Status:
