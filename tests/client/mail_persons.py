@@ -76,11 +76,7 @@ class MailMachine(OneMachine):
 
     def mail(self) -> dict[str, list[tuple[str, bytes]]]:
         """Return what is in the folders: by folder, flags and bytes of all messages, sorted."""
-        told: dict[str, list[tuple[str, bytes]]] = {}
-        for file in sorted(self.root.glob("**/cur/*")) + sorted(self.root.glob("**/new/*")):
-            folder = str(file.parent.parent.relative_to(self.root))
-            told.setdefault(folder, []).append((file.name.partition(":2,")[2], file.read_bytes()))
-        return {folder: sorted(messages) for folder, messages in told.items()}
+        return mail_in(self.root)
 
     def remembered(self) -> list[tuple[object, ...]]:
         """Return what is remembered of both sides."""
@@ -96,6 +92,15 @@ class MailMachine(OneMachine):
 def mail_machines_on(node: Node, home: Path) -> AbstractContextManager[Callable[..., MailMachine]]:
     """Give what makes machines with mail."""
     return made_on(node, home, MailMachine)
+
+
+def mail_in(root: Path) -> dict[str, list[tuple[str, bytes]]]:
+    """Return what is in the folders of a Maildir++: by folder, flags and bytes of all messages, sorted."""
+    told: dict[str, list[tuple[str, bytes]]] = {}
+    for file in sorted(root.glob("**/cur/*")) + sorted(root.glob("**/new/*")):
+        folder = str(file.parent.parent.relative_to(root))
+        told.setdefault(folder, []).append((file.name.partition(":2,")[2], file.read_bytes()))
+    return {folder: sorted(messages) for folder, messages in told.items()}
 
 
 def mail(number: int = 1, text: str = "hello", author: str = "zoe@x.example") -> bytes:

@@ -48,8 +48,15 @@ def fill(writer: Writer, rooms: Iterable[tuple[str, str, int, int]] = ROOMS) -> 
 def node_at(directory: Path, fill: Callable[[Writer], None] = fill) -> Iterator[Node]:
     """Give a node that knows Ann, Bob and their rooms."""
     directory.mkdir(exist_ok=True)
+    with node_as_it_is(directory) as node:
+        node.store.write(fill)
+        yield node
+
+
+@contextmanager
+def node_as_it_is(directory: Path) -> Iterator[Node]:
+    """Give the node whose store is in a directory."""
     store = open_green(directory, "m")
-    store.write(fill)
     try:
         yield Node(Config(directory, "m"), {}, store)
     finally:

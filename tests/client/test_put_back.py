@@ -2,20 +2,18 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import mail_persons
 import persons
 import pytest
 from mail_persons import MailMachine, mail, mail_machines_on
-from persons import Machine, event, machines_on
+from persons import Machine, event, machines_on, node_as_it_is
 from sessions import sessions_on
 
 from mirror.client.state import PairState
-from mirror.config import Config
 from mirror.server.node import Node
-from mirror.store.green import open_green
 
 
 def renew(node: Node) -> None:
@@ -32,26 +30,15 @@ def after(request: pytest.FixtureRequest) -> Callable[[Node], None]:
 
 
 @contextmanager
-def used(
-    machine: Machine | MailMachine, directory: Path, opened: Callable[[Path], AbstractContextManager[Node]]
-) -> Iterator[Node]:
+def used(machine: Machine | MailMachine, directory: Path) -> Iterator[Node]:
     """Have a machine use the node whose store is in a directory."""
-    with opened(directory) as node, sessions_on(node) as start:
+    with node_as_it_is(directory) as node, sessions_on(node) as start:
         machine.state = PairState(machine.state_path)
         machine._start = lambda: start(silence_s=60)
         try:
             yield node
         finally:
             machine.state.close()
-
-
-@contextmanager
-def as_it_is(directory: Path) -> Iterator[Node]:
-    store = open_green(directory, "m")
-    try:
-        yield Node(Config(directory, "m"), {}, store)
-    finally:
-        store.close()
 
 
 def put_back(directory: Path, copy: Path) -> None:
@@ -70,12 +57,12 @@ def test_items_and_edits_that_a_copy_does_not_know_are_sent_again(
         one.write("Calendar", "old.ics", event("old"))
         one.sync()
     shutil.copytree(directory, copy)
-    with used(one, directory, as_it_is):
+    with used(one, directory):
         one.write("Calendar", "new.ics", event("new"))
         one.write("Calendar", "old.ics", event("old", summary="Dinner"))
         one.sync()
     put_back(directory, copy)
-    with used(one, directory, as_it_is) as node:
+    with used(one, directory) as node:
         after(node)
         assert one.sync().received["deleted"] == 0
         one.sync()
@@ -97,12 +84,12 @@ def test_messages_that_a_copy_does_not_know_are_sent_again(tmp_path: Path, after
         one.put("cur/1:2,S", mail(1))
         one.sync()
     shutil.copytree(directory, copy)
-    with used(one, directory, as_it_is):
+    with used(one, directory):
         one.put("cur/2:2,FS", mail(2))
         one.put("cur/3:2,", mail(3))
         one.sync()
     put_back(directory, copy)
-    with used(one, directory, as_it_is) as node:
+    with used(one, directory) as node:
         after(node)
         assert one.sync().received["deleted"] == 0
         one.sync()

@@ -15,15 +15,9 @@ from persons import Machine, event
 
 from mirror.client.config import MAILDIR, PairSettings
 from mirror.client.connection import Connection
-from mirror.client.form import Items
 from mirror.client.inotify import Inotify
-from mirror.client.keeping import Keeper
-from mirror.client.mail import MailKeeper
-from mirror.client.mail_form import Mail
-from mirror.client.maildir import MaildirTree
-from mirror.client.pairs import Pair
+from mirror.client.pairs import Pair, parts_of
 from mirror.client.report import Report
-from mirror.client.vdir import VdirTree
 from mirror.client.watching import Watcher
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.errors import MirrorError
@@ -63,11 +57,9 @@ class Watched:
 def watching(machine: Machine | MailMachine) -> Iterator[Watched]:
     if isinstance(machine, MailMachine):
         settings = PairSettings(str(machine.root), ["mail"], kind=MAILDIR)
-        pair = Pair("mail", settings, machine.state, MaildirTree(machine.root), Mail, MailKeeper)
     else:
         settings = PairSettings(str(machine.root), ["calendar"])
-        pair = Pair("calendars", settings, machine.state, VdirTree(machine.root), Items, Keeper)
-    watched = Watched(machine, pair)
+    watched = Watched(machine, Pair("pair", settings, machine.state, *parts_of(settings)))
     greenlet = gevent.spawn(watched.watcher.run)
     try:
         watched.until(lambda: watched.rounds > 0)

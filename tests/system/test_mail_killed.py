@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mail_persons import fill, mail
+from mail_persons import fill, mail, mail_in
 from nodes import NodeProcess
 
 from mirror.cli.processes import PROGRAM
@@ -46,11 +46,7 @@ class Client:
 
     def mail(self) -> dict[str, list[tuple[str, bytes]]]:
         """Return the messages that programs see, by folder: flags and bytes."""
-        told: dict[str, list[tuple[str, bytes]]] = {}
-        for file in self.root.glob("**/[cn][ue][rw]/*"):
-            folder = str(file.parent.parent.relative_to(self.root))
-            told.setdefault(folder, []).append((file.name.partition(":2,")[2], file.read_bytes()))
-        return {folder: sorted(messages) for folder, messages in told.items()}
+        return mail_in(self.root)
 
     def change(self, chance: random.Random, first: int) -> tuple[set[bytes], set[bytes]]:
         """Deliver, flag, move and delete as programs do; return what came, and what was deleted."""
