@@ -81,8 +81,7 @@ class MailSender(FromFolder):
         for batch in self._batches(changed):
             self._send_batch(batch)
         if self._alone:
-            why = "this pair only pulls" if self._round.rules.direction == PULL else "the room is read-only for you"
-            self._note(f"{why}: {self._alone} new messages stay here alone")
+            self._note(f"{self._why_not_sent}: {self._alone} new messages stay here alone")
 
     def _send_batch(self, batch: Sequence[Found]) -> None:
         room = self._both.room.key
@@ -134,7 +133,7 @@ class MailSender(FromFolder):
     def _may_send(self, new: New) -> bool:
         """Tell whether a file may become a message; one that may not stays here alone."""
         rules = self._round.rules
-        if self._is_only_read:
+        if self._why_not_sent:
             self._alone += 1
             return False
         message = parse_message(new.composed.body)
@@ -331,7 +330,7 @@ class MailSender(FromFolder):
         rows = self._promoted(list(self._elsewhere.gone.get(self._both.room.key, {}).values()))
         if not rows:
             return 0
-        if self._is_only_read:
+        if self._why_not_sent:
             self._put_back(rows)
             return 0
         if self._holds(len(rows), another):

@@ -56,9 +56,11 @@ class FromFolder(OneFolder):
             self._round.progress(self._both.folder.folder, start + len(batch), len(ordered))
 
     @property
-    def _is_only_read(self) -> bool:
-        """Whether nothing of this folder is sent."""
-        return self._round.rules.direction == PULL or not self._both.room.writable
+    def _why_not_sent(self) -> str:
+        """Why nothing of this folder is sent, as it is told; nothing where it is."""
+        if not self._both.room.writable:
+            return "the room is read-only for you"
+        return "this pair only pulls" if self._round.rules.direction == PULL else ""
 
     def _holds(self, gone: int, another: bool) -> bool:
         """Tell whether so many deletions wait; ``another`` tells that the folder is not the one agreed on."""

@@ -59,7 +59,7 @@ class Sender(FromFolder):
         ``another`` tells that this folder is another one than was agreed on.  Raises PlaceError, OSError, Refused.
         """
         self._gone = self._round.state.rows(self._both.room.key, gone)
-        if self._is_only_read:
+        if self._why_not_sent:
             self._put_back(changed)
             return 0
         for batch in self._batches(changed):
@@ -259,9 +259,9 @@ class Sender(FromFolder):
         room, state = self._both.room.key, self._round.state
         known = state.rows(room, [found.name for found in changed])
         new = len(changed) - len(known)
-        why = "the room is read-only for you" if not self._both.room.writable else "this pair only pulls"
         self._note(
-            f"{why}: {new} new files stay here alone, {len(known)} changed and {len(self._gone)} deleted are put back"
+            f"{self._why_not_sent}: {new} new files stay here alone, "
+            f"{len(known)} changed and {len(self._gone)} deleted are put back"
         )
         if self._round.rules.dry:
             return
