@@ -12,7 +12,7 @@ from mirror.citadel.follow import Following
 from mirror.citadel.followed import DEFAULTS, Settings
 from mirror.formats.message import parse_message, serialize_message
 from mirror.model.drafting import deletion_of
-from mirror.model.fields import values_of
+from mirror.model.fields import fields_at, values_of
 from mirror.model.kinds import MergeRule, kind_of
 from mirror.model.record import Record
 from mirror.store.base import Store, Writer
@@ -68,6 +68,19 @@ def post(store: Store, collection: str, name: str, text: str, form: int = 4, **m
     fields = {"I": name.encode(), "T": b"1690000500", "A": b"Bob", "F": b"bob@beta", "U": b"s", **more}
     body = serialize_message([*fields.items(), ("M", text.encode())], form)
     store.write(lambda writer: writer.put(Record(collection, f"id:{name}", 1, "m", 1, body=body)))
+
+
+def write_visit(store: Store, room: int, user: str, **said: str) -> None:
+    """Have fields of a user's visit of a room, by number, be here as another node wrote them."""
+    collection = f"visits/alpha:{room}"
+
+    def job(writer: Writer) -> None:
+        if writer.get(collection, user) is None:
+            writer.put(Record(collection, user, 1, "m", 1, head=fields_at(said, 1, "m")))
+        else:
+            writer.set_fields(collection, user, said)
+
+    store.write(job)
 
 
 def delete(store: Store, collection: str, *keys: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from made_administered import AIDE, AdministeredServer
-from made_follower import Follower, feed_end
+from made_follower import Follower, feed_end, write_visit
 from made_writable import SERVICE, imap
 
 from mirror.model.fields import fields_at, values_of
@@ -30,16 +30,6 @@ def server() -> Iterator[AdministeredServer]:
         yield server
 
 
-def set_flags(store: Store, user: str, flags: int) -> None:
-    """Have a visit be here as another node wrote it."""
-    held = store.read(lambda reader: reader.get(VISITS, user))
-    if held is None:
-        head = fields_at({"v_flags": str(flags)}, 1, "m")
-        store.write(lambda writer: writer.put(Record(VISITS, user, 1, "m", 1, head=head)))
-    else:
-        store.write(lambda writer: writer.set_fields(VISITS, user, {"v_flags": str(flags)}))
-
-
 def flags_there(server: AdministeredServer, user: int) -> str:
     return server.visits.get((VAULT, user), {}).get("v_flags", "0")
 
@@ -55,8 +45,8 @@ def test_who_is_let_in_and_put_out_elsewhere_is_so_there_and_it_does_not_come_ba
 
     def story():
         yield
-        set_flags(store, f"alpha:{ANN}", 4)
-        set_flags(store, f"alpha:{EVE}", 3)
+        write_visit(store, VAULT, f"alpha:{ANN}", v_flags="4")
+        write_visit(store, VAULT, f"alpha:{EVE}", v_flags="3")
         end = feed_end(store)
         yield
         assert (flags_there(server, ANN), flags_there(server, EVE)) == ("4", "3")
@@ -65,7 +55,7 @@ def test_who_is_let_in_and_put_out_elsewhere_is_so_there_and_it_does_not_come_ba
         for _ in range(3):
             yield
         assert (feed_end(store), flags_here(store, f"alpha:{ANN}"), follower.state.left_there) == (end, "4", [])
-        set_flags(store, f"alpha:{EVE}", 4)
+        write_visit(store, VAULT, f"alpha:{EVE}", v_flags="4")
         yield
         assert flags_there(server, EVE) == "4"
 
@@ -78,8 +68,8 @@ def test_what_is_so_already_is_not_written(server: AdministeredServer, follower:
     def story():
         yield
         asked = len(server.asked)
-        set_flags(store, f"alpha:{EVE}", 5)
-        set_flags(store, f"alpha:{ANN}", 1)
+        write_visit(store, VAULT, f"alpha:{EVE}", v_flags="5")
+        write_visit(store, VAULT, f"alpha:{ANN}", v_flags="1")
         yield
         assert not [one for one in server.asked[asked:] if one.startswith((b"INVT", b"KICK"))]
 
@@ -91,8 +81,7 @@ def test_into_a_room_that_everybody_may_enter_nobody_is_let_in(server: Administe
 
     def story():
         yield
-        head = fields_at({"v_flags": "4"}, 1, "m")
-        store.write(lambda writer: writer.put(Record("visits/alpha:1", f"alpha:{ANN}", 1, "m", 1, head=head)))
+        write_visit(store, 1, f"alpha:{ANN}", v_flags="4")
         yield
         assert not [one for one in server.asked if one.startswith(b"INVT")]
 
@@ -106,8 +95,8 @@ def test_who_is_not_there_waits_and_the_service_itself_is_left_alone(
 
     def story():
         yield
-        set_flags(store, "beta:7", 4)
-        set_flags(store, f"alpha:{SERVICE}", 3)
+        write_visit(store, VAULT, "beta:7", v_flags="4")
+        write_visit(store, VAULT, f"alpha:{SERVICE}", v_flags="3")
         yield
         assert (VAULT, SERVICE) not in server.visits
         assert [line.rpartition(": ")[2] for line in follower.state.left_there] == ["the user is not there"]

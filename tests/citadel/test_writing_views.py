@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from made_administered import AdministeredServer
-from made_follower import Follower, feed_end
+from made_follower import Follower, feed_end, write_visit
 from made_writable import SERVICE, imap
 
-from mirror.model.fields import fields_at, values_of
-from mirror.model.record import Record
-from mirror.store.base import Store
+from mirror.model.fields import values_of
 
 LOBBY, MAIL, ANN, CALLED = 1, 3, 2, 1690000100
 ANNS = "alpha:2"
@@ -28,17 +26,6 @@ def server() -> Iterator[AdministeredServer]:
         yield server
 
 
-def choose(store: Store, room: int, view: str, user: str = ANNS) -> None:
-    """Have a user have chosen how a room is shown, on another node."""
-    collection = f"visits/alpha:{room}"
-    held = store.read(lambda reader: reader.get(collection, user))
-    if held is None:
-        head = fields_at({"v_view": view}, 1, "m")
-        store.write(lambda writer: writer.put(Record(collection, user, 1, "m", 1, head=head)))
-    else:
-        store.write(lambda writer: writer.set_fields(collection, user, {"v_view": view}))
-
-
 def view_there(server: AdministeredServer, room: int) -> str:
     return server.visits.get((room, ANN), {}).get("v_view", "")
 
@@ -50,8 +37,8 @@ def test_a_room_is_shown_as_it_was_chosen_elsewhere_and_that_does_not_come_back(
 
     def story():
         yield
-        choose(store, LOBBY, "1")
-        choose(store, MAIL, "0")
+        write_visit(store, LOBBY, ANNS, v_view="1")
+        write_visit(store, MAIL, ANNS, v_view="0")
         end = feed_end(store)
         yield
         assert (view_there(server, LOBBY), view_there(server, MAIL)) == ("1", "0")
@@ -71,8 +58,8 @@ def test_for_what_is_shown_as_rooms_of_its_sort_are_nobody_is_logged_in(
 
     def story():
         yield
-        choose(store, LOBBY, "0")
-        choose(store, MAIL, "1")
+        write_visit(store, LOBBY, ANNS, v_view="0")
+        write_visit(store, MAIL, ANNS, v_view="1")
         yield
         assert (server.logged_in.count("Ann"), follower.state.written_there) == (0, 0)
 
@@ -85,7 +72,7 @@ def test_what_a_user_chose_there_just_before_stands(server: AdministeredServer, 
 
     def story():
         yield
-        choose(store, LOBBY, "6")
+        write_visit(store, LOBBY, ANNS, v_view="6")
         server.visits[LOBBY, ANN]["v_view"] = "3"
         yield
         assert view_there(server, LOBBY) == "3"
@@ -99,7 +86,7 @@ def test_of_a_user_without_a_password_nothing_is_chosen(server: AdministeredServ
 
     def story():
         yield
-        choose(store, LOBBY, "1")
+        write_visit(store, LOBBY, ANNS, v_view="1")
         yield
         assert view_there(server, LOBBY) == ""
         assert follower.state.left_there == ["Ann: alpha:2: its user is not there, or has no password of its own"]
