@@ -112,10 +112,9 @@ def is_in_force_elsewhere(reader: Reader, place: str, collection: str, key: str)
     return home is not None and _is_elsewhere(reader, place, (collection, key), home)
 
 
-def in_force_elsewhere(reader: Reader, place: str, collection: str) -> list[str]:
-    """Return of which rooms or users what acts is not in force on a server, by their keys."""
-    homes = [(thing, home) for thing, home in read_homes(reader) if thing[0] == collection]
-    return [thing[1] for thing, home in homes if _is_elsewhere(reader, place, thing, home)]
+def in_force_elsewhere(reader: Reader, place: str) -> list[tuple[str, str]]:
+    """Return of which rooms and users what acts is not in force on a server, by their collections and keys."""
+    return [thing for thing, home in read_homes(reader) if _is_elsewhere(reader, place, thing, home)]
 
 
 def _is_elsewhere(reader: Reader, place: str, thing: tuple[str, str], home: Home) -> bool:

@@ -17,7 +17,7 @@ from mirror.citadel.damaged import is_sound
 from mirror.citadel.expiry import Policies
 from mirror.citadel.folders import Folders
 from mirror.citadel.homes import INBOX_RULES, in_force_elsewhere
-from mirror.citadel.keys import Keys, read_keys
+from mirror.citadel.keys import ROOMS, USERS, Keys, read_keys
 from mirror.citadel.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.leftovers import FileRoom, file_room
 from mirror.citadel.listed import NOWHERE, Absent, Listed, Reference
@@ -380,10 +380,12 @@ class Importer:
         identity = Identity(settings.get(CREATED_KEY, "").strip(), number_or_zero(settings.get(HIGHEST_KEY, "")))
         self._look.begin(identity, self._accepted.older)
         place = self._look.place
-        elsewhere = self._store.read(lambda reader: in_force_elsewhere(reader, place, "users"))
-        self._look.has(INBOX_RULES, elsewhere)  # that they are none of this server's is no deletion
-        for room in self._store.read(lambda reader: in_force_elsewhere(reader, place, "rooms")):
-            self._look.has(str(Collection(NETCONF, room)), [NETCONF_KEY])
+        for kind, key in self._store.read(lambda reader: in_force_elsewhere(reader, place)):
+            # That the server does not tell them is no deletion.
+            if kind == USERS:
+                self._look.has(INBOX_RULES, [key])
+            elif kind == ROOMS:
+                self._look.has(str(Collection(NETCONF, key)), [NETCONF_KEY])
 
     def _settle(self, key: str, text: str, line: int) -> None:
         if key.startswith(NETCONF_SETTING):
