@@ -1,6 +1,5 @@
 """A user's info is that which is worked out anew, and costs by what has changed, however many rooms there are."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from mirror.service.rights import VISIT_GRANTED, VISIT_LOCKED_OUT, Rights, UserS
 from mirror.service.views import ViewRights
 from mirror.store.base import Writer
 from mirror.store.sqlite.reader import SqliteReader
-from mirror.sync.responder import Responder
+from mirror.sync import responder as responding
+from mirror.sync.responder import FEW_NAMES, Responder
 from mirror.sync.told import ToldDigests
 from mirror.wire.answers import parse_state
 from mirror.wire.values import State
@@ -61,21 +61,23 @@ def change(writer: Writer, made: tuple[Any, ...]) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(groups=st.lists(st.lists(CHANGES, max_size=3), max_size=8))
+@given(groups=st.lists(st.lists(CHANGES, max_size=3), max_size=8), few=st.sampled_from([0, FEW_NAMES]))
 def test_what_is_told_is_what_is_worked_out_anew(
-    tmp_path_factory: pytest.TempPathFactory, groups: list[list[tuple[Any, ...]]]
+    tmp_path_factory: pytest.TempPathFactory, groups: list[list[tuple[Any, ...]]], few: int
 ) -> None:
     store = open_filled(tmp_path_factory.mktemp("info"))
     node = Node(Config(Path(), "m"), {}, store)
     often = {view: responder(node, view, node.told) for view in ("", "calendars", "mailboxes")}
     seldom = responder(node, "", node.told)
-    for number, group in enumerate(groups):
-        for made in group:
-            store.write(lambda writer: change(writer, made))  # noqa: B023
-        for view, one in often.items():
-            assert told(one.info()) == told(responder(node, view, None).info())
-        if number % 3 == 2:
-            assert told(seldom.info()) == told(responder(node, "", None).info())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(responding, "FEW_NAMES", few)
+        for number, group in enumerate(groups):
+            for made in group:
+                store.write(lambda writer: change(writer, made))  # noqa: B023
+            for view, one in often.items():
+                assert told(one.info()) == told(responder(node, view, None).info())
+            if number % 3 == 2:
+                assert told(seldom.info()) == told(responder(node, "", None).info())
     store.close()
 
 
@@ -87,13 +89,6 @@ def responder(node: Node, view: str, kept: ToldDigests | None) -> Responder:
 
 def told(state: State) -> tuple[Digest, list[tuple[str, Digest]]]:
     return state.digest, list((state.collections or {}).items())
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    store = open_filled(tmp_path)
-    yield Node(Config(tmp_path, "m"), {}, store)
-    store.close()
 
 
 def test_of_many_rooms_those_that_changed_are_looked_at(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
