@@ -1,12 +1,12 @@
 """The lines that tell users digests, kept as they were sent: there may be tens of thousands, of which a few change."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from mirror.model.digest import Digest
 from mirror.model.kinds import parse_collection
 from mirror.service.rights import UserScope
+from mirror.sync.by_asker import Asker, ByAsker
 from mirror.wire.answers import DigestLine, format_digest_line
 from mirror.wire.lines import format_line
 
@@ -26,31 +26,26 @@ class DigestLines:
     """Keeps lines by who was told them, for as long as the rights are the same."""
 
     def __init__(self, limit: int = MAX_KEPT) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._kept = ByAsker[_Kept](limit, lambda kept: len(kept.lines))
 
     def forget(self, party: str) -> None:
         """Keep no lines of a party that is gone."""
-        for asker in [asker for asker in self._kept if asker[0] == party]:
-            del self._kept[asker]
+        self._kept.forget(party)
 
-    def of(self, asker: tuple[str, str], scope: UserScope, digests: Mapping[str, Digest]) -> bytes:
-        """Return the lines of these digests; ``asker`` is who asks, within which view."""
-        held = self._kept.pop(asker, None)
+    def of(self, asker: Asker, scope: UserScope, digests: Mapping[str, Digest]) -> bytes:
+        """Return the lines of these digests."""
+        held = self._kept.get(asker)
         if held is None or held.scope != scope:
             held = self._of_another(scope)
         of, told = held.digests.get, held.lines
         lines = {
             name: told[name] if of(name) is digest else _line(scope, name, digest) for name, digest in digests.items()
         }
-        self._kept[asker] = _Kept(scope, digests, lines)
-        size = sum(len(kept.lines) for kept in self._kept.values())
-        while size > self._limit and len(self._kept) > 1:
-            size -= len(self._kept.popitem(last=False)[1].lines)
+        self._kept.keep(asker, _Kept(scope, digests, lines))
         return b"".join(lines.values())
 
     def _of_another(self, scope: UserScope) -> _Kept:
-        """Return what was told last to somebody who is shown rooms under the same names; nothing if there is none."""
+        """Return what was told last within rights in which rooms have the same names; nothing if there is none."""
         others = (kept for kept in reversed(self._kept.values()) if scope.names_as(kept.scope))
         return next(others, _Kept(scope, {}, {}))
 

@@ -6,12 +6,12 @@ the store that is read once for all parties, so another one that comes costs no 
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mirror.model.digest import MASK, Digest, add_digests
 from mirror.store.base import Reader
+from mirror.sync.by_asker import Asker, ByAsker
 from mirror.sync.scope import Scope
 
 MAX_KEPT = 1_000_000
@@ -43,16 +43,14 @@ class ToldDigests:
     """Keeps what was told by who asked.  Thread-safe: what was given out never changes."""
 
     def __init__(self, limit: int = MAX_KEPT) -> None:
-        self._limit = limit
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], Told] = OrderedDict()
+        self._kept = ByAsker[Told](limit, lambda told: len(told.digests))
         self._whole: _Whole | None = None
 
     def forget(self, party: str) -> None:
         """Keep nothing of what a party was told who is gone: with it goes what its rights were made of."""
         with self._lock:
-            for name in [name for name in self._kept if name[0] == party]:
-                del self._kept[name]
+            self._kept.forget(party)
             if not self._kept:
                 self._whole = None
 
@@ -77,13 +75,13 @@ class ToldDigests:
             self._whole = _Whole(sequence, trimmed, digests)
         return digests
 
-    def of(self, name: tuple[str, str], reader: Reader, scope: Scope, work: Work) -> Told:
+    def of(self, asker: Asker, reader: Reader, scope: Scope, work: Work) -> Told:
         """Return the digests within a scope, in the state that is read, which must be a committed one.
 
-        ``name`` is the party that asks, and within which view; ``work`` works digests out.
+        ``work`` works digests out.
         """
         with self._lock:
-            held = self._kept.get(name)
+            held = self._kept.get(asker)
         sequence, trimmed = reader.last_sequence(), (reader.trimmed(), reader.horizon())
         usable = held is not None and held.scope == scope and held.trimmed == trimmed and held.sequence <= sequence
         if held is None or not usable:
@@ -91,16 +89,9 @@ class ToldDigests:
             told = Told(scope, sequence, trimmed, digests, add_digests(digests.values()))
         else:
             told = _brought_up_to_date(held, reader, sequence, work)
-        self._keep(name, told)
-        return told
-
-    def _keep(self, name: tuple[str, str], told: Told) -> None:
         with self._lock:
-            self._kept[name] = told
-            self._kept.move_to_end(name)
-            size = sum(len(one.digests) for one in self._kept.values())
-            while size > self._limit and len(self._kept) > 1:
-                size -= len(self._kept.popitem(last=False)[1].digests)
+            self._kept.keep(asker, told)
+        return told
 
 
 def _brought_up_to_date(held: Told, reader: Reader, sequence: int, work: Work) -> Told:
