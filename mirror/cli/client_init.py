@@ -13,7 +13,7 @@ from mirror.client.config import MAILDIR, VDIR, BadConfig, PairSettings, ServerS
 from mirror.client.connection import TIMEOUT_S, TRUST_PLAIN, open_connection
 from mirror.client.passwords import password_of
 from mirror.owned import make_private
-from mirror.peer.channel import NotTrusted, connect
+from mirror.peer.channel import Channel, NotTrusted, greeted
 
 PASSWORD_FILE = "password"
 MAIL = "mail"
@@ -79,25 +79,18 @@ def _address(text: str) -> Address:
 
 def _trust(address: Address, asks: bool) -> str:
     """Return how the node's certificate is proved: by this machine's authorities, or as somebody says that it is it."""
-    from mirror.peer.tls import look_at_certificate, secure
+    from mirror.peer.tls import secure, shown_by
 
-    channel = connect(address.host, address.port, TIMEOUT_S)
+    def begin(channel: Channel) -> None:
+        if not address.loopback:
+            secure(channel, "system", address.host)
+
     try:
-        channel.read_reply()
-        if address.loopback:
-            return TRUST_PLAIN
-        secure(channel, "system", address.host)
-        return "system"
+        greeted(address.host, address.port, TIMEOUT_S, begin).close()
+        return TRUST_PLAIN if address.loopback else "system"
     except NotTrusted as error:
         reason = str(error)
-    finally:
-        channel.close()
-    channel = connect(address.host, address.port, TIMEOUT_S)
-    try:
-        channel.read_reply()
-        pin = f"pin:{look_at_certificate(channel)}"
-    finally:
-        channel.close()
+    pin = f"pin:{shown_by(address.host, address.port, TIMEOUT_S)}"
     if not asks:
         raise NotTrusted(f"{reason}; if 'ctdlmirror status' there shows {pin}, run this again with --trust {pin}")
     say(f"{reason}.  It shows {pin}.")

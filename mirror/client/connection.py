@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import mirror
 from mirror.addresses import Address
 from mirror.model.errors import MirrorError
-from mirror.peer.channel import Channel, NotTrusted, connect
+from mirror.peer.channel import Channel, NotTrusted, greeted
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code, format_line
 
@@ -303,30 +303,18 @@ def _apart(draft: "Draft") -> "Draft":
 
 
 def dial(address: Address, trust: str, timeout: float = TIMEOUT_S) -> Channel:
-    """Return a connection that nobody else reads, or one within this machine.  Raises ConnectionLost, NotTrusted."""
-    secure = _secure if trust == TRUST_PLAIN else _securing()
-    channel = connect(address.host, address.port, timeout)
+    """Return an encrypted connection, or one within this machine.  Raises ConnectionLost, NotTrusted."""
+
+    def begin(channel: Channel) -> None:
+        if trust != TRUST_PLAIN:
+            from mirror.peer.tls import secure
+
+            secure(channel, trust, address.host)
+
     try:
-        channel.read_reply()
-        secure(channel, trust, address.host)
+        return greeted(address.host, address.port, timeout, begin)
     except NotTrusted as error:
-        channel.close()
         raise NotTrusted(f"{error}; 'ctdlmirror client init' shows which one it is, and has it trusted") from None
-    except BaseException:
-        channel.close()
-        raise
-    return channel
-
-
-def _securing() -> Callable[[Channel, str, str], None]:
-    """Return what goes on encrypted; its sockets are green, so it is imported before one is made."""
-    from mirror.peer.tls import secure
-
-    return secure
-
-
-def _secure(_channel: Channel, _trust: str, _host: str) -> None:
-    return
 
 
 def log_in(channel: Channel, user: str, password: Callable[[], str]) -> Connection:

@@ -269,11 +269,16 @@ def _sockets() -> Any:
 
     A command that has none waits as a whole, and is done before they would be imported.
     """
-    if "gevent" not in sys.modules:
+    if not are_green():
         return socket
     from gevent import socket as green_socket
 
     return green_socket
+
+
+def are_green() -> bool:
+    """Tell whether this process has green threads, so that sockets are to be theirs."""
+    return "gevent" in sys.modules
 
 
 def connect(host: str, port: int, timeout: float) -> Channel:
@@ -295,3 +300,15 @@ def connect_unix(path: str, timeout: float | None = None) -> Channel:
         connection.close()
         raise ConnectionLost(f"{path} cannot be reached: {error}") from None
     return Channel(connection, path, timeout)
+
+
+def greeted(host: str, port: int, timeout: float, begin: Callable[[Channel], None]) -> Channel:
+    """Connect over TCP, read the greeting, and do what is to be ``begin``; what that raises closes the connection."""
+    channel = connect(host, port, timeout)
+    try:
+        channel.read_reply()
+        begin(channel)
+    except BaseException:
+        channel.close()
+        raise
+    return channel

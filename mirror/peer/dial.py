@@ -10,9 +10,9 @@ from scramp import ScramClient, ScramException
 import mirror
 from mirror.config import SHARE, Address, Peer
 from mirror.model.errors import MirrorError
-from mirror.peer.channel import Channel, NotTrusted, connect
+from mirror.peer.channel import Channel, NotTrusted, greeted
 from mirror.peer.clocks import SYSTEM
-from mirror.peer.tls import look_at_certificate, secure
+from mirror.peer.tls import secure, shown_by
 from mirror.store.threads import run_in
 from mirror.sync.clock import ClockGuard
 from mirror.sync.twins import TwoOfOneName
@@ -53,31 +53,20 @@ def describe_difference(peer: str, spoken: int) -> str:
 
 def dial(address: Address, trust: str, timeout: float) -> Channel:
     """Return an encrypted connection."""
-    channel = connect(address.host, address.port, timeout)
     try:
-        channel.read_reply()
-        secure(channel, trust, address.host)
+        return greeted(address.host, address.port, timeout, lambda channel: secure(channel, trust, address.host))
     except NotTrusted as error:
-        channel.close()
         if trust.startswith("pin:"):
             raise
         raise NotTrusted(f"{error}; {_what_to_trust(address, timeout)}") from None
-    except BaseException:
-        channel.close()
-        raise
-    return channel
 
 
 def _what_to_trust(address: Address, timeout: float) -> str:
     """Return what to compare and to say for a certificate that nobody vouches for."""
-    channel = connect(address.host, address.port, timeout)
     try:
-        channel.read_reply()
-        shown = look_at_certificate(channel)
+        shown = shown_by(address.host, address.port, timeout)
     except MirrorError as error:
         return f"which one it is cannot be seen: {error}"
-    finally:
-        channel.close()
     return (
         f"it shows pin:{shown}: if 'ctdlmirror status' there says the same, "
         f"run 'ctdlmirror peer add' again with --trust pin:{shown}"

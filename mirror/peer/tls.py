@@ -7,8 +7,6 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gevent import ssl as green_ssl
-
 from mirror.config import (
     CERTIFICATE_FILE,
     PRIVATE_KEY_FILE,
@@ -17,7 +15,7 @@ from mirror.config import (
     check_private,
     write_private,
 )
-from mirror.peer.channel import Channel, NotTrusted
+from mirror.peer.channel import Channel, NotTrusted, are_green, greeted
 
 _VALID_DAYS = 3650 * 2
 WARN_DAYS = 30
@@ -91,13 +89,12 @@ def ending(directory: Path, now: datetime | None = None) -> str:
 def server_context(directory: Path) -> ssl.SSLContext:
     """Return what a listening node needs for TLS.  Raises ConfigError."""
     check_private(directory / PRIVATE_KEY_FILE)
-    context = green_ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = _context(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(directory / CERTIFICATE_FILE, directory / PRIVATE_KEY_FILE)
     except (OSError, ssl.SSLError) as error:
         raise _useless(directory / CERTIFICATE_FILE, error) from None
-    return context  # type: ignore[no-any-return]
+    return context
 
 
 def client_context(trust: str) -> ssl.SSLContext:
@@ -130,12 +127,30 @@ def look_at_certificate(channel: Channel) -> str:
     return fingerprint_of(channel)
 
 
+def shown_by(host: str, port: int, timeout: float) -> str:
+    """Return the fingerprint of the certificate that a node shows.  Raises ConnectionLost."""
+    shown: list[str] = []
+    greeted(host, port, timeout, lambda channel: shown.append(look_at_certificate(channel))).close()
+    return shown[0]
+
+
 def _trusting() -> ssl.SSLContext:
-    context = green_ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = _context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return context  # type: ignore[no-any-return]
+    return context
+
+
+def _context(protocol: int) -> ssl.SSLContext:
+    """Return a context whose connections are of the kind of this process's sockets."""
+    if are_green():
+        from gevent import ssl as green_ssl
+
+        context: ssl.SSLContext = green_ssl.SSLContext(protocol)
+    else:
+        context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def secure(channel: Channel, trust: str, hostname: str) -> None:

@@ -2,14 +2,17 @@
 
 import mailbox
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from accounts import USER, Person, server_address
+from imports import imported
 from persons import event
 
 from mirror.client.lock import locked
+from mirror.peer.tls import own_fingerprint
 
 
 @pytest.fixture
@@ -213,3 +216,14 @@ def test_a_wrong_setting_is_told_with_its_place(person: Person, old: str, new: s
     person.config.write_text(text.replace(old, new))
     said = person.run("sync", code=3).output
     assert told in said and str(person.config) in said
+
+
+def test_a_sync_over_tls_waits_for_the_node_without_green_threads(person: Person) -> None:
+    person.init("--trust", f"pin:{own_fingerprint(person.home / 'alpha')}")
+    wanted = imported("client", "sync", **person.environment)
+    assert "ssl" in wanted and wanted.isdisjoint({"gevent", "cryptography", "rich"})
+    assert len(list(person.contacts.glob("*/*.vcf"))) == 10
+    config = person.config.read_text()
+    person.config.write_text(re.sub("pin:[0-9a-f]{64}", f"pin:{'0' * 64}", config))
+    said = person.run("sync", code=7).output
+    assert "expected was" in said and "'ctdlmirror client init' shows which one it is" in said
