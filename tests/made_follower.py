@@ -9,7 +9,7 @@ from made_writable import WritableServer
 
 from mirror.citadel.failover import move, what_acts
 from mirror.citadel.follow import Following
-from mirror.citadel.followed import DEFAULTS, Settings
+from mirror.citadel.following.followed import DEFAULTS, Settings
 from mirror.formats.message import parse_message, serialize_message
 from mirror.model.drafting import deletion_of
 from mirror.model.fields import fields_at, values_of

@@ -11,9 +11,9 @@ from made_server import CREATED
 from made_writable import SERVICE, imap
 
 from mirror.citadel.follow import Following
-from mirror.citadel.followed import Settings
-from mirror.citadel.keys import OWNER_DIGITS
-from mirror.citadel.pairing import Consent
+from mirror.citadel.following.followed import Settings
+from mirror.citadel.meaning.keys import OWNER_DIGITS
+from mirror.citadel.meaning.pairing import Consent
 from mirror.formats.message import parse_message
 from mirror.model.record import Record
 from mirror.store.base import Store

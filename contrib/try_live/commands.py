@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from mirror.citadel.declared import EXPECTED, UNTOLD
+from mirror.citadel.meaning.declared import EXPECTED, UNTOLD
 from mirror.model.errors import MirrorError
 from try_live.changing import Sizes
 from try_live.comparing import LEFT_OUT

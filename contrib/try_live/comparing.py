@@ -1,7 +1,7 @@
 """What two nodes hold, compared by contents, and what a node holds, compared with what the server itself lists.
 
 Versions are left out: a second bootstrap writes what changed with the node's own clock, a first one with the data's own
-times.  What may differ all the same is declared in mirror/citadel/declared.py, and told by docs/citadel.md.
+times.  What may differ all the same is declared in mirror/citadel/meaning/declared.py, and told by docs/citadel.md.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from mirror.citadel.declared import (
+from mirror.citadel.meaning.declared import (
     BODY,
     BYTES,
     HOLD_MESSAGES,
@@ -22,7 +22,7 @@ from mirror.citadel.declared import (
     Expected,
     declaration,
 )
-from mirror.citadel.visits_compared import said_by_visit, user_of_visit
+from mirror.citadel.meaning.visits_compared import said_by_visit, user_of_visit
 from mirror.formats.texts_of_rooms import text_in
 from mirror.model.errors import BadRecord
 from mirror.model.fields import values_of

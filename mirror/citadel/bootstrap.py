@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.importer import Importer, forget_place
-from mirror.citadel.keys import Keys
-from mirror.citadel.leftovers import Fetched, fetch_leftovers
-from mirror.citadel.look import Gone
-from mirror.citadel.pieces import Wanted, fetch_messages
-from mirror.citadel.posted import Known
-from mirror.citadel.report import NOTHING_ACCEPTED, Accepted, Report
+from mirror.citadel.looks.look import Gone
+from mirror.citadel.meaning.keys import Keys
+from mirror.citadel.migr.importer import Importer, forget_place
+from mirror.citadel.migr.leftovers import Fetched, fetch_leftovers
+from mirror.citadel.migr.posted import Known
+from mirror.citadel.migr.report import NOTHING_ACCEPTED, Accepted, Report
+from mirror.citadel.protocol.client import CitadelClient
+from mirror.citadel.protocol.pieces import Wanted, fetch_messages
 from mirror.config import CONFIG_FILE, Address, Config, ConfigError
 from mirror.formats.migr import Broken, Element
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix

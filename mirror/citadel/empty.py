@@ -5,8 +5,8 @@ Lines in, words out.
 
 from collections.abc import Iterable, Mapping
 
-from mirror.citadel.answers import Lines, RoomLine
-from mirror.citadel.keys import owner_of
+from mirror.citadel.meaning.keys import owner_of
+from mirror.citadel.protocol.answers import Lines, RoomLine
 from mirror.formats.server_own import Use, use_of_room
 
 MADE_BY_ITSELF = ("c_baseroom", "c_aideroom", "c_twitroom")

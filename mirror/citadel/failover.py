@@ -1,14 +1,15 @@
 """Having what acts be in force on another server: told first, then as it was told, and no more.
 
 A server's own administrator says so, at the node beside it: that is the word without which nothing is put in force
-there (mirror.citadel.homes).  Here it is given; whoever writes into the server does the rest.  Knows no connection.
+there (mirror.citadel.meaning.homes).  Here it is given; whoever writes into the server does the rest.  Knows no
+connection.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mirror.citadel.homes import INBOX_RULES, Home, Word, give_word, read_home, read_word, settle
-from mirror.citadel.keys import ROOMS, USERS
+from mirror.citadel.meaning.homes import INBOX_RULES, Home, Word, give_word, read_home, read_word, settle
+from mirror.citadel.meaning.keys import ROOMS, USERS
 from mirror.formats.errors import CitadelError
 from mirror.formats.inbox_rules import rule_lines
 from mirror.model.fields import values_of

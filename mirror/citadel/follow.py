@@ -1,9 +1,10 @@
 """Following a live Citadel server: what happens there is here soon after, and nothing is written into it.
 
-One connection stays, over which cheap questions tell each second what moved (mirror.citadel.asked), and messages that
-are new in rooms or gone from them are taken over (mirror.citadel.rooms).  All else comes by a look at all that the
-server has (mirror.citadel.whole), when something else is known to have changed, and now and again
-(mirror.citadel.pace).  At rest nothing is written.  Knows no configuration and no supervision.
+One connection stays, over which cheap questions tell each second what moved (mirror.citadel.following.asked), and
+messages that are new in rooms or gone from them are taken over (mirror.citadel.following.rooms).  All else comes by a
+look at all that the server has (mirror.citadel.following.whole), when something else is known to have changed, and
+now and again (mirror.citadel.following.pace).  At rest nothing is written.  Knows no configuration and no
+supervision.
 """
 
 from collections import Counter
@@ -13,23 +14,23 @@ from pathlib import Path
 
 import msgspec
 
-from mirror.citadel.asked import Asked, Often, passwords_of
 from mirror.citadel.bootstrap import Place, Taken, log_in
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.counts import SAVED_S, Counts, read_counts, write_counts
-from mirror.citadel.followed import DEFAULTS, MAX_TOLD, FollowState, Settings
-from mirror.citadel.identity import finish_forgetting, pair_anew, why_another, why_other_messages
-from mirror.citadel.keys import Pair
-from mirror.citadel.leftovers import fetch_leftovers
-from mirror.citadel.look import UNDECIDED, Decision, Verdict, pages, place_of
-from mirror.citadel.mark_looks import MarkLooks
-from mirror.citadel.pace import NEVER, Pace
-from mirror.citadel.posted import Known
+from mirror.citadel.following.asked import Asked, Often, passwords_of
+from mirror.citadel.following.counts import SAVED_S, Counts, read_counts, write_counts
+from mirror.citadel.following.followed import DEFAULTS, MAX_TOLD, FollowState, Settings
+from mirror.citadel.following.identity import finish_forgetting, pair_anew, why_another, why_other_messages
+from mirror.citadel.following.mark_looks import MarkLooks
+from mirror.citadel.following.pace import NEVER, Pace
+from mirror.citadel.following.rooms import Listing, RoomLooks
+from mirror.citadel.following.whole import WholeLooks, names_of_all, room_passwords
+from mirror.citadel.looks.look import UNDECIDED, Decision, Verdict, pages, place_of
+from mirror.citadel.looks.unfinished import finish_unfinished
+from mirror.citadel.looks.waiting import Waiting
+from mirror.citadel.meaning.keys import Pair
+from mirror.citadel.migr.leftovers import fetch_leftovers
+from mirror.citadel.migr.posted import Known
 from mirror.citadel.propose import confirm, is_to_be_paired, pair_later, propose, require_apart
-from mirror.citadel.rooms import Listing, RoomLooks
-from mirror.citadel.unfinished import finish_unfinished
-from mirror.citadel.waiting import Waiting
-from mirror.citadel.whole import WholeLooks, names_of_all, room_passwords
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.calls import finish_calls
 from mirror.citadel.writers.files import finish_upload
 from mirror.citadel.writing import Service, Writing, open_writing

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from mirror.addresses import ServerPlace
 from mirror.citadel.bootstrap import Place, Progress, copy_server
-from mirror.citadel.declared import Expected
 from mirror.citadel.door import ask_name
-from mirror.citadel.keys import PAIRS, Keys, read_keys
-from mirror.citadel.look import place_of
-from mirror.citadel.report import Accepted
+from mirror.citadel.looks.look import place_of
+from mirror.citadel.meaning.declared import Expected
+from mirror.citadel.meaning.keys import PAIRS, Keys, read_keys
+from mirror.citadel.migr.report import Accepted
 from mirror.citadel.verify import NOTHING, Comparing, Verified, declared_for
 from mirror.formats.errors import CitadelError
 from mirror.store.base import Reading

@@ -1,4 +1,4 @@
-"""How a server could be paired with what a store holds: both are listed, mirror.citadel.pairing decides.
+"""How a server could be paired with what a store holds: both are listed, mirror.citadel.meaning.pairing decides.
 
 Reads only.  Needs the administrator's socket without a log-in: elsewhere a server lists neither others' mailboxes nor
 whose they are.
@@ -7,14 +7,14 @@ whose they are.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mirror.citadel.answers import room_number
-from mirror.citadel.asked import ROOMS_AT_ONCE
 from mirror.citadel.bootstrap import Place
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.keys import FLOORS, ROOMS, USERS, Numbers, Pair, add_pairs, owner_of, read_keys, write_pairs
-from mirror.citadel.look import pages, place_of
-from mirror.citadel.made import note_made
-from mirror.citadel.pairing import ADDRESS_BOOK, ROLES, Consent, Held, Here, Pairing, There, pair
+from mirror.citadel.following.asked import ROOMS_AT_ONCE
+from mirror.citadel.looks.look import pages, place_of
+from mirror.citadel.looks.made import note_made
+from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS, Numbers, Pair, add_pairs, owner_of, read_keys, write_pairs
+from mirror.citadel.meaning.pairing import ADDRESS_BOOK, ROLES, Consent, Held, Here, Pairing, There, pair
+from mirror.citadel.protocol.answers import room_number
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import numbered_key
 from mirror.formats.names import ROOM_IN_USE, number_of

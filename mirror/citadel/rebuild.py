@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.answers import read_rooms
 from mirror.citadel.bootstrap import log_in
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.declared import Expected
 from mirror.citadel.empty import why_not_empty
-from mirror.citadel.exporter import Exporter, Step
-from mirror.citadel.importer import CREATED_KEY
-from mirror.citadel.keys import Keys, Pair
-from mirror.citadel.look import HIGHEST_KEY, pages
-from mirror.citadel.numbering import number_in
+from mirror.citadel.looks.look import HIGHEST_KEY, pages
+from mirror.citadel.meaning.declared import Expected
+from mirror.citadel.meaning.keys import Keys, Pair
+from mirror.citadel.meaning.numbering import number_in
+from mirror.citadel.migr.exporter import Exporter, Step
+from mirror.citadel.migr.importer import CREATED_KEY
+from mirror.citadel.protocol.answers import read_rooms
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.refill import Refilled, refill
 from mirror.citadel.verify import VERIFIED
 from mirror.formats.errors import CitadelError

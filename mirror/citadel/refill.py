@@ -8,8 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.exporter import Exporter
 from mirror.citadel.host_files import (
     NOTES,
     ROOM_FILES,
@@ -21,8 +19,10 @@ from mirror.citadel.host_files import (
     read_at,
     write_at,
 )
-from mirror.citadel.leftovers import BANNERS, ROOM_DIRECTORY
-from mirror.citadel.numbering import number_in
+from mirror.citadel.meaning.numbering import number_in
+from mirror.citadel.migr.exporter import Exporter
+from mirror.citadel.migr.leftovers import BANNERS, ROOM_DIRECTORY
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.errors import CitadelError
 from mirror.formats.texts_of_rooms import Picture, picture_in, text_in
 from mirror.model.containers import picture_of_room

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.citadel.bootstrap import Place, Taken, copy_server, log_in
-from mirror.citadel.keys import Keys
-from mirror.citadel.pairing import Consent, Pairing
+from mirror.citadel.meaning.keys import Keys
+from mirror.citadel.meaning.pairing import Consent, Pairing
 from mirror.citadel.propose import is_to_be_paired, propose
 from mirror.store.base import Store, Writer
 from mirror.store.wrapped import WrappedStore

@@ -2,7 +2,7 @@
 
 The server is copied into a store that is thrown away, by the importer that made the node's records, and the two are
 gone through side by side in the order of their keys, so memory stays flat.  Versions are left out: who looked when is
-no difference.  What may differ is declared (mirror.citadel.declared).
+no difference.  What may differ is declared (mirror.citadel.meaning.declared).
 """
 
 import hashlib
@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from mirror.citadel.declared import (
+from mirror.citadel.looks.look import place_of
+from mirror.citadel.meaning.declared import (
     ANY,
     BODY,
     BYTES,
@@ -26,12 +27,11 @@ from mirror.citadel.declared import (
     Expected,
     declaration,
 )
-from mirror.citadel.homes import read_homes
-from mirror.citadel.keys import OF_SERVER_ITSELF
-from mirror.citadel.look import place_of
-from mirror.citadel.numbering import place_of_key
-from mirror.citadel.returned import is_as_here
-from mirror.citadel.visits_compared import said_by_visit
+from mirror.citadel.meaning.homes import read_homes
+from mirror.citadel.meaning.keys import OF_SERVER_ITSELF
+from mirror.citadel.meaning.numbering import place_of_key
+from mirror.citadel.meaning.returned import is_as_here
+from mirror.citadel.meaning.visits_compared import said_by_visit
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import parse_message
 from mirror.model.containers import picture_of_room, picture_of_user

@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 from mirror.addresses import Address
 from mirror.citadel.bootstrap import Place, log_in
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.imap import ImapClient
-from mirror.citadel.keys import ROOMS, Numbers, read_keys
-from mirror.citadel.later import PutOff
-from mirror.citadel.leftovers import BANNERS
-from mirror.citadel.look import Verdict, cursor_name, place_of
-from mirror.citadel.made import is_gone, note_filled, unfilled, what_fills
-from mirror.citadel.posted import Known
+from mirror.citadel.looks.look import Verdict, cursor_name, place_of
+from mirror.citadel.looks.made import is_gone, note_filled, unfilled, what_fills
+from mirror.citadel.meaning.keys import ROOMS, Numbers, read_keys
+from mirror.citadel.migr.leftovers import BANNERS
+from mirror.citadel.migr.posted import Known
+from mirror.citadel.protocol.client import CitadelClient
+from mirror.citadel.protocol.imap import ImapClient
 from mirror.citadel.writers.access import AccessWriter
 from mirror.citadel.writers.banners import BannersWriter
 from mirror.citadel.writers.base import KindWriter, OpenRoom, Target, Written
 from mirror.citadel.writers.files import FilesWriter
 from mirror.citadel.writers.floors import FloorsWriter
+from mirror.citadel.writers.later import PutOff
 from mirror.citadel.writers.marks import MarksWriter
 from mirror.citadel.writers.messages import MessagesWriter
 from mirror.citadel.writers.netconf import NetconfWriter

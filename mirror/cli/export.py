@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mirror.citadel.exporter import Exported, Exporter, Part, Step
+from mirror.citadel.migr.exporter import Exported, Exporter, Part, Step
 from mirror.cli.app import cli
 from mirror.cli.exported_files import Place, export_files
 from mirror.cli.new_file import require_new, write_new

@@ -9,10 +9,10 @@ import click
 
 from mirror.addresses import PLACES
 from mirror.citadel.bootstrap import ServerStage, Taken, copy_server
-from mirror.citadel.importer import Importer, import_file, read_blocks
-from mirror.citadel.look import DeletionsHeldBack
+from mirror.citadel.looks.look import DeletionsHeldBack
+from mirror.citadel.migr.importer import Importer, import_file, read_blocks
+from mirror.citadel.migr.report import Accepted, Report
 from mirror.citadel.rehearsal import Rehearsal
-from mirror.citadel.report import Accepted, Report
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.doors import Door, open_door, password_file_option, server_dir_option
 from mirror.cli.local import guard_clock

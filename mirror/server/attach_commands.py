@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from mirror.addresses import read_server_place
 from mirror.citadel.failover import Acting, CannotMove, move, what_acts
-from mirror.citadel.pairing import Consent
+from mirror.citadel.meaning.pairing import Consent
 from mirror.citadel.propose import CannotPair
 from mirror.model.errors import MirrorError
 from mirror.server.following import tell_rehearsal

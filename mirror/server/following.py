@@ -8,12 +8,12 @@ import gevent
 from mirror.addresses import ServerPlace
 from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.follow import Following
-from mirror.citadel.followed import MAX_TOLD, Settings
-from mirror.citadel.keys import Pair
-from mirror.citadel.look import HeldBack
-from mirror.citadel.not_written import NOT_WRITTEN
-from mirror.citadel.pairing import Consent, Match, Pairing
+from mirror.citadel.following.followed import MAX_TOLD, Settings
+from mirror.citadel.looks.look import HeldBack
+from mirror.citadel.meaning.keys import Pair
+from mirror.citadel.meaning.pairing import Consent, Match, Pairing
 from mirror.citadel.rehearsal import dry_run
+from mirror.citadel.writers.not_written import NOT_WRITTEN
 from mirror.config import Attachment
 from mirror.model.applied import Applied
 from mirror.store.base import Store

@@ -8,8 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.citadel.answers import read_seen
-from mirror.citadel.configuration import Holds, read_kept
+from mirror.citadel.meaning.configuration import Holds, read_kept
+from mirror.citadel.protocol.answers import read_seen
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "19-as-each-user.txt"
 EXPORTED = "# exported "

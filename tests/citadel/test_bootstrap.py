@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from recorded_server import Recording
 
-from mirror.citadel.banners import MAX_BANNER
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
-from mirror.citadel.client import LoginFailed
-from mirror.citadel.leftovers import Fetched
-from mirror.citadel.report import Accepted
+from mirror.citadel.migr.leftovers import Fetched
+from mirror.citadel.migr.report import Accepted
+from mirror.citadel.protocol.banners import MAX_BANNER
+from mirror.citadel.protocol.client import LoginFailed
 from mirror.config import Address, Config, ConfigError, ListenSettings
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost

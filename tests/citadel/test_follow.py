@@ -9,7 +9,7 @@ from made_follower import TALK, ReadingFollower, feed_end, state, texts
 from made_live import HungUp, LiveServer
 
 from mirror.citadel.bootstrap import copy_server
-from mirror.citadel.followed import Settings
+from mirror.citadel.following.followed import Settings
 from mirror.citadel.rehearsal import dry_run
 from mirror.model.fields import values_of
 from mirror.peer.channel import ConnectionLost

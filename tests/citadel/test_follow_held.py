@@ -9,8 +9,8 @@ from made_followed import ANNS, a_server, backup, refuse_exports, restore
 from made_follower import LOBBY, TALK, ReadingFollower, state, texts
 from made_live import LiveServer
 
-from mirror.citadel.followed import Settings
-from mirror.citadel.look import HeldBack
+from mirror.citadel.following.followed import Settings
+from mirror.citadel.looks.look import HeldBack
 from mirror.model.draft import Draft
 from mirror.model.fields import fields_at
 from mirror.model.record import pack_head

@@ -10,9 +10,9 @@ from made_live import LiveServer, Session
 from made_server import CREATED
 
 from mirror.citadel.bootstrap import copy_server
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.followed import Settings
-from mirror.citadel.mark_looks import Pending, write_pending
+from mirror.citadel.following.followed import Settings
+from mirror.citadel.following.mark_looks import Pending, write_pending
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.message import parse_message
 from mirror.model.fields import Value, values_of
 from mirror.store.base import Store

@@ -9,7 +9,7 @@ from made_followed import backup, restore
 from made_live import HungUp
 from made_pair import Pair, Side, a_pair
 
-from mirror.citadel.keys import Pair as KeyPair
+from mirror.citadel.meaning.keys import Pair as KeyPair
 from mirror.model.fields import fields_at, values_of
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost

@@ -9,15 +9,15 @@ from made_live import LiveServer
 from made_server import Server
 
 from mirror.addresses import Address
-from mirror.citadel.followed import Settings
-from mirror.citadel.identity import pair_anew
-from mirror.citadel.importer import Importer
-from mirror.citadel.keys import Pair, add_pairs, read_keys, write_pairs
-from mirror.citadel.look import Identity, place_of
-from mirror.citadel.pairing import Consent
+from mirror.citadel.following.followed import Settings
+from mirror.citadel.following.identity import pair_anew
+from mirror.citadel.looks.look import Identity, place_of
+from mirror.citadel.meaning.keys import Pair, add_pairs, read_keys, write_pairs
+from mirror.citadel.meaning.pairing import Consent
+from mirror.citadel.migr.importer import Importer
+from mirror.citadel.migr.report import Report
 from mirror.citadel.propose import CannotPair, list_here, require_socket
 from mirror.citadel.rehearsal import dry_run
-from mirror.citadel.report import Report
 from mirror.formats.message import parse_message
 from mirror.model.fields import values_of
 from mirror.model.record import Record

@@ -11,8 +11,8 @@ from made_empty import EmptyServer, started
 
 from mirror.citadel.empty import why_not_empty
 from mirror.citadel.host_files import CannotWrite, directory_at, home_of, write_at
-from mirror.citadel.importer import Importer
 from mirror.citadel.looked_over import verify_server
+from mirror.citadel.migr.importer import Importer
 from mirror.citadel.rebuild import MAY_DIFFER, REBUILT, RENUMBERED, NotEmpty, Rebuilding, Rebuilt, State
 from mirror.formats.errors import CitadelError
 from mirror.formats.mail import MAIL_HEAD, compose_mail

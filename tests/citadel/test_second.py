@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from made_server import CREATED, Server
 
-from mirror.citadel.importer import Importer
-from mirror.citadel.look import HeldBack, OtherThanLast
-from mirror.citadel.report import Accepted, Report
+from mirror.citadel.looks.look import HeldBack, OtherThanLast
+from mirror.citadel.migr.importer import Importer
+from mirror.citadel.migr.report import Accepted, Report
 from mirror.formats.message import parse_message
 from mirror.model.containers import KILLED
 from mirror.model.draft import Draft, base_of

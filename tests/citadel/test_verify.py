@@ -6,8 +6,8 @@ import pytest
 from exports import small_export
 from made_server import Server
 
-from mirror.citadel.homes import settle
-from mirror.citadel.importer import Importer
+from mirror.citadel.meaning.homes import settle
+from mirror.citadel.migr.importer import Importer
 from mirror.citadel.verify import AT_HOME, BY_ITSELF, BY_NOBODY, VERIFIED, Comparing, Verified, declared_for
 from mirror.formats.message import serialize_message
 from mirror.model.record import Record

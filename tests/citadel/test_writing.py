@@ -8,12 +8,12 @@ from made_follower import LOBBY, MAIL, TALK, Follower, delete, feed_end, here, p
 from made_live import HungUp
 from made_writable import SERVICE, TRANSIT, WritableServer, imap
 
-from mirror.citadel.client import LoginFailed
-from mirror.citadel.homes import settle
-from mirror.citadel.identity import pair_anew
-from mirror.citadel.keys import Keys, read_keys
-from mirror.citadel.look import Identity
-from mirror.citadel.not_written import KEPT, NOT_WRITTEN
+from mirror.citadel.following.identity import pair_anew
+from mirror.citadel.looks.look import Identity
+from mirror.citadel.meaning.homes import settle
+from mirror.citadel.meaning.keys import Keys, read_keys
+from mirror.citadel.protocol.client import LoginFailed
+from mirror.citadel.writers.not_written import KEPT, NOT_WRITTEN
 from mirror.formats.errors import CitadelError
 from mirror.formats.mail import MAIL_HEAD, compose_mail
 from mirror.formats.message import parse_message
@@ -266,8 +266,8 @@ def test_very_many_deletions_that_are_refused_stay_there(server: WritableServer,
 def test_a_room_that_cannot_be_entered_keeps_nothing_waiting_and_is_told_after_a_while(
     server: WritableServer, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirror.citadel.later.TRIES", 3)
-    monkeypatch.setattr("mirror.citadel.later.ROUNDS", 4)
+    monkeypatch.setattr("mirror.citadel.writers.later.TRIES", 3)
+    monkeypatch.setattr("mirror.citadel.writers.later.ROUNDS", 4)
     store = follower.store
 
     def story():

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from local import LocalNode
 
-from mirror.citadel.importer import import_file
+from mirror.citadel.migr.importer import import_file
 from mirror.config import CONFIG_FILE, Config, template
 from mirror.store.open import open_store
 

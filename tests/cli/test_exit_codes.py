@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import mirror
 import netconf
-from mirror.citadel.client import LoginFailed
+from mirror.citadel.protocol.client import LoginFailed
 from mirror.cli import setup
 from mirror.cli.app import EXIT_ABORTED, EXIT_FAULT, cli
 from mirror.cli.names import NoSuchName

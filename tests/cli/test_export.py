@@ -6,7 +6,7 @@ from pathlib import Path
 from exports import small_export
 from local import LocalNode
 
-from mirror.citadel.importer import Importer
+from mirror.citadel.migr.importer import Importer
 from mirror.config import CONFIG_FILE, Config, template
 from mirror.store.open import Options, open_store
 

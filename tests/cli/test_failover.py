@@ -7,7 +7,7 @@ import pytest
 from local import LocalNode
 from made_live import LiveServer, listening
 
-from mirror.citadel.homes import read_home, read_word, settle
+from mirror.citadel.meaning.homes import read_home, read_word, settle
 from mirror.config import CONFIG_FILE, Config, template
 from mirror.formats.message import serialize_message
 from mirror.model.draft import Base

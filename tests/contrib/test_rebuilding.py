@@ -18,8 +18,8 @@ from try_live.disasters import Sizes as DisasterSizes
 from try_live.rebuilding import Rebuilt
 from try_live.whole_exports import DECLARED, Difference, differences, read_file, undeclared
 
-from mirror.citadel.exporter import Exporter
-from mirror.citadel.importer import Importer
+from mirror.citadel.migr.exporter import Exporter
+from mirror.citadel.migr.importer import Importer
 from mirror.store.sqlite.store import SqliteStore
 
 DOCS = (Path(__file__).parents[2] / "docs" / "disaster.md").read_text("utf-8")

@@ -35,7 +35,7 @@ from try_live.operations import KINDS
 from try_live.session import Session
 from try_live.trial import Bootstrap, Findings
 
-from mirror.citadel.declared import BODY, BYTES, EXPECTED, KEY, MESSAGE, VOID, WHOLE
+from mirror.citadel.meaning.declared import BODY, BYTES, EXPECTED, KEY, MESSAGE, VOID, WHOLE
 from mirror.formats.keys import BORN_IMPORTED
 from mirror.model.fields import fields_at
 from mirror.model.record import Record, pack_head

@@ -28,7 +28,7 @@ import msgspec
 from gevent import socket
 from gevent.threadpool import ThreadPool
 
-from mirror.citadel.importer import Importer
+from mirror.citadel.migr.importer import Importer
 from mirror.config import Config, Peer, ReplicationSettings
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import Collection

@@ -8,7 +8,7 @@ import pytest
 from exports import IMPORTED
 from gevent import socket
 
-from mirror.citadel.importer import Importer
+from mirror.citadel.migr.importer import Importer
 from mirror.config import Config
 from mirror.model.record import Record
 from mirror.peer.bootstrap import NodeStage, copy_node

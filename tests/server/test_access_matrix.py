@@ -11,7 +11,7 @@ import pytest
 from reading import answers_alike, read_by
 from sessions import logged_in, sessions_on
 
-from mirror.citadel.importer import Importer
+from mirror.citadel.migr.importer import Importer
 from mirror.config import Config
 from mirror.model.fields import values_of
 from mirror.model.record import Record

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mirror.addresses import ServerPlace
-from mirror.citadel.keys import Pair
-from mirror.citadel.pairing import Consent, Match, Pairing
+from mirror.citadel.meaning.keys import Pair
+from mirror.citadel.meaning.pairing import Consent, Match, Pairing
 from mirror.config import Attachment
 from mirror.server.following import ServerFollower, consent_of
 from mirror.store.sqlite.store import SqliteStore

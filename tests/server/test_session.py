@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sessions import sessions_on
 
-from mirror.citadel.importer import Importer
+from mirror.citadel.migr.importer import Importer
 from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
 from mirror.model.errors import StampAhead
 from mirror.model.record import Record

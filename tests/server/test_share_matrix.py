@@ -12,7 +12,7 @@ import pytest
 from reading import answers_alike, read_by
 from sessions import sessions_on
 
-from mirror.citadel.importer import Importer
+from mirror.citadel.migr.importer import Importer
 from mirror.config import Config, Peer
 from mirror.model.record import Record, record_crc
 from mirror.peer.remote import ChannelRemote

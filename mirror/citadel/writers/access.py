@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mirror.citadel.access import FORGOTTEN, LET_IN, LOCKED_OUT, flags_after
-from mirror.citadel.keys import ROOMS
+from mirror.citadel.following.access import FORGOTTEN, LET_IN, LOCKED_OUT, flags_after
+from mirror.citadel.meaning.keys import ROOMS
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import CLOSED_NOW, Target, enter, said_yes, server_says
 from mirror.citadel.writers.fields import print_of

@@ -7,10 +7,10 @@ where it was really done, so what the writing makes is taken out again before an
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mirror.citadel.answers import setting
-from mirror.citadel.asked import AIDE_ROOM
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.pairing import ROLES
+from mirror.citadel.following.asked import AIDE_ROOM
+from mirror.citadel.meaning.pairing import ROLES
+from mirror.citadel.protocol.answers import setting
+from mirror.citadel.protocol.client import CitadelClient
 
 _AUTHOR = b"Citadel"
 _NOTICES = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mirror.citadel.client import CitadelClient, LoginFailed
+from mirror.citadel.protocol.client import CitadelClient, LoginFailed
 from mirror.citadel.writers.base import Target
 from mirror.citadel.writers.calls import account_to_use, as_nobody_called, password_of
 from mirror.model.record import Record

@@ -18,7 +18,7 @@ from mirror.citadel.host_files import (
     read_at,
     write_at,
 )
-from mirror.citadel.leftovers import BANNERS
+from mirror.citadel.migr.leftovers import BANNERS
 from mirror.citadel.writers.base import Target, agreed
 from mirror.model.record import Record
 from mirror.model.status import fingerprints

@@ -14,15 +14,15 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from mirror.citadel.answers import room_number
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.imap import ImapClient
-from mirror.citadel.keys import FLOORS, ROOMS, Numbers, Pair, add_pairs, drop_pair
-from mirror.citadel.later import Later, When, Where
-from mirror.citadel.look import FLOOR_IN_USE, Verdict, remembered
-from mirror.citadel.made import forget_room, note_filled, note_made, rooms_of
-from mirror.citadel.posted import Known, Room
-from mirror.citadel.prints import forget_prints
+from mirror.citadel.looks.look import FLOOR_IN_USE, Verdict, remembered
+from mirror.citadel.looks.made import forget_room, note_filled, note_made, rooms_of
+from mirror.citadel.looks.prints import forget_prints
+from mirror.citadel.meaning.keys import FLOORS, ROOMS, Numbers, Pair, add_pairs, drop_pair
+from mirror.citadel.migr.posted import Known, Room
+from mirror.citadel.protocol.answers import room_number
+from mirror.citadel.protocol.client import CitadelClient
+from mirror.citadel.protocol.imap import ImapClient
+from mirror.citadel.writers.later import Later, When, Where
 from mirror.formats.numbers import number_or_zero
 from mirror.model.containers import room_told_of
 from mirror.model.draft import base_of

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.answers import read_time
-from mirror.citadel.client import CitadelClient
+from mirror.citadel.protocol.answers import read_time
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.numbers import number_or_zero
 from mirror.model.fields import values_of
 from mirror.store.base import Reader, Store

@@ -10,11 +10,11 @@ server remembers, and that is set forward by giving the user the same rules agai
 
 from collections.abc import Sequence
 
-from mirror.citadel.answers import read_numbers, read_time
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.homes import INBOX_RULES, read_home
-from mirror.citadel.keys import PAIRS, ROOMS
-from mirror.citadel.look import remembered
+from mirror.citadel.looks.look import remembered
+from mirror.citadel.meaning.homes import INBOX_RULES, read_home
+from mirror.citadel.meaning.keys import PAIRS, ROOMS
+from mirror.citadel.protocol.answers import read_numbers, read_time
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import OpenRoom, Target, User, enter, goto, said_yes
 from mirror.citadel.writers.netconf import NOT_MAILED, is_to_be_mailed, pass_over

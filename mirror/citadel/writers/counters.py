@@ -7,7 +7,7 @@ numbers twice.
 
 from typing import NamedTuple
 
-from mirror.citadel.client import CitadelClient
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.base import said_yes
 from mirror.formats.numbers import number_or_zero
 

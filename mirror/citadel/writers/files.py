@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.client import CitadelClient, RoomFile
-from mirror.citadel.leftovers import FileRoom, head_of_file, read_open_file
-from mirror.citadel.taking import take_versions
+from mirror.citadel.looks.taking import take_versions
+from mirror.citadel.migr.leftovers import FileRoom, head_of_file, read_open_file
+from mirror.citadel.protocol.client import CitadelClient, RoomFile
 from mirror.citadel.writers.base import CLOSED_NOW, Target, told_of
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.keys import BORN_IMPORTED

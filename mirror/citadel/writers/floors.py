@@ -12,10 +12,10 @@ server, its number there stands for itself again.
 
 from collections.abc import Callable, Sequence
 
-from mirror.citadel.answers import KILLED
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.keys import FLOORS, ROOMS, Pair
-from mirror.citadel.pairing import kept_name, reduced
+from mirror.citadel.meaning.keys import FLOORS, ROOMS, Pair
+from mirror.citadel.meaning.pairing import kept_name, reduced
+from mirror.citadel.protocol.answers import KILLED
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import Target, floor_name, rows_of, said_yes, server_says
 from mirror.citadel.writers.fields import Keeps, as_it_is, held_values, is_due, print_of, status_of, to_write

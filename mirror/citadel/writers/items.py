@@ -9,9 +9,9 @@ the next look.  What the server has then is read back and is the base of what it
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mirror.citadel.pieces import fetch_message
-from mirror.citadel.taking import take_versions
-from mirror.citadel.unfinished import NUMBER, Unfinished, forget_unfinished, note_unfinished, read_back
+from mirror.citadel.looks.taking import take_versions
+from mirror.citadel.looks.unfinished import NUMBER, Unfinished, forget_unfinished, note_unfinished, read_back
+from mirror.citadel.protocol.pieces import fetch_message
 from mirror.citadel.writers.base import OpenRoom, Target, batches, goto, said_yes, stored_name, told_of
 from mirror.citadel.writers.transit import Transit
 from mirror.formats.errors import BadMessage

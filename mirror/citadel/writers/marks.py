@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.client import LoginFailed
-from mirror.citadel.imap import ImapClient, folder_name
-from mirror.citadel.keys import owner_of
-from mirror.citadel.marks import ANSWERED, SEEN, Sets, tag_of
+from mirror.citadel.meaning.keys import owner_of
+from mirror.citadel.meaning.marks import ANSWERED, SEEN, Sets, tag_of
+from mirror.citadel.protocol.client import LoginFailed
+from mirror.citadel.protocol.imap import ImapClient, folder_name
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, User, enter
 from mirror.citadel.writers.calls import Account, account_to_use, as_nobody_called, password_of
 from mirror.citadel.writers.visits import messages_of, said_last, visited, visits_of, visits_there

@@ -3,7 +3,7 @@
 A message is put into a folder of the service's own user first, where nobody sees it and no rule runs, and moved from
 there: so whatever the room is called, whosever mailbox it is, and however often it was tried, it is there once.  What
 was written is remembered in the status before the server is looked at again, so nothing comes back; what was not, as
-after a crash, is found by its id (mirror.citadel.returned).  Knows no configuration and no supervision.
+after a crash, is found by its id (mirror.citadel.meaning.returned).  Knows no configuration and no supervision.
 """
 
 from collections import defaultdict
@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.homes import read_home
-from mirror.citadel.imap import ImapClient
-from mirror.citadel.keys import ROOMS, USERS, owner_of
-from mirror.citadel.later import When
-from mirror.citadel.pieces import fetch_message
-from mirror.citadel.posted import Room
-from mirror.citadel.returned import is_as_here
+from mirror.citadel.meaning.homes import read_home
+from mirror.citadel.meaning.keys import ROOMS, USERS, owner_of
+from mirror.citadel.meaning.returned import is_as_here
+from mirror.citadel.migr.posted import Room
+from mirror.citadel.protocol.client import CitadelClient
+from mirror.citadel.protocol.imap import ImapClient
+from mirror.citadel.protocol.pieces import fetch_message
 from mirror.citadel.writers.base import (
     CLOSED_NOW,
     OpenRoom,
@@ -37,6 +36,7 @@ from mirror.citadel.writers.base import (
 from mirror.citadel.writers.calls import account_to_use
 from mirror.citadel.writers.care import POSTS_ALONE, Dealt, ListRoom, RuledInbox
 from mirror.citadel.writers.items import Item, ItemsWriter, take_there
+from mirror.citadel.writers.later import When
 from mirror.citadel.writers.rules import rules_there
 from mirror.citadel.writers.transit import PLAIN, Transit
 from mirror.formats.errors import BadMessage

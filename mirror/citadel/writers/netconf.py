@@ -1,15 +1,14 @@
 """Writes rooms' network configurations: the lines that do not act, and of those that do none.
 
-Lines that act are in force on the room's home alone (mirror.citadel.homes).  Where another server has the same ones
-they are taken out there, once all that they have to mail is mailed; lines that are on that other server alone stay.
-Those that an administrator said are put in force, once that other server has given them up.
-The server knows no condition: what was changed there since it was looked at is looked at first.
+Lines that act are in force on the room's home alone (mirror.citadel.meaning.homes).  Where another server has the
+same ones they are taken out there, once all that they have to mail is mailed; lines that are on that other server
+alone stay.  Those that an administrator said are put in force, once that other server has given them up.  The server
+knows no condition: what was changed there since it was looked at is looked at first.
 """
 
 from collections.abc import Callable, Sequence
 
-from mirror.citadel.answers import ITS_MESSAGES, read_numbers
-from mirror.citadel.homes import (
+from mirror.citadel.meaning.homes import (
     HOMES,
     Word,
     give_up,
@@ -21,8 +20,9 @@ from mirror.citadel.homes import (
     thing_of,
     why_not_yet,
 )
-from mirror.citadel.keys import ROOMS
-from mirror.citadel.proposals import in_force, says_that_some_act, tag_of_lines
+from mirror.citadel.meaning.keys import ROOMS
+from mirror.citadel.migr.proposals import in_force, says_that_some_act, tag_of_lines
+from mirror.citadel.protocol.answers import ITS_MESSAGES, read_numbers
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, enter
 from mirror.formats.numbers import number_or_zero
 from mirror.model.draft import base_of

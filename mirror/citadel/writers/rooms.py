@@ -9,12 +9,12 @@ taken it is not written.  A room is made private, and opened once it is as it sh
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from mirror.citadel.answers import AT_A_ROOM, Room, RoomLine, ToldRoom, read_room
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.keys import FLOORS, OWNER_DIGITS, ROOMS, USERS, Pair, owner_of
-from mirror.citadel.pairing import kept_name, reduced
-from mirror.citadel.put_together import DIRECTORY as DIRECTORIES
-from mirror.citadel.put_together import PASSWORDED, room_fields
+from mirror.citadel.meaning.keys import FLOORS, OWNER_DIGITS, ROOMS, USERS, Pair, owner_of
+from mirror.citadel.meaning.pairing import kept_name, reduced
+from mirror.citadel.migr.put_together import DIRECTORY as DIRECTORIES
+from mirror.citadel.migr.put_together import PASSWORDED, room_fields
+from mirror.citadel.protocol.answers import AT_A_ROOM, Room, RoomLine, ToldRoom, read_room
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import Target, floor_name, said_yes, server_says, taken_by
 from mirror.citadel.writers.calls import account_to_use, as_nobody_called, read_account

@@ -7,7 +7,7 @@ server lets nobody but the user change them; of what was in the inbox before it 
 
 from collections.abc import Callable, Sequence
 
-from mirror.citadel.homes import (
+from mirror.citadel.meaning.homes import (
     HOMES,
     INBOX_RULES,
     Home,
@@ -21,7 +21,7 @@ from mirror.citadel.homes import (
     thing_of,
     why_not_yet,
 )
-from mirror.citadel.keys import OWNER_DIGITS, USERS
+from mirror.citadel.meaning.keys import OWNER_DIGITS, USERS
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import Target, User, said_yes
 from mirror.formats.inbox_rules import rule_lines, rules_in

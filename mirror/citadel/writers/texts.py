@@ -1,16 +1,16 @@
 """Writes the texts and pictures of rooms, and users' bios and pictures.
 
-A server makes a message of its own of each, so only what is shown counts (mirror.citadel.returned).  It knows no
-condition: what is there is overwritten where the message that was looked at still holds it, else it is looked at first.
-A bio can be written by nobody but its user, who is logged in for that.  What was taken back stays there: it can be
-written anew, but not be nothing.
+A server makes a message of its own of each, so only what is shown counts (mirror.citadel.meaning.returned).  It knows
+no condition: what is there is overwritten where the message that was looked at still holds it, else it is looked at
+first.  A bio can be written by nobody but its user, who is logged in for that.  What was taken back stays there: it
+can be written anew, but not be nothing.
 """
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mirror.citadel.keys import OWNER_DIGITS
-from mirror.citadel.returned import SHOWN
+from mirror.citadel.meaning.keys import OWNER_DIGITS
+from mirror.citadel.meaning.returned import SHOWN
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import Target, goto, said_yes, told_of
 from mirror.formats.errors import BadMessage

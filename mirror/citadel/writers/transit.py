@@ -6,8 +6,8 @@ in its room, so it is thrown away.  Folders for calendars, contacts and notes gi
 
 from collections.abc import Sequence
 
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.imap import ImapClient
+from mirror.citadel.protocol.client import CitadelClient
+from mirror.citadel.protocol.imap import ImapClient
 from mirror.formats.server_own import IN_TRANSIT
 from mirror.wire.errors import Refused
 

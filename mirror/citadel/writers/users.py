@@ -8,12 +8,12 @@ taken the user is not written.  The account as whom this is done is left alone.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mirror.citadel.answers import ToldUser, read_account
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.damaged import read_reply
-from mirror.citadel.keys import OF_SERVER_ITSELF, USERS, Pair
-from mirror.citadel.pairing import kept_name, reduced
-from mirror.citadel.put_together import user_fields
+from mirror.citadel.meaning.damaged import read_reply
+from mirror.citadel.meaning.keys import OF_SERVER_ITSELF, USERS, Pair
+from mirror.citadel.meaning.pairing import kept_name, reduced
+from mirror.citadel.migr.put_together import user_fields
+from mirror.citadel.protocol.answers import ToldUser, read_account
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import Target, said_yes, server_says, taken_by
 from mirror.citadel.writers.calls import account_command

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mirror.citadel.client import CitadelClient
-from mirror.citadel.keys import ROOMS, owner_of
+from mirror.citadel.meaning.keys import ROOMS, owner_of
+from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import OpenRoom, Target, User, said_yes
 from mirror.citadel.writers.fields import print_of

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from mirror.citadel.marks import tag_of
+from mirror.citadel.meaning.marks import tag_of
 from mirror.citadel.writers.base import OpenRoom, Target
 from mirror.model.draft import base_of
 from mirror.model.kinds import Collection, room_of

@@ -1,0 +1,275 @@
+"""Following marks: who may have set any is asked for, as often as that may cost, over a connection of its own.
+
+It is opened while there is anybody to ask for, since a server ends a session that asks nothing.  Which user in which
+room is next is mirror.citadel.following.presence's, what is told mirror.citadel.following.visits_told's.  Who is
+still to be asked for is kept, so that where a server is met again nobody is who logged in before that.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from mirror.citadel.following.asked import Asked
+from mirror.citadel.following.presence import Rounds, Turn
+from mirror.citadel.following.visited import Visited
+from mirror.citadel.following.visits_told import ROOMS_AT_ONCE, Marked, Person, VisitLooks
+from mirror.citadel.looks.look import place_of
+from mirror.citadel.meaning.keys import owner_of
+from mirror.citadel.migr.posted import Known
+from mirror.citadel.protocol.client import CitadelClient
+from mirror.formats.server_own import Use
+from mirror.store.base import Reader, Store, Writer
+from mirror.wire.errors import Refused
+
+SESSION_S = 5
+"""Who is there is asked before when they logged in: who logs in between those is asked for so many seconds longer."""
+LIKELY_SHARE, SHARE, IDLE_SHARE = 1 / 20, 1 / 50, 1 / 200
+"""So much of the time rounds take at most: of rooms in which there is likely anything new, of others while anybody is
+there, and while nobody is."""
+ROOM_S, ROOMS_OF_TURN = 0.0002, 5
+"""Seconds that asking for a room takes of server and node, and as many rooms' time each turn takes besides."""
+RECENT_S = 2 * 86_400
+"""Who logged in within so many seconds before a server is met may have set marks while nobody followed it..."""
+SINCE_EXPORT_S = 60
+"""... or, where all was just told by an export, since that began."""
+SAVED_S = 30.0
+"""Who is still to be asked for is written down once in so many seconds at most."""
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """Who was still to be asked for at a moment of the server's clock (Unix seconds): users by their numbers."""
+
+    looked: int = 0
+    users: frozenset[int] = frozenset()
+
+
+def read_pending(reader: Reader, place: str) -> Pending:
+    """Return who is to be asked for of a server, by the name of its place; as of 0 where that was never kept."""
+    text = reader.meta_text(_name(place))
+    return msgspec.json.decode(text, type=Pending) if text else Pending()
+
+
+def write_pending(writer: Writer, place: str, pending: Pending) -> None:
+    """Remember who is to be asked for of a server."""
+    writer.set_meta(_name(place), msgspec.json.encode(pending).decode())
+
+
+def _name(place: str) -> str:
+    return f"marks:{place}"
+
+
+class MarkLooks:
+    """Follows the marks of one server's users, for as long as a connection to it lasts."""
+
+    def __init__(
+        self,
+        store: Store,
+        connect: Callable[[], CitadelClient],
+        called: Callable[[], dict[int, int]],
+        every_s: float,
+        *,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        """``called`` returns when users logged in last as far as that is kept, in Unix seconds, by their numbers.
+
+        ``clock`` returns seconds that only go forward, ``now`` Unix seconds.
+        """
+        self._store, self._connect, self._called = store, connect, called
+        self._every_s, self._clock, self._now = every_s, clock, now
+        self._rounds = Rounds(self._likely, self._others)
+        self._client: CitadelClient | None = None
+        self._known: Known | None = None
+        self._looks: VisitLooks | None = None
+        self._numbers: dict[str, int] = {}
+        self._owners: dict[int, int] = {}
+        self._calls: dict[int, int] | None = None
+        self._looked = 0
+        self._noticed: dict[tuple[int, int], list[str]] = {}
+        self._asked_at = -every_s
+        self._visited = Visited(store)
+        self._pending = Pending()
+        self._saved_at = -SAVED_S
+        self._rooms_left = 0.0
+        self._changed: dict[int, int] = {}
+        self._seen_since: set[int] = set()
+        """Who was there, or logged in, since a room was new last."""
+        self._met = 0
+
+    @property
+    def as_of(self) -> float:
+        """As of when all marks are here, in Unix seconds; 0 for never."""
+        return self._rounds.as_of(self._now()) if self._calls is not None else 0
+
+    @property
+    def noticed(self) -> list[str]:
+        """What has to be known of what users have seen."""
+        return [line for lines in self._noticed.values() for line in lines]
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            self._client.channel.close()
+            self._client = None
+
+    def look(self, asked: Asked, known: Known, exported: bool = False) -> Marked:
+        """Ask for marks if it is time, and take them over; ``asked`` tells who is there, ``known`` is what rooms are.
+
+        ``exported``, where an export told all marks since the connection began.
+
+        Raises ConnectionLost, CitadelError, or a store's error.
+        """
+        done = Marked()
+        began = self._clock()
+        if began - self._asked_at < self._every_s or not asked.logs_in_by_itself:
+            return done
+        self._asked_at = began
+        self._note_rooms(known)
+        persons = {number: Person(number, name) for number, name in asked.users().items()}
+        self._note_calls(asked.calls(), asked.looked, exported)
+        self._note_changed(persons)
+        where = self._where(asked)
+        self._seen_since.update(where)
+        self._visited.find(known, where)
+        near = self._rounds.near(where, self._now())
+        if self._rounds.is_over and not near:
+            self.close()
+        else:
+            self._ask(near, persons, done)
+        self._save()
+        return done
+
+    def changed(self, rooms: Mapping[int, int]) -> None:
+        """Say which rooms changed when (Unix seconds) otherwise than by messages: all may have been made to forget."""
+        self._changed |= rooms
+
+    def _note_changed(self, users: Iterable[int]) -> None:
+        """Have rooms that changed since the server was met before be asked for of all who were there."""
+        assert self._known is not None
+        changed, self._changed = [room for room, at in self._changed.items() if at >= self._met], {}
+        keys = {self._known.keys.user(user): user for user in users} if changed else {}
+        for room in changed:
+            for user in self._visited.by(self._known, room, keys):
+                self._rounds.besides(user, room)
+
+    def _note_rooms(self, known: Known) -> None:
+        if known is not self._known:
+            self._known, self._looks = known, VisitLooks(self._store, known)
+            rooms = {number: room.name for number, room in sorted(known.rooms.items()) if room.use is Use.PEOPLE}
+            self._numbers = {name: number for number, name in rooms.items()}
+            before, self._owners = self._owners, {number: owner_of(name) for number, name in rooms.items()}
+            self._ask_for_new({room: self._owners[room] for room in self._owners.keys() - before.keys()})
+
+    def _ask_for_new(self, rooms: Mapping[int, int]) -> None:
+        """Have rooms that were not known be asked for, by number and owner, of who may have read there."""
+        for user in self._seen_since:
+            for room, owner in rooms.items():
+                if owner in (0, user):
+                    self._rounds.besides(user, room)
+        if rooms:
+            self._seen_since.clear()
+
+    def _ask(self, near: Iterable[Turn], persons: Mapping[int, Person], done: Marked) -> None:
+        """Ask for where people are, and of rounds as much as there is time for."""
+        try:
+            client = self._client = self._client or self._connect()
+        except Refused:
+            return  # it lets no more sessions in: another time
+        for turn in near:
+            self._take(client, turn, persons.get(turn.user), done)
+        self._follow_rounds(client, persons, done)
+
+    def _follow_rounds(self, client: CitadelClient, persons: Mapping[int, Person], done: Marked) -> None:
+        """Ask for as many rooms of rounds as there is time for; what one turn takes too long is saved afterwards."""
+        share = LIKELY_SHARE if self._rounds.is_urgent else SHARE if self._rounds.is_anybody_there else IDLE_SHARE
+        self._rooms_left = min(self._rooms_left, 0) + self._every_s * share / ROOM_S
+        finished: set[int] = set()
+        while self._rooms_left > 0 and (turn := self._rounds.next(ROOMS_AT_ONCE, finished)) is not None:
+            self._rooms_left -= ROOMS_OF_TURN + len(turn.rooms)
+            if not self._take(client, turn, persons.get(turn.user), done) or self._rounds.done(turn, self._now()):
+                finished.add(turn.user)
+
+    def _save(self) -> None:
+        """Write down who is still to be asked for, if it is time and that says anything new."""
+        assert self._known is not None and self._calls is not None
+        called = max(self._calls.values(), default=0)
+        new = Pending(self._looked, frozenset(self._rounds.pending))
+        if self._clock() - self._saved_at < SAVED_S or (
+            new.users == self._pending.users and called < self._pending.looked
+        ):
+            return
+        place = place_of(self._known.node)
+        self._store.write(lambda writer: write_pending(writer, place, new))
+        self._pending, self._saved_at = new, self._clock()
+
+    def _take(self, client: CitadelClient, turn: Turn, person: Person | None, done: Marked) -> bool:
+        """Take over what a user has seen; tells whether that was told.  Who is not listed is asked for no more."""
+        assert self._looks is not None
+        if person is None:
+            self._rounds.forget(turn.user)
+            return False
+        marked = self._looks.take(client, person, turn.rooms)
+        if marked is None:
+            return False  # renamed since users were listed, say: another time
+        for asked, lines in marked.noticed.items():
+            self._noticed.pop(asked, None)
+            if lines:
+                self._noticed[asked] = lines
+        done.applied += marked.applied
+        done.rooms |= marked.rooms
+        self._visited.add(turn.user, marked.rooms)
+        return True
+
+    def _note_calls(self, calls: dict[int, int], looked: int, exported: bool) -> None:
+        """Have all rooms be asked for of users who logged in since that was noted last; ``looked`` as in ``Asked``.
+
+        Who logged in just before the look before that, and was not among those who were there, may have read since.
+        """
+        if self._calls is None:
+            users = self._since_met_last(calls, looked, exported)
+        else:
+            since = self._looked - SESSION_S
+            users = [user for user, called in calls.items() if called >= since or called != self._calls.get(user)]
+        assert self._known is not None
+        self._visited.find(self._known, users)
+        self._rounds.begin(users, self._now())
+        self._seen_since.update(users)
+        self._calls, self._looked = calls, looked
+
+    def _since_met_last(self, calls: Mapping[int, int], looked: int, exported: bool) -> list[int]:
+        """Return who may have set marks while nobody followed the server, or while it was exported."""
+        assert self._known is not None
+        place = place_of(self._known.node)
+        last = self._pending = self._store.read(lambda reader: read_pending(reader, place))
+        self._met = looked if exported else last.looked
+        if exported:
+            return [user for user, called in calls.items() if called >= looked - SINCE_EXPORT_S]
+        if last.looked:
+            since = last.looked - SESSION_S
+            return [user for user, called in calls.items() if called >= since or user in last.users]
+        recent, before = max(calls.values(), default=0) - RECENT_S, self._called()
+        return [user for user, called in calls.items() if called >= recent or called != before.get(user)]
+
+    def _where(self, asked: Asked) -> dict[int, frozenset[int]]:
+        """Return in which rooms those are who are logged in, by their numbers."""
+        names = self._numbers
+        found: dict[int, frozenset[int]] = {}
+        for user, room in asked.present():
+            rooms = {names[name] for name in (room, f"{user:010d}.{room}") if name in names}
+            found[user] = found.get(user, frozenset()) | rooms
+        return found
+
+    def _likely(self, user: int) -> Iterator[int]:
+        """Yield the rooms in which a user has been before, and those of the own mailbox."""
+        visited = self._visited.of(user)
+        return (number for number, owner in self._rooms(user) if owner or number in visited)
+
+    def _others(self, user: int) -> Iterator[int]:
+        visited = self._visited.of(user)
+        return (number for number, owner in self._rooms(user) if not owner and number not in visited)
+
+    def _rooms(self, user: int) -> Iterator[tuple[int, int]]:
+        """Yield the rooms in which a user may have marks, all but others' mailboxes, and whose each is: 0, nobody's."""
+        for number, owner in self._owners.items():
+            if owner in (0, user):
+                yield number, owner

@@ -1,0 +1,1 @@
+"""Talking to a running Citadel server: its own protocol, its IMAP, and what it answers, read."""

@@ -1,0 +1,172 @@
+"""A site's settings and system messages are written into a made-up server that shares them, and no others anywhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_administered import AdministeredServer
+from made_follower import Follower, ReadingFollower, feed_end
+from made_writable import SERVICE, imap
+
+from mirror.citadel.following.followed import Settings
+from mirror.citadel.meaning.keys import write_pairs
+from mirror.formats.server_own import SHARED_SETTINGS, is_own_setting
+from mirror.model.fields import values_of
+from mirror.model.record import Record
+from mirror.store.base import Store
+
+PURGE, NAME = "c_purge_hour", "c_humannode"
+
+
+@pytest.fixture
+def server() -> Iterator[AdministeredServer]:
+    server = AdministeredServer()
+    server.settings |= {PURGE: "4", NAME: "Alpha"}
+    server.user(1, "admin")
+    server.user(SERVICE, "mirror", u_password="pw")
+    server.room(1, "Lobby")
+    server.now += 100
+    with imap(server):
+        yield server
+
+
+@pytest.fixture
+def messages(directory: Path, server: AdministeredServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of the server's system messages; a made-up one runs in this process."""
+    monkeypatch.setattr("mirror.citadel.writers.banners.home_of", lambda place: place)
+    found = directory / "messages"
+    found.mkdir()
+    (found / "hello").write_text("Hello from alpha")
+    return found
+
+
+@pytest.fixture
+def shared(store: Store, directory: Path) -> ReadingFollower:
+    """A node that follows the server and writes into it what a site shares as well."""
+    return ReadingFollower(store, directory, Settings(service="mirror", shares=True, marks_s=0.0), "pw")
+
+
+def put(store: Store, key: str, value: str) -> None:
+    store.write(lambda writer: writer.set_fields("config", key, {"value": value}))
+
+
+def put_text(store: Store, name: str, text: str) -> None:
+    store.write(lambda writer: writer.put(Record("system-messages", name, 1, "m", 1, body=text.encode())))
+
+
+def value_here(store: Store, key: str) -> object:
+    return values_of(store.read(lambda reader: reader.get("config", key))).get("value")
+
+
+def test_what_a_site_shares_is_written_and_nothing_of_a_machine(
+    server: AdministeredServer, shared: ReadingFollower
+) -> None:
+    store = shared.store
+
+    def story():
+        yield
+        put(store, PURGE, "5")
+        put(store, NAME, "Beta")
+        put(store, "c_sysadm", "a|b")
+        end = feed_end(store)
+        yield
+        assert (server.settings[PURGE], server.settings[NAME]) == ("5", "Alpha")
+        assert shared.state.left_there == ["settings: c_sysadm: the server would cut it"]
+        server.now += 10
+        for _ in range(3):
+            yield
+        assert (feed_end(store), shared.state.written_there) == (end, 1)
+        server.settings[PURGE] = "6"
+        server.now += 10
+        yield
+        assert value_here(store, PURGE) == "6"
+
+    shared.tell(story())
+
+
+def test_where_a_server_does_not_share_them_nothing_is_written(server: AdministeredServer, follower: Follower) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        put(store, PURGE, "5")
+        yield
+        assert (server.settings[PURGE], follower.state.written_there) == ("4", 0)
+
+    follower.tell(story())
+
+
+def test_a_paired_server_gets_what_was_set_before_it_was_attached_and_tells_none(
+    server: AdministeredServer, shared: ReadingFollower
+) -> None:
+    store = shared.store
+    store.write(lambda writer: write_pairs(writer, "citadel:alpha", []))
+    put(store, PURGE, "5")
+
+    def story():
+        for _ in range(4):
+            server.now += 10
+            yield
+        assert (server.settings[PURGE], value_here(store, PURGE), shared.state.left_there) == ("5", "5", [])
+
+    shared.tell(story())
+
+
+def test_system_messages_are_written_where_the_server_has_them_and_none_are_made(
+    server: AdministeredServer, shared: ReadingFollower, messages: Path
+) -> None:
+    store = shared.store
+
+    def story():
+        yield
+        put_text(store, "hello", "Hello from beta")
+        put_text(store, "new", "a file that a record names")
+        put_text(store, "..", "a path")
+        end = feed_end(store)
+        yield
+        assert {one.name: one.read_text() for one in messages.iterdir()} == {"hello": "Hello from beta"}
+        server.now += 100
+        shared.time += 100
+        for _ in range(3):
+            yield
+        assert feed_end(store) == end
+
+    shared.tell(story())
+
+
+def test_a_node_that_may_not_write_system_messages_says_so(
+    server: AdministeredServer, shared: ReadingFollower, messages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("mirror.citadel.writers.banners.write_at", denied)
+    store = shared.store
+
+    def story():
+        yield
+        put_text(store, "hello", "Hello from beta")
+        yield
+        assert shared.state.left_there == ["system messages: hello: the node may not write it: Permission denied"]
+
+    shared.tell(story())
+
+
+def test_nothing_of_a_server_is_shared() -> None:
+    assert not any(map(is_own_setting, SHARED_SETTINGS))
+    words = (
+        "host",
+        "port",
+        "node",
+        "fqdn",
+        "ldap",
+        "journal",
+        "auth",
+        "addr",
+        "room",
+        "pop3",
+        "rbl",
+        "workers",
+        "mail",
+    )
+    assert [key for key in SHARED_SETTINGS if any(word in key for word in words)] == ["c_roompurge"]
