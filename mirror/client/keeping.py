@@ -46,6 +46,8 @@ class Looked(NamedTuple):
 
 NOTHING = Looked([], [])
 NO_TEXT = "its name is no UTF-8: it stays here alone until it has another one"
+ROUNDS = 3
+"""How often a round is made of which a folder was changed meanwhile."""
 LIFE = "life "
 """Under this and a room's key it is remembered in which life of the node's store all of the room was taken."""
 SEEN = "seen "
@@ -75,14 +77,27 @@ class Keeper:
         self._round = Round(state, server, form, rules, self.report, progress)
 
     def round(self) -> Report:
-        """Have both sides be equal.  Raises PlaceError, ConnectionLost, Refused, OSError; what was done stays."""
+        """Have both sides be equal.  Raises PlaceError, ConnectionLost, Refused, OSError; what was done stays.
+
+        Where a folder is changed while it is worked on, it is looked at anew; Changed is raised where that goes on.
+        """
+        for _ in range(ROUNDS - 1):
+            try:
+                return self._once()
+            except Changed:
+                self._look_anew()
         try:
             return self._once()
         except Changed:
-            # What changed need not show in its folder's times, so that is looked through the next time.
-            with self.state.writing():
-                self.state.forget(SEEN)
+            self._look_anew()
             raise
+
+    def _look_anew(self) -> None:
+        """Have all folders be looked through: what changed need not show in their times."""
+        self.report.begin_anew()
+        self._life = ""
+        with self.state.writing():
+            self.state.forget(SEEN)
 
     def _once(self) -> Report:
         listed = self._rooms()
@@ -282,12 +297,18 @@ class Keeper:
         """Compare all of a room with its folder, and remember that this was done."""
         missing = {key: name for key, name in self.state.keys(room.key).items() if not key.startswith(COPY)}
         done, of = 0, self.server.count(f"messages/{room.key}")
+        changed: Changed | None = None
         for held in self._pages(room):
             for one in held:
                 missing.pop(one.record.key, None)
-            self._write(room, folder, held)
+            try:
+                self._write(room, folder, held if changed is None else [])
+            except Changed as error:  # nothing else can be asked before all was told
+                changed = error
             done += len(held)
             self._round.progress(folder.folder, done, of)
+        if changed is not None:
+            raise changed
         complete = self._forgotten(room, folder, sorted(missing))
         if not self.rules.dry:
             with self.state.writing():

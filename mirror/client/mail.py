@@ -37,9 +37,9 @@ class MailKeeper(Keeper):
     _looked: list[_Looked]
     _marks: dict[str, Marks] | None = None
 
-    def round(self) -> Report:
-        self._looked = []
-        return super().round()
+    def _once(self) -> Report:
+        self._looked, self._marks = [], None
+        return super()._once()
 
     def _collections(self, room: Room) -> tuple[str, ...]:
         return (f"messages/{room.key}", f"visits/{room.key}")

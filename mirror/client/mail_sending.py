@@ -241,23 +241,31 @@ class MailSender(FromFolder):
         return rows, others
 
     def _offer(self, acts: Sequence[Act]) -> list[Row]:
-        """Have drafts written; return what is to be remembered of those that were."""
+        """Have drafts written; return what is to be remembered of those that were.
+
+        What was deleted there while it was written over here becomes a message again: whoever wrote it wants it.
+        """
         for act in acts:
             self._count("changed" if act.new.row else "new")
         if self._round.rules.dry or not acts:
             return []
+        rows, dead = self._offered(acts)
+        self.remember([], [new.found.name for new in dead])
+        return rows + self._offered([self._act(new._replace(row=None)) for new in dead])[0]
+
+    def _offered(self, acts: Sequence[Act]) -> tuple[list[Row], list[New]]:
+        """Offer drafts; return what is to be remembered of those that were written, and what is deleted there."""
         rows: list[Row] = []
-        dead: list[str] = []
-        for act, end in zip(acts, self._round.server.offer([act.draft for act in acts]), strict=True):
+        dead: list[New] = []
+        outcomes = self._round.server.offer([act.draft for act in acts]) if acts else []
+        for act, end in zip(acts, outcomes, strict=True):
             if end.refused:
                 self._problem(act.new.found.name, f"the node does not take it: {end.refused}")
             elif end.there is not None and not end.there.dead:
                 rows.append(_row(act.new, end.there, end.there.as_sent and act.draft.head == MAIL_HEAD))
             elif act.new.row is not None:
-                dead.append(act.new.row.name)
-        # What was deleted there while it was written over here is a new message, which the next round sends.
-        self.remember([], dead)
-        return rows
+                dead.append(act.new)
+        return rows, dead
 
     def _remember_new(self, news: Sequence[New], rows: Sequence[Row]) -> None:
         """Remember which messages files are; a second file of one is remembered as its copy."""

@@ -33,6 +33,11 @@ class Report:
         """Add to one of the counts, of what was sent or received."""
         counts[what] = counts.get(what, 0) + number
 
+    def begin_anew(self) -> None:
+        """Forget what is to be told of a round that is made once more; what was done was done."""
+        for told in (self.held, self.left_out, self.problems, self.notes):
+            told.clear()
+
     @property
     def done(self) -> int:
         """How much was done: 0 of a quiet round."""

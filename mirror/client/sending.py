@@ -50,19 +50,28 @@ class Sender(FromFolder):
         super().__init__(round, both)
         self._receiver = Receiver(round, both)
         self._gone: dict[str, Row] = {}
+        """By key, what was known of files that are gone, or hold another item now."""
         self._taken: dict[str, str] = {}
         """By key, the name of the file in this round that is the record's."""
+        self._holds_now: dict[str, str] = {}
+        """By the names of these files, the keys."""
+        self._unread: set[str] = set()
+        self._later: dict[str, Found] = {}
+        """By key, a file whose item was in another one that is still to be read, and may hold something else by now."""
 
     def send(self, changed: Sequence[Found], gone: Sequence[str], another: bool) -> int:
         """Send files that are new or changed, and what is gone; returns how many deletions are held back.
 
         ``another`` tells that this folder is another one than was agreed on.  Raises PlaceError, OSError, Refused.
         """
-        self._gone = self._round.state.rows(self._both.room.key, gone)
+        self._gone = {row.key: row for row in self._round.state.rows(self._both.room.key, gone).values()}
         if self._why_not_sent:
             self._put_back(changed)
             return 0
+        self._unread = {found.name for found in changed}
         for batch in self._batches(changed):
+            self._send_files(self._read(batch))
+        for batch in self._batches(list(self._later.values())):
             self._send_files(self._read(batch))
         if self._holds(len(self._gone), another):
             return len(self._gone)
@@ -73,7 +82,9 @@ class Sender(FromFolder):
 
     def _read(self, changed: Sequence[Found]) -> list[Read]:
         """Return files with what is remembered of them; what is no item is told, and left alone."""
-        known = self._round.state.rows(self._both.room.key, [found.name for found in changed])
+        names = [found.name for found in changed]
+        self._unread.difference_update(names)
+        known = self._round.state.rows(self._both.room.key, names)
         read = []
         for found in changed:
             try:
@@ -86,24 +97,30 @@ class Sender(FromFolder):
                 continue
             row = known.get(found.name)
             if row is not None and row.key != key:  # it is another item now
-                self._gone[row.name] = row
+                self._gone[row.key] = row
                 row = None
             read.append(Read(found, data, key, row))
         return [owned for one in read if (owned := self._owned(one)) is not None]
 
     def _owned(self, read: Read) -> Read | None:
-        """Return a file with the row of its record: its own, or that of one that was renamed; None for a second one."""
-        row = read.row
-        if row is None:
-            row = self._round.state.rows_by_key(self._both.room.key, [read.key]).get(read.key)
-        other = self._taken.setdefault(read.key, read.found.name)
-        if row is not None and row.name != read.found.name and row.name not in self._gone:
-            other = row.name
-        if other != read.found.name:
-            self._problem(read.found.name, f"it has the UID of {other}, which is the one that is kept equal")
+        """Return a file with the row of its record: its own, or that of one that was renamed.
+
+        None for a second file of one record, and for one that waits until its record's former file was read, too.
+        """
+        key, name = read.key, read.found.name
+        row = read.row or self._gone.get(key) or self._round.state.rows_by_key(self._both.room.key, [key]).get(key)
+        if row is not None and row.name != name and row.name in self._unread and key not in self._later:
+            self._later[key] = read.found
             return None
-        if row is not None:
-            self._gone.pop(row.name, None)
+        other = self._taken.get(key, name)
+        if row is not None and row.name != name and key not in self._gone:
+            other = row.name
+        if other != name:
+            self._problem(name, f"it has the UID of {other}, which is the one that is kept equal")
+            return None
+        self._taken[key], self._holds_now[name] = name, key
+        self._later.pop(key, None)
+        self._gone.pop(key, None)
         return read._replace(row=row)
 
     def _send_files(self, files: Sequence[Read]) -> None:
@@ -181,8 +198,9 @@ class Sender(FromFolder):
             row = self._leveled(read, status, after)
         except Changed:
             row = Row(read.found.name, "", "", read.key, 0, read.row.agreed if read.row is not None else b"")
-        if read.row is not None and (row is None or row.name != read.row.name):
-            settled.dropped.append(read.row.name)
+        was = read.row.name if read.row is not None else ""
+        if was and (row is None or row.name != was) and self._holds_now.get(was, read.key) == read.key:
+            settled.dropped.append(was)
         settled.rows.extend([row] if row is not None else [])
         if sending.clashes:
             theirs = self._text(before)
@@ -211,7 +229,7 @@ class Sender(FromFolder):
     # -- deletions ------------------------------------------------------------------------------------
 
     def _send_deletions(self) -> None:
-        rows = list(self._gone.values())
+        rows = [row for row in self._gone.values() if row.key not in self._later]
         for start in range(0, len(rows), A_BATCH):
             some = rows[start : start + A_BATCH]
             for _ in range(TRIES):
@@ -227,13 +245,12 @@ class Sender(FromFolder):
             return []
         outcomes = iter(self._round.server.offer(drafts) if drafts else ())
         settled, again, back = Settled([], [], []), list[Row](), list[Row]()
-        taken = self._taken.values()  # a file of such a name is another item now
         for row, plan in planned:
             end = next(outcomes) if plan is not None else Outcome()
             if end.changed:
                 again.append(row)
                 continue
-            if row.name not in taken:
+            if row.name not in self._holds_now:  # else a file of that name is another item now
                 settled.dropped.append(row.name)
             if not row.agreed:
                 back.append(row)
@@ -265,7 +282,7 @@ class Sender(FromFolder):
         )
         if self._round.rules.dry:
             return
-        settled = Settled([], [*self._gone], [])
+        settled = Settled([], [row.name for row in self._gone.values()], [])
         keys = [row.key for row in (*known.values(), *self._gone.values())]
         here = self._round.server.get(self._both.collection, keys)
         for found in changed:

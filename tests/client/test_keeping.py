@@ -9,7 +9,7 @@ from persons import READ_ONLY, TEAM, Machine, event
 
 from mirror.client import vdir
 from mirror.client.connection import Connection
-from mirror.client.round import PULL, PUSH
+from mirror.client.round import A_BATCH, PULL, PUSH
 from mirror.client.server import Held, Outcome, Page, Stale
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.draft import Draft
@@ -192,6 +192,21 @@ def test_two_files_that_change_their_items_with_each_other_stay_two(make: Callab
     other.sync()
     assert b"SUMMARY:Changed" in other.files()["a.ics"] and b"SUMMARY:B" in other.files()["b.ics"]
     assert one.sync().done == 0
+
+
+def test_very_many_files_that_change_their_items_with_each_other_stay_what_they_are(
+    make: Callable[..., Machine],
+) -> None:
+    many = 2 * A_BATCH + 50
+    one, other = both(make, *(event(f"e{number}") for number in range(many)))
+    for number in range(many):
+        of = (number + A_BATCH + 25) % many  # what another batch has
+        one.write("Calendar", f"{number}.ics", event(f"e{of}", summary="Changed" if of == 7 else "Lunch"))
+    report = one.sync()
+    assert report.sent == {"new": 0, "changed": 1, "deleted": 0} and not report.problems and not report.conflicts
+    assert one.sync().done == 0
+    assert other.sync().received == {"new": 0, "changed": 1, "deleted": 0}
+    assert sorted(one.files().values()) == sorted(other.files().values())
 
 
 def test_several_components_of_one_uid_are_one_item(make: Callable[..., Machine]) -> None:

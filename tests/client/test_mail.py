@@ -388,6 +388,26 @@ def test_a_message_that_is_written_over_is_an_edit(both: tuple[MailMachine, Mail
     quiet(laptop, desk)
 
 
+@pytest.mark.parametrize("folder", [".", ".Board"])
+def test_a_message_that_is_written_over_here_and_deleted_elsewhere_stays_as_it_was_written(
+    both: tuple[MailMachine, MailMachine], folder: str
+) -> None:
+    laptop, desk = both
+    laptop.put(f"{folder}/cur/1.a:2,DS", mail(1, "draft"))
+    laptop.put(f"{folder}/cur/2.a:2,", mail(2))
+    laptop.sync()
+    desk.sync()
+    next(path for path in (desk.root / folder).glob("[cn]*/*") if b"draft" in path.read_bytes()).unlink()
+    desk.sync()
+    path = laptop.put(f"{folder}/cur/1.a:2,DS", mail(1, "better"))
+    report = laptop.sync()
+    assert report.problems == [] and report.sent["changed"] == 1 and report.received["deleted"] == 0
+    assert path.exists() and b"better" in path.read_bytes()
+    desk.sync()
+    assert desk.mail() == laptop.mail() and len(laptop.mail()[folder]) == 2
+    quiet(laptop, desk)
+
+
 def test_what_is_remembered_may_be_lost(node: Node, both: tuple[MailMachine, MailMachine]) -> None:
     laptop, desk = both
     post(node, INBOX)
