@@ -8,7 +8,7 @@ be there already.  Knows neither sockets nor which kind of folders these are.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mirror.client.place import Changed, Found, Missing, Place, PlaceError
+from mirror.client.place import Changed, Found, Missing, Place, PlaceError, reason_of
 from mirror.client.report import Report
 from mirror.client.round import A_SETTLING, COPY, PULL, PUSH, Both, Round, Rules
 from mirror.client.server import Held, Room, RoomList, Server, Stale
@@ -156,7 +156,7 @@ class Keeper:
         except Refused as error:
             self.report.problem(folder, "", f"the node does not make it a room: {error.text}")
         except (PlaceError, OSError) as error:
-            self.report.problem(folder, "", _told(error))
+            self.report.problem(folder, "", reason_of(error))
 
     def _rename_room(self, was: Folder, folder: str, listed: RoomList) -> None:
         room = next((room for room in listed.rooms if room.key == was.room), None)
@@ -223,7 +223,7 @@ class Keeper:
             self._send(room, folder)
         except (Missing, OSError) as error:
             if folder.identity or not self.rules.dry:
-                self.report.problem(folder.folder, "", _told(error))
+                self.report.problem(folder.folder, "", reason_of(error))
                 if folder.complete:  # what comes meanwhile is looked for once it is there again
                     self._put_folder(folder._replace(complete=False))
                 return False
@@ -394,12 +394,6 @@ def _is_text(name: str) -> bool:
 
 def _readable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _told(error: PlaceError | OSError) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename or 'this machine'}: {error.strerror or error}"
-    return str(error)
 
 
 def _grouped(held: Iterable[Held]) -> Iterator[tuple[str, list[Held]]]:

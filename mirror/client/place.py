@@ -57,6 +57,13 @@ class Unusable(PlaceError):
     """One file cannot be read, or not be called so: it is told, and the others go on."""
 
 
+def reason_of(error: Exception) -> str:
+    """Return why something could not be done, in one line."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'this machine'}: {error.strerror or error}"
+    return str(error)
+
+
 class Found(NamedTuple):
     """One item as a folder lists it."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from mirror.cli.client_watch import Teller
 from mirror.client.report import Report
+from mirror.client.state import BadState
 from mirror.peer.channel import ConnectionLost
 
 
@@ -42,11 +43,27 @@ def test_what_is_wrong_is_told_once_until_it_is_something_else(capsys: pytest.Ca
     assert told == [line, "", "", line, "calendars: Calendar/a.ics: cut\n"]
 
 
+def test_why_a_pair_waits_is_told_once_until_it_is_kept_equal_again(capsys: pytest.CaptureFixture[str]) -> None:
+    teller = Teller(["calendars"], True, False)
+    full = OSError(28, "No space left on device", "/home")
+    told = []
+    for seconds in (1.0, 2.0):
+        teller.failed("calendars", full, seconds)
+        told.append(capsys.readouterr().err)
+    teller.round("calendars", Report())
+    teller.failed("calendars", full, 1.0)
+    told.append(capsys.readouterr().err)
+    line = "calendars: /home: No space left on device; again in 1 s, and then less often\n"
+    assert told[0].endswith(line) and told[1] == "" and told[2].endswith(line)
+
+
 def test_scripts_are_told_a_line_of_json_each(capsys: pytest.CaptureFixture[str]) -> None:
     teller = Teller(["calendars"], False, True)
     for report in (Report(), done(changed=1)):
         teller.round("calendars", report)
     teller.lost(ConnectionLost("gone"), 2.0)
+    teller.failed("calendars", BadState("full"), 1.0)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line.get("pair", line.get("lost")) for line in lines] == ["calendars", "gone"]
+    assert [line.get("pair", line.get("lost")) for line in lines] == ["calendars", "gone", "calendars"]
+    assert (lines[2]["failed"], lines[2]["again_s"]) == ("full", 1.0)
     assert lines[0]["sent"]["changed"] == 1 and lines[1]["again_s"] == 2.0

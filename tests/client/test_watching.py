@@ -2,9 +2,10 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import gevent
 import mail_persons
@@ -13,11 +14,15 @@ from gevent.event import Event
 from mail_persons import MailMachine, mail, mail_machines_on
 from persons import Machine, event
 
+from mirror.client import retrying, vdir
 from mirror.client.config import MAILDIR, PairSettings
 from mirror.client.connection import Connection
+from mirror.client.files import put_on_disk
 from mirror.client.inotify import Inotify
 from mirror.client.pairs import Pair, parts_of
+from mirror.client.place import Changed, Found
 from mirror.client.report import Report
+from mirror.client.vdir import Vdir
 from mirror.client.watching import Watcher
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.errors import MirrorError
@@ -31,9 +36,10 @@ class Watched:
         self.machine = machine
         self.connections: list[Connection] = []
         self.lost: list[MirrorError] = []
+        self.failed: list[tuple[Exception, float]] = []
         self.rounds = 0
         self._round = Event()
-        self.watcher = Watcher([pair], self._dial, self._told, self._note_lost)
+        self.watcher = Watcher([pair], self._dial, self._told, self._note_lost, self._note_failed)
 
     def _dial(self) -> Connection:
         self.connections.append(self.machine.connect())
@@ -45,6 +51,10 @@ class Watched:
 
     def _note_lost(self, error: MirrorError, _seconds: float) -> None:
         self.lost.append(error)
+
+    def _note_failed(self, _name: str, error: Exception, seconds: float) -> None:
+        self.failed.append((error, seconds))
+        self._round.set()
 
     def until(self, holds: Callable[[], bool]) -> None:
         with gevent.Timeout(20):
@@ -114,6 +124,67 @@ def test_a_connection_that_is_lost_is_dialled_again(
         one.write("Calendar", "a.ics", event())
         there.until(lambda: "a.ics" in other.files())
         assert here.lost and len(here.connections) == 2
+
+
+class FullDisk:
+    """Has nothing more be put on the disk below a directory while it is full."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.full = True
+        monkeypatch.setattr(vdir, "put_on_disk", self._put)
+
+    def _put(self, files: Sequence[Path | str]) -> None:
+        if self.full and any(Path(one).is_relative_to(self.root) for one in files):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.root))
+        put_on_disk(files)
+
+
+def test_a_disk_that_is_full_is_told_and_tried_again_longer_each_time(
+    make: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrying, "RETRY_MIN_S", 0.02)
+    one, other = make("one"), make("other")
+    with watching(one) as here, watching(other):
+        disk = FullDisk(one.root, monkeypatch)
+        asked: list[int] = []
+        monkeypatch.setattr(Connection, "rooms", counted(Connection.rooms, asked))
+        other.write("Calendar", "a.ics", event())
+        here.until(lambda: len(here.failed) == 4)
+        assert [seconds for _, seconds in here.failed] == [0.02, 0.04, 0.08, 0.16]
+        assert "No space left on device" in str(here.failed[0][0]) and len(here.connections) == 4
+        # What each try leaves and takes away is told by the kernel, and makes no other one.
+        assert len(asked) <= 8 * len(here.failed) and one.files() == {}
+        disk.full = False
+        here.until(lambda: "a.ics" in one.files())
+        assert here.lost == [] and len(here.failed) == 4
+
+
+def test_a_file_that_is_always_another_one_is_told_and_the_client_lives(
+    make: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make("one")
+    with watching(one) as here:
+        look = Vdir.look
+        monkeypatch.setattr(Vdir, "look", never_the_same)
+        one.write("Calendar", "a.ics", event())
+        here.until(lambda: bool(here.failed))
+        monkeypatch.setattr(Vdir, "look", look)
+        assert isinstance(here.failed[0][0], Changed)
+        rounds = here.rounds
+        here.until(lambda: here.rounds > rounds)
+
+
+def never_the_same(place: Vdir) -> Iterator[Found]:
+    raise Changed(f"{place.path} is being changed by another program all the time")
+
+
+def counted(call: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
+    def counting(*given: Any) -> Any:
+        calls.append(1)
+        return call(*given)
+
+    return counting
 
 
 def test_a_folder_tells_of_what_is_written_moved_and_deleted_in_it(tmp_path: Path) -> None:
