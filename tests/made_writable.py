@@ -375,9 +375,15 @@ class WritableServer(LiveServer):
 
     def select(self, user: int, folder: str) -> int:
         """Return the number of the room that a folder of a user is, 0 where there is none."""
+        folder = _decoded(folder)
         own = "Mail" if folder == "INBOX" else folder.removeprefix("INBOX/")
         names = (f"{user:010d}.{own}",) if folder.startswith("INBOX") else (folder,)
         return next((number for number, room in self.rooms.items() if room["QRname"] in names), 0)
+
+    def _seen(self, rest: str, session: Session) -> bytes:
+        number, on = rest.split("|")
+        self.mark(session.room, session.user, "v_seen", number, on == "1")
+        return b"200 OK\n"
 
     def marked(self, room: int, user: int, field: str) -> set[int]:
         told = SequenceSet(self.visits.get((room, user), {}).get(field, ""))
@@ -446,6 +452,17 @@ class WritableServer(LiveServer):
     def make_transit(self) -> None:
         if not any(room["QRname"] == f"{SERVICE:010d}.{TRANSIT}" for room in self.rooms.values()):
             self.room(self.next_room(), f"{SERVICE:010d}.{TRANSIT}", QRflags="16390")
+
+
+def _decoded(folder: str) -> str:
+    """Return what a folder is called: letters are 16 bits there, whatever they are (RFC 3501 section 5.1.3)."""
+
+    def letters(found: re.Match[str]) -> str:
+        text = found[1].replace(",", "/")
+        data = base64.b64decode(text + "=" * (-len(text) % 4))
+        return "".join(chr(int.from_bytes(data[at : at + 2], "big")) for at in range(0, len(data) - 1, 2)) or "&"
+
+    return re.sub("&([^-]*)-", letters, folder)
 
 
 def taken(sent: bytes) -> Message:

@@ -75,6 +75,7 @@ class Writing:
         self._store, self._client, self._imap, self._service = store, client, imap, service
         self._sequence = 0
         self._later: PutOff | None = None
+        self._known: Known | None = None
         self._writers: Sequence[KindWriter] = writers(client, imap, service)
         self._to_share = service.shares
         """Whether what is shared has yet to be written since there is a connection."""
@@ -99,6 +100,9 @@ class Writing:
         page = self._store.read(lambda reader: reader.feed(begin, lambda name: any(one(name) for one in wanted)))
         if self._later is None:
             self._later = PutOff(self._store, target.place)
+        if known is not self._known:  # who was not there just then, as in the middle of a renaming, may be now
+            self._known = known
+            self._later.rouse()
         records = list(page.records)
         if not page.more or verdict is not Verdict.HOLD:  # what waits for another look has just one a look
             records += self._later.due({(one.collection, one.key) for one in page.records}, verdict)

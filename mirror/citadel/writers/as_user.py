@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from mirror.citadel.meaning.keys import owner_of
 from mirror.citadel.protocol.client import CitadelClient, LoginFailed
-from mirror.citadel.writers.base import Target
+from mirror.citadel.writers.base import OpenRoom, Target
 from mirror.citadel.writers.calls import account_to_use, as_nobody_called, password_of
 from mirror.model.record import Record
 
@@ -32,3 +33,9 @@ def do_as_user(target: Target, record: Record, name: str, key: str, doing: Calla
         finally:
             other.channel.close()
     return True
+
+
+def goto_as(into: OpenRoom, user: int) -> bytes:
+    """Return the command by which a user enters a room without a trace: one's own rooms have no number."""
+    name = into.room.name.partition(".")[2] if owner_of(into.room.name) == user else into.room.name
+    return f"GOTO {name}|{into.room.password}|1".encode("utf-8", "surrogateescape")

@@ -126,7 +126,7 @@ class PutOff:
         ``verdict`` is what was decided about very many deletions.
         """
         if self._rounds % ROUNDS == 0:
-            self._queue.extend(one.where for one in self._all.values() if one.when is When.LATER)
+            self._queue_all()
         self._rounds += 1
         if not self._all:
             return []
@@ -139,6 +139,18 @@ class PutOff:
         there = {(one.collection, one.key) for one in found}
         self._forgotten = [one.where for one in wanted if one.where not in there]
         return found
+
+    def rouse(self) -> None:
+        """Have what waits for somebody be tried again next, since users or rooms are not what they were.
+
+        Very much of that waits until it is time.
+        """
+        if len(self._all) <= AT_ONCE:
+            self._queue_all()
+
+    def _queue_all(self) -> None:
+        later = (one.where for one in self._all.values() if one.when is When.LATER)
+        self._queue = deque(dict.fromkeys([*self._queue, *later]))
 
     def after(self, tried: Iterable[Record], later: Mapping[Where, Later]) -> Changes:
         """Return what changes once some records were tried, of which these were put off again."""
@@ -156,6 +168,8 @@ class PutOff:
             del self._all[where]
             self._tried.pop(where, None)
         self._forgotten = []
+        if drop:  # what waited for that may be written now: marks for their message, say
+            self.rouse()
         return Changes(self._place, put, drop)
 
     def is_any(self) -> bool:
@@ -164,7 +178,7 @@ class PutOff:
 
     def is_soon(self) -> bool:
         """Tell whether something is tried again with the next looks."""
-        return any(one.when is When.SOON for one in self._all.values())
+        return bool(self._queue) or any(one.when is When.SOON for one in self._all.values())
 
     def held(self) -> dict[str, int]:
         """Return how many deletions wait until somebody decided about them, by collections."""

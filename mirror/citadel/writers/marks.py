@@ -7,27 +7,30 @@ marks besides for want of room is told, and is nobody's edit.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
 
 from mirror.citadel.meaning.keys import owner_of
-from mirror.citadel.meaning.marks import ANSWERED, SEEN, Sets, tag_of
-from mirror.citadel.protocol.client import LoginFailed
+from mirror.citadel.meaning.marks import Sets, tag_of
+from mirror.citadel.protocol.client import CitadelClient, LoginFailed
 from mirror.citadel.protocol.imap import ImapClient, folder_name
+from mirror.citadel.writers.as_user import goto_as
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, User, enter
 from mirror.citadel.writers.calls import Account, account_to_use, as_nobody_called, password_of
+from mirror.citadel.writers.marked_rooms import FLAGS, CommandRoom, ImapRoom, MarkedRoom
 from mirror.citadel.writers.visits import messages_of, said_last, visited, visits_of, visits_there
 from mirror.formats.errors import CitadelError
+from mirror.formats.numbers import number_or_zero
 from mirror.formats.sequence_set import CUT_BYTES, set_of, with_numbers
 from mirror.model.draft import Base
 from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.model.status import Status
 from mirror.store.base import Reader
-
-FLAGS = {SEEN: b"\\Seen", ANSWERED: b"\\Answered"}
 
 
 class _Mark(NamedTuple):
@@ -37,13 +40,6 @@ class _Mark(NamedTuple):
     number: int
     wanted: Mapping[str, bool]
     changed: frozenset[str]
-
-
-class _Folder(NamedTuple):
-    """A folder by IMAP that a user is in."""
-
-    imap: ImapClient
-    name: str
 
 
 class MarksWriter:
@@ -101,30 +97,27 @@ class MarksWriter:
             self._write_as(target, user, account, wanted)
 
     def _write_as(self, target: Target, user: str, account: Account, wanted: Mapping[str, Sequence[_Mark]]) -> None:
-        try:
-            imap = ImapClient(target.imap.address, account.fields[0], account.password)
-        except LoginFailed as error:
-            self._leave(target, [mark.record for marks in wanted.values() for mark in marks], str(error))
-            return
-        try:
+        with ExitStack() as sessions:
+            try:
+                imap = ImapClient(target.imap.address, account.fields[0], account.password)
+            except LoginFailed as error:
+                self._leave(target, [mark.record for marks in wanted.values() for mark in marks], str(error))
+                return
+            sessions.callback(imap.close)
+            by_commands = cache(lambda: _log_in(target, account, sessions))
             for collection, marks in wanted.items():
                 into = visited(target, collection)
-                owner = owner_of(into.room.name)
-                room = into.room.name.partition(".")[2] if owner else into.room.name
-                folder = folder_name(room, bool(owner))
-                if not imap.select(folder):
+                room = _enter(into, account, imap, by_commands)
+                if room is None:
                     self._leave_closed(target, into, [mark.record for mark in marks])
                 else:
-                    self._store(target, into, user, _Folder(imap, folder), marks)
-        finally:
-            imap.close()
+                    self._store(target, into, user, room, marks)
 
-    def _store(self, target: Target, into: OpenRoom, user: str, there: _Folder, marks: Sequence[_Mark]) -> None:
-        """Set marks in the present folder, and remember what the user's sets are then."""
-        imap = there.imap
-        before = imap.flags([mark.number for mark in marks])
+    def _store(self, target: Target, into: OpenRoom, user: str, there: MarkedRoom, marks: Sequence[_Mark]) -> None:
+        """Set marks in the present room, and remember what the user's sets are then."""
+        before = there.flags([mark.number for mark in marks])
         asked = 0
-        for name, flag in FLAGS.items():
+        for name, flag in there.can_set.items():
             for on in (True, False):
                 numbers = [
                     mark.number
@@ -134,26 +127,35 @@ class MarksWriter:
                     and mark.number in before
                     and (flag in before[mark.number]) is not on
                 ]
-                imap.store(numbers, flag, on)
+                if numbers:
+                    there.store(numbers, flag, on)
                 asked += len(numbers)
-        after = imap.flags([mark.number for mark in marks])
+        after = there.flags([mark.number for mark in marks])
         self._leave(target, [mark.record for mark in marks if mark.number not in after], "the message is not there")
+        unset = (
+            mark.record for mark in marks if any(mark.wanted[name] for name in mark.changed - there.can_set.keys())
+        )
+        self._leave(target, unset, "an answer is marked by IMAP alone, which cannot name the room there")
         target.written.others += asked
         self._remember(target, into, user, there, after)
 
     def _remember(
-        self, target: Target, into: OpenRoom, user: str, there: _Folder, told: Mapping[int, set[bytes]]
+        self, target: Target, into: OpenRoom, user: str, there: MarkedRoom, told: Mapping[int, set[bytes]]
     ) -> None:
         visits = visits_of(into.collection)
         status = target.store.read(lambda reader: said_last(reader, target.place, visits, user))
         if status is None:  # there was no visit, as far as was told
             status = Status(visits, user, user, tag_of("", ""), Base(1, target.place), 0)
-        sets = _sets_with(status.tag, told)
+        sets = _sets_with(status.tag, told, there.can_set)
         if any(len(one.encode()) >= CUT_BYTES for one in sets):
-            there.imap.select(there.name)  # until then it tells what it was given, not what it kept
-            flags = there.imap.flags()
-            marked = {flag: {number for number, some in flags.items() if flag in some} for flag in FLAGS.values()}
-            sets = tuple(set_of(marked[flag], sorted(flags)) for flag in FLAGS.values())
+            there.enter()  # until then it may tell what it was given, not what it kept
+            flags = there.flags()
+            sets = tuple(
+                set_of({number for number, some in flags.items() if flag in some}, sorted(flags))
+                if name in there.can_set
+                else text
+                for text, (name, flag) in zip(sets, FLAGS.items(), strict=True)
+            )
             if wrong := sum(flags.get(number, set()) != some for number, some in told.items()):
                 target.written.left.append(f"{into.room.name}: {wrong} marks: the server has no room for so many")
         target.remember([msgspec.structs.replace(status, tag=tag_of(*sets))])
@@ -181,13 +183,42 @@ def _compare(reader: Reader, place: str, user: str, records: Sequence[Record]) -
     return marks, [one for message, one in by_message.items() if message not in numbers and not one.dead]
 
 
-def _sets_with(tag: str, told: Mapping[int, set[bytes]]) -> tuple[str, ...]:
-    """Return a user's two sets with what is told of some messages."""
+def _sets_with(tag: str, told: Mapping[int, set[bytes]], names: Container[str]) -> tuple[str, ...]:
+    """Return a user's two sets with what is told of some messages, which is of marks of these names alone."""
     sets = []
-    for text, flag in zip(tag.split("|"), FLAGS.values(), strict=True):
+    for text, (name, flag) in zip(tag.split("|"), FLAGS.items(), strict=True):
         on = {number for number, flags in told.items() if flag in flags}
+        if name not in names:
+            sets.append(text)
+            continue
         try:
             sets.append(with_numbers(text, on, told.keys() - on))
         except CitadelError:  # the last number was cut in two
             sets.append(with_numbers(text.rpartition(",")[0], on, told.keys() - on))
     return tuple(sets)
+
+
+def _enter(
+    into: OpenRoom, account: Account, imap: ImapClient, by_commands: Callable[[], CitadelClient | None]
+) -> MarkedRoom | None:
+    """Enter a room as its user; returns it, None where that cannot be done."""
+    owner = owner_of(into.room.name)
+    room: MarkedRoom = ImapRoom(
+        imap, folder_name(into.room.name.partition(".")[2] if owner else into.room.name, bool(owner))
+    )
+    if room.enter():
+        return room
+    client = by_commands()
+    room = CommandRoom(client, goto_as(into, number_or_zero(account.number))) if client is not None else room
+    return room if room.enter() else None
+
+
+def _log_in(target: Target, account: Account, sessions: ExitStack) -> CitadelClient | None:
+    """Log a user in by the server's own protocol, as long as ``sessions`` last; None where that is refused."""
+    client = target.connect()
+    sessions.callback(client.channel.close)
+    try:
+        client.log_in_as(account.fields[0], account.password)
+    except LoginFailed:
+        return None
+    return client

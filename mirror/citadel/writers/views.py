@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mirror.citadel.meaning.keys import ROOMS, owner_of
+from mirror.citadel.meaning.keys import ROOMS
 from mirror.citadel.protocol.client import CitadelClient
-from mirror.citadel.writers.as_user import do_as_user
-from mirror.citadel.writers.base import OpenRoom, Target, User, said_yes
+from mirror.citadel.writers.as_user import do_as_user, goto_as
+from mirror.citadel.writers.base import Target, User, said_yes
 from mirror.citadel.writers.fields import print_of
 from mirror.citadel.writers.visits import is_visit, said_last, status_with, visited, visits_there
 from mirror.model.fields import values_of
@@ -76,7 +76,7 @@ def _choose(target: Target, client: CitadelClient, user: int, todo: Sequence[_To
     """Have rooms be shown so to the user, by number, who is logged in; what is so then goes to ``done``."""
     for one in todo:
         into = visited(target, one.record.collection)
-        (entered,) = client.ask_all([_goto(into, user)])
+        (entered,) = client.ask_all([goto_as(into, user)])
         fields = entered[0].decode("utf-8", "replace").split("|") if said_yes(entered) else []
         if len(fields) <= _AT_THE_ROOM:
             target.leave(one.record, into.room.name, "its user cannot enter the room")
@@ -90,9 +90,3 @@ def _choose(target: Target, client: CitadelClient, user: int, todo: Sequence[_To
             continue
         target.written.others += now != one.view
         done.append(status_with(one.record, one.status, {_VIEW: print_of(one.view)}))
-
-
-def _goto(into: OpenRoom, user: int) -> bytes:
-    """Return the command by which a user enters a room without a trace: one's own rooms have no number."""
-    name = into.room.name.partition(".")[2] if owner_of(into.room.name) == user else into.room.name
-    return f"GOTO {name}|{into.room.password}|1".encode("utf-8", "surrogateescape")

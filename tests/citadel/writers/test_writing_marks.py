@@ -110,6 +110,63 @@ def test_marks_of_a_room_that_is_renamed_just_then_are_set_after_the_next_look(
     follower.tell(story())
 
 
+def test_marks_of_a_user_who_is_renamed_just_then_are_set_after_the_next_look(
+    server: WritableServer, follower: Follower
+) -> None:
+    def rename(command: bytes) -> None:
+        if command == b"AGUP Ann" and server.asked[-2] == b"LIST":  # who writes looks up the name first
+            server.before = lambda _command: None
+            server.users[ANN]["u_fullname"] = "Anna"
+
+    def story():
+        yield
+        mark(follower.store, ANN, here(follower.store)[2], seen=True)
+        server.before = rename
+        yield
+        assert server.users[ANN]["u_fullname"] == "Anna" and seen(server) == [1]
+        yield
+        yield
+        assert seen(server) == [1, 3]
+        assert (follower.state.left_there, follower.state.behind_there) == ([], False)
+
+    follower.tell(story())
+
+
+def test_what_was_read_is_marked_in_a_room_that_imap_cannot_name_and_answers_are_told(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        server.rename(1, "Dépôt 📦")
+        server.visits[1, ANN]["v_answered"] = "3"
+        yield
+        first, second, third = here(store)
+        mark(store, ANN, first, seen=False)
+        mark(store, ANN, second, seen=True, answered=True)
+        mark(store, ANN, third, seen=True)
+        yield
+        assert (seen(server), answered(server), tag(store)) == ([2, 3], [3], "2:3|")
+        assert server.users[ANN]["u_lastcall"] == str(CALLED)
+        (left,) = follower.state.left_there
+        assert "an answer is marked by IMAP alone, which cannot name the room" in left and second in left
+
+    follower.tell(story())
+
+
+def test_marks_of_a_room_with_letters_of_all_kinds_are_set_by_imap(server: WritableServer, follower: Follower) -> None:
+    def story():
+        yield
+        server.rename(1, "Dépôt & Büro")
+        yield
+        mark(follower.store, ANN, here(follower.store)[1], answered=True)
+        yield
+        assert (answered(server), follower.state.left_there) == ([2], [])
+
+    follower.tell(story())
+
+
 def test_marks_that_are_followed_as_well_do_not_come_back(
     make_store: Make, server: WritableServer, follower: Follower, tmp_path: Path
 ) -> None:
