@@ -10,6 +10,8 @@ from made_follower import ReadingFollower, state
 from made_live import LiveServer
 
 from mirror.citadel.bootstrap import copy_server
+from mirror.formats.message import parse_message
+from mirror.store.base import Reader
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
@@ -154,3 +156,93 @@ def test_where_a_server_was_killed_between_a_users_message_and_the_user_what_it_
     server.before = lambda _command: None
     copy_server(other, directory)
     assert state(store) == state(other)
+
+
+def show_by_picture(server: LiveServer, room: int, what: str) -> None:
+    show_picture(server, room, what.encode())
+
+
+def shown(store: SqliteStore) -> list[str]:
+    """Return what rooms show by texts or pictures, as the messages here say it, in the order of the rooms' keys."""
+
+    def job(reader: Reader) -> list[str]:
+        records = [*reader.scan_all("room-info"), *reader.scan_all("pictures")]
+        return [parse_message(reader.body(one)).text("M") for one in sorted(records, key=lambda one: one.key)]
+
+    texts = [text.partition("\n\n") for text in store.read(job)]
+    return [base64.b64decode(picture).decode() if picture else text.strip() for text, _, picture in texts]
+
+
+@pytest.mark.parametrize("show", [show_text, show_by_picture])
+def test_rooms_that_were_given_the_same_at_once_are_told_apart_when_one_of_them_shows_something_else(
+    make_store: Make, configured: LiveServer, directory: Path, show: Callable[[LiveServer, int, str], None]
+) -> None:
+    """Which message is whose cannot be told until then, so each may be taken for the other's, and goes with that."""
+    server, store = configured, make_store("m")
+
+    def story() -> Story:
+        refuse_exports(server)
+        show(server, 1, "alike")
+        show(server, 2, "alike")
+        yield
+        assert shown(store) == ["alike", "alike"]
+        server.now += 20
+        show(server, 2, "other")
+        yield
+        assert shown(store) == ["alike", "other"]
+        server.asked.clear()
+        server.touch(1, 2)
+        yield
+        assert not {b"RINF", b"DLRI"} & set(server.asked), "all is known"
+        yield
+
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())
+    assert not follower.following.state.behind
+
+
+def test_a_room_whose_new_text_was_kept_beside_the_old_one_as_the_server_was_killed_has_the_new_one(
+    make_store: Make, configured: LiveServer, directory: Path
+) -> None:
+    server, store = configured, make_store("m")
+    show_text(server, 1, "old")
+
+    def story() -> Story:
+        refuse_exports(server)
+        server.now += 20
+        server.rooms[1]["msgnum_info"] = str(server.keep(CONFIGURATION, "new", TEXT))
+        server.touch(1)
+        yield
+        assert shown(store) == ["new"]
+        yield
+        yield
+        yield
+
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())
+    assert not follower.following.state.behind, "the old one is nobody's"
+
+
+def test_a_message_that_was_nobodys_is_a_rooms_once_that_lost_the_one_that_was_taken_for_its_own(
+    make_store: Make, configured: LiveServer, directory: Path
+) -> None:
+    server, store = configured, make_store("m")
+
+    def story() -> Story:
+        refuse_exports(server)
+        other = server.keep(CONFIGURATION, "alike", TEXT)
+        show_text(server, 1, "alike")
+        for _ in range(4):
+            yield
+        server.now += 20
+        server.delete(CONFIGURATION, int(server.rooms[1]["msgnum_info"]))
+        server.rooms[1]["msgnum_info"] = str(other)
+        yield
+        server.settings["c_sysadm"] = "whoever"  # so that all is looked at again
+        yield
+        yield
+        assert shown(store) == ["alike"]
+
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())
+    assert not follower.following.state.behind

@@ -170,14 +170,15 @@ class Asked:
             if (user := user_of_room(_text(name))) in names
         }
         unsure = self._find_texts(texts)
+        held = texts.fields()
+        rooms = {room.number: held.get(room.number, {}) for room in self._told.values()}
+        of_rooms = {number for fields in rooms.values() for number in fields.values()}
         lists = {
-            name: [one.number for one in some if one.holds not in OF_ROOMS or one.number in texts.messages]
+            name: [one.number for one in some if one.holds not in OF_ROOMS or one.number in of_rooms]
             for name, some in self._configuration.items()
         }
         kinds = {"user-settings", "bios", "inbox-rules"} if self._all_entered else set()
         kinds |= {_KIND_OF[holds] for holds in OF_ROOMS if kinds and holds not in unsure}
-        held = texts.fields()
-        rooms = {room.number: held.get(room.number, {}) for room in self._told.values()}
         return Holding(users, rooms, lists, frozenset(kinds))
 
     def _find_texts(self, texts: RoomTexts) -> Set[Holds]:
