@@ -5,14 +5,14 @@ there is one: most of the time nothing is new, and a command is to be done befor
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mirror
 from mirror.addresses import Address
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, NotTrusted, greeted
-from mirror.wire.errors import Refused
-from mirror.wire.lines import Code, format_line
+from mirror.wire.errors import ProtocolError, Refused
+from mirror.wire.lines import Code
 
 if TYPE_CHECKING:
     from mirror.client.server import Held, Outcome, Page, RoomList
@@ -30,6 +30,8 @@ KEYS_A_REQUEST = 2000
 BODY_BYTES = 16 * 1024 * 1024
 """Bytes of bodies that are fetched, and in memory, together."""
 MOVED_A_REQUEST = 1000
+INFO_LINES = 100
+"""What a node says of itself at most."""
 TRUST_PLAIN = "plain"
 """As what a connection without TLS is trusted: on this machine alone, as the node refuses it elsewhere."""
 
@@ -41,6 +43,12 @@ class NotLoggedIn(MirrorError):
     """The node does not know the user, or not this password."""
 
     exit_code = 7
+
+
+class TooOld(MirrorError):
+    """The node lacks what a client needs."""
+
+    exit_code = 3
 
 
 class Connection:
@@ -80,8 +88,10 @@ class Connection:
         self.channel.ask(f"SYNC mailboxes|rename|{key}|{name}")
 
     def count(self, collection: str) -> int:
+        from mirror.wire.answers import parse_digest_line
+
         self.channel.ask(f"SYNC {collection}|info", 1)
-        return sum(int(line.split("|")[1]) for line in self.channel.read_listing())
+        return sum(parse_digest_line(line).digest.count for line in self.channel.read_listing())
 
     def whole(self, collection: str, largest: int = 0) -> Iterator[list["Held"]]:
         self.channel.ask(f"SYNC {collection}|getall", 1)
@@ -107,13 +117,14 @@ class Connection:
             # What the first kind has come to: of the others something is told twice, and nothing is left out.
             reached = reached or now
 
-    def _changed(self, kind: str, cursor: str) -> list["Batch"]:
-        """Return the batches of what changed of one kind.  Raises Stale."""
+    def _changed(self, kind: str, cursor: str) -> "Iterable[Batch]":
+        """Return the batches of what changed of one kind, all of which came.  Raises Stale."""
+        from mirror.client.bounded import at_rest
         from mirror.client.server import Stale
 
         try:
             self.channel.ask(f"SYNC {kind}|since|{cursor}", 1)
-            return list(self.channel.read_batches())
+            return at_rest(self.channel.read_batches())
         except Refused as error:
             if error.code == Code.STALE_CURSOR:
                 raise Stale(error.text) from None
@@ -126,8 +137,10 @@ class Connection:
         from it calls ``tail_ended`` then.  Raises Refused for a cursor that is stale.
         """
         self.channel.ask(f"SYNC all|tail|{listed.cursor}|{listed.token:016x}", 1)
+        from mirror.wire.batch import header_int
+
         for batch in self.channel.read_batches():
-            yield int(batch.header.get("Count", "0"))
+            yield header_int(batch.header, "Count")
 
     def end_tail(self) -> None:
         """Have a tail that another green thread reads come to its end."""
@@ -138,22 +151,34 @@ class Connection:
         self.channel.read_reply()
 
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, "Held"]:
-        from mirror.wire.codec import typed_batch
-
         found: dict[str, Held] = {}
         for start in range(0, len(keys), KEYS_A_REQUEST):
-            wanted = list(keys[start : start + KEYS_A_REQUEST])
-            for batch in self._asked(f"SYNC {collection}|get", typed_batch("keys", wanted)):
-                found |= {one.record.key: one for held in self._with_contents(_pairs(batch)) for one in held}
+            pairs = self._records(collection, keys[start : start + KEYS_A_REQUEST])
+            found |= {one.record.key: one for held in self._with_contents(pairs) for one in held}
         return found
 
-    def _asked(self, command: str, request: "Batch") -> list["Batch"]:
-        """Return the answer to a command that takes a listing."""
+    def _records(self, collection: str, keys: Sequence[str]) -> "list[tuple[Record, int]]":
+        """Return the records of some keys, with their CRCs.  Raises ProtocolError for any other."""
+        from mirror.wire.codec import typed_batch
+
+        wanted = set(keys)
+        told: list[tuple[Record, int]] = []
+        for batch in self._asked(f"SYNC {collection}|get", typed_batch("keys", list(keys))):
+            for record, crc in _pairs(batch):
+                if record.collection != collection or record.key not in wanted:
+                    raise ProtocolError(f"{self.channel.peer} sent a record that nobody asked for: {record.key[:80]!r}")
+                wanted.remove(record.key)
+                told.append((record, crc))
+        return told
+
+    def _asked(self, command: str, request: "Batch") -> Iterator["Batch"]:
+        """Return the answer to a command that takes a listing, batch by batch as it comes."""
         self.channel.ask(command, 8)
         self.channel.send_batches([request])
         reply = self.channel.read_reply()
-        assert reply.kind == 1, reply
-        return list(self.channel.read_batches())
+        if reply.kind != 1:
+            raise ProtocolError(f"{self.channel.peer} sent no listing where one was due")
+        return self.channel.read_batches()
 
     def _with_contents(self, pairs: "Sequence[tuple[Record, int]]", largest: int = 0) -> Iterator[list["Held"]]:
         """Yield records with their bodies, so many at a time that these have room in memory."""
@@ -172,44 +197,53 @@ class Connection:
     def _fetched(self, pairs: "Sequence[tuple[Record, int]]", largest: int) -> list["Held"]:
         from mirror.client.server import Held
 
-        wanted = {record.content for record, _ in pairs if record.content and not 0 < largest < record.size}
+        wanted = {
+            record.content: record.size for record, _ in pairs if record.content and not 0 < largest < record.size
+        }
         bodies = self._contents(wanted)
         return [Held(record, bodies.get(record.content, record.body), crc) for record, crc in pairs]
 
-    def _contents(self, wanted: set[bytes]) -> dict[bytes, bytes]:
-        """Return contents by what names them; each is checked.  Raises BadContent."""
+    def _contents(self, wanted: dict[bytes, int]) -> dict[bytes, bytes]:
+        """Return contents of these sizes by what names them; each is checked.  Raises BadContent, ProtocolError."""
         if not wanted:
             return {}
-        import hashlib
-
-        from mirror.model.errors import BadContent
+        from mirror.client.bounded import Bodies
         from mirror.wire.bulk import parse_part
         from mirror.wire.codec import ContentRequest, typed_batch
 
         request = typed_batch("contents", [ContentRequest(one) for one in sorted(wanted)])
-        bodies: dict[bytes, bytearray] = {one: bytearray() for one in wanted}
+        bodies = Bodies(wanted, self.channel.peer)
         for batch in self._asked("SYNC all|body", request):
-            part = parse_part(batch)
-            bodies.setdefault(part.content, bytearray()).extend(part.data)
-        for content, body in bodies.items():
-            if hashlib.sha256(body).digest() != content:
-                raise BadContent(content, f"did not come whole from {self.channel.peer}")
-        return {content: bytes(body) for content, body in bodies.items()}
+            bodies.add(parse_part(batch))
+        return bodies.taken()
 
     def move(self, source: str, target: str, keys: "Sequence[str]") -> "list[Written] | None":
-        from mirror.wire.bulk import parse_written
         from mirror.wire.codec import typed_batch
 
         told: list[Written] = []
         for start in range(0, len(keys), MOVED_A_REQUEST):
-            request = typed_batch("keys", list(keys[start : start + MOVED_A_REQUEST]))
+            some = list(keys[start : start + MOVED_A_REQUEST])
+            request = typed_batch("keys", some)
             try:
                 batches = self._asked(f"SYNC mailboxes|move|{source}|{target}", request)
             except Refused as error:
                 if error.code not in _OF_A_DRAFT or start:
                     raise
                 return None
-            told += [written for batch in batches for written in parse_written(batch)]
+            told += self._written(batches, len(some))
+        return told
+
+    def _written(self, batches: "Iterable[Batch]", count: int) -> "list[Written]":
+        """Return what became of so many drafts or messages.  Raises ProtocolError where it is told of others."""
+        from mirror.wire.bulk import parse_written
+
+        told: list[Written] = []
+        for batch in batches:
+            told += parse_written(batch)
+            if len(told) > count:
+                break
+        if len(told) != count:
+            raise ProtocolError(f"{self.channel.peer} told what became of {len(told)} of {count} drafts")
         return told
 
     # -- drafts ---------------------------------------------------------------------------------------
@@ -220,7 +254,7 @@ class Connection:
     def _offer_group(self, drafts: Sequence["Draft"]) -> list["Outcome"]:
         """Offer some drafts in one transaction; where that is refused, half of them at a time, down to the one."""
         from mirror.client.server import Outcome
-        from mirror.wire.bulk import format_drafts, parse_written
+        from mirror.wire.bulk import format_drafts
 
         self.channel.ask("SYNC all|offer|versions", 4)
         self.channel.send_batches([*_parts(drafts), format_drafts([_apart(draft) for draft in drafts])])
@@ -233,8 +267,7 @@ class Connection:
                 changed = error.code == Code.CHANGED
                 return [Outcome(changed, "" if changed else error.text)]
         else:
-            told = [written for batch in self.channel.read_batches() for written in parse_written(batch)]
-            return [Outcome(there=written) for written in told]
+            return [Outcome(there=written) for written in self._written(self.channel.read_batches(), len(drafts))]
         middle = len(drafts) // 2
         return self._offer_group(drafts[:middle]) + self._offer_group(drafts[middle:])
 
@@ -333,10 +366,23 @@ def log_in(channel: Channel, user: str, password: Callable[[], str]) -> Connecti
 
 
 def _node_of(channel: Channel) -> str:
-    channel.send(format_line("INFO"))
-    channel.read_reply()
-    told: dict[str, Any] = dict(line.partition("=")[::2] for line in channel.read_listing())
-    return str(told.get("node", ""))
+    """Return the name of a node that can all that a client needs.  Raises TooOld, ProtocolError."""
+    from mirror.wire.values import DRAFTS_BASE, FOLDERS, ROOMS, VERSIONS
+
+    channel.ask("INFO", 1)
+    told: dict[str, str] = {}
+    for line in channel.read_listing():
+        name, _, told[name] = line.partition("=")
+        if len(told) > INFO_LINES:
+            raise ProtocolError(f"{channel.peer} says over {INFO_LINES} things of itself")
+    if lacking := [
+        one for one in (DRAFTS_BASE, FOLDERS, ROOMS, VERSIONS) if one not in told.get("capabilities", "").split()
+    ]:
+        raise TooOld(
+            f"{channel.peer} cannot keep folders equal yet ({told.get('software', 'it')[:40]} lacks "
+            f"{', '.join(lacking)}): ask its administrator to upgrade it"
+        )
+    return told.get("node", "")
 
 
 def open_connection(address: Address, trust: str, user: str, password: Callable[[], str]) -> Connection:

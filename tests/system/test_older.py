@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from accounts import Person
 from nodes import NodeProcess, wait_equal
 
 from mirror.cli import processes
@@ -133,3 +134,17 @@ def test_two_nodes_of_the_release_before_are_upgraded_one_by_one(
     assert "collections are equal" in beta.run("verify", "alpha").stdout
     alpha.stop()
     beta.stop()
+
+
+def test_a_persons_client_of_today_says_what_to_do_about_a_node_of_the_release_before(
+    make_old: MakeOld, export: Path, tmp_path: Path
+) -> None:
+    alpha = make_old("alpha")
+    alpha.run("import", str(export))
+    person = Person(tmp_path / "home", alpha.start())
+    said = person.init(code=3).output
+    assert "cannot keep folders equal yet" in said and "upgrade it" in said and not person.config.exists()
+    alpha = upgraded(alpha)
+    alpha.start()
+    person.init()
+    assert person.json("sync", "contacts")["contacts"]["received"]["new"] == 10
