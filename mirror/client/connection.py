@@ -26,7 +26,7 @@ TIMEOUT_S = 60.0
 DRAFTS_A_BATCH = 200
 DRAFT_BYTES = 4 * 1024 * 1024
 """Drafts, and bytes of their bodies, in one transaction at most."""
-KEYS_A_REQUEST = 2000
+KEYS_A_REQUEST = 1000
 BODY_BYTES = 16 * 1024 * 1024
 """Bytes of bodies that are fetched, and in memory, together."""
 MOVED_A_REQUEST = 1000
@@ -151,11 +151,11 @@ class Connection:
         self.channel.read_reply()
 
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, "Held"]:
-        found: dict[str, Held] = {}
+        return {one.record.key: one for held in self.pages(collection, keys) for one in held}
+
+    def pages(self, collection: str, keys: Sequence[str]) -> Iterator[list["Held"]]:
         for start in range(0, len(keys), KEYS_A_REQUEST):
-            pairs = self._records(collection, keys[start : start + KEYS_A_REQUEST])
-            found |= {one.record.key: one for held in self._with_contents(pairs) for one in held}
-        return found
+            yield from self._with_contents(self._records(collection, keys[start : start + KEYS_A_REQUEST]))
 
     def _records(self, collection: str, keys: Sequence[str]) -> "list[tuple[Record, int]]":
         """Return the records of some keys, with their CRCs.  Raises ProtocolError for any other."""

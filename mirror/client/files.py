@@ -46,6 +46,12 @@ def tag_at(path: Path | str) -> str:
         return f"{tag_of(status)}{_LEADS}"
 
 
+def size_in(tag: str) -> int:
+    """Return how many bytes a tag says that a file has, or the one that a link leads to."""
+    fields = tag.rpartition(_LEADS)[2].split(".")
+    return int(fields[1], 16) if len(fields) == 3 else 0
+
+
 def may_be_item(entry: "os.DirEntry[str]") -> bool:
     """Tell whether a directory's entry is a file, or a link to one; a link that leads nowhere now is not gone."""
     if not entry.is_symlink():

@@ -328,8 +328,10 @@ class Keeper:
         """
         if not missing:
             return True
-        there = self.server.get(f"messages/{room.key}", missing)
-        self._write(room, folder, list(there.values()))
+        there: set[str] = set()
+        for held in self.server.pages(f"messages/{room.key}", missing):
+            self._write(room, folder, held)
+            there.update(one.record.key for one in held)
         gone, known = [key for key in missing if key not in there], self.state.count(room.key)
         if gone and self._put_back(room):
             self._keep_unknown(room, folder, gone)

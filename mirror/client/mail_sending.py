@@ -375,20 +375,14 @@ class MailSender(FromFolder):
         self.remember([], [row.name for row in rows])
         for row, why in refused:
             self._problem(row.name, f"the node does not let it be deleted, so it is back: {why}")
-        self._receiver.write(self._here([row for row, _ in refused]))
+        self._write_again([row for row, _ in refused], self._receiver.write)
 
     def _put_back(self, rows: Sequence[Row]) -> None:
         """Write what was deleted from a folder whose room is only read."""
         self._note(f"{len(rows)} deleted messages are put back: this room, or this pair, is only read")
         if not self._round.rules.dry:
             self.remember([], [row.name for row in rows])
-            self._receiver.write(self._here(rows))
-
-    def _here(self, rows: Sequence[Row]) -> list[Held]:
-        if not rows:
-            return []
-        held = self._round.server.get(self._both.collection, [row.key for row in rows])
-        return [held[row.key] for row in rows if row.key in held]
+            self._write_again(rows, self._receiver.write)
 
     def _count(self, what: str, number: int = 1) -> None:
         self._round.report.count(self._round.report.sent, what, number)

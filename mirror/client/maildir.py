@@ -21,6 +21,7 @@ from mirror.client.files import (
     put_on_disk,
     put_over,
     read_whole,
+    size_in,
     sweep,
     sync_directory,
     tag_at,
@@ -129,6 +130,9 @@ class Maildir:
         except FileNotFoundError:
             raise Changed(f"{self.path} was changed while it was looked at") from None
         return [Found(unique, tag, self._marks(unique)) for unique, tag in zip(files, tags, strict=True)]
+
+    def size(self, found: Found) -> int:
+        return size_in(found.tag)
 
     def read(self, found: Found) -> bytes:
         self._publish()

@@ -3,10 +3,11 @@
 Knows neither sockets nor files.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mirror.client.place import Found
-from mirror.client.round import A_BATCH, PULL, Both, Round
+from mirror.client.round import A_BATCH, BATCH_BYTES, PULL, Both, Round
+from mirror.client.server import Held
 from mirror.client.state import Row
 
 Lost = tuple[str, str, bytes | None, bytes | None, str]
@@ -44,16 +45,31 @@ class FromFolder(OneFolder):
     """A folder that is sent from."""
 
     def _batches(self, changed: Sequence[Found]) -> Iterator[list[Found]]:
-        """Yield files in batches, and tell how far that is; what was known before comes first.
+        """Yield files in batches that have room in memory, and tell how far that is; what was known comes first.
 
         So of two files of one record it is the known one that is the record's.
         """
         known = self._round.state.listing(self._both.room.key)
-        ordered = sorted(changed, key=lambda found: (found.name not in known, found.name))
-        for start in range(0, len(ordered), A_BATCH):
-            batch = ordered[start : start + A_BATCH]
+        batch: list[Found] = []
+        done = size = 0
+        for found in sorted(changed, key=lambda found: (found.name not in known, found.name)):
+            marks_alone = found.name in known and known[found.name][0] == found.tag  # then it is not read
+            read = 0 if marks_alone else self._both.place.size(found)
+            if batch and (len(batch) == A_BATCH or size + read > BATCH_BYTES):
+                yield batch
+                done += len(batch)
+                self._round.progress(self._both.folder.folder, done, len(changed))
+                batch, size = [], 0
+            batch.append(found)
+            size += read
+        if batch:
             yield batch
-            self._round.progress(self._both.folder.folder, start + len(batch), len(ordered))
+            self._round.progress(self._both.folder.folder, len(changed), len(changed))
+
+    def _write_again(self, rows: Sequence[Row], write: Callable[[Sequence[Held]], None]) -> None:
+        """Have items be in the folder as the node holds them, as many at once as have room in memory."""
+        for held in self._round.server.pages(self._both.collection, [row.key for row in rows]):
+            write(held)
 
     @property
     def _why_not_sent(self) -> str:

@@ -95,6 +95,9 @@ class Place(Protocol):
     def look(self) -> Iterable[Found]:
         """List what is there now.  Raises Missing."""
 
+    def size(self, found: Found) -> int:
+        """Return how many bytes an item had when it was found."""
+
     def read(self, found: Found) -> bytes:
         """Return an item's bytes.  Raises Changed when they are no longer those that were found, and Unusable."""
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 A_BATCH = 200
 """Items that are read, sent and remembered together."""
+BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of files that are read and sent together, where there is more than one."""
 A_SETTLING = 1024
 """Items that are written into a folder, put on the disk and remembered together: each time costs ten waits for it."""
 COPY = "copy "

@@ -5,7 +5,7 @@ before it is merged with, and both texts are kept where both changed the same.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -282,16 +282,19 @@ class Sender(FromFolder):
         )
         if self._round.rules.dry:
             return
-        settled = Settled([], [row.name for row in self._gone.values()], [])
-        keys = [row.key for row in (*known.values(), *self._gone.values())]
-        here = self._round.server.get(self._both.collection, keys)
-        for found in changed:
-            row = known.get(found.name)
-            held = here.get(row.key) if row is not None else None
-            if row is not None and held is not None:
-                self._overwrite(found, row, held, settled)
+        for batch in self._batches([found for found in changed if found.name in known]):
+            self._overwrite_all(batch, known)
+        self.remember([], [row.name for row in self._gone.values()])
+        self._write_again(list(self._gone.values()), self._receiver.write)
+
+    def _overwrite_all(self, batch: Sequence[Found], known: Mapping[str, Row]) -> None:
+        settled = Settled([], [], [])
+        here = self._round.server.get(self._both.collection, [known[found.name].key for found in batch])
+        for found in batch:
+            row = known[found.name]
+            if row.key in here:
+                self._overwrite(found, row, here[row.key], settled)
         self.remember(*settled)
-        self._receiver.write([here[row.key] for row in self._gone.values() if row.key in here])
 
     def _overwrite(self, found: Found, row: Row, held: Held, settled: Settled) -> None:
         """Put the node's version in the place of a changed file, which is kept as a conflict."""

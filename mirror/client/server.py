@@ -95,8 +95,11 @@ class Server(Protocol):
         Bodies of more than ``largest`` bytes do not come, 0 for any.
         """
 
+    def pages(self, collection: str, keys: Sequence[str]) -> Iterator[list[Held]]:
+        """Yield what is held of some keys, deletions too, as much at once as has room in memory."""
+
     def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
-        """Return what is held of some keys, deletions too."""
+        """Return what is held of some keys, deletions too; of those whose bodies together have room in memory."""
 
     def move(self, source: str, target: str, keys: "Sequence[str]") -> "list[Written] | None":
         """Move messages from one room to another as one act, with the user's marks; None where that is refused."""

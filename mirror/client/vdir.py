@@ -18,6 +18,7 @@ from mirror.client.files import (
     put_on_disk,
     put_over,
     read_whole,
+    size_in,
     sync_directory,
     tag_at,
     tag_of,
@@ -78,6 +79,9 @@ class Vdir:
                         yield Found(entry.name, tag_at(entry.path))
                     except FileNotFoundError:  # deleted since it was listed
                         continue
+
+    def size(self, found: Found) -> int:
+        return size_in(found.tag)
 
     def read(self, found: Found) -> bytes:
         self._publish()

@@ -527,8 +527,8 @@ class Forgetful:
     def since(self, cursor: str, collections: set[str], largest: int = 0) -> Iterator[Page]:
         raise Stale("that is forgotten")
 
-    def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
-        return self._says()
+    def pages(self, collection: str, keys: Sequence[str]) -> Iterator[list[Held]]:
+        return iter([list(self._says().values())])
 
 
 def closed() -> dict[str, Held]:

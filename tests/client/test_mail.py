@@ -1,16 +1,21 @@
 """Mail folders of two machines and a node's rooms: what changes in one comes out in all others, whoever wrote it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mail_persons import ARCHIVE, BOARD, INBOX, NEWS, MailMachine, mail, mail_machines_on, node_at
-from persons import ANN
+from persons import ANN, READ_ONLY
 
 from mirror.client.connection import Connection
 from mirror.client.maildir import Maildir
+from mirror.client.round import BATCH_BYTES
+from mirror.client.server import Held, Outcome
 from mirror.formats.compose import compose_post
+from mirror.formats.names import ROOM_IN_USE
+from mirror.model.draft import Draft
 from mirror.model.fields import values_of
 from mirror.model.marks import marks_in
 from mirror.model.record import Record
@@ -560,6 +565,59 @@ def test_large_and_old_messages_are_left_out(both: tuple[MailMachine, MailMachin
     assert desk.files() == quiet_before
     other = laptop.sync(since_s=1_800_000_000)
     assert other.received["new"] == 0
+
+
+class Measured:
+    """A node that notes how many bytes of bodies are sent, and come, together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.sent: list[int] = []
+        self.came: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def offer(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        self.sent.append(sum(len(draft.body) for draft in drafts))
+        return self._connection.offer(drafts)
+
+    def pages(self, collection: str, keys: Sequence[str]) -> Iterator[list[Held]]:
+        for page in self._connection.pages(collection, keys):
+            self.came.append(sum(len(held.body) for held in page))
+            yield page
+
+    def get(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+        held = self._connection.get(collection, keys)
+        self.came.append(sum(len(one.body) for one in held.values()))
+        return held
+
+
+def test_of_large_messages_some_megabytes_are_in_memory_at_once(
+    both: tuple[MailMachine, MailMachine], node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop, desk = both
+    large, many = 900_000, 12
+    for number in range(many):
+        laptop.put(f".Board/new/{number}.a", mail(number, f"{number}" * large))
+    measured: list[Measured] = []
+
+    def around(side: Any) -> Any:
+        if not isinstance(side, Connection):
+            return side
+        measured.append(Measured(side))
+        return measured[-1]
+
+    assert laptop.sync(around=around).sent["new"] == many
+    assert sum(measured[0].sent) > many * large and max(measured[0].sent) < BATCH_BYTES + large
+    desk.sync()
+    node.store.write(lambda writer: writer.set_fields("rooms", BOARD, {"QRflags": ROOM_IN_USE | READ_ONLY}))
+    for path in (desk.root / ".Board" / "new").iterdir():
+        path.unlink()
+    monkeypatch.setattr("mirror.client.connection.BODY_BYTES", 2 * large)
+    assert desk.sync(around=around).received["new"] == many
+    assert sum(measured[1].came) > many * large and max(measured[1].came) < 3 * large
+    assert desk.mail() == laptop.mail()
 
 
 def test_a_body_that_is_too_large_does_not_even_travel(machine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
