@@ -1,15 +1,21 @@
 """What a file of a folder says, as the record that it is of, and the other way round: one form for each kind of folder.
 
-Knows neither folders nor the wire.
+Knows neither folders nor the wire.  What takes items apart is imported where something is sent or is not plain.
 """
 
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from mirror.client.server import Held
-from mirror.formats.vdir_item import ENDINGS, body_of, parse_body, parse_file, titled
+from mirror.formats.plain_item import ENDINGS, VdirItem, plain_item
 from mirror.model.keys import key_of_id
 from mirror.model.kinds import ITEM_PREFIX
 from mirror.model.record import Record
+
+SMALL = 16 * 1024
+"""Bytes of a file up to which what was read of it is kept for a while: sending one asks it three times."""
+KEPT = 256
+"""Files of which that is kept: all that are read together."""
 
 
 class Shown(NamedTuple):
@@ -42,16 +48,42 @@ class Items:
     """Calendar entries, tasks, cards and notes, one a file: the Form of a vdir."""
 
     def key(self, data: bytes) -> str:
-        return parse_file(data).key
+        return _parsed(data).key
 
     def body(self, data: bytes, held: Held | None, node: str, seconds: int) -> bytes:
-        return body_of(parse_file(data), held.body if held is not None else None, node, seconds)
+        from mirror.formats.vdir_item import body_of
+
+        return body_of(_parsed(data), held.body if held is not None else None, node, seconds)
 
     def titled(self, body: bytes, data: bytes) -> bytes:
-        return titled(body, parse_file(data))
+        from mirror.formats.vdir_item import titled
+
+        return titled(body, _parsed(data))
 
     def shown(self, record: Record, body: bytes) -> Shown | None:
-        item = parse_body(body) if record.key.startswith(ITEM_PREFIX) else None
+        if not record.key.startswith(ITEM_PREFIX):
+            return None
+        item = plain_item(body) or _thoroughly(body)
         if item is None or key_of_id(ITEM_PREFIX, item.uid) != record.key:
             return None
         return Shown(f"{item.uid}{ENDINGS[item.kind]}", item.data)
+
+
+def _thoroughly(body: bytes) -> VdirItem | None:
+    from mirror.formats.vdir_item import parse_body
+
+    return parse_body(body)
+
+
+def _parsed(data: bytes) -> VdirItem:
+    """Return the item that a file holds.  Raises BadItem."""
+    return _small(data) if len(data) <= SMALL else _read(data)
+
+
+def _read(data: bytes) -> VdirItem:
+    from mirror.formats.vdir_item import parse_file
+
+    return parse_file(data)
+
+
+_small = lru_cache(maxsize=KEPT)(_read)

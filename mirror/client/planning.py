@@ -20,6 +20,11 @@ from mirror.sync.foreign.back import Errand, plan_back
 from mirror.sync.foreign.plan import There, plan, plan_gone
 
 SUMMARY = "SUMMARY"
+SMALL = 768
+"""Bytes of a message up to which it is remembered as it is: compressing it takes more time than writing what it saves.
+
+With all that stands beside it, it fits into SQLite's row; a larger one takes a page of its own.
+"""
 _ORIGIN = "client"
 """Of what a file says, before a node has made a version of it."""
 
@@ -27,11 +32,13 @@ _ORIGIN = "client"
 class Agreed(msgspec.Struct, array_like=True, frozen=True):
     """What both sides agreed on of an item: the version there, and what the file says.
 
-    That is fingerprints, or the message that the file is in, compressed: of most items nobody ever asks what they said.
+    That is fingerprints, or the message that the file is in, compressed unless it is small: of most items nobody ever
+    asks what they said.
     """
 
     base: Base
     said: dict[str, bytes] | bytes
+    small: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,6 +55,10 @@ class Sending(NamedTuple):
     draft: Draft | None
     clashes: bool
 
+    def is_all_of(self, held: Held) -> bool:
+        """Tell whether a node holds just what was sent, so the file says what the node does."""
+        return self.draft is not None and not held.record.dead and held.body == self.draft.body
+
 
 def pack(status: Status) -> bytes:
     """Return what is remembered of a status besides names, tag and CRC."""
@@ -58,6 +69,8 @@ def pack_held(held: Held) -> bytes:
     """Return the same of a file that says just what the node holds."""
     if len(held.body) > INLINE_LIMIT:
         return _encode(Agreed(base_of(held.record), dict(said_of(held.record, held.body))))
+    if len(held.body) <= SMALL:
+        return _encode(Agreed(base_of(held.record), held.body, True))
     return _encode(Agreed(base_of(held.record), zlib.compress(held.body, 1)))
 
 
@@ -68,7 +81,7 @@ def status_of(collection: str, name: str, tag: str, key: str, crc: int, agreed: 
     told = _decode(agreed)
     said = told.said
     if isinstance(said, bytes):
-        said = said_of(Record(collection, key, 1, _ORIGIN, 1), zlib.decompress(said))
+        said = said_of(Record(collection, key, 1, _ORIGIN, 1), said if told.small else zlib.decompress(said))
     return Status(collection, name, key, tag, told.base, crc, said)
 
 
@@ -79,6 +92,9 @@ def plan_sending(
 
     ``status`` is what both agreed on, ``here`` what the node holds.  Raises BadRecord.
     """
+    if status is None and here is None:  # as most are, the first time: there is nothing that it is compared with
+        new = Draft(collection, key, body=body, only_if=NOTHING)
+        return Sending(Status(collection, name, key, "", Base(1, _ORIGIN), 0), new, False)
     record = here.record if here is not None else None
     there = There.of(name, Record(collection, key, 1, _ORIGIN, 1), body)
     held_body = (lambda _record: here.body) if here is not None else (lambda one: one.body)

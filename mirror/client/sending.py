@@ -160,7 +160,7 @@ class Sender(FromFolder):
         try:
             body = round.form.body(read.data, here, round.server.node, int(time.time()))
             sending = plan_sending(self._status(read), here, read.found.name, both.collection, read.key, body)
-            return self._titled(sending, read.data)
+            return self._titled(sending, read.data) if here is not None else sending
         except (BadRecord, CitadelError) as error:
             self._problem(read.found.name, str(error))
             return None
@@ -192,12 +192,7 @@ class Sender(FromFolder):
         """Have a file say what came of it."""
         if after is None:
             return  # it was closed meanwhile: the next round looks again
-        status = self._beside(read, sending.status, after)
-        mine = not after.record.dead and errand(status, after) in SAME
-        try:
-            row = self._leveled(read, status, after)
-        except Changed:
-            row = Row(read.found.name, "", "", read.key, 0, read.row.agreed if read.row is not None else b"")
+        row, mine = self._leveled_row(read, sending, after)
         was = read.row.name if read.row is not None else ""
         if was and (row is None or row.name != was) and self._holds_now.get(was, read.key) == read.key:
             settled.dropped.append(was)
@@ -206,6 +201,17 @@ class Sender(FromFolder):
             theirs = self._text(before)
             kept = "mine" if mine else "theirs" if theirs == self._text(after) else "merged"
             settled.conflicts.append((read.found.name, read.key, read.data, theirs, kept))
+
+    def _leveled_row(self, read: Read, sending: Sending, after: Held) -> tuple[Row | None, bool]:
+        """Have a file say what the node made of it; return what is to be remembered, and whether the file said it."""
+        if sending.is_all_of(after):
+            return self._receiver.row(read.found, after), True
+        status = self._beside(read, sending.status, after)
+        mine = not after.record.dead and errand(status, after) in SAME
+        try:
+            return self._leveled(read, status, after), mine
+        except Changed:
+            return Row(read.found.name, "", "", read.key, 0, read.row.agreed if read.row is not None else b""), mine
 
     def _leveled(self, read: Read, status: Status, after: Held) -> Row | None:
         """Have a file say what the node holds, unless nothing is taken from there; return what is remembered."""

@@ -35,15 +35,12 @@ class CalendarFile(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """One content line: where it begins, what it says unfolded, and its bytes with its line ends."""
+    """One content line: where it begins, its property's name, what it says unfolded, its bytes with its line ends."""
 
     number: int
+    name: str
     text: str
     data: bytes
-
-    @property
-    def name(self) -> str:
-        return name_of(self.text)
 
     @property
     def value(self) -> str:
@@ -199,12 +196,20 @@ def _content_lines(data: bytes) -> Iterator[_Line]:
 
 def _joined(number: int, taken: list[bytes]) -> _Line:
     """Return a content line; one whose folds cut a character in two is folded anew, for readers that decode first."""
-    end = b"\r\n" if taken[0].endswith(b"\r\n") else b"\n"
-    text = b"".join([taken[0].rstrip(b"\r\n"), *(line[1:].rstrip(b"\r\n") for line in taken[1:])])
+    first = taken[0].rstrip(b"\r\n")
+    if len(taken) == 1:
+        return _line(number, first, taken[0])
+    text = b"".join([first, *(line[1:].rstrip(b"\r\n") for line in taken[1:])])
     data = b"".join(taken)
     if is_utf8(text) and not is_utf8(data):
+        end = b"\r\n" if taken[0].endswith(b"\r\n") else b"\n"
         data = b"".join(part.encode() + end for part in fold(text.decode()))
-    return _Line(number, text.decode("utf-8", "surrogateescape"), data)
+    return _line(number, text, data)
+
+
+def _line(number: int, unfolded: bytes, data: bytes) -> _Line:
+    text = unfolded.decode("utf-8", "surrogateescape")
+    return _Line(number, name_of(text), text, data)
 
 
 def is_utf8(data: bytes) -> bool:

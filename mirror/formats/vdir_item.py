@@ -7,19 +7,14 @@ message around it, which stays as it is but for the subject.  Bytes in, bytes ou
 
 import hashlib
 import re
-from typing import NamedTuple
 
 from mirror.formats.calendar_file import is_utf8, parse_calendar_file
 from mirror.formats.errors import CitadelError
 from mirror.formats.message import MIME, serialize_message
+from mirror.formats.plain_item import CALENDAR, CARD, ENDINGS, NOTE, VdirItem
 from mirror.model.content_lines import Component, parse_component, with_lf
 from mirror.model.item import MAX_PARSED, find_item
-from mirror.model.keys import key_of_id
-from mirror.model.kinds import ITEM_PREFIX
 
-CALENDAR, CARD, NOTE = "VCALENDAR", "VCARD", "VNOTE"
-ENDINGS = {CALENDAR: ".ics", CARD: ".vcf", NOTE: ".vnt"}
-"""How the names of an item's files end."""
 _TYPES = {CALENDAR: b"text/calendar", CARD: b"text/vcard", NOTE: b"text/vnote"}
 _BEGIN = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*BEGIN:[ \t]*([A-Za-z-]+)", re.IGNORECASE)
 _CALENDAR = re.compile(rb"^BEGIN:[ \t]*VCALENDAR", re.IGNORECASE | re.MULTILINE)
@@ -30,20 +25,6 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 class BadItem(CitadelError):
     """A file that holds no item, or more than one; the text says what is wrong with it and does not name it."""
-
-
-class VdirItem(NamedTuple):
-    """What a file holds: which kind of item, its UID, what a list of items would show of it, and the file's bytes."""
-
-    kind: str
-    uid: str
-    summary: str
-    data: bytes
-
-    @property
-    def key(self) -> str:
-        """The key of its record."""
-        return key_of_id(ITEM_PREFIX, self.uid)
 
 
 # -- files --------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import string
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mirror.model.memory import kept_of_small
+from mirror.model.memory import SMALL, kept, kept_of_small
 
 FOLD_BYTES = 75
 """Bytes of UTF-8 in one line at most, its end not counted."""
@@ -110,13 +110,16 @@ def read_lines(data: bytes, old: bool = False) -> list[Line]:
     if old or b"QUOTED-PRINTABLE" in data or b"quoted-printable" in data.lower():
         lines = [_line(raw, old) for raw in _gathered(data.split(b"\n"), old)]
         return [line for line in lines if line.text]
-    return [_plain_line(raw) for raw in _LOGICAL.findall(data)]
+    # A line costs less than asking of what size it is by kept_of_small's way.
+    return [_small_line(raw) if len(raw) <= SMALL else _plain_line(raw) for raw in _LOGICAL.findall(data)]
 
 
-@kept_of_small
 def _plain_line(raw: bytes) -> Line:
     text = (_FOLD.sub(b"", raw) if b"\n" in raw else raw).decode("utf-8", "surrogateescape")
     return Line(name_of(text), raw, text)
+
+
+_small_line = kept(_plain_line)
 
 
 def _gathered(physical: Iterable[bytes], old: bool) -> Iterator[bytes]:
@@ -224,7 +227,7 @@ def inside_of(kind: str, data: bytes, old: bool = False) -> Component:
 def _read(lines: Iterator[Line], begin: Line, depth: int) -> Component:
     if begin.name != "BEGIN" or depth > MAX_DEPTH:
         raise ValueError("no component begins here, or too deep inside others")
-    component = Component(in_capitals(begin.value.strip(_BLANKS)), [], [])
+    component = Component(_component_name(begin), [], [])
     if not component.name.isascii():
         raise ValueError("a component's name is of ASCII letters")
     for line in lines:
@@ -235,7 +238,7 @@ def _read(lines: Iterator[Line], begin: Line, depth: int) -> Component:
             else:
                 component.inside.append(inside)
         elif line.name == "END":
-            if in_capitals(line.value.strip(_BLANKS)) != component.name:
+            if _component_name(line) != component.name:
                 raise ValueError(f"{component.name} ends as {line.value[:40]!r}")
             return component
         elif line.name:
@@ -243,6 +246,11 @@ def _read(lines: Iterator[Line], begin: Line, depth: int) -> Component:
         else:
             raise ValueError(f"{line.text[:40]!r} is no property")
     raise ValueError(f"{component.name} does not end")
+
+
+def _component_name(line: Line) -> str:
+    """Return what a line begins or ends, as it says."""
+    return in_capitals(line.value.strip(_BLANKS))
 
 
 def _is_agent(component: Component) -> bool:

@@ -16,15 +16,19 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
+kept = lru_cache(maxsize=KEPT)
+"""Has a function's results kept; who calls it sees to it that all texts which it is given are small."""
+
+
 def kept_of_small(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Have a function's results kept where all texts that it is given, by position, are small."""
-    kept = lru_cache(maxsize=KEPT)(function)
+    small = kept(function)
 
     @wraps(function)
     def asked(*given: Given.args, **named: Given.kwargs) -> Result:
         for one in given:
             if isinstance(one, (str, bytes)) and len(one) > SMALL:
                 return function(*given, **named)
-        return kept(*given, **named)  # type: ignore[arg-type]  # all that is given can be hashed
+        return small(*given, **named)  # type: ignore[arg-type]  # all that is given can be hashed
 
     return asked

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from persons import READ_ONLY, TEAM, Machine, event
 
-from mirror.client import vdir
+from mirror.client import form, vdir
 from mirror.client.connection import Connection
 from mirror.client.round import A_BATCH, PULL, PUSH
 from mirror.client.server import Held, Outcome, Page, Stale
@@ -70,6 +70,16 @@ def test_a_full_room_is_put_on_the_disk_and_remembered_at_once(
     monkeypatch.setattr(vdir, "put_on_disk", counted)
     assert other.sync().received["new"] == 450
     assert times == [450] and set(other.files().values()) == set(one.files().values())
+
+
+def test_a_new_file_that_is_sent_is_taken_apart_once(make: Callable[..., Machine]) -> None:
+    one = make("one")
+    one.sync()
+    for number in range(3):
+        one.write("Calendar", f"{number}.ics", event(f"once{number}"))
+    before = form._small.cache_info().misses
+    assert one.sync().sent["new"] == 3
+    assert form._small.cache_info().misses == before + 3
 
 
 def test_progress_is_told_with_how_much_there_is(make: Callable[..., Machine]) -> None:
