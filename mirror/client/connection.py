@@ -4,7 +4,8 @@ Speaks SYNC (docs/protocol.md); knows neither folders nor what is remembered.  W
 there is one: most of the time nothing is new, and a command is to be done before anybody notices.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import mirror
@@ -93,13 +94,16 @@ class Connection:
         self.channel.ask(f"SYNC {collection}|info", 1)
         return sum(parse_digest_line(line).digest.count for line in self.channel.read_listing())
 
-    def whole(self, collection: str, largest: int = 0) -> Iterator[list["Held"]]:
+    def whole(
+        self, collection: str, largest: int = 0, known: Mapping[str, int] = MappingProxyType({})
+    ) -> Iterator[list["Held"]]:
         self.channel.ask(f"SYNC {collection}|getall", 1)
         apart: list[tuple[Record, int]] = []
         for batch in self.channel.read_batches():
             pairs = _pairs(batch)
-            apart += [pair for pair in pairs if pair[0].content]
-            yield _without_contents(pair for pair in pairs if not pair[0].content)
+            lacking = [(record, crc) for record, crc in pairs if record.content and known.get(record.key) != crc]
+            apart += lacking
+            yield _without_contents(pair for pair in pairs if not pair[0].content or known.get(pair[0].key) == pair[1])
         yield from self._with_contents(apart, largest)
 
     def since(self, cursor: str, collections: set[str], largest: int = 0) -> Iterator["Page"]:

@@ -50,6 +50,8 @@ ROUNDS = 3
 """How often a round is made of which a folder was changed meanwhile."""
 LIFE = "life "
 """Under this and a room's key it is remembered in which life of the node's store all of the room was taken."""
+LIMITS = "limits"
+"""Under this it is remembered which limits left messages out of the folders."""
 SEEN = "seen "
 """Under this and a room's key it is remembered which state of its folder was in step."""
 
@@ -109,7 +111,7 @@ class Keeper:
         self._send_all()
         if self.rules.direction == PUSH:  # what comes meanwhile is taken once it is wanted
             return self.report
-        complete = {room.key for room, folder in ready if folder.complete}
+        complete = {room.key for room, folder in ready if folder.complete and not self._lets_in_more()}
         if cursor:
             cursor = self._follow(cursor, listed.cursor, [pair for pair in ready if pair[0].key in complete])
         for room, folder in ready:
@@ -117,9 +119,24 @@ class Keeper:
                 self._life = life_of(listed.cursor)
                 self._take_whole(room, folder)
         self._note_cursor(cursor or listed.cursor)
+        self._note_limits()
         for name, count in self.report.left_out.items():
             self.report.notes.append(f"{name}: {count} things in the room are no items of this kind, and no files")
         return self.report
+
+    def _lets_in_more(self) -> bool:
+        """Tell whether what was left out of the folders is to come: they are compared with their rooms then."""
+        return self.rules.lets_in_more(self.state.about(LIMITS))
+
+    def _note_limits(self) -> None:
+        before = self.state.about(LIMITS)
+        if before == self.rules.limits:
+            return
+        if self.rules.lets_in_more(before):
+            self.report.notes.append("max_size or max_age lets in more than before: what was left out has come")
+        if not self.rules.dry:
+            with self.state.writing():
+                self.state.note(LIMITS, self.rules.limits)
 
     def _note_cursor(self, cursor: str) -> None:
         if not self.rules.dry and cursor != self.state.about("cursor"):
@@ -318,7 +335,7 @@ class Keeper:
 
     def _pages(self, room: Room) -> Iterator[list[Held]]:
         """Yield all that is in a room, as much at once as is written together."""
-        return self.server.whole(f"messages/{room.key}", self.rules.max_size)
+        return self.server.whole(f"messages/{room.key}", self.rules.max_size, self.state.crcs(room.key))
 
     def _forgotten(self, room: Room, folder: Folder, missing: Sequence[str]) -> bool:
         """Delete the files of what the node does not even know as deleted any more; tell whether that is all done.

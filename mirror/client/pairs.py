@@ -37,7 +37,9 @@ class Pair(NamedTuple):
         """Keep it equal with a node.  Raises what mirror.client.keeping does."""
         settings = self.settings
         since_s = int(time.time()) - settings.max_age * DAY_S if settings.max_age else 0
-        rules = Rules(self.wants, settings.direction, accept_deletions, dry, settings.max_size, since_s)
+        rules = Rules(
+            self.wants, settings.direction, accept_deletions, dry, settings.max_size, since_s, settings.max_age
+        )
         return self.keeper(self.state, server, self.tree, self.form, rules, progress).round()
 
     def wants(self, room: Room) -> bool:

@@ -36,6 +36,19 @@ class Rules(NamedTuple):
     since_s: int = 0
     """Messages from before (Unix seconds) are not written on either side."""
 
+    max_age: int = 0
+    """Days, as they are set, from which ``since_s`` follows."""
+
+    @property
+    def limits(self) -> str:
+        """What leaves messages out, in one text."""
+        return f"{self.max_size} {self.max_age}" if self.max_size or self.max_age else ""
+
+    def lets_in_more(self, before: str) -> bool:
+        """Tell whether what these limits leave out is less than what others did, which are told as ``limits`` are."""
+        size, age = map(int, (before or "0 0").split())
+        return bool(size and not 0 < self.max_size <= size) or bool(age and not 0 < self.max_age <= age)
+
     def leaves_out(self, size: int, seconds: int) -> str:
         """Return why a message of so many bytes and that time (Unix seconds) is left out; nothing where it is not."""
         if self.max_size and size > self.max_size:

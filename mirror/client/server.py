@@ -3,7 +3,8 @@
 ``mirror.client.connection`` asks it over the wire; tests answer it from a store.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mirror.model.errors import MirrorError
@@ -11,6 +12,9 @@ from mirror.model.errors import MirrorError
 if TYPE_CHECKING:
     from mirror.model.draft import Draft, Written
     from mirror.model.record import Record
+
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Stale(MirrorError):
@@ -83,10 +87,11 @@ class Server(Protocol):
     def count(self, collection: str) -> int:
         """Return how many records a collection has, deletions too."""
 
-    def whole(self, collection: str, largest: int = 0) -> Iterator[list[Held]]:
+    def whole(self, collection: str, largest: int = 0, known: Mapping[str, int] = NOTHING) -> Iterator[list[Held]]:
         """Yield all records of a collection, deletions too; nothing else may be asked until the last one came.
 
-        Bodies of more than ``largest`` bytes do not come, 0 for any.
+        Bodies of more than ``largest`` bytes do not come, 0 for any, and none that is kept apart of what is ``known``:
+        by key the CRC of a version.
         """
 
     def since(self, cursor: str, collections: set[str], largest: int = 0) -> Iterator[Page]:

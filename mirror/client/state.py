@@ -195,6 +195,11 @@ class PairState:
         """Return the names of all items of a room by the keys of their records."""
         return dict(self._db.execute("SELECT key, name FROM items WHERE room=?", (room,)))
 
+    def crcs(self, room: str) -> dict[str, int]:
+        """Return the CRCs of the versions that were agreed on, by the keys of their records."""
+        rows = self._db.execute("SELECT key, crc FROM items WHERE room=?", (room,))
+        return {key: crc + _HALF for key, crc in rows}
+
     def put(self, room: str, rows: Iterable[Row]) -> None:
         """Remember items; what was known under the same key or name is replaced."""
         values = ((room, *row[:4], row.crc - _HALF, row.agreed) for row in rows)

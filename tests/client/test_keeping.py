@@ -531,7 +531,7 @@ class Forgetful:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
-    def whole(self, collection: str, largest: int = 0) -> Iterator[list[Held]]:
+    def whole(self, collection: str, largest: int = 0, known: object = None) -> Iterator[list[Held]]:
         return iter(())
 
     def since(self, cursor: str, collections: set[str], largest: int = 0) -> Iterator[Page]:
