@@ -64,7 +64,7 @@ def _server(said: dict[str, str | None], asks: bool) -> ServerSettings:
 
 def _answer(question: str, default: str | None, asks: bool, option: str) -> str:
     if asks:
-        return str(click.prompt(question, default=default))
+        return str(click.prompt(question, default=default, err=True))
     if default is None:
         raise click.UsageError(f"{option} is needed where nothing is asked")
     return default
@@ -94,7 +94,7 @@ def _trust(address: Address, asks: bool) -> str:
     if not asks:
         raise NotTrusted(f"{reason}; if 'ctdlmirror status' there shows {pin}, run this again with --trust {pin}")
     say(f"{reason}.  It shows {pin}.")
-    ask("Does whoever runs the node say that this is it ('ctdlmirror status' shows it there)?")
+    ask("Does whoever runs the node say that this is it ('ctdlmirror status' shows it there)?", f"--trust {pin}")
     return pin
 
 
@@ -115,7 +115,7 @@ def _with_password(
             )
         say(f"Your password is kept in {directory / PASSWORD_FILE}, which only you may read; --password-command or")
         say("--password-keyring take it from elsewhere.")
-        made = str(click.prompt(f"Password of {server.user}", hide_input=True))
+        made = str(click.prompt(f"Password of {server.user}", hide_input=True, err=True))
         values["password_file"] = str(directory / PASSWORD_FILE)
     return ServerSettings(server.address, server.user, server.trust, **values), made  # type: ignore[arg-type]
 

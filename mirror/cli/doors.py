@@ -32,7 +32,7 @@ def ask_password(user: str, file: Path | None) -> str:
         return os.environ["CITADEL_PASSWORD"]
     if not sys.stdin.isatty():
         raise ConfigError("no password: give --password-file FILE or set CITADEL_PASSWORD")
-    return str(click.prompt(f"Password of {user}", hide_input=True))
+    return str(click.prompt(f"Password of {user}", hide_input=True, err=True))
 
 
 class Door(NamedTuple):

@@ -126,7 +126,7 @@ def join(directory: Path, listen: str, merge: bool, no_bootstrap: bool, as_json:
 
 def _read_text() -> str:
     if sys.stdin.isatty():
-        return str(click.prompt("Invitation", hide_input=True))
+        return str(click.prompt("Invitation", hide_input=True, err=True))
     return sys.stdin.read()
 
 

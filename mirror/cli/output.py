@@ -36,14 +36,24 @@ ANY_WIDTH = 1 << 20
 """Columns where there is no terminal."""
 
 
-def say(line: str = "", err: bool = False) -> None:
-    """Print one line, to standard error where that is asked for."""
-    click.echo(one_line(line), err=err)
+def say(line: str = "", err: bool = False, end: bool = True) -> None:
+    """Print one line, to standard error where that is asked for; ``end`` tells whether nothing follows on it."""
+    click.echo(one_line(line), err=err, nl=end)
 
 
-def ask(question: str) -> None:
-    """Have somebody at the terminal say yes, else end the command."""
-    click.confirm(one_line(question), abort=True)
+def ask(question: str, yes: str = "--yes") -> None:
+    """Have somebody say yes, else end the command; what is asked is no part of what it prints.
+
+    ``yes`` is the option that says so beforehand: it is named where nobody is there to be asked.
+    """
+    say(f"{question} [y/N]: ", err=True, end=False)
+    said, at_terminal = sys.stdin.readline(), sys.stdin.isatty()
+    if not (at_terminal and said.endswith("\n")):  # else the answer's own line end is seen
+        say(err=True)
+    if not said and not at_terminal:
+        raise click.UsageError(f"nobody is there to be asked: {yes} says yes")
+    if said.strip().lower() not in ("y", "yes"):
+        raise click.Abort
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:

@@ -188,7 +188,7 @@ def _secret(name: str, secret_file: Path | None, new_secret: Path | None, held: 
     elif held is not None:
         return held
     elif sys.stdin.isatty():
-        secret = click.prompt(f"Secret shared with {name}", hide_input=True, confirmation_prompt=True)
+        secret = click.prompt(f"Secret shared with {name}", hide_input=True, confirmation_prompt=True, err=True)
     else:
         raise ConfigError("no secret: give --secret-file FILE, or --new-secret FILE to make one")
     if len(secret) < MIN_SECRET:

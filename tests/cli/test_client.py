@@ -1,5 +1,6 @@
 """A person's commands: set up, kept equal, looked at, resolved; against a daemon."""
 
+import json
 import mailbox
 import os
 import re
@@ -164,6 +165,18 @@ def test_a_pair_that_is_reset_compares_both_sides_and_deletes_nothing(person: Pe
     assert "forgotten" in person.run("reset", "calendars", "--yes").output
     done = person.json("sync", "calendars")["calendars"]
     assert done["received"]["new"] == 1 and sum(done["sent"].values()) == 0
+
+
+def test_what_is_asked_is_no_part_of_what_is_printed_and_needs_somebody_to_answer(person: Person) -> None:
+    person.init()
+    person.run("sync")
+    nobody = person.run("reset", "calendars", "--json", code=2)
+    assert "Forget what was agreed on in calendars" in nobody.stderr
+    assert json.loads(nobody.stdout)["error"] == "nobody is there to be asked: --yes says yes"
+    person.run("reset", "calendars", "--json", code=130, given="n\n")
+    assert person.run("sync").stderr == "" and person.json("status")["folders"] != []
+    said = person.run("reset", "calendars", "--json", given="y\n")
+    assert json.loads(said.stdout)["pair"] == "calendars" and said.stderr.endswith("[y/N]: \n")
 
 
 def test_what_is_remembered_is_of_one_account_and_directory(person: Person) -> None:
