@@ -1,6 +1,6 @@
 """What the rules of writing ask of a backend: a few operations on its tables, which decide nothing.
 
-A backend is a class that has them; mirror.store.ledger's rules stand on top.
+A backend is a class that has them; the rules (mirror.store.ledger) stand on top.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

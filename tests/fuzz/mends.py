@@ -163,7 +163,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a draft of what no node takes",
         "the judge of what is written",
-        {"mirror.store.ledger.judge": nothing},
+        {"mirror.store.ledger.merging.judge": nothing, "mirror.store.ledger.editing.judge": nothing},
         FUZZED,
         "",
     ),
@@ -268,7 +268,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a merge that makes what nobody takes",
         "the judge of results, and the cut",
-        {"mirror.model.merge.cut_fields": all_fields, "mirror.store.ledger.Ledger._merged": merged_unseen},
+        {"mirror.model.merge.cut_fields": all_fields, "mirror.store.ledger.merging.Merging._merged": merged_unseen},
         simulated(full_of_fields),
         "it has 256 fields",
     ),
@@ -296,7 +296,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a partner's messages with invented origins",
         "the bound of origins",
-        {"mirror.store.sorting.Sorting._sort_origins": lambda _self, _source, pairs, _aside: pairs},
+        {"mirror.store.ledger.sorting.Sorting._sort_origins": lambda _self, _source, pairs, _aside: pairs},
         simulated(invented_origins_of_a_partner),
         "origins came through shared rooms",
     ),
@@ -317,7 +317,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a record that cannot be taken, and is gone",
         "setting aside",
-        {"mirror.store.ledger.Ledger._set_aside": nothing},
+        {"mirror.store.ledger.admitting.Admitting._set_aside": nothing},
         simulated(garbage_among_what_is_right),
         "set aside of m is",
     ),
@@ -331,7 +331,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a post and a sign of life from the future",
         "setting aside what is far ahead",
-        {"mirror.store.sorting.Sorting._sort_early": wait_for_all},
+        {"mirror.store.ledger.sorting.Sorting._sort_early": wait_for_all},
         simulated(a_post_and_a_sign_from_the_future),
         "lacks files/a:1 of now",
     ),
@@ -352,7 +352,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a partner that was minutes ahead",
         "setting aside what is far ahead",
-        {"mirror.store.sorting.Sorting._sort_early": wait_for_all},
+        {"mirror.store.ledger.sorting.Sorting._sort_early": wait_for_all},
         simulated(a_partner_that_was_ahead),
         "does not come to",
     ),
@@ -366,7 +366,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "a partner that is a little ahead",
         "waiting for a partner's stamps",
-        {"mirror.store.sorting.Sorting._sort_early": lambda _self, _source, pairs: (pairs, [])},
+        {"mirror.store.ledger.sorting.Sorting._sort_early": lambda _self, _source, pairs: (pairs, [])},
         simulated(a_partner_a_little_ahead),
         "its clock was moved ahead",
     ),
@@ -422,14 +422,14 @@ MENDS: tuple[Mend, ...] = (
     Mend(
         "stamps of a clock that was days ahead and believed",
         "writing them anew",
-        {"mirror.store.repairing.Repairing._page_anew": lambda *_: 0},
+        {"mirror.store.ledger.repairing.Repairing._page_anew": lambda *_: 0},
         simulated(a_clock_that_was_believed),
         "lacks files/a:1 of later",
     ),
     Mend(
         "a user's drafts of invented origins",
         "the bound of origins in bases",
-        {"mirror.store.ledger.Ledger._check_origins": nothing},
+        {"mirror.store.ledger.editing.Editing._check_origins": nothing},
         simulated(origins_of_a_user),
         "origins were invented by a user",
     ),

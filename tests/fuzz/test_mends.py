@@ -32,7 +32,7 @@ def test_with_all_mends_in_place_nothing_is_found(form: Form) -> None:
     assert list(form.problems()) == []
 
 
-@pytest.mark.parametrize("name", ["mirror.model.judge.gone", "mirror.no.such.thing", "mirror.store.ledger.Gone.judge"])
+@pytest.mark.parametrize("name", ["mirror.model.judge.gone", "mirror.no.such.thing", "mirror.model.edit.Gone.judge"])
 def test_a_name_that_is_no_more_is_told(name: str) -> None:
     with pytest.raises(Gone, match=f"{name} is no more: the table in tests/fuzz/mends.py has to name"):
         noticed(NO_MEND._replace(out={name: print}))

@@ -13,8 +13,8 @@ from mirror.model import edit, merge
 from mirror.model import judge as judging
 from mirror.model.record import Past, Record, Version, validate
 from mirror.simulation.command import run_one
-from mirror.store import ledger
-from mirror.store.sorting import Sorting
+from mirror.store.ledger import editing, merging
+from mirror.store.ledger.sorting import Sorting
 from mirror.sync.clock import ClockGuard
 from mirror.sync.twins import Twins
 
@@ -32,7 +32,8 @@ def test_nobody_jams_the_honest_nodes(first: int) -> None:
 
 
 def test_a_node_that_writes_what_no_other_takes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "judge", lambda _record: None)
+    for module in (merging, editing):
+        monkeypatch.setattr(module, "judge", lambda _record: None)
     assert is_noticed("cannot be read", 3, 7)
 
 

@@ -707,7 +707,7 @@ def a_room(store: Backend) -> Record:
 @pytest.mark.parametrize("how", ["delete", "overwrite", "write"])
 def test_a_room_goes_with_what_is_in_it(make_store: Make, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     store = make_store("a")
-    monkeypatch.setattr("mirror.store.ledger.PAGE_BURIED", 2)
+    monkeypatch.setattr("mirror.store.ledger.editing.PAGE_BURIED", 2)
     room = a_room(store)
     before = store.read(lambda reader: reader.last_sequence())
     if how == "delete":

@@ -15,7 +15,7 @@ from mirror.model.merge import Merged, merge
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import MAX_WAIT_MS, make_stamp
 from mirror.store.base import Backend, Source, TooMuchAside
-from mirror.store.ledger import MAX_ASIDE
+from mirror.store.ledger.admitting import MAX_ASIDE
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.reconcile import reconcile
 from mirror.sync.remote import Denied, Remote
@@ -211,7 +211,7 @@ def test_a_mistake_in_merging_stops_no_other_record(
     for key in ("before", "bad", "after"):
         put(a, key, b"from a")
         put(b, key, b"from b")
-    monkeypatch.setattr("mirror.store.ledger.merge", broken(error))
+    monkeypatch.setattr("mirror.store.ledger.merging.merge", broken(error))
     exchange(b, a)
     held = b.read(lambda reader: {record.key: record.body for record in reader.scan_all("files/r")})
     assert held == {"before": b"from b", "bad": b"from b", "after": b"from b"}
@@ -231,7 +231,7 @@ def test_what_merging_makes_passes_the_same_judge(make_store: Make, monkeypatch:
     a, b = node(make_store, "a"), node(make_store, "b")
     for store in (a, b):
         store.write(lambda writer: writer.set_fields("rooms", "r", {writer.origin(): "x"}))
-    monkeypatch.setattr("mirror.store.ledger.merge", merged)
+    monkeypatch.setattr("mirror.store.ledger.merging.merge", merged)
     exchange(b, a)
     (one,) = b.read(lambda reader: reader.aside("a"))
     assert "fields cannot be read" in one.unfit.reason
@@ -343,7 +343,7 @@ def test_of_a_peer_of_which_too_much_is_set_aside_nothing_more_is_taken(
     make_store: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MAX_ASIDE == 10_000
-    monkeypatch.setattr("mirror.store.ledger.MAX_ASIDE", 3)
+    monkeypatch.setattr("mirror.store.ledger.admitting.MAX_ASIDE", 3)
     a, b = node(make_store, "a"), node(make_store, "b")
     for number in range(4):
         force(a, strange(f"k{number}"))

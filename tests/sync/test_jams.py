@@ -15,8 +15,8 @@ from mirror.model.record import MAX_HEAD, MAX_PAST, Record, Version, pack_head, 
 from mirror.model.stamp import make_stamp
 from mirror.store.base import BoundReached, Source
 from mirror.store.check import check_store
-from mirror.store.ledger import MAX_CONFLICTS_SHARE
-from mirror.store.sorting import MAX_ORIGINS_SHARE
+from mirror.store.ledger.admitting import MAX_CONFLICTS_SHARE
+from mirror.store.ledger.sorting import MAX_ORIGINS_SHARE
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.reconcile import reconcile

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
 from mirror.owned import open_owned
 from mirror.store.base import Reader, StoreError, Writer
-from mirror.store.ledger import KEYS_MOVED
+from mirror.store.ledger.moving import KEYS_MOVED, move_keys
 from mirror.store.sqlite.copies import FILE as FILE
 from mirror.store.sqlite.copies import LOCK_FILE, check_there, copy_to, open_to_read
 from mirror.store.sqlite.lock import StoreLock
@@ -144,7 +144,7 @@ class SqliteStore:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._writer.begin_job()
-            self._writer.move_keys()
+            move_keys(self._writer)
 
     # -- reading ----------------------------------------------------------------------------------
 

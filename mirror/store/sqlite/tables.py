@@ -16,8 +16,7 @@ from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status
 from mirror.store.base import COMMITTED, PART_BYTES, Aside, Conflict, Place, StoredCursor
-from mirror.store.renewing import Renewing
-from mirror.store.repairing import Repairing
+from mirror.store.ledger.ledger import Ledger
 from mirror.store.sqlite.blocks import Blocks
 from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
 from mirror.store.tables import Added, ContentState, Held, Row
@@ -28,7 +27,7 @@ _INSERT_AT = f"INSERT INTO record (sequence, {COLUMNS}) VALUES (?,?,?,?,?,?,?,?,
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class SqliteWriter(SqliteReader, Repairing, Renewing):
+class SqliteWriter(SqliteReader, Ledger):
     """A Reader that may also write; lives inside one call to ``Store.write``."""
 
     def __init__(self, connection: sqlite3.Connection, node: str, epoch: str, clock: HybridClock) -> None:

@@ -10,7 +10,7 @@ from mirror.model.keys import key_of_id
 from mirror.model.record import Record
 from mirror.store.base import Writer
 from mirror.store.check import check_store
-from mirror.store.ledger import KEYS_MOVED
+from mirror.store.ledger.moving import KEYS_MOVED
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]

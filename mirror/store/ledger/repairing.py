@@ -12,15 +12,15 @@ from mirror.model.nodes import sign_record
 from mirror.model.record import Version, record_crc
 from mirror.model.stamp import MAX_STAMP, make_stamp, stamp_ms
 from mirror.store.base import Conflict, Repaired
-from mirror.store.ledger import Ledger
+from mirror.store.ledger.editing import Editing
 from mirror.store.tables import Added
 
 PAGE = 256
 """Records, or conflicts, that are looked at together."""
 
 
-class Repairing(Ledger):
-    """A ledger that can write versions anew which lie ahead of its clock."""
+class Repairing(Editing):
+    """Writes versions anew which lie ahead of the clock."""
 
     def write_anew(self, progress: Callable[[int], None]) -> Repaired:
         """Write all versions that lie ahead of the clock anew, at the present time and under this store's origin.

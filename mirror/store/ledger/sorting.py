@@ -14,7 +14,7 @@ from mirror.model.record import DERIVED, Record, vector_of
 from mirror.model.stamp import MAX_WAIT_MS, HybridClock, describe_ahead, make_stamp, stamp_ms
 from mirror.model.texts import is_message
 from mirror.store.base import Aside, BoundReached, Source
-from mirror.store.namesakes import Namesakes
+from mirror.store.ledger.namesakes import Namesakes
 from mirror.store.tables import Added, Tables
 
 MAX_KEYS_SHARE = 1_000_000

@@ -37,7 +37,7 @@ def admit(store: Backend, *records: Record, mirror: bool = False) -> None:
 def test_a_share_partner_makes_as_many_conflicts_as_it_may_and_no_more(
     store: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirror.store.ledger.MAX_CONFLICTS_SHARE", 2)
+    monkeypatch.setattr("mirror.store.ledger.admitting.MAX_CONFLICTS_SHARE", 2)
     for number in range(3):
         store.write(lambda writer, number=number: writer.put(Record("files/r", f"k{number}", 1, "x", 1, body=b"ours")))
     for number in range(2):
@@ -69,7 +69,7 @@ def test_a_party_makes_conflicts_by_drafts(store: Backend) -> None:
 def test_a_share_partner_names_as_many_origins_as_it_may_and_its_other_records_go_on(
     store: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirror.store.sorting.MAX_ORIGINS_SHARE", 3)
+    monkeypatch.setattr("mirror.store.ledger.sorting.MAX_ORIGINS_SHARE", 3)
     admit(store, record("one", past=(("x1", 5), ("x2", 5))))  # p, x1, x2
     admit(store, record("two", past=tuple((f"y{number}", 5) for number in range(1000))), record("three"))
     assert store.read(lambda reader: sorted(one.key for one in reader.scan_all("files/r"))) == ["one", "three"]
@@ -137,7 +137,7 @@ def test_conflicts_are_read_page_by_page(store: Backend) -> None:
 
 
 def test_what_is_set_aside_of_a_party_is_bounded_in_bytes(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirror.store.ledger.MAX_ASIDE_BYTES", 1000)
+    monkeypatch.setattr("mirror.store.ledger.admitting.MAX_ASIDE_BYTES", 1000)
     day = 86_400_000 << 16
 
     def ahead(key: str) -> Record:
@@ -151,7 +151,7 @@ def test_what_is_set_aside_of_a_party_is_bounded_in_bytes(store: Backend, monkey
 
 
 def test_a_share_partner_makes_nothing_new_where_very_much_is(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirror.store.sorting.MAX_KEYS_SHARE", 2)
+    monkeypatch.setattr("mirror.store.ledger.sorting.MAX_KEYS_SHARE", 2)
     admit(store, record("one"), record("two"))
     with pytest.raises(BoundReached, match="files/r holds 2 records: partner"):
         admit(store, record("three"))
@@ -163,7 +163,7 @@ def test_nor_another_message_of_an_id_that_is_there(store: Backend, monkeypatch:
     def message(text: bytes, stamp: int) -> Record:
         return msgspec.structs.replace(record("id:k", body=text), collection="messages/r", stamp=make_stamp(stamp))
 
-    monkeypatch.setattr("mirror.store.sorting.MAX_KEYS_SHARE", 1)
+    monkeypatch.setattr("mirror.store.ledger.sorting.MAX_KEYS_SHARE", 1)
     admit(store, message(b"one", NOW_MS - 2))
     admit(store, message(b"one", NOW_MS - 1))
     with pytest.raises(BoundReached, match="messages/r holds 1 records: partner"):

@@ -11,15 +11,14 @@ from mirror.model.record import Version, record_crc
 from mirror.model.renaming import Renaming, is_concerned, renamed, renamed_past
 from mirror.model.stamp import MAX_STAMP
 from mirror.store.base import Conflict, Place, Renamed
-from mirror.store.ledger import Ledger
-from mirror.store.tables import Added, Row
+from mirror.store.tables import Added, Row, Tables
 
 PAGE = 256
 """Records, or conflicts, that are looked at together."""
 
 
-class Renewing(Ledger):
-    """A ledger that can rename who wrote its versions."""
+class Renewing(Tables):
+    """Renames who wrote versions."""
 
     def rename_writer(self, old: str, since: int, progress: Callable[[int], None]) -> Renamed:
         """Say of all that an origin wrote here after a stamp that this store's present one did."""
