@@ -76,6 +76,10 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("items whose exclusive id has a |, or over 200 bytes", "the server cannot be asked for them"),
     ("pages and plain notes whose id is over 120 bytes, or with a line 000", "the server would cut them"),
     ("marks of users without a password there, or whom it refuses", "nobody else may set them"),
+    (
+        "answered marks in rooms whose names have letters beyond U+FFFF (📦)",
+        "IMAP alone sets them, and 980 takes such letters for others there; what was read is marked by another command",
+    ),
     ("views of users without a password there", "nobody else may choose them"),
     ("which rooms users forgot", "nobody else may have them do that"),
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
