@@ -4,7 +4,7 @@ from mirror.cli.local import ask_values, sharing_status
 from mirror.cli.output import print_json, print_table, say
 from mirror.config import ConfigError
 from mirror.peer.remote import ChannelRemote
-from mirror.store.base import Listing, Substitute
+from mirror.store.values import Listing, Substitute
 from mirror.sync.share.verify import compare_shares
 from mirror.sync.substitutes import Substitutes, by_collection
 from mirror.sync.verify import compare_nodes

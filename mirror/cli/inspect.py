@@ -21,7 +21,7 @@ from mirror.config import CERTIFICATE_FILE
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import ConnectionLost
-from mirror.store.base import StoreInUse
+from mirror.store.errors import StoreInUse
 from mirror.wire.answers import parse_check
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code

@@ -16,7 +16,8 @@ from mirror.model.record import Record
 from mirror.peer.channel import MAX_JSON_LINE, Channel, ConnectionLost, connect_unix
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.remote import ChannelRemote
-from mirror.store.base import Store, StoreInUse
+from mirror.store.base import Store
+from mirror.store.errors import StoreInUse
 from mirror.sync.clock import ClockGuard, Heard
 from mirror.wire.codec import ContentRequest
 from mirror.wire.errors import ProtocolError, Refused

@@ -38,7 +38,7 @@ from mirror.config import (
 )
 from mirror.owned import make_private
 from mirror.peer.tls import client_context, ending, make_certificate, own_fingerprint
-from mirror.store.base import StoreExists, StoreMissing
+from mirror.store.errors import StoreExists, StoreMissing
 from mirror.store.open import Options, open_store
 
 

@@ -12,9 +12,11 @@ from mirror.server.known import Served, Told, known_nodes
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.table import Asked
-from mirror.store.base import Aside, Conflict, Listing, Reader, Reading, StoreError
+from mirror.store.base import Reader, Reading
 from mirror.store.check import check_store
+from mirror.store.errors import StoreError
 from mirror.store.mend import mend_store
+from mirror.store.values import Aside, Conflict, Listing
 from mirror.sync.clock import format_ms
 from mirror.sync.copying import unfinished
 from mirror.sync.twins import written_elsewhere

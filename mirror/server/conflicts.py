@@ -1,6 +1,7 @@
 """What an administrator is told of a conflict: what it is about, in words, and what is kept now."""
 
-from mirror.store.base import Conflict, Reader
+from mirror.store.base import Reader
+from mirror.store.values import Conflict
 from mirror.sync.words import describe_record, message_in
 from mirror.wire.readable import record_as_json
 from mirror.wire.status import ConflictStatus, WinnerStatus

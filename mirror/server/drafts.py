@@ -24,7 +24,9 @@ from mirror.server.session import Session
 from mirror.service.posting import MAX_POST, check_place, check_replaced, signed
 from mirror.service.rights import UserScope, scope_in_room
 from mirror.service.rooms import mailbox_of
-from mirror.store.base import Acting, BoundReached, DraftResult, MissingContent, Reader, Writer
+from mirror.store.base import Reader, Writer
+from mirror.store.errors import BoundReached, MissingContent
+from mirror.store.values import Acting, DraftResult
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder
 from mirror.sync.scope import Scope

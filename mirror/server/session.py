@@ -27,7 +27,7 @@ from mirror.service.party import Party, PartyKind
 from mirror.service.posting import NotAllowed
 from mirror.service.rights import PinnedRights, Rights, UserScope
 from mirror.service.views import ViewRights
-from mirror.store.base import BoundReached, MissingContent, NoConflict, StoreError
+from mirror.store.errors import BoundReached, MissingContent, NoConflict, StoreError
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.responder import ChangingScope, Responder

@@ -17,7 +17,8 @@ from mirror.model.kinds import Collection
 from mirror.service.posting import NotAllowed
 from mirror.service.rights import UserScope
 from mirror.service.rooms import ROOM_PRIVATE, RoomFacts
-from mirror.store.base import BoundReached, Writer
+from mirror.store.base import Writer
+from mirror.store.errors import BoundReached
 from mirror.sync.remote import Denied
 
 MAX_NAME = 116

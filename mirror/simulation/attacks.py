@@ -29,9 +29,10 @@ from mirror.simulation.ledger import Deed
 from mirror.simulation.node import MAX_AHEAD_MS, SimulatedNode
 from mirror.simulation.sharing import room_key, server_of
 from mirror.simulation.stage import Stage
-from mirror.store.base import Acting, Writer
+from mirror.store.base import Writer
 from mirror.store.ledger.admitting import MAX_CONFLICTS_SHARE
 from mirror.store.ledger.sorting import MAX_ORIGINS_SHARE
+from mirror.store.values import Acting
 from mirror.wire.batch import Batch
 from mirror.wire.bulk import parse_page
 from mirror.wire.codec import MSGPACK, checksum

@@ -38,12 +38,13 @@ from mirror.simulation.sharing import (
 )
 from mirror.simulation.stage import START_MS, Outcome, Stage
 from mirror.simulation.wording import EVERYTHING
-from mirror.store.base import Acting, Reader, Writer
+from mirror.store.base import Reader, Writer
 from mirror.store.check import check_store
 from mirror.store.ledger.admitting import MAX_ASIDE
 from mirror.store.ledger.sorting import MAX_ORIGINS_SHARE
 from mirror.store.renew import renew
 from mirror.store.repair import repair_clock
+from mirror.store.values import Acting
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping
 from mirror.sync.round import Exchange, Round

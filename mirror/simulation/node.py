@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from mirror.simulation.world import World
-from mirror.store.base import Backend, Pinned, Reader, StoreError, Writer
+from mirror.store.base import Backend, Pinned, Reader, Writer
+from mirror.store.errors import StoreError
 from mirror.store.open import FULL, IO_ERROR, DiskFault, Memory, Options, open_in_memory
 from mirror.sync.clock import ClockGuard
 from mirror.sync.derived import Sums

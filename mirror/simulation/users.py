@@ -25,7 +25,8 @@ from mirror.model.record import INLINE_LIMIT, Record, pack_head, record_crc
 from mirror.simulation.ledger import Deed, Said, Thing
 from mirror.simulation.node import SimulatedNode
 from mirror.simulation.stage import Stage
-from mirror.store.base import Conflict, Reader, Writer
+from mirror.store.base import Reader, Writer
+from mirror.store.values import Conflict
 
 KEYS = ("one", "two", "three", "four", "five")
 SHARED_ID = "id:shared"

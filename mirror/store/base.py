@@ -4,24 +4,40 @@ A store keeps records, digests, contents, cursors and conflicts; all that one ca
 one transaction, durable before the call returns.  Readers see a consistent state for the length of one
 call to ``read``.  ``Reader`` and ``Writer`` are the vocabulary of such a call; a job must not keep them.
 
-Stamps are those of mirror.model.stamp, sizes and offsets are in bytes, times of day in Unix milliseconds.  Every
-call may raise StoreError.
+What it is told and tells is in mirror.store.values, what can go wrong in mirror.store.errors.  Sizes and offsets are in
+bytes; every call may raise StoreError.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Bulk, Digest
 from mirror.model.draft import Draft
-from mirror.model.errors import MirrorError
 from mirror.model.fields import Value
 from mirror.model.judge import Unfit
 from mirror.model.nodes import Heard, Horizon
-from mirror.model.record import Record, Version
+from mirror.model.record import Record
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status
+from mirror.store.values import (
+    Acting,
+    Aside,
+    Block,
+    Checked,
+    Conflict,
+    DraftResult,
+    FeedPage,
+    Listing,
+    Place,
+    Renamed,
+    Repaired,
+    RootState,
+    Source,
+    StoredCursor,
+    Substitute,
+)
 
 T = TypeVar("T")
 
@@ -34,9 +50,6 @@ PART_BYTES = 256 * 1024
 BLOCK_RECORDS = 128
 """Records that one sum over a stretch of a collection's order covers when it is made."""
 
-PULL = "pull"
-PUSH = "push"
-"""Directions of a peer's cursors: how far we have read its feed, how far it has been given ours."""
 
 COMMITTED = "committed"
 """Under this name the store keeps when it was last written, in Unix milliseconds by this machine's clock."""
@@ -46,193 +59,6 @@ COMING_AGAIN = "coming-again"
 
 REFUSED = "refused"
 """Under this name the store keeps why a mirror has refused its node, as one of two; empty where none has."""
-
-Place = tuple[int, str]
-"""Where a record stands in its collection's order: stamp and key."""
-
-
-class StoreError(MirrorError):
-    """The store cannot be opened, read or written."""
-
-    exit_code = 5
-
-
-class StoreInUse(StoreError):
-    """Another process has the store open."""
-
-    exit_code = 4
-
-
-class StoreExists(StoreError):
-    """A store is where another one was to be put."""
-
-    exit_code = 3
-
-
-class UnknownStore(StoreError):
-    """What names a store in the configuration names none."""
-
-    exit_code = 3
-
-
-class StoreMissing(StoreError):
-    """There is no store where one was: its disk may not be mounted."""
-
-
-class StoreDamaged(StoreError):
-    """What is stored contradicts itself; ``ctdlmirror check`` tells more."""
-
-
-class NoConflict(StoreError):
-    """There is no conflict of that number."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"there is no conflict {number}; 'ctdlmirror conflicts list' shows those there are")
-
-
-class MissingContent(StoreError):
-    """Records refer to contents that must be stored before them."""
-
-    def __init__(self, contents: Sequence[tuple[bytes, int]]) -> None:
-        super().__init__(f"{len(contents)} contents are missing")
-        self.contents = list(contents)
-
-
-class FeedPage(NamedTuple):
-    """A stretch of a store's feed.  ``sequence`` is the last place looked at, shared or not."""
-
-    records: list[Record]
-    crcs: list[int]
-    sequence: int
-    more: bool
-    trimmed: int = 0
-
-
-class Source(NamedTuple):
-    """Who sent records: a ``peer``, and whether that is a ``mirror``, with which everything is shared.
-
-    ``ordered`` is whether they are the next of its feed, all before them having come.
-    """
-
-    peer: str
-    mirror: bool = True
-    ordered: bool = False
-
-
-class Aside(NamedTuple):
-    """A record of a peer that was set aside; ``due_ms`` is when its stamp may be taken, 0 for other reasons."""
-
-    peer: str
-    unfit: Unfit
-    noticed_ms: int
-    due_ms: int = 0
-    mirror: bool = True
-
-
-class Substitute(NamedTuple):
-    """What stands for ``own`` when comparing with a peer whose version, ``theirs``, was set aside."""
-
-    collection: str
-    own: "Listing | None"
-    theirs: "Listing"
-
-
-class BoundReached(StoreError):
-    """One party made so much of something that no more is taken from it."""
-
-
-class TooMuchAside(BoundReached):
-    """So much of one peer was set aside that nothing more is taken from it."""
-
-
-class Acting(NamedTuple):
-    """On whose behalf a job writes, and what that party may cause in all (numbers)."""
-
-    name: str
-    conflicts: int
-    """Conflicts that nobody has resolved."""
-    origins: int = 0
-    """Origins that no mirror told of, which bases of its drafts may name; 0 for as many as there are."""
-    may: Callable[[Record | None, Record], None] | None = None
-    """Raises where a version of its may not take the place of what is there, the first of the two; None: it may."""
-
-
-class Conflict(NamedTuple):
-    """A version that lost to a concurrent one."""
-
-    number: int
-    noticed_ms: int
-    loser: Record
-    winner: Version
-    resolved_ms: int
-    """When it was resolved, 0 while it is not."""
-    winner_past: tuple[tuple[str, int], ...] = ()
-    """What the winner had seen besides; nothing where a store of 0.1.0 kept the conflict."""
-    parts: tuple[str, ...] = ()
-    """Of an item, the names of the parts that were lost; none where a store of 0.1.0 kept the conflict."""
-
-
-class DraftResult(NamedTuple):
-    """What became of a draft: the version that is here now, if any, and what that took (numbers of records)."""
-
-    record: Record | None
-    applied: Applied
-
-
-class Repaired(NamedTuple):
-    """What was written anew because it lay ahead of the clock: records, versions that lost, signs of life left out."""
-
-    records: int = 0
-    losers: int = 0
-    signs: int = 0
-
-
-class Renamed(NamedTuple):
-    """What was said to be another origin's: how many records, and conflicts."""
-
-    records: int = 0
-    conflicts: int = 0
-
-
-class StoredCursor(NamedTuple):
-    """How far an exchange with a peer has come: a place in the feed of the store named by ``epoch``."""
-
-    epoch: str = ""
-    sequence: int = 0
-    complete: bool = False
-
-
-class RootState(NamedTuple):
-    """The whole store in one line: its epoch, the end of its feed, the digest over everything."""
-
-    epoch: str
-    sequence: int
-    digest: Digest
-    horizon: int = 0
-
-
-class Block(NamedTuple):
-    """The records from ``start`` to the next block's: how many, and the sum of their CRCs mod 2^64."""
-
-    start: Place
-    count: int  # type: ignore[assignment]  # a tuple has a method of that name
-    total: int
-
-
-class Listing(NamedTuple):
-    """One record as comparing sees it."""
-
-    stamp: int
-    key: str
-    crc: int
-
-
-class Checked(NamedTuple):
-    """A record as it is stored, None where it cannot be read, and a line for everything that is wrong with that."""
-
-    sequence: int
-    record: Record | None
-    problems: tuple[str, ...] = ()
 
 
 Allows = Callable[[str], bool]
@@ -700,10 +526,6 @@ class Writer(Reader, Protocol):
     def set_meta(self, name: str, value: str | int) -> None:
         """Keep a text or number about the store itself."""
         ...
-
-
-ReadJob = Callable[[Reader], T]
-WriteJob = Callable[[Writer], T]
 
 
 class Reading(Protocol):

@@ -8,7 +8,8 @@ import msgspec
 from mirror.model.digest import MASK, Digest
 from mirror.model.judge import finding
 from mirror.model.record import record_crc
-from mirror.store.base import PART_BYTES, Reader, Reading, StoreError
+from mirror.store.base import PART_BYTES, Reader, Reading
+from mirror.store.errors import StoreError
 
 MAX_PROBLEMS = 1000
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS
-from mirror.store.base import Backend, Pinned, UnknownStore
+from mirror.store.base import Backend, Pinned
+from mirror.store.errors import UnknownStore
 from mirror.store.sqlite.copies import back_up_file, files_in, put_back_file
 from mirror.store.sqlite.memory import FULL, IO_ERROR, DiskFault, Memory, MemoryStore
 from mirror.store.sqlite.store import SqliteStore, pin_file

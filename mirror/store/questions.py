@@ -9,7 +9,8 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Heard, Horizon, horizon_of, vector_held
 from mirror.model.record import Record
 from mirror.model.stamp import stamp_ms
-from mirror.store.base import COMING_AGAIN, COMMITTED, Reader, RootState
+from mirror.store.base import COMING_AGAIN, COMMITTED, Reader
+from mirror.store.values import RootState
 
 
 def apart(content: bytes, party: str) -> bytes:

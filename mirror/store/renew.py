@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mirror.store.base import REFUSED, Renamed, Store, Writer
+from mirror.store.base import REFUSED, Store, Writer
+from mirror.store.values import Renamed
 
 
 class Renewed(NamedTuple):

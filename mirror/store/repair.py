@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mirror.store.base import Repaired, Store
+from mirror.store.base import Store
+from mirror.store.values import Repaired
 
 
 class ClockRepaired(NamedTuple):

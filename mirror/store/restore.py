@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.store.base import StoreError
 from mirror.store.check import CheckReport, check_store
+from mirror.store.errors import StoreError
 from mirror.store.open import DEFAULT_URL, Options, open_store, put_back
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol, TypeVar
 from mirror.model.edit import Loser
 from mirror.model.record import Record
 from mirror.model.status import Status
-from mirror.store.base import Aside, Conflict, Place, Reader, StoredCursor
+from mirror.store.base import Reader
+from mirror.store.values import Aside, Conflict, Place, StoredCursor
 
 T = TypeVar("T")
 

@@ -4,7 +4,9 @@ import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.kinds import NODES
-from mirror.store.base import Reader, Store, StoredCursor, StoreError, Writer
+from mirror.store.base import Reader, Store, Writer
+from mirror.store.errors import StoreError
+from mirror.store.values import StoredCursor
 from mirror.sync.copying import CopyKind, begin_copy, end_copy, unfinished
 from mirror.sync.pull import PULL, PUSH, Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 
 from mirror.model.digest import MASK, Digest, add_digests
 from mirror.model.record import Record, record_crc
-from mirror.store.base import PAGE_RECORDS, Block, Listing, Place, Reader
+from mirror.store.base import PAGE_RECORDS, Reader
+from mirror.store.values import Block, Listing, Place
 from mirror.sync.scope import Text
 
 KEPT_SUMS = 131_072

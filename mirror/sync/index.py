@@ -14,7 +14,8 @@ from operator import itemgetter
 from sortedcontainers import SortedList
 
 from mirror.model.digest import MASK
-from mirror.store.base import BLOCK_RECORDS, Block, Place
+from mirror.store.base import BLOCK_RECORDS
+from mirror.store.values import Block, Place
 from mirror.sync.substitutes import Changes
 from mirror.wire.codec import Bound, Entry, Listed, Range
 

@@ -7,7 +7,8 @@ from mirror.model.applied import Applied
 from mirror.model.errors import BadContent, StampAhead
 from mirror.model.judge import cannot
 from mirror.model.record import Record
-from mirror.store.base import PULL, PUSH, Reader, Source, Store, StoredCursor, Writer
+from mirror.store.base import Reader, Store, Writer
+from mirror.store.values import PULL, PUSH, Source, StoredCursor
 from mirror.sync.remote import Denied, Remote
 from mirror.wire.codec import ContentRequest
 from mirror.wire.errors import Refused

@@ -13,7 +13,8 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Vector, horizon_of, joined, newest_by_origin
 from mirror.model.record import Record
 from mirror.model.texts import is_message, own_text, text_of
-from mirror.store.base import PAGE_RECORDS, Reader, Store, StoredCursor, Writer
+from mirror.store.base import PAGE_RECORDS, Reader, Store, Writer
+from mirror.store.values import StoredCursor
 from mirror.sync.absence import (
     Absence,
     HorizonMoved,

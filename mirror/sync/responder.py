@@ -10,7 +10,8 @@ from mirror.model.errors import BadContent, BadRecord
 from mirror.model.kinds import NODES, parse_collection
 from mirror.model.nodes import Heard
 from mirror.model.record import Record, record_crc
-from mirror.store.base import PAGE_RECORDS, FeedPage, Reader, Reading, RootState, Source, Store, Writer
+from mirror.store.base import PAGE_RECORDS, Reader, Reading, Store, Writer
+from mirror.store.values import FeedPage, RootState, Source
 from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
 from mirror.sync.copying import unfinished
 from mirror.sync.derived import Sums, text_from

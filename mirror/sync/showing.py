@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from mirror.model.digest import MASK, Digest, digest_of
 from mirror.model.record import Record, record_crc
-from mirror.store.base import Listing, Place, Reader, Reading
+from mirror.store.base import Reader, Reading
+from mirror.store.values import Listing, Place
 from mirror.sync.derived import Span, Sum, Sums, blocks_over, digest_over, entries_of, span_over, text_from
 from mirror.sync.index import Load, RangeIndex
 from mirror.sync.scope import Scope, Text

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mirror.model.digest import MASK, Digest
-from mirror.store.base import Listing, Reader, Substitute
+from mirror.store.base import Reader
+from mirror.store.values import Listing, Substitute
 
 Substitutes = Mapping[str, Sequence[Substitute]]
 """By collection."""

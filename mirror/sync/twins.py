@@ -17,7 +17,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import NODES
-from mirror.store.base import PULL, REFUSED, Reader, Store
+from mirror.store.base import REFUSED, Reader, Store
+from mirror.store.values import PULL
 from mirror.wire.values import Identity
 
 log = logging.getLogger("mirror.twins")

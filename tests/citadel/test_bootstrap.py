@@ -14,8 +14,8 @@ from mirror.citadel.protocol.client import LoginFailed
 from mirror.config import Address, Config, ConfigError, ListenSettings
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
-from mirror.store.base import StoreError
 from mirror.store.check import check_store
+from mirror.store.errors import StoreError
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.copying import unfinished
 from mirror.wire.errors import Refused

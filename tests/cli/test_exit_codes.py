@@ -23,7 +23,7 @@ from mirror.peer.channel import ConnectionLost
 from mirror.peer.dial import KindsDiffer, NotAuthenticated
 from mirror.peer.tls import NotTrusted
 from mirror.server.listener import ListenError
-from mirror.store.base import StoreDamaged, StoreExists, StoreInUse
+from mirror.store.errors import StoreDamaged, StoreExists, StoreInUse
 from mirror.wire.errors import ProtocolError, Refused
 from netconf.errors import NetconfError
 

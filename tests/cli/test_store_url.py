@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from mirror.cli.app import cli
 from mirror.config import CONFIG_FILE, Config, ListenSettings, template
 from mirror.server.daemon import Daemon
-from mirror.store.base import StoreError
+from mirror.store.errors import StoreError
 from mirror.store.open import open_store
 
 

@@ -47,8 +47,8 @@ from mirror.simulation.attacks import (
     two_nodes_of_one_name,
     values_of_any_type,
 )
-from mirror.store.base import Aside
 from mirror.store.sqlite.reader import Names
+from mirror.store.values import Aside
 
 
 class Mend(NamedTuple):

@@ -19,7 +19,8 @@ from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.server.single_user import Mode
 from mirror.service.party import Party
-from mirror.store.base import PAGE_RECORDS, Pinned, StoreError
+from mirror.store.base import PAGE_RECORDS, Pinned
+from mirror.store.errors import StoreError
 from mirror.store.green import GreenStore, open_green
 from mirror.sync.scope import EVERYTHING
 

@@ -15,7 +15,7 @@ from mirror.peer.remote import ChannelRemote
 from mirror.server import login, tail
 from mirror.server.node import Node
 from mirror.service.party import ADMIN, Party
-from mirror.store.base import StoreError
+from mirror.store.errors import StoreError
 from mirror.store.green import open_green
 from mirror.sync.remote import StaleCursor
 from mirror.sync.responder import Responder

@@ -10,7 +10,8 @@ from gevent.event import Event
 
 from mirror.model.record import Record
 from mirror.server.sharing import Sharing
-from mirror.store.base import Reader, StoreError
+from mirror.store.base import Reader
+from mirror.store.errors import StoreError
 from mirror.store.green import open_green
 
 

@@ -10,7 +10,7 @@ from gevent.event import Event
 from mirror.config import Config, Peer
 from mirror.server import upkeep as upkeep_module
 from mirror.server.upkeep import Upkeep
-from mirror.store.base import StoreError
+from mirror.store.errors import StoreError
 from mirror.store.green import open_green
 from mirror.sync.bootstrap import mark_begun
 from mirror.sync.copying import unfinished

@@ -21,9 +21,11 @@ from mirror.model.nodes import Horizon
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import make_stamp
 from mirror.model.status import Status
-from mirror.store.base import Backend, DraftResult, MissingContent, NoConflict, Source, StoredCursor, Writer
+from mirror.store.base import Backend, Writer
 from mirror.store.check import check_store
+from mirror.store.errors import MissingContent, NoConflict
 from mirror.store.open import open_store
+from mirror.store.values import DraftResult, Source, StoredCursor
 
 BACKENDS = ["sqlite:"]
 Make = Callable[[str], Backend]

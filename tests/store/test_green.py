@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import StoreError
+from mirror.store.errors import StoreError
 from mirror.store.green import GreenStore, open_green
 
 

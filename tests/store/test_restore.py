@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import StoreError, StoreExists, StoreInUse
+from mirror.store.errors import StoreError, StoreExists, StoreInUse
 from mirror.store.open import open_store
 from mirror.store.restore import restore
 from mirror.store.sqlite.store import SqliteStore

@@ -13,8 +13,8 @@ from mirror.model.fields import values_of
 from mirror.model.judge import Unfit
 from mirror.model.kinds import NODES
 from mirror.model.record import Record, pack_head, record_crc
-from mirror.store.base import Source
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.values import Source
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.horizon import Keeping, keep_up
 from mirror.sync.reconcile import Reconciled, reconcile

@@ -14,8 +14,10 @@ from mirror.model.kinds import NODES
 from mirror.model.merge import Merged, merge
 from mirror.model.record import Record, pack_head, record_bytes, record_crc
 from mirror.model.stamp import MAX_WAIT_MS, make_stamp
-from mirror.store.base import Backend, Source, TooMuchAside
+from mirror.store.base import Backend
+from mirror.store.errors import TooMuchAside
 from mirror.store.ledger.admitting import MAX_ASIDE
+from mirror.store.values import Source
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.reconcile import reconcile
 from mirror.sync.remote import Denied, Remote

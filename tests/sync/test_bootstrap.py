@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import StoreError, Writer
+from mirror.store.base import Writer
+from mirror.store.errors import StoreError
 from mirror.store.sqlite.store import SqliteStore
 from mirror.sync.bootstrap import Copied, copy_all, mark_begun, refuse_full
 from mirror.sync.copying import CopyKind, unfinished

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import Backend, Repaired
+from mirror.store.base import Backend
+from mirror.store.values import Repaired
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all

@@ -7,7 +7,8 @@ import pytest
 
 from mirror.model.errors import BadContent
 from mirror.model.record import Record
-from mirror.store.base import Backend, Source
+from mirror.store.base import Backend
+from mirror.store.values import Source
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.remote import Denied
 from mirror.sync.responder import Responder

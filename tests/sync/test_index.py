@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from mirror.model.checksum import crc64
 from mirror.model.record import Record
-from mirror.store.base import BLOCK_RECORDS, Block
+from mirror.store.base import BLOCK_RECORDS
 from mirror.store.check import check_store
 from mirror.store.sqlite.blocks import LIMIT
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.values import Block
 from mirror.sync import listing
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import Endless, find_difference

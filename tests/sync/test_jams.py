@@ -13,11 +13,12 @@ from mirror.model.fields import Field, pack_fields
 from mirror.model.nodes import Horizon, horizon_record
 from mirror.model.record import MAX_HEAD, MAX_PAST, Record, Version, pack_head, past_of, record_crc, vector_of
 from mirror.model.stamp import make_stamp
-from mirror.store.base import BoundReached, Source
 from mirror.store.check import check_store
+from mirror.store.errors import BoundReached
 from mirror.store.ledger.admitting import MAX_CONFLICTS_SHARE
 from mirror.store.ledger.sorting import MAX_ORIGINS_SHARE
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.values import Source
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.reconcile import reconcile
 from mirror.sync.responder import Responder

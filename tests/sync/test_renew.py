@@ -9,10 +9,10 @@ import pytest
 
 from mirror.model.fields import values_of
 from mirror.model.record import Record
-from mirror.store.base import Conflict
 from mirror.store.check import check_store
 from mirror.store.renew import Renewed, renew
 from mirror.store.sqlite.store import FILE, SqliteStore
+from mirror.store.values import Conflict
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.responder import Responder
 from mirror.sync.round import Round, exchange_all

@@ -7,7 +7,7 @@ import pytest
 from mirror.model.applied import Applied
 from mirror.model.digest import Digest
 from mirror.model.record import Record
-from mirror.store.base import StoredCursor
+from mirror.store.values import StoredCursor
 from mirror.sync.pull import Wait, refuse_to_wait
 from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled

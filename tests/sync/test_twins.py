@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import PULL, StoredCursor
 from mirror.store.renew import renew
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.values import PULL, StoredCursor
 from mirror.sync.clock import ClockDoubted
 from mirror.sync.reconcile import reconcile
 from mirror.sync.responder import Responder

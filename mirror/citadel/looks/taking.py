@@ -17,7 +17,8 @@ from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.model.record import Record
 from mirror.model.stamp import stamp_ms
 from mirror.model.status import Status
-from mirror.store.base import Acting, Reader, Writer
+from mirror.store.base import Reader, Writer
+from mirror.store.values import Acting
 from mirror.sync.foreign.plan import There, plan
 from mirror.sync.foreign.take import carry_out, delete, forget, take
 

@@ -20,10 +20,12 @@ from mirror.model.kinds import NODES
 from mirror.model.nodes import Vector, newest_by_origin, newest_in_signs, node_of
 from mirror.model.record import Record, created, record_crc
 from mirror.model.stamp import HybridClock
-from mirror.store.base import COMING_AGAIN, PULL, Acting, Aside, MissingContent, Source, StoredCursor, TooMuchAside
+from mirror.store.base import COMING_AGAIN
+from mirror.store.errors import MissingContent, TooMuchAside
 from mirror.store.ledger.merging import Merging
 from mirror.store.ledger.sorting import Sorting
 from mirror.store.tables import Added
+from mirror.store.values import PULL, Acting, Aside, Source, StoredCursor
 
 MAX_ASIDE = 10_000
 """Records of one peer that are set aside; of a peer of which there are more nothing is taken."""

@@ -12,9 +12,10 @@ from mirror.model.record import Record, record_crc
 from mirror.model.settled import resolves
 from mirror.model.stamp import HybridClock, stamp_ms
 from mirror.model.texts import is_message
-from mirror.store.base import Acting, BoundReached
+from mirror.store.errors import BoundReached
 from mirror.store.ledger.namesakes import Namesakes
 from mirror.store.tables import Tables
+from mirror.store.values import Acting
 
 
 class ConflictLog:

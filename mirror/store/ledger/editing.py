@@ -29,10 +29,12 @@ from mirror.model.mending import mended
 from mirror.model.merge import has_fields, is_item
 from mirror.model.nodes import Horizon, horizon_record, newest_by_origin, sign_record
 from mirror.model.record import Record, created, record_crc, unpack_head, vector_of
-from mirror.store.base import PAGE_RECORDS, BoundReached, DraftResult
+from mirror.store.base import PAGE_RECORDS
+from mirror.store.errors import BoundReached
 from mirror.store.ledger.horizon import note_sign
 from mirror.store.ledger.merging import Merging
 from mirror.store.tables import Row
+from mirror.store.values import DraftResult
 
 PAGE_BURIED = PAGE_RECORDS
 """Records of a deleted room that are read at once while it is emptied."""

@@ -20,12 +20,13 @@ from mirror.model.merge import Merged, merge
 from mirror.model.nodes import Vector, horizon_of, newest_by_origin, node_of
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import HybridClock
-from mirror.store.base import Acting, MissingContent
+from mirror.store.errors import MissingContent
 from mirror.store.ledger.conflict_log import ConflictLog
 from mirror.store.ledger.contents import Contents
 from mirror.store.ledger.horizon import agreed, drop_tombstones, forget_signs, move_signs
 from mirror.store.ledger.namesakes import Namesakes
 from mirror.store.tables import Added, Row
+from mirror.store.values import Acting
 
 
 class Merging(Contents):

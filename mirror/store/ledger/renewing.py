@@ -10,8 +10,8 @@ from mirror.model.kinds import NODES
 from mirror.model.record import Version, record_crc
 from mirror.model.renaming import Renaming, is_concerned, renamed, renamed_past
 from mirror.model.stamp import MAX_STAMP
-from mirror.store.base import Conflict, Place, Renamed
 from mirror.store.tables import Added, Row, Tables
+from mirror.store.values import Conflict, Place, Renamed
 
 PAGE = 256
 """Records, or conflicts, that are looked at together."""

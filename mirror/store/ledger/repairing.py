@@ -11,9 +11,9 @@ from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import sign_record
 from mirror.model.record import Version, record_crc
 from mirror.model.stamp import MAX_STAMP, make_stamp, stamp_ms
-from mirror.store.base import Conflict, Repaired
 from mirror.store.ledger.editing import Editing
 from mirror.store.tables import Added
+from mirror.store.values import Conflict, Repaired
 
 PAGE = 256
 """Records, or conflicts, that are looked at together."""

@@ -13,8 +13,9 @@ from mirror.model.merge import is_item
 from mirror.model.record import INLINE_LIMIT, Record, record_crc
 from mirror.model.settled import settling
 from mirror.model.stamp import stamp_ms
-from mirror.store.base import Conflict, NoConflict
+from mirror.store.errors import NoConflict
 from mirror.store.ledger.editing import Editing
+from mirror.store.values import Conflict
 
 
 class Resolving(Editing):

@@ -13,9 +13,10 @@ from mirror.model.judge import Unfit, cannot
 from mirror.model.record import DERIVED, Record, vector_of
 from mirror.model.stamp import MAX_WAIT_MS, HybridClock, describe_ahead, make_stamp, stamp_ms
 from mirror.model.texts import is_message
-from mirror.store.base import Aside, BoundReached, Source
+from mirror.store.errors import BoundReached
 from mirror.store.ledger.namesakes import Namesakes
 from mirror.store.tables import Added, Tables
+from mirror.store.values import Aside, Source
 
 MAX_KEYS_SHARE = 1_000_000
 """Records, tombstones included, in a collection in which a peer that rooms are shared with may make new ones."""

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from mirror.model.digest import MASK, signed, unsigned
-from mirror.store.base import BLOCK_RECORDS, Block, Listing, Place
+from mirror.store.base import BLOCK_RECORDS
+from mirror.store.values import Block, Listing, Place
 
 LIMIT = 256
 """Records in a block at most; one more and it is split."""

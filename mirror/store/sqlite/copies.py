@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from mirror.store.base import StoreError, StoreExists, StoreMissing
+from mirror.store.errors import StoreError, StoreExists, StoreMissing
 from mirror.store.sqlite.lock import StoreLock
 
 FILE = "store.sqlite"

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mirror.owned import open_owned
-from mirror.store.base import StoreError, StoreInUse
+from mirror.store.errors import StoreError, StoreInUse
 
 BRIEF = "ctdlmirror,"
 """How the purpose of a holder begins that has the lock for as long as one command asks something."""

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from mirror.store.base import Reader, StoreError
+from mirror.store.base import Reader
+from mirror.store.errors import StoreError
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.store.sqlite.schema import migrate
 from mirror.store.sqlite.store import PinnedReading, SqliteStore

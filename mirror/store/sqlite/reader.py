@@ -14,25 +14,11 @@ from mirror.model.kinds import NODES
 from mirror.model.record import Record, Version, record_crc
 from mirror.model.stamp import MAX_STAMP
 from mirror.model.status import Status
-from mirror.store.base import (
-    PAGE_BYTES,
-    PAGE_RECORDS,
-    PART_BYTES,
-    Allows,
-    Aside,
-    Block,
-    Checked,
-    Conflict,
-    FeedPage,
-    Listing,
-    Place,
-    StoreDamaged,
-    StoredCursor,
-    Substitute,
-    everything,
-)
+from mirror.store.base import PAGE_BYTES, PAGE_RECORDS, PART_BYTES, Allows, everything
+from mirror.store.errors import StoreDamaged
 from mirror.store.questions import Questions
 from mirror.store.sqlite.blocks import read_blocks, read_entries
+from mirror.store.values import Aside, Block, Checked, Conflict, FeedPage, Listing, Place, StoredCursor, Substitute
 
 COLUMNS = "collection, key, stamp, origin, born, dead, past, head, body, content, size, crc"
 _RECORD_COLUMNS = ", ".join(f"record.{name}" for name in COLUMNS.split(", "))

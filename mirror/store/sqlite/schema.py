@@ -6,7 +6,7 @@ the feed is reading the table in order, and writing it is appending.
 
 import sqlite3
 
-from mirror.store.base import StoreError
+from mirror.store.errors import StoreError
 
 _VERSION_1 = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;

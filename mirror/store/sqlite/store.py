@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from mirror.model.stamp import DEFAULT_MAX_AHEAD_MS, HybridClock
 from mirror.owned import open_owned
-from mirror.store.base import Reader, StoreError, Writer
+from mirror.store.base import Reader, Writer
+from mirror.store.errors import StoreError
 from mirror.store.ledger.moving import KEYS_MOVED, move_keys
 from mirror.store.sqlite.copies import FILE as FILE
 from mirror.store.sqlite.copies import LOCK_FILE, check_there, copy_to, open_to_read

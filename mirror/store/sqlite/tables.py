@@ -15,11 +15,12 @@ from mirror.model.kinds import NODES
 from mirror.model.record import Record, record_bytes, record_crc
 from mirror.model.stamp import HybridClock
 from mirror.model.status import Status
-from mirror.store.base import COMMITTED, PART_BYTES, Aside, Conflict, Place, StoredCursor
+from mirror.store.base import COMMITTED, PART_BYTES
 from mirror.store.ledger.ledger import Ledger
 from mirror.store.sqlite.blocks import Blocks
 from mirror.store.sqlite.reader import COLUMNS, Names, SqliteReader
 from mirror.store.tables import Added, ContentState, Held, Row
+from mirror.store.values import Aside, Conflict, Place, StoredCursor
 
 T = TypeVar("T")
 _INSERT = f"INSERT INTO record ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"

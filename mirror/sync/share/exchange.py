@@ -6,7 +6,8 @@ from typing import Protocol
 from mirror.model.applied import Applied
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
-from mirror.store.base import Reader, Store, StoredCursor, Writer
+from mirror.store.base import Reader, Store, Writer
+from mirror.store.values import StoredCursor
 from mirror.sync.derived import Sums
 from mirror.sync.exchange import Cursors
 from mirror.sync.pull import PULL, PUSH, Wait, refuse_to_wait

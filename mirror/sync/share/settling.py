@@ -13,7 +13,8 @@ from mirror.model.errors import BadContent, StampAhead
 from mirror.model.kinds import Collection
 from mirror.model.record import Record, created
 from mirror.model.stamp import stamp_ms
-from mirror.store.base import PAGE_RECORDS, Listing, Place, Store, Writer
+from mirror.store.base import PAGE_RECORDS, Store, Writer
+from mirror.store.values import Listing, Place
 from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import Difference, Versions, find_difference

@@ -12,8 +12,10 @@ from mirror.model.kinds import NODES
 from mirror.model.nodes import newest_seen
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import make_stamp
-from mirror.store.base import Acting, Backend, BoundReached, Source, TooMuchAside, Writer
+from mirror.store.base import Backend, Writer
+from mirror.store.errors import BoundReached, TooMuchAside
 from mirror.store.renew import renew
+from mirror.store.values import Acting, Source
 
 Make = Callable[..., Backend]
 NOW_MS = 1_700_000_000_000

@@ -19,9 +19,10 @@ from mirror.model.keys import filed_key, split_key
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record
 from mirror.model.texts import ANY, naming
-from mirror.store.base import DraftResult, Writer
+from mirror.store.base import Writer
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.values import DraftResult
 from mirror.sync.reconcile import reconcile
 from mirror.sync.responder import Responder
 

@@ -15,10 +15,10 @@ from mirror.model.fields import values_of
 from mirror.model.nodes import Horizon
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import make_stamp, stamp_ms
-from mirror.store.base import Repaired
 from mirror.store.check import check_store
 from mirror.store.repair import repair_clock
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.values import Repaired
 
 DAY_MS = 86_400_000
 NOW_MS = 1_764_000_000_000

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import StoreError, StoreExists, StoreMissing
 from mirror.store.check import check_store
+from mirror.store.errors import StoreError, StoreExists, StoreMissing
 from mirror.store.open import back_up, files_in, open_store
 from mirror.store.restore import restore
 from mirror.store.sqlite import copies

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.store.base import StoreInUse
+from mirror.store.errors import StoreInUse
 from mirror.store.sqlite.lock import StoreLock
 
 

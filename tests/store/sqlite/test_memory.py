@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import Backend, StoreError, Writer
+from mirror.store.base import Backend, Writer
 from mirror.store.check import check_store
+from mirror.store.errors import StoreError
 from mirror.store.open import FULL, DiskFault, Memory, Options, open_in_memory
 
 RECORD = Record("files/r", "k", 10, "a", 10, body=b"x")

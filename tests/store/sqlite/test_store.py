@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mirror.model.record import Record
-from mirror.store.base import StoreDamaged, StoreError, StoreInUse
 from mirror.store.check import check_store
+from mirror.store.errors import StoreDamaged, StoreError, StoreInUse
 from mirror.store.sqlite.store import FILE, PAGE_BYTES, SqliteStore
 
 Make = Callable[..., SqliteStore]

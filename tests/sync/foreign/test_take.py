@@ -14,9 +14,11 @@ from mirror.model.errors import StampAhead
 from mirror.model.fields import fields_at, values_of
 from mirror.model.record import Record
 from mirror.model.stamp import make_stamp
-from mirror.store.base import Acting, BoundReached, Store
+from mirror.store.base import Store
 from mirror.store.check import check_store
+from mirror.store.errors import BoundReached
 from mirror.store.sqlite.store import SqliteStore
+from mirror.store.values import Acting
 from mirror.sync.foreign.plan import There, gone
 from mirror.sync.foreign.take import news, take, take_gone
 

@@ -5,7 +5,8 @@ import pytest
 from share_ends import Stores, both, dial
 
 from mirror.model.draft import Base, Draft
-from mirror.store.base import Acting, Writer
+from mirror.store.base import Writer
+from mirror.store.values import Acting
 
 BODIES = {
     "messages/a:1 id:k": b"\xffA\0AAnn\0Uk\0Mtext\0",
