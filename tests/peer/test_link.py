@@ -25,8 +25,8 @@ from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
 from mirror.service.party import Party
-from mirror.store import sorting
 from mirror.store.green import GreenStore, open_green
+from mirror.store.ledger import sorting
 from mirror.sync.exchange import MirrorExchange
 from mirror.sync.pull import PULL
 from mirror.sync.recent import Recent
