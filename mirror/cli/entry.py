@@ -48,7 +48,8 @@ def main() -> None:
     """Run ``ctdlmirror``; never returns."""
     if "daemon" in sys.argv:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens to it; its default is to end
-    from mirror.cli.app import cli
+    with never_collected():
+        from mirror.cli.app import cli
 
     _show_what_the_terminal_cannot()
     cli.prepare = patch

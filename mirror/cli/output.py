@@ -3,10 +3,7 @@
 Nothing that is shown is trusted; what is not printed is shown by its number.
 """
 
-import json
-import shutil
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -58,6 +55,8 @@ def ask(question: str, yes: str = "--yes") -> None:
 
 def print_json(value: Any, indent: int | None = 2) -> None:
     """Print a value, or structs of values, as JSON; without ``indent`` on one line."""
+    import json
+
     import msgspec
 
     click.echo(in_json(json.dumps(msgspec.to_builtins(value), indent=indent, ensure_ascii=False)))
@@ -98,7 +97,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def _terminal_width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else ANY_WIDTH
+    if not sys.stdout.isatty():
+        return ANY_WIDTH
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def table_lines(columns: list[str], rows: list[list[str]], width: int) -> list[str]:
@@ -129,6 +132,8 @@ def _width(text: str) -> int:
 
 
 def _columns(character: str) -> int:
+    import unicodedata
+
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -97,7 +97,11 @@ class Connection:
     def whole(
         self, collection: str, largest: int = 0, known: Mapping[str, int] = MappingProxyType({})
     ) -> Iterator[list["Held"]]:
-        self.channel.ask(f"SYNC {collection}|getall", 1)
+        command = f"SYNC {collection}|getall"
+        self.channel.begin(command)
+        import mirror.wire.bulk  # noqa: F401  # reads what the node looks for meanwhile
+
+        self.channel.answer(command, 1)
         apart: list[tuple[Record, int]] = []
         for batch in self.channel.read_batches():
             pairs = _pairs(batch)

@@ -4,12 +4,10 @@ What is put in the place of a file is swapped with it, and what came out is look
 expected it goes back.  Knows no kind of folder.
 """
 
-import ctypes
 import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +18,6 @@ OURS = ".ctdlmirror-"
 """How the names of files begin that are not in place yet; who lists a folder leaves them out."""
 _FEW = 16
 """Files up to which each is put on the disk alone, and not all that its file system has in memory."""
-_NO_REPLACE, _EXCHANGE = 1, 2
-_HERE = -100
-_NOT_KNOWN = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
-
 _LEADS = ">"
 """In the tag of a link, what stands before that of the file that it leads to."""
 _numbers = count()
@@ -114,8 +108,10 @@ def put_on_disk(files: Sequence[Path | str]) -> None:
         try:
             if len(files) <= _FEW:
                 os.fsync(descriptor)
-            elif ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+            else:
+                from mirror.client.system_calls import sync_file_system
+
+                sync_file_system(descriptor, str(path))
         finally:
             os.close(descriptor)
 
@@ -151,7 +147,9 @@ def put_new(aside: Path, candidates: Iterator[Path]) -> Path:
 
 def move_new(aside: str, path: str) -> None:
     """Give a file that was written aside a name that nothing has yet, in one step.  Raises OSError."""
-    if not _renamed(aside, path, _NO_REPLACE):
+    from mirror.client.system_calls import NO_REPLACE, renamed
+
+    if not renamed(aside, path, NO_REPLACE):
         put_new(Path(aside), iter((Path(path),)))
 
 
@@ -218,25 +216,9 @@ def sync_directory(directory: Path) -> None:
 
 def _exchanged(one: Path, other: Path) -> bool:
     """Swap two files in one step; returns False where this kernel or file system cannot."""
+    from mirror.client.system_calls import EXCHANGE, renamed
+
     try:
-        return _renamed(str(one), str(other), _EXCHANGE)
+        return renamed(str(one), str(other), EXCHANGE)
     except FileNotFoundError:
         raise Changed(f"{other} is gone") from None
-
-
-def _renamed(one: str, other: str, flags: int) -> bool:
-    """Rename by renameat2(2); returns False where this kernel or file system cannot.  Raises OSError."""
-    rename = _renameat2()
-    if rename is None:
-        return False
-    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), flags) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _NOT_KNOWN:
-        return False
-    raise OSError(number, os.strerror(number), other)
-
-
-@cache
-def _renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
-    return getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)

@@ -5,7 +5,6 @@ Never from the command line, which others see.
 
 import os
 import stat
-import subprocess
 from pathlib import Path
 
 from mirror.client.config import BadConfig, ServerSettings
@@ -28,6 +27,8 @@ def password_of(server: ServerSettings, account: str) -> str:
 
 
 def _printed(command: list[str], setting: str) -> str:
+    import subprocess  # most have a file
+
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=False

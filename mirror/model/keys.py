@@ -6,7 +6,6 @@ whole is put behind it, so two that begin alike stay two.  A file is its name, i
 by.  Values in, values out.
 """
 
-import hashlib
 import re
 import unicodedata
 
@@ -33,6 +32,8 @@ def key_of_id(prefix: str, name: str) -> str:
     """
     if len(name.encode()) <= MAX_ID and not (prefix == MESSAGE_PREFIX and _FILED.search(name)):
         return prefix + name
+    import hashlib  # few ids are that long, and starting a command should not wait for it
+
     kept = name.encode()[:CUT_ID].decode("utf-8", "ignore")
     return f"{prefix}{kept}#{hashlib.sha256(name.encode()).hexdigest()}"
 

@@ -196,7 +196,15 @@ class Channel:
 
     def ask(self, command: str, kind: int = 2) -> Reply:
         """Send a command and return its reply, which must be of the ``kind`` expected."""
+        self.begin(command)
+        return self.answer(command, kind)
+
+    def begin(self, command: str) -> None:
+        """Send a command whose reply is read by ``answer``, once something else was done."""
         self.send(format_line(command))
+
+    def answer(self, command: str, kind: int) -> Reply:
+        """Return the reply to a command that was sent before, which must be of the ``kind`` expected."""
         reply = self.read_reply()
         if reply.kind != kind:
             raise ProtocolError(f"{self.peer} answered {command.split('|')[0]!r} with {reply.code} {reply.text[:60]!r}")

@@ -231,6 +231,15 @@ def test_a_wrong_setting_is_told_with_its_place(person: Person, old: str, new: s
     assert told in said and str(person.config) in said
 
 
+def test_a_sync_that_finds_nothing_to_do_imports_nothing_that_only_a_change_needs(person: Person) -> None:
+    person.init()
+    person.run("sync")
+    wanted = imported("client", "sync", **person.environment)
+    needed = {"ctypes", "shutil", "subprocess", "mirror.wire.bulk"}
+    assert wanted & needed == set()
+    assert "mirror.client.keeping" in wanted
+
+
 def test_a_sync_over_tls_waits_for_the_node_without_green_threads(person: Person) -> None:
     person.init("--trust", f"pin:{own_fingerprint(person.home / 'alpha')}")
     wanted = imported("client", "sync", **person.environment)
