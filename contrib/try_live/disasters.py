@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mirror.citadel.bootstrap import log_in
 from mirror.cli.processes import NodeProcess
-from mirror.config import write_private
+from mirror.config.files import write_private
 from mirror.formats import migr_writer
 from mirror.formats.message import MIME, parse_message, serialize_message
 from mirror.model.kinds import parse_collection

@@ -14,7 +14,9 @@ import msgspec
 
 from mirror.cli.local import ask_values
 from mirror.cli.processes import NodeProcess
-from mirror.config import CONFIG_FILE, load_config, save_attachment
+from mirror.config.changing import save_attachment
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import load_config
 from mirror.model.kinds import NODES
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.errors import Refused

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from mirror.cli.processes import NodeProcess
 from mirror.cli.watch import watching
-from mirror.config import write_private
+from mirror.config.files import write_private
 from mirror.model.kinds import parse_collection
 from mirror.peer.remote import ChannelRemote
 from try_live.errors import TrialFailed

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.config import write_private
+from mirror.config.files import write_private
 from mirror.wire.status import AttachmentStatus
 from try_live.catchall import CatchAll, Mail
 from try_live.changing import Done, Sizes, Told, change, make_rooms

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mirror.addresses import Address
 from mirror.citadel.looks.look import Gone
 from mirror.citadel.meaning.keys import Keys
 from mirror.citadel.migr.importer import Importer, forget_place
@@ -18,7 +19,9 @@ from mirror.citadel.migr.posted import Known
 from mirror.citadel.migr.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.protocol.pieces import Wanted, fetch_messages
-from mirror.config import CONFIG_FILE, Address, Config, ConfigError
+from mirror.config.errors import ConfigError
+from mirror.config.files import CONFIG_FILE
+from mirror.config.settings import Config
 from mirror.formats.migr import Broken, Element
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix
 from mirror.store.base import Store

@@ -10,7 +10,7 @@ import msgspec
 from mirror.cli.app import cli
 from mirror.cli.local import ask_values, local_node
 from mirror.cli.output import json_option, print_json, print_table, report, say
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.model.stamp import format_stamp, make_stamp
 from mirror.wire.answers import parse_applied
 from mirror.wire.status import AsideStatus

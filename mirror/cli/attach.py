@@ -19,24 +19,13 @@ from mirror.cli.doors import ask_password
 from mirror.cli.failover import failover
 from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
 from mirror.cli.output import duration, json_option, print_json, print_table, report, say
-from mirror.config import (
-    CONFIG_FILE,
-    DIRECTIONS,
-    EXPIRIES,
-    SHARINGS,
-    Attachment,
-    Config,
-    ConfigError,
-    Expiry,
-    check_node_name,
-    load_config,
-    load_passwords,
-    parse_server_place,
-    remove_attachment,
-    save_attachment,
-    save_password,
-    why_not_both,
-)
+from mirror.config.changing import remove_attachment, save_attachment
+from mirror.config.checking import check_node_name, parse_server_place, why_not_both
+from mirror.config.errors import ConfigError
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_passwords, save_password
+from mirror.config.settings import DIRECTIONS, EXPIRIES, SHARINGS, Attachment, Config, Expiry
 from mirror.model.stamp import format_stamp
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus, ClaimStatus, RehearsalStatus

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mirror.cli.local import ask_values
 from mirror.cli.output import duration, print_table, say
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus, MatchStatus, PairingStatus
 

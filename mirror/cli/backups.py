@@ -13,21 +13,19 @@ import msgspec
 
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.output import json_option, report
-from mirror.config import (
+from mirror.config.changing import save_peer
+from mirror.config.checking import authority_file
+from mirror.config.errors import ConfigError
+from mirror.config.files import (
     CERTIFICATE_FILE,
     CONFIG_FILE,
     PRIVATE_KEY_FILE,
     SECRETS_FILE,
-    Config,
-    ConfigError,
-    Peer,
-    authority_file,
-    load_config,
     make_directory,
-    parse_config,
-    save_peer,
     write_private,
 )
+from mirror.config.reading import load_config, parse_config
+from mirror.config.settings import Config, Peer
 from mirror.store.open import back_up, files_in
 from mirror.store.restore import restore as restore_store
 

@@ -9,7 +9,8 @@ from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import ask_peers, ask_values, local_node
 from mirror.cli.output import json_option, print_json, report, say
 from mirror.cli.progress import Meters
-from mirror.config import Config, load_config
+from mirror.config.reading import load_config
+from mirror.config.settings import Config
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.store.base import Store

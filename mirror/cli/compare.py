@@ -2,7 +2,7 @@
 
 from mirror.cli.local import ask_values, sharing_status
 from mirror.cli.output import print_json, print_table, say
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.peer.remote import ChannelRemote
 from mirror.store.values import Listing, Substitute
 from mirror.sync.share.verify import compare_shares

@@ -10,7 +10,7 @@ from mirror.cli.data import calendar, file_group
 from mirror.cli.local import body_of, local_node, record_at
 from mirror.cli.names import NoSuchName, find_named
 from mirror.cli.output import json_option, print_json, print_table, say
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.model.content_lines import Component
 from mirror.model.item import find_item
 from mirror.model.keys import kept_key

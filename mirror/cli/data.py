@@ -12,7 +12,7 @@ from mirror.cli.app import cli
 from mirror.cli.local import body_of, local_node, record_at
 from mirror.cli.names import NoSuchName, find_named, require_calendar
 from mirror.cli.output import json_option, print_json, report, say
-from mirror.config import load_config
+from mirror.config.reading import load_config
 from mirror.formats.calendar_file import parse_calendar_file
 from mirror.formats.compose import compose_item, compose_post
 from mirror.formats.errors import BadMessage, CitadelError

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import click
 
-from mirror.addresses import ServerPlace
+from mirror.addresses import Address, ServerPlace
 from mirror.citadel.bootstrap import Place, require_private_line
 from mirror.cli.setup import read_secret_file
-from mirror.config import Address, Config, ConfigError
+from mirror.config.errors import ConfigError
+from mirror.config.settings import Config
 
 password_file_option = click.option(
     "--password-file",

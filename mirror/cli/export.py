@@ -14,7 +14,8 @@ from mirror.cli.exported_files import Place, export_files
 from mirror.cli.new_file import require_new, write_new
 from mirror.cli.output import json_option, print_json, say
 from mirror.cli.progress import Meters
-from mirror.config import Config, load_config
+from mirror.config.reading import load_config
+from mirror.config.settings import Config
 from mirror.store.base import Pinned
 from mirror.store.open import pin_store
 

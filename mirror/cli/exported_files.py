@@ -12,7 +12,7 @@ from mirror.cli.app import EXIT_DIFFERENT
 from mirror.cli.new_file import same_as, write_new
 from mirror.cli.output import print_json, say, say_first
 from mirror.cli.progress import Meters
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.service.takeout import CALENDAR, CARD, LeftOut, Source, Taken, files, items, maildir, similar, sources
 from mirror.store.base import Reading
 

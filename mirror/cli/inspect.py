@@ -17,7 +17,7 @@ from mirror.cli.health import UNKNOWN, judge
 from mirror.cli.local import ask_values, local_node
 from mirror.cli.names import NoSuchName
 from mirror.cli.output import as_seconds, duration, json_option, print_json, print_table, report, say
-from mirror.config import CERTIFICATE_FILE
+from mirror.config.files import CERTIFICATE_FILE
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp
 from mirror.peer.channel import ConnectionLost

@@ -8,24 +8,18 @@ from pathlib import Path
 
 import click
 
+from mirror.addresses import Address
 from mirror.cli.app import cli
 from mirror.cli.local import ask_values, daemon_channel, greeted, reload_daemon
 from mirror.cli.output import json_option, print_json, say
 from mirror.cli.setup import check_other, kind_option, peer, set_up
-from mirror.config import (
-    CONFIG_FILE,
-    SHARE,
-    Address,
-    Config,
-    ConfigError,
-    Peer,
-    PeerKind,
-    admit_peer,
-    load_config,
-    load_secrets,
-    parse_address,
-    save_invitation,
-)
+from mirror.config.changing import admit_peer
+from mirror.config.checking import parse_address
+from mirror.config.errors import ConfigError
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets, save_invitation
+from mirror.config.settings import SHARE, Config, Peer, PeerKind
 from mirror.invitation import VALID_S, Invitation, read_invitation, write_invitation
 from mirror.peer.channel import ConnectionLost
 from mirror.peer.dial import NotAuthenticated, dial_peer

@@ -8,7 +8,7 @@ import click
 from mirror.cli.local import local_node, record_at
 from mirror.cli.names import NoSuchName, find_named, room, user
 from mirror.cli.output import ask, json_option, report
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.formats.names import NAME_FIELDS
 from mirror.model.containers import KILLED
 from mirror.model.drafting import deletion_of, draft_over

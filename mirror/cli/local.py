@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gevent
 from gevent import socket
 
-from mirror.config import ADMIN_SOCKET, MIRROR, Config, ConfigError, load_config, load_secrets
+from mirror.config.errors import ConfigError
+from mirror.config.files import ADMIN_SOCKET
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets
+from mirror.config.settings import MIRROR, Config
 from mirror.model.errors import MirrorError
 from mirror.model.record import Record
 from mirror.peer.channel import MAX_JSON_LINE, Channel, ConnectionLost, connect_unix

@@ -11,7 +11,8 @@ import click
 from mirror.cli.app import cli
 from mirror.cli.local import local_node, record_at
 from mirror.cli.output import json_option, print_json, print_table, report, say
-from mirror.config import ConfigError, load_config
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config
 from mirror.formats.names import NAME_FIELDS, ROOM_IN_USE, Names, number_of
 from mirror.formats.room_views import (
     VIEW_BOARD,

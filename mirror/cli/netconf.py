@@ -8,20 +8,17 @@ from pathlib import Path
 import click
 import msgspec
 
+from mirror.addresses import DEFAULT_PORT, Address
 from mirror.cli.app import EXIT_DIFFERENT, cli
 from mirror.cli.local import local_node, sharing_status
 from mirror.cli.names import list_named
 from mirror.cli.output import json_option, print_json, report, say
 from mirror.cli.share import EditedMeanwhile, Lines, dry_run_option, show_preview
-from mirror.config import (
-    DEFAULT_PORT,
-    MIN_SECRET,
-    Address,
-    ConfigError,
-    Peer,
-    admit_peer,
-    load_config,
-)
+from mirror.config.changing import admit_peer
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config
+from mirror.config.secrets import MIN_SECRET
+from mirror.config.settings import Peer
 from mirror.model.fields import values_of
 from mirror.peer.remote import ChannelRemote
 from netconf.lines import IGNET_SHARE, MIRROR_SHARE, parse_lines

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 
 
 def require_new(path: Path) -> None:

@@ -14,7 +14,10 @@ from mirror.cli.doors import Door
 from mirror.cli.output import SHOWN, json_option, print_json, say
 from mirror.cli.progress import Meters
 from mirror.cli.verify_server import RESTART, compare_with_server, show_server
-from mirror.config import Config, ConfigError, load_config, parse_server_place
+from mirror.config.checking import parse_server_place
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config
+from mirror.config.settings import Config
 from mirror.formats.errors import CitadelError
 from mirror.store.open import pin_store
 

@@ -9,7 +9,7 @@ from mirror.cli.app import cli
 from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json, say
 from mirror.cli.progress import Meters
-from mirror.config import load_config
+from mirror.config.reading import load_config
 from mirror.model.stamp import make_stamp
 from mirror.store.open import Options, open_store
 from mirror.store.renew import Renewed

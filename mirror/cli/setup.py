@@ -7,35 +7,17 @@ from pathlib import Path
 
 import click
 
+from mirror.addresses import DEFAULT_PORT, Address
 from mirror.cli.app import cli, set_up_logging
 from mirror.cli.local import reload_daemon
 from mirror.cli.output import json_option, print_json, print_table, report, say
-from mirror.config import (
-    CONFIG_FILE,
-    DEFAULT_PORT,
-    MIN_SECRET,
-    PEER_KINDS,
-    PUSHES,
-    Address,
-    Config,
-    ConfigError,
-    ListenSettings,
-    Peer,
-    PeerKind,
-    Push,
-    admit_peer,
-    authority_file,
-    check_node_name,
-    check_private,
-    check_trust,
-    load_config,
-    load_secrets,
-    make_directory,
-    parse_address,
-    remove_peer,
-    template,
-    write_private,
-)
+from mirror.config.changing import admit_peer, remove_peer
+from mirror.config.checking import authority_file, check_node_name, check_trust, parse_address
+from mirror.config.errors import ConfigError
+from mirror.config.files import CONFIG_FILE, check_private, make_directory, write_private
+from mirror.config.reading import load_config, template
+from mirror.config.secrets import MIN_SECRET, load_secrets
+from mirror.config.settings import PEER_KINDS, PUSHES, Config, ListenSettings, Peer, PeerKind, Push
 from mirror.owned import make_private
 from mirror.peer.tls import client_context, ending, make_certificate, own_fingerprint
 from mirror.store.errors import StoreExists, StoreMissing

@@ -11,7 +11,9 @@ from mirror.cli.killed import list_killed
 from mirror.cli.local import body_of, local_node, read_values, record_at, sharing_status
 from mirror.cli.names import find_named, list_named, room, tell_alike
 from mirror.cli.output import json_option, print_json, print_table, say
-from mirror.config import SHARE, ConfigError, load_config
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config
+from mirror.config.settings import SHARE
 from mirror.model.drafting import draft_over, only_over
 from mirror.model.errors import MirrorError
 from mirror.model.fields import values_of

@@ -7,7 +7,7 @@ from secrets import token_hex
 
 import click
 
-from mirror.addresses import PLACES
+from mirror.addresses import PLACES, Address
 from mirror.citadel.bootstrap import ServerStage, Taken, copy_server
 from mirror.citadel.looks.look import DeletionsHeldBack
 from mirror.citadel.migr.importer import Importer, import_file, read_blocks
@@ -18,17 +18,11 @@ from mirror.cli.doors import Door, open_door, password_file_option, server_dir_o
 from mirror.cli.local import guard_clock
 from mirror.cli.output import json_option, print_json, say, say_first
 from mirror.cli.progress import Meters
-from mirror.config import (
-    SHARE,
-    Address,
-    Config,
-    ConfigError,
-    Peer,
-    load_config,
-    load_secrets,
-    parse_address,
-    parse_server_place,
-)
+from mirror.config.checking import parse_address, parse_server_place
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets
+from mirror.config.settings import SHARE, Config, Peer
 from mirror.formats.errors import CitadelError
 from mirror.peer.bootstrap import SINGLE_USER_WAIT_S, Bootstrapped, NodeStage, copy_node
 from mirror.peer.dial import dial_peer

@@ -12,7 +12,11 @@ from mirror.cli.doors import open_door, password_file_option, server_dir_option
 from mirror.cli.local import ask_values, identity_of, local_node, sharing_status
 from mirror.cli.output import json_option
 from mirror.cli.verify_server import compare_with_server, show_server
-from mirror.config import SHARE, Config, ConfigError, Peer, load_config, load_secrets, parse_server_place
+from mirror.config.checking import parse_server_place
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets
+from mirror.config.settings import SHARE, Config, Peer
 from mirror.peer.channel import ConnectionLost
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote

@@ -11,7 +11,7 @@ from mirror.citadel.verify import Compared, Difference, Verified
 from mirror.cli.doors import Door
 from mirror.cli.output import SHOWN, print_json, print_table, say
 from mirror.cli.progress import Meters
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.model.kinds import parse_collection
 from mirror.store.open import pin_store
 

@@ -8,7 +8,8 @@ from gevent import get_hub
 from scramp import ScramClient, ScramException
 
 import mirror
-from mirror.config import SHARE, Address, Peer
+from mirror.addresses import Address
+from mirror.config.settings import SHARE, Peer
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, NotTrusted, greeted
 from mirror.peer.clocks import SYSTEM

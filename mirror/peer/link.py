@@ -15,7 +15,7 @@ import msgspec
 from gevent.event import Event
 from gevent.queue import Full, Queue
 
-from mirror.config import SHARE, Config, Peer
+from mirror.config.settings import SHARE, Config, Peer
 from mirror.faults import Faults
 from mirror.model.errors import StampAhead
 from mirror.model.stamp import format_stamp

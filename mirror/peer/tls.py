@@ -7,14 +7,9 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mirror.config import (
-    CERTIFICATE_FILE,
-    PRIVATE_KEY_FILE,
-    ConfigError,
-    authority_file,
-    check_private,
-    write_private,
-)
+from mirror.config.checking import authority_file
+from mirror.config.errors import ConfigError
+from mirror.config.files import CERTIFICATE_FILE, PRIVATE_KEY_FILE, check_private, write_private
 from mirror.peer.channel import Channel, NotTrusted, are_green, greeted
 
 _VALID_DAYS = 3650 * 2

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.model.nodes import Heard
 from mirror.server.conflicts import describe_conflict
 from mirror.server.known import Served, Told, known_nodes

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import gevent
 from gevent.event import Event
 
-from mirror.config import Attachment, Config
+from mirror.config.settings import Attachment, Config
 from mirror.faults import Faults
 from mirror.peer.supervision import Pauses, Supervisor, run_together
 from mirror.store.base import Reader, Store, Writer

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scramp import ScramMechanism
 
-from mirror.config import Peer, PeerKind
+from mirror.config.settings import Peer, PeerKind
 from mirror.peer.dial import MECHANISM
 
 ITERATIONS = 4096

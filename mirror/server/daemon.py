@@ -10,7 +10,9 @@ import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from mirror.config import SHARE, Config, ConfigError, Peer, load_invitations
+from mirror.config.errors import ConfigError
+from mirror.config.secrets import load_invitations
+from mirror.config.settings import SHARE, Config, Peer
 from mirror.model.errors import MirrorError
 from mirror.peer.clocks import SYSTEM, Clocks
 from mirror.peer.link import Link

@@ -14,7 +14,7 @@ from mirror.citadel.meaning.keys import Pair
 from mirror.citadel.meaning.pairing import Consent, Match, Pairing
 from mirror.citadel.rehearsal import dry_run
 from mirror.citadel.writers.not_written import NOT_WRITTEN
-from mirror.config import Attachment
+from mirror.config.settings import Attachment
 from mirror.model.applied import Applied
 from mirror.store.base import Store
 from mirror.wire.status import AttachmentStatus, HeldStatus, MatchStatus, PairingStatus, RehearsalStatus

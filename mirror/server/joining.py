@@ -5,7 +5,7 @@ The secret of an invitation that nobody used in time lets nobody in.
 
 import logging
 
-from mirror.config import drop_invitation, load_invitations, load_secrets, save_secret
+from mirror.config.secrets import drop_invitation, load_invitations, load_secrets, save_secret
 from mirror.server.session import Session
 from mirror.server.table import Asked
 from mirror.wire.errors import Refused

@@ -6,7 +6,7 @@ Values in, values out; knows neither the store nor the wire.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from mirror.config import SHARE, Peer
+from mirror.config.settings import SHARE, Peer
 from mirror.model.nodes import node_of
 from mirror.model.stamp import stamp_ms
 from mirror.wire.status import DIALLED, DIALS, LIVE, THIRD, KnownNode, LinkStatus

@@ -11,7 +11,8 @@ from gevent import socket
 from gevent.pool import Group
 from gevent.server import StreamServer
 
-from mirror.config import ADMIN_SOCKET, Address
+from mirror.addresses import Address
+from mirror.config.files import ADMIN_SOCKET
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.commands import TABLE

@@ -8,7 +8,7 @@ import math
 import gevent
 from scramp import ScramException, ScramMechanism
 
-from mirror.config import SHARE
+from mirror.config.settings import SHARE
 from mirror.model.fields import values_of
 from mirror.model.keys import compared
 from mirror.model.record import Record

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mirror.config import MIRROR, SHARE, Config, load_config, load_passwords
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_passwords
+from mirror.config.settings import MIRROR, SHARE, Config
 from mirror.faults import Faults
 from mirror.peer.clocks import SYSTEM
 from mirror.peer.link import Link

@@ -8,16 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.config import (
-    SECRETS_FILE,
-    Config,
-    ConfigError,
-    load_config,
-    load_invitations,
-    load_passwords,
-    load_secrets,
-    orphans,
-)
+from mirror.config.errors import ConfigError
+from mirror.config.files import SECRETS_FILE
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_invitations, load_passwords, load_secrets, orphans
+from mirror.config.settings import Config
 from mirror.peer.tls import client_context, ending, server_context
 from mirror.store.open import check_url
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mirror.config import SHARE
+from mirror.config.settings import SHARE
 from mirror.model.kinds import Collection, parse_collection, room_of
 from mirror.server.room_commands import read_lines
 from mirror.server.session import Session

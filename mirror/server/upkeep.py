@@ -7,7 +7,7 @@ import gevent
 import msgspec
 
 import mirror
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.model.applied import Applied
 from mirror.model.errors import MirrorError
 from mirror.model.stamp import format_stamp

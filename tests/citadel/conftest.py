@@ -10,8 +10,8 @@ from made_follower import Follower
 from made_live import LiveServer, listening
 from recorded_server import Recording, accept_one
 
+from mirror.addresses import Address
 from mirror.citadel.bootstrap import ADMIN_SOCKET
-from mirror.config import Address
 from mirror.peer.channel import Channel, connect
 from mirror.store.base import Store
 from mirror.store.sqlite.store import SqliteStore

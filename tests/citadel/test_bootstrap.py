@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from recorded_server import Recording
 
+from mirror.addresses import Address
 from mirror.citadel.bootstrap import ServerStage, copy_server, require_private_line
 from mirror.citadel.migr.leftovers import Fetched
 from mirror.citadel.migr.report import Accepted
 from mirror.citadel.protocol.banners import MAX_BANNER
 from mirror.citadel.protocol.client import LoginFailed
-from mirror.config import Address, Config, ConfigError, ListenSettings
+from mirror.config.errors import ConfigError
+from mirror.config.settings import Config, ListenSettings
 from mirror.model.record import Record
 from mirror.peer.channel import ConnectionLost
 from mirror.store.check import check_store

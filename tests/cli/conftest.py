@@ -12,7 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from local import LocalNode
 
 from mirror.citadel.migr.importer import import_file
-from mirror.config import CONFIG_FILE, Config, template
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import template
+from mirror.config.settings import Config
 from mirror.store.open import open_store
 
 

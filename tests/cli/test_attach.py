@@ -7,7 +7,10 @@ import pytest
 from local import LocalNode
 from made_live import LiveServer, listening
 
-from mirror.config import CONFIG_FILE, Config, load_config, load_passwords, template
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import load_config, template
+from mirror.config.secrets import load_passwords
+from mirror.config.settings import Config
 from mirror.store.open import open_store
 from mirror.sync.claims import claim
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from local import LocalNode
 
-from mirror.config import load_config, load_secrets
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets
 from mirror.peer.tls import make_certificate, own_fingerprint
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from local import LocalNode
 
-from mirror.config import Address, Peer, save_peer
+from mirror.addresses import Address
+from mirror.config.changing import save_peer
+from mirror.config.settings import Peer
 from mirror.store.check import check_store
 from mirror.store.open import Options, open_store
 

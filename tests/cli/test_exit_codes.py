@@ -16,7 +16,7 @@ from mirror.citadel.protocol.client import LoginFailed
 from mirror.cli import setup
 from mirror.cli.app import EXIT_ABORTED, EXIT_FAULT, cli
 from mirror.cli.names import NoSuchName
-from mirror.config import ConfigError
+from mirror.config.errors import ConfigError
 from mirror.formats.errors import BadMessage
 from mirror.model.errors import MirrorError
 from mirror.peer.channel import ConnectionLost

@@ -7,7 +7,9 @@ from exports import small_export
 from local import LocalNode
 
 from mirror.citadel.migr.importer import Importer
-from mirror.config import CONFIG_FILE, Config, template
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import template
+from mirror.config.settings import Config
 from mirror.store.open import Options, open_store
 
 

@@ -8,7 +8,9 @@ from local import LocalNode
 from made_live import LiveServer, listening
 
 from mirror.citadel.meaning.homes import read_home, read_word, settle
-from mirror.config import CONFIG_FILE, Config, template
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import template
+from mirror.config.settings import Config
 from mirror.formats.message import serialize_message
 from mirror.model.draft import Base
 from mirror.model.record import Record, pack_head

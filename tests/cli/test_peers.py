@@ -3,8 +3,12 @@
 import pytest
 from local import LocalNode
 
-from mirror import config
-from mirror.config import ConfigError, Peer, load_config, load_secrets, save_peer, save_secret
+from mirror.config import changing
+from mirror.config.changing import save_peer
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets, save_secret
+from mirror.config.settings import Peer
 from mirror.peer.tls import make_certificate
 
 
@@ -13,7 +17,7 @@ def fail(*_given: object) -> None:
 
 
 def test_a_peer_gets_its_table_before_its_secret(node: LocalNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "save_peer", fail)
+    monkeypatch.setattr(changing, "save_peer", fail)
     new = str(node.directory / "secret")
     node.run("peer", "add", "beta", "--kind", "share", "--new-secret", new, code=3)
     assert load_secrets(node.directory) == {}
@@ -24,7 +28,7 @@ def test_a_peer_that_becomes_another_kind_with_another_secret_is_nobody_in_betwe
 ) -> None:
     save_peer(node.directory, Peer("beta", kind="share"))
     save_secret(node.directory, "beta", "a shared secret")
-    monkeypatch.setattr(config, "save_peer", fail)
+    monkeypatch.setattr(changing, "save_peer", fail)
     node.run("peer", "add", "beta", "--new-secret", str(node.directory / "secret"), code=3)
     assert load_secrets(node.directory) == {}
 

@@ -8,7 +8,8 @@ import pytest
 from local import LocalNode
 
 from mirror.cli.share import EditedMeanwhile, Lines
-from mirror.config import Peer, save_peer
+from mirror.config.changing import save_peer
+from mirror.config.settings import Peer
 from mirror.model.fields import values_of
 
 MINE, YOURS = b"mirror_share|mine\n", b"mirror_share|yours\n"

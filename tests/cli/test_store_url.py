@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from mirror.cli.app import cli
-from mirror.config import CONFIG_FILE, Config, ListenSettings, template
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import template
+from mirror.config.settings import Config, ListenSettings
 from mirror.server.daemon import Daemon
 from mirror.store.errors import StoreError
 from mirror.store.open import open_store

@@ -12,7 +12,9 @@ from local import LocalNode
 from recorded_server import Recording, accept_one
 
 from mirror.citadel.bootstrap import ADMIN_SOCKET
-from mirror.config import CONFIG_FILE, Config, template
+from mirror.config.files import CONFIG_FILE
+from mirror.config.reading import template
+from mirror.config.settings import Config
 from mirror.store.open import open_store
 
 

@@ -15,7 +15,7 @@ from mirror.client.round import BOTH, Rules
 from mirror.client.server import Room
 from mirror.client.state import PairState
 from mirror.client.vdir import VdirTree
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.peer.channel import Channel
 from mirror.server.node import Node

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 from sessions import sessions_on
 from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHERS, TASKS, USER, open_filled, post
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.model.nodes import Horizon
 from mirror.peer.channel import Channel
 from mirror.server.commands import TABLE

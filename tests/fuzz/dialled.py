@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 from stateful import GOOD, NODE, InProcess
 
-from mirror.config import Config, Peer, ReplicationSettings
+from mirror.config.settings import Config, Peer, ReplicationSettings
 from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer.channel import Channel

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from forms import DAMAGED, DIALLED, FUZZED, RELOADED, Form, simulated
 
-from mirror.config import SHARE, Config
+from mirror.config.settings import SHARE, Config
 from mirror.model.errors import BadRecord, StampAhead
 from mirror.model.merge import Merged, merge
 from mirror.model.record import MAX_PAST, Past, Record, Version, validate

@@ -7,7 +7,7 @@ from pathlib import Path
 from known import page_of
 from stateful import HOSTILE, InProcess, Run, Wrong
 
-from mirror.config import ReplicationSettings
+from mirror.config.settings import ReplicationSettings
 from mirror.model.record import Record, record_bytes
 from mirror.model.stamp import make_stamp
 

@@ -29,7 +29,7 @@ from gevent import socket
 from gevent.threadpool import ThreadPool
 
 from mirror.citadel.migr.importer import Importer
-from mirror.config import Config, Peer, ReplicationSettings
+from mirror.config.settings import Config, Peer, ReplicationSettings
 from mirror.model.errors import MirrorError
 from mirror.model.kinds import Collection
 from mirror.model.record import Record

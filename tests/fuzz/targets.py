@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mirror.config import load_config, load_secrets
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets
 from mirror.formats.message import parse_message, serialize_message
 from mirror.formats.migr import read_elements
 from mirror.formats.names import shown_names

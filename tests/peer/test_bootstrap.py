@@ -9,7 +9,7 @@ from exports import IMPORTED
 from gevent import socket
 
 from mirror.citadel.migr.importer import Importer
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.model.record import Record
 from mirror.peer.bootstrap import NodeStage, copy_node
 from mirror.peer.channel import Channel, ConnectionLost

@@ -13,7 +13,7 @@ from gevent import socket
 from gevent.event import Event
 from share_ends import keys, post, room, shares_of
 
-from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
+from mirror.config.settings import Config, ListenSettings, Peer, ReplicationSettings
 from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer.channel import Channel

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mirror.citadel.migr.importer import Importer
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.server.node import Node
 from mirror.store.green import open_green
 

@@ -12,7 +12,7 @@ from reading import answers_alike, read_by
 from sessions import logged_in, sessions_on
 
 from mirror.citadel.migr.importer import Importer
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.peer.remote import ChannelRemote

@@ -7,7 +7,7 @@ import gevent
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.draft import Base, Draft
 from mirror.model.fields import Value, values_of

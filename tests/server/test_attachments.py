@@ -10,7 +10,10 @@ from gevent.queue import Queue
 from sessions import sessions_on
 
 from mirror.addresses import ServerPlace
-from mirror.config import Attachment, Config, ReplicationSettings, save_attachment, save_password, template
+from mirror.config.changing import save_attachment
+from mirror.config.reading import template
+from mirror.config.secrets import save_password
+from mirror.config.settings import Attachment, Config, ReplicationSettings
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.server.attachments import Attachments
 from mirror.server.node import Node

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sessions import sessions_on
 
-from mirror.config import Config, ReplicationSettings
+from mirror.config.settings import Config, ReplicationSettings
 from mirror.model.errors import StampAhead
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import make_stamp

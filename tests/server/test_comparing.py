@@ -7,7 +7,7 @@ import gevent
 import pytest
 from sessions import sessions_on
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.peer.channel import Channel
 from mirror.peer.remote import ChannelRemote
 from mirror.server import comparing

@@ -11,7 +11,7 @@ from gevent import socket
 from scramp import ScramClient
 from sessions import sessions_on
 
-from mirror.config import Config, Peer
+from mirror.config.settings import Config, Peer
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.record import Record, record_crc
 from mirror.model.stamp import make_stamp

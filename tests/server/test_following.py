@@ -6,7 +6,7 @@ from pathlib import Path
 from mirror.addresses import ServerPlace
 from mirror.citadel.meaning.keys import Pair
 from mirror.citadel.meaning.pairing import Consent, Match, Pairing
-from mirror.config import Attachment
+from mirror.config.settings import Attachment
 from mirror.server.following import ServerFollower, consent_of
 from mirror.store.sqlite.store import SqliteStore
 from mirror.wire.status import AttachmentStatus, MatchStatus, PairingStatus

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sessions import sessions_on
 
-from mirror.config import Config, Peer
+from mirror.config.settings import Config, Peer
 from mirror.peer.channel import Channel
 from mirror.peer.dial import NotAuthenticated, authenticate
 from mirror.server import doors, guessing, login

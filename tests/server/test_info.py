@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sessions import logged_in, sessions_on
 from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHER, OTHERS, TASKS, USER, open_filled, post
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.digest import Digest
 from mirror.model.nodes import Horizon

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from daemons import run, running
 
-from mirror.config import load_config, load_invitations, load_secrets, save_invitation
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_invitations, load_secrets, save_invitation
 from mirror.invitation import read_invitation, write_invitation
 from mirror.peer.dial import NotAuthenticated, dial_peer
 from mirror.server import daemon as daemon_module

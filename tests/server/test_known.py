@@ -12,7 +12,7 @@ from daemons import run, running
 
 from mirror.addresses import Address
 from mirror.cli.local import ask_values, daemon_channel, greeted
-from mirror.config import Peer
+from mirror.config.settings import Peer
 from mirror.model.stamp import make_stamp
 from mirror.server.daemon import Daemon
 from mirror.server.known import Served, Told, known_nodes

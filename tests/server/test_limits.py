@@ -10,7 +10,7 @@ from gevent import socket
 from gevent.event import Event
 from sessions import sessions_on
 
-from mirror.config import Config, ListenSettings
+from mirror.config.settings import Config, ListenSettings
 from mirror.formats import migr
 from mirror.formats.migr import Broken, read_elements
 from mirror.model.record import Record, record_crc

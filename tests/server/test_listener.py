@@ -12,7 +12,8 @@ import pytest
 from gevent import socket
 from gevent.server import StreamServer
 
-from mirror.config import Address, Config, ListenSettings
+from mirror.addresses import Address
+from mirror.config.settings import Config, ListenSettings
 from mirror.peer.channel import Channel, ConnectionLost, connect
 from mirror.peer.tls import make_certificate, server_context
 from mirror.server import session

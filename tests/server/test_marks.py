@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.model.draft import Draft
 from mirror.model.fields import pack_fields, unpack_fields, values_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.formats.message import Message, parse_message, serialize_message
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.model.draft import Base, Draft, base_of

@@ -9,7 +9,7 @@ import gevent
 import pytest
 from daemons import run, running
 
-from mirror.config import parse_address
+from mirror.config.checking import parse_address
 from mirror.peer.channel import connect
 from mirror.peer.tls import look_at_certificate
 from mirror.server.daemon import Daemon

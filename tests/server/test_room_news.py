@@ -7,7 +7,7 @@ import pytest
 from sessions import logged_in, sessions_on
 from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, TASKS, USER, post
 
-from mirror.config import Config, ReplicationSettings
+from mirror.config.settings import Config, ReplicationSettings
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.fields import Value
 from mirror.peer.remote import ChannelRemote

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sessions import sessions_on
 
 from mirror.citadel.migr.importer import Importer
-from mirror.config import Config, ListenSettings, Peer, ReplicationSettings
+from mirror.config.settings import Config, ListenSettings, Peer, ReplicationSettings
 from mirror.model.errors import StampAhead
 from mirror.model.record import Record
 from mirror.model.stamp import make_stamp

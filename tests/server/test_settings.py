@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mirror.config import Config, ConfigError, Peer, save_peer, save_secret, template
+from mirror.config.changing import save_peer
+from mirror.config.errors import ConfigError
+from mirror.config.reading import template
+from mirror.config.secrets import save_secret
+from mirror.config.settings import Config, Peer
 from mirror.peer.tls import ending, make_certificate
 from mirror.server.settings import read_settings
 

@@ -13,7 +13,7 @@ from reading import answers_alike, read_by
 from sessions import sessions_on
 
 from mirror.citadel.migr.importer import Importer
-from mirror.config import Config, Peer
+from mirror.config.settings import Config, Peer
 from mirror.model.record import Record, record_crc
 from mirror.peer.remote import ChannelRemote
 from mirror.server.node import Node

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.formats.names import ROOM_IN_USE
 from mirror.model.record import INLINE_LIMIT, Record
 from mirror.server.node import Node

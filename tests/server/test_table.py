@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sessions import sessions_on
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.peer.channel import Channel
 from mirror.server.commands import ACTIONS, COMMANDS, SHARE_ACTIONS, TABLE
 from mirror.server.node import Node

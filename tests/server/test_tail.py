@@ -9,7 +9,7 @@ import gevent
 import pytest
 from sessions import sessions_on
 
-from mirror.config import Config, ReplicationSettings
+from mirror.config.settings import Config, ReplicationSettings
 from mirror.model.record import Record, record_crc
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.peer.remote import ChannelRemote

@@ -11,7 +11,7 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 
-from mirror.config import Config, Peer, PeerKind, ReplicationSettings
+from mirror.config.settings import Config, Peer, PeerKind, ReplicationSettings
 from mirror.model.record import Record
 from mirror.peer import link as link_module
 from mirror.peer import presence

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from gevent.event import Event
 
-from mirror.config import Config, Peer
+from mirror.config.settings import Config, Peer
 from mirror.server import upkeep as upkeep_module
 from mirror.server.upkeep import Upkeep
 from mirror.store.errors import StoreError

@@ -8,7 +8,7 @@ import gevent
 import pytest
 from sessions import logged_in, sessions_on
 
-from mirror.config import Config
+from mirror.config.settings import Config
 from mirror.formats.names import ROOM_IN_USE, ROOM_MAILBOX
 from mirror.model.record import Record
 from mirror.peer.remote import ChannelRemote

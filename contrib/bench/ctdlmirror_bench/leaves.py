@@ -10,9 +10,12 @@ from gevent.event import Event
 
 from ctdlmirror_bench.measuring import bare_commits_ms, cpu_seconds, resident_mb
 from ctdlmirror_bench.nodes import Nodes, scratch
+from mirror.addresses import Address
 from mirror.cli.local import local_node
 from mirror.cli.processes import stop_all
-from mirror.config import Address, Peer, save_peer, save_secret
+from mirror.config.changing import save_peer
+from mirror.config.secrets import save_secret
+from mirror.config.settings import Peer
 from mirror.model.draft import Draft
 from mirror.model.record import Record
 from mirror.peer.remote import ChannelRemote

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mirror.cli.local import identity_of, local_node
 from mirror.cli.processes import NodeProcess, stop_all
-from mirror.config import load_config, load_secrets
+from mirror.config.reading import load_config
+from mirror.config.secrets import load_secrets
 from mirror.peer.dial import dial_peer
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.values import Identity

@@ -16,7 +16,9 @@ from exports import make_export
 from ctdlmirror_bench.filling import fill
 from ctdlmirror_bench.nodes import Nodes, scratch
 from mirror.cli.processes import stop_all
-from mirror.config import Peer, save_peer, save_secret
+from mirror.config.changing import save_peer
+from mirror.config.secrets import save_secret
+from mirror.config.settings import Peer
 from mirror.model.draft import Draft
 from mirror.store.open import open_store
 from mirror.wire.values import Page

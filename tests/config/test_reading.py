@@ -1,4 +1,4 @@
-"""mirror.toml and secrets.toml: what may stand in them, and that what may not is named in one line."""
+"""mirror.toml: what may stand in it, and that what may not is named in one line."""
 
 import re
 import tomllib
@@ -6,26 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mirror.addresses import ServerPlace
-from mirror.config import (
-    Address,
-    Attachment,
-    Config,
-    ConfigError,
-    ListenSettings,
-    Peer,
-    load_config,
-    load_passwords,
-    load_secrets,
-    parse_address,
-    remove_attachment,
-    remove_peer,
-    save_attachment,
-    save_password,
-    save_peer,
-    save_secret,
-    template,
-)
+from mirror.addresses import Address, ServerPlace
+from mirror.config.checking import parse_address
+from mirror.config.errors import ConfigError
+from mirror.config.reading import load_config, template
+from mirror.config.settings import Attachment, Config, ListenSettings, Peer
 from mirror.declared import WIDTH
 
 MINIMAL = '[node]\nname = "m"\n'
@@ -269,69 +254,3 @@ def test_an_address_is_read_from_an_option(tmp_path: Path) -> None:
     assert str(parse_address("[::1]", "--listen")) == "[::1]:2504"
     with pytest.raises(ConfigError, match=r"--listen: 'h:x' is no address \(host:port\)"):
         parse_address("h:x", "--listen")
-
-
-# -- changing the files -------------------------------------------------------------------------------
-
-
-def test_peers_come_and_go_and_comments_stay(tmp_path: Path) -> None:
-    text = template(Config(tmp_path, "m")).replace("plaintext = false", "plaintext = false  # never")
-    written(tmp_path, text + "# my own words\n")
-    first, second = Peer("a", Address("h", 1)), Peer("b", None, "system", "share", "yes")
-    save_peer(tmp_path, first)
-    save_peer(tmp_path, second)
-    assert load_config(tmp_path).peers == [first, second]
-    changed = Peer("a", None, "pin:" + "0" * 64)
-    save_peer(tmp_path, changed)
-    assert load_config(tmp_path).peers == [second, changed]
-    assert remove_peer(tmp_path, "a") and remove_peer(tmp_path, "b") and not remove_peer(tmp_path, "b")
-    left = (tmp_path / "mirror.toml").read_text()
-    assert load_config(tmp_path) == Config(tmp_path, "m")
-    for kept in ("plaintext = false  # never", "# my own words", "# Seconds between keepalives"):
-        assert kept in left
-
-
-def test_attachments_come_and_go_and_comments_stay(tmp_path: Path) -> None:
-    written(tmp_path, template(Config(tmp_path, "m")) + "# my own words\n")
-    first = Attachment("a", ServerPlace(Path("/run/citadel")))
-    second = Attachment("b", ServerPlace(Address("::1", 504), "admin"), rooms=("x*",), export_s=60.0)
-    save_attachment(tmp_path, first)
-    save_attachment(tmp_path, second)
-    save_peer(tmp_path, Peer("p"))
-    assert load_config(tmp_path).attachments == [first, second]
-    changed = Attachment("a", ServerPlace(Path("/run/other")))
-    save_attachment(tmp_path, changed)
-    save_password(tmp_path, "a", "pw")
-    assert load_config(tmp_path).attachments == [second, changed]
-    assert remove_attachment(tmp_path, "a") and not remove_attachment(tmp_path, "a")
-    assert (load_config(tmp_path).attachments, load_passwords(tmp_path)) == ([second], {})
-    assert remove_attachment(tmp_path, "b")
-    assert load_config(tmp_path) == Config(tmp_path, "m", peers=[Peer("p")])
-    assert "# my own words" in (tmp_path / "mirror.toml").read_text()
-
-
-def test_passwords_and_secrets_do_not_touch_each_other(tmp_path: Path) -> None:
-    save_secret(tmp_path, "a", "correct horse")
-    save_password(tmp_path, "a", 'pw with "quotes" and \\')
-    save_secret(tmp_path, "b", "battery staple")
-    assert load_secrets(tmp_path) == {"a": "correct horse", "b": "battery staple"}
-    assert load_passwords(tmp_path) == {"a": 'pw with "quotes" and \\'}
-    save_password(tmp_path, "a", None)
-    assert (load_passwords(tmp_path), len(load_secrets(tmp_path))) == ({}, 2)
-    assert (tmp_path / "secrets.toml").stat().st_mode & 0o777 == 0o600
-
-
-def test_secrets_are_kept_by_peer(tmp_path: Path) -> None:
-    assert load_secrets(tmp_path) == {}
-    save_secret(tmp_path, "a", "correct horse")
-    save_secret(tmp_path, "b", "battery staple")
-    save_secret(tmp_path, "a", None)
-    assert load_secrets(tmp_path) == {"b": "battery staple"}
-    assert (tmp_path / "secrets.toml").stat().st_mode & 0o777 == 0o600
-    for text in ("[peers]\na = 5\n", "peers = []\n"):
-        (tmp_path / "secrets.toml").write_text(text)
-        with pytest.raises(ConfigError, match=r'\[peers\] has one line NAME = "SECRET" per peer'):
-            load_secrets(tmp_path)
-    (tmp_path / "secrets.toml").chmod(0o640)
-    with pytest.raises(ConfigError, match="chmod 600"):
-        load_secrets(tmp_path)
