@@ -22,7 +22,7 @@ from mirror.citadel.following.identity import finish_forgetting, pair_anew, why_
 from mirror.citadel.following.mark_looks import MarkLooks
 from mirror.citadel.following.pace import NEVER, Pace
 from mirror.citadel.following.rooms import Listing, RoomLooks
-from mirror.citadel.following.whole import WholeLooks, names_of_all, room_passwords
+from mirror.citadel.following.whole import WholeLooks, names_of_all, room_passwords, views_of_all
 from mirror.citadel.looks.look import UNDECIDED, Decision, Verdict, pages, place_of
 from mirror.citadel.looks.unfinished import finish_unfinished
 from mirror.citadel.looks.waiting import Waiting
@@ -110,6 +110,7 @@ class Following:
             self._begin()
             asked.passwords = passwords_of(self._store.read(room_passwords))
             asked.remember(*self._store.read(lambda reader: names_of_all(reader, node)))
+            asked.views = self._store.read(lambda reader: views_of_all(reader, node))
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
             self._recognise(client, asked)
@@ -297,11 +298,17 @@ class Following:
         """Take over what was read, where that can be asked for."""
         if not (self._told_all and self._settings.marks_s) or self._known is None or self._looks is None:
             return
+        self._note_views(asked)
         marked = self._marks.look(asked, self._known, self.state.exports > 0)
         self._looks.marks_changed(marked.rooms)
         self._note(marked.applied.written, 0)
         self.state.marks = self._marks.as_of
         self.state.noticed = [*self._noticed, *self._marks.noticed][:MAX_TOLD]
+
+    def _note_views(self, asked: Asked) -> None:
+        """Have it be asked how those view rooms who have been there before, where all others view them otherwise."""
+        if self._told_all and self._settings.marks_s:
+            self._marks.viewed_otherwise(self.state.node, asked.viewed_otherwise())
 
     def _look_at_files(self, client: CitadelClient) -> None:
         """Take over files of rooms and system messages."""
@@ -331,6 +338,7 @@ class Following:
         """Take over all that the server has, by its export where that is due, else by what it was asked."""
         began, now, decision = self._clock(), self._now(), self._decision
         node = self.state.node
+        self._note_views(asked)
         by_export = not self._told_all or self._exports.due(began) or not self._wholes.was_looked_at(node)
         if by_export:
             taken = self._wholes.by_export(client, asked, node, decision)

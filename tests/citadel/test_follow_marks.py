@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 from made_followed import a_server, refuse_exports
-from made_follower import ReadingFollower, state, texts
-from made_live import LiveServer, Session
+from made_follower import ReadingFollower, Told, state, texts
+from made_live import HungUp, LiveServer, Session
 from made_server import CREATED
 
 from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.following.followed import Settings
-from mirror.citadel.following.mark_looks import Pending, write_pending
+from mirror.citadel.following.mark_looks import SAVED_S, Pending, write_pending
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.message import parse_message
 from mirror.model.fields import Value, values_of
+from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
 from mirror.store.sqlite.store import SqliteStore
 from mirror.wire.errors import Refused
@@ -374,3 +375,98 @@ def test_a_mark_that_is_taken_back_there_leaves_those_that_a_server_does_not_kee
             assert held(read)["flagged"] is held(unread)["flagged"] is True
 
     ReadingFollower(store, directory, Settings(marks_s=1, idle_look_s=1)).tell(story())
+
+
+def view(store: Store) -> Value | None:
+    """Return how Ann views the second room, None where that is not known."""
+    visit = store.read(lambda reader: reader.get("visits/alpha:2", "alpha:2"))
+    return values_of(visit).get("v_view") if visit is not None else None
+
+
+def view_otherwise(server: LiveServer) -> None:
+    """Have the second room be viewed as a mailbox by all who were never there."""
+    server.rooms[2]["QRdefaultview"] = "1"
+    server.now += 10
+    server.touch(2)
+
+
+def test_who_was_in_a_room_before_it_was_viewed_otherwise_by_all_views_it_as_before(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """That said nothing until then, so nothing is known of it; and nobody logs in."""
+    store, other = make_store("m"), make_store("n")
+    server.somebody = False
+
+    def story() -> Story:
+        refuse_exports(server)
+        server.visit(2, 2, "0")
+        server.now += 10
+        yield
+        view_otherwise(server)
+        server.post(2, "talk")  # so that rooms are looked at, though nobody is there
+        yield
+        assert view(store) == "0"
+        server.asked.clear()
+        yield
+        assert not users_asked(server)
+
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+    follower.tell(story())
+    server.before = lambda _command: None
+    copy_server(other, directory)
+    assert state(store)["visits/alpha:2"]["alpha:2"].keys() <= state(other)["visits/alpha:2"]["alpha:2"].keys()
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_how_a_room_was_viewed_before_is_asked_for_again_where_the_server_was_lost_meanwhile(
+    make_store: Make, server: LiveServer, directory: Path, known: bool
+) -> None:
+    """The room is changed while nobody follows, or it is ``known`` already, and the server is lost before it tells."""
+    store = make_store("m")
+    server.somebody = False
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+
+    def story() -> Story:
+        server.visit(2, 2, "0")
+        server.now += 10
+        yield
+        view_otherwise(server)
+        if known:
+            server.once_before(b"USER Ann", hang_up)
+            server.post(2, "talk")  # so that rooms are looked at, though nobody is there
+            yield
+
+    follower.tell(story(), ConnectionLost if known else Told)
+    assert view(store) is None
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None, None, None]))
+    assert view(store) == "0"
+
+
+def hang_up() -> None:
+    raise HungUp
+
+
+def test_what_was_read_in_a_room_that_was_not_known_yet_when_the_server_was_lost_is_here(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """Looks at all cost so much that the room waits for the next one, and whoever read there has left long ago."""
+    store = make_store("m")
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+
+    def story() -> Story:
+        server.now += 10
+        server.room(3, "New")
+        server.post(3, "four")
+        server.visit(3, 2, "4")
+        yield
+        server.somebody = False
+        server.now += 1000
+        for _ in range(int(SAVED_S) + 2):
+            yield
+        assert "alpha:3" not in state(store)["rooms"]
+
+    follower.let_exports_take(server, 1000)
+    follower.tell(story())
+    server.before = lambda _command: None
+    ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None, None, None]))
+    assert marks(store, "alpha:3") == {"alpha:2": ["four"]}

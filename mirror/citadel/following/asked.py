@@ -37,6 +37,7 @@ from mirror.citadel.protocol.answers import (
     read_users,
     read_version,
     setting,
+    view_of,
 )
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.server_own import Use, netconf_setting, use_of_room, user_of_room
@@ -86,6 +87,9 @@ class Asked:
         self.passwords: Mapping[bytes, bytes] = {}
         """Of rooms, by their names."""
         self._numbers: tuple[dict[bytes, int], dict[bytes, int]] = {}, {}
+        self.views: dict[int, str] = {}
+        """How rooms are viewed by who was never there, by their numbers, as it was known last."""
+        self._viewed: set[int] = set()
         self.aide_room = 0
         """The number of the room that the setting names, once it was listed."""
 
@@ -106,6 +110,14 @@ class Asked:
         """Have users and rooms be known by names that they had before; both by number."""
         for known, told in zip(self._numbers, (users, rooms), strict=True):
             known.update((_named(name.encode("utf-8", "surrogateescape")), number) for name, number in told.items())
+
+    def viewed_otherwise(self) -> set[int]:
+        """Return the rooms, by number, that are viewed otherwise by who was never there than when this was asked last.
+
+        So those view them otherwise than all do who have been there before.
+        """
+        found, self._viewed = self._viewed, set()
+        return found
 
     def user_named(self, name: str) -> int:
         """Return the number of the user who has a name, or had it last, 0 where nobody does."""
@@ -334,11 +346,17 @@ class Asked:
             self.aide_room = room.told.number
         changed = self._told.get(name) != room.told
         self._told[name] = room.told
+        self._note_view(room.told.number, view_of(room.told))
         self._numbers[1][_named(name)] = room.told.number
         if _use(name) in _OF_CONFIGURATION:
             changed |= self._configuration.get(name) != room.kept
             self._configuration[name] = room.kept
         return changed
+
+    def _note_view(self, room: int, view: str) -> None:
+        if view and self.views.setdefault(room, view) != view:
+            self._viewed.add(room)
+            self.views[room] = view
 
     def _sweep_accounts(self) -> bool:
         """Ask for the next accounts if it is time, and tell whether any changed."""

@@ -5,7 +5,7 @@ room is next is mirror.citadel.following.presence's, what is told mirror.citadel
 still to be asked for is kept, so that where a server is met again nobody is who logged in before that.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 
 import msgspec
 
@@ -37,10 +37,14 @@ SAVED_S = 30.0
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """Who was still to be asked for at a moment of the server's clock (Unix seconds): users by their numbers."""
+    """Who was still to be asked for at a moment of the server's clock (Unix seconds): users by their numbers.
+
+    ``rooms``, of which everybody was to be asked for.
+    """
 
     looked: int = 0
     users: frozenset[int] = frozenset()
+    rooms: frozenset[int] = frozenset()
 
 
 def read_pending(reader: Reader, place: str) -> Pending:
@@ -52,6 +56,12 @@ def read_pending(reader: Reader, place: str) -> Pending:
 def write_pending(writer: Writer, place: str, pending: Pending) -> None:
     """Remember who is to be asked for of a server."""
     writer.set_meta(_name(place), msgspec.json.encode(pending).decode())
+
+
+def _note_rooms(writer: Writer, place: str, rooms: Set[int]) -> None:
+    """Remember rooms of which everybody is to be asked for, besides all else that is remembered."""
+    last = read_pending(writer, place)
+    write_pending(writer, place, msgspec.structs.replace(last, rooms=last.rooms | rooms))
 
 
 def _name(place: str) -> str:
@@ -92,6 +102,7 @@ class MarkLooks:
         self._saved_at = -SAVED_S
         self._rooms_left = 0.0
         self._changed: dict[int, int] = {}
+        self._viewed: set[int] = set()
         self._seen_since: set[int] = set()
         """Who was there, or logged in, since a room was new last."""
         self._met = 0
@@ -128,6 +139,7 @@ class MarkLooks:
         persons = {number: Person(number, name) for number, name in asked.users().items()}
         self._note_calls(asked.calls(), asked.looked, exported)
         self._note_changed(persons)
+        self._note_viewed(persons)
         where = self._where(asked)
         self._seen_since.update(where)
         self._visited.find(known, where)
@@ -136,12 +148,33 @@ class MarkLooks:
             self.close()
         else:
             self._ask(near, persons, done)
-        self._save()
+        self._save(asked)
         return done
 
     def changed(self, rooms: Mapping[int, int]) -> None:
         """Say which rooms changed when (Unix seconds) otherwise than by messages: all may have been made to forget."""
         self._changed |= rooms
+
+    def viewed_otherwise(self, node: str, rooms: Set[int]) -> None:
+        """Say which rooms of the server of a node name are viewed otherwise by who was never there.
+
+        Whoever was there before views them as before, which said nothing until now: so all are asked.  It is written
+        down before anything is here by which it could not be noticed again.
+        """
+        if rooms - self._viewed:
+            self._viewed |= rooms
+            self._pending = msgspec.structs.replace(self._pending, rooms=self._pending.rooms | rooms)
+            place = place_of(node)
+            self._store.write(lambda writer: _note_rooms(writer, place, rooms))
+
+    def _note_viewed(self, users: Collection[int]) -> None:
+        """Have rooms that are viewed otherwise be asked for of all of whom they may be."""
+        viewed = {room: self._owners[room] for room in self._viewed if room in self._owners}
+        self._viewed.clear()
+        self._rounds.of_all(users, [room for room, owner in viewed.items() if not owner])
+        for room, owner in viewed.items():
+            if owner in users:
+                self._rounds.besides(owner, room)
 
     def _note_changed(self, users: Iterable[int]) -> None:
         """Have rooms that changed since the server was met before be asked for of all who were there."""
@@ -189,14 +222,16 @@ class MarkLooks:
             if not self._take(client, turn, persons.get(turn.user), done) or self._rounds.done(turn, self._now()):
                 finished.add(turn.user)
 
-    def _save(self) -> None:
+    def _save(self, asked: Asked) -> None:
         """Write down who is still to be asked for, if it is time and that says anything new."""
         assert self._known is not None and self._calls is not None
-        called = max(self._calls.values(), default=0)
-        new = Pending(self._looked, frozenset(self._rounds.pending))
-        if self._clock() - self._saved_at < SAVED_S or (
-            new.users == self._pending.users and called < self._pending.looked
-        ):
+        if self._clock() - self._saved_at < SAVED_S:
+            return
+        # Who was asked for may have read in a room as well that is not known yet.
+        users = self._rounds.pending | (self._seen_since if asked.rooms_but(self._known.rooms) else set())
+        new = Pending(self._looked, frozenset(users), self._rounds.rooms_of_all)
+        same = (new.users, new.rooms) == (self._pending.users, self._pending.rooms)
+        if same and max(self._calls.values(), default=0) < self._pending.looked:
             return
         place = place_of(self._known.node)
         self._store.write(lambda writer: write_pending(writer, place, new))
@@ -242,6 +277,7 @@ class MarkLooks:
         place = place_of(self._known.node)
         last = self._pending = self._store.read(lambda reader: read_pending(reader, place))
         self._met = looked if exported else last.looked
+        self._viewed |= last.rooms
         if exported:
             return [user for user, called in calls.items() if called >= looked - SINCE_EXPORT_S]
         if last.looked:

@@ -5,6 +5,7 @@ rooms that they are in are asked for, and besides all rooms in turns, first of e
 they left, all rooms once more.  Values only; reads no clock.
 """
 
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -33,6 +34,14 @@ class _Round(msgspec.Struct):
     """Whether the user was there since this one began."""
 
 
+class _OfAll(msgspec.Struct):
+    """Rooms that are to be asked for of each of some users, of the last one those after the first ``after``."""
+
+    users: list[int]
+    rooms: list[int]
+    after: int = 0
+
+
 RoomsOf = Callable[[int], Iterable[int]]
 """Returns rooms in which a user may have marks."""
 
@@ -46,6 +55,7 @@ class Rounds:
         self._rounds: dict[int, _Round] = {}
         self._where: dict[int, frozenset[int]] = {}
         self._besides: dict[int, set[int]] = {}
+        self._of_all: deque[_OfAll] = deque()
 
     def begin(self, users: Iterable[int], now: float) -> None:
         """Have all rooms of users be asked for who may have set marks until now (Unix seconds)."""
@@ -62,6 +72,17 @@ class Rounds:
         """Have a room be asked for of a user, who need not be there: all were made to forget it, say."""
         self._besides.setdefault(user, set()).add(room)
 
+    def of_all(self, users: Iterable[int], rooms: Iterable[int]) -> None:
+        """Have rooms be asked for of each of some users: they are viewed otherwise now, say."""
+        asked = _OfAll(list(users), sorted(rooms))
+        if asked.users and asked.rooms:
+            self._of_all.append(asked)
+
+    @property
+    def rooms_of_all(self) -> frozenset[int]:
+        """The rooms that are still to be asked for of each of some users."""
+        return frozenset(room for one in self._of_all for room in one.rooms)
+
     def near(self, present: Mapping[int, frozenset[int]], now: float) -> list[Turn]:
         """Return where who is there is and was last; ``present`` are the rooms of their sessions."""
         self.begin(present, now)
@@ -76,7 +97,7 @@ class Rounds:
     @property
     def is_urgent(self) -> bool:
         """Whether there are rooms to be asked for in which there is likely anything new."""
-        return bool(self._besides) or any(one.likely for one in self._rounds.values())
+        return bool(self._besides or self._of_all) or any(one.likely for one in self._rounds.values())
 
     @property
     def is_anybody_there(self) -> bool:
@@ -92,12 +113,26 @@ class Rounds:
         if not user and self._besides:
             user, rooms = self._besides.popitem()
             return Turn(user, sorted(rooms), besides=True)
+        if not user and self._of_all:
+            return self._next_of_all(most)
         user = user or next((user for user in self._rounds if user not in but), 0)
         if not user:
             return None
         one = self._rounds.pop(user)
         self._rounds[user] = one  # the next time it is another one's turn
         return Turn(user, one.likely[:most] or list(islice(self._left(user, one), most)))
+
+    def _next_of_all(self, most: int) -> Turn:
+        """Return the next rooms that are asked for of one of some users; there are some."""
+        one = self._of_all[0]
+        turn = Turn(one.users[-1], one.rooms[one.after : one.after + most], besides=True)
+        one.after += most
+        if one.after >= len(one.rooms):
+            one.after = 0
+            one.users.pop()
+        if not one.users:
+            self._of_all.popleft()
+        return turn
 
     def _left(self, user: int, one: _Round) -> Iterator[int]:
         return (room for room in self._others(user) if room > one.after)
@@ -128,13 +163,15 @@ class Rounds:
     @property
     def is_over(self) -> bool:
         """Whether there is nobody to ask for."""
-        return not (self._rounds or self._where or self._besides)
+        return not (self._rounds or self._where or self._besides or self._of_all)
 
     @property
     def pending(self) -> set[int]:
-        """Who may have set marks that were not asked for yet."""
+        """Who may have set marks that were not asked for yet, but for those in ``rooms_of_all``."""
         return {*self._rounds, *self._where, *self._besides}
 
     def as_of(self, now: float) -> float:
         """Return as of when all marks were asked for (Unix seconds), given the time; 0 where some never were."""
+        if self._besides or self._of_all:
+            return 0
         return min((one.whole_since for one in self._rounds.values()), default=now)

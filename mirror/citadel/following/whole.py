@@ -190,6 +190,13 @@ def names_of_all(reader: Reader, node: str) -> tuple[dict[str, int], dict[str, i
     return named(USERS, "u_fullname"), named(ROOMS, "QRname")
 
 
+def views_of_all(reader: Reader, node: str) -> dict[int, str]:
+    """Return how rooms are viewed by who was never there, as far as is known here, by their numbers at a server."""
+    numbers = _numbers(reader, node)
+    told = ((numbers.of(ROOMS, one.key), values_of(one)) for one in reader.scan_all(ROOMS))
+    return {number: str(values.get("QRdefaultview", "")) for number, values in told if number is not None}
+
+
 def _held(reader: Reader, node: str) -> Held:
     """Return what is held of a server that has to be known to understand what it tells."""
     place = place_of(node)

@@ -165,6 +165,12 @@ class ToldRoom(NamedTuple):
     floor_expiry: bytes
 
 
+def view_of(room: ToldRoom) -> str:
+    """Return how a room is viewed by who was never there, a number; nothing where that was not told."""
+    values = room.parameters.decode("ascii", "replace").split("|") if room.parameters.startswith(b"2") else []
+    return values[6].strip() if len(values) > 6 else ""
+
+
 def name_of_aide(room: ToldRoom) -> bytes:
     """Return the name of a room's aide, nothing where there is none."""
     return room.aide[4:].partition(b"|")[0] if room.aide.startswith(b"2") else b""

@@ -38,6 +38,17 @@ def test_of_who_is_there_all_rooms_are_asked_for_in_turns_and_once_more_after_th
     assert turn(some, 5) is None and some.is_over
 
 
+def test_of_all_users_some_rooms_are_asked_for_and_until_then_not_all_marks_are_here() -> None:
+    some = rounds()
+    some.of_all([1, 2], [30, 10, 20])
+    some.of_all([1], [])
+    assert some.is_urgent and some.rooms_of_all == {10, 20, 30} and not some.pending
+    assert some.as_of(1) == 0
+    turns = [turn(some, 1, 2) for _ in range(4)]
+    assert turns == [Turn(user, rooms, besides=True) for user in (2, 1) for rooms in ([10, 20], [30])]
+    assert some.is_over and not some.rooms_of_all and some.as_of(2) == 2
+
+
 def test_marks_are_here_as_of_the_beginning_of_the_oldest_round_that_came_to_its_end() -> None:
     some = rounds()
     assert some.as_of(1) == 1, "where nobody can have set any, as of now"
