@@ -16,15 +16,15 @@ ENDINGS = {CALENDAR: ".ics", CARD: ".vcf", NOTE: ".vnt"}
 SMALL = 64 * 1024
 """Bytes of a message up to which it is looked at like that."""
 
-_REST = rb"[;:][^\r\n\0]*+\r\n(?:[ \t][^\r\n\0]*+\r\n)*+"
+_REST = rb"[;:][^\r\n\0]*\r\n(?:[ \t][^\r\n\0]*\r\n)*"
 """What follows a property's name."""
-_OUTER = rb"(?:(?!(?:BEGIN|END|UID)[;:])[A-Z0-9-]++" + _REST + rb")*+"
-_INNER = rb"(?:(?!(?:BEGIN|END)[;:])[A-Z0-9-]++" + _REST + rb")*+"
-_OF_CARDS = rb"(?:(?:[A-Za-z0-9_-]++\.)?+(?!(?:BEGIN|END|AGENT)[;:])[A-Z0-9-]++" + _REST + rb")*+"
-_INNERMOST = rb"(?:BEGIN:([A-Z0-9-]++)\r\n" + _OUTER + rb"END:\4\r\n)*+"
-_COMPONENTS = rb"(?:BEGIN:([A-Z0-9-]++)\r\n" + _INNER + _INNERMOST + rb"END:\3\r\n)*+"
+_OUTER = rb"(?:(?!(?:BEGIN|END|UID)[;:])[A-Z0-9-]+" + _REST + rb")*"
+_INNER = rb"(?:(?!(?:BEGIN|END)[;:])[A-Z0-9-]+" + _REST + rb")*"
+_OF_CARDS = rb"(?:(?:[A-Za-z0-9_-]+\.)?(?!(?:BEGIN|END|AGENT)[;:])[A-Z0-9-]+" + _REST + rb")*"
+_INNERMOST = rb"(?:BEGIN:([A-Z0-9-]+)\r\n" + _OUTER + rb"END:\4\r\n)*"
+_COMPONENTS = rb"(?:BEGIN:([A-Z0-9-]+)\r\n" + _INNER + _INNERMOST + rb"END:\3\r\n)*"
 _PLAIN = re.compile(
-    rb"\xff[^\0]{2}(?:[^M\0][^\0]*+\0){0,99}+MContent-type: text/(?:calendar|vcard)(?:; charset=UTF-8)?\r\n\r\n"
+    rb"\xff[^\0]{2}(?:[^M\0][^\0]*\0){0,99}MContent-type: text/(?:calendar|vcard)(?:; charset=UTF-8)?\r\n\r\n"
     rb"(BEGIN:(?:(VCALENDAR)\r\n"
     + _OUTER
     + _COMPONENTS
@@ -35,9 +35,10 @@ _PLAIN = re.compile(
 """A message with nothing but its item.
 
 Properties stand before the components inside, since a component is written so; a UID where it is the item's own.
+Nothing in it can be matched in two ways, so it needs no possessive quantifiers, of which Python 3.11.2 overlooks some.
 """
-_UID = re.compile(rb"\n(?:[A-Za-z0-9_-]++\.)?+UID(?::([^\r\n\"]++)\r\n(?![ \t]))?+")
-_OLD_OR_CUT = re.compile(rb"\nVERSION[^:]*+:[ \t]*+(?:2\.1|1\.0)|=\r\n")
+_UID = re.compile(rb"\n(?:[A-Za-z0-9_-]+\.)?UID(?::([^\r\n\"]+)\r\n(?![ \t]))?")
+_OLD_OR_CUT = re.compile(rb"\nVERSION[^:]*:[ \t]*(?:2\.1|1\.0)|=\r\n")
 """Of vCard 2.1 or vCalendar 1.0, or what may be quoted-printable: these have other rules for lines."""
 
 
