@@ -21,7 +21,7 @@ class AttackSchedule(HostileSchedule):
         super().__init__(seed)
         self._attack = ATTACKS[seed % len(ATTACKS)]
         self.stage.outcome.faults = [self._attack.__name__]
-        self._on = Attacker(self.stage, self.by_name, self._bring_up, self._copy_a_machine)
+        self._on = Attacker(self.stage, self.by_name, self._bring_up, self.machines.copy)
         for node in self.stage.nodes:
             node.ask = ask_over(self.stage.network, node)
         self.excused = self._on.excused
@@ -44,7 +44,7 @@ class AttackSchedule(HostileSchedule):
         self._replicate_beside_them()
         self._leave()
         self._settle()
-        self._judge()
+        self.honest.judge(self._invents_origins())
         self.stage.outcome.problems += filter(None, (expected() for expected in self._on.expected))
         return self.stage.end()
 

@@ -6,24 +6,22 @@ start, and crashes at any moment.  When they are gone all honest nodes become eq
 wrote is there, no bound was broken and no store is damaged.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any
 
 from mirror.model.errors import MirrorError
-from mirror.model.judge import Unfit, sort_out
-from mirror.model.keys import split_key
 from mirror.model.kinds import NODES
-from mirror.model.record import Record, Version, covers, created, vector_of
+from mirror.model.record import Record
 from mirror.model.stamp import make_stamp, stamp_ms
-from mirror.simulation.acceptable import unacceptable
-from mirror.simulation.ending import everything, holdings, note_conflicts
 from mirror.simulation.garbage import DAY_MS, Garbage
+from mirror.simulation.hostile_ending import Honest
 from mirror.simulation.hostile_party import HostileClient, HostileRemote
 from mirror.simulation.ledger import Deed, Ledger
-from mirror.simulation.linking import Link, keep_node
+from mirror.simulation.linking import Link
+from mirror.simulation.machines import Machines
 from mirror.simulation.node import MAX_AHEAD_MS, Crashed, SimulatedNode
-from mirror.simulation.presence import ask_over, names_served_twice
+from mirror.simulation.presence import ask_over
 from mirror.simulation.sharing import (
     PER_ROOM,
     ShareUsers,
@@ -38,11 +36,8 @@ from mirror.simulation.sharing import (
 )
 from mirror.simulation.stage import START_MS, Outcome, Stage
 from mirror.simulation.wording import EVERYTHING
-from mirror.store.base import Reader, Writer
-from mirror.store.check import check_store
-from mirror.store.ledger.admitting import MAX_ASIDE
+from mirror.store.base import Writer
 from mirror.store.ledger.sorting import MAX_ORIGINS_SHARE
-from mirror.store.renew import renew
 from mirror.store.repair import repair_clock
 from mirror.store.values import Acting
 from mirror.sync.exchange import MirrorExchange
@@ -64,8 +59,6 @@ HOSTILE_MIRROR, HOSTILE_PARTNER = "m", "p"
 FULL_EACH = 8
 """A hostile mirror of each so many schedules sends records that are as full as they may be."""
 MAX_CONFLICTS_USER = 50
-TOO_MANY_ORIGINS, CLAIMED = "origins that may come", "of which more is known here"
-"""Why a node takes something of a partner never."""
 KINDS = ("users", "config", "floors")
 WHAT = frozenset(("messages", "deletions", "marks", "files", "settings"))
 
@@ -84,9 +77,8 @@ class HostileSchedule:
         stage.nodes += [SimulatedNode(stage.world, name, name == failing) for name in names]
         stage.outcome.nodes, stage.outcome.topology = len(names), " ".join(names)
         self.by_name = {node.name: node for node in stage.nodes}
-        self.twins: list[SimulatedNode] = []
-        self.parted_ms: dict[str, int] = {}
-        """When a machine was copied, by its own clock: since then another one has written under its name as well."""
+        self.machines = Machines(stage, KEEPING, self._bring_up, lambda: self.here)
+        self.honest = Honest(stage, self.by_name, ("a1", PARTNER), SHARED)
         if {self._twin, self._reverted} & {*self.parties}:
             for node in stage.nodes:
                 node.ask = ask_over(stage.network, node)
@@ -127,7 +119,7 @@ class HostileSchedule:
             self._replicate_beside_them()
         self._leave()
         self._settle()
-        self._judge()
+        self.honest.judge(self._invents_origins())
         return self.stage.end()
 
     # -- the honest nodes -------------------------------------------------------------------------
@@ -272,65 +264,11 @@ class HostileSchedule:
 
     def _twin(self) -> None:
         """A machine is copied, and the copy runs beside it; sometimes the one that was copied is away for a while."""
-        self.stage.world.spawn(self._copy_a_machine, lambda: self.here)
-
-    def _copy_a_machine(self) -> None:
-        stage, chance = self.stage, self.stage.chance
-        stage.world.sleep(chance.randint(200, 3000))
-        node = chance.choice([one for one in stage.nodes if server_of(one.name) == "a"])
-        twin = SimulatedNode(stage.world, node.name, image=node.memory.image())
-        twin.ask = ask_over(stage.network, twin)
-        self.parted_ms.setdefault(node.name, stage.world.now + node.offset)
-        self.twins.append(twin)
-        if chance.random() < 0.4:
-            node.crash()
-        twin.start()
-        stage.world.spawn(partial(keep_node, stage, twin, KEEPING), lambda: self.here and twin.up)
-        stage.world.spawn(partial(self._write_as_twin, twin), lambda: self.here and twin.up)
-        stage.world.spawn(partial(self._look_for_twins, chance.randint(20, 100)), lambda: self.here and twin.up)
-        for other in stage.nodes:
-            if other.name != node.name and server_of(other.name) == "a":
-                link = Link(stage, twin, other, pushing=chance.random() < 0.5)
-                stage.world.spawn(partial(link.run, lambda: self.here and twin.up), lambda: self.here and twin.up)
-        stage.world.sleep(chance.randint(500, 2000))
-        if not node.up:
-            self._bring_up(node)
-
-    def _look_for_twins(self, every_ms: int) -> None:
-        """Nobody is to serve two nodes of one name at once."""
-        found: set[tuple[str, str]] = set()
-        while True:
-            self.stage.world.sleep(every_ms)
-            now = {(node.name, name) for node in self.stage.nodes if node.up for name in names_served_twice(node)}
-            for node_name, name in now - found:
-                self.stage.problem(f"{node_name} serves two nodes at once that are named {name}")
-            found |= now
-
-    def _write_as_twin(self, twin: SimulatedNode) -> None:
-        """Who uses a copy is not promised anything; but what it writes bears the name of the other one."""
-        while True:
-            self.stage.world.sleep(self.stage.chance.randint(200, 800))
-            text = f"twin {self.stage.world.now}"
-            self.stage.attempt(lambda: twin.store.write(lambda one: one.set_fields("config", "twin", {"text": text})))  # noqa: B023
+        self.stage.world.spawn(self.machines.copy, lambda: self.here)
 
     def _reverted(self) -> None:
         """A machine goes back to a snapshot, and its store does not know."""
-        self.stage.world.spawn(self._revert_a_machine, lambda: self.here)
-
-    def _revert_a_machine(self) -> None:
-        stage, chance = self.stage, self.stage.chance
-        stage.world.sleep(chance.randint(200, 2000))
-        node = chance.choice(stage.nodes)
-        if node.up:
-            node.back_up()
-            taken = stage.world.now
-            self.parted_ms.setdefault(node.name, taken + node.offset)
-            stage.world.sleep(chance.randint(500, 3000))
-            if node.up:
-                note_conflicts(stage, node)
-                stage.ledger.restored(node.name, taken)
-                node.revert()
-                self._bring_up(node)
+        self.stage.world.spawn(self.machines.revert, lambda: self.here)
 
     def _crashes(self) -> None:
         for node in self.stage.nodes:
@@ -354,24 +292,10 @@ class HostileSchedule:
         """Where just hostile parties are at work, what honest nodes write reaches the others while those are there."""
         made = [self._write_something(node) for node in self.stage.nodes]
         deadline = self.stage.world.now + BESIDE_MS
-        while (missing := [*self._missing(made)]) and self.stage.world.now < deadline:
+        while (missing := [*self.honest.missing(made, self.excused)]) and self.stage.world.now < deadline:
             self.stage.world.run(self.stage.world.now + LOOK_MS // 2)
         for what in missing:
             self.stage.problem(f"{what} while others send what they like")
-
-    def _missing(self, made: Sequence[Sequence[Record]]) -> Iterator[str]:
-        """Yield to whom what was written at a node has not come: of a partner's that is what is in the shared room."""
-        refused = {reader.name: {*self._refused(reader)} for reader in self.stage.nodes}
-        for writer, records in zip(self.stage.nodes, made, strict=True):
-            if writer.name in self.excused:
-                continue
-            for reader in self.stage.nodes:
-                ours, theirs = server_of(writer.name), server_of(reader.name)
-                for record in records if ours == theirs else records[1:]:
-                    collection = record.collection.replace(f"/{ours}:", f"/{theirs}:")
-                    is_refused = (name_of(collection), record.key) in refused[reader.name]
-                    if not (is_refused or _holds(reader, collection, record)):
-                        yield f"what {writer.name} wrote as {collection} {record.key} does not come to {reader.name}"
 
     def _leave(self) -> None:
         """The hostile parties go; administrators set clocks, have disks mended, and remove who was hostile."""
@@ -380,7 +304,7 @@ class HostileSchedule:
         self._check_doubts()
         self.here = stage.troubled = False
         stage.network.heal()
-        for twin in self.twins:
+        for twin in self.machines.twins:
             twin.crash()
         for node in stage.nodes:
             node.crash_chance = node.disk_chance = 0.0
@@ -392,7 +316,7 @@ class HostileSchedule:
             node.start()
             if node.guard is not None:
                 node.guard.accept()  # else the repair itself would not be written
-            self._renew_if_refused(node)
+            self.machines.renew_if_refused(node)
             if repair_clock(node.store, lambda _done: None) is not None:
                 stage.ledger.repaired(node.name)
             node.crash()
@@ -400,24 +324,6 @@ class HostileSchedule:
         for node in stage.nodes:
             if node.guard is not None:
                 node.guard.accept()
-
-    def _renew_if_refused(self, node: SimulatedNode) -> bool:
-        """Begin a new life of a store that was refused, or misses what it wrote, as is done by who has read why."""
-        if node.twins is None or not (node.twins.refused or self._misses_its_own(node)):
-            return False
-        since_ms = self.parted_ms.get(node.name, 0)
-        renew(node.store, make_stamp(since_ms), lambda _done: None)
-        self.stage.ledger.renamed(node.name, since_ms)
-        return True
-
-    def _misses_its_own(self, node: SimulatedNode) -> bool:
-        """Tell whether a machine that went back to a snapshot is brought what it wrote after that.
-
-        Just whoever put it back can tell that from a forgery, so nobody renews other stores for that.
-        """
-        names_itself = f"it says to be of {node.store.peek(lambda reader: reader.origin())}, "
-        aside = node.store.peek(lambda reader: reader.aside(limit=10_000))
-        return node.name in self.parted_ms and any(one.unfit.reason.startswith(names_itself) for one in aside)
 
     def _check_clocks(self) -> None:
         """Where just partners and disks were at fault, no clock was moved: a partner's time never becomes ours."""
@@ -442,16 +348,16 @@ class HostileSchedule:
         while stage.world.now < deadline:
             stage.world.run(stage.world.now + LOOK_MS)
             for node in stage.nodes:
-                if self._renew_if_refused(node):
+                if self.machines.renew_if_refused(node):
                     node.crash()
                     self._bring_up(node)
-            if next(self._unequal(), None) is None:
+            if next(self.honest.unequal(), None) is None:
                 if written:
                     return
                 written = True
                 for node in stage.nodes:
                     self._write_something(node)
-        stage.outcome.problems += self._unequal()
+        stage.outcome.problems += self.honest.unequal()
 
     def _write_something(self, node: SimulatedNode) -> tuple[Record, Record]:
         """Have a node write something of its own, and something in the room that is shared with the partner."""
@@ -463,96 +369,9 @@ class HostileSchedule:
             self.stage.ledger.acknowledged(node.name, self.stage.world.now, Deed(record))
         return made, put
 
-    def _unequal(self) -> Iterator[str]:
-        """Yield in what the honest nodes differ."""
-        mirrors = [node for node in self.stage.nodes if server_of(node.name) == "a"]
-        names = {node.name for node in mirrors}
-        # While something of a mirror is set aside, until its time comes, its horizon is not taken over.
-        waiting = any(names & {*node.store.peek(lambda reader: reader.aside_counts())} for node in mirrors)
-        held = {node.name: holdings(node, not waiting) for node in mirrors}
-        if len({*held.values()}) > 1:
-            yield "not equal once the others are gone: " + "; ".join(f"{name} {what}" for name, what in held.items())
-        if PARTNER in self.by_name:
-            ends = [self.by_name[name] for name in ("a1", PARTNER)]
-            refused = {thing for node in ends for thing in self._refused(node)}
-            # What is older than deletions that one of them has forgotten is neither given nor taken.
-            since = max(node.store.peek(lambda reader: reader.horizon()) for node in ends)
-            ours, theirs = (self._in_room(node, refused, since) for node in ends)
-            if ours != theirs:
-                differing = sorted({thing for thing, _ in ours ^ theirs})[:5]
-                yield f"the room that a1 shares with {PARTNER} differs in {differing}"
-
-    def _refused(self, node: SimulatedNode) -> Iterator[tuple[str, str]]:
-        """Yield what a node has the right not to take of a partner.
-
-        That is what names too many origins, or says to have seen a version of the node's own that it never wrote.
-        """
-        for one in node.store.peek(lambda reader: reader.aside(limit=10_000)):
-            reason = one.unfit.reason
-            if TOO_MANY_ORIGINS in reason or (CLAIMED in reason and self._is_invented(node, one.unfit)):
-                yield name_of(one.unfit.collection), split_key(one.unfit.key)[0]
-
-    def _is_invented(self, node: SimulatedNode, unfit: Unfit) -> bool:
-        """Tell whether a record names a version of a node that nobody wrote there: a user's client invented it."""
-        found = sort_out(unfit.data)
-        origin = node.store.peek(lambda reader: reader.origin())
-        if not isinstance(found, Record):
-            return False
-        stamp = vector_of(found).get(origin, 0)
-        return bool(stamp) and not self.stage.ledger.was_written(found, Version(stamp, origin))
-
-    def _in_room(
-        self, node: SimulatedNode, refused: Container[tuple[str, str]], since: int
-    ) -> set[tuple[tuple[str, str], tuple[int, str, bool]]]:
-        collections = [f"{kind}/{room_key(server_of(node.name), SHARED)}" for kind in PER_ROOM]
-        found = node.store.peek(lambda reader: [one for name in collections for one in reader.scan(name, limit=9999)])
-        return {
-            ((name_of(one.collection), one.key), (one.stamp, one.origin, one.dead))
-            for one in found
-            if (not one.collection.startswith("visits/") or " " in one.key)
-            and (name_of(one.collection), split_key(one.key)[0]) not in refused
-            and created(one) >= since
-        }
-
-    def _judge(self) -> None:
-        stage = self.stage
-        finals = {node.name: node.store.peek(everything) for node in stage.nodes}
-        for node in stage.nodes:
-            note_conflicts(stage, node)
-            stage.outcome.problems += [f"{node.name}: {problem}" for problem in check_store(node.store).problems]
-            stage.outcome.problems += self._bounds(node)
-            stage.outcome.problems += node.store.peek(_unacceptable)
-            if server_of(node.name) == "a" and finals[node.name] != finals["a1"]:
-                stage.problem(f"{node.name} has equal digests, but not equal records")
-        for server in sorted({server_of(name) for name in self.by_name}):
-            names = {name for name in self.by_name if server_of(name) == server}
-            stage.outcome.problems += stage.ledger.problems(finals[f"{server}1"], names)
-
     def _invents_origins(self) -> bool:
         """Tell whether somebody may tell of any number of origins: a mirror is trusted with that."""
         return self._mirror in self.parties
-
-    def _bounds(self, node: SimulatedNode) -> Iterator[str]:
-        """Yield which bounds a party broke at a node, and whether its clock was moved."""
-        for peer, count in node.store.peek(lambda reader: reader.aside_counts()).items():
-            if count > MAX_ASIDE:
-                yield f"{node.name}: {count} records of {peer} are set aside"
-        origins = len(node.store.peek(lambda reader: reader.heard()).newest)
-        if origins > 2 * MAX_ORIGINS_SHARE and not self._invents_origins() and node.name == "a1":
-            yield f"{node.name}: {origins} origins came through shared rooms"
-        if node.store.clock.last > node.store.clock.limit():
-            yield f"{node.name}: its clock is ahead"
-
-
-def _holds(node: SimulatedNode, collection: str, record: Record) -> bool:
-    """Tell whether a node holds a version, by whatever name its collection has there, or what took its place."""
-    held = node.store.peek(lambda reader: reader.get(collection, record.key))
-    return held is not None and (covers(held, record) or (held.era, held.version) > (record.era, record.version))
-
-
-def _unacceptable(reader: Reader) -> list[str]:
-    """Return what a store holds that some node would refuse."""
-    return [what for name in reader.digests() for one in reader.scan_all(name) for what in unacceptable(one)]
 
 
 def _probe(collection: str, key: str) -> Record:
