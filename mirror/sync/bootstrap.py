@@ -6,9 +6,9 @@ from mirror.model.applied import Applied
 from mirror.model.kinds import NODES
 from mirror.store.base import Reader, Store, Writer
 from mirror.store.errors import StoreError
-from mirror.store.values import StoredCursor
+from mirror.store.values import PULL, PUSH, StoredCursor
 from mirror.sync.copying import CopyKind, begin_copy, end_copy, unfinished
-from mirror.sync.pull import PULL, PUSH, Progress, apply_page
+from mirror.sync.pull import Progress, apply_page
 from mirror.sync.reconcile import differing, reconcile
 from mirror.sync.remote import Remote, StaleCursor
 from mirror.sync.responder import Responder

@@ -10,10 +10,10 @@ from mirror.model.applied import Applied
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import Vector, horizon_of, newest_by_origin
 from mirror.store.base import Store, Writer
-from mirror.store.values import StoredCursor
+from mirror.store.values import PULL, PUSH, StoredCursor
 from mirror.sync.absence import HorizonMoved, check_horizon, find_absence, marker_of
 from mirror.sync.copying import CopyKind, begin_copy, end_copy, unfinished
-from mirror.sync.pull import PULL, PUSH, Wait, apply_page, refuse_to_wait
+from mirror.sync.pull import Wait, apply_page, refuse_to_wait
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled, reconcile
 from mirror.sync.remote import Remote, StaleCursor

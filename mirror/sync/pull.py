@@ -8,26 +8,13 @@ from mirror.model.errors import BadContent, StampAhead
 from mirror.model.judge import cannot
 from mirror.model.record import Record
 from mirror.store.base import Reader, Store, Writer
-from mirror.store.values import PULL, PUSH, Source, StoredCursor
+from mirror.store.values import PULL, Source, StoredCursor
 from mirror.sync.remote import Denied, Remote
 from mirror.wire.codec import ContentRequest
 from mirror.wire.errors import Refused
 from mirror.wire.lines import Code
 from mirror.wire.values import ContentPart, Page
 
-__all__ = [
-    "PULL",
-    "PUSH",
-    "Wait",
-    "apply_page",
-    "contents_of",
-    "fetch_contents",
-    "in_time",
-    "lacking",
-    "refuse_to_wait",
-    "store_parts",
-    "without_contents",
-]
 GROUP_BYTES = 4 * 1024 * 1024
 """Bytes of contents that are stored in one transaction, give or take a part."""
 

@@ -14,7 +14,7 @@ from mirror.model.nodes import Vector, horizon_of, joined, newest_by_origin
 from mirror.model.record import Record
 from mirror.model.texts import is_message, own_text, text_of
 from mirror.store.base import PAGE_RECORDS, Reader, Store, Writer
-from mirror.store.values import StoredCursor
+from mirror.store.values import PULL, PUSH, StoredCursor
 from mirror.sync.absence import (
     Absence,
     HorizonMoved,
@@ -27,7 +27,7 @@ from mirror.sync.absence import (
 )
 from mirror.sync.copying import end_copy
 from mirror.sync.listing import Difference, find_difference
-from mirror.sync.pull import PULL, PUSH, Progress, Wait, apply_page, fetch_contents, in_time, refuse_to_wait
+from mirror.sync.pull import Progress, Wait, apply_page, fetch_contents, in_time, refuse_to_wait
 from mirror.sync.push import push_page
 from mirror.sync.remote import Remote
 from mirror.sync.responder import Responder

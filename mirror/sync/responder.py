@@ -1,4 +1,7 @@
-"""The answering side of an exchange: a store's answers to one party, within that party's scope."""
+"""The answering side of an exchange: a store's answers to one party, within that party's scope.
+
+What that party offers is mirror.sync.offers' matter.  Knows no connection.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
@@ -6,17 +9,16 @@ from typing import Protocol, TypeVar
 
 from mirror.model.applied import Applied
 from mirror.model.digest import Bulk, Digest, add_digests
-from mirror.model.errors import BadContent, BadRecord
 from mirror.model.kinds import NODES, parse_collection
 from mirror.model.nodes import Heard
-from mirror.model.record import Record, record_crc
-from mirror.store.base import PAGE_RECORDS, Reader, Reading, Store, Writer
-from mirror.store.values import FeedPage, RootState, Source
-from mirror.sync.absence import HorizonMoved, check_horizon, check_marker
+from mirror.model.record import Record
+from mirror.store.base import PAGE_RECORDS, Reader, Reading, Store
+from mirror.store.values import FeedPage, RootState
 from mirror.sync.copying import unfinished
-from mirror.sync.derived import Sums, text_from
+from mirror.sync.derived import Sums
 from mirror.sync.index import RangeIndex
-from mirror.sync.pull import lacking, store_parts, without_contents
+from mirror.sync.offers import Offers
+from mirror.sync.pull import lacking
 from mirror.sync.remote import Denied, StaleCursor
 from mirror.sync.scope import EVERYTHING, Scope
 from mirror.sync.showing import Showing
@@ -73,17 +75,9 @@ class Responder:
         self.scope = scope
         self._reading = reading or store
         self._page_records = page_records
-        # What the other side was told by info, and has compared with: our horizon, the end of our feed.  What it
-        # offered since is noted where one of us was away for longer than tombstones are kept.
-        self._told: int | None = None
-        self._after = 0
-        self._comparing = False
-        self._by_ranges = False
-        self._compared: set[tuple[str, str]] = set()
         self._kept: tuple[int | None, State] | None = None  # what info told without collections, and when
-        self._uploads = uploads or Uploads()
         self._party = party or f"peer {peer}"
-        self._failed: dict[bytes, str] = {}  # of contents that a mirror sent from their beginning: what is wrong
+        self._offers = Offers(store, peer, self._party, uploads or Uploads(), lambda: self.scope, self._opens)
         self._sums = sums or Sums()
         self._showing = Showing(scope, self._sums)
         self._changing = changing
@@ -137,8 +131,7 @@ class Responder:
         if state is None:
             state = self._read_state(known, allows)
             self._kept = (generation, state) if state.collections is None else None
-        self._told, self._after, self._comparing = state.horizon, state.sequence, False
-        self._compared.clear()
+        self._offers.told(state)
         return state
 
     def _kept_state(self, generation: int | None, known: Digest | None) -> State | None:
@@ -177,7 +170,7 @@ class Responder:
     def heard(self) -> Heard:
         """Return what this node has heard of all others.  Raises Denied."""
         heard = self._read_open(NODES, lambda reader: reader.heard())
-        self._comparing = True
+        self._offers.comparing()
         return heard.proved(heard.mirrors | {self._peer})
 
     def _digests_among(
@@ -328,7 +321,7 @@ class Responder:
             # In one job, so that a thread does all of it and the hub none, and as of one moment.
             now_ms = self._now_ms()
             index = self._index(reader, collection, now_ms)
-            self._by_ranges = True  # what is offered from now on is what differs, in no order
+            self._offers.compared_ranges()
             return index.answer_all(ranges, self._showing.load(reader, collection, now_ms))
 
         return self._read_open(collection, job)
@@ -382,86 +375,20 @@ class Responder:
         users = (user for user in reader.content_users(content) if self.scope.reads(user.collection))
         return next(self._showing.records(reader, users, self._now_ms()), None) is not None
 
+    # -- what is offered --------------------------------------------------------------------------
+
     def lacks(self, requests: Sequence[ContentRequest]) -> list[ContentRequest]:
         if self.scope.trusted:
             return lacking(self._store, requests)
-        # Not even that a content is here may be told, so everything but what is open to see has to be sent.
         closed = self.read(lambda reader: [one for one in requests if not self._opens(reader, one.content)])
-        unproved = [one.content for one in closed if one.content not in self._uploads.proved]
-        wanted = [ContentRequest(content, self._goes_on_at(content)) for content in unproved]
-        return wanted + lacking(self._store, [one for one in requests if one not in closed])
-
-    def _goes_on_at(self, content: bytes) -> int:
-        """Return from which byte on a content is wanted of which the party has sent its beginning.
-
-        That is the same whether or not it is here otherwise.
-        """
-        at = self._uploads.at(content)
-
-        def is_here(reader: Reader) -> bool:
-            return reader.content_complete(content) or reader.content_under_way(content, self._party) >= at
-
-        if at and not self._store.read(is_here):
-            self._uploads.forget(content)
-            return 0
-        return at
+        return self._offers.lacks(requests, closed)
 
     def offer(self, offered: Iterable[Offered]) -> Applied:
-        applied = Applied()
-        for item in offered:
-            if isinstance(item, ContentPart):
-                self._store_part(item)
-            else:
-                applied += self._take(item)
-        return applied
-
-    def _store_part(self, part: ContentPart) -> None:
-        if not self.scope.trusted:
-            if not self._uploads.add(part):  # whether or not it is here already
-                raise BadContent(part.content, "arrived with another SHA-256 and was thrown away")
-            store_parts(self._store, [part], party=self._party)
-            return
-        if part.offset == 0:
-            self._failed[part.content] = ""
-        elif self._failed.get(part.content):
-            return
-        try:
-            store_parts(self._store, [part])
-        except BadContent as error:
-            # What it sent whole is wrong there: the records that refer to it are set aside, and no others.  What only
-            # went on from here may have been wrong here, and is sent anew the next time.
-            if not self._peer or part.content not in self._failed:
-                raise
-            self._failed[part.content] = str(error)
-
-    def _take(self, page: Page) -> Applied:
-        page = without_contents(page, {content: text for content, text in self._failed.items() if text})
-
-        def job(writer: Writer) -> Applied:
-            if self._told is not None:
-                check_horizon(writer, self._told)
-            check_marker(writer, page.records, self._after, self._compared)
-            self.check_contents(writer, page.records)
-            applied = take_in(writer, self.scope, page, writer.clock.now_ms(), self._peer, not self._by_ranges)
-            if self._told is not None:
-                self._told = writer.horizon()
-            return applied
-
-        try:
-            applied = self._store.write(job)
-        except HorizonMoved as error:
-            raise StaleCursor(f"{error}; ask info first") from None
-        if self._comparing:
-            self._compared.update((record.collection, record.key) for record in page.records)
-        return applied
+        return self._offers.take(offered)
 
     def check_contents(self, reader: Reader, records: Sequence[Record]) -> None:
         """Raise Denied where a record refers to a content that its party neither sent whole nor may see here."""
-        if self.scope.trusted:
-            return
-        for content in {record.content for record in records if record.content} - self._uploads.proved:
-            if not self._opens(reader, content):
-                raise Denied(f"content {content.hex()} was not sent; nothing of the batch was applied")
+        self._offers.check_contents(reader, records)
 
     def _require(self, collection: str) -> None:
         if not self.scope.reads(collection):
@@ -488,36 +415,6 @@ def _state(
     """Return what is told of a store; only who sees all of it hears what is still on its way here."""
     partial = " ".join(sorted(unfinished(reader))) if scope.trusted else ""
     return State(node, root.epoch, root.sequence, digest, collections, root.horizon, partial)
-
-
-def take_in(writer: Writer, scope: Scope, page: Page, now_ms: int, peer: str = "", ordered: bool = False) -> Applied:
-    """Merge what a scope admits of a page at a moment into a store; of a ``peer`` what cannot be taken is set aside.
-
-    ``ordered``: the page is the next one of a mirror's feed.
-    Raises Denied; then nothing was changed.
-    """
-    if not peer and page.unfit:
-        raise BadRecord(page.unfit[0].reason)
-    if scope is EVERYTHING:
-        if peer:
-            return writer.admit(Source(peer, ordered=ordered), page.records, page.crcs, page.unfit)
-        return writer.apply(page.records, page.crcs)
-    text = text_from(writer)
-    pairs = zip(page.records, page.crcs, strict=True)
-    found = [(scope.admitted(record, text, now_ms), record, crc) for record, crc in pairs]
-    admitted = [(new, crc if new is record else record_crc(new)) for new, record, crc in found if new is not None]
-    merged = [(new, crc) for new, crc in admitted if not scope.adopts(new.collection)]
-    records, crcs = [new for new, _ in merged], [crc for _, crc in merged]
-    if peer:
-        for one in page.unfit:  # of what it may not write nothing is kept either
-            scope.admitted(Record(one.collection, one.key, one.stamp, peer, 1, dead=True), text, now_ms)
-        applied = writer.admit(Source(peer, mirror=False), records, crcs, page.unfit)
-    else:
-        applied = writer.apply(records, crcs)
-    for new, _ in admitted:
-        if scope.adopts(new.collection):
-            applied += writer.adopt(new, peer)
-    return applied
 
 
 def check_page(page: Page, after: int, trimmed: int) -> None:

@@ -11,8 +11,8 @@ import msgspec
 
 from mirror.model.applied import Applied
 from mirror.model.errors import StampAhead
-from mirror.store.values import StoredCursor
-from mirror.sync.pull import PUSH, Wait, in_time, refuse_to_wait
+from mirror.store.values import PUSH, StoredCursor
+from mirror.sync.pull import Wait, in_time, refuse_to_wait
 from mirror.sync.recent import Recent
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote, StaleCursor

@@ -27,8 +27,8 @@ from mirror.server.session import Session
 from mirror.service.party import Party
 from mirror.store.green import GreenStore, open_green
 from mirror.store.ledger import sorting
+from mirror.store.values import PULL
 from mirror.sync.exchange import MirrorExchange
-from mirror.sync.pull import PULL
 from mirror.sync.recent import Recent
 from mirror.sync.scope import EVERYTHING
 from mirror.sync.share.exchange import ShareExchange

@@ -7,10 +7,10 @@ from mirror.model.applied import Applied
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
 from mirror.store.base import Reader, Store, Writer
-from mirror.store.values import StoredCursor
+from mirror.store.values import PULL, PUSH, StoredCursor
 from mirror.sync.derived import Sums
 from mirror.sync.exchange import Cursors
-from mirror.sync.pull import PULL, PUSH, Wait, refuse_to_wait
+from mirror.sync.pull import Wait, refuse_to_wait
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote

@@ -18,11 +18,12 @@ from mirror.store.values import Listing, Place
 from mirror.sync.derived import Sums, blocks_over, digest_over, entries_of
 from mirror.sync.index import RangeIndex
 from mirror.sync.listing import Difference, Versions, find_difference
+from mirror.sync.offers import take_in
 from mirror.sync.pull import Wait, contents_of, in_time, store_parts
 from mirror.sync.push import push_page
 from mirror.sync.reconcile import Reconciled
 from mirror.sync.remote import Remote
-from mirror.sync.responder import Responder, take_in
+from mirror.sync.responder import Responder
 from mirror.sync.scope import Scope, Text
 from mirror.sync.share.names import KIND_OF, settings_of, what_of
 from mirror.sync.share.pairs import Pair, inward, outward
