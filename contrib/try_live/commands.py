@@ -31,6 +31,8 @@ from try_live.pair import Plan as PairPlan
 from try_live.pair import run_pair
 from try_live.rebuilding import Plan as RebuildPlan
 from try_live.rebuilding import run_rebuild
+from try_live.scenarios.running import Result, chosen, run_scenarios
+from try_live.scenarios.table import SCENARIOS, Scenario
 from try_live.server import require_server
 from try_live.showing import (
     show_disasters,
@@ -40,6 +42,8 @@ from try_live.showing import (
     show_followed,
     show_paired,
     show_rebuilt,
+    show_result,
+    show_results,
 )
 from try_live.trial import DOORS, TCP, Plan, run_trial
 
@@ -214,6 +218,45 @@ def failover(serverdir: Path, keep: Path | None, as_json: bool) -> None:
         found = run_failover(serverdir.resolve(), directory, _tell_stage)
     show_failover(found, as_json)
     sys.exit(1 if found.faults else 0)
+
+
+def _list_scenarios(context: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        for one in SCENARIOS.values():
+            click.echo(f"{one.name:20} {one.holds}")
+        context.exit()
+
+
+def _choose(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> list[Scenario]:
+    try:
+        return chosen(names)
+    except KeyError as error:
+        raise click.BadParameter(f"there is no scenario {error}; --list lists them") from None
+
+
+@cli.command()
+@_serverdir
+@click.argument("scenarios", metavar="[NAME]...", nargs=-1, callback=_choose)
+@click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_scenarios, help="List the scenarios."
+)
+@_keep("servers, nodes and the list of operations")
+@_as_json
+def scenarios(serverdir: Path, scenarios: list[Scenario], keep: Path | None, as_json: bool) -> None:
+    """Does each of these hold, with two servers and a node beside each?
+
+    SERVERDIR as for 'pair'.  Two servers are paired, and the scenarios of these names, or all, are carried out on them
+    one after another; after one that does not hold the next ones are given two new servers.  In the end both servers'
+    exports must say the same, and no mail may have left them but what had to.
+    """
+    results: list[Result] = []
+    with _trial(serverdir, keep) as directory:
+        for one in run_scenarios(serverdir.resolve(), scenarios, directory, _tell_stage):
+            results.append(one)
+            if not as_json:
+                show_result(one)
+    show_results(results, as_json)
+    sys.exit(1 if any(one.fault for one in results) else 0)
 
 
 @cli.command()

@@ -229,7 +229,7 @@ def _carry_out(
         wait_until_equal(sides)
         waited = time.monotonic() - waited
         left += [line for side in sides for line in side.status().left_there]
-        rounds.append(Round(some, plan.kills, round(waited, 2), _compare(sides), ""))
+        rounds.append(Round(some, plan.kills, round(waited, 2), compare(sides), ""))
     seconds = time.monotonic() - began
     say(f"timing {plan.posts} posts")
     lags = list(_lags(one.world, other.world, plan.posts))
@@ -290,8 +290,10 @@ def _until(side: Side, come: Callable[[AttachmentStatus], bool]) -> None:
         time.sleep(LOOK_S)  # no event tells
 
 
-def wait_until_equal(sides: Sequence[Side]) -> None:
+def wait_until_equal(sides: Sequence[Side], *, marks: bool = True) -> None:
     """Wait until all that was done on either server is in both nodes and was written; what is held is approved.
+
+    Without ``marks`` it is not waited until all users were asked what they have read, which takes many times as long.
 
     That is so where both nodes hold the same, and still do after each has looked at its server twice more: what it
     wrote after the first of these looks would have come with the second.
@@ -302,19 +304,19 @@ def wait_until_equal(sides: Sequence[Side]) -> None:
         for _ in range(2):
             since = time.time()
             for side in sides:
-                _until(side, lambda status, moment=since, side=side: _is_done(side, status, moment))  # type: ignore[misc]
+                _until(side, lambda status, moment=since, side=side: _is_done(side, status, moment, marks))  # type: ignore[misc]
         if len(digests) == 1 and digests == {side.node.digest() for side in sides}:
             return
         if time.monotonic() > deadline:
             raise TrialFailed(f"the nodes do not come to rest: {[side.status() for side in sides]}")
 
 
-def _is_done(side: Side, status: AttachmentStatus, since: float) -> bool:
+def _is_done(side: Side, status: AttachmentStatus, since: float, marks: bool) -> bool:
     if status.held or status.held_there:
         side.approve()
         return False
-    is_looked = status.looked > since and (status.marks > since or not status.marks)
-    return is_looked and not (status.behind or status.behind_there)
+    is_marked = not marks or status.marks > since or not status.marks
+    return status.looked > since and is_marked and not (status.behind or status.behind_there)
 
 
 def send_outside(world: World, administrator: str, subject: str) -> None:
@@ -351,7 +353,7 @@ def _change(
             kill()
 
 
-def _compare(sides: Sequence[Side]) -> list[Difference]:
+def compare(sides: Sequence[Side]) -> list[Difference]:
     """Compare both servers' own exports; then restart them, for they do no housekeeping after one."""
     told = []
     for side in sides:

@@ -3,6 +3,7 @@
 import base64
 import smtplib
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -106,11 +107,15 @@ def deliver(world: World, name: str, recipients: list[User], subject: str = "") 
         *("MIME-Version: 1.0", "Content-Type: text/plain; charset=UTF-8", "Content-Transfer-Encoding: 8bit", ""),
         *world.lines(1, 9),
     ]
+    domain = world.witness.ask("CONF GETVAL|c_fqdn").fields[0]
+    hand_over(world, name, [f"{user.name.replace(' ', '_')}@{domain}" for user in recipients], lines)
+
+
+def hand_over(world: World, name: str, addresses: list[str], lines: Sequence[str]) -> None:
+    """Hand a mail over to a server, by the lines of it; ``name`` is what the log calls it.  Raises Refused."""
     # Closed without a QUIT, whose reply would be taken for that of the next recipient.
     with closing(_lmtp(world)) as lmtp:
         text = "\r\n".join(lines).encode() + b"\r\n"
-        domain = world.witness.ask("CONF GETVAL|c_fqdn").fields[0]
-        addresses = [f"{user.name.replace(' ', '_')}@{domain}" for user in recipients]
         world.told(f"LMTP {name} to {', '.join(addresses)}")
         try:
             lmtp.sendmail("bounce@other.example.net", addresses, text)

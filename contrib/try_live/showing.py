@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -17,6 +17,7 @@ from try_live.following import Followed
 from try_live.measuring import Figures, lag_at, rows
 from try_live.pair import Paired
 from try_live.rebuilding import Rebuilt
+from try_live.scenarios.running import Result
 from try_live.trial import Findings
 
 SHOWN = 40
@@ -113,6 +114,22 @@ def show_failover(found: FailedOver, as_json: bool) -> None:
         click.echo(f"{one.seconds:7.1f} s  {one.title}")
         _list([f"{_WRONG}: {fault}" for fault in one.faults], SHOWN)
     click.echo(f"{found.mails} mails left the servers" + ("" if found.faults else ", each once"))
+
+
+def show_result(one: Result) -> None:
+    """Show what came of one scenario, in a line."""
+    told = f"{_WRONG}: {one.fault}" if one.fault else one.holds + (f" ({one.measured})" if one.measured else "")
+    click.echo(f"{one.seconds:7.1f} s  {one.name:20}  {told}")
+
+
+def show_results(results: Sequence[Result], as_json: bool) -> None:
+    """Show what came of all scenarios: for people in one line, for scripts one by one."""
+    if as_json:
+        click.echo(json.dumps([one._asdict() for one in results], ensure_ascii=False, indent=1))
+        return
+    wrong = [one.name for one in results if one.fault]
+    click.echo(f"{len(results) - len(wrong)} of {len(results)} hold, {sum(one.seconds for one in results):.0f} s")
+    _show_verdict("ALL HOLD", wrong)
 
 
 def _pair_line(one: ExportDifference) -> str:

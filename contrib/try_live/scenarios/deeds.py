@@ -1,0 +1,129 @@
+"""What is done on one server, and what is seen there, by the names that people know things by."""
+
+from collections.abc import Sequence
+
+from try_live.pair import Side
+from try_live.places import PUBLIC, Parameters
+from try_live.posting import MIME, hand_over
+from try_live.world import BOARD, Room, User
+
+PASSWORD = "secret"
+"""Of each user that is made."""
+_SUBJECT = 5
+"""Where a message's subject is in a line of a list of messages."""
+
+
+def make_user(side: Side, name: str) -> None:
+    """Make a user, who logs in once and so has a mailbox."""
+    admin = side.world.admin
+    admin.ask(f"CREU {name}|{PASSWORD}")
+    admin.ask(f"ASUP {name}|{PASSWORD}|0|0|0|4|0|0|0")
+    with side.world.as_user(User(name, 0, 0)) as session:
+        session.ask("NOOP")
+
+
+def set_password(side: Side, name: str, password: str) -> None:
+    side.world.set_account(side.world.account(User(name, 0, 0))._replace(password=password))
+
+
+def password_of(side: Side, name: str) -> str:
+    return side.world.account(User(name, 0, 0)).password
+
+
+def number_of(side: Side, name: str) -> int:
+    """Return a user's number on a server."""
+    return side.world.account(User(name, 0, 0)).number
+
+
+def user_names(side: Side) -> set[str]:
+    return {user.name for user in side.world.users()}
+
+
+def delete_user(side: Side, name: str) -> None:
+    side.world.set_account(side.world.account(User(name, 0, 0))._replace(level=0))
+
+
+def inbox_of(side: Side, name: str) -> str:
+    """Return what an administrator calls a user's inbox."""
+    return f"{number_of(side, name):010d}.Mail"
+
+
+def make_room(side: Side, name: str, view: int = BOARD) -> None:
+    side.world.admin.ask(f"CRE8 1|{name}|{PUBLIC}||0|0|{view}")
+
+
+def find_room(side: Side, name: str) -> Room:
+    """Return a room of a server.  Raises StopIteration where there is none of that name."""
+    return next(room for room in side.world.rooms() if room.name == name)
+
+
+def room_names(side: Side) -> set[str]:
+    return {room.name for room in side.world.rooms()}
+
+
+def rename_room(side: Side, name: str, new: str) -> None:
+    parameters = Parameters(side.world, find_room(side, name))
+    parameters.name = new
+    parameters.write()
+
+
+def kill_room(side: Side, name: str) -> None:
+    side.world.admin.go(name)
+    side.world.admin.ask("KILL 1")
+
+
+def post(side: Side, room: str, *subjects: str) -> None:
+    """Post some messages, which say their subjects once more."""
+    side.world.admin.go(room)
+    text = ["Content-type: text/plain", ""]
+    side.world.admin.ask_all([(f"ENT0 1||0|{MIME}|{one}", [*text, f"This is {one}.", "000"]) for one in subjects])
+
+
+def put(side: Side, room: str, uid: str, text: Sequence[str]) -> None:
+    """Put an item into a room, in place of the one of that id where there is one."""
+    side.world.admin.go(room)
+    side.world.admin.ask(f"ENT0 1||0|{MIME}|||1|||{uid}", text)
+
+
+def mail(side: Side, user: str, subject: str) -> None:
+    """Have a mail from elsewhere be delivered to a user: on each server the same one."""
+    lines = [
+        "From: Somebody Else <somebody@other.example.net>",
+        f"To: {user} <user@example.org>",
+        f"Subject: {subject}",
+        "Date: Mon, 05 Jan 2026 12:00:00 +0000",
+        f"Message-ID: <{subject.replace(' ', '-')}@other.example.net>",
+        *("MIME-Version: 1.0", "Content-Type: text/plain; charset=UTF-8", "", f"This is {subject}."),
+    ]
+    hand_over(side.world, subject, [user.replace(" ", "_")], lines)
+
+
+def subjects(side: Side, room: str) -> list[str]:
+    """Return the subjects of a room's messages, in order of letters."""
+    side.world.witness.go(room)
+    return sorted(line.split("|")[_SUBJECT] for line in side.world.witness.lines("MSGS ALL|0|0|1"))
+
+
+def number_in(side: Side, room: str, subject: str) -> int:
+    """Return the number of the message of a subject in a room.  Raises StopIteration where there is none."""
+    side.world.witness.go(room)
+    rows = (line.split("|") for line in side.world.witness.lines("MSGS ALL|0|0|1"))
+    return next(int(row[0]) for row in rows if row[_SUBJECT] == subject)
+
+
+def delete(side: Side, room: str, subject: str) -> None:
+    number = number_in(side, room, subject)
+    side.world.admin.go(room)
+    side.world.admin.ask(f"DELE {number}")
+
+
+def move(side: Side, room: str, subject: str, target: str) -> None:
+    number = number_in(side, room, subject)
+    side.world.admin.go(room)
+    side.world.admin.ask(f"MOVE {number}|{target}|0")
+
+
+def texts(side: Side, room: str) -> list[str]:
+    """Return what a room's messages are, each as it would be sent on."""
+    numbers = side.world.numbers(find_room(side, room))
+    return ["\n".join(side.world.witness.lines(f"MSG2 {number}|0")) for number in numbers]
