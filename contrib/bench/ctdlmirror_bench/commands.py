@@ -55,9 +55,10 @@ def mail(messages: int, kind: str, as_json: bool) -> None:
 @cli.command()
 @click.option("--events", default=[1000, 5000], show_default=True, multiple=True)
 @json_option
-def calendar(events: tuple[int, ...], as_json: bool) -> None:
+@click.option("--limit", default=300, show_default=True, help="Seconds after which vdirsyncer is stopped as it sends.")
+def calendar(events: tuple[int, ...], as_json: bool, limit: int) -> None:
     """A person's calendar kept equal, beside vdirsyncer with Radicale (Debian: vdirsyncer, radicale)."""
-    show([*map(measure_calendar, events)], as_json)
+    show([measure_calendar(count, limit) for count in events], as_json)
 
 
 @cli.command()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ctdlmirror_bench.nodes import scratch
 from ctdlmirror_bench.others import Maildir, mbsync_of, scratch_maildir
-from ctdlmirror_bench.person import ROOM, USER, client_command, put_account, timed_command
+from ctdlmirror_bench.person import ROOM, USER, client_command, put_account, ran
 from mirror.cli.processes import NodeProcess
 from mirror.client.config import MAILDIR, PairSettings
 from mirror.formats.mail import MAIL_HEAD, compose_mail
@@ -33,21 +33,21 @@ def measure_mail(kind: str, count: int) -> dict[str, Any]:
         stack.callback(node.stop)
         theirs = stack.enter_context(mbsync_of(mail))
         near, far = _client(node, place / "near"), _client(node, place / "far")
-        first = {"client": timed_command(near), "mbsync": timed_command(theirs)}
-        timed_command(far)  # another machine, from which a change comes
+        first = {"client": ran(near), "mbsync": ran(theirs)}
+        ran(far)  # another machine, from which a change comes
 
         def change_ours(number: int) -> None:
             _deliver(place / "far" / "mail", number)
-            timed_command(far)
+            ran(far)
 
         changes = {"client": change_ours, "mbsync": lambda number: _deliver(mail.directory / "source", number)}
         nothing: dict[str, list[float]] = {"client": [], "mbsync": []}
         one: dict[str, list[float]] = {"client": [], "mbsync": []}
         for number in range(ROUNDS):
             for name, command in (("client", near), ("mbsync", theirs)):
-                nothing[name].append(timed_command(command)[0])
+                nothing[name].append(ran(command)[0])
                 changes[name](number)
-                one[name].append(timed_command(command)[0])
+                one[name].append(ran(command)[0])
     return _told(kind, count, first, nothing, one)
 
 

@@ -3,8 +3,10 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -45,13 +47,29 @@ def compiled() -> dict[str, str]:
     return environment_of(TOP, Path(bytecode))
 
 
-def timed_command(command: list[str]) -> tuple[float, float]:
-    """Return the seconds that a command takes, compiled ahead, and the most memory that it had (MB)."""
+def timed_command(command: list[str], limit: float = 0) -> tuple[float, float] | None:
+    """Return the seconds that a command takes, compiled ahead, and the most memory that it had (MB).
+
+    None of one that was killed since it took more than a limit (seconds; 0 for none).
+    """
     environment = compiled()
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    killer = threading.Timer(limit, process.kill)
+    if limit:
+        killer.start()
     _, status, usage = os.wait4(process.pid, 0)
+    killer.cancel()
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
+    if limit and process.returncode == -signal.SIGKILL:
+        return None
     assert process.returncode == 0, (command, process.returncode)
     return seconds, usage.ru_maxrss / 1024
+
+
+def ran(command: list[str]) -> tuple[float, float]:
+    """Return the seconds that a command takes that comes to its end, and the most memory that it had (MB)."""
+    timed = timed_command(command)
+    assert timed is not None
+    return timed
