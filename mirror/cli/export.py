@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
-from mirror.citadel.migr.exporter import Exported, Exporter, Part, Step
+from mirror.citadel.migr.exporter import Exported, Exporter
+from mirror.citadel.migr.places import Step
+from mirror.citadel.migr.things import Part
 from mirror.cli.app import cli
 from mirror.cli.exported_files import Place, export_files
 from mirror.cli.new_file import require_new, write_new

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.citadel.looks.look import Remembered, place_of, remember
-from mirror.citadel.migr.exporter import WHOLE, Exporter, Part, Step
+from mirror.citadel.migr.exporter import Exporter
 from mirror.citadel.migr.importer import Importer
+from mirror.citadel.migr.places import Step
+from mirror.citadel.migr.things import WHOLE, Part
 from mirror.formats.message import MIME, serialize_message
 from mirror.model.fields import fields_at, values_of
 from mirror.model.keys import MESSAGE_PREFIX
