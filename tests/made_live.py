@@ -27,6 +27,8 @@ class LiveServer(Server):
     """A server whose rooms' times move as a real one's do; ``now`` is its clock, in Unix seconds."""
 
     now: int = CREATED + 1000
+    started: int = CREATED + 900
+    """When it was started, by the same clock."""
     banners: dict[str, str] = field(default_factory=dict)
     pictures: dict[int, bytes] = field(default_factory=dict)
     """Of rooms, by their numbers."""
@@ -135,7 +137,7 @@ class LiveServer(Server):
         return b"200 Goodbye.\n"
 
     def _time(self, _rest: str, _session: "Session") -> bytes:
-        return f"200 {self.now}|0|0|{CREATED}\n".encode()
+        return f"200 {self.now}|0|0|{self.started}\n".encode()
 
     def _info(self, _rest: str, _session: "Session") -> bytes:
         name = self.settings.get("c_nodename", "alpha")
@@ -238,7 +240,8 @@ class LiveServer(Server):
         letters = {name: letter for letter, name in FIELDS.items()}
         wanted = [letters[name.decode()] for name in session.template or []]
         session.template = None
-        messages = {number: parse_message(self.messages[number]) for number in self.lists[session.room]}
+        listed = [number for number in self.lists[session.room] if number in self.messages]
+        messages = {number: parse_message(self.messages[number]) for number in listed}
         lines = ("|".join([str(number), *map(one.text, wanted)]) for number, one in messages.items())
         return "".join([*(f"{line}\n" for line in lines), "000\n"]).encode()
 
@@ -289,7 +292,8 @@ class LiveServer(Server):
 
     def _message(self, rest: str, session: "Session"):
         number = int(rest.split("|")[0])
-        return parse_message(self.messages[number]) if number in self.lists.get(session.room, ()) else None
+        listed = self.messages.keys() & self.lists.get(session.room, ())
+        return parse_message(self.messages[number]) if number in listed else None
 
 
 class Session:

@@ -120,13 +120,14 @@ class Side:
 
     def texts(self, room: int) -> list[tuple[str, str]]:
         """Return ids and texts of a room's messages and items, in their order by these."""
-        told = [parse_message(self.server.messages[number]) for number in self.server.lists[room]]
+        held = self.server.messages
+        told = [parse_message(held[number]) for number in self.server.lists[room] if number in held]
         return sorted((one.text("E") or one.text("I"), one.text("M").strip().replace("\n\n\n", "\n\n")) for one in told)
 
     def _marks(self, room: int, user: int) -> list[tuple[str, str]]:
         marked = []
         for field in ("v_seen", "v_answered"):
-            for number in self.server.marked(room, user, field):
+            for number in self.server.marked(room, user, field) & self.server.messages.keys():
                 one = parse_message(self.server.messages[number])
                 marked.append((field, one.text("E") or one.text("I")))
         return sorted(marked)

@@ -43,7 +43,7 @@ class Server:
         return self.highest
 
     def exclusive_id(self, number: int) -> str:
-        return parse_message(self.messages[number]).text("E")
+        return parse_message(self.messages[number]).text("E") if number in self.messages else ""
 
     def hold(self, text: str) -> int:
         """Keep a text as a message that is in no room; returns its number."""

@@ -48,6 +48,8 @@ class WritableServer(LiveServer):
     instead: dict[str, bytes] = field(default_factory=dict)
     """Fields that it gives what is appended, in the place of its own."""
     files: dict[int, dict[str, File]] = field(default_factory=dict)
+    uncounted: set[int] = field(default_factory=set)
+    """Messages that are in one room more than the server counted: their text goes with the next one."""
 
     # -- the administrator's socket ---------------------------------------------------------------
 
@@ -156,8 +158,10 @@ class WritableServer(LiveServer):
             told = [(number, parse_message(self.messages[number])) for number in self.lists[session.room]]
             return _listing(f"{number}|{one.text('T')}|{one.text('A')}|alpha||{one.text('U')}" for number, one in told)
         if rest == "ALL|0|0|4":
-            posted = {one: parse_message(self.messages[one]).text("T") or "0" for one in self.lists[session.room]}
-            return _listing(f"{one}|{self.exclusive_id(one)}|{posted[one]}" for one in posted)
+            read = {one: parse_message(self.messages[one]) for one in self.messages.keys() & self.lists[session.room]}
+            posted = {one: f"|{message.text('T') or '0'}" for one, message in read.items()}
+            listed = self.lists[session.room]
+            return _listing(f"{one}|{self.exclusive_id(one)}{posted.get(one, '')}" for one in listed)
         if not rest.startswith("GT|"):
             return super()._msgs(rest, session) if "|" in rest else _listing(self.lists[session.room])
         session.since = int(rest.split("|")[1])
@@ -167,7 +171,7 @@ class WritableServer(LiveServer):
         return b""
 
     def _000(self, _rest: str, session: Session) -> bytes:
-        numbers = [one for one in self.lists[session.room] if one > session.since]
+        numbers = [one for one in self.lists[session.room] if one > session.since and one in self.messages]
         return _listing(f"{one}|{parse_message(self.messages[one]).text('I')}" for one in numbers)
 
     def _move(self, rest: str, session: Session) -> bytes:
@@ -185,10 +189,24 @@ class WritableServer(LiveServer):
         self.move(session.room, target, int(number))
         return b"200 Message(s) moved.\n"
 
+    def die_in_a_move(self, number: int, source: int, target: int) -> None:
+        """Be killed once a message was listed where it is moved to, and counted there not yet; and be started again."""
+        euid = self.exclusive_id(number)
+        self.lists[target] = [one for one in self.lists[target] if not (euid and self.exclusive_id(one) == euid)]
+        self.lists[target] = sorted([*self.lists[target], number])
+        self.touch(target)
+        assert number in self.lists[source]
+        self.uncounted.add(number)
+        self.started = self.now
+        raise HungUp
+
     def _dele(self, rest: str, session: Session) -> bytes:
         if int(rest) not in self.lists[session.room]:
             return b"575 Message not found.\n"
         self.delete(session.room, int(rest))
+        if int(rest) in self.uncounted:  # it is nowhere, as far as the server counted
+            del self.messages[int(rest)]
+            self.uncounted.discard(int(rest))
         return b"200 1 message deleted.\n"
 
     def _asup(self, rest: str, _session: Session) -> bytes:

@@ -8,7 +8,7 @@ supervision.
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from mirror.citadel.following.followed import DEFAULTS, MAX_TOLD, FollowState, S
 from mirror.citadel.following.identity import finish_forgetting, pair_anew, why_another, why_other_messages
 from mirror.citadel.following.mark_looks import MarkLooks
 from mirror.citadel.following.pace import NEVER, Pace
+from mirror.citadel.following.restarts import NOT_RESTARTED, find_lost, read_started, write_started
 from mirror.citadel.following.rooms import Listing, RoomLooks
 from mirror.citadel.following.whole import WholeLooks, names_of_all, room_passwords, views_of_all
 from mirror.citadel.looks.look import UNDECIDED, Decision, Verdict, pages, place_of
@@ -33,6 +34,7 @@ from mirror.citadel.propose import confirm, is_to_be_paired, pair_later, propose
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.calls import finish_calls
 from mirror.citadel.writers.files import finish_upload
+from mirror.citadel.writers.transit import empty_transit
 from mirror.citadel.writing import Service, Writing, open_writing
 from mirror.formats.server_own import Use
 from mirror.store.base import Store
@@ -113,7 +115,9 @@ class Following:
             asked.views = self._store.read(lambda reader: views_of_all(reader, node))
             # What changes while all is looked at moves after this, so the next look finds it.
             asked.begin(lambda: self._sleep(0))
+            in_transit = self._empty_transit(client, asked)
             self._recognise(client, asked)
+            self._find_lost(client, asked, in_transit)
             finish_unfinished(self._store, client, self.state.node)
             finish_calls(self._store, client, place_of(self.state.node))
             finish_upload(self._store, client, place_of(self.state.node))
@@ -146,6 +150,7 @@ class Following:
         if not self._told_all:
             self._all, self._exports = Pace(settings.export_s or ALL_S), NEVER
         self._known = self._looks = None
+        self._restarted = NOT_RESTARTED
         self._unlooked: set[bytes] = set()
         """Rooms that moved while nothing could be looked at before all is."""
         self._waiting = Waiting()
@@ -209,6 +214,27 @@ class Following:
         if why:
             pair_anew(self._store, node, now, why, lambda: self._sleep(0))
         self.state.another = why or last.another
+
+    def _empty_transit(self, client: CitadelClient, asked: Asked) -> set[int]:
+        """Throw away what was on its way into the server when that or a node died; returns the numbers of that."""
+        user = asked.user_named(self._settings.service) if self._settings.service and self._told_all else 0
+        return empty_transit(client, asked.names().values(), user) if user else set()
+
+    def _find_lost(self, client: CitadelClient, asked: Asked, in_transit: Set[int]) -> None:
+        """Find out what a server that was started anew may have lost, until all of it was looked at."""
+        place = place_of(self.state.node)
+        started, last = self._store.read(lambda reader: read_started(reader, place)), self._wholes.last(self.state.node)
+        self._restarted = NOT_RESTARTED
+        if last is not None and last.looked and started and asked.started != started:
+            self._restarted = find_lost(self._store, client, self.state.node, asked.names(), in_transit)
+
+    def _note_started(self, asked: Asked) -> None:
+        """Have what is gone from now on be deleted: all was looked at since the server was started."""
+        place, started = place_of(self.state.node), asked.started
+        if self._store.read(lambda reader: read_started(reader, place)) != started:
+            self._store.write(lambda writer: write_started(writer, place, started))
+        assert self._looks is not None
+        self._restarted = self._looks.restarted = NOT_RESTARTED
 
     def _pair(self, client: CitadelClient) -> None:
         """Wait until somebody confirms how a server is paired that is to be and was never looked at."""
@@ -341,18 +367,20 @@ class Following:
         self._note_views(asked)
         by_export = not self._told_all or self._exports.due(began) or not self._wholes.was_looked_at(node)
         if by_export:
-            taken = self._wholes.by_export(client, asked, node, decision)
+            taken = self._wholes.by_export(client, asked, node, decision, self._restarted.has_lost)
         else:
             taken = self._wholes.by_what_was_told(client, asked, node, decision)
         assert taken.known is not None
         listed = self._known.rooms if self._known is not None else {}
-        self._known, self._looks = taken.known, RoomLooks(self._store, taken.known, asked, self._keeps_expired)
+        self._known = taken.known
+        self._looks = RoomLooks(self._store, taken.known, asked, self._keeps_expired, self._restarted)
         self._note_whole(taken)
         if by_export:
             self._note_export(taken, began)
         else:
             self._look_at_rooms_but({} if decision is not UNDECIDED else listed, client, asked)
             self._look_at_unlooked(client, asked)
+        self._note_started(asked)
         if self._decision is decision:
             self._decision = UNDECIDED
         self.state.whole, self.state.wholes = now, self.state.wholes + 1

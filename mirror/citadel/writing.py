@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mirror.addresses import Address
 from mirror.citadel.bootstrap import Place, log_in
 from mirror.citadel.looks.look import Verdict, cursor_name, place_of
+from mirror.citadel.looks.lost import forget_lost, read_lost, to_write_again
 from mirror.citadel.looks.made import is_gone, note_filled, unfilled, what_fills
 from mirror.citadel.meaning.keys import ROOMS, Numbers, read_keys
 from mirror.citadel.migr.leftovers import BANNERS
@@ -106,9 +107,12 @@ class Writing:
         records = list(page.records)
         if not page.more or verdict is not Verdict.HOLD:  # what waits for another look has just one a look
             records += self._later.due({(one.collection, one.key) for one in page.records}, verdict)
+        lost = self._store.read(lambda reader: read_lost(reader, place))
+        records += self._store.read(lambda reader: list(to_write_again(reader, place, lost))) if lost else []
         if self._to_share and not page.more:
             records += self._store.read(_shared)
             self._to_share = False
+        records = list({(one.collection, one.key): one for one in records}.values())  # what was lost may be new, too
         worked = self._deal(target, records)
         if not (page.more or written.look_anew):
             self._fill(target)
@@ -119,9 +123,10 @@ class Writing:
             if advances:
                 writer.set_meta(cursor, page.sequence)
             changes.write(writer)
+            forget_lost(writer, place, lost if not written.again else ())
 
         changes = self._later.after([*records, *target.tried], target.later)
-        if changes or (advances and worked):
+        if changes or lost or (advances and worked):
             self._store.write(job)
         if advances:
             self._sequence = page.sequence
@@ -134,7 +139,12 @@ class Writing:
         """Tell whether nothing came after a sequence and nothing waits: then keys of all that is there are not read."""
         if self._later is None or self._later.is_any():
             return False
-        return self._store.read(lambda reader: reader.last_sequence() <= begin and not unfilled(reader, place))
+
+        def job(reader: Reader) -> bool:
+            waits = unfilled(reader, place) or read_lost(reader, place)
+            return reader.last_sequence() <= begin and not waits
+
+        return self._store.read(job)
 
     def _target(self, known: Known, since: int, verdict: Verdict) -> Target:
         place = place_of(known.node)

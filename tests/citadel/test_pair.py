@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from made_followed import backup, restore
-from made_live import HungUp
+from made_live import HungUp, Session
 from made_pair import Pair, Side, a_pair
 
 from mirror.citadel.meaning.keys import Pair as KeyPair
@@ -551,3 +551,121 @@ def test_a_server_that_dies_in_the_middle_of_taking_a_message_has_it_once(pair: 
     pair.settle()
     assert beta.texts(1) == [("a@alpha", "from alpha")]
     assert not any(numbers for number, numbers in beta.server.lists.items() if number not in (1, 90))
+
+
+def befall_a_move(side: Side, befall: Callable[[int, int, int], object]) -> None:
+    """Have something befall a server with the next message that is moved there: by its number, from a room, to one."""
+    move = side.server._move
+
+    def moved(rest: str, session: Session) -> bytes:
+        side.server._move = move  # type: ignore[method-assign]
+        number, name, _ = rest.split("|")
+        (target,) = [one for one, room in side.server.rooms.items() if room["QRname"] == name]
+        befall(int(number), session.room, target)
+        return move(rest, session)
+
+    side.server._move = moved  # type: ignore[method-assign]
+
+
+def look_and_start_again(side: Side) -> None:
+    """Have a node look at a server that dies then, and be started again."""
+    with pytest.raises(ConnectionLost):
+        side.look()
+    side.start()
+
+
+def test_a_message_that_was_being_put_there_when_the_server_was_killed_has_its_text(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.post(1, "from alpha", name="a@alpha")
+    alpha.look()
+    pair.exchange()
+    befall_a_move(beta, beta.server.die_in_a_move)
+    look_and_start_again(beta)
+    pair.settle()
+    assert [side.texts(1) for side in pair] == [[("a@alpha", "from alpha")]] * 2
+
+
+def test_an_item_that_was_being_replaced_when_the_server_was_killed_is_the_new_one(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.room(40, "Events", QRdefaultview="3")
+    alpha.server.post(40, event(SUMMARY="Tea"), euid="e1")
+    pair.settle()
+    alpha.server.post(40, event(SUMMARY="Supper"), euid="e1")
+    alpha.look()
+    pair.exchange()
+    befall_a_move(beta, beta.server.die_in_a_move)
+    look_and_start_again(beta)
+    pair.settle()
+    for side in pair:
+        ((_, text),) = side.texts(side.number("Events"))
+        assert "SUMMARY:Supper" in text
+
+
+def test_a_message_that_was_being_moved_when_the_server_was_killed_is_where_it_was_moved_to(pair: Pair) -> None:
+    alpha, beta = pair
+    number = alpha.server.post(1, "moved", name="m@alpha")
+    pair.settle()
+    alpha.server.move(1, 2, number)
+    alpha.look()
+    pair.exchange()
+    befall_a_move(beta, beta.server.die_in_a_move)
+    look_and_start_again(beta)
+    pair.settle()
+    assert [(side.texts(1), side.texts(2)) for side in pair] == [([], [("m@alpha", "moved")])] * 2
+
+
+def kill(side: Side) -> None:
+    """Kill a server, and start it and its node again."""
+    side.stop()
+    side.server.started = side.server.now
+    side.start()
+
+
+def test_a_message_of_which_a_killed_server_lost_the_text_is_written_again_with_its_marks(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.post(1, "wanted", name="w@alpha")
+    alpha.server.visit(1, 2, str(alpha.server.lists[1][0]))
+    pair.settle()
+    del beta.server.messages[beta.server.lists[1][0]]
+    kill(beta)
+    pair.settle()
+    assert [side.texts(1) for side in pair] == [[("w@alpha", "wanted")]] * 2
+    assert beta.said()["marks"] == {"Lobby, Ann": [("v_seen", "w@alpha")]}
+
+
+def test_a_message_without_its_text_that_is_moved_there_is_deleted_nowhere(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.post(1, "wanted", name="w@alpha")
+    pair.settle()
+    (number,) = beta.server.lists[1]
+    del beta.server.messages[number]
+    beta.server.move(1, 2, number)
+    pair.settle()
+    assert [(side.texts(1), side.texts(2)) for side in pair] == [([("w@alpha", "wanted")], [])] * 2
+
+
+def test_of_what_is_gone_from_a_killed_server_that_was_newer_than_all_there_is_is_written_again(pair: Pair) -> None:
+    beta = pair.beta
+    for name in ("old", "middle", "new", "newest"):
+        beta.server.post(1, name, name=f"{name}@beta")
+    pair.settle()
+    for number in (beta.server.lists[1][0], *beta.server.lists[1][2:]):
+        beta.server.delete(1, number)
+    kill(beta)
+    pair.settle()
+    expected = ["middle@beta", "new@beta", "newest@beta"]
+    assert [[name for name, _ in side.texts(1)] for side in pair] == [expected] * 2
+    beta.server.delete(1, beta.server.lists[1][-1])
+    pair.settle()
+    assert [len(side.texts(1)) for side in pair] == [2, 2], "once all was looked at, what is gone was deleted"
+
+
+def test_what_is_newest_and_gone_from_a_server_that_was_not_started_again_was_deleted(pair: Pair) -> None:
+    beta = pair.beta
+    beta.server.post(1, "new", name="new@beta")
+    pair.settle()
+    beta.server.delete(1, beta.server.lists[1][-1])
+    beta.stop()
+    beta.start()
+    pair.settle()
+    assert [side.texts(1) for side in pair] == [[], []]

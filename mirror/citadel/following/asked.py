@@ -33,6 +33,7 @@ from mirror.citadel.protocol.answers import (
     read_room,
     read_rooms,
     read_settings,
+    read_started,
     read_time,
     read_users,
     read_version,
@@ -72,7 +73,7 @@ class Asked:
         self._values: frozenset[bytes] = frozenset()
         self._people: frozenset[bytes] = frozenset()
         self._rooms: dict[bytes, RoomLine] = {}
-        self._looked = self._offset = 0
+        self._looked = self._offset = self._started = 0
         self._listed_at = self._swept_at = 0.0
         self._users: list[bytes] = []
         self._present: list[Present] = []
@@ -138,6 +139,11 @@ class Asked:
     def identity(self) -> Identity:
         """By what the state that the server is in is told from others."""
         return Identity(setting(self._values, CREATED).decode("ascii", "replace").strip(), max(self._highest, 0))
+
+    @property
+    def started(self) -> int:
+        """When the server was started, by its own clock in Unix seconds; 0 where it does not tell that."""
+        return self._started
 
     @property
     def looked(self) -> int:
@@ -304,7 +310,7 @@ class Asked:
         named = self._rooms_that_name(line.partition(b"|")[0] for line in people ^ self._people)
         self._rooms, self._people = lines, people
         clock = time[0] if time else b""
-        self._looked, self._offset = read_time(clock), read_offset(clock)
+        self._looked, self._offset, self._started = read_time(clock), read_offset(clock), read_started(clock)
         self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
         self._calls = calls
         for gone in self._told.keys() - lines.keys():

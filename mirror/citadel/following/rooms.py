@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.following.access import Named, Numbers, read_access, take_access
+from mirror.citadel.following.restarts import NOT_RESTARTED, Restarted
 from mirror.citadel.looks.look import (
     BATCH_BYTES,
     BATCH_RECORDS,
@@ -23,11 +24,13 @@ from mirror.citadel.looks.look import (
     remember,
     remembered,
 )
+from mirror.citadel.looks.lost import note_lost
 from mirror.citadel.looks.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
 from mirror.citadel.meaning.expiry import Mode
 from mirror.citadel.meaning.marks import Change, Sets, Visitor, changes
 from mirror.citadel.meaning.returned import as_here
 from mirror.citadel.migr.posted import Known, Posted, read_posted
+from mirror.citadel.protocol.answers import read_numbers
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.protocol.pieces import Wanted, fetch_messages
 from mirror.formats.errors import CitadelError
@@ -48,6 +51,7 @@ from mirror.model.status import Status
 from mirror.store.base import Reader, Store, Writer
 from mirror.sync.foreign.plan import There, held_back
 from mirror.sync.words import describe_record, message_in
+from mirror.wire.errors import Refused
 
 MAX_WORDS = 100
 """Messages that are named at most of a room's that wait."""
@@ -87,20 +91,31 @@ class _Difference(msgspec.Struct):
     gone: dict[int, list[Status]]
     kept: list[Status]
     """What the server threw away by itself and stays here."""
+    lost: list[Status]
+    """What the server lost."""
 
 
 class RoomLooks:
     """Looks at single rooms of a server until it is looked at as a whole again."""
 
-    def __init__(self, store: Store, known: Known, numbers: Numbers, keep_expired: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        known: Known,
+        numbers: Numbers,
+        keep_expired: bool = False,
+        restarted: Restarted = NOT_RESTARTED,
+    ) -> None:
         """``known`` is what the last export told; ``keep_expired``, where what the server throws away stays here.
 
         ``numbers`` are those of users and rooms, and of the room in which the server tells who may enter which.
+        ``restarted`` tells what the server may have lost.
         """
         self._store = store
         self._keep_expired = keep_expired
         self._known = known
         self._numbers = numbers
+        self.restarted = restarted
         self._place = place_of(known.node)
         self._version = Version(known.created, imported_origin(known.node))
         self._last = store.read(lambda reader: remembered(reader, self._place)) or Remembered()
@@ -129,6 +144,7 @@ class RoomLooks:
             if batch.full:
                 batch = self._commit(batch, outcome)
         batch.kept = difference.kept
+        batch.lost = [*difference.lost, *self._moved_without_text(client, difference)]
         batch.gone += [status for statuses in difference.gone.values() for status in statuses]
         self._commit(batch, outcome)
         if not outcome.left:
@@ -155,10 +171,11 @@ class RoomLooks:
                 new[number].append(room)
             if not (unknown or gone[room]):
                 outcome.same.add(room)
-        difference = _Difference(new, defaultdict(list), [])
+        difference = _Difference(new, defaultdict(list), [], [])
         for room, statuses in gone.items():
             away = self._expired(room, statuses, listings[room])
-            held = self._held(statuses, counts[room], {*away, *new})
+            lost = {number for one in statuses if self.restarted.has_lost(number := int(one.foreign))}
+            held = self._held(statuses, counts[room], {*away, *new, *lost})
             verdict = decision.about(held.collection, held.gone) if held is not None else Verdict.DELETE
             if held is not None and verdict is Verdict.HOLD:
                 outcome.held[room] = held
@@ -172,6 +189,9 @@ class RoomLooks:
             number = int(status.foreign)
             if number in difference.new:
                 verdict = Verdict.DELETE
+            elif self.restarted.has_lost(number):
+                difference.lost.append(status)
+                continue
             elif number in expired:
                 verdict = Verdict.KEEP if self._keep_expired else Verdict.DELETE
             else:
@@ -213,6 +233,25 @@ class RoomLooks:
         while page := self._store.read(lambda reader, name=after: reader.scan_statuses(self._place, collection, name)):  # type: ignore[misc]
             yield from page
             after = page[-1].foreign
+
+    def _moved_without_text(self, client: CitadelClient, difference: _Difference) -> list[Status]:
+        """Take out what was moved and has no text where it is now: that is lost, not deleted.
+
+        It is not looked for where the message was deleted meanwhile, or moved on.
+        """
+        lost: list[Status] = []
+        for number in difference.gone.keys() & difference.new.keys():
+            if any(self._lists_without_text(client, number, room) for room in difference.new[number]):
+                lost += difference.gone.pop(number)
+        return lost
+
+    def _lists_without_text(self, client: CitadelClient, number: int, room: int) -> bool:
+        try:
+            client.enter_room(self._known.rooms[room].name, self._known.rooms[room].password)
+        except Refused:
+            return False
+        told, listed = client.tell(f"MSG0 {number}|1", "MSGS ALL")
+        return told is None and number in read_numbers(listed or ())
 
     # -- what is new ------------------------------------------------------------------------------
 
@@ -273,7 +312,7 @@ class RoomLooks:
 
     def _commit(self, batch: "_Batch", outcome: Outcome) -> "_Batch":
         """Take over a batch in one transaction; returns an empty one."""
-        if not (batch.found or batch.gone or batch.kept):
+        if not (batch.found or batch.gone or batch.kept or batch.lost):
             return batch
 
         def job(writer: Writer) -> tuple[Applied, Applied]:
@@ -286,6 +325,8 @@ class RoomLooks:
                 gone += take_missing(writer, self._place, statuses)
             for statuses in _by_collection(batch.kept):
                 keep_missing(writer, self._place, statuses)
+            for statuses in _by_collection(batch.lost):
+                note_lost(writer, self._place, statuses)
             self._note_highest(writer, batch.highest)
             return taken, gone
 
@@ -311,6 +352,7 @@ class _Batch(msgspec.Struct):
     changes: list[Change] = []
     gone: list[Status] = []
     kept: list[Status] = []
+    lost: list[Status] = []
     access: list[Named] = []
     bytes: int = 0
 

@@ -108,9 +108,15 @@ class WholeLooks:
             progress=self._give_way,
         )
 
-    def by_export(self, client: CitadelClient, asked: Asked, node: str, decision: Decision) -> Taken:
-        """Take over what an export tells, which costs a server of version 980 its housekeeping."""
-        place, accepted = (self._place, self._user, self._password), self._accepted(decision, asked, node)
+    def by_export(
+        self, client: CitadelClient, asked: Asked, node: str, decision: Decision, lost: Callable[[int], bool]
+    ) -> Taken:
+        """Take over what an export tells, which costs a server of version 980 its housekeeping.
+
+        ``lost`` tells of messages that are gone, by their numbers, whether the server lost them.
+        """
+        place = self._place, self._user, self._password
+        accepted = self._accepted(decision, asked, node)._replace(lost=lost)
         self._texts = None
         if self.was_looked_at(node):
             taken = look_again(

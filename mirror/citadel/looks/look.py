@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from mirror.citadel.looks.lost import IsLost, note_lost, nothing_lost
 from mirror.citadel.looks.prints import Prints
 from mirror.citadel.looks.seed import seed
 from mirror.citadel.looks.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
@@ -374,13 +375,14 @@ class Look:
         expiry: Expiry = NOTHING_EXPIRES,
         purge: Purge | None = None,
         damaged: Set[str] = frozenset(),
+        is_lost: IsLost = nothing_lost,
     ) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
         What was in a room that is gone goes with it, listed or not, and before it.  ``decision`` is what is done where
         it is too much; what has expired is not counted.  What a ``purge`` may have taken that was in use elsewhere
         stays, as the mirror's own.  Users whose accounts were ``damaged`` there, by their keys, wait with all that is
-        theirs, however few they are.
+        theirs, however few they are.  Messages that the server lost are written again.
         """
         if self._first:
             return
@@ -397,6 +399,7 @@ class Look:
             verdict = rooms.get(room_of(collection))
             if verdict is None:
                 self._let_off(collection, stay, wait)
+                self._lose(collection, is_lost)
                 self._expire(collection, expiry)
                 verdict = self._judge(collection, decision)
             self._deal_with(collection, verdict)
@@ -431,6 +434,13 @@ class Look:
             self._spare(collection, partial(_is_theirs, stay))
         if collection == FLOORS:
             self._spare(collection, _floor_in_use)
+
+    def _lose(self, collection: str, is_lost: IsLost) -> None:
+        """Have messages that the server lost be written again: they are none that it deleted."""
+        for missing in pages(self._missing_statuses(collection) if collection.startswith(MESSAGES) else ()):
+            if lost := [status for status in missing if is_lost(int(status.foreign))]:
+                self._store.write(lambda writer, some=lost: note_lost(writer, self.place, some))  # type: ignore[misc]
+                self._not_missing(collection, lost)
 
     def _spare(self, collection: str, stays: Callable[[Reader, Record], bool]) -> set[str]:
         """Have things that are missing be the mirror's own; returns their keys."""

@@ -300,7 +300,14 @@ class Importer:
             self._accepted.keep_expired,
         )
         damaged = {self._keys.user(number) for number in self._damaged | self._untold}
-        self._look.delete_missing(listed, self._accepted.decision, expiry, self._accepted.purge, damaged)
+        absent = {one.number for one in self._listed.absent()}
+
+        def is_lost(number: int) -> bool:
+            """What was moved and has no text where it is now is lost, too."""
+            return number in absent or self._accepted.lost(number)
+
+        accepted = self._accepted
+        self._look.delete_missing(listed, accepted.decision, expiry, accepted.purge, damaged, is_lost)
 
     def _remember_rooms(self) -> None:
         """Remember the rooms of which all was taken over: while they say the same they are not looked at."""

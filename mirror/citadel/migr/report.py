@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.looks.look import Decision, Gone, HeldBack, Verdict
+from mirror.citadel.looks.lost import IsLost, nothing_lost
 from mirror.citadel.meaning.damaged import AskDamaged, nobody_damaged
 from mirror.citadel.meaning.purge import Purge
 from mirror.model.applied import Applied
@@ -32,6 +33,8 @@ class Accepted(NamedTuple):
     """Deletions and what is kept are of these collections alone, and so many of each; of all where none is named."""
     damaged: AskDamaged = nobody_damaged
     """Asked, once all was told, which users are not told though the server did not delete them."""
+    lost: IsLost = nothing_lost
+    """Asked of messages that are gone whether the server lost them."""
 
     @property
     def decision(self) -> Decision:

@@ -99,6 +99,12 @@ def read_offset(reply: bytes) -> int:
     return int(told[1]) if len(told) > 1 and told[1].removeprefix(b"-").isdigit() else 0
 
 
+def read_started(reply: bytes) -> int:
+    """Return when a server was started, by its clock in Unix seconds, 0 where it does not tell that (``TIME``)."""
+    told = reply.split(b"|")
+    return int(told[3]) if len(told) > 3 and told[3].strip().isdigit() else 0
+
+
 class RoomLine(NamedTuple):
     """A room as ``LKRA`` lists it: when it was changed (Unix seconds), and all else that is said of it."""
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mirror.citadel.looks.unfinished import Unfinished, forget_unfinished, note_unfinished
 from mirror.citadel.meaning.homes import read_home
 from mirror.citadel.meaning.keys import ROOMS, USERS, owner_of
 from mirror.citadel.meaning.returned import is_as_here
@@ -253,7 +254,7 @@ class MessagesWriter:
             elif status is not None and self._move_one(target, status, into):
                 moved = self._moved(target, record, status)
                 todo.changed += [] if moved.base == base_of(record) else [Item(record, [moved])]
-                target.remember([moved], [status])
+                target.remember([moved], [status], lambda writer: forget_unfinished(writer, target.place))
                 some.remove(status)
                 gone.remove(status)
                 target.written.moved += 1
@@ -270,7 +271,11 @@ class MessagesWriter:
         return is_as_here(target.store.read(lambda reader: reader.body(record)), there)
 
     def _move_one(self, target: Target, status: Status, into: OpenRoom) -> bool:
+        """Move what a status tells of; that is remembered before, for it may be in both rooms where a server dies."""
         number, source = int(status.foreign), goto(target.rooms[status.collection].room)
+        entered, left = (one.decode("utf-8", "surrogateescape") for one in (goto(into.room), source))
+        there = msgspec.structs.replace(status, collection=into.collection)
+        note_unfinished(target.store, target.place, [Unfinished(there, entered, left)])
         return number in _move_all(target, source, [(number, into.room)])
 
     def _moved(self, target: Target, record: Record, status: Status) -> Status:

@@ -4,8 +4,10 @@ Nobody sees them and no rule runs there.  What is in one of them was on its way 
 in its room, so it is thrown away.  Folders for calendars, contacts and notes give an item its exclusive id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from mirror.citadel.meaning.keys import OWNER_DIGITS
+from mirror.citadel.protocol.answers import read_numbers
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.protocol.imap import ImapClient
 from mirror.formats.server_own import IN_TRANSIT
@@ -68,6 +70,21 @@ class Transit:
         if folder not in self._made:
             self._client.ask_all([f"CRE8 1|{_name(folder)}|4||0|1|{folder}".encode()])
             self._made.add(folder)
+
+
+def empty_transit(client: CitadelClient, rooms: Iterable[str], user: int) -> set[int]:
+    """Throw away what a user's folders still had in transit when a server or node died; returns the numbers of that.
+
+    ``rooms`` are the names of all rooms there.  Done before anything is looked at: a message that was being moved when
+    its server was killed is counted once and listed twice, and with one of the two its text goes.
+    """
+    found: set[int] = set()
+    for name in [one for one in rooms if one.startswith(f"{user:0{OWNER_DIGITS}}.{IN_TRANSIT}")]:
+        _, listed = client.ask_all([f"GOTO {name}||1".encode(), b"MSGS ALL"])
+        numbers = read_numbers(listed[1:-1])
+        client.ask_all([b"DELE %d" % number for number in numbers])
+        found.update(numbers)
+    return found
 
 
 def _name(folder: int) -> str:
