@@ -6,14 +6,14 @@ each mail forwarded once, whichever server it came to and whichever is the home,
 
 import base64
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from try_live.catchall import CatchAll
 from try_live.errors import Refused, TrialFailed
-from try_live.pair import OUTSIDE, Side, join, send_outside, two_servers, wait_until_equal
+from try_live.mailing import Mailing
+from try_live.pair import Side, join, two_servers, wait_until_equal
 from try_live.posting import deliver
 from try_live.session import Session
 from try_live.world import ADMINISTRATOR, MAIL, PASSWORD, User
@@ -27,12 +27,6 @@ EXPIRES = "3|300"
 MEMBERS = ("member@list.example.net", "digest@list.example.net")
 FORWARDED = "ann@forwarded.example.net"
 ANN = "ann"
-MAILED_S = 420.0
-"""Within so many seconds a server has mailed what it has to: it looks each few minutes."""
-LOOK_S = 0.2
-
-Mailed = Counter[tuple[str, str]]
-"""How often what was mailed to whom: the last word of each subject, and the address."""
 
 
 class Step(NamedTuple):
@@ -59,11 +53,10 @@ class _Trial:
     """Carries the steps out, one after another."""
 
     def __init__(self, directory: Path, sides: Sequence[Side], mails: CatchAll, say: Callable[[str], None]) -> None:
-        self._directory, self._mails, self._say = directory, mails, say
+        self._directory, self._say = directory, say
+        self._mailing = Mailing(sides, mails, self._require_account)
         self.alpha, self.beta = sides
         self.steps: list[Step] = []
-        self._wanted: Mailed = Counter()
-        self._word = 0
 
     def run(self) -> None:
         self._do("a list and rules on alpha, of which nothing old is mailed", self._begin)
@@ -83,7 +76,7 @@ class _Trial:
         self._say(title)
         began = time.monotonic()
         faults = job() or []
-        self.steps.append(Step(title, round(time.monotonic() - began, 1), [*faults, *self._mailed_wrongly()]))
+        self.steps.append(Step(title, round(time.monotonic() - began, 1), [*faults, *self._mailing.wrongly()]))
 
     # -- steps --------------------------------------------------------------------------------------------
 
@@ -152,19 +145,19 @@ class _Trial:
         """Post on each server in both rooms, and have a mail come to each for who forwards what comes in at home."""
         home = next(side for side in sides if self._acts(side))
         for side in sides:
-            self._post(side, self._next(), OTHER)
-            word = self._next()
+            self._post(side, self._mailing.next_word(), OTHER)
+            word = self._mailing.next_word()
             self._post(side, word, LIST)
-            self._wanted += Counter({(word, member): 1 for member in MEMBERS})
-        word, stays = self._next(), self._next()
+            self._mailing.expect(word, *MEMBERS)
+        word, stays = self._mailing.next_word(), self._mailing.next_word()
         self._mail(home, word)
-        self._wanted[word, FORWARDED] += 1
+        self._mailing.expect(word, FORWARDED)
         for side in sides:
             if side is not home:
                 self._mail(side, stays)
         wait_until_equal(sides)
         self._restart()
-        self._wait_mailed()
+        self._mailing.wait()
         return [f"{stays} is not in the inbox on {side.name}" for side in sides if stays not in self._inbox(side)]
 
     def _move_to(self, there: Side, last: Side) -> list[str]:
@@ -180,11 +173,11 @@ class _Trial:
         self.alpha.node.kill()
         self.beta.node.run("attach", "failover", self.beta.name, "--lost", "--yes")
         self._until(lambda: self._acts(self.beta), "beta does not take over")
-        word = self._next()
+        word = self._mailing.next_word()
         self._post(self.beta, word, LIST)
-        self._wanted += Counter({(word, member): 1 for member in MEMBERS})
+        self._mailing.expect(word, *MEMBERS)
         self.beta.world.settle()
-        self._wait_mailed()
+        self._mailing.wait()
 
     def _come_back(self) -> list[str]:
         self.alpha.world.settle()
@@ -222,13 +215,7 @@ class _Trial:
         return faults
 
     def _until(self, come: Callable[[], bool], why: str) -> None:
-        deadline = time.monotonic() + MAILED_S
-        while not come():
-            self._require_account()
-            if time.monotonic() > deadline:
-                told = [side.status().left_there for side in (self.alpha, self.beta) if side.node.process is not None]
-                raise TrialFailed(f"{why}: {told}")
-            time.sleep(LOOK_S)  # no event tells
+        self._mailing.until(come, lambda: why)
 
     def _require_account(self) -> None:
         """Raise TrialFailed where a server lost who forwards: two of its threads may put an account back at once."""
@@ -242,10 +229,6 @@ class _Trial:
             side.world.settle()
 
     # -- posts and mails ----------------------------------------------------------------------------------
-
-    def _next(self) -> str:
-        self._word += 1
-        return f"word{self._word}"
 
     def _post(self, side: Side, word: str, room: str) -> None:
         admin = side.world.admin
@@ -263,27 +246,6 @@ class _Trial:
         """Return the subjects of what is in the inbox of who forwards all."""
         side.world.witness.go(f"{self._user(side).number:010d}.Mail")
         return [line.split("|")[5] for line in side.world.witness.lines("MSGS ALL|0|0|1")]
-
-    def _wait_mailed(self) -> None:
-        """Wait until all was mailed that is to be, and what each server sent after that has left as well."""
-        self._until_mailed()
-        for side in (self.alpha, self.beta):
-            if side.node.process is not None:
-                word = self._next()
-                send_outside(side.world, ADMINISTRATOR, word)
-                self._wanted[word, OUTSIDE] += 1
-        self._until_mailed()
-
-    def _until_mailed(self) -> None:
-        self._until(lambda: not self._wanted - self._counted(), f"not all is mailed: {self._wanted - self._counted()}")
-
-    def _counted(self) -> Mailed:
-        return Counter((mail.subject.rpartition(" ")[2], to) for mail in self._mails.mails for to in mail.to)
-
-    def _mailed_wrongly(self) -> list[str]:
-        """Return what was mailed more often than it is to be."""
-        more = self._counted() - self._wanted
-        return [f"{word} was mailed to {to} {count} times more" for (word, to), count in more.items()]
 
 
 def run_failover(source: Path, directory: Path, say: Callable[[str], None]) -> FailedOver:

@@ -1,9 +1,15 @@
 """The trial of scenarios on two servers, as far as it can be told without a server."""
 
 import json
+import queue
 import re
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +17,7 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 
 from try_live.commands import cli
+from try_live.gate import AFTER, BEFORE, WITHIN, Gate, Stop
 from try_live.scenarios.running import Result, chosen
 from try_live.scenarios.table import SCENARIOS, NotHeld, require_equal
 from try_live.showing import show_result, show_results
@@ -75,3 +82,67 @@ def test_each_is_a_line_and_all_are_another(capsys: pytest.CaptureFixture[str]) 
 def test_scripts_are_told_all_values(capsys: pytest.CaptureFixture[str]) -> None:
     show_results([GOOD, BAD], as_json=True)
     assert json.loads(capsys.readouterr().out) == [GOOD._asdict(), BAD._asdict()]
+
+
+# -- the gate -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def behind() -> Iterator[socket.socket]:
+    """What is behind a gate: it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+class Passage(NamedTuple):
+    gate: Gate
+    reached: "queue.Queue[Stop]"
+    client: socket.socket
+    server: socket.socket
+
+
+@contextmanager
+def passage(behind: socket.socket, *stops: Stop, begins: str = "") -> Iterator[Passage]:
+    """Give a gate with stops, where the stops that were reached are, and both ends of a connection through it."""
+    reached: queue.Queue[Stop] = queue.Queue()
+    listening = socket.create_server(("127.0.0.1", 0))
+    connect = partial(socket.create_connection, behind.getsockname())
+    with Gate(listening, connect, stops, reached, begins) as gate:
+        client = socket.create_connection(listening.getsockname())
+        server, _ = behind.accept()
+        for end in (client, server):
+            end.settimeout(10)
+        yield Passage(gate, reached, client, server)
+        client.close()
+        server.close()
+
+
+def test_what_no_stop_is_for_goes_through_both_ways(behind: socket.socket) -> None:
+    with passage(behind, Stop("MOVE", BEFORE)) as (gate, _, client, server):
+        client.sendall(b"NOOP\nDELE MOVE\n")
+        assert server.recv(100) == b"NOOP\nDELE MOVE\n"
+        server.sendall(b"200 ok\n")
+        assert client.recv(100) == b"200 ok\n"
+        assert gate.left == [Stop("MOVE", BEFORE)]
+
+
+@pytest.mark.parametrize(
+    ("when", "comes"), [(BEFORE, b"NOOP\n"), (WITHIN, b"NOOP\nm7 APPE"), (AFTER, b"NOOP\nm7 APPEND {9}\nx")]
+)
+def test_a_stop_holds_before_within_or_after_its_command(behind: socket.socket, when: str, comes: bytes) -> None:
+    with passage(behind, Stop("APPEND", when), begins="m[0-9]+ ") as (gate, reached, client, server):
+        client.sendall(b"NOOP\nm7 APPEND {9}\nx")
+        assert server.recv(len(comes), socket.MSG_WAITALL) == comes
+        server.sendall(b"answered")
+        assert reached.get(timeout=10) == Stop("APPEND", when)
+        assert gate.left == []
+        gate.drop()
+        assert (client.recv(100), server.recv(100)) == (b"", b"")
+
+
+def test_each_stop_holds_once_and_that_before_a_command_first(behind: socket.socket) -> None:
+    stops = [Stop("MOVE", BEFORE), Stop("MOVE", AFTER)]
+    with passage(behind, *stops) as (gate, reached, client, _):
+        client.sendall(b"MOVE 1\n")
+        assert reached.get(timeout=10) == stops[0]
+        assert gate.left == stops[1:]

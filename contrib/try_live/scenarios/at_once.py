@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from try_live.pair import Side
 from try_live.scenarios.deeds import (
+    event,
     inbox_of,
     mail,
     make_room,
     make_user,
-    number_of,
+    pair_user,
     password_of,
     put,
     set_password,
@@ -65,18 +66,12 @@ def item_edited(stage: Stage) -> None:
 
 
 def _event(summary: str, location: str) -> list[str]:
-    return [
-        *("Content-type: text/calendar; charset=UTF-8; method=PUBLISH", ""),
-        *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//citadel-mirror//try-live//EN", "METHOD:PUBLISH"),
-        *("BEGIN:VEVENT", "UID:edited-1", "SEQUENCE:0", "DTSTAMP:20260101T000000Z", "DTSTART:20260501T120000Z"),
-        *(f"SUMMARY:{summary}", f"LOCATION:{location}", "END:VEVENT", "END:VCALENDAR"),
-    ]
+    return event("edited-1", f"SUMMARY:{summary}", f"LOCATION:{location}")
 
 
 @scenario("one-name", "one user name that was made on both is two users, each left alone, until 'attach pair' says so")
 def one_name(stage: Stage) -> None:
     user = "Same Bob"
-    alpha, beta = stage.sides
     with stage.apart():
         for side in stage.sides:
             make_user(side, user)
@@ -86,12 +81,10 @@ def one_name(stage: Stage) -> None:
         require_equal(password_of(side, user), f"of {side.name}", f"the password on {side.name}")
         require_equal(_of_mails(subjects(side, inbox_of(side, user))), [f"by {side.name}"], f"mails on {side.name}")
         require(any(user in line for line in side.status().left_there), f"the node of {side.name} does not tell of it")
-    numbers = [number_of(side, user) for side in stage.sides]
-    beta.node.run("attach", "pair", beta.name, "users", str(numbers[1]), f"{alpha.name}:{numbers[0]}")
-    stage.settle()
+    pair_user(stage, user)
     for side in stage.sides:
         require_equal(_of_mails(subjects(side, inbox_of(side, user))), ["by alpha", "by beta"], f"mails on {side.name}")
-        require_equal(password_of(side, user), f"of {alpha.name}", f"the password on {side.name}")
+        require_equal(password_of(side, user), "of alpha", f"the password on {side.name}")
 
 
 @scenario("password-on-both", "of a password that was changed on both the later one is on both, the other one is kept")

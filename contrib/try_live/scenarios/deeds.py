@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from try_live.pair import Side
 from try_live.places import PUBLIC, Parameters
 from try_live.posting import MIME, hand_over
+from try_live.scenarios.stage import Stage
 from try_live.world import BOARD, Room, User
 
 PASSWORD = "secret"
@@ -15,11 +16,24 @@ _SUBJECT = 5
 
 def make_user(side: Side, name: str) -> None:
     """Make a user, who logs in once and so has a mailbox."""
-    admin = side.world.admin
-    admin.ask(f"CREU {name}|{PASSWORD}")
-    admin.ask(f"ASUP {name}|{PASSWORD}|0|0|0|4|0|0|0")
+    make_account(side, name)
     with side.world.as_user(User(name, 0, 0)) as session:
         session.ask("NOOP")
+
+
+def make_account(side: Side, name: str, last_call: int = 0, days: int = 0) -> None:
+    """Make a user who did not log in since a moment (Unix seconds), and whom the server keeps for so many days."""
+    side.world.admin.ask(f"CREU {name}|{PASSWORD}")
+    side.world.admin.ask(f"ASUP {name}|{PASSWORD}|0|0|0|4|0|{last_call}|{days}")
+
+
+def pair_user(stage: Stage, name: str) -> None:
+    """Have the users of one name that were made on both servers be one, the first server's; waits until it is so."""
+    numbers = [number_of(side, name) for side in stage.sides]
+    key = f"{stage.alpha.name}:{numbers[0]}"
+    stage.beta.node.run("attach", "pair", stage.beta.name, "users", str(numbers[1]), key)
+    stage.until(lambda: not any(name in line for line in stage.beta.status().left_there), f"{name} is not paired")
+    stage.settle()
 
 
 def set_password(side: Side, name: str, password: str) -> None:
@@ -83,6 +97,16 @@ def put(side: Side, room: str, uid: str, text: Sequence[str]) -> None:
     """Put an item into a room, in place of the one of that id where there is one."""
     side.world.admin.go(room)
     side.world.admin.ask(f"ENT0 1||0|{MIME}|||1|||{uid}", text)
+
+
+def event(uid: str, *said: str) -> list[str]:
+    """Return the lines of an event, as they are put into a calendar."""
+    return [
+        *("Content-type: text/calendar; charset=UTF-8; method=PUBLISH", ""),
+        *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//citadel-mirror//try-live//EN", "METHOD:PUBLISH"),
+        *("BEGIN:VEVENT", f"UID:{uid}", "SEQUENCE:0", "DTSTAMP:20260101T000000Z", "DTSTART:20260501T120000Z"),
+        *(*said, "END:VEVENT", "END:VCALENDAR"),
+    ]
 
 
 def mail(side: Side, user: str, subject: str) -> None:

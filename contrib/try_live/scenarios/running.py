@@ -9,12 +9,12 @@ from typing import NamedTuple
 from mirror.model.errors import MirrorError
 from try_live.errors import Refused, TrialFailed
 from try_live.pair import compare
-from try_live.scenarios import at_once, meanwhile  # they fill the table
+from try_live.scenarios import acting, at_once, dying, many_marks, meanwhile, thrown_away  # they fill the table
 from try_live.scenarios.stage import Stage, make_stage
 from try_live.scenarios.table import SCENARIOS, NotHeld, Run, Scenario
 from try_live.trial import damage
 
-MODULES = (at_once, meanwhile)
+MODULES = (at_once, meanwhile, many_marks, thrown_away, acting, dying)
 IN_THE_END = Scenario(
     "in-the-end", "both servers export the same, both stores are whole, no other mail has left", lambda _: None
 )
@@ -86,8 +86,8 @@ def _look_at_the_end(stage: Stage) -> str:
     wrong = [one for one in found if not one.declared]
     if wrong:
         raise NotHeld(f"{len(wrong)} differences: {'; '.join(' '.join(map(str, one)) for one in wrong[:5])}")
-    if stage.mails.mails:
-        raise NotHeld(f"mails left the servers: {[mail.subject for mail in stage.mails.mails]}")
+    if wrongly := stage.mailing.wrongly():
+        raise NotHeld(f"mails left the servers: {wrongly}")
     for side in stage.sides:
         side.node.stop()
         if said := damage(side.node):

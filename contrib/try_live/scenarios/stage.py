@@ -3,13 +3,17 @@
 A scenario makes rooms and users of its own, so it finds nothing of those before it.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mirror.cli.processes import stop_all
 from try_live.catchall import CatchAll
-from try_live.pair import Side, Told, join, two_servers, wait_until_equal
+from try_live.changing import Told
+from try_live.errors import TrialFailed
+from try_live.mailing import Mailing
+from try_live.pair import EQUAL_S, LOOK_S, Side, join, two_servers, wait_until_equal
 
 
 class Stage:
@@ -17,8 +21,9 @@ class Stage:
 
     def __init__(self, directory: Path, sides: list[Side], mails: CatchAll, told: Told) -> None:
         """``directory`` is for files of scenarios; ``told`` writes into the list of all that is done."""
-        self.directory, self.mails, self.told = directory, mails, told
+        self.directory, self.told = directory, told
         self.alpha, self.beta = self.sides = sides
+        self.mailing = Mailing(sides, mails)
 
     def settle(self, *, marks: bool = False) -> None:
         """Wait until all that was done on either server is on both, also what users read where ``marks`` says so.
@@ -26,6 +31,14 @@ class Stage:
         Raises TrialFailed.
         """
         wait_until_equal(self.sides, marks=marks)
+
+    def until(self, come: Callable[[], bool], otherwise: str) -> None:
+        """Wait until something has come.  Raises TrialFailed with the text where it does not."""
+        deadline = time.monotonic() + EQUAL_S
+        while not come():
+            if time.monotonic() > deadline:
+                raise TrialFailed(f"{otherwise} within {EQUAL_S:g} s")
+            time.sleep(LOOK_S)  # no event tells
 
     @contextmanager
     def apart(self) -> Iterator[None]:

@@ -1,0 +1,73 @@
+"""What is to leave two servers by mail, and what did: how often what was mailed to whom."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from try_live.catchall import CatchAll
+from try_live.errors import TrialFailed
+from try_live.pair import OUTSIDE, Side, send_outside
+from try_live.world import ADMINISTRATOR
+
+MAILED_S = 420.0
+"""Within so many seconds a server has mailed what it has to: it looks each few minutes."""
+LOOK_S = 0.2
+
+Mailed = Counter[tuple[str, str]]
+"""How often what was mailed to whom: the last word of each subject, and the address."""
+
+
+class Mailing:
+    """Counts what leaves some servers against what has to."""
+
+    def __init__(self, sides: Sequence[Side], mails: CatchAll, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """``meanwhile`` is done again and again while something is waited for; what it raises ends the waiting."""
+        self._sides, self._mails, self._meanwhile = sides, mails, meanwhile
+        self._wanted: Mailed = Counter()
+        self._word = 0
+
+    def next_word(self) -> str:
+        """Return a word that nothing was called before."""
+        self._word += 1
+        return f"word{self._word}"
+
+    def expect(self, word: str, *addresses: str) -> None:
+        """Have what is called by a word be mailed once to each of some addresses."""
+        self._wanted += Counter({(word, one): 1 for one in addresses})
+
+    def wait(self) -> None:
+        """Wait until all was mailed that is to be, and what each running server sent after that has left as well.
+
+        Raises TrialFailed.
+        """
+        self._until_mailed()
+        for side in self._sides:
+            if side.node.process is not None:
+                word = self.next_word()
+                send_outside(side.world, ADMINISTRATOR, word)
+                self.expect(word, OUTSIDE)
+        self._until_mailed()
+
+    def wrongly(self) -> list[str]:
+        """Return what was mailed more often than it is to be."""
+        more = self._counted() - self._wanted
+        return [f"{word} was mailed to {to} {count} times more" for (word, to), count in more.items()]
+
+    def until(self, come: Callable[[], bool], why: Callable[[], str]) -> None:
+        """Wait until something has come.  Raises TrialFailed with the reason where it does not."""
+        deadline = time.monotonic() + MAILED_S
+        while not come():
+            self._meanwhile()
+            if time.monotonic() > deadline:
+                told = [side.status().left_there for side in self._sides if side.node.process is not None]
+                raise TrialFailed(f"{why()}: {told}")
+            time.sleep(LOOK_S)  # no event tells
+
+    def _until_mailed(self) -> None:
+        self.until(lambda: not self._missing(), lambda: f"not all is mailed: {self._missing()}")
+
+    def _missing(self) -> Mailed:
+        return self._wanted - self._counted()
+
+    def _counted(self) -> Mailed:
+        return Counter((mail.subject.rpartition(" ")[2], to) for mail in self._mails.mails for to in mail.to)
