@@ -175,7 +175,7 @@ class Writing:
         worked = False
         for writer in self._writers:
             ours = writer.collections(target)
-            some = [one for one in records if ours(one.collection) and writer.takes(one)]
+            some = [one for one in (*records, *target.beside) if ours(one.collection) and writer.takes(one)]
             if some:
                 worked |= writer.write(target, some)
         return worked

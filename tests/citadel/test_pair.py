@@ -164,6 +164,19 @@ def test_read_and_answered_marks_of_both_are_on_both(make_store: Make, tmp_path:
         ]
 
 
+def test_who_has_read_all_of_a_room_has_not_read_what_is_moved_into_it_on_the_other(pair: Pair) -> None:
+    alpha, beta = pair
+    number = alpha.server.post(1, "moved", name="m@alpha")
+    alpha.server.post(2, "read", name="r@alpha")
+    pair.settle()
+    beta.server.visit(2, 2, f"*:{beta.server.highest}")
+    pair.settle()
+    assert alpha.said()["marks"] == {"Talk, Ann": [("v_seen", "r@alpha")]}
+    alpha.server.move(1, 2, number)
+    pair.settle()
+    assert beta.said()["marks"] == {"Talk, Ann": [("v_seen", "r@alpha")]}
+
+
 def test_files_of_both_are_on_both_and_of_two_of_one_name_one(pair: Pair) -> None:
     alpha, beta = pair
     for side in pair:

@@ -114,6 +114,8 @@ class Target(msgspec.Struct):
     """What is to be tried again."""
     tried: list[Record] = []
     """What was tried besides what the feed brought, since that tells of it."""
+    beside: list[Record] = []
+    """What one writer has for those that come after it."""
 
     def users(self) -> dict[str, User]:
         """Return numbers and names of the server's users by their keys, as they are just now."""

@@ -40,6 +40,7 @@ from mirror.citadel.writers.items import Item, ItemsWriter, take_there
 from mirror.citadel.writers.later import When
 from mirror.citadel.writers.rules import rules_there
 from mirror.citadel.writers.transit import PLAIN, Transit
+from mirror.citadel.writers.visits import marks_covering
 from mirror.formats.errors import BadMessage
 from mirror.formats.internet import as_server_keeps, can_be_sent, internet_message, is_returned
 from mirror.formats.mail import is_file
@@ -243,6 +244,7 @@ class MessagesWriter:
         for one in gone:
             leaving[split_key(one.key)[0]].append(one)
         rest = []
+        put: list[Status] = []
         for record in new:
             into, some = target.rooms[record.collection], leaving[split_key(record.key)[0]]
             status = next((told for told in some if self._is_there(target, told, record)), None)
@@ -255,11 +257,15 @@ class MessagesWriter:
                 moved = self._moved(target, record, status)
                 todo.changed += [] if moved.base == base_of(record) else [Item(record, [moved])]
                 target.remember([moved], [status], lambda writer: forget_unfinished(writer, target.place))
+                put.append(moved)
                 some.remove(status)
                 gone.remove(status)
                 target.written.moved += 1
             else:
                 rest.append(record)
+        target.beside += (
+            target.store.read(lambda reader: list(marks_covering(reader, target.place, put))) if put else []
+        )
         return rest
 
     def _is_there(self, target: Target, status: Status, record: Record) -> bool:

@@ -1,11 +1,12 @@
 """What the writers of visits have in common: which visits they are given, and what a server has of one it was given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from mirror.citadel.meaning.marks import tag_of
-from mirror.citadel.writers.base import OpenRoom, Target
+from mirror.citadel.meaning.marks import Sets, status_pages, tag_of
+from mirror.citadel.writers.base import OpenRoom, Target, by_collection
+from mirror.formats.keys import BORN_IMPORTED
 from mirror.model.draft import base_of
 from mirror.model.kinds import Collection, room_of
 from mirror.model.record import Record, record_crc
@@ -52,3 +53,16 @@ def status_with(record: Record, status: Status | None, said: Mapping[str, bytes]
         return msgspec.structs.replace(status, said={**status.said, **said})
     base, crc = base_of(record), record_crc(record)
     return Status(record.collection, record.key, record.key, tag_of("", ""), base, crc, dict(said))
+
+
+def marks_covering(reader: Reader, place: str, messages: Iterable[Status]) -> Iterator[Record]:
+    """Yield the marks of messages, as they are here, that users have at a place for the sake of their numbers alone.
+
+    A set of read messages goes up to some number, say, and a message that is moved keeps the one that it had.
+    """
+    for collection, some in by_collection(messages).items():
+        visits = visits_of(collection)
+        for visit in (visit for page in status_pages(reader, place, visits) for visit in page if visit.tag):
+            sets = Sets.of(visit.tag)
+            for key in [f"{visit.key} {one.key}" for one in some if sets.marks(int(one.foreign))]:
+                yield reader.get(visits, key) or Record(visits, key, 1, place, BORN_IMPORTED, dead=True)
