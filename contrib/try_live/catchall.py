@@ -9,15 +9,21 @@ from typing import NamedTuple
 
 
 class Mail(NamedTuple):
-    """One mail as it was delivered: to whom, and its bytes."""
+    """One mail as it was delivered: to whom, its bytes, and how the server called itself that did."""
 
     to: tuple[str, ...]
     data: bytes
+    by: str
 
     @property
     def subject(self) -> str:
         lines = self.data.decode("utf-8", "replace").splitlines()
         return next((line[8:].strip() for line in lines if line.lower().startswith("subject:")), "")
+
+    @property
+    def word(self) -> str:
+        """Return the last word of the subject."""
+        return self.subject.rpartition(" ")[2]
 
 
 class CatchAll:
@@ -53,14 +59,17 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         recipients: list[str] = []
+        by = ""
         self._say("220 catch-all")
         while line := self.rfile.readline():
             verb, _, rest = line.decode("utf-8", "replace").strip().partition(" ")
+            if verb.upper() in ("HELO", "EHLO"):
+                by = rest
             if verb.upper() == "RCPT":
                 recipients.append(rest.partition("<")[2].partition(">")[0])
             if verb.upper() == "DATA":
                 self._say("354 go on")
-                self.server.catch_all.mails.append(Mail(tuple(recipients), self._data()))
+                self.server.catch_all.mails.append(Mail(tuple(recipients), self._data(), by))
                 recipients = []
             self._say("221 bye" if verb.upper() == "QUIT" else "250 ok")
 

@@ -43,6 +43,8 @@ class FailedOver(NamedTuple):
     version: str
     steps: list[Step]
     mails: int
+    own: list[str]
+    """What the servers mailed twice by themselves."""
 
     @property
     def faults(self) -> list[str]:
@@ -57,6 +59,10 @@ class _Trial:
         self._mailing = Mailing(sides, mails, self._require_account)
         self.alpha, self.beta = sides
         self.steps: list[Step] = []
+
+    @property
+    def own(self) -> list[str]:
+        return self._mailing.own
 
     def run(self) -> None:
         self._do("a list and rules on alpha, of which nothing old is mailed", self._begin)
@@ -151,13 +157,14 @@ class _Trial:
             self._mailing.expect(word, *MEMBERS)
         word, stays = self._mailing.next_word(), self._mailing.next_word()
         self._mail(home, word)
-        self._mailing.expect(word, FORWARDED)
+        self._mailing.expect_forwarded(word, FORWARDED)
         for side in sides:
             if side is not home:
                 self._mail(side, stays)
         wait_until_equal(sides)
         self._restart()
         self._mailing.wait()
+        self._mailing.have_noted(home, LIST, MEMBERS)
         return [f"{stays} is not in the inbox on {side.name}" for side in sides if stays not in self._inbox(side)]
 
     def _move_to(self, there: Side, last: Side) -> list[str]:
@@ -178,6 +185,7 @@ class _Trial:
         self._mailing.expect(word, *MEMBERS)
         self.beta.world.settle()
         self._mailing.wait()
+        self._mailing.have_noted(self.beta, LIST, MEMBERS)
 
     def _come_back(self) -> list[str]:
         self.alpha.world.settle()
@@ -254,4 +262,4 @@ def run_failover(source: Path, directory: Path, say: Callable[[str], None]) -> F
         trial = _Trial(directory, sides, mails, say)
         version = sides[0].server.version()
         trial.run()
-        return FailedOver(version, trial.steps, len(mails.mails))
+        return FailedOver(version, trial.steps, len(mails.mails), trial.own)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from try_live.catchall import CatchAll
 from try_live.errors import TrialFailed
 from try_live.pair import OUTSIDE, Side, send_outside
+from try_live.slips import forwarded_twice, noted_elsewhere
 from try_live.world import ADMINISTRATOR
 
 MAILED_S = 420.0
@@ -24,6 +25,9 @@ class Mailing:
         """``meanwhile`` is done again and again while something is waited for; what it raises ends the waiting."""
         self._sides, self._mails, self._meanwhile = sides, mails, meanwhile
         self._wanted: Mailed = Counter()
+        self._forwarded: dict[str, str] = {}
+        self.own: list[str] = []
+        """What servers mailed again by themselves."""
         self._word = 0
 
     def next_word(self) -> str:
@@ -34,6 +38,23 @@ class Mailing:
     def expect(self, word: str, *addresses: str) -> None:
         """Have what is called by a word be mailed once to each of some addresses."""
         self._wanted += Counter({(word, one): 1 for one in addresses})
+
+    def expect_forwarded(self, word: str, address: str) -> None:
+        """Have what is called by a word be forwarded once to an address, by somebody's rules."""
+        self.expect(word, address)
+        self._forwarded[word] = address
+
+    def have_noted(self, side: Side, room: str, members: Sequence[str]) -> None:
+        """Have a list note that it mailed all: where it noted that in another room it mails again, as it would later.
+
+        Raises TrialFailed.
+        """
+        while words := noted_elsewhere(side.world.witness, room):
+            self.own.append(f"{side.name} noted in another room that it mailed {', '.join(words)}")
+            for word in words:
+                self.expect(word, *members)
+            side.world.settle()
+            self._until_mailed()
 
     def wait(self) -> None:
         """Wait until all was mailed that is to be, and what each running server sent after that has left as well.
@@ -49,7 +70,10 @@ class Mailing:
         self._until_mailed()
 
     def wrongly(self) -> list[str]:
-        """Return what was mailed more often than it is to be."""
+        """Return what was mailed more often than it is to be, but for what a server forwarded twice by itself."""
+        for word in [word for word, to in self._forwarded.items() if forwarded_twice(self._mails.mails, word, to)]:
+            self.own.append(f"{word} was forwarded twice by one server")
+            self.expect(word, self._forwarded.pop(word))
         more = self._counted() - self._wanted
         return [f"{word} was mailed to {to} {count} times more" for (word, to), count in more.items()]
 
@@ -70,4 +94,4 @@ class Mailing:
         return self._wanted - self._counted()
 
     def _counted(self) -> Mailed:
-        return Counter((mail.subject.rpartition(" ")[2], to) for mail in self._mails.mails for to in mail.to)
+        return Counter((mail.word, to) for mail in self._mails.mails for to in mail.to)

@@ -113,7 +113,15 @@ def show_failover(found: FailedOver, as_json: bool) -> None:
     for one in found.steps:
         click.echo(f"{one.seconds:7.1f} s  {one.title}")
         _list([f"{_WRONG}: {fault}" for fault in one.faults], SHOWN)
-    click.echo(f"{found.mails} mails left the servers" + ("" if found.faults else ", each once"))
+    once = (
+        ""
+        if found.faults
+        else ", each once"
+        if not found.own
+        else ", each once but for what version 980 does by itself"
+    )
+    click.echo(f"{found.mails} mails left the servers{once}")
+    _list(found.own, SHOWN)
 
 
 def show_result(one: Result) -> None:

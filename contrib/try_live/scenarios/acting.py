@@ -45,7 +45,7 @@ def inbox_rules(stage: Stage) -> None:
         session.tell("PIBR", [f"rule|{at}|{rule}" for at, rule in enumerate(rules)])
     stage.settle()
     word = mailing.next_word()
-    mailing.expect(word, FORWARDED)
+    mailing.expect_forwarded(word, FORWARDED)
     mail(alpha, user, "file at home")
     mail(alpha, user, f"forward {word}")
     for subject in ("file elsewhere", "forward elsewhere"):
