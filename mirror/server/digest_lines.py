@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from mirror.model.digest import Digest
-from mirror.model.kinds import parse_collection
 from mirror.service.rights import UserScope
 from mirror.sync.by_asker import Asker, ByAsker
-from mirror.wire.answers import DigestLine, format_digest_line
+from mirror.wire.answers import digest_text
 from mirror.wire.lines import format_line
 
 MAX_KEPT = 1_000_000
@@ -37,9 +36,12 @@ class DigestLines:
         held = self._kept.get(asker)
         if held is None or held.scope != scope:
             held = self._of_another(scope)
-        of, told = held.digests.get, held.lines
+        of, told, name_of = held.digests.get, held.lines, scope.name_of
         lines = {
-            name: told[name] if of(name) is digest else _line(scope, name, digest) for name, digest in digests.items()
+            name: told[name]
+            if of(name) is digest
+            else format_line(digest_text(name, digest, name_of(name.partition("/")[2])))
+            for name, digest in digests.items()
         }
         self._kept.keep(asker, _Kept(scope, digests, lines))
         return b"".join(lines.values())
@@ -48,8 +50,3 @@ class DigestLines:
         """Return what was told last within rights in which rooms have the same names; nothing if there is none."""
         others = (kept for kept in reversed(self._kept.values()) if scope.names_as(kept.scope))
         return next(others, _Kept(scope, {}, {}))
-
-
-def _line(scope: UserScope, name: str, digest: Digest) -> bytes:
-    room = scope.name_of(parse_collection(name).room)
-    return format_line(format_digest_line(DigestLine(name, digest, room)))

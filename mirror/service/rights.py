@@ -142,7 +142,7 @@ class UserScope:
         return min(own, default=None)
 
     def reads(self, collection: str) -> bool:
-        kind, room = parse_collection(collection)
+        kind, _, room = collection.partition("/")  # as parse_collection does, for tens of thousands at a time
         return self.aide or (kind in self._kinds and room in self.rooms)
 
     def collections(self) -> Sequence[str] | None:
@@ -158,7 +158,7 @@ class UserScope:
         return (self.user_key, self.user_key + "\0"), (self.user_key + " ", self.user_key + "!")
 
     def whole(self, collection: str) -> bool:
-        return self.aide or parse_collection(collection).kind != "visits"
+        return self.aide or collection.partition("/")[0] != "visits"
 
     def shown(self, record: Record, text: Text, now_ms: int, asked: bool = False) -> Record | None:
         return record if self._sees(record) else None

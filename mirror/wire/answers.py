@@ -219,8 +219,13 @@ def parse_digest(fields: Sequence[str], where: str) -> Digest:
 
 
 def format_digest_line(line: DigestLine) -> str:
-    name, (count, newest, total), shown = line  # as format_digest has it: there may be tens of thousands of lines
-    text = f"{name}|{count}|{newest:x}|{total:016x}"
+    return digest_text(*line)
+
+
+def digest_text(collection: str, digest: Digest, shown: str) -> str:
+    """Return the same of its fields: there may be tens of thousands of lines."""
+    count, newest, total = digest  # as format_digest has them
+    text = f"{collection}|{count}|{newest:x}|{total:016x}"
     return f"{text}|{_name(shown)}" if shown else text
 
 
