@@ -97,6 +97,7 @@ class Daemon:
             gevent.spawn(self._watch_clock, upkeep),
             gevent.spawn(self._watch_certificate),
             gevent.spawn(self._watch_invitations),
+            gevent.spawn(self.node.store.read, self.node.told.look_up),
         ]
         self._start_links(self.node.config)
         wait_open = self.node.single_user.wait_open

@@ -16,6 +16,8 @@ from mirror.sync.scope import Scope
 
 MAX_KEPT = 1_000_000
 """Digests that are kept at a time, some 200 bytes each; those of who asked longest ago are dropped first."""
+LOOKED_UP_AHEAD = 50_000
+"""Rooms up to which digests are read before anybody asks."""
 
 Work = Callable[[Iterable[str] | None], dict[str, Digest]]
 """Returns the digests of some collections, or of all (None), as they may be seen: those with none left out."""
@@ -50,9 +52,18 @@ class ToldDigests:
     def forget(self, party: str) -> None:
         """Keep nothing of what a party was told who is gone: with it goes what its rights were made of."""
         with self._lock:
+            were_kept = len(self._kept)
             self._kept.forget(party)
-            if not self._kept:
+            if were_kept and not self._kept:
                 self._whole = None
+
+    def look_up(self, reader: Reader) -> None:
+        """Read all digests before anybody asks, so that the first who does waits for that as little as the others.
+
+        Of very many rooms too much would be kept for who may never come.
+        """
+        if reader.digest("rooms").count <= LOOKED_UP_AHEAD:
+            self.all(reader)
 
     def all(self, reader: Reader) -> dict[str, Digest]:
         """Return the digests of all collections that hold anything, in the state that is read, a committed one.

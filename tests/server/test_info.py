@@ -21,6 +21,7 @@ from mirror.service.views import ViewRights
 from mirror.store.base import Writer
 from mirror.store.sqlite.reader import SqliteReader
 from mirror.sync import responder as responding
+from mirror.sync import told as told_digests
 from mirror.sync.responder import FEW_NAMES, Responder
 from mirror.sync.told import ToldDigests
 from mirror.wire.answers import parse_state
@@ -162,6 +163,27 @@ def test_a_line_that_another_user_was_told_is_not_made_again(node: Node) -> None
         lines.of((user, ""), one.scope, digests)
     ann, bob = (held.lines[f"messages/{BOARD}"] for held in lines._kept.values())
     assert ann is bob
+
+
+def test_what_was_looked_up_as_the_node_began_is_not_read_again_for_the_first_who_asks(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.store.write(lambda writer: post(writer, BOARD, "id:1"))
+    node.store.read(node.told.look_up)
+    node.told.forget("somebody who asked for nothing")
+    node.store.write(lambda writer: post(writer, MAIL, "id:1"))
+    asked, digests = list[str](), SqliteReader.digests
+    monkeypatch.setattr(SqliteReader, "digests", lambda *given: (asked.append("all"), digests(*given))[1])
+    with sessions_on(node) as start:
+        told = info(logged_in(start(), "ann").channel)
+    assert {line.partition("|")[0] for line in told} >= {f"messages/{BOARD}", f"messages/{MAIL}"}
+    assert not asked
+
+
+def test_nothing_is_looked_up_ahead_of_very_many_rooms(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(told_digests, "LOOKED_UP_AHEAD", 2)
+    node.store.read(node.told.look_up)
+    assert node.told._whole is None
 
 
 def info(channel: Any) -> list[str]:
