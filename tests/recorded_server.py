@@ -88,6 +88,8 @@ class Recording:
     def _answer(self, room: str, opened: str, command: str) -> bytes:
         if command.startswith("IDEN"):
             return b"200 Ok\n"
+        if command.startswith("ECHO "):
+            return b"200 %s\n" % command[5:].encode()
         known = self.answers.get(self.place(room, opened, command))
         if known is not None:
             return known

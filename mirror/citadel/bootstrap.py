@@ -17,6 +17,7 @@ from mirror.citadel.migr.importer import Importer, forget_place
 from mirror.citadel.migr.leftovers import Fetched, fetch_leftovers
 from mirror.citadel.migr.posted import Known
 from mirror.citadel.migr.report import NOTHING_ACCEPTED, Accepted, Report
+from mirror.citadel.migr.untold import ask_by_name, with_answers
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.protocol.pieces import Wanted, fetch_messages
 from mirror.config.errors import ConfigError
@@ -24,7 +25,7 @@ from mirror.config.files import CONFIG_FILE
 from mirror.config.settings import Config
 from mirror.formats.migr import Broken, Element
 from mirror.peer.channel import Channel, ConnectionLost, connect, connect_unix
-from mirror.store.base import Store
+from mirror.store.base import Reading, Store
 from mirror.sync.bootstrap import has_begun, mark_begun, mark_ended, note_begun, refuse_full
 from mirror.wire.errors import Refused
 
@@ -67,6 +68,8 @@ class Taken(NamedTuple):
     fetched: Fetched | None = None
     known: Known | None = None
     blocked_s: float = 0.0
+    damaged: Sequence[str] = ()
+    """Names of users whose accounts the server damaged, where it was asked for these."""
 
     @property
     def why_incomplete(self) -> str:
@@ -108,13 +111,15 @@ def copy_server(
     progress: Progress | None = None,
     only: Sequence[str] = (),
     keys: Keys | None = None,
+    held: Reading | None = None,
 ) -> Taken:
     """Take over all that a server has.  Repeated after an interruption, it goes on.
 
     ``user`` is an administrator of it; without one nobody logs in, which works at a Path alone.  ``directory`` is the
     server's own on this machine, where that is known.  Without ``merge`` a store that holds something else is refused
     with StoreError.  ``only`` are patterns of the shell for the rooms that are taken over, all where there is none;
-    ``keys`` are those of a server that is yet to be paired.
+    ``keys`` are those of a server that is yet to be paired.  Users who are ``held``, in the store itself where nothing
+    is named, are asked for by name where the server does not list them.
 
     Raises ConnectionLost, LoginFailed, CitadelError; what was committed stays.
     """
@@ -132,7 +137,8 @@ def copy_server(
         yield from fetch_messages(client, wanted)
 
     try:
-        source = f"citadel:{client.node_name() or place}"
+        node = client.node_name()
+        source = f"citadel:{node or place}"
         if not (merge or has_begun(store, source)):
             refuse_full(store, door)
         if not has_begun(store, source):
@@ -140,6 +146,8 @@ def copy_server(
             note_begun(store, ANY_SERVER)
         # A new export need not have its elements where the last one had them: never resume by offset.
         forget_place(store, source)
+        untold = ask_by_name(held or store, client, node, keys)
+        accepted = with_answers(accepted, untold, store, node)
         tell(ServerStage.EXPORT, 0)
         importer = Importer(
             store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted, only=only, keys=keys
@@ -159,7 +167,8 @@ def copy_server(
         client.quit()
     finally:
         client.channel.close()
-    taken = Taken(report, fetched, importer.known)
+    damaged = [name for number, name in untold.damaged.items() if number not in importer.users]
+    taken = Taken(report, fetched, importer.known, damaged=damaged)
     if accepted.incomplete or not taken.why_incomplete:
         for name in (source, door):
             mark_ended(store, name)

@@ -16,6 +16,7 @@ from mirror.formats.errors import CitadelError
 from mirror.store.base import Reading
 from mirror.store.open import Options, open_store
 
+BY_ITSELF = "the account there is damaged, which nobody deleted"
 BESIDE = "verifying-"
 """How a directory begins in which a server's copy is compared."""
 
@@ -58,13 +59,16 @@ def verify_server(
                 accepted=Accepted(older=True, deletions=True, incomplete=True),
                 progress=copying,
                 keys=keys,
+                held=ours,
             )
             if taken.report.why_incomplete:
                 raise CitadelError(f"{place} cannot be compared: {taken.report.why_incomplete}")
             unseen = taken.fetched.refused if taken.fetched is not None else []
             server = taken.report.node
             may_differ = declared_for(ours, server, exports=exports) if declared is None else declared
-            return Comparing(ours, store, server, may_differ, things, made_anew, unseen, comparing).compare()
+            found = Comparing(ours, store, server, may_differ, things, made_anew, unseen, comparing).compare()
+            found.unseen += [f"user {name}: {BY_ITSELF}" for name in taken.damaged]
+            return found
         finally:
             store.close()
 

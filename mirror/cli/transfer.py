@@ -10,7 +10,7 @@ import click
 from mirror.addresses import PLACES, Address
 from mirror.citadel.bootstrap import ServerStage, Taken, copy_server
 from mirror.citadel.looks.look import DeletionsHeldBack
-from mirror.citadel.migr.importer import Importer, import_file, read_blocks
+from mirror.citadel.migr.importer import import_blocks, import_file, read_blocks
 from mirror.citadel.migr.report import Accepted, Report
 from mirror.citadel.rehearsal import Rehearsal
 from mirror.cli.app import EXIT_DIFFERENT, cli
@@ -98,7 +98,7 @@ def _import(store: Store, file: Path, node: str, accepted: Accepted, quiet: bool
 
         if piped:
             blocks = read_blocks(sys.stdin.buffer)
-            report = Importer(store, f"-{os.getpid()}", node, progress, accepted).run(blocks)
+            report = import_blocks(store, f"-{os.getpid()}", blocks, node, progress, accepted)
         else:
             report = import_file(store, file, node, progress, accepted)
             progress(file.stat().st_size)

@@ -15,8 +15,8 @@ from mirror.citadel.following.room_texts import RoomTexts
 from mirror.citadel.following.user_texts import UserTexts
 from mirror.citadel.looks.look import Decision, Remembered, Verdict, place_of, remembered
 from mirror.citadel.meaning.configuration import Holds
-from mirror.citadel.meaning.damaged import Found, read_damaged, write_damaged
-from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS, Numbers, read_keys
+from mirror.citadel.meaning.damaged import Found, note_found
+from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS, Numbers, names_of_users, read_keys
 from mirror.citadel.migr.put_together import Held
 from mirror.citadel.migr.report import Accepted
 from mirror.citadel.protocol.client import CitadelClient
@@ -156,21 +156,13 @@ class WholeLooks:
             keep_expired=self._keeps_expired,
             purge=purge,
             of=of,
-            damaged=lambda told: self._damaged(asked, node, told),
+            damaged=lambda missing: self._damaged(asked, node, missing),
         )
 
-    def _damaged(self, asked: Asked, node: str, told: Set[int]) -> Set[int]:
+    def _damaged(self, asked: Asked, node: str, missing: Mapping[int, str]) -> Set[int]:
         """Return who is not told and not deleted there, or was damaged and did not come back; that is remembered."""
-        place = place_of(node)
-        held, before = self._store.read(
-            lambda reader: (_users(reader, _numbers(reader, node)), read_damaged(reader, place))
-        )
-        missing = {number: name for number, name in held.items() if number not in told}
         found = asked.find_damaged(missing) if missing else Found()
-        damaged = found.damaged | ((before & missing.keys()) - found.sound)
-        if damaged != before:
-            self._store.write(lambda writer: write_damaged(writer, place, damaged))
-        return damaged | found.sound
+        return note_found(self._store, place_of(node), missing.keys(), found)
 
     def _give_way(self, done: int) -> None:
         """Let others have their turn while an export is read."""
@@ -212,7 +204,7 @@ def _held(reader: Reader, node: str) -> Held:
     }
     floors = {numbers.of(FLOORS, one.key): one for one in reader.scan_all(FLOORS)}
     return Held(
-        _users(reader, numbers),
+        names_of_users(reader, numbers),
         {number for number, one in floors.items() if number is not None and _number(values_of(one), "f_flags") & 1},
         {number for number in netconfs if number is not None},
     )
@@ -220,12 +212,6 @@ def _held(reader: Reader, node: str) -> Held:
 
 def _numbers(reader: Reader, node: str) -> Numbers:
     return Numbers(read_keys(reader, place_of(node), node))
-
-
-def _users(reader: Reader, numbers: Numbers) -> dict[int, str]:
-    """Return the names of the users who are held, by the numbers that they have at a server."""
-    users = {numbers.of(USERS, one.key): str(values_of(one).get("u_fullname", "")) for one in reader.scan_all(USERS)}
-    return {number: name for number, name in users.items() if number is not None}
 
 
 def _known_texts(

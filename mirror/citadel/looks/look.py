@@ -215,6 +215,7 @@ class Look:
         self._heaps: dict[str, int] = {}
         self._names: list[tuple[int, str]] = []
         self._unwanted: set[tuple[str, str]] = set()
+        self._why_damaged = WHAT_TO_DO
         self._first = not self._store.read(lambda reader: reader.scan_place(self.place, limit=1))
         self.last = self._recall() or Remembered()
         self.prints = Prints(self.place, store, keys)
@@ -376,14 +377,16 @@ class Look:
         purge: Purge | None = None,
         damaged: Set[str] = frozenset(),
         is_lost: IsLost = nothing_lost,
+        damaged_why: str = WHAT_TO_DO,
     ) -> None:
         """Delete what the server has no more of collections that were listed as a whole, if that is not too much.
 
         What was in a room that is gone goes with it, listed or not, and before it.  ``decision`` is what is done where
         it is too much; what has expired is not counted.  What a ``purge`` may have taken that was in use elsewhere
         stays, as the mirror's own.  Users whose accounts were ``damaged`` there, by their keys, wait with all that is
-        theirs, however few they are.  Messages that the server lost are written again.
+        theirs, however few they are, for the reason ``damaged_why``.  Messages that the server lost are written again.
         """
+        self._why_damaged = damaged_why
         if self._first:
             return
         rooms, of_rooms = self._judge_rooms(decision, purge, damaged) if listed(ROOMS) else ({}, Verdict.HOLD)
@@ -466,7 +469,7 @@ class Look:
         elif verdict is Verdict.HOLD and keys:
             told = self._store.read(lambda reader: reader.status_count(self.place, collection))
             self.held.append(HeldBack(collection, len(keys), told))
-            self._name_gone(records[: MAX_NAMED - len(self.gone)], held=True, why=WHAT_TO_DO)
+            self._name_gone(records[: MAX_NAMED - len(self.gone)], held=True, why=self._why_damaged)
             self._not_missing(collection, found)
         return dict.fromkeys(keys, verdict)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.formats.numbers import number_or_zero
-from mirror.store.base import Reader, Writer
+from mirror.store.base import Reader, Store, Writer
 
 SERVER_ITSELF = "SYS_Citadel"
 """The user that a server is itself, of number 0, as whom nobody can be logged in."""
@@ -21,16 +21,26 @@ HIGHEST_LEVEL = 6
 WHAT_TO_DO = (
     "whose account there is damaged, which nobody deleted: `attach refuse` keeps the user, `attach approve` deletes it"
 )
+OF_A_COPY = "whose account there is damaged, which nobody deleted: --accept-deletions deletes the user here"
+OF_A_FILE = (
+    "whom the file does not tell: deleted there, or an account that its server damaged, which a file cannot be asked; "
+    "--accept-deletions deletes the user here"
+)
 _NO_SUCH_USER = b"570"
 _GARBAGE = re.compile(r"[\x00-\x1f\x7f]")
 
-AskDamaged = Callable[[Set[int]], Set[int]]
-"""Returns the numbers of the users who are not among those that were told, though the server did not delete them."""
+AskDamaged = Callable[[Mapping[int, str]], Set[int]]
+"""Returns of users who are held and were not told, by numbers and names, those whom the server did not delete."""
 
 
-def nobody_damaged(_told: Set[int]) -> Set[int]:
-    """Say that no account is damaged, where there is nobody to ask."""
+def nobody_damaged(_missing: Mapping[int, str]) -> Set[int]:
+    """Say that whoever is not told was deleted."""
     return frozenset()
+
+
+def anybody_damaged(missing: Mapping[int, str]) -> Set[int]:
+    """Say that whoever is not told may be there, since there is nobody to ask."""
+    return missing.keys()
 
 
 def is_sound(name: str, number: str, level: str) -> bool:
@@ -70,6 +80,18 @@ def find_damaged(replies: Mapping[int, bytes]) -> Found:
     read = {number: read_reply(reply) for number, reply in replies.items()}
     damaged = {number for number, one in read.items() if not (one.sound or one.deleted)}
     return Found(damaged, {number for number, one in read.items() if one.sound and one.number == number})
+
+
+def note_found(store: Store, place: str, missing: Set[int], found: Found) -> Set[int]:
+    """Remember who is damaged of the users who are missing, and return who of them was not deleted.
+
+    Whoever was damaged before and did not come back still is, whatever became of the account.
+    """
+    before = store.read(lambda reader: read_damaged(reader, place))
+    damaged = (found.damaged | before) & missing - found.sound
+    if damaged != before:
+        store.write(lambda writer: write_damaged(writer, place, damaged))
+    return damaged | found.sound & missing
 
 
 def read_damaged(reader: Reader, place: str) -> Set[int]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.formats.keys import numbered_key
+from mirror.model.fields import values_of
 from mirror.model.record import Record, pack_head, unpack_head
 from mirror.model.status import fingerprint
 from mirror.store.base import Reader, Writer
@@ -158,6 +159,12 @@ class Numbers:
     def aide(self, number: int, key: str) -> int | None:
         """Return the number of a room's aide there, given the room's key; None where nobody there is it."""
         return self.of(USERS, numbered_key(_place(key), number)) if number > NOBODY else None
+
+
+def names_of_users(reader: Reader, numbers: Numbers) -> dict[int, str]:
+    """Return the names of the users who are held, by the numbers that they have at a server."""
+    users = {numbers.of(USERS, one.key): str(values_of(one).get("u_fullname", "")) for one in reader.scan_all(USERS)}
+    return {number: name for number, name in users.items() if number is not None}
 
 
 def owner_of(name: str) -> int:

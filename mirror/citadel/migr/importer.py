@@ -17,10 +17,10 @@ from mirror.citadel.looks.known import compare_configuration, compare_messages, 
 from mirror.citadel.looks.listed import NOWHERE, Absent, Listed, Reference
 from mirror.citadel.looks.look import HIGHEST_KEY, Expiry, Identity, Look, place_of
 from mirror.citadel.looks.prints import Part
-from mirror.citadel.meaning.damaged import is_sound
+from mirror.citadel.meaning.damaged import OF_A_FILE, anybody_damaged, is_sound, nobody_damaged
 from mirror.citadel.meaning.expiry import Policies
 from mirror.citadel.meaning.homes import INBOX_RULES, in_force_elsewhere
-from mirror.citadel.meaning.keys import ROOMS, USERS, Keys, read_keys
+from mirror.citadel.meaning.keys import ROOMS, USERS, Keys, Numbers, names_of_users, read_keys
 from mirror.citadel.meaning.marks import Visits, changes, shortened, tag_of
 from mirror.citadel.meaning.returned import SHOWN, as_here, rules_as_here, text_as_here
 from mirror.citadel.migr.folders import Folders
@@ -125,7 +125,24 @@ def import_file(
     # Named so that another export, or a changed one, is not taken for the rest of this one.
     source = f"{file.resolve()}:{state.st_size}:{state.st_mtime_ns}"
     with file.open("rb") as stream:
-        return Importer(store, source, node, progress, accepted).run(read_blocks(stream))
+        return import_blocks(store, source, read_blocks(stream), node, progress, accepted)
+
+
+def import_blocks(
+    store: Store,
+    source: str,
+    blocks: Iterable[bytes],
+    node: str = "",
+    progress: Callable[[int], None] | None = None,
+    accepted: Accepted = NOTHING_ACCEPTED,
+) -> Report:
+    """Take over an export that comes from no server that could be asked; ``source`` as in ``Importer``, else as above.
+
+    Users whom it does not tell wait, unless deletions are accepted: their accounts may be damaged.
+    """
+    damaged = nobody_damaged if accepted.deletions else anybody_damaged
+    accepted = accepted._replace(damaged=damaged, damaged_why=OF_A_FILE)
+    return Importer(store, source, node, progress, accepted).run(blocks)
 
 
 def _place_name(source: str) -> str:
@@ -181,7 +198,8 @@ class Importer:
         self._proposals: dict[int, Proposal] = {}
         self._settings: dict[str, tuple[int, int, str]] = {}
         self._created = 1
-        self._users: set[int] = set()
+        self.users: dict[int, str] = {}
+        """Names of those who were told, by their numbers."""
         self._damaged: set[int] = set()
         """Users whose accounts tell nothing that can be taken over."""
         self.rooms: dict[int, Room] = {}
@@ -307,7 +325,9 @@ class Importer:
             return number in absent or self._accepted.lost(number)
 
         accepted = self._accepted
-        self._look.delete_missing(listed, accepted.decision, expiry, accepted.purge, damaged, is_lost)
+        self._look.delete_missing(
+            listed, accepted.decision, expiry, accepted.purge, damaged, is_lost, damaged_why=accepted.damaged_why
+        )
 
     def _remember_rooms(self) -> None:
         """Remember the rooms of which all was taken over: while they say the same they are not looked at."""
@@ -438,7 +458,7 @@ class Importer:
         number = _number(fields, "u_usernum")
         if not number and (self._keys.paired or not fields.get("u_fullname")):
             return  # 902 has one without a name beside SYS_Citadel, the server itself, and both have number 0
-        self._users.add(number)
+        self.users[number] = fields.get("u_fullname", "")
         if not is_sound(fields.get("u_fullname", ""), str(number), fields.get("u_axlevel", "0")):
             self._pass_over_damaged(element, number)
             return
@@ -470,14 +490,19 @@ class Importer:
 
     def _is_gone(self, user: int) -> bool:
         """Tell whether a server names a user whom it does not have any more."""
-        if user <= 0 or user in self._users or "users" in self._doubtful:
+        if user <= 0 or user in self.users or "users" in self._doubtful:
             return False
         return user not in self._untold
 
     @cached_property
     def _untold(self) -> Set[int]:
         """Who is not told though the server did not delete them: asked for once all users were read."""
-        return self._accepted.damaged(self._users)
+        if self._accepted.damaged is nobody_damaged:
+            return frozenset()
+        held = self._store.read(lambda reader: names_of_users(reader, Numbers(self._keys)))
+        taken = {name.casefold() for name in self.users.values()}  # whoever had a name that is another's is gone
+        untold = held.keys() - self.users.keys()
+        return self._accepted.damaged({one: held[one] for one in untold if held[one].casefold() not in taken})
 
     def _take_room(self, element: Element) -> None:
         fields = element.children

@@ -7,7 +7,7 @@ import msgspec
 
 from mirror.citadel.looks.look import Decision, Gone, HeldBack, Verdict
 from mirror.citadel.looks.lost import IsLost, nothing_lost
-from mirror.citadel.meaning.damaged import AskDamaged, nobody_damaged
+from mirror.citadel.meaning.damaged import WHAT_TO_DO, AskDamaged, nobody_damaged
 from mirror.citadel.meaning.purge import Purge
 from mirror.model.applied import Applied
 
@@ -33,6 +33,8 @@ class Accepted(NamedTuple):
     """Deletions and what is kept are of these collections alone, and so many of each; of all where none is named."""
     damaged: AskDamaged = nobody_damaged
     """Asked, once all was told, which users are not told though the server did not delete them."""
+    damaged_why: str = WHAT_TO_DO
+    """In words, why these wait."""
     lost: IsLost = nothing_lost
     """Asked of messages that are gone whether the server lost them."""
 

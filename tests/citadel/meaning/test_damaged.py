@@ -9,10 +9,13 @@ from made_followed import ANNS, a_server, with_configuration
 from made_follower import TALK, ReadingFollower, state, texts
 from made_live import LiveServer
 
+from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.following.followed import Settings
+from mirror.citadel.looked_over import verify_server
 from mirror.citadel.looks.look import HeldBack
 from mirror.citadel.meaning.damaged import read_reply
-from mirror.citadel.migr.importer import Importer
+from mirror.citadel.migr.importer import Importer, import_blocks
+from mirror.citadel.migr.report import Accepted
 from mirror.store.base import Store
 from mirror.store.sqlite.store import SqliteStore
 
@@ -163,3 +166,74 @@ def test_nothing_is_taken_over_of_a_damaged_account_in_an_export(make_store: Mak
     assert any("the account of user 2 is damaged" in line for line in report.notices)
     assert first.read(lambda reader: reader.get("users", ANN)) is None
     assert len(state(first)["messages/alpha:1"]) == 2
+
+
+def imported(store: Store, server: LiveServer, deletions: bool = False) -> list[str]:
+    """Import what a server exports, as from a file; returns the words of who waits."""
+    report = import_blocks(store, "file", [server.export()], accepted=Accepted(deletions=deletions))
+    return [one.what for one in report.gone if one.held and one.collection == "users"]
+
+
+def test_of_a_file_that_does_not_tell_a_user_nobody_can_be_asked_so_the_user_waits_until_somebody_accepts_it(
+    make_store: Make, server: LiveServer
+) -> None:
+    store = make_store("m")
+    assert imported(store, server) == []
+    before = of_ann(store)
+    server.damage(2)
+    for _ in range(2):
+        (told,) = imported(store, server)
+        assert "a file cannot be asked" in told
+        assert of_ann(store) == before and texts(store, "messages/alpha:5") == ["mail"]
+    imported(store, server, deletions=True)
+    held = state(store)
+    assert ANN not in held["users"] and BOX in held["rooms"] and ANN not in held.get("visits/alpha:1", {})
+
+
+def test_in_a_file_whose_name_is_another_users_was_deleted(make_store: Make, server: LiveServer) -> None:
+    store = make_store("m")
+    imported(store, server)
+    del server.users[3]
+    server.user(7, "Bob")
+    assert imported(store, server) == []
+    assert {"alpha:7"} <= state(store)["users"].keys() and BOB not in state(store)["users"]
+
+
+def test_a_copy_asks_by_name_who_is_not_told_and_takes_nobody_for_deleted_whose_account_is_damaged(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    copy_server(store, directory)
+    before = of_ann(store)
+    server.damage(2)
+    del server.users[3]
+    for _ in range(2):
+        taken = copy_server(store, directory)
+        assert ("users", 1) in [(one.collection, one.gone) for one in taken.report.held]
+        assert BOX in state(store)["rooms"] and "--accept-deletions deletes the user" in next(
+            one.what for one in taken.gone if one.held
+        )
+        assert of_ann(store) == before and BOB not in state(store)["users"]
+        server.damaged.clear()  # somebody deletes what is left of it, and the mailbox goes: that is no deletion either
+        server.rooms.pop(5, None)
+    copy_server(store, directory, accepted=Accepted(deletions=True))
+    assert ANN not in state(store)["users"] and BOX not in state(store)["rooms"]
+
+
+def test_who_is_listed_and_not_exported_waits_too(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store = make_store("m")
+    copy_server(store, directory)
+    server.once_before(b"MIGR export", lambda: server.damage(2))
+    assert [one.collection for one in copy_server(store, directory).report.held] == ["users"]
+    assert ANN in state(store)["users"]
+
+
+def test_a_comparison_names_damaged_accounts_and_what_they_read_is_no_difference(
+    make_store: Make, server: LiveServer, directory: Path, tmp_path: Path
+) -> None:
+    store = make_store("m")
+    copy_server(store, directory)
+    server.damage(2)
+    found = verify_server(store, tmp_path, directory, node="m")
+    assert found.unseen == ["user Ann: the account there is damaged, which nobody deleted"]
+    assert {one.collection for one in found.differences} == {"users", "bios", "user-settings"}
