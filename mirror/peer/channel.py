@@ -178,6 +178,13 @@ class Channel:
             raise ConnectionLost(f"{self.peer} closed the connection")
         return line
 
+    def require_until(self, end: bytes, limit: int) -> bytes:
+        """Return all before the next line that says ``end``.  Raises ConnectionLost also at the end, ProtocolError."""
+        while (block := self._receiver.take_until(end, limit)) is None:
+            if not self.fill():
+                raise ConnectionLost(f"{self.peer} closed the connection")
+        return block
+
     def require(self, count: int) -> bytes:
         """Return exactly ``count`` bytes.  Raises ConnectionLost."""
         while (block := self._receiver.take(count)) is None:

@@ -158,7 +158,7 @@ def test_rooms_where_somebody_has_been_come_first_and_while_nobody_is_there_othe
     server.users[2]["u_lastcall"] = str(server.now - 500)
     server.asked.clear()
     ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None] * 3))
-    asked = [server.asked[at + 2] for at, command in enumerate(server.asked) if command == b"USER Ann"]
+    asked = [server.asked[at + 1] for at, command in enumerate(server.asked) if command == b"USER Ann"]
     assert (asked[0], asked[1]) == (b"GOTO Lobby||1", b"GOTO Talk||1")
     first = server.asked[: server.asked.index(b"USER SYS_Citadel")]
     assert b"GOTO Room 699||1" in first and b"GOTO Talk||1" not in first[first.index(b"USER Ann") :]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 
 import msgspec
 
+from mirror.citadel.following.reading import Reading
 from mirror.citadel.following.room_texts import Entrance, RoomTexts
 from mirror.citadel.following.user_texts import Owner, UserTexts
 from mirror.citadel.looks.look import Identity, pages
@@ -69,6 +70,8 @@ class Asked:
 
     def __init__(self, client: CitadelClient, often: Often, clock: Callable[[], float]) -> None:
         self._client, self._often, self._clock = client, often, clock
+        self._read_rooms, self._read_users = Reading(read_rooms), Reading(read_users)
+        self._read_calls, self._read_names = Reading(read_calls), Reading(names_of_users)
         self._highest = -1
         self._values: frozenset[bytes] = frozenset()
         self._people: frozenset[bytes] = frozenset()
@@ -300,10 +303,10 @@ class Asked:
         """Ask for the lists of rooms, users and floors, and tell what moved."""
         self._listed_at = self._clock()
         time, rooms, users, floors = self._client.ask_all([b"TIME", b"LKRA", b"LIST", b"LFLR"])
-        lines, people = read_rooms(rooms[1:-1]), read_users([*users[1:-1], *floors])
+        lines, people = self._read_rooms(rooms[1:-1]), self._read_users([*users[1:-1], *floors])
         found = moved(self._rooms, lines, self._looked)
         others = found.others or people != self._people
-        calls, new = read_calls(users[1:-1]), {line.partition(b"|")[0] for line in people - self._people}
+        calls, new = self._read_calls(users[1:-1]), {line.partition(b"|")[0] for line in people - self._people}
         for name in new:
             self._accounts.pop(name, None)
         self._numbers[0].update((_named(name), calls[name][0]) for name in new & calls.keys())
@@ -311,7 +314,7 @@ class Asked:
         self._rooms, self._people = lines, people
         clock = time[0] if time else b""
         self._looked, self._offset, self._started = read_time(clock), read_offset(clock), read_started(clock)
-        self._users, self._floors = names_of_users(users[1:-1]), floors[1:-1]
+        self._users, self._floors = self._read_names(users[1:-1]), floors[1:-1]
         self._calls = calls
         for gone in self._told.keys() - lines.keys():
             del self._told[gone]

@@ -5,7 +5,9 @@ room is next is mirror.citadel.following.presence's, what is told mirror.citadel
 still to be asked for is kept, so that where a server is met again nobody is who logged in before that.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from itertools import islice
 
 import msgspec
 
@@ -26,7 +28,7 @@ SESSION_S = 5
 LIKELY_SHARE, SHARE, IDLE_SHARE = 1 / 20, 1 / 50, 1 / 200
 """So much of the time rounds take at most: of rooms in which there is likely anything new, of others while anybody is
 there, and while nobody is."""
-ROOM_S, ROOMS_OF_TURN = 0.0002, 5
+ROOM_S, ROOMS_OF_TURN = 0.00005, 5
 """Seconds that asking for a room takes of server and node, and as many rooms' time each turn takes besides."""
 RECENT_S = 2 * 86_400
 """Who logged in within so many seconds before a server is met may have set marks while nobody followed it..."""
@@ -93,6 +95,9 @@ class MarkLooks:
         self._looks: VisitLooks | None = None
         self._numbers: dict[str, int] = {}
         self._owners: dict[int, int] = {}
+        self._public: list[int] = []
+        self._own: dict[int, set[int]] = {}
+        """The rooms of whose mailbox which are, and in ``_public`` those that are nobody's, in their order."""
         self._calls: dict[int, int] | None = None
         self._looked = 0
         self._noticed: dict[tuple[int, int], list[str]] = {}
@@ -191,7 +196,17 @@ class MarkLooks:
             rooms = {number: room.name for number, room in sorted(known.rooms.items()) if room.use is Use.PEOPLE}
             self._numbers = {name: number for number, name in rooms.items()}
             before, self._owners = self._owners, {number: owner_of(name) for number, name in rooms.items()}
+            self._sort_rooms()
             self._ask_for_new({room: self._owners[room] for room in self._owners.keys() - before.keys()})
+
+    def _sort_rooms(self) -> None:
+        """Sort rooms by whose they are: it is asked for each turn which are a user's, and which come next."""
+        self._public, self._own = [], {}
+        for room, owner in self._owners.items():
+            if owner:
+                self._own.setdefault(owner, set()).add(room)
+            else:
+                self._public.append(room)
 
     def _ask_for_new(self, rooms: Mapping[int, int]) -> None:
         """Have rooms that were not known be asked for, by number and owner, of who may have read there."""
@@ -214,13 +229,19 @@ class MarkLooks:
 
     def _follow_rounds(self, client: CitadelClient, persons: Mapping[int, Person], done: Marked) -> None:
         """Ask for as many rooms of rounds as there is time for; what one turn takes too long is saved afterwards."""
-        share = LIKELY_SHARE if self._rounds.is_urgent else SHARE if self._rounds.is_anybody_there else IDLE_SHARE
-        self._rooms_left = min(self._rooms_left, 0) + self._every_s * share / ROOM_S
+        self._rooms_left = min(self._rooms_left, 0) + self._rooms_at_once
         finished: set[int] = set()
         while self._rooms_left > 0 and (turn := self._rounds.next(ROOMS_AT_ONCE, finished)) is not None:
             self._rooms_left -= ROOMS_OF_TURN + len(turn.rooms)
             if not self._take(client, turn, persons.get(turn.user), done) or self._rounds.done(turn, self._now()):
                 finished.add(turn.user)
+            self._rooms_left = min(self._rooms_left, self._rooms_at_once)
+
+    @property
+    def _rooms_at_once(self) -> float:
+        """Of how many rooms there is time to ask in one look, by what is next."""
+        share = LIKELY_SHARE if self._rounds.is_urgent else SHARE if self._rounds.is_anybody_there else IDLE_SHARE
+        return self._every_s * share / ROOM_S
 
     def _save(self, asked: Asked) -> None:
         """Write down who is still to be asked for, if it is time and that says anything new."""
@@ -297,15 +318,10 @@ class MarkLooks:
 
     def _likely(self, user: int) -> Iterator[int]:
         """Yield the rooms in which a user has been before, and those of the own mailbox."""
-        visited = self._visited.of(user)
-        return (number for number, owner in self._rooms(user) if owner or number in visited)
+        visited = {room for room in self._visited.of(user) if self._owners.get(room) == 0}
+        yield from sorted(visited | self._own.get(user, set()))
 
-    def _others(self, user: int) -> Iterator[int]:
-        visited = self._visited.of(user)
-        return (number for number, owner in self._rooms(user) if not owner and number not in visited)
-
-    def _rooms(self, user: int) -> Iterator[tuple[int, int]]:
-        """Yield the rooms in which a user may have marks, all but others' mailboxes, and whose each is: 0, nobody's."""
-        for number, owner in self._owners.items():
-            if owner in (0, user):
-                yield number, owner
+    def _others(self, user: int, after: int) -> Iterator[int]:
+        """Yield all other rooms but others' mailboxes, those of greater numbers than one, in their order."""
+        visited, rooms = self._visited.of(user), self._public
+        return (room for room in islice(rooms, bisect_right(rooms, after), None) if room not in visited)

@@ -6,7 +6,7 @@ they left, all rooms once more.  Values only; reads no clock.
 """
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -43,14 +43,16 @@ class _OfAll(msgspec.Struct):
 
 
 RoomsOf = Callable[[int], Iterable[int]]
-"""Returns rooms in which a user may have marks."""
+"""Returns rooms in which a user has marks as a rule."""
+RoomsAfter = Callable[[int, int], Iterable[int]]
+"""Returns other rooms in which a user may have marks, those of greater numbers than one, in their order."""
 
 
 class Rounds:
     """Who may have set marks since all of theirs were asked for."""
 
-    def __init__(self, likely: RoomsOf, others: RoomsOf) -> None:
-        """``likely`` returns the rooms in which a user has marks as a rule, ``others`` all others, in their order."""
+    def __init__(self, likely: RoomsOf, others: RoomsAfter) -> None:
+        """``likely`` returns the rooms in which a user has marks as a rule, ``others`` all others."""
         self._likely, self._others = likely, others
         self._rounds: dict[int, _Round] = {}
         self._where: dict[int, frozenset[int]] = {}
@@ -120,7 +122,7 @@ class Rounds:
             return None
         one = self._rounds.pop(user)
         self._rounds[user] = one  # the next time it is another one's turn
-        return Turn(user, one.likely[:most] or list(islice(self._left(user, one), most)))
+        return Turn(user, one.likely[:most] or list(islice(self._others(user, one.after), most)))
 
     def _next_of_all(self, most: int) -> Turn:
         """Return the next rooms that are asked for of one of some users; there are some."""
@@ -134,9 +136,6 @@ class Rounds:
             self._of_all.popleft()
         return turn
 
-    def _left(self, user: int, one: _Round) -> Iterator[int]:
-        return (room for room in self._others(user) if room > one.after)
-
     def done(self, turn: Turn, now: float) -> bool:
         """Note that the rooms that ``next`` returned were asked for; tells whether a round came to its end."""
         one = self._rounds.get(turn.user)
@@ -146,7 +145,7 @@ class Rounds:
             del one.likely[: len(turn.rooms)]
         else:
             one.after = max(turn.rooms, default=one.after)
-        if one.likely or any(self._left(turn.user, one)):
+        if one.likely or any(self._others(turn.user, one.after)):
             return False
         if one.present or turn.user in self._where:
             self._rounds[turn.user] = self._round(turn.user, now, one.began)

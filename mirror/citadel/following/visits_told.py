@@ -16,7 +16,7 @@ from mirror.citadel.looks.taking import act_for_place, take_changes, take_found
 from mirror.citadel.meaning.damaged import SERVER_ITSELF
 from mirror.citadel.meaning.marks import Change, Sets, Visitor, changes, shortened, tag_of
 from mirror.citadel.migr.posted import Known, Room
-from mirror.citadel.protocol.answers import Lines, Seen, read_seen
+from mirror.citadel.protocol.answers import Seen, read_seen
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.keys import BORN_IMPORTED, imported_origin
 from mirror.formats.sequence_set import readable_set
@@ -67,14 +67,14 @@ class VisitLooks:
             return None
         done = Marked()
         known = self._store.read(lambda reader: self._told_last(reader, person, told))
-        found = [self._there(person, room, seen, known.get(room)) for room, seen in told.items()]
-        wanted = [one for one in found if one is not None]
-        rooms_of = {self._visits(room): room for room in told}
+        found = {room: self._there(person, room, seen, known.get(room)) for room, seen in told.items()}
+        wanted = [one for one in found.values() if one is not None]
+        rooms_of = {one.record.collection: room for room, one in found.items() if one is not None}
         for one in self._store.read(lambda reader: news(reader, self._place, wanted)):
             room = rooms_of[one.record.collection]
             done.applied += self._take_one(room, one)
             done.rooms.add(room)
-        done.noticed = {(person.number, room): list(_notices(person, room, seen)) for room, seen in told.items()}
+        done.noticed = {(person.number, room): _notices(person, room, seen) for room, seen in told.items()}
         return done
 
     # -- asking -----------------------------------------------------------------------------------
@@ -85,11 +85,11 @@ class VisitLooks:
         as_whom = f"USER {person.name}".encode("utf-8", "surrogateescape")
         who = b"AGUP " + as_whom[5:]
         asked = [command for room in numbers for command in (_enter(self._known.rooms[room]), b"GTSN")]
-        entered, *answers, account, _ = client.ask_all([as_whom, *asked, who, f"USER {SERVER_ITSELF}".encode()])
-        if not (_is(entered, b"3") and _number_of(account) == person.number):
+        entered, *answers, account, _ = client.ask_briefly([as_whom, *asked, who, f"USER {SERVER_ITSELF}".encode()])
+        if not (entered.startswith(b"3") and _number_of(account) == person.number):
             return None
         pairs = zip(numbers, answers[::2], answers[1::2], strict=True)
-        return {room: seen for room, goto, gtsn in pairs if (seen := read_seen(goto, gtsn)) is not None}
+        return {room: seen for room, goto, gtsn in pairs if (seen := read_seen([goto], [gtsn])) is not None}
 
     # -- comparing --------------------------------------------------------------------------------
 
@@ -149,20 +149,17 @@ class VisitLooks:
             after = page[-1].foreign
 
 
-def _notices(person: Person, room: int, seen: Seen) -> Iterator[str]:
-    reasons = [shortened(seen.numbers), *readable_set(seen.numbers).left_out]
-    return (f"what user {person.number} has seen in room {room}: {reason}" for reason in reasons if reason)
+def _notices(person: Person, room: int, seen: Seen) -> list[str]:
+    """Return what has to be known of what a user has seen; nothing of most of very many rooms: nobody was there."""
+    reasons = [] if seen.says_nothing else [shortened(seen.numbers), *readable_set(seen.numbers).left_out]
+    return [f"what user {person.number} has seen in room {room}: {reason}" for reason in reasons if reason]
 
 
 def _enter(room: Room) -> bytes:
     return f"GOTO {room.name}|{room.password}|1".encode("utf-8", "surrogateescape")
 
 
-def _is(answer: Lines, kind: bytes) -> bool:
-    return bool(answer) and answer[0].startswith(kind)
-
-
-def _number_of(account: Lines) -> int:
+def _number_of(account: bytes) -> int:
     """Return the number of the user whose account was told (``AGUP``), 0 where none was."""
-    values = account[0].split(b"|") if _is(account, b"2") else []
+    values = account.split(b"|") if account.startswith(b"2") else []
     return int(values[6]) if len(values) > 6 and values[6].isdigit() else 0

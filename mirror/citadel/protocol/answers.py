@@ -151,6 +151,8 @@ def moved(before: Mapping[bytes, RoomLine], now: Mapping[bytes, RoomLine], looke
 
     A room's time has seconds, so one that was changed in the second of that look may have been changed after it.
     """
+    if before is now:
+        return Moved({name for name, line in now.items() if line.changed >= looked - RESOLUTION_S}, False)
     rooms = {name for name, line in now.items() if before.get(name) != line or line.changed >= looked - RESOLUTION_S}
     others = before.keys() != now.keys() or any(before[name].rest != line.rest for name, line in now.items())
     return Moved(rooms, others)

@@ -191,15 +191,24 @@ class CitadelClient:
         self.channel.send(b"".join(b"%s\nECHO %s\n" % (command, END_OF_TOLD) for command in commands))
         return [self._read_told() for _ in commands]
 
+    def ask_briefly(self, commands: Sequence[bytes]) -> list[bytes]:
+        """Return the answers to some commands that are answered in one line each; all are sent at once.
+
+        Half of what ``ask_all`` costs the server.  Raises CitadelError where one was answered in more lines.
+        """
+        self.commands += len(commands)
+        self.channel.send(b"".join(b"%s\n" % command for command in [*commands, b"ECHO " + END_OF_TOLD]))
+        answers = [self.channel.require_line(MAX_TOLD) for _ in commands]
+        if self.channel.require_line(MAX_TOLD) != b"200 " + END_OF_TOLD:
+            raise CitadelError(
+                f"{self.channel.peer} told more than one line in answer to one of {len(commands)} commands"
+            )
+        return answers
+
     def _read_told(self) -> list[bytes]:
-        lines: list[bytes] = []
-        size, end = 0, b"200 " + END_OF_TOLD
-        while (line := self.channel.require_line(MAX_TOLD)) != end:
-            lines.append(line)
-            size += len(line)
-            if size > MAX_TOLD:
-                raise CitadelError(f"{self.channel.peer} told a message of over {MAX_TOLD} bytes")
-        return lines
+        told = self.channel.require_until(b"200 " + END_OF_TOLD, MAX_TOLD)
+        lines = told.split(b"\n")[:-1]
+        return [line.removesuffix(b"\r") for line in lines] if b"\r" in told else lines
 
     def enter_message(self, arguments: str, text: bytes) -> int:
         """Enter a message into the present room by ``ENT0`` with a confirmation; returns its number, 0 if it has none.

@@ -420,6 +420,8 @@ class SqliteReader(Questions):
 
     def _statuses(self, place: str, collection: str, where: str, *arguments: object) -> list[Status]:
         numbers = self.places.find(self.connection, place), self.names.find(self.connection, collection)
+        if None in numbers:
+            return []  # as of most of very many rooms: nobody has been there
         rows = self.connection.execute(
             f"SELECT foreign_id, key, tag, base, crc, said FROM status WHERE place = ? AND collection = ? AND {where}",
             (*numbers, *arguments),

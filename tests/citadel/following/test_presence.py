@@ -7,7 +7,7 @@ OTHERS = {3: [31, 32, 33], 4: [41]}
 
 
 def rounds() -> Rounds:
-    return Rounds(LIKELY.__getitem__, lambda user: OTHERS.get(user, []))
+    return Rounds(LIKELY.__getitem__, lambda user, after: [room for room in OTHERS.get(user, []) if room > after])
 
 
 def turn(some: Rounds, now: float, most: int = 100) -> Turn | None:

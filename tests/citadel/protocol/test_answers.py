@@ -71,6 +71,7 @@ def test_rooms_are_listed_again_that_may_hold_something_new(
         assert (name in found.rooms) == (not same or line.changed >= looked - 1)
     others = {name: line.rest for name, line in before.items()} != {name: line.rest for name, line in now.items()}
     assert found.others == others
+    assert moved(now, now, looked) == moved(now, dict(now), looked), "what is the same list is looked through faster"
 
 
 def test_what_took_long_is_asked_for_less_often() -> None:

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_followed import a_server
+from made_live import listening
 from recorded_server import Recording
 
+from mirror.citadel.bootstrap import log_in
 from mirror.citadel.migr.importer import Importer
 from mirror.citadel.migr.leftovers import fetch_leftovers
 from mirror.citadel.protocol.client import CitadelClient, LoginFailed
+from mirror.formats.errors import CitadelError
 from mirror.peer.channel import Channel, ConnectionLost
 from mirror.store.check import check_store
 from mirror.store.sqlite.store import SqliteStore
@@ -74,3 +78,14 @@ def test_a_lost_connection_is_told_and_the_next_try_completes(
         take(server(cut_after))
     take(server())
     assert len({one.read(lambda reader: reader.root()).digest for one in (store, whole)}) == 1
+
+
+def test_commands_that_are_answered_in_one_line_are_told_apart_by_nothing_else_and_any_other_ends_it(
+    tmp_path: Path,
+) -> None:
+    with listening(a_server(), tmp_path):
+        client = log_in(tmp_path, "", "")
+        assert client.ask_briefly([b"NOOP", b"GOTO Nowhere||1"]) == [b"200 Ok", b"550 no such room"]
+        with pytest.raises(CitadelError, match="more than one line"):
+            client.ask_briefly([b"INFO", b"NOOP"])
+        client.channel.close()
