@@ -186,6 +186,8 @@ class AdministeredServer(WritableServer):
         if self.who.get(id(session)) != "mirror" or not self._number(name):
             return b"550 Higher access required.\n"
         key, room = (session.room, self._number(name)), self.rooms[session.room]["QRname"]
+        if room == self.settings.get("c_baseroom", "Lobby"):
+            return b"560 Can't add/remove users from this room.\n"
         self.visits.setdefault(key, {"v_roomnum": str(key[0]), "v_roomgen": "1", "v_usernum": str(key[1])})
         flags = int(self.visits[key].get("v_flags", "0"))
         self.visits[key]["v_flags"] = str(flags & ~3 | 4 if is_in else flags & ~4 | 3)

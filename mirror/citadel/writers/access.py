@@ -14,6 +14,7 @@ from mirror.citadel.meaning.keys import ROOMS
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import CLOSED_NOW, Target, enter, said_yes, server_says
 from mirror.citadel.writers.fields import print_of
+from mirror.citadel.writers.later import When
 from mirror.citadel.writers.visits import is_visit, said_last, status_with, visited, visits_there
 from mirror.formats.names import ROOM_MAILBOX
 from mirror.formats.numbers import number_or_zero
@@ -24,6 +25,9 @@ from mirror.model.status import Status
 from mirror.store.base import Reader
 
 _FLAGS, _MOST = "v_flags", FORGOTTEN | LOCKED_OUT | LET_IN
+_BASE_ROOM, _USUAL = "c_baseroom", "Lobby"
+"""The setting that names the room which everybody enters first, and its name where nothing is set."""
+NOBODY_PUT_OUT = "who may enter it: the server lets nobody into its first room or out of it"
 _PRIVATE = 4
 """The flag of a room that not everybody may enter."""
 
@@ -52,6 +56,11 @@ class AccessWriter:
                 by_room[todo.record.collection].append(todo)
         if not by_room:
             return False
+        first = (target.client.settings().get(_BASE_ROOM) or _USUAL).casefold()
+        for collection in [one for one in by_room if visited(target, one).room.name.casefold() == first]:
+            _leave_all(target, collection, by_room.pop(collection))
+        if not by_room:
+            return True
         users = {key: user.name for key, user in target.users().items()}
         with quietly(target.client) as quiet:
             for collection, some in by_room.items():
@@ -82,6 +91,13 @@ class AccessWriter:
             return
         target.written.others += 1
         target.remember([_status(one)])
+
+
+def _leave_all(target: Target, collection: str, todo: Sequence[_Todo]) -> None:
+    """Note that nothing of this is written, which is told once."""
+    for one in todo:
+        where = one.record.collection, one.record.key
+        target.put_off(where, When.LATER, f"{visited(target, collection).room.name}: {NOBODY_PUT_OUT}")
 
 
 def _todo(reader: Reader, place: str, record: Record) -> _Todo | None:

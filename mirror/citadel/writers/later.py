@@ -185,5 +185,5 @@ class PutOff:
         return Counter(one.where[0] for one in self._all.values() if one.when is When.DECIDED)
 
     def reasons(self) -> list[str]:
-        """Return why something was not written yet; of very much the first."""
-        return list(islice((one.why for one in self._all.values() if one.when is When.LATER), MAX_REASONS))
+        """Return why something was not written yet, each reason once; of very much the first."""
+        return list(islice(dict.fromkeys(one.why for one in self._all.values() if one.when is When.LATER), MAX_REASONS))

@@ -82,6 +82,7 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ),
     ("views of users without a password there", "nobody else may choose them"),
     ("which rooms users forgot", "nobody else may have them do that"),
+    ("who was put out of the server's first room (`Lobby`)", "the server lets nobody in there or out"),
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
     ("bios of users without a password there", "nobody else may write them"),
     ("files whose path there is over 63 bytes", "the server could not delete them again"),

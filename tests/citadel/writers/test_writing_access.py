@@ -88,6 +88,28 @@ def test_into_a_room_that_everybody_may_enter_nobody_is_let_in(server: Administe
     follower.tell(story())
 
 
+@pytest.mark.parametrize("name", ["Lobby", "Entrance"])
+def test_nobody_is_put_out_of_the_first_room_and_that_is_told_once(
+    server: AdministeredServer, follower: Follower, name: str
+) -> None:
+    store = follower.store
+    server.rooms[1]["QRname"] = name
+    if name != "Lobby":
+        server.settings["c_baseroom"] = name.lower()
+
+    def story():
+        yield
+        write_visit(store, 1, f"alpha:{ANN}", v_flags="3")
+        write_visit(store, 1, f"alpha:{EVE}", v_flags="3")
+        for _ in range(70):  # longer than it takes until all that was left is tried again
+            yield
+        assert not [one for one in server.asked if one.startswith(b"KICK")]
+        told = "who may enter it: the server lets nobody into its first room or out of it"
+        assert follower.state.left_there == [f"{name}: {told}"]
+
+    follower.tell(story())
+
+
 def test_who_is_not_there_waits_and_the_service_itself_is_left_alone(
     server: AdministeredServer, follower: Follower
 ) -> None:
