@@ -4,6 +4,7 @@ Both write durably: mbsync syncs each message and its state to the disk (its def
 before it notes that, and its state.  Neither uses TLS.
 """
 
+import shutil
 import statistics
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,10 +26,11 @@ ROUNDS = 5
 
 
 def measure_mail(kind: str, count: int) -> dict[str, Any]:
-    """Time the client and mbsync with the same messages: the first time, with nothing to do, and one change."""
+    """Time the client and mbsync with the same messages: the first time both ways, with nothing to do, one change."""
     with ExitStack() as stack:
         mail = stack.enter_context(scratch_maildir(kind, count, "dovecot", "mbsync"))
         place = stack.enter_context(scratch())
+        sent = _sent(stack, mail, place)
         node = _node_with(mail, place / "node")
         stack.callback(node.stop)
         theirs = stack.enter_context(mbsync_of(mail))
@@ -48,30 +50,51 @@ def measure_mail(kind: str, count: int) -> dict[str, Any]:
                 nothing[name].append(ran(command)[0])
                 changes[name](number)
                 one[name].append(ran(command)[0])
-    return _told(kind, count, first, nothing, one)
+    return _told(kind, count, sent, first, nothing, one)
 
 
-def _told(kind: str, count: int, first: dict[str, tuple[float, float]], nothing: Any, one: Any) -> dict[str, Any]:
+Timed = dict[str, tuple[float, float]]
+"""By program, seconds and the most memory (MB)."""
+
+
+def _sent(stack: ExitStack, mail: Maildir, place: Path) -> Timed:
+    """Time both programs as they send all messages of a Maildir to a server that has none."""
+    node = _node_with(None, place / "empty")
+    stack.callback(node.stop)
+    none = stack.enter_context(scratch_maildir("small", 0))
+    theirs = stack.enter_context(mbsync_of(none))
+    ours = _client(node, place / "sender")
+    for near in (place / "sender" / "mail", none.directory / "copy" / "INBOX"):
+        shutil.copytree(mail.location, near)
+    sent = {"client": ran(ours), "mbsync": ran(theirs)}
+    there = sum(len(list(Path(none.location).glob(f"{name}/*"))) for name in ("cur", "new"))
+    assert there == len(list(Path(mail.location).glob("cur/*"))), f"mbsync sent {there} messages"
+    return sent
+
+
+def _told(kind: str, count: int, sent: Timed, first: Timed, nothing: Any, one: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"what": f"{count} {kind} messages as a Maildir, beside mbsync"}
     for name in ("client", "mbsync"):
         seconds, megabytes = first[name]
+        told[f"{name}_sent_s"] = round(sent[name][0], 2)
         told[f"{name}_first_s"] = round(seconds, 2)
         told[f"{name}_messages_per_s"] = round(count / seconds)
         told[f"{name}_nothing_s"] = round(statistics.median(nothing[name]), 3)
         told[f"{name}_one_change_s"] = round(statistics.median(one[name]), 3)
         told[f"{name}_peak_mb"] = round(megabytes)
+    told["sent_ratio"] = round(sent["mbsync"][0] / sent["client"][0], 2)
     told["rate_ratio"] = round(first["mbsync"][0] / first["client"][0], 2)
     told["nothing_ratio"] = round(told["client_nothing_s"] / told["mbsync_nothing_s"], 2)
     return told
 
 
-def _node_with(mail: Maildir, directory: Path) -> NodeProcess:
-    """Start a node that holds what is in a Maildir in a user's inbox, all of it read."""
+def _node_with(mail: Maildir | None, directory: Path) -> NodeProcess:
+    """Start a node that holds what is in a Maildir in a user's inbox, all of it read; nothing where none is given."""
     node = NodeProcess(directory, "big")
     node.set_up()
     store = open_store(directory, "big")
     store.write(lambda writer: put_account(writer, "Mail", VIEW_MAILBOX))
-    files = sorted((mail.directory / "source" / "cur").iterdir())
+    files = sorted(Path(mail.location, "cur").iterdir()) if mail is not None else []
     for at in range(0, len(files), 1000):
         group = [compose_mail(file.read_bytes()) for file in files[at : at + 1000]]
 
