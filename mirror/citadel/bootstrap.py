@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mirror.addresses import Address
-from mirror.citadel.looks.look import Gone
+from mirror.citadel.looks.decided import Gone
 from mirror.citadel.meaning.keys import Keys
 from mirror.citadel.migr.importer import Importer, forget_place
 from mirror.citadel.migr.leftovers import Fetched, fetch_leftovers

@@ -6,7 +6,7 @@ from pathlib import Path
 from mirror.addresses import ServerPlace
 from mirror.citadel.bootstrap import log_in
 from mirror.citadel.host_files import SYSTEM_MESSAGES
-from mirror.citadel.looks.look import place_of
+from mirror.citadel.looks.remembered import place_of
 
 AFTER_AN_EXPORT = (
     "the first copy is made of an export, after which a server of version 980 sends no mail, throws nothing away and "

@@ -24,7 +24,9 @@ from mirror.citadel.following.pace import NEVER, Pace
 from mirror.citadel.following.restarts import NOT_RESTARTED, find_lost, read_started, write_started
 from mirror.citadel.following.rooms import Listing, RoomLooks
 from mirror.citadel.following.whole import WholeLooks, names_of_all, room_passwords, views_of_all
-from mirror.citadel.looks.look import UNDECIDED, Decision, Verdict, pages, place_of
+from mirror.citadel.looks.decided import UNDECIDED, Decision, Verdict
+from mirror.citadel.looks.pages import pages
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.looks.unfinished import finish_unfinished
 from mirror.citadel.looks.waiting import Waiting
 from mirror.citadel.meaning.keys import Pair

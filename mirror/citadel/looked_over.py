@@ -7,7 +7,7 @@ from pathlib import Path
 from mirror.addresses import ServerPlace
 from mirror.citadel.bootstrap import Place, Progress, copy_server
 from mirror.citadel.door import ask_name
-from mirror.citadel.looks.look import place_of
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.declared import Expected
 from mirror.citadel.meaning.keys import PAIRS, Keys, read_keys
 from mirror.citadel.migr.report import Accepted

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mirror.citadel.bootstrap import Place
 from mirror.citadel.following.asked import ROOMS_AT_ONCE
-from mirror.citadel.looks.look import pages, place_of
 from mirror.citadel.looks.made import note_made
+from mirror.citadel.looks.pages import pages
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS, Numbers, Pair, add_pairs, owner_of, read_keys, write_pairs
 from mirror.citadel.meaning.pairing import ADDRESS_BOOK, ROLES, Consent, Held, Here, Pairing, There, pair
 from mirror.citadel.protocol.answers import room_number

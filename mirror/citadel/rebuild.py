@@ -14,7 +14,8 @@ import msgspec
 
 from mirror.citadel.bootstrap import log_in
 from mirror.citadel.empty import why_not_empty
-from mirror.citadel.looks.look import HIGHEST_KEY, pages
+from mirror.citadel.looks.pages import pages
+from mirror.citadel.looks.remembered import HIGHEST_KEY
 from mirror.citadel.meaning.declared import Expected
 from mirror.citadel.meaning.keys import Keys, Pair
 from mirror.citadel.meaning.numbering import number_in

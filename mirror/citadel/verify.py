@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from mirror.citadel.looks.look import place_of
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.declared import (
     ANY,
     BODY,

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from mirror.addresses import Address
 from mirror.citadel.bootstrap import Place, log_in
-from mirror.citadel.looks.look import Verdict, cursor_name, place_of
+from mirror.citadel.looks.decided import Verdict
 from mirror.citadel.looks.lost import forget_lost, read_lost, to_write_again
 from mirror.citadel.looks.made import is_gone, note_filled, unfilled, what_fills
+from mirror.citadel.looks.remembered import cursor_name, place_of
 from mirror.citadel.meaning.keys import ROOMS, Numbers, read_keys
 from mirror.citadel.migr.leftovers import BANNERS
 from mirror.citadel.migr.posted import Known

@@ -9,7 +9,7 @@ from mirror.addresses import ServerPlace
 from mirror.citadel.door import ask_name, blind_spots
 from mirror.citadel.follow import Following
 from mirror.citadel.following.followed import MAX_TOLD, Settings
-from mirror.citadel.looks.look import HeldBack
+from mirror.citadel.looks.decided import HeldBack
 from mirror.citadel.meaning.keys import Pair
 from mirror.citadel.meaning.pairing import Consent, Match, Pairing
 from mirror.citadel.rehearsal import dry_run

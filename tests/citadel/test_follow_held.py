@@ -10,7 +10,7 @@ from made_follower import LOBBY, TALK, ReadingFollower, state, texts
 from made_live import LiveServer
 
 from mirror.citadel.following.followed import Settings
-from mirror.citadel.looks.look import HeldBack
+from mirror.citadel.looks.decided import HeldBack
 from mirror.model.draft import Draft
 from mirror.model.fields import fields_at
 from mirror.model.record import pack_head

@@ -11,7 +11,7 @@ from made_server import Server
 from mirror.addresses import Address
 from mirror.citadel.following.followed import Settings
 from mirror.citadel.following.identity import pair_anew
-from mirror.citadel.looks.look import Identity, place_of
+from mirror.citadel.looks.remembered import Identity, place_of
 from mirror.citadel.meaning.keys import Pair, add_pairs, read_keys, write_pairs
 from mirror.citadel.meaning.pairing import Consent
 from mirror.citadel.migr.importer import Importer

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from made_server import CREATED, Server
 
-from mirror.citadel.looks.look import HeldBack, OtherThanLast
+from mirror.citadel.looks.decided import HeldBack
+from mirror.citadel.looks.remembered import OtherThanLast
 from mirror.citadel.migr.importer import Importer
 from mirror.citadel.migr.report import Accepted, Report
 from mirror.formats.message import parse_message

@@ -9,7 +9,7 @@ from made_live import HungUp
 from made_writable import SERVICE, TRANSIT, WritableServer, imap
 
 from mirror.citadel.following.identity import pair_anew
-from mirror.citadel.looks.look import Identity
+from mirror.citadel.looks.remembered import Identity
 from mirror.citadel.meaning.homes import settle
 from mirror.citadel.meaning.keys import Keys, read_keys
 from mirror.citadel.protocol.client import LoginFailed

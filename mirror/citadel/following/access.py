@@ -8,7 +8,7 @@ import re
 from collections.abc import Container, Iterable
 from typing import NamedTuple, Protocol
 
-from mirror.citadel.looks.look import place_of
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.looks.taking import take_found
 from mirror.citadel.meaning.marks import tag_of
 from mirror.citadel.migr.posted import Known

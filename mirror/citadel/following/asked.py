@@ -10,7 +10,8 @@ import msgspec
 from mirror.citadel.following.reading import Reading
 from mirror.citadel.following.room_texts import Entrance, RoomTexts
 from mirror.citadel.following.user_texts import Owner, UserTexts
-from mirror.citadel.looks.look import Identity, pages
+from mirror.citadel.looks.pages import pages
+from mirror.citadel.looks.remembered import Identity
 from mirror.citadel.meaning.configuration import OF_ROOMS, THEIR_HOLDINGS, Holding, Holds, Kept
 from mirror.citadel.meaning.damaged import Found, find_damaged
 from mirror.citadel.meaning.purge import Purge, purge_between

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from mirror.citadel.looks.look import HeldBack
+from mirror.citadel.looks.decided import HeldBack
 from mirror.citadel.meaning.pairing import Consent, Pairing
 
 MAX_TOLD = 100

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from mirror.citadel.looks.look import Identity, Remembered, cursor_name, place_of, remember, remembered
+from mirror.citadel.looks.remembered import Identity, Remembered, cursor_name, place_of, remember, remembered
 from mirror.citadel.looks.taking import keep_missing
 from mirror.citadel.looks.unfinished import forget_unfinished
 from mirror.citadel.meaning.keys import read_keys

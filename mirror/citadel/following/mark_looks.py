@@ -15,7 +15,7 @@ from mirror.citadel.following.asked import Asked
 from mirror.citadel.following.presence import Rounds, Turn
 from mirror.citadel.following.visited import Visited
 from mirror.citadel.following.visits_told import ROOMS_AT_ONCE, Marked, Person, VisitLooks
-from mirror.citadel.looks.look import place_of
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.keys import owner_of
 from mirror.citadel.migr.posted import Known
 from mirror.citadel.protocol.client import CitadelClient

@@ -10,8 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from mirror.citadel.looks.look import place_of
 from mirror.citadel.looks.lost import note_lost
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.keys import read_keys
 from mirror.citadel.protocol.answers import read_numbers
 from mirror.citadel.protocol.client import CitadelClient

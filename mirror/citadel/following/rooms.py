@@ -12,19 +12,10 @@ import msgspec
 
 from mirror.citadel.following.access import Named, Numbers, read_access, take_access
 from mirror.citadel.following.restarts import NOT_RESTARTED, Restarted
-from mirror.citadel.looks.look import (
-    BATCH_BYTES,
-    BATCH_RECORDS,
-    UNDECIDED,
-    Decision,
-    HeldBack,
-    Remembered,
-    Verdict,
-    place_of,
-    remember,
-    remembered,
-)
+from mirror.citadel.looks.decided import UNDECIDED, Decision, HeldBack, Verdict
+from mirror.citadel.looks.look import BATCH_BYTES, BATCH_RECORDS
 from mirror.citadel.looks.lost import note_lost
+from mirror.citadel.looks.remembered import Remembered, place_of, remember, remembered
 from mirror.citadel.looks.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
 from mirror.citadel.meaning.expiry import Mode
 from mirror.citadel.meaning.marks import Change, Sets, Visitor, changes

@@ -5,7 +5,7 @@ A user may have read in any room, but has been in few of very many.  Found out o
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mirror.citadel.looks.look import place_of
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.marks import status_pages
 from mirror.citadel.migr.posted import Known
 from mirror.model.kinds import Collection

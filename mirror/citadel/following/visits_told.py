@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.looks.look import pages, place_of
+from mirror.citadel.looks.pages import pages
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.looks.taking import act_for_place, take_changes, take_found
 from mirror.citadel.meaning.damaged import SERVER_ITSELF
 from mirror.citadel.meaning.marks import Change, Sets, Visitor, changes, shortened, tag_of

@@ -13,7 +13,8 @@ from mirror.citadel.following.again import look_again, look_at_told
 from mirror.citadel.following.asked import Asked
 from mirror.citadel.following.room_texts import RoomTexts
 from mirror.citadel.following.user_texts import UserTexts
-from mirror.citadel.looks.look import Decision, Remembered, Verdict, place_of, remembered
+from mirror.citadel.looks.decided import Decision, Verdict
+from mirror.citadel.looks.remembered import Remembered, place_of, remembered
 from mirror.citadel.meaning.configuration import Holds
 from mirror.citadel.meaning.damaged import Found, note_found
 from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS, Numbers, names_of_users, read_keys

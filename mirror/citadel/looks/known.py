@@ -9,7 +9,8 @@ from itertools import groupby
 from operator import attrgetter
 
 from mirror.citadel.looks.listed import NOWHERE, Listed
-from mirror.citadel.looks.look import Look, pages
+from mirror.citadel.looks.look import Look
+from mirror.citadel.looks.pages import pages
 from mirror.citadel.meaning.marks import Change, Visits, changes
 from mirror.model.kinds import Collection, parse_collection
 from mirror.model.record import Version
@@ -22,7 +23,7 @@ def compare_references(look: Look, listed: Listed) -> None:
         if collection == NOWHERE:
             continue
         for references in pages(group):
-            tags = look.tags(collection, [reference.key for reference in references])
+            tags = look.statuses.tags(collection, [reference.key for reference in references])
             look.has(collection, [reference.key for reference in references])
             for reference in references:
                 if tags.get(reference.key) == str(reference.number):
@@ -38,7 +39,7 @@ def compare_configuration(look: Look, listed: Listed, number: int, kept: str) ->
     numbers = listed.unreferenced(number)
     if numbers:
         look.has(kept, map(str, numbers))
-        listed.known(number, look.known_numbers(kept, numbers))
+        listed.known(number, look.statuses.known_numbers(kept, numbers))
 
 
 def compare_messages(
@@ -48,7 +49,7 @@ def compare_messages(
 
     ``rooms`` are the numbers of rooms by their keys, ``version`` is that of marks that are new.
     """
-    for page in look.told([str(Collection("messages", room)) for room in rooms]):
+    for page in look.statuses.told([str(Collection("messages", room)) for room in rooms]):
         for collection, told in groupby(page, attrgetter("collection")):
             kind, room = parse_collection(collection)
             if kind == "messages" and room in rooms:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mirror.citadel.looks.look import place_of
 from mirror.citadel.looks.lost import note_lost
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.protocol.pieces import fetch_message
 from mirror.formats.errors import BadMessage

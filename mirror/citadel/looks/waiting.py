@@ -5,7 +5,7 @@ from itertools import chain, islice
 
 import msgspec
 
-from mirror.citadel.looks.look import HeldBack
+from mirror.citadel.looks.decided import HeldBack
 
 
 class Waiting(msgspec.Struct):

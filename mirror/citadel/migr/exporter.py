@@ -10,14 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from mirror.citadel.looks.look import HIGHEST_KEY, pages
+from mirror.citadel.looks.pages import pages
+from mirror.citadel.looks.remembered import HIGHEST_KEY
 from mirror.citadel.meaning.keys import Pair
-from mirror.citadel.meaning.numbering import (
-    Given,
-    number_in,
-    place_of_key,
-    user_of,
-)
+from mirror.citadel.meaning.numbering import Given, number_in, place_of_key, user_of
 from mirror.citadel.migr.placed import Placed
 from mirror.citadel.migr.places import CONFIGURATION_ROOM, Places, Step
 from mirror.citadel.migr.things import WHOLE, Fields, Part, Things, ordered, owned

@@ -13,10 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from mirror.citadel.looks.decided import Expiry
 from mirror.citadel.looks.known import compare_configuration, compare_messages, compare_references
 from mirror.citadel.looks.listed import NOWHERE, Absent, Listed, Reference
-from mirror.citadel.looks.look import HIGHEST_KEY, Expiry, Identity, Look, place_of
+from mirror.citadel.looks.look import Look
 from mirror.citadel.looks.prints import Part
+from mirror.citadel.looks.remembered import HIGHEST_KEY, Identity, place_of
 from mirror.citadel.meaning.damaged import OF_A_FILE, anybody_damaged, is_sound, nobody_damaged
 from mirror.citadel.meaning.expiry import Policies
 from mirror.citadel.meaning.homes import INBOX_RULES, in_force_elsewhere
@@ -300,8 +302,8 @@ class Importer:
         self._look.end(whole)
         if whole and not self._partial and self._doubtful <= {ORPHANS}:
             self._remember_rooms()
-        self.report.applied, self.report.deleted = self._look.applied, self._look.deleted
-        self.report.held, self.report.gone = self._look.held, self._look.gone
+        self.report.applied, self.report.deleted = self._look.applied, self._look.missing.deleted
+        self.report.held, self.report.gone = self._look.missing.held, self._look.missing.gone
         forget_place(self._store, self._source)
 
     def _delete_missing(self) -> None:
@@ -325,13 +327,13 @@ class Importer:
             return number in absent or self._accepted.lost(number)
 
         accepted = self._accepted
-        self._look.delete_missing(
+        self._look.missing.delete(
             listed, accepted.decision, expiry, accepted.purge, damaged, is_lost, damaged_why=accepted.damaged_why
         )
 
     def _remember_rooms(self) -> None:
         """Remember the rooms of which all was taken over: while they say the same they are not looked at."""
-        self._untrusted |= {room_of(held.collection) for held in self._look.held}
+        self._untrusted |= {room_of(held.collection) for held in self._look.missing.held}
         keys = {self._key(number) for number, room in self.rooms.items() if room.use is Use.PEOPLE}
         self._look.remember_rooms(sorted(keys - self._untrusted - self._same))
 
@@ -422,7 +424,7 @@ class Importer:
         elif key.startswith(CONTENT_TYPE_KEY) and (number := number_or_zero(text)):
             self._refer_to(number, "config", key, self._created, line, field="text")
         elif is_own_setting(key):
-            self._look.unwant("config", [key])
+            self._look.missing.unwant("config", [key])
         elif key:
             self._policies.set(key, text)
             self._fields("config", key, {"value": text}, self._created)
@@ -536,7 +538,7 @@ class Importer:
                 self._fields("rooms", key, said, stamp)
             self._take_proposal(number)
         elif room.use in _NEVER_OURS:
-            self._look.unwant("rooms", [key])
+            self._look.missing.unwant("rooms", [key])
         elif room.use is Use.LEFT_OUT:
             self._leave_out(key)
         info, picture = ("room-info", "pictures") if room.use is Use.PEOPLE else (NOWHERE, NOWHERE)
@@ -580,7 +582,7 @@ class Importer:
         number = _number(element.children, "f_num")
         self._policies.floor(number, element.children)
         said, key = replicated(element.name, element.children), self._keys.floor(number)
-        if self._keys.paired and not said.get("f_name") and not self._look.tags("floors", [key]):
+        if self._keys.paired and not said.get("f_name") and not self._look.statuses.tags("floors", [key]):
             return  # a place for a floor, of which each server has as many
         self._fields("floors", key, said, self._created)
 
@@ -680,7 +682,7 @@ class Importer:
         if self._look.knows_some:
             data = as_here(self._store, messages, key, posted.message, data)
         self._draft(messages, key, self._posted_at(room, posted), posted.head, data, str(number))
-        was = self._look.number_of(messages, key) if key.startswith(ITEM_PREFIX) else 0
+        was = self._look.statuses.number_of(messages, key) if key.startswith(ITEM_PREFIX) else 0
         for visitor in self._visits.visitors(visits):
             for change in changes(visits, visitor, [(key, was, number)], self._version(self._created)):
                 self._look.change(change)

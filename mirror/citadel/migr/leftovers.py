@@ -8,7 +8,9 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from mirror.citadel.looks.look import UNDECIDED, Decision, Gone, HeldBack, Look, place_of
+from mirror.citadel.looks.decided import UNDECIDED, Decision, Gone, HeldBack
+from mirror.citadel.looks.look import Look
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.keys import Keys, read_keys
 from mirror.citadel.protocol.banners import read_banners
 from mirror.citadel.protocol.client import CitadelClient, RoomFile
@@ -107,9 +109,10 @@ def fetch_leftovers(
     if not keys.paired and _fetch_banners(client, store, look, directory, fetched, listdirs):
         listed.add(BANNERS)
     look.flush()
-    look.delete_missing_of(listed, decision)
+    look.missing.delete_of(listed, decision)
     look.end(not fetched.refused)
-    fetched.applied, fetched.deleted, fetched.held, fetched.gone = look.applied, look.deleted, look.held, look.gone
+    fetched.applied, fetched.deleted = look.applied, look.missing.deleted
+    fetched.held, fetched.gone = look.missing.held, look.missing.gone
     look.close()
     return fetched
 
@@ -159,7 +162,7 @@ def _fetch_file(
     key, tag = kept_key(collection, file.name), f"{opened.mtime} {opened.size} {file.type} {file.comment}"
     head = head_of_file(file, opened.size)
     record = Record(collection, key, stamp, imported_origin(look.node), BORN_IMPORTED, head=head)
-    if look.tags(collection, [key]).get(key) == tag or store.read(lambda reader: _is_held(reader, record)):
+    if look.statuses.tags(collection, [key]).get(key) == tag or store.read(lambda reader: _is_held(reader, record)):
         client.close_file()
         fetched.unchanged += 1
         return
@@ -224,7 +227,7 @@ def _fetch_banners(
         record = Record(BANNERS, name, BORN_IMPORTED, imported_origin(look.node), BORN_IMPORTED)
         # What the server tells is not what was written, so it is compared with what it told last.
         tag = fingerprint(text).hex() if banners.told else ""
-        if tag and look.tags(BANNERS, [name]).get(name) == tag:
+        if tag and look.statuses.tags(BANNERS, [name]).get(name) == tag:
             look.has(BANNERS, [name])
         else:
             look.tell(There.of(name, record, _as_written(store, name, text) if tag else text, tag))

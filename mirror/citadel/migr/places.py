@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from mirror.citadel.looks.look import place_of, remembered
+from mirror.citadel.looks.remembered import place_of, remembered
 from mirror.citadel.meaning.numbering import place_of_key
 from mirror.citadel.migr.importer import CONTENT_TYPE_KEY, ORPHANS, USER_SETTINGS
 from mirror.citadel.migr.placed import NOWHERE, Placing

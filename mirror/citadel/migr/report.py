@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirror.citadel.looks.look import Decision, Gone, HeldBack, Verdict
+from mirror.citadel.looks.decided import Decision, Gone, HeldBack, Verdict
 from mirror.citadel.looks.lost import IsLost, nothing_lost
 from mirror.citadel.meaning.damaged import WHAT_TO_DO, AskDamaged, nobody_damaged
 from mirror.citadel.meaning.purge import Purge

@@ -6,7 +6,8 @@ While it exports it lets nobody in, and whoever asked for the export is busy wit
 from collections.abc import Mapping, Set
 from typing import NamedTuple
 
-from mirror.citadel.looks.look import pages, place_of
+from mirror.citadel.looks.pages import pages
+from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.meaning.damaged import OF_A_COPY, Found, find_damaged, nobody_damaged, note_found
 from mirror.citadel.meaning.keys import Keys, Numbers, names_of_users, read_keys
 from mirror.citadel.migr.report import Accepted

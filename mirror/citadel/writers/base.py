@@ -14,9 +14,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from mirror.citadel.looks.look import FLOOR_IN_USE, Verdict, remembered
+from mirror.citadel.looks.decided import Verdict
+from mirror.citadel.looks.in_use import FLOOR_IN_USE
 from mirror.citadel.looks.made import forget_room, note_filled, note_made, rooms_of
 from mirror.citadel.looks.prints import forget_prints
+from mirror.citadel.looks.remembered import remembered
 from mirror.citadel.meaning.keys import FLOORS, ROOMS, Numbers, Pair, add_pairs, drop_pair
 from mirror.citadel.migr.posted import Known, Room
 from mirror.citadel.protocol.answers import room_number

@@ -10,7 +10,7 @@ server remembers, and that is set forward by giving the user the same rules agai
 
 from collections.abc import Sequence
 
-from mirror.citadel.looks.look import remembered
+from mirror.citadel.looks.remembered import remembered
 from mirror.citadel.meaning.homes import INBOX_RULES, read_home
 from mirror.citadel.meaning.keys import PAIRS, ROOMS
 from mirror.citadel.protocol.answers import read_numbers, read_time

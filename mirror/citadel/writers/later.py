@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import NamedTuple
 
-from mirror.citadel.looks.look import Verdict
+from mirror.citadel.looks.decided import Verdict
 from mirror.model.draft import Base
 from mirror.model.record import Record
 from mirror.model.status import Status

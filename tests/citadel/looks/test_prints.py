@@ -8,7 +8,9 @@ from made_server import Server
 
 from mirror.citadel.following.identity import pair_anew
 from mirror.citadel.looks import look, prints, taking
-from mirror.citadel.looks.look import HeldBack, Identity, Look, place_of
+from mirror.citadel.looks.decided import HeldBack
+from mirror.citadel.looks.look import Look
+from mirror.citadel.looks.remembered import Identity, place_of
 from mirror.citadel.meaning.keys import Keys, Pair
 from mirror.citadel.meaning.marks import Change
 from mirror.citadel.migr.importer import Importer

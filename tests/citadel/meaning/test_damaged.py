@@ -12,7 +12,7 @@ from made_live import LiveServer
 from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.following.followed import Settings
 from mirror.citadel.looked_over import verify_server
-from mirror.citadel.looks.look import HeldBack
+from mirror.citadel.looks.decided import HeldBack
 from mirror.citadel.meaning.damaged import read_reply
 from mirror.citadel.migr.importer import Importer, import_blocks
 from mirror.citadel.migr.report import Accepted

@@ -10,7 +10,7 @@ from exports import small_export
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.citadel.looks.look import Remembered, place_of, remember
+from mirror.citadel.looks.remembered import Remembered, place_of, remember
 from mirror.citadel.migr.exporter import Exporter
 from mirror.citadel.migr.importer import Importer
 from mirror.citadel.migr.places import Step

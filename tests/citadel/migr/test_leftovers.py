@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from recorded_server import Recording
 
-from mirror.citadel.looks.look import Decision, HeldBack, Verdict
+from mirror.citadel.looks.decided import Decision, HeldBack, Verdict
 from mirror.citadel.migr.importer import Importer
 from mirror.citadel.migr.leftovers import Fetched, FileRoom, fetch_leftovers
 from mirror.citadel.protocol.client import CitadelClient

@@ -8,7 +8,7 @@ from made_live import HungUp
 from made_writable import SERVICE, WritableServer, imap
 
 from mirror.citadel.following.identity import pair_anew
-from mirror.citadel.looks.look import Identity
+from mirror.citadel.looks.remembered import Identity
 from mirror.citadel.meaning.keys import ROOMS, Pair, write_pairs
 from mirror.formats.message import parse_message, serialize_message
 from mirror.model.drafting import draft_over

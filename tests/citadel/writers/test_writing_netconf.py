@@ -8,7 +8,7 @@ import pytest
 from made_follower import LOBBY, Follower, at_rest, feed_end, post, say_so, texts, there
 from made_writable import SERVICE, WritableServer, imap
 
-from mirror.citadel.looks.look import remember, remembered
+from mirror.citadel.looks.remembered import remember, remembered
 from mirror.citadel.meaning.homes import HOMES, Home, give_up, read_home, settle
 from mirror.citadel.meaning.keys import PAIRS
 from mirror.citadel.writers.later import TRIES

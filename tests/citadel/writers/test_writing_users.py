@@ -10,7 +10,7 @@ from made_live import HungUp
 from made_writable import SERVICE, imap
 
 from mirror.citadel.following.identity import pair_anew
-from mirror.citadel.looks.look import Identity
+from mirror.citadel.looks.remembered import Identity
 from mirror.citadel.meaning.keys import Pair
 from mirror.citadel.propose import CannotPair
 from mirror.citadel.writers.base import taken_by
