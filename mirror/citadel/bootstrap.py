@@ -13,9 +13,10 @@ from typing import NamedTuple
 from mirror.addresses import Address
 from mirror.citadel.looks.decided import Gone
 from mirror.citadel.meaning.keys import Keys
-from mirror.citadel.migr.importer import Importer, forget_place
+from mirror.citadel.migr.importer import Importer
 from mirror.citadel.migr.leftovers import Fetched, fetch_leftovers
 from mirror.citadel.migr.posted import Known
+from mirror.citadel.migr.reached import forget_place
 from mirror.citadel.migr.report import NOTHING_ACCEPTED, Accepted, Report
 from mirror.citadel.migr.untold import ask_by_name, with_answers
 from mirror.citadel.protocol.client import CitadelClient

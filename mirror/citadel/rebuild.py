@@ -20,7 +20,7 @@ from mirror.citadel.meaning.declared import Expected
 from mirror.citadel.meaning.keys import Keys, Pair
 from mirror.citadel.meaning.numbering import number_in
 from mirror.citadel.migr.exporter import Exporter
-from mirror.citadel.migr.importer import CREATED_KEY
+from mirror.citadel.migr.names import CREATED_KEY
 from mirror.citadel.migr.places import Step
 from mirror.citadel.protocol.answers import read_rooms
 from mirror.citadel.protocol.client import CitadelClient

@@ -10,7 +10,7 @@ import click
 from mirror.addresses import PLACES, Address
 from mirror.citadel.bootstrap import ServerStage, Taken, copy_server
 from mirror.citadel.looks.decided import DeletionsHeldBack
-from mirror.citadel.migr.importer import import_blocks, import_file, read_blocks
+from mirror.citadel.migr.importing import import_blocks, import_file, read_blocks
 from mirror.citadel.migr.report import Accepted, Report
 from mirror.citadel.rehearsal import Rehearsal
 from mirror.cli.app import EXIT_DIFFERENT, cli

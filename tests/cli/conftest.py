@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from local import LocalNode
 
-from mirror.citadel.migr.importer import import_file
+from mirror.citadel.migr.importing import import_file
 from mirror.config.files import CONFIG_FILE
 from mirror.config.reading import template
 from mirror.config.settings import Config

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from mirror.citadel.bootstrap import Taken
-from mirror.citadel.migr.importer import Fetch, Importer, forget_place, read_blocks
+from mirror.citadel.migr.importer import Fetch, Importer
+from mirror.citadel.migr.importing import read_blocks
 from mirror.citadel.migr.leftovers import fetch_leftovers
+from mirror.citadel.migr.reached import forget_place
 from mirror.citadel.migr.report import NOTHING_ACCEPTED, Accepted
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.protocol.pieces import fetch_messages

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mirror.citadel.looks.remembered import place_of, remembered
 from mirror.citadel.meaning.numbering import place_of_key
-from mirror.citadel.migr.importer import CONTENT_TYPE_KEY, ORPHANS, USER_SETTINGS
+from mirror.citadel.migr.names import CONTENT_TYPE_KEY, ORPHANS, USER_SETTINGS
 from mirror.citadel.migr.placed import NOWHERE, Placing
 from mirror.citadel.migr.things import WHOLE, Part, Things
 from mirror.formats.keys import imported_origin

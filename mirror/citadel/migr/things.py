@@ -23,7 +23,7 @@ from mirror.citadel.meaning.numbering import (
     room_name_seen,
     user_name_seen,
 )
-from mirror.citadel.migr.importer import CREATED_KEY
+from mirror.citadel.migr.names import CREATED_KEY
 from mirror.formats.migr import FIELDS
 from mirror.model.fields import values_of
 from mirror.model.kinds import room_of

@@ -14,7 +14,8 @@ from mirror.citadel.following.followed import Settings
 from mirror.citadel.looked_over import verify_server
 from mirror.citadel.looks.decided import HeldBack
 from mirror.citadel.meaning.damaged import read_reply
-from mirror.citadel.migr.importer import Importer, import_blocks
+from mirror.citadel.migr.importer import Importer
+from mirror.citadel.migr.importing import import_blocks
 from mirror.citadel.migr.report import Accepted
 from mirror.store.base import Store
 from mirror.store.sqlite.store import SqliteStore

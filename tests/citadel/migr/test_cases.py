@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mirror.citadel.migr.importer import import_file
+from mirror.citadel.migr.importing import import_file
 from mirror.model.fields import values_of
 from mirror.store.sqlite.store import SqliteStore
 
