@@ -627,6 +627,20 @@ def test_a_message_that_was_being_moved_when_the_server_was_killed_is_where_it_w
     assert [(side.texts(1), side.texts(2)) for side in pair] == [([], [("m@alpha", "moved")])] * 2
 
 
+def test_an_item_whose_room_is_renamed_just_when_it_is_put_there_is_in_that_room(pair: Pair) -> None:
+    alpha, beta = pair
+    alpha.server.room(40, "Events", QRdefaultview="3")
+    pair.settle()
+    alpha.server.post(40, event(SUMMARY="Tea"), euid="e1")
+    alpha.look()
+    pair.exchange()
+    befall_a_move(beta, lambda _number, _source, target: beta.server.rename(target, "Dates"))
+    beta.look()
+    pair.settle()
+    ((_, text),) = beta.texts(beta.number("Dates"))
+    assert "SUMMARY:Tea" in text
+
+
 def kill(side: Side) -> None:
     """Kill a server, and start it and its node again."""
     side.stop()

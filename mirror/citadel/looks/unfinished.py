@@ -91,7 +91,9 @@ def _take_out(client: CitadelClient, one: Unfinished) -> None:
 
 def _read_back_in(client: CitadelClient, one: Unfinished, node: str) -> Status | None:
     """Return what the server has of an item that was written."""
-    client.ask_all([_command(one.goto)])
+    (entered,) = client.ask_all([_command(one.goto)])
+    if not (entered and entered[0].startswith(b"2")):
+        return None  # it was renamed meanwhile: the next look tells what is there
     status = read_back(client, one.status, node)
     if status is None:
         _put_right(client, one)

@@ -148,7 +148,9 @@ class ItemsWriter:
     def _move_one(self, target: Target, into: OpenRoom, sent: _Sent, pending: Unfinished, view: int) -> Status | None:
         """Move an item, in the place of what is there of its id; returns what is to be remembered of it."""
         move = b"MOVE %d|%s|0" % (sent.number, stored_name(into.room))
-        target.client.ask_all([self._transit.goto(sent.folder), move, goto(into.room)])
+        _, moved, entered = target.client.ask_all([self._transit.goto(sent.folder), move, goto(into.room)])
+        if not (said_yes(moved) and said_yes(entered)):  # it was renamed just then: what is in transit is read else
+            return None
         status = read_back(target.client, pending.status, target.known.node)
         if status is not None and view not in INDEXED:
             target.client.ask_all([f"DELE {old.foreign}".encode() for old in sent.item.said])
