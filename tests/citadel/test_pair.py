@@ -398,6 +398,38 @@ def test_what_one_server_throws_away_by_its_age_is_gone_from_both(pair: Pair) ->
     assert [name for name, _ in beta.texts(2)] == ["2@alpha", "3@alpha", "4@alpha"]
 
 
+def begin_purge(pair: Pair) -> None:
+    """Have both servers be in alpha's purge hour, in which it throws away who did not call for long."""
+    for side in pair:
+        side.server.now = (side.server.now // 86_400 + 100) * 86_400 + 3 * 3600 + 60
+        side.server.settings.update(c_purge_hour="3" if side is pair.alpha else "5", c_userpurge="60")
+    pair.settle()
+
+
+def call(side: Side, user: str) -> str:
+    """Have a user have logged in just now; returns when, as the server says it."""
+    side.server.users[side.user(user)]["u_lastcall"] = moment = str(side.server.now - 60)
+    return moment
+
+
+def test_who_called_on_one_server_did_so_on_the_other_which_throws_nobody_away_then(pair: Pair) -> None:
+    alpha, beta = pair
+    begin_purge(pair)
+    moment = call(beta, "Ann")
+    pair.settle()
+    assert alpha.server.users[alpha.user("Ann")]["u_lastcall"] == moment
+
+
+def test_who_called_on_one_just_when_the_other_threw_the_account_away_is_in_the_conflict_log(pair: Pair) -> None:
+    alpha, beta = pair
+    begin_purge(pair)
+    call(beta, "Ann")
+    del alpha.server.users[alpha.user("Ann")]
+    pair.settle()
+    assert [sorted(side.said()["users"]) for side in pair] == [["SYS_Citadel", "admin"]] * 2
+    assert "users" in {one.collection for one in pair.losers()}
+
+
 def restart_from(side: Side, held: dict[str, object]) -> None:
     """Have a server go on from a backup."""
     side.stop()

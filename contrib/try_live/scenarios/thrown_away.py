@@ -11,9 +11,11 @@ from try_live.scenarios.deeds import (
     delete_user,
     inbox_of,
     kill_room,
+    make_account,
     make_room,
     make_user,
     move,
+    pair_user,
     password_of,
     post,
     room_names,
@@ -93,6 +95,29 @@ def _put_old(side: Side, user: str, subject: str) -> None:
         *(f"Message-ID: <{subject}-of-2024@example.net>", "", "This is old.", ""),
     ]
     side.world.by_imap(User(user, 0, 0), b"APPEND INBOX " + literal("\r\n".join(lines).encode()))
+
+
+@scenario("purge", "who did not log in for long is purged from both; who did so on the other server stays on both")
+def purge(stage: Stage) -> None:
+    alpha, beta = stage.sides
+    old, away = "Purged Ann", "Purged Bob"
+    alpha.world.admin.ask("CONF PUTVAL|c_userpurge|120")
+    long_ago = int(time.time()) - 400 * DAY_S
+    with stage.apart():
+        for side in stage.sides:  # whom a node makes on a server is taken for somebody who was there just then
+            for user in (old, away):
+                make_account(side, user, long_ago, 300)
+    for user in (old, away):
+        pair_user(stage, user)
+    with beta.world.as_user(User(away, 0, 0)) as session:
+        session.ask("NOOP")
+    stage.settle()
+    with _purged(stage, alpha):
+        require(old not in user_names(alpha), "alpha purged nobody")
+        stage.settle()
+    for side in stage.sides:
+        require_equal(user_names(side) & {old, away}, {away}, f"users on {side.name}")
+        require(bool(room_names(side) & {inbox_of(side, away)}), f"{away} has no mailbox on {side.name}")
 
 
 @contextmanager
