@@ -94,6 +94,7 @@ class Following:
             directory=self._directory,
             only=settings.rooms,
             keeps_expired=self._keeps_expired,
+            shares=settings.shares,
             give_way=lambda: sleep(0),
         )
         self._marks: MarkLooks

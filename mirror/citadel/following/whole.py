@@ -55,14 +55,18 @@ class WholeLooks:
         directory: Path | None,
         only: Sequence[str],
         keeps_expired: bool,
+        shares: bool,
         give_way: Callable[[], object],
     ) -> None:
-        """As in ``copy_server``; ``keeps_expired``, where what the server throws away by itself stays here."""
+        """As in ``copy_server``; ``keeps_expired``, where what the server throws away by itself stays here.
+
+        ``shares``, where its settings are those of a site.
+        """
         self._store = store
         self._place, self._user, self._password = place, user, password
         self._directory = directory
         self._only = only
-        self._keeps_expired = keeps_expired
+        self._keeps_expired, self._shares = keeps_expired, shares
         self._yield = give_way
         self._given_way = 0
         self._texts: _Texts | None = None
@@ -155,6 +159,7 @@ class WholeLooks:
             deletions=deletions,
             keep=keep,
             keep_expired=self._keeps_expired,
+            site_settings=self._shares,
             purge=purge,
             of=of,
             damaged=lambda missing: self._damaged(asked, node, missing),

@@ -27,6 +27,8 @@ class Accepted(NamedTuple):
     incomplete: bool = False
     keep: bool = False
     keep_expired: bool = False
+    site_settings: bool = False
+    """Whether of a server that is paired the settings that a site shares are taken over."""
     purge: Purge | None = None
     """What the server may have thrown away in its purge hour, which is kept where it is in use elsewhere."""
     of: Mapping[str, int] | None = None

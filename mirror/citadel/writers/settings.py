@@ -1,7 +1,7 @@
 """Writes settings that are a site's, where its administrator said that they are shared: never a machine's own.
 
 A server's own name, host, ports, directory of users, journal and rooms of its own stay what they are there.  What is
-set here is written when it changes, and when a node connects.
+set here is written when it changes, and when a node connects; what was changed there meanwhile was taken over by then.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def _write(target: Target, record: Record, status: Status | None, now: str) -> N
         target.leave(record, "settings", server_says(answer))
         return
     target.written.others += 1
-    if status is not None:  # a server that is paired tells none
+    if status is not None:
         target.remember([agreed(status, record, {**status.said, _VALUE: print_of(value)})])
 
 

@@ -43,7 +43,11 @@ def messages(directory: Path, server: AdministeredServer, monkeypatch: pytest.Mo
 @pytest.fixture
 def shared(store: Store, directory: Path) -> ReadingFollower:
     """A node that follows the server and writes into it what a site shares as well."""
-    return ReadingFollower(store, directory, Settings(service="mirror", shares=True, marks_s=0.0), "pw")
+    return shared_by(store, directory)
+
+
+def shared_by(store: Store, directory: Path, shares: bool = True) -> ReadingFollower:
+    return ReadingFollower(store, directory, Settings(service="mirror", shares=shares, marks_s=0.0), "pw")
 
 
 def put(store: Store, key: str, value: str) -> None:
@@ -96,7 +100,67 @@ def test_where_a_server_does_not_share_them_nothing_is_written(server: Administe
     follower.tell(story())
 
 
-def test_a_paired_server_gets_what_was_set_before_it_was_attached_and_tells_none(
+def test_what_is_changed_on_a_paired_server_goes_to_the_others_and_is_not_set_back_when_its_node_connects(
+    server: AdministeredServer, store: Store, directory: Path
+) -> None:
+    store.write(lambda writer: write_pairs(writer, "citadel:alpha", []))
+    put(store, PURGE, "5")
+
+    def pairing():
+        for _ in range(3):
+            server.now += 10
+            yield
+        assert server.settings[PURGE] == "5"
+
+    def connecting():
+        yield
+        yield
+        assert (server.settings[PURGE], value_here(store, PURGE)) == ("6", "6")
+        server.settings[NAME] = "Gamma"
+        put(store, PURGE, "7")
+        server.now += 10
+        yield
+        yield
+        assert (server.settings[PURGE], value_here(store, PURGE), value_here(store, NAME)) == ("7", "7", None)
+
+    def not_shared():
+        server.now += 10
+        yield
+        yield
+        assert (server.settings[PURGE], value_here(store, PURGE)) == ("8", "7")
+
+    shared_by(store, directory).tell(pairing())
+    server.settings[PURGE] = "6"
+    shared_by(store, directory).tell(connecting())
+    server.settings[PURGE] = "8"
+    shared_by(store, directory, shares=False).tell(not_shared())
+
+
+def test_a_setting_that_was_changed_on_both_while_a_node_was_away_is_the_paired_servers_and_nothing_is_lost(
+    server: AdministeredServer, store: Store, directory: Path
+) -> None:
+    store.write(lambda writer: write_pairs(writer, "citadel:alpha", []))
+    put(store, PURGE, "5")
+
+    def pairing():
+        for _ in range(3):
+            server.now += 10
+            yield
+
+    def connecting():
+        yield
+        yield
+        assert (server.settings[PURGE], value_here(store, PURGE)) == ("6", "6")
+        lost = [values_of(one.loser).get("value") for one in store.read(lambda reader: reader.conflicts())]
+        assert lost == ["9"]
+
+    shared_by(store, directory).tell(pairing())
+    put(store, PURGE, "9")
+    server.settings[PURGE] = "6"
+    shared_by(store, directory).tell(connecting())
+
+
+def test_a_paired_server_gets_what_was_set_before_it_was_attached(
     server: AdministeredServer, shared: ReadingFollower
 ) -> None:
     store = shared.store

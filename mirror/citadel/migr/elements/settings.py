@@ -14,7 +14,7 @@ from mirror.citadel.migr.told import Told
 from mirror.formats.errors import CitadelError
 from mirror.formats.keys import seconds_stamp
 from mirror.formats.numbers import number_or_zero
-from mirror.formats.server_own import NETCONF_SETTING, is_own_setting
+from mirror.formats.server_own import NETCONF_SETTING, SHARED_SETTINGS, is_own_setting
 from mirror.model.kinds import Collection
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
 
@@ -57,8 +57,8 @@ def _begin_look(told: Told, settings: Mapping[str, str]) -> None:
 def _settle(told: Told, key: str, text: str, line: int) -> None:
     if key.startswith(NETCONF_SETTING):
         propose(told, key, text, line)
-    elif told.keys.paired:
-        return  # what is shared has the settings of the server that was here before
+    elif told.keys.paired and not (told.accepted.site_settings and key in SHARED_SETTINGS):
+        told.look.has("config", [key])  # those of the server that was here before stand
     elif key.startswith(CONTENT_TYPE_KEY) and (number := number_or_zero(text)):
         told.refer_to(number, "config", key, told.created, line, field="text")
     elif is_own_setting(key):
