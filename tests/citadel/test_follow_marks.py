@@ -470,3 +470,30 @@ def test_what_was_read_in_a_room_that_was_not_known_yet_when_the_server_was_lost
     server.before = lambda _command: None
     ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None, None, None]))
     assert marks(store, "alpha:3") == {"alpha:2": ["four"]}
+
+
+def test_what_was_read_in_a_room_that_is_known_by_another_name_is_here_once_the_new_one_is_known(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """Looks at all cost so much that the new name waits for the next one; whoever read there has left by then."""
+    store = make_store("m")
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+
+    def story() -> Story:
+        server.now += 10
+        server.rename(1, "Hall")
+        server.visit(1, 2, "1:3")
+        yield
+        server.somebody = False
+        server.now += 1000
+        for _ in range(30):
+            yield
+        assert values_of(store.read(lambda reader: reader.get("rooms", "alpha:1")))["QRname"] == "Lobby"
+        assert follower.following.state.marks == 0, "not all marks are here"
+        for _ in range(80):
+            yield
+        assert marks(store) == {"alpha:2": ["one", "three", "two"]}
+        assert follower.following.state.marks
+
+    follower.let_exports_take(server, 5)
+    follower.tell(story())

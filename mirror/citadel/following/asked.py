@@ -132,6 +132,10 @@ class Asked:
         """Return the number of the room that has a name, or had it last, 0 where none does."""
         return self._numbers[1].get(_named(name.encode("utf-8", "surrogateescape")), 0)
 
+    def is_listed(self, room: str) -> bool:
+        """Tell whether a room of that very name was there when rooms were listed last."""
+        return room.encode("utf-8", "surrogateescape") in self._rooms
+
     def is_new(self, room: str, known: Container[int]) -> bool:
         """Tell whether a room of that name could be entered whose number is not among those that are known."""
         name = _named(room.encode("utf-8", "surrogateescape"))

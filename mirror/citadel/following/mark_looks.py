@@ -91,6 +91,7 @@ class MarkLooks:
         self._every_s, self._clock, self._now = every_s, clock, now
         self._rounds = Rounds(self._likely, self._others)
         self._client: CitadelClient | None = None
+        self._asked: Asked | None = None
         self._known: Known | None = None
         self._looks: VisitLooks | None = None
         self._numbers: dict[str, int] = {}
@@ -108,6 +109,8 @@ class MarkLooks:
         self._rooms_left = 0.0
         self._changed: dict[int, int] = {}
         self._viewed: set[int] = set()
+        self._renamed: dict[int, set[int]] = {}
+        """Who is asked for again in rooms that were renamed, or killed, once that is known."""
         self._seen_since: set[int] = set()
         """Who was there, or logged in, since a room was new last."""
         self._met = 0
@@ -115,7 +118,7 @@ class MarkLooks:
     @property
     def as_of(self) -> float:
         """As of when all marks are here, in Unix seconds; 0 for never."""
-        return self._rounds.as_of(self._now()) if self._calls is not None else 0
+        return self._rounds.as_of(self._now()) if self._calls is not None and not self._renamed else 0
 
     @property
     def noticed(self) -> list[str]:
@@ -139,7 +142,7 @@ class MarkLooks:
         began = self._clock()
         if began - self._asked_at < self._every_s or not asked.logs_in_by_itself:
             return done
-        self._asked_at = began
+        self._asked_at, self._asked = began, asked
         self._note_rooms(known)
         persons = {number: Person(number, name) for number, name in asked.users().items()}
         self._note_calls(asked.calls(), asked.looked, exported)
@@ -197,6 +200,7 @@ class MarkLooks:
             self._numbers = {name: number for number, name in rooms.items()}
             before, self._owners = self._owners, {number: owner_of(name) for number, name in rooms.items()}
             self._sort_rooms()
+            self._ask_again_by_other_names()
             self._ask_for_new({room: self._owners[room] for room in self._owners.keys() - before.keys()})
 
     def _sort_rooms(self) -> None:
@@ -207,6 +211,13 @@ class MarkLooks:
                 self._own.setdefault(owner, set()).add(room)
             else:
                 self._public.append(room)
+
+    def _ask_again_by_other_names(self) -> None:
+        """Have it be asked again what could not be, as rooms had other names than were known."""
+        renamed, self._renamed = self._renamed, {}
+        for room, users in renamed.items():
+            for user in users if room in self._owners else ():
+                self._rounds.besides(user, room)
 
     def _ask_for_new(self, rooms: Mapping[int, int]) -> None:
         """Have rooms that were not known be asked for, by number and owner, of who may have read there."""
@@ -250,7 +261,7 @@ class MarkLooks:
             return
         # Who was asked for may have read in a room as well that is not known yet.
         users = self._rounds.pending | (self._seen_since if asked.rooms_but(self._known.rooms) else set())
-        new = Pending(self._looked, frozenset(users), self._rounds.rooms_of_all)
+        new = Pending(self._looked, frozenset(users), self._rounds.rooms_of_all | self._renamed.keys())
         same = (new.users, new.rooms) == (self._pending.users, self._pending.rooms)
         if same and max(self._calls.values(), default=0) < self._pending.looked:
             return
@@ -264,9 +275,13 @@ class MarkLooks:
         if person is None:
             self._rounds.forget(turn.user)
             return False
+        assert self._known is not None and self._asked is not None
         marked = self._looks.take(client, person, turn.rooms)
         if marked is None:
             return False  # renamed since users were listed, say: another time
+        for room in marked.closed:
+            if not self._asked.is_listed(self._known.rooms[room].name):
+                self._renamed.setdefault(room, set()).add(turn.user)
         for asked, lines in marked.noticed.items():
             self._noticed.pop(asked, None)
             if lines:

@@ -50,6 +50,8 @@ class Marked(msgspec.Struct):
     rooms: set[int] = set()
     noticed: dict[tuple[int, int], list[str]] = {}
     """By user and room, of all that was asked for."""
+    closed: set[int] = set()
+    """Rooms that could not be entered, by the names that they had when all was looked at last."""
 
 
 class VisitLooks:
@@ -66,7 +68,7 @@ class VisitLooks:
         told = self._ask(client, person, rooms)
         if told is None:
             return None
-        done = Marked()
+        done = Marked(closed={room for room in rooms if room in self._known.rooms and room not in told})
         known = self._store.read(lambda reader: self._told_last(reader, person, told))
         found = {room: self._there(person, room, seen, known.get(room)) for room, seen in told.items()}
         wanted = [one for one in found.values() if one is not None]
