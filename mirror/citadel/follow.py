@@ -268,6 +268,7 @@ class Following:
             done = self._writing.round(known, asked.identity.highest, self._verdict_there)
             self._verdict_there = Verdict.HOLD
             asked.note_floors(done.floors)
+            self._marks.called(done.called)
             self.state.written_there += done.count
             self.state.held_there, self.state.behind_there = done.held, done.behind
             self._left = [*self._left, *done.left][-MAX_TOLD:]

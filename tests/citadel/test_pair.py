@@ -177,6 +177,23 @@ def test_who_has_read_all_of_a_room_has_not_read_what_is_moved_into_it_on_the_ot
     assert beta.said()["marks"] == {"Talk, Ann": [("v_seen", "r@alpha")]}
 
 
+def test_what_a_user_reads_just_while_marks_are_set_as_that_user_is_read_on_both(pair: Pair) -> None:
+    alpha, beta = pair
+    beta.server.somebody = False
+    for room in (1, 2):
+        alpha.server.post(room, f"post in {room}", name=f"{room}@alpha")
+    pair.settle()
+
+    def read() -> None:
+        beta.server.users[2]["u_lastcall"] = str(beta.server.now)
+        beta.server.mark(2, 2, "v_seen", str(beta.server.lists[2][0]), True)
+
+    alpha.server.visit(1, 2, str(alpha.server.lists[1][0]))
+    beta.server.once_before(b"IMAP SELECT", read)
+    pair.settle()
+    assert alpha.said()["marks"] == {"Lobby, Ann": [("v_seen", "1@alpha")], "Talk, Ann": [("v_seen", "2@alpha")]}
+
+
 def test_files_of_both_are_on_both_and_of_two_of_one_name_one(pair: Pair) -> None:
     alpha, beta = pair
     for side in pair:

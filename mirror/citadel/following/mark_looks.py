@@ -100,6 +100,7 @@ class MarkLooks:
         self._own: dict[int, set[int]] = {}
         """The rooms of whose mailbox which are, and in ``_public`` those that are nobody's, in their order."""
         self._calls: dict[int, int] | None = None
+        self._used: set[int] = set()
         self._looked = 0
         self._noticed: dict[tuple[int, int], list[str]] = {}
         self._asked_at = -every_s
@@ -158,6 +159,10 @@ class MarkLooks:
             self._ask(near, persons, done)
         self._save(asked)
         return done
+
+    def called(self, users: Set[int]) -> None:
+        """Say as whom we logged in: where those users did so themselves just then, nothing else tells it."""
+        self._used |= users
 
     def changed(self, rooms: Mapping[int, int]) -> None:
         """Say which rooms changed when (Unix seconds) otherwise than by messages: all may have been made to forget."""
@@ -301,6 +306,8 @@ class MarkLooks:
         else:
             since = self._looked - SESSION_S
             users = [user for user, called in calls.items() if called >= since or called != self._calls.get(user)]
+        users = [*users, *self._used - set(users)]
+        self._used.clear()
         assert self._known is not None
         self._visited.find(self._known, users)
         self._rounds.begin(users, self._now())

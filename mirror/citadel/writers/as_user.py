@@ -6,6 +6,7 @@ from mirror.citadel.meaning.keys import owner_of
 from mirror.citadel.protocol.client import CitadelClient, LoginFailed
 from mirror.citadel.writers.base import OpenRoom, Target
 from mirror.citadel.writers.calls import account_to_use, as_nobody_called, password_of
+from mirror.formats.numbers import number_or_zero
 from mirror.model.record import Record
 
 
@@ -22,6 +23,7 @@ def do_as_user(target: Target, record: Record, name: str, key: str, doing: Calla
     if account.password != target.store.read(lambda reader: password_of(reader, key)):
         target.wait(record, name, "its user's password was changed just now")
         return False
+    target.written.called.add(number_or_zero(account.number))
     with as_nobody_called(target.store, target.client, target.place, account):
         other = target.connect()
         try:

@@ -62,6 +62,8 @@ class Written(msgspec.Struct):
     """Whether something is known to be written with the next looks."""
     floors: dict[int, bytes] = {}
     """What expires on floors from now on, by their numbers, as the server tells it; no room's time moves by that."""
+    called: set[int] = set()
+    """The numbers of users who were logged in for it: where they called themselves just then, that does not show."""
     left: list[str] = []
     later: list[str] = []
     held: dict[str, int] = {}

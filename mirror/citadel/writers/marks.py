@@ -93,6 +93,7 @@ class MarksWriter:
             for record in records:
                 target.wait(record, name, "its user's password was changed just now")
             return
+        target.written.called.add(number_or_zero(account.number))
         with as_nobody_called(target.store, target.client, target.place, account):
             self._write_as(target, user, account, wanted)
 

@@ -314,6 +314,7 @@ def _kill_as_owner(target: Target, name: str) -> bool:
     account = account_to_use(target.client, target.names_of_users().get(owner_of(name), ""))
     if account is None:
         return False
+    target.written.called.add(number_or_zero(account.number))
     with as_nobody_called(target.store, target.client, target.place, account):
         client = target.connect()
         try:
