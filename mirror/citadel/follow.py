@@ -229,7 +229,8 @@ class Following:
         started, last = self._store.read(lambda reader: read_started(reader, place)), self._wholes.last(self.state.node)
         self._restarted = NOT_RESTARTED
         if last is not None and last.looked and started and asked.started != started:
-            self._restarted = find_lost(self._store, client, self.state.node, asked.names(), in_transit)
+            highest = asked.identity.highest
+            self._restarted = find_lost(self._store, client, self.state.node, asked.names(), in_transit, highest)
 
     def _note_started(self, asked: Asked) -> None:
         """Have what is gone from now on be deleted: all was looked at since the server was started."""

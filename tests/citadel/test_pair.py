@@ -9,6 +9,7 @@ from made_followed import backup, restore
 from made_live import HungUp, Session
 from made_pair import Pair, Side, a_pair
 
+from mirror.citadel.following.restarts import AT_ONCE
 from mirror.citadel.meaning.keys import Pair as KeyPair
 from mirror.model.fields import fields_at, values_of
 from mirror.model.record import Record
@@ -734,6 +735,21 @@ def test_of_what_is_gone_from_a_killed_server_that_was_newer_than_all_there_is_i
     beta.server.delete(1, beta.server.lists[1][-1])
     pair.settle()
     assert [len(side.texts(1)) for side in pair] == [2, 2], "once all was looked at, what is gone was deleted"
+
+
+def test_what_is_gone_from_a_killed_server_that_has_counted_far_beyond_it_was_deleted(pair: Pair) -> None:
+    """It is the newest that is known; what came later, while nobody looked, came to the disk after it."""
+    beta = pair.beta
+    beta.server.post(1, "old", name="old@beta")
+    beta.server.post(1, "new", name="new@beta")
+    pair.settle()
+    beta.server.delete(1, beta.server.lists[1][-1])
+    for number in range(AT_ONCE + 1):
+        beta.server.post(2, "later", name=f"later{number}@beta")
+    kill(beta)
+    pair.settle()
+    assert [side.texts(1) for side in pair] == [[("old@beta", "old")]] * 2
+    assert [len(side.texts(2)) for side in pair] == [AT_ONCE + 1] * 2
 
 
 def test_what_is_newest_and_gone_from_a_server_that_was_not_started_again_was_deleted(pair: Pair) -> None:

@@ -2,7 +2,8 @@
 
 A server that was killed goes on from what was on the disk: its last changes may be gone, of each the later ones first.
 So what was there with a higher number than all that is there still is lost, not deleted, and so is what it lists
-without a text, or has again in a folder of ours from which it had been moved.
+without a text, or has again in a folder of ours from which it had been moved.  But where the server has counted far
+beyond it, what it counted last was on the disk, and so was that before: then somebody deleted it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -23,6 +24,9 @@ from mirror.wire.errors import Refused
 
 COMPARED = 50
 """Messages, those of the highest numbers, that are looked for when a server that was started anew is met again."""
+
+AT_ONCE = 16
+"""Messages that a server may be storing at once: as many numbers may be on the disk before what has one of them is."""
 
 
 class Restarted(NamedTuple):
@@ -50,12 +54,12 @@ def write_started(writer: Writer, place: str, started: int) -> None:
 
 
 def find_lost(
-    store: Store, client: CitadelClient, node: str, rooms: Mapping[int, str], in_transit: Set[int]
+    store: Store, client: CitadelClient, node: str, rooms: Mapping[int, str], in_transit: Set[int], highest: int
 ) -> Restarted:
     """Return what a server that was started anew may have lost of what it lists no more; what has no text is noted.
 
     ``rooms`` are the names of rooms by their numbers; ``in_transit`` are the numbers of what was thrown away from the
-    folders of ours.
+    folders of ours; ``highest`` is the number up to which the server has counted.
     """
     place = place_of(node)
     newest = store.read(lambda reader: reader.newest_statuses(place, "messages", COMPARED))
@@ -72,7 +76,7 @@ def find_lost(
         blank = [one for one in statuses if int(one.foreign) in listed and int(one.foreign) not in read]
         if blank:
             store.write(lambda writer, lost=blank: note_lost(writer, place, lost))  # type: ignore[misc]
-    return Restarted(max(there, default=HIGHEST), in_transit)
+    return Restarted(max(*there, highest - AT_ONCE) if there else HIGHEST, in_transit)
 
 
 def _find(client: CitadelClient, room: str, statuses: Iterable[Status]) -> tuple[Set[int], Sequence[int]] | None:
