@@ -16,7 +16,7 @@ from mirror.model.errors import StampAhead
 from mirror.model.kinds import NODES
 from mirror.model.nodes import Heard
 from mirror.model.record import INLINE_LIMIT, Record
-from mirror.peer.channel import Channel
+from mirror.peer.channel import MAX_LISTING, Channel
 from mirror.peer.presence import nothing
 from mirror.store.threads import run_in
 from mirror.sync.remote import StaleCursor
@@ -113,9 +113,19 @@ class ChannelRemote:
             self.channel.ask(f"SYNC {self._type}|{'tail' if tail else 'since'}|{cursor}|{token:016x}", 1)
             if tail:
                 self.sign_of_life()
+            told: RoomsTold | None = None
             for batch in self.channel.read_batches():
                 self._do_as_wanted(batch)
-                yield parse_rooms(batch) if is_rooms(batch) else decode_page(batch)
+                if not is_rooms(batch):
+                    yield decode_page(batch)
+                    continue
+                page = parse_rooms(batch)
+                told = page if told is None else told.going_on(page)
+                if len(told.events) > MAX_LISTING:
+                    raise ProtocolError(f"{self.channel.peer} tells of over {MAX_LISTING} rooms")
+                if not told.more:
+                    yield told
+                    told = None
 
     def _pages(self, command: str, begin: Callable[[], None] = nothing) -> Iterator[Page]:
         with _told_why():

@@ -102,8 +102,8 @@ def send_since(session: Session, asked: Asked, cursor: Cursor, token: int | None
 
 def _with_news(pages: Iterable[Page], news: RoomNews | None, encoding: str) -> Iterator[Batch]:
     for page in pages:
-        if news is not None and (told := news.batch()) is not None:
-            yield told
+        if news is not None:
+            yield from news.batches()
         yield format_page(page, encoding)
 
 

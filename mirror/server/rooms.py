@@ -1,6 +1,6 @@
 """SYNC's list of rooms: what is open to a user, be there anything in it or not, and how that changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -74,11 +74,11 @@ class RoomNews:
         self._scope: UserScope | None = None
         self._told: RoomList | None = None
 
-    def batch(self) -> Batch | None:
+    def batches(self) -> Iterable[Batch]:
         """Return what has to be told before the page that was read last, whose rights may be others than before."""
         scope = self._responder.scope
         if scope is self._scope or not isinstance(scope, UserScope):
-            return None
+            return ()
         told, before = self._told, self._scope
         if told is None or before is None:
             now = _apart(scope, partial(RoomList.of, scope))
@@ -86,6 +86,6 @@ class RoomNews:
             now = told.following(before, scope)
         self._told, self._scope = now, scope
         if now.token == self._token:
-            return None
+            return ()
         self._token = now.token
         return format_rooms(now.told_to(told, scope.exists), self._encoding)

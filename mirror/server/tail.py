@@ -127,13 +127,13 @@ def _send_changes(
         wakes.changed.clear()
         shared = _next_page(session, asked, after, caught_up)
         check_page(shared.page, after, trimmed)
-        told = news.batch() if news is not None else None
+        told = list(news.batches()) if news is not None else []
         page = recent.without(shared.page)
-        if told is not None:
-            session.channel.send_batch(told)
+        for batch in told:
+            session.channel.send_batch(batch)
         if page is shared.page and page.records and shared.wire:
             session.channel.send(shared.wire)
-        elif page.records or shared.more or promised or told is not None:
+        elif page.records or shared.more or promised or told:
             # Where more was promised that is not for this one it hears that; and as of when the rooms are these.
             session.channel.send_batch(format_page(page, session.encoding))
         after = page.cursor.sequence if page.cursor is not None else after

@@ -164,11 +164,25 @@ def named_collection(batch: Batch) -> str:
 # -- rooms --------------------------------------------------------------------------------------------
 
 ROOMS = "rooms"
+ROOMS_A_BATCH = 20_000
+"""Rooms in one batch at most: with the longest names and keys that is less than a batch may have."""
+_MORE = "More"
 _decode_events = msgspec.msgpack.Decoder(list[RoomEvent]).decode
 
 
-def format_rooms(told: RoomsTold, encoding: str = MSGPACK) -> Batch:
-    """Return the batch that tells how a list of rooms has changed."""
+def format_rooms(told: RoomsTold, encoding: str = MSGPACK) -> Iterator[Batch]:
+    """Yield the batches that tell how a list of rooms has changed: pages, each but the last without a token.
+
+    Just the first one says that it is whole, so who knows of no pages takes them one by one and has the same in the
+    end.
+    """
+    starts = range(0, max(len(told.events), 1), ROOMS_A_BATCH)
+    for start in starts:
+        page = told._replace(events=told.events[start : start + ROOMS_A_BATCH], whole=told.whole and start == 0)
+        yield _rooms_page(page if start == starts[-1] else page._replace(token=0, more=True), encoding)
+
+
+def _rooms_page(told: RoomsTold, encoding: str) -> Batch:
     if encoding == JSON:
         payload = json_lines({name: getattr(one, name) for name in RoomEvent.__struct_fields__} for one in told.events)
     else:
@@ -176,6 +190,7 @@ def format_rooms(told: RoomsTold, encoding: str = MSGPACK) -> Batch:
     batch = payload_batch(ROOMS, len(told.events), encoding, payload)
     said = {"Whole": "1"} if told.whole else {}
     said |= {"Everything": "1"} if told.everything else {}
+    said |= {_MORE: "1"} if told.more else {}
     return batch._replace(header={**batch.header, "Token": f"{told.token:016x}", **said})
 
 
@@ -190,7 +205,8 @@ def parse_rooms(batch: Batch) -> RoomsTold:
     token = parse_hexadecimal(batch.header.get("Token", ""))
     if token is None:
         raise ProtocolError("a batch of rooms has no token of their list")
-    return RoomsTold(events, token, batch.header.get("Whole") == "1", batch.header.get("Everything") == "1")
+    whole, everything, more = (batch.header.get(name) == "1" for name in ("Whole", "Everything", _MORE))
+    return RoomsTold(events, token, whole, everything, more)
 
 
 def _json_events(payload: bytes) -> list[RoomEvent]:

@@ -227,13 +227,19 @@ class RoomEvent(msgspec.Struct, array_like=True, frozen=True):
 class RoomsTold(NamedTuple):
     """How a list of rooms differs from the one that a client holds, or (``whole``) all of it.
 
-    ``token`` is that of the list as it is now; ``everything`` as in it.
+    ``token`` is that of the list as it is now; ``everything`` as in it.  With ``more`` it is a page of what is told,
+    which the next one goes on with, and the token is none yet.
     """
 
     events: list[RoomEvent]
     token: int
     whole: bool = False
     everything: bool = False
+    more: bool = False
+
+    def going_on(self, page: "RoomsTold") -> "RoomsTold":
+        """Return this together with the page that follows."""
+        return page._replace(events=self.events + page.events, whole=self.whole)
 
 
 class Held(NamedTuple):

@@ -15,11 +15,13 @@ from mirror.server.node import Node
 from mirror.service.party import ADMIN
 from mirror.service.rights import VISIT_GRANTED, VISIT_LOCKED_OUT
 from mirror.store.base import Writer
+from mirror.wire import bulk
 from mirror.wire.answers import parse_room_list
+from mirror.wire.batch import MAX_BATCH
 from mirror.wire.bulk import is_rooms, parse_rooms
 from mirror.wire.codec import Cursor
 from mirror.wire.errors import Refused
-from mirror.wire.values import ListedRoom, Page, RoomsTold
+from mirror.wire.values import ListedRoom, Page, RoomEvent, RoomsTold
 
 NOTHING = 0
 """The token of who holds no list."""
@@ -179,6 +181,47 @@ def test_rooms_are_told_of_in_either_encoding(log_in: Callable[..., ChannelRemot
     first, *_ = remote.channel.read_batches()
     assert is_rooms(first) and first.header["Encoding"] == encoding
     assert [event.room for event in parse_rooms(first).events] == rooms
+
+
+@pytest.mark.parametrize("tail", [False, True])
+def test_a_long_list_is_told_in_pages_of_which_the_last_has_the_token(
+    node: Node, log_in: Callable[..., ChannelRemote], monkeypatch: pytest.MonkeyPatch, tail: bool
+) -> None:
+    monkeypatch.setattr(bulk, "ROOMS_A_BATCH", 2)
+    remote = log_in()
+    token, cursor, rooms = listed(remote)
+    assert len(rooms) >= 4
+    news = remote.news(cursor, NOTHING, tail)
+    told = next(news)
+    assert isinstance(told, RoomsTold) and (told.whole, told.token, told.more) == (True, token, False)
+    assert [event.room for event in told.events] == rooms
+    for item in news if not tail else ():
+        assert isinstance(item, Page)
+
+
+def test_who_knows_of_no_pages_has_the_same_list_in_the_end(
+    log_in: Callable[..., ChannelRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "ROOMS_A_BATCH", 2)
+    remote = log_in()
+    token, _, rooms = listed(remote)
+    remote.channel.ask("SYNC all|since|:0|0", 1)
+    held: dict[str, RoomEvent] = {"gone": RoomEvent("opened", "gone")}
+    tokens = []
+    for told in (parse_rooms(batch) for batch in remote.channel.read_batches() if is_rooms(batch)):
+        held = {} if told.whole else held
+        held |= {event.key: event for event in told.events}
+        tokens.append(told.token)
+    assert [event.room for event in held.values()] == rooms
+    assert tokens == [NOTHING] * (len(tokens) - 1) + [token] and len(tokens) == -(-len(rooms) // 2)
+
+
+def test_the_longest_names_of_a_page_of_rooms_have_room_in_a_batch() -> None:
+    name = "\N{SMILING FACE WITH OPEN MOUTH}" * 32  # 128 bytes, as a server has room for
+    rooms = [RoomEvent("opened", f"{number:0120d}", name, 1) for number in range(bulk.ROOMS_A_BATCH * 5)]
+    for encoding in ("json", "msgpack"):
+        sizes = [len(batch.payload) for batch in bulk.format_rooms(RoomsTold(rooms, 1, True), encoding)]
+        assert len(sizes) == 5 and max(sizes) < MAX_BATCH
 
 
 # -- one connection -----------------------------------------------------------------------------------
