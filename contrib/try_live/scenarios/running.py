@@ -9,12 +9,11 @@ from typing import NamedTuple
 from mirror.model.errors import MirrorError
 from try_live.errors import Refused, TrialFailed
 from try_live.pair import compare
-from try_live.scenarios import acting, at_once, dying, many_marks, meanwhile, thrown_away  # they fill the table
+from try_live.scenarios import acting, at_once, dying, many_marks, meanwhile, thrown_away  # noqa: F401  they fill the table
 from try_live.scenarios.stage import Stage, make_stage
 from try_live.scenarios.table import SCENARIOS, NotHeld, Run, Scenario
 from try_live.trial import damage
 
-MODULES = (at_once, meanwhile, many_marks, thrown_away, acting, dying)
 IN_THE_END = Scenario(
     "in-the-end", "both servers export the same, both stores are whole, no other mail has left", lambda _: None
 )
