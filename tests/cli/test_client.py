@@ -242,7 +242,7 @@ def test_a_sync_that_finds_nothing_to_do_imports_nothing_that_only_a_change_need
 
 def test_a_sync_over_tls_waits_for_the_node_without_green_threads(person: Person) -> None:
     person.init("--trust", f"pin:{own_fingerprint(person.home / 'alpha')}")
-    wanted = imported("client", "sync", **person.environment)
+    wanted = imported("client", "sync", "--quiet", **person.environment)  # progress is shown by rich, after a second
     assert "ssl" in wanted and wanted.isdisjoint({"gevent", "cryptography", "rich"})
     assert len(list(person.contacts.glob("*/*.vcf"))) == 10
     config = person.config.read_text()

@@ -5,6 +5,7 @@ The expectation is made of the line's own words and the imported data, not with 
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +40,19 @@ class World(NamedTuple):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    directory = tmp_path_factory.mktemp("share-matrix")
+    with make_world(tmp_path_factory.mktemp("share-matrix")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def world_to_write(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world apart for what writes: the others read what was there when theirs was made, in whatever order."""
+    with make_world(tmp_path_factory.mktemp("share-matrix-to-write")) as made:
+        yield made
+
+
+@contextmanager
+def make_world(directory: Path) -> Iterator[World]:
     export = Path(__file__).parents[2] / "mirror" / "data" / "alpha-980.xml"
     store = open_green(directory, "m")
     store.run(lambda inner: Importer(inner, "x").run([export.read_bytes()]))
@@ -61,8 +74,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def connect(world: World) -> Iterator[Callable[[], ChannelRemote]]:
+    with connected(world) as connect:
+        yield connect
+
+
+@contextmanager
+def connected(world: World) -> Iterator[Callable[[], ChannelRemote]]:
     with sessions_on(world.node) as start:
         yield lambda: ChannelRemote(start(Party("share", "beta", world.node.sharing.of("beta").scope)))
+
+
+@pytest.fixture
+def connect_to_write(world_to_write: World) -> Iterator[Callable[[], ChannelRemote]]:
+    with connected(world_to_write) as connect:
+        yield connect
 
 
 def share(world: World, rooms: tuple[str, ...], line: str) -> None:
@@ -127,10 +152,12 @@ def test_a_room_is_told_without_what_is_not_its_settings(world: World, connect: 
 
 
 @pytest.mark.parametrize(("direction", "what"), CASES)
-def test_what_can_be_written(direction: str, what: str, world: World, connect: Callable[[], ChannelRemote]) -> None:
-    share(world, (ROOM,), f"mirror_share|beta||direction={direction}|what={what}")
+def test_what_can_be_written(
+    direction: str, what: str, world_to_write: World, connect_to_write: Callable[[], ChannelRemote]
+) -> None:
+    share(world_to_write, (ROOM,), f"mirror_share|beta||direction={direction}|what={what}")
     words = what.split(",")
-    for collection in (*world.collections, "messages/nowhere:1"):
+    for collection in (*world_to_write.collections, "messages/nowhere:1"):
         kind, _, room = collection.partition("/")
         key = {"visits": "alpha:2 id:matrix", "rooms": ROOM, "room-info": ROOM}.get(kind, "id:matrix")
         word = next((word for word, name in KIND_OF.items() if name == kind), "")
@@ -138,13 +165,13 @@ def test_what_can_be_written(direction: str, what: str, world: World, connect: C
             (room == ROOM and word in words) or (kind in ("rooms", "room-info") and "settings" in words)
         )
         record = Record(collection, key, 5, "beta", 1)
-        before = world.node.store.read(lambda reader, name=collection: reader.digest(name))
+        before = world_to_write.node.store.read(lambda reader, name=collection: reader.digest(name))
         try:
-            connect().offer([Page([record], [record_crc(record)])])
+            connect_to_write().offer([Page([record], [record_crc(record)])])
         except Refused as error:
             assert not allowed, f"{collection}: {error}"
             assert error.code == 571
-            assert world.node.store.read(lambda reader, name=collection: reader.digest(name)) == before
+            assert world_to_write.node.store.read(lambda reader, name=collection: reader.digest(name)) == before
         else:
             assert allowed, f"beta wrote {collection} under direction={direction}|what={what}"
 
