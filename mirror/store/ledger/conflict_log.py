@@ -4,18 +4,29 @@ How much of it one party may make is bounded.  Writes no record, and decides not
 their operations alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mirror.model.edit import Loser
 from mirror.model.keys import split_key
 from mirror.model.record import Record, record_crc
 from mirror.model.settled import resolves
-from mirror.model.stamp import HybridClock, stamp_ms
+from mirror.model.stamp import MAX_STAMP, HybridClock, stamp_ms
 from mirror.model.texts import is_message
 from mirror.store.errors import BoundReached
 from mirror.store.ledger.namesakes import Namesakes
 from mirror.store.tables import Tables
-from mirror.store.values import Acting
+from mirror.store.values import Acting, Conflict
+
+PAGE = 256
+"""Conflicts that are read together."""
+
+
+def all_conflicts(tables: Tables) -> Iterator[Conflict]:
+    """Yield the conflicts that are kept, the newest first; each may be written anew once it was given."""
+    before = MAX_STAMP
+    while page := tables.conflicts_before(before, PAGE):
+        before = page[-1].number
+        yield from page
 
 
 class ConflictLog:

@@ -19,10 +19,7 @@ KEYS_MOVED = "keys-moved"
 
 
 def move_keys(ledger: Merging) -> None:
-    """Move what 0.1.0 kept under other keys than this version does, once for a store.
-
-    The new key is a function of the record alone and nothing else of it changes, so every node moves it alike.
-    """
+    """Move what 0.1.0 kept under other keys, once for a store."""
     for sequence in ledger.oddly_keyed():
         old = ledger.at(sequence)
         key = _key_today(ledger, old)

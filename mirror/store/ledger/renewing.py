@@ -9,12 +9,12 @@ from collections.abc import Callable
 from mirror.model.kinds import NODES
 from mirror.model.record import Version, record_crc
 from mirror.model.renaming import Renaming, is_concerned, renamed, renamed_past
-from mirror.model.stamp import MAX_STAMP
+from mirror.store.ledger.conflict_log import all_conflicts
 from mirror.store.tables import Added, Row, Tables
 from mirror.store.values import Conflict, Place, Renamed
 
 PAGE = 256
-"""Records, or conflicts, that are looked at together."""
+"""Records that are looked at together."""
 
 
 class Renewing(Tables):
@@ -42,14 +42,12 @@ class Renewing(Tables):
         return len(made)
 
     def _rename_conflicts(self, renaming: Renaming) -> int:
-        before, count = MAX_STAMP, 0
-        while page := self.conflicts_before(before, PAGE):
-            before = page[-1].number
-            for conflict in page:
-                anew = _conflict_of(conflict, renaming)
-                if anew != conflict:
-                    self.rewrite_conflict(anew)
-                    count += 1
+        count = 0
+        for conflict in all_conflicts(self):
+            anew = _conflict_of(conflict, renaming)
+            if anew != conflict:
+                self.rewrite_conflict(anew)
+                count += 1
         return count
 
 

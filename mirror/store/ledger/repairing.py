@@ -10,13 +10,14 @@ from mirror.model.anew import Present, latest_kept, past_anew, tells_ahead, writ
 from mirror.model.kinds import HORIZON_KEY, NODES
 from mirror.model.nodes import sign_record
 from mirror.model.record import Version, record_crc
-from mirror.model.stamp import MAX_STAMP, make_stamp, stamp_ms
+from mirror.model.stamp import make_stamp, stamp_ms
+from mirror.store.ledger.conflict_log import all_conflicts
 from mirror.store.ledger.editing import Editing
 from mirror.store.tables import Added
 from mirror.store.values import Conflict, Repaired
 
 PAGE = 256
-"""Records, or conflicts, that are looked at together."""
+"""Records that are looked at together."""
 
 
 class Repairing(Editing):
@@ -60,14 +61,12 @@ class Repairing(Editing):
     # -- conflicts --------------------------------------------------------------------------------
 
     def _conflicts_anew(self, present: Present) -> int:
-        before, losers = MAX_STAMP, 0
-        while page := self.conflicts_before(before, PAGE):
-            before = page[-1].number
-            for conflict in page:
-                anew = self._conflict_anew(conflict, present)
-                losers += anew.loser is not conflict.loser
-                if anew != conflict:
-                    self.rewrite_conflict(anew)
+        losers = 0
+        for conflict in all_conflicts(self):
+            anew = self._conflict_anew(conflict, present)
+            losers += anew.loser is not conflict.loser
+            if anew != conflict:
+                self.rewrite_conflict(anew)
         return losers
 
     def _conflict_anew(self, conflict: Conflict, present: Present) -> Conflict:
