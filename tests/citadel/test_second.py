@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killed import is_killed
 from made_server import CREATED, Server
 
 from mirror.citadel.looks.decided import HeldBack
@@ -473,33 +474,13 @@ def test_killed_at_any_write_a_second_import_that_is_repeated_ends_as_one_that_w
     later.visit(1, 2, "2:5")
     del later.users[1]
 
-    class Killed(Exception):
-        pass
-
-    def interrupted(store: SqliteStore, after: int) -> bool:
-        write, count = store.write_group, itertools.count()
-
-        def until(jobs):
-            if next(count) >= after:
-                raise Killed
-            return write(jobs)
-
-        store.write_group = until  # type: ignore[method-assign]
-        try:
-            take(store, later)
-        except Killed:
-            return True
-        finally:
-            del store.write_group  # type: ignore[method-assign]
-        return False
-
     whole = make_store("m")
     take(whole, server)
     take(whole, later)
     for after in itertools.count():
         store = make_store("m")
         take(store, server)
-        killed = interrupted(store, after)
+        killed = is_killed(store, after, lambda: take(store, later))  # noqa: B023
         take(store, later)
         assert state(store) == state(whole), after
         assert store.read(lambda reader: reader.conflict_count()) == 0

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from killed import is_killed
 from made_server import Server
 
 from mirror.citadel.following.identity import pair_anew
@@ -26,10 +27,6 @@ Make = Callable[..., SqliteStore]
 PLACE = place_of("alpha")
 LOBBY = "messages/alpha:1"
 FILED = b'<config key="c_netconfig_0000000002">bGlzdHJlY3B8YQo=</config>\n'
-
-
-class Killed(Exception):
-    """The process is gone."""
 
 
 def take(store: Store, server: Server, **accepted: bool) -> Report:
@@ -248,25 +245,6 @@ def test_a_message_of_two_rooms_of_which_one_was_written_when_the_import_was_kil
         if not killed:
             break
     assert after > 5
-
-
-def is_killed(store: SqliteStore, after: int, act: Callable[[], object]) -> bool:
-    """Do something with a store that is gone after a number of writes; tells whether it was gone."""
-    write, count = store.write_group, itertools.count()
-
-    def until(jobs):
-        if next(count) >= after:
-            raise Killed
-        return write(jobs)
-
-    store.write_group = until  # type: ignore[method-assign]
-    try:
-        act()
-    except Killed:
-        return True
-    finally:
-        del store.write_group  # type: ignore[method-assign]
-    return False
 
 
 def test_whoever_takes_something_over_of_a_room_forgets_its_print(make_store: Make) -> None:
