@@ -13,6 +13,7 @@ from nodes import NodeProcess, wait_equal
 from mirror.cli import processes
 
 MakeOld = Callable[[str], NodeProcess]
+Upgrade = Callable[[NodeProcess], NodeProcess]
 TOP = Path(__file__).parents[2]
 RELEASE = "6b41f7f"
 """The commit of 0.1.0."""
@@ -73,18 +74,28 @@ def move(node: NodeProcess, file: Path, summary: str, sequence: int) -> None:
     node.run("calendar", "add", str(file), "--room", "Team Calendar")
 
 
-def upgraded(old: NodeProcess) -> NodeProcess:
-    """Return the same node, to be run by today's program; the old one is stopped."""
-    old.stop()
-    new = NodeProcess.__new__(NodeProcess)
-    processes.NodeProcess.__init__(new, old.directory, old.name)
-    new.pin = old.pin
-    return new
+@pytest.fixture
+def upgraded() -> Iterator[Upgrade]:
+    """Gives the same node, to be run by today's program, where the old one is stopped; ends what still runs."""
+    made: list[NodeProcess] = []
+
+    def upgrade(old: NodeProcess) -> NodeProcess:
+        old.stop()
+        new = NodeProcess.__new__(NodeProcess)
+        processes.NodeProcess.__init__(new, old.directory, old.name)
+        new.pin = old.pin
+        made.append(new)
+        return new
+
+    yield upgrade
+    for node in made:
+        if node.process is not None:
+            node.kill()
 
 
 @pytest.mark.parametrize("first", ["listens", "dials"])
 def test_two_nodes_of_the_release_before_are_upgraded_one_by_one(
-    make_old: MakeOld, secret: Path, export: Path, tmp_path: Path, first: str
+    make_old: MakeOld, upgraded: Upgrade, secret: Path, export: Path, tmp_path: Path, first: str
 ) -> None:
     """The link pauses while they differ, with a line that says what to do, and goes on where it was."""
     alpha, beta = make_old("alpha"), make_old("beta")
@@ -137,7 +148,7 @@ def test_two_nodes_of_the_release_before_are_upgraded_one_by_one(
 
 
 def test_a_persons_client_of_today_says_what_to_do_about_a_node_of_the_release_before(
-    make_old: MakeOld, export: Path, tmp_path: Path
+    make_old: MakeOld, upgraded: Upgrade, export: Path, tmp_path: Path
 ) -> None:
     alpha = make_old("alpha")
     alpha.run("import", str(export))
