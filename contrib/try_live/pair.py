@@ -28,7 +28,7 @@ from try_live.world import BOARD, PASSWORD, World
 
 NAMES = ("alpha", "beta")
 LISTENING = {"alpha": "127.0.0.1:21504", "beta": "127.0.0.1:21505"}
-"""Where the nodes listen: the same after each start."""
+"""Where the nodes listen: the same after each start.  A trial's network is its own, so several may run at once."""
 OFTEN = {"idle_look_s": 1.0, "users_s": 1.0, "sweep_s": 5.0}
 """How often the trial looks, so that it is soon over."""
 WRITTEN = (

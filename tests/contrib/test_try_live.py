@@ -262,15 +262,17 @@ def test_help_says_what_the_directory_must_hold() -> None:
 # -- its own network, and the server's end ------------------------------------------------------------------
 
 
-def test_a_trial_has_a_network_with_nothing_but_loopback(tmp_path: Path) -> None:
+def test_a_trial_has_a_network_with_nothing_but_loopback_where_ports_are_its_own(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(
-        f"import socket, sys; sys.path.insert(0, {str(CONTRIB)!r})\n"
-        "from try_live.isolation import isolate; isolate()\n"
-        "listening = socket.create_server(('127.0.0.1', 0)); socket.create_connection(listening.getsockname())\n"
-        "print([name for _, name in socket.if_nameindex()])"
-    )
-    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+        program.write_text(
+            f"import socket, sys; sys.path.insert(0, {str(CONTRIB)!r})\n"
+            "from try_live.isolation import isolate; isolate()\n"
+            f"listening = socket.create_server({address}); socket.create_connection({address})\n"
+            "print([name for _, name in socket.if_nameindex()])"
+        )
+        done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
     if "no network of its own" in done.stderr:
         pytest.skip("neither root nor user namespaces here")
     assert done.stdout == "['lo']\n", done.stderr
