@@ -24,10 +24,10 @@ from mirror.wire.lines import Code
 from mirror.wire.status import AttachmentStatus
 from try_live.changing import Done, Sizes, Told, change, deal, fill
 from try_live.comparing import Contents, Difference, differences, feed_end, posted_since, read_node, written_since
-from try_live.errors import TrialFailed
 from try_live.operations import Kind
 from try_live.server import LiveServer
 from try_live.trial import SOCKET, bootstrap, damage, make_node
+from try_live.waiting import look_until
 from try_live.world import World
 
 NAME = "alpha"
@@ -140,12 +140,11 @@ class Follower:
 
     def wait(self, since: float) -> None:
         """Wait until all is here that was there at a moment (Unix seconds); what is held back is approved."""
-        deadline = time.monotonic() + CAUGHT_UP_S
-        with self.node.ask() as remote:
-            while not self._has_all(remote, since):
-                if time.monotonic() > deadline:
-                    raise TrialFailed(f"who follows did not catch up in {CAUGHT_UP_S:g} s: {read_status(remote)}")
-                time.sleep(LOOK_S)  # at rest nothing is written, so no event tells that all is here
+        behind = f"who follows did not catch up in {CAUGHT_UP_S:g} s"
+        with self.node.ask() as remote:  # at rest nothing is written, so no event tells that all is here
+            look_until(
+                lambda: self._has_all(remote, since), CAUGHT_UP_S, lambda: f"{behind}: {read_status(remote)}", LOOK_S
+            )
 
     def _has_all(self, remote: ChannelRemote, since: float) -> bool:
         told = read_status(remote)

@@ -1,13 +1,12 @@
 """What is to leave two servers by mail, and what did: how often what was mailed to whom."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from try_live.catchall import CatchAll
-from try_live.errors import TrialFailed
 from try_live.pair import OUTSIDE, Side, send_outside
 from try_live.slips import forwarded_twice, noted_elsewhere
+from try_live.waiting import look_until
 from try_live.world import ADMINISTRATOR
 
 MAILED_S = 420.0
@@ -79,13 +78,17 @@ class Mailing:
 
     def until(self, come: Callable[[], bool], why: Callable[[], str]) -> None:
         """Wait until something has come.  Raises TrialFailed with the reason where it does not."""
-        deadline = time.monotonic() + MAILED_S
-        while not come():
+
+        def has_come() -> bool:
+            if come():
+                return True
             self._meanwhile()
-            if time.monotonic() > deadline:
-                told = [side.status().left_there for side in self._sides if side.node.process is not None]
-                raise TrialFailed(f"{why()}: {told}")
-            time.sleep(LOOK_S)  # no event tells
+            return False
+
+        look_until(has_come, MAILED_S, lambda: f"{why()}: {self._left_there()}", LOOK_S)
+
+    def _left_there(self) -> list[list[str]]:
+        return [side.status().left_there for side in self._sides if side.node.process is not None]
 
     def _until_mailed(self) -> None:
         self.until(lambda: not self._missing(), lambda: f"not all is mailed: {self._missing()}")

@@ -24,6 +24,7 @@ from try_live.operations import KINDS, Kind
 from try_live.server import FIRST_PORT, LiveServer
 from try_live.session import Session
 from try_live.trial import damage, make_node
+from try_live.waiting import look_until
 from try_live.world import BOARD, PASSWORD, World
 
 NAMES = ("alpha", "beta")
@@ -45,7 +46,6 @@ WRITTEN = (
 APART = 100_000
 EQUAL_S = 180.0
 """Within so many seconds after the last change both servers have to be equal."""
-LOOK_S = 0.05
 PAUSE_S = 0.37
 """Between two posts of which the time is measured: no divisor of the time between two looks."""
 OUTSIDE = "somebody@elsewhere.example.net"
@@ -283,11 +283,8 @@ def join(directory: Path, one: Side, other: Side) -> None:
 
 
 def _until(side: Side, come: Callable[[AttachmentStatus], bool]) -> None:
-    deadline = time.monotonic() + EQUAL_S
-    while not come(status := side.status()):
-        if time.monotonic() > deadline:
-            raise TrialFailed(f"who follows {side.name} did not come so far in {EQUAL_S:g} s: {status}")
-        time.sleep(LOOK_S)  # no event tells
+    behind = f"who follows {side.name} did not come so far in {EQUAL_S:g} s"
+    look_until(lambda: come(side.status()), EQUAL_S, lambda: f"{behind}: {side.status()}")
 
 
 def wait_until_equal(sides: Sequence[Side], *, marks: bool = True) -> None:
@@ -373,12 +370,14 @@ def _lags(here: World, there: World, posts: int) -> Iterator[float]:
             subject = f"timed {number}"
             session.ask(f"ENT0 1||0|4|{subject}", ["Content-type: text/plain", "", "Measured."])
             posted = time.monotonic()
-            while not _is_there(there, room.name, subject):
-                if time.monotonic() - posted > EQUAL_S:
-                    raise TrialFailed(f"post {number} did not come to the second server in {EQUAL_S:g} s")
-                time.sleep(LOOK_S)
+            _wait_for(there, room.name, subject)
             yield time.monotonic() - posted
             time.sleep(PAUSE_S)  # so that posts fall upon all moments between two looks
+
+
+def _wait_for(world: World, room: str, subject: str) -> None:
+    otherwise = f"{subject!r} did not come to the second server in {EQUAL_S:g} s"
+    look_until(lambda: _is_there(world, room, subject), EQUAL_S, lambda: otherwise)
 
 
 def _is_there(world: World, room: str, subject: str) -> bool:

@@ -34,6 +34,7 @@ from try_live.measuring import Sizes as MeasuredSizes
 from try_live.operations import KINDS
 from try_live.session import Session
 from try_live.trial import Bootstrap, Findings
+from try_live.waiting import look_until
 
 from mirror.citadel.meaning.declared import BODY, BYTES, EXPECTED, KEY, MESSAGE, VOID, WHOLE
 from mirror.formats.keys import BORN_IMPORTED
@@ -257,6 +258,20 @@ def test_help_says_what_the_directory_must_hold() -> None:
     told = CliRunner().invoke(cli, ["bootstrap", "--help"]).output
     for word in ("SERVERDIR", "citserver", "messages/", "data/", "loopback", "docs/citadel.md"):
         assert word in told
+
+
+# -- waiting ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_waited_for_is_looked_at_until_it_has_come() -> None:
+    looks = iter([False, False, True, False])
+    look_until(lambda: next(looks), 60, lambda: "", look_s=0)
+    assert next(looks) is False
+
+
+def test_what_does_not_come_is_told_by_why() -> None:
+    with pytest.raises(TrialFailed, match="not all is mailed"):
+        look_until(lambda: False, 0, lambda: "not all is mailed", look_s=0)
 
 
 # -- its own network, and the server's end ------------------------------------------------------------------

@@ -3,7 +3,6 @@
 A scenario makes rooms and users of its own, so it finds nothing of those before it.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 from mirror.cli.processes import stop_all
 from try_live.catchall import CatchAll
 from try_live.changing import Told
-from try_live.errors import TrialFailed
 from try_live.mailing import Mailing
-from try_live.pair import EQUAL_S, LOOK_S, Side, join, two_servers, wait_until_equal
+from try_live.pair import EQUAL_S, Side, join, two_servers, wait_until_equal
+from try_live.waiting import look_until
 
 
 class Stage:
@@ -34,11 +33,7 @@ class Stage:
 
     def until(self, come: Callable[[], bool], otherwise: str) -> None:
         """Wait until something has come.  Raises TrialFailed with the text where it does not."""
-        deadline = time.monotonic() + EQUAL_S
-        while not come():
-            if time.monotonic() > deadline:
-                raise TrialFailed(f"{otherwise} within {EQUAL_S:g} s")
-            time.sleep(LOOK_S)  # no event tells
+        look_until(come, EQUAL_S, lambda: f"{otherwise} within {EQUAL_S:g} s")
 
     @contextmanager
     def apart(self) -> Iterator[None]:
