@@ -163,6 +163,7 @@ def copy_server(
             directory,
             decision=accepted.decision,
             keys=keys,
+            shares=accepted.site_settings,
         )
         tell(ServerStage.FILES, fetched.bytes)
         client.quit()

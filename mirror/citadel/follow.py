@@ -24,6 +24,7 @@ from mirror.citadel.following.pace import NEVER, Pace
 from mirror.citadel.following.restarts import NOT_RESTARTED, find_lost, read_started, write_started
 from mirror.citadel.following.rooms import Listing, RoomLooks
 from mirror.citadel.following.whole import WholeLooks, names_of_all, room_passwords, views_of_all
+from mirror.citadel.host_files import home_of
 from mirror.citadel.looks.decided import UNDECIDED, Decision, Verdict
 from mirror.citadel.looks.pages import pages
 from mirror.citadel.looks.remembered import place_of
@@ -293,7 +294,7 @@ class Following:
         if self._all.due(self._clock()) or self._exports.due(self._clock()):
             state.behind = True
             self._look_at_all(client, asked)
-        elif self._files.due(self._clock()):
+        if self._files.due(self._clock()):
             self._look_at_files(client)
         state.looks += 1
         state.commands = client.commands
@@ -347,11 +348,24 @@ class Following:
         began, known, decision = self._clock(), self._known, self._decision
         with self._logged_in(client) as asking:
             fetched = fetch_leftovers(
-                asking, self._store, known.node, known.file_rooms, self._directory, decision=decision, listdirs=False
+                asking,
+                self._store,
+                known.node,
+                known.file_rooms,
+                self._messages_directory(),
+                decision=decision,
+                listdirs=False,
+                shares=self._settings.shares,
             )
         self._waiting.of_files = fetched.held
         self._note(fetched.applied.written, fetched.deleted)
         self._files.asked(began, self._clock())
+
+    def _messages_directory(self) -> Path | None:
+        """Return the directory in which the server has its system messages: where they are written, if they are."""
+        if self._settings.shares and isinstance(self._place, Path):
+            return home_of(self._place)
+        return self._directory
 
     @contextmanager
     def _logged_in(self, client: CitadelClient) -> Iterator[CitadelClient]:

@@ -70,6 +70,10 @@ def print_pairing(told: PairingStatus) -> None:
     if told.alike:
         print_table("Stays two, each shown with its server's name", columns, list(map(_row, told.alike)))
     say(f"Comes here: {_counted(told.only_there)}. Only here: {_counted(told.only_here)}.")
+    say(
+        "Settings and system messages: each server keeps its own; with --settings shared those that are here stand, "
+        "and a system message there that is another one goes to the conflict log."
+    )
 
 
 def _row(one: MatchStatus) -> list[str]:

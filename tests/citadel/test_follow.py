@@ -336,6 +336,19 @@ def test_files_are_swept(make_store: Make, server: LiveServer, directory: Path) 
     follower.tell(story())
 
 
+def test_files_are_swept_where_each_look_is_one_at_all(make_store: Make, server: LiveServer, directory: Path) -> None:
+    store = make_store("m")
+
+    def story() -> Story:
+        server.banners["hello"] = "Welcome"
+        refuse_exports(server)
+        for _ in range(7):
+            yield
+        assert store.read(lambda reader: reader.get("system-messages", "hello")) is not None
+
+    ReadingFollower(store, directory, Settings(look_s=10)).tell(story())
+
+
 def test_people_are_turned_away_only_until_the_messages_begin(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:

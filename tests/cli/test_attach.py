@@ -178,6 +178,7 @@ def test_a_pairing_is_shown_by_a_dry_run_and_kept_to_be_approved(node: LocalNode
     assert "One with what is here" in result.stdout
     assert "Stays two" in result.stdout
     assert "Comes here: 1 users, 0 rooms, 1 floors. Only here: 1 users, 0 rooms, 0 floors." in result.stdout
+    assert "with --settings shared those that are here stand" in result.stdout
     told = node.json("attach", place, "--dry-run", "--pair-users", "adm*")["pairing"]
     assert [(one["kind"], one["there"], one["key"]) for one in told["pairs"]] == [
         ("users", "admin", "beta:1"), ("rooms", "Lobby", "beta:7"),

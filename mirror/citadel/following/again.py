@@ -59,7 +59,15 @@ def look_again(
     with _exported(connect) as cut:
         report = importer.run(read_blocks(cut.file), lambda wanted: fetch_messages(client, wanted), few=False)
     known = importer.known
-    fetched = fetch_leftovers(client, store, known.node, known.file_rooms, directory, decision=accepted.decision)
+    fetched = fetch_leftovers(
+        client,
+        store,
+        known.node,
+        known.file_rooms,
+        directory,
+        decision=accepted.decision,
+        shares=accepted.site_settings,
+    )
     taken = Taken(report, fetched, known, cut.blocked_s)
     if not taken.why_incomplete:
         mark_ended(store, source)

@@ -169,9 +169,13 @@ class Look:
         """Whether so much was said that it is time for ``flush``."""
         return len(self._found) + len(self._changes) >= BATCH_RECORDS or self._bytes >= BATCH_BYTES
 
-    def flush(self, also: Callable[[Writer], None] | None = None) -> None:
-        """Take over what was said; ``also`` is done in the same transaction, if there is anything to do."""
+    def flush(self, also: Callable[[Writer], None] | None = None, *, pairs: bool = False) -> None:
+        """Take over what was said; ``also`` is done in the same transaction, if there is anything to do.
+
+        ``pairs``, where what was never said before and is here is one with that, whenever that was: it stands.
+        """
         found, changes = self._found, self._changes
+        pairing = pairs or self._pairing
         self._found, self._changes, self._bytes = [], [], 0
         # Most of it is as it was, and needs no transaction: but not where nothing was ever said.
         new = self._store.read(lambda reader: news(reader, self.place, found)) if self._looked and found else found
@@ -181,10 +185,8 @@ class Look:
 
         def job(writer: Writer) -> Applied:
             act_for_place(writer, self.place)
-            applied = take_found(
-                writer, self.place, new, looked=self._looked, pairing=self._pairing, restored=self._restored
-            )
-            applied += take_changes(writer, self.place, changes, looked=self._looked, pairing=self._pairing)
+            applied = take_found(writer, self.place, new, looked=self._looked, pairing=pairing, restored=self._restored)
+            applied += take_changes(writer, self.place, changes, looked=self._looked, pairing=pairing)
             if also is not None:
                 also(writer)
             return applied

@@ -90,13 +90,14 @@ def fetch_leftovers(
     decision: Decision = UNDECIDED,
     keys: Keys | None = None,
     listdirs: bool = True,
+    shares: bool = False,
 ) -> Fetched:
     """Fetch files and system messages that are new or changed, and delete those that are gone.
 
     ``directory`` is the server's own on this machine, where that is known; with ``listdirs`` it is asked where its
     directories are, which costs as much as an export.  ``decision`` is what is done about very many deletions at once;
     ``keys`` are those of a server that is yet to be paired.  What one room refuses stops nothing else.  The system
-    messages of a server that is paired are its own.
+    messages of a server that is paired are its own, unless it ``shares`` those of a site.
     """
     fetched = Fetched()
     keys = keys or store.read(lambda reader: read_keys(reader, place_of(node), node))
@@ -106,9 +107,13 @@ def fetch_leftovers(
         collection = str(Collection("files", keys.room(room.number, room.name)))
         if _fetch_files(client, store, look, room, collection, fetched):
             listed.add(collection)
+    look.flush()
     if not keys.paired and _fetch_banners(client, store, look, directory, fetched, listdirs):
         listed.add(BANNERS)
-    look.flush()
+    elif keys.paired and shares:
+        # What is gone there was never anybody else's to delete: a server has the files that it came with.
+        _fetch_banners(client, store, look, directory, fetched, listdirs, as_told=False)
+    look.flush(pairs=keys.paired)
     look.missing.delete_of(listed, decision)
     look.end(not fetched.refused)
     fetched.applied, fetched.deleted = look.applied, look.missing.deleted
@@ -212,13 +217,25 @@ def _is_held(reader: Reader, record: Record) -> bool:
 
 
 def _fetch_banners(
-    client: CitadelClient, store: Store, look: Look, directory: Path | None, fetched: Fetched, listdirs: bool
+    client: CitadelClient,
+    store: Store,
+    look: Look,
+    directory: Path | None,
+    fetched: Fetched,
+    listdirs: bool,
+    as_told: bool = True,
 ) -> bool:
-    """Fetch the system messages; tells whether all there are were listed."""
+    """Fetch the system messages; tells whether all there are were listed.
+
+    With ``as_told`` also where the server has to tell them, as their files cannot be read.
+    """
     try:
         banners = read_banners(client, directory, listdirs)
     except Refused as error:
         fetched.refused.append(f"system messages: {error}")
+        return False
+    if banners.told and not as_told:  # with one server's names in them, which no other is to say
+        fetched.notices.append("system messages are not taken over: they are files that this node cannot read")
         return False
     fetched.refused += banners.refused
     fetched.notices += banners.notices

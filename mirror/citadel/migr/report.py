@@ -28,7 +28,7 @@ class Accepted(NamedTuple):
     keep: bool = False
     keep_expired: bool = False
     site_settings: bool = False
-    """Whether of a server that is paired the settings that a site shares are taken over."""
+    """Whether of a server that is paired the settings and system messages that a site shares are taken over."""
     purge: Purge | None = None
     """What the server may have thrown away in its purge hour, which is kept where it is in use elsewhere."""
     of: Mapping[str, int] | None = None

@@ -33,7 +33,8 @@ def server() -> Iterator[AdministeredServer]:
 @pytest.fixture
 def messages(directory: Path, server: AdministeredServer, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory of the server's system messages; a made-up one runs in this process."""
-    monkeypatch.setattr("mirror.citadel.writers.banners.home_of", lambda place: place)
+    for reading_or_writing in ("follow", "writers.banners"):
+        monkeypatch.setattr(f"mirror.citadel.{reading_or_writing}.home_of", lambda place: place)
     found = directory / "messages"
     found.mkdir()
     (found / "hello").write_text("Hello from alpha")
@@ -196,6 +197,92 @@ def test_system_messages_are_written_where_the_server_has_them_and_none_are_made
         assert feed_end(store) == end
 
     shared.tell(story())
+
+
+def test_a_system_message_that_is_changed_on_a_paired_server_goes_to_the_others_and_is_not_set_back(
+    server: AdministeredServer, store: Store, directory: Path, messages: Path
+) -> None:
+    store.write(lambda writer: write_pairs(writer, "citadel:alpha", []))
+    put_text(store, "hello", "Hello from beta")
+
+    def pairing():
+        yield from looks(server, follower, 3)
+        assert text_there(messages) == text_here(store) == "Hello from beta"
+        assert lost(store) == [b"Hello from alpha"]
+        (messages / "hello").write_text("Changed on alpha")
+        yield from looks(server, follower, 3)
+        assert text_there(messages) == text_here(store) == "Changed on alpha"
+
+    def connecting():
+        yield from looks(server, follower, 3)
+        assert text_there(messages) == text_here(store) == "Changed while the node was away"
+        put_text(store, "hello", "Changed here")
+        end = feed_end(store)
+        yield from looks(server, follower, 3)
+        assert (text_there(messages), feed_end(store)) == ("Changed here", end)
+        (messages / "hello").unlink()
+        yield from looks(server, follower, 3)
+        assert text_here(store) == "Changed here"
+
+    follower = shared_by(store, directory)
+    follower.tell(pairing())
+    (messages / "hello").write_text("Changed while the node was away")
+    follower = shared_by(store, directory)
+    follower.tell(connecting())
+    assert lost(store) == [b"Hello from alpha"]
+
+
+def test_a_system_message_that_was_changed_on_both_while_a_node_was_away_is_the_servers_and_the_other_is_kept(
+    server: AdministeredServer, store: Store, directory: Path, messages: Path
+) -> None:
+    def story(text: str):
+        yield from looks(server, follower, 3)
+        assert text_there(messages) == text_here(store) == text
+
+    follower = shared_by(store, directory)
+    follower.tell(story("Hello from alpha"))
+    put_text(store, "hello", "Hello from beta")
+    (messages / "hello").write_text("Hello from gamma")
+    follower = shared_by(store, directory)
+    follower.tell(story("Hello from gamma"))
+    assert lost(store) == [b"Hello from beta"]
+
+
+def test_system_messages_that_a_paired_server_shares_from_later_on_are_those_that_are_here(
+    server: AdministeredServer, store: Store, directory: Path, messages: Path
+) -> None:
+    store.write(lambda writer: write_pairs(writer, "citadel:alpha", []))
+    put_text(store, "hello", "Hello from beta")
+
+    def story(there: str):
+        yield from looks(server, follower, 3)
+        assert (text_there(messages), text_here(store)) == (there, "Hello from beta")
+
+    follower = shared_by(store, directory, shares=False)
+    follower.tell(story("Hello from alpha"))
+    follower = shared_by(store, directory)
+    follower.tell(story("Hello from beta"))
+    assert lost(store) == [b"Hello from alpha"]
+
+
+def looks(server: AdministeredServer, follower: ReadingFollower, times: int) -> Iterator[None]:
+    """Have files be looked at so often."""
+    for _ in range(times):
+        server.now += 100
+        follower.time += 100
+        yield
+
+
+def text_there(messages: Path) -> str:
+    return (messages / "hello").read_text()
+
+
+def text_here(store: Store) -> str:
+    return store.read(lambda reader: reader.body(reader.get("system-messages", "hello"))).decode()
+
+
+def lost(store: Store) -> list[bytes]:
+    return [one.loser.body for one in store.read(lambda reader: reader.conflicts())]
 
 
 def test_a_node_that_may_not_write_system_messages_says_so(
