@@ -15,6 +15,7 @@ from try_live.errors import Refused, TrialFailed
 from try_live.mailing import Mailing
 from try_live.pair import Side, join, two_servers, wait_until_equal
 from try_live.posting import deliver
+from try_live.scenarios.deeds import inbox_of, subjects
 from try_live.session import Session
 from try_live.world import ADMINISTRATOR, MAIL, PASSWORD, User
 
@@ -165,7 +166,8 @@ class _Trial:
         self._restart()
         self._mailing.wait()
         self._mailing.have_noted(home, LIST, MEMBERS)
-        return [f"{stays} is not in the inbox on {side.name}" for side in sides if stays not in self._inbox(side)]
+        lacking = [side.name for side in sides if stays not in subjects(side, inbox_of(side, ANN))]
+        return [f"{stays} is not in the inbox on {name}" for name in lacking]
 
     def _move_to(self, there: Side, last: Side) -> list[str]:
         there.node.run("attach", "failover", there.name, "--yes")
@@ -249,11 +251,6 @@ class _Trial:
 
     def _user(self, side: Side) -> User:
         return next(user for user in side.world.users() if user.name == ANN)
-
-    def _inbox(self, side: Side) -> list[str]:
-        """Return the subjects of what is in the inbox of who forwards all."""
-        side.world.witness.go(f"{self._user(side).number:010d}.Mail")
-        return [line.split("|")[5] for line in side.world.witness.lines("MSGS ALL|0|0|1")]
 
 
 def run_failover(source: Path, directory: Path, say: Callable[[str], None]) -> FailedOver:

@@ -22,7 +22,7 @@ from try_live.following import approve, look_often, read_status
 from try_live.measuring import spent
 from try_live.operations import KINDS, Kind
 from try_live.server import FIRST_PORT, LiveServer
-from try_live.session import Session
+from try_live.session import Session, posts_in
 from try_live.trial import damage, make_node
 from try_live.waiting import look_until
 from try_live.world import BOARD, PASSWORD, World
@@ -381,6 +381,4 @@ def _wait_for(world: World, room: str, subject: str) -> None:
 
 
 def _is_there(world: World, room: str, subject: str) -> bool:
-    world.witness.go(room)
-    newest = world.witness.lines("MSGS ALL|0|0|1")[-1:]
-    return any(subject in line.split("|") for line in newest)
+    return any(post.subject == subject for post in posts_in(world.witness, room)[-1:])

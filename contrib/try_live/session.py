@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from try_live.errors import Refused, TrialFailed
 
@@ -26,6 +26,28 @@ class Reply(NamedTuple):
     fields: list[str]
     lines: list[str]
     data: bytes = b""
+
+
+class Post(NamedTuple):
+    """One of a room's messages: its number on the server, and its subject."""
+
+    number: int
+    subject: str
+
+
+class Asking(Protocol):
+    """A session, as far as it is asked for what a room holds."""
+
+    def go(self, room: str) -> None: ...
+
+    def lines(self, command: str) -> list[str]: ...
+
+
+def posts_in(session: Asking, room: str) -> list[Post]:
+    """Return what is in a room, oldest first; the session is in that room then.  Raises Refused."""
+    session.go(room)
+    rows = [line.split("|") for line in session.lines("MSGS ALL|0|0|1") if line]
+    return [Post(int(row[0]), row[5]) for row in rows]
 
 
 class Session:

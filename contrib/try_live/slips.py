@@ -8,21 +8,13 @@ Knows no mirror.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from try_live.catchall import Mail
+from try_live.session import Asking, posts_in
 
 _GOING_OUT = "__CitadelSMTPspoolout__"
 """The room of mails that go out."""
 _SENT = "lastsent|"
-
-
-class Asking(Protocol):
-    """An administrator's session, as far as it is asked."""
-
-    def go(self, room: str) -> None: ...
-
-    def lines(self, command: str) -> list[str]: ...
 
 
 def forwarded_twice(mails: Iterable[Mail], word: str, address: str) -> bool:
@@ -40,8 +32,8 @@ def noted_elsewhere(session: Asking, room: str) -> list[str]:
     elsewhere = _sent_up_to(session)
     session.go(room)
     sent = _sent_up_to(session)
-    posts = [line.split("|") for line in session.lines("MSGS ALL|0|0|1") if line]
-    return [post[5].rpartition(" ")[2] for post in posts if sent < int(post[0]) <= elsewhere]
+    posts = posts_in(session, room)
+    return [post.subject.rpartition(" ")[2] for post in posts if sent < post.number <= elsewhere]
 
 
 def _sent_up_to(session: Asking) -> int:

@@ -6,12 +6,11 @@ from try_live.pair import Side
 from try_live.places import PUBLIC, Parameters
 from try_live.posting import MIME, hand_over
 from try_live.scenarios.stage import Stage
+from try_live.session import posts_in
 from try_live.world import BOARD, Room, User
 
 PASSWORD = "secret"
 """Of each user that is made."""
-_SUBJECT = 5
-"""Where a message's subject is in a line of a list of messages."""
 
 
 def make_user(side: Side, name: str) -> None:
@@ -124,15 +123,12 @@ def mail(side: Side, user: str, subject: str) -> None:
 
 def subjects(side: Side, room: str) -> list[str]:
     """Return the subjects of a room's messages, in order of letters."""
-    side.world.witness.go(room)
-    return sorted(line.split("|")[_SUBJECT] for line in side.world.witness.lines("MSGS ALL|0|0|1"))
+    return sorted(post.subject for post in posts_in(side.world.witness, room))
 
 
 def number_in(side: Side, room: str, subject: str) -> int:
     """Return the number of the message of a subject in a room.  Raises StopIteration where there is none."""
-    side.world.witness.go(room)
-    rows = (line.split("|") for line in side.world.witness.lines("MSGS ALL|0|0|1"))
-    return next(int(row[0]) for row in rows if row[_SUBJECT] == subject)
+    return next(post.number for post in posts_in(side.world.witness, room) if post.subject == subject)
 
 
 def delete(side: Side, room: str, subject: str) -> None:
