@@ -4,9 +4,9 @@ Two servers are kept equal as in mirror's trial of a pair.  Each post is to be m
 each mail forwarded once, whichever server it came to and whichever is the home, also where one of them is lost.
 """
 
-import base64
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +14,19 @@ from try_live.catchall import CatchAll
 from try_live.errors import Refused, TrialFailed
 from try_live.mailing import Mailing
 from try_live.pair import Side, join, two_servers, wait_until_equal
-from try_live.posting import deliver
-from try_live.scenarios.deeds import inbox_of, subjects
+from try_live.scenarios.deeds import (
+    inbox_of,
+    mail,
+    make_list,
+    make_room,
+    make_user,
+    post,
+    rule,
+    set_rules,
+    subjects,
+)
 from try_live.session import Session
-from try_live.world import ADMINISTRATOR, MAIL, PASSWORD, User
+from try_live.world import MAIL, User
 
 LIST, OTHER, VAULT = "Announcements", "Board", "Vault"
 """A room with a list, one without, and one for who was let in."""
@@ -88,32 +97,24 @@ class _Trial:
     # -- steps --------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        for side in (self.alpha, self.beta):
-            side.world.admin.ask(f"ASUP {ADMINISTRATOR}|{PASSWORD}|0|0|0|6|0|0|0")
         admin = self.alpha.world.admin
         for room in (LIST, OTHER):
-            admin.ask(f"CRE8 1|{room}|0||0|0|0")
-        for number in range(3):
-            self._post(self.alpha, f"history{number}", LIST)
+            make_room(self.alpha, room)
+        post(self.alpha, LIST, *(f"history{number}" for number in range(3)))
         admin.ask(f"CONF PUTVAL|{SETTING}")
         (self.alpha.server.home / "messages" / "hello").write_text(HELLO)
         admin.ask("GOTO Lobby")
         admin.ask(f"SPEX floor|{EXPIRES}")
-        admin.ask(f"CREU {ANN}|{PASSWORD}")
-        admin.ask(f"ASUP {ANN}|{PASSWORD}|0|0|0|4|0|0|0")
+        make_user(self.alpha, ANN)
         admin.ask(f"CRE8 1|{VAULT}|3||0|0|0")
         admin.go(VAULT)
         admin.ask(f"INVT {ANN}")
-        rule = base64.b64encode(f"0|all|contains||larger|0|redirect||{FORWARDED}||stop".encode()).decode()
-        with Session(self.alpha.server.user_socket) as session:
-            session.log_in(ANN, PASSWORD)
-            session.tell("PIBR", [f"rule|0|{rule}"])
+        set_rules(self.alpha, ANN, rule(f"redirect||{FORWARDED}"))
+        with self._as_ann(self.alpha) as session:
             session.go("Lobby")
             session.ask(f"VIEW {MAIL}")
-        admin.go(LIST)
-        highest = admin.ask("CONF GETVAL|MMhighest").fields[0]
-        lines = [f"lastsent|{highest}", f"listrecp|{MEMBERS[0]}", f"digestrecp|{MEMBERS[1]}"]
-        admin.tell("SNET", [*lines, f"roommailalias|{LIST.lower()}@alpha.example.org"])
+        alias = f"roommailalias|{LIST.lower()}@alpha.example.org"
+        make_list(self.alpha, LIST, f"listrecp|{MEMBERS[0]}", f"digestrecp|{MEMBERS[1]}", alias)
 
     def _pair(self) -> list[str]:
         join(self._directory, self.alpha, self.beta)
@@ -130,8 +131,7 @@ class _Trial:
     def _others(self, side: Side) -> list[str]:
         """Return what is not there besides: who was let into a room, what expires on a floor."""
         faults = []
-        with Session(side.server.user_socket) as session:
-            session.log_in(ANN, PASSWORD)
+        with self._as_ann(side) as session:
             try:
                 session.ask(f"GOTO {VAULT}")
             except Refused as error:
@@ -152,16 +152,16 @@ class _Trial:
         """Post on each server in both rooms, and have a mail come to each for who forwards what comes in at home."""
         home = next(side for side in sides if self._acts(side))
         for side in sides:
-            self._post(side, self._mailing.next_word(), OTHER)
+            post(side, OTHER, self._mailing.next_word())
             word = self._mailing.next_word()
-            self._post(side, word, LIST)
+            post(side, LIST, word)
             self._mailing.expect(word, *MEMBERS)
         word, stays = self._mailing.next_word(), self._mailing.next_word()
-        self._mail(home, word)
+        mail(home, ANN, word)
         self._mailing.expect_forwarded(word, FORWARDED)
         for side in sides:
             if side is not home:
-                self._mail(side, stays)
+                mail(side, ANN, stays)
         wait_until_equal(sides)
         self._restart()
         self._mailing.wait()
@@ -183,7 +183,7 @@ class _Trial:
         self.beta.node.run("attach", "failover", self.beta.name, "--lost", "--yes")
         self._until(lambda: self._acts(self.beta), "beta does not take over")
         word = self._mailing.next_word()
-        self._post(self.beta, word, LIST)
+        post(self.beta, LIST, word)
         self._mailing.expect(word, *MEMBERS)
         self.beta.world.settle()
         self._mailing.wait()
@@ -204,9 +204,12 @@ class _Trial:
         return [line for line in side.world.witness.lines("GNET") if line]
 
     def _rules(self, side: Side) -> list[str]:
-        with Session(side.server.user_socket) as session:
-            session.log_in(ANN, PASSWORD)
+        with self._as_ann(side) as session:
             return [line for line in session.lines("GIBR") if line.startswith("rule|")]
+
+    def _as_ann(self, side: Side) -> AbstractContextManager[Session]:
+        """Give a session of who forwards all."""
+        return side.world.as_user(User(ANN, 0, 0))
 
     def _acts(self, side: Side) -> bool:
         """Tell whether anything acts on a server."""
@@ -237,20 +240,6 @@ class _Trial:
         """Restart the servers: a list mails what it has to when its server starts, else each quarter of an hour."""
         for side in (self.alpha, self.beta):
             side.world.settle()
-
-    # -- posts and mails ----------------------------------------------------------------------------------
-
-    def _post(self, side: Side, word: str, room: str) -> None:
-        admin = side.world.admin
-        admin.go(room)
-        admin.ask(f"ENT0 1||0|4|{word}", ["Content-type: text/plain", "", f"This is {word}."])
-
-    def _mail(self, side: Side, word: str) -> None:
-        """Have a mail come for who forwards all."""
-        deliver(side.world, word, [self._user(side)], subject=word)
-
-    def _user(self, side: Side) -> User:
-        return next(user for user in side.world.users() if user.name == ANN)
 
 
 def run_failover(source: Path, directory: Path, say: Callable[[str], None]) -> FailedOver:

@@ -25,7 +25,7 @@ from try_live.server import FIRST_PORT, LiveServer
 from try_live.session import Session, posts_in
 from try_live.trial import damage, make_node
 from try_live.waiting import look_until
-from try_live.world import BOARD, PASSWORD, World
+from try_live.world import AIDE_LEVEL, BOARD, PASSWORD, Account, World
 
 NAMES = ("alpha", "beta")
 LISTENING = {"alpha": "127.0.0.1:21504", "beta": "127.0.0.1:21505"}
@@ -129,8 +129,7 @@ class Side:
         begin = 0 if self.name == NAMES[0] else APART  # so that no two things are called the same by chance
         self.world = World(self.server, seed, lambda command: self._log(f"    {self.name}: {command}"), begin)
         self.world.admin.tell("CONF PUTSYS|application/x-citadel-internet-config", [f"127.0.0.1:{mail_port}|smarthost"])
-        self.world.admin.ask(f"CREU {SERVICE}|{PASSWORD}")
-        self.world.admin.ask(f"ASUP {SERVICE}|{PASSWORD}|0|0|0|6|0|0|0")
+        self.world.make_account(Account(SERVICE, PASSWORD, 0, AIDE_LEVEL, number=0, lastcall=0, purge=0))
         with Session(self.server.user_socket) as session:
             session.log_in(SERVICE, PASSWORD)  # by which this user gets the rooms that each user has
 

@@ -96,12 +96,12 @@ def twin_mail(world: World) -> None:
     deliver(world, name, recipients)
 
 
-def deliver(world: World, name: str, recipients: list[User], subject: str = "") -> None:
+def deliver(world: World, name: str, recipients: list[User]) -> None:
     """Deliver a mail that comes from another server, as a mail server does, with CR before LF.  Raises Refused."""
     lines = [
         "From: Somebody Else <somebody@other.example.net>",
         f"To: {recipients[0].name} <user@alpha.example.org>",
-        f"Subject: {subject or world.words(1, 5)}",
+        f"Subject: {world.words(1, 5)}",
         f"Date: {_past_date(world)}",
         f"Message-ID: <{name}@other.example.net>",
         *("MIME-Version: 1.0", "Content-Type: text/plain; charset=UTF-8", "Content-Transfer-Encoding: 8bit", ""),

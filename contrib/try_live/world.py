@@ -266,6 +266,11 @@ class World:
         """Return the users that may post and have a password."""
         return [user for user in self.users() if user.level >= 3 and self.account(user).password]
 
+    def make_account(self, account: Account) -> None:
+        """Make a user as an account says, but for the number, which the server chooses.  Raises Refused."""
+        self.admin.ask(f"CREU {account.name}|{account.password}")
+        self.set_account(account)
+
     def set_account(self, account: Account) -> None:
         """Give a user the password, flags, level, last call and days until a purge that an account says."""
         a = account

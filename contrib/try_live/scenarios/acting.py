@@ -1,9 +1,18 @@
 """Scenarios of what acts on what comes in: a mailing list, and a user's inbox rules."""
 
-import base64
-
 from try_live.pair import Side
-from try_live.scenarios.deeds import inbox_of, mail, make_room, make_user, number_of, post, subjects
+from try_live.scenarios.deeds import (
+    inbox_of,
+    mail,
+    make_list,
+    make_room,
+    make_user,
+    number_of,
+    post,
+    rule,
+    set_rules,
+    subjects,
+)
 from try_live.scenarios.stage import Stage
 from try_live.scenarios.table import require_equal, scenario
 from try_live.world import User
@@ -16,12 +25,9 @@ FOLDER = "Filed"
 @scenario("list-room", "what is posted on either server is mailed to each member of a list once, and nothing of before")
 def list_room(stage: Stage) -> None:
     room, mailing = "List", stage.mailing
-    admin = stage.alpha.world.admin
     make_room(stage.alpha, room)
     post(stage.alpha, room, mailing.next_word())
-    admin.go(room)
-    highest = admin.ask("CONF GETVAL|MMhighest").fields[0]
-    admin.tell("SNET", [f"lastsent|{highest}", *(f"listrecp|{one}" for one in MEMBERS)])
+    make_list(stage.alpha, room, *(f"listrecp|{one}" for one in MEMBERS))
     stage.settle()
     for side in stage.sides:
         word = mailing.next_word()
@@ -41,8 +47,7 @@ def inbox_rules(stage: Stage) -> None:
     make_user(alpha, user)
     with alpha.world.as_user(User(user, 0, 0)) as session:
         session.ask(f"CRE8 1|{FOLDER}|4||0|0|1")
-        rules = [_rule("file", f"fileinto|{FOLDER}|"), _rule("forward", f"redirect||{FORWARDED}")]
-        session.tell("PIBR", [f"rule|{at}|{rule}" for at, rule in enumerate(rules)])
+    set_rules(alpha, user, rule(f"fileinto|{FOLDER}|", "file"), rule(f"redirect||{FORWARDED}", "forward"))
     stage.settle()
     word = mailing.next_word()
     mailing.expect_forwarded(word, FORWARDED)
@@ -58,11 +63,6 @@ def inbox_rules(stage: Stage) -> None:
         inbox = [one for one in subjects(side, inbox_of(side, user)) if one.endswith("elsewhere")]
         require_equal(inbox, ["file elsewhere", "forward elsewhere"], f"the inbox on {side.name}")
     require_equal(mailing.wrongly(), [], "what was mailed otherwise")
-
-
-def _rule(word: str, action: str) -> str:
-    """Return a rule for what has a word in its subject."""
-    return base64.b64encode(f"0|subject|contains|{word}|larger|0|{action}||stop".encode()).decode()
 
 
 def _filed(side: Side, user: str) -> list[str]:

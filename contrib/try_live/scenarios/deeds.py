@@ -1,5 +1,6 @@
 """What is done on one server, and what is seen there, by the names that people know things by."""
 
+import base64
 from collections.abc import Sequence
 
 from try_live.pair import Side
@@ -7,7 +8,7 @@ from try_live.places import PUBLIC, Parameters
 from try_live.posting import MIME, hand_over
 from try_live.scenarios.stage import Stage
 from try_live.session import posts_in
-from try_live.world import BOARD, Room, User
+from try_live.world import BOARD, Account, Room, User
 
 PASSWORD = "secret"
 """Of each user that is made."""
@@ -22,8 +23,7 @@ def make_user(side: Side, name: str) -> None:
 
 def make_account(side: Side, name: str, last_call: int = 0, days: int = 0) -> None:
     """Make a user who did not log in since a moment (Unix seconds), and whom the server keeps for so many days."""
-    side.world.admin.ask(f"CREU {name}|{PASSWORD}")
-    side.world.admin.ask(f"ASUP {name}|{PASSWORD}|0|0|0|4|0|{last_call}|{days}")
+    side.world.make_account(Account(name, PASSWORD, flags=0, level=4, number=0, lastcall=last_call, purge=days))
 
 
 def pair_user(stage: Stage, name: str) -> None:
@@ -61,6 +61,17 @@ def inbox_of(side: Side, name: str) -> str:
     return f"{number_of(side, name):010d}.Mail"
 
 
+def rule(action: str, word: str = "") -> str:
+    """Return an inbox rule for what has a word in its subject, or for all without one."""
+    field = "subject" if word else "all"
+    return base64.b64encode(f"0|{field}|contains|{word}|larger|0|{action}||stop".encode()).decode()
+
+
+def set_rules(side: Side, user: str, *rules: str) -> None:
+    with side.world.as_user(User(user, 0, 0)) as session:
+        session.tell("PIBR", [f"rule|{at}|{one}" for at, one in enumerate(rules)])
+
+
 def make_room(side: Side, name: str, view: int = BOARD) -> None:
     side.world.admin.ask(f"CRE8 1|{name}|{PUBLIC}||0|0|{view}")
 
@@ -83,6 +94,14 @@ def rename_room(side: Side, name: str, new: str) -> None:
 def kill_room(side: Side, name: str) -> None:
     side.world.admin.go(name)
     side.world.admin.ask("KILL 1")
+
+
+def make_list(side: Side, room: str, *lines: str) -> None:
+    """Have a room be a mailing list of what is posted from now on, by lines of its network configuration."""
+    admin = side.world.admin
+    admin.go(room)
+    highest = admin.ask("CONF GETVAL|MMhighest").fields[0]
+    admin.tell("SNET", [f"lastsent|{highest}", *lines])
 
 
 def post(side: Side, room: str, *subjects: str) -> None:
