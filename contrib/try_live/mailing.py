@@ -25,8 +25,7 @@ class Mailing:
         self._sides, self._mails, self._meanwhile = sides, mails, meanwhile
         self._wanted: Mailed = Counter()
         self._forwarded: dict[str, str] = {}
-        self.own: list[str] = []
-        """What servers mailed again by themselves."""
+        self._noted_elsewhere: list[str] = []
         self._word = 0
 
     def next_word(self) -> str:
@@ -49,7 +48,7 @@ class Mailing:
         Raises TrialFailed.
         """
         while words := noted_elsewhere(side.world.witness, room):
-            self.own.append(f"{side.name} noted in another room that it mailed {', '.join(words)}")
+            self._noted_elsewhere.append(f"{side.name} noted in another room that it mailed {', '.join(words)}")
             for word in words:
                 self.expect(word, *members)
             side.world.settle()
@@ -70,11 +69,18 @@ class Mailing:
 
     def wrongly(self) -> list[str]:
         """Return what was mailed more often than it is to be, but for what a server forwarded twice by itself."""
-        for word in [word for word, to in self._forwarded.items() if forwarded_twice(self._mails.mails, word, to)]:
-            self.own.append(f"{word} was forwarded twice by one server")
-            self.expect(word, self._forwarded.pop(word))
-        more = self._counted() - self._wanted
+        more = self._counted() - self._wanted - Counter(self._forwarded_twice())
         return [f"{word} was mailed to {to} {count} times more" for (word, to), count in more.items()]
+
+    @property
+    def own(self) -> list[str]:
+        """What servers mailed again by themselves."""
+        forwarded = [f"{word} was forwarded twice by one server" for word, _ in self._forwarded_twice()]
+        return [*self._noted_elsewhere, *forwarded]
+
+    def _forwarded_twice(self) -> list[tuple[str, str]]:
+        """Return what a server forwarded once more than it is to be, by itself."""
+        return [one for one in self._forwarded.items() if forwarded_twice(self._mails.mails, *one)]
 
     def until(self, come: Callable[[], bool], why: Callable[[], str]) -> None:
         """Wait until something has come.  Raises TrialFailed with the reason where it does not."""

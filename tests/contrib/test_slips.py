@@ -5,7 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 
-from try_live.catchall import Mail
+from try_live.catchall import CatchAll, Mail
+from try_live.mailing import Mailing
 from try_live.slips import forwarded_twice, noted_elsewhere
 
 ANN = "ann@elsewhere.example.net"
@@ -41,3 +42,18 @@ def test_what_a_list_mailed_and_noted_in_the_room_of_mails_that_go_out_is_mailed
     assert noted_elsewhere(Asked(elsewhere, posts), "News") == ["word2"]
     assert noted_elsewhere(Asked({"News": ["lastsent|7"]}, posts), "News") == []
     assert noted_elsewhere(Asked({**elsewhere, "News": ["lastsent|9"]}, posts), "News") == []
+
+
+def test_what_a_server_forwarded_twice_is_told_as_its_own_and_not_as_wrong_however_often_it_is_asked() -> None:
+    with CatchAll() as mails:
+        mailing = Mailing([], mails)
+        mailing.expect("a", ANN)
+        mailing.expect_forwarded("b", ANN)
+        mails.mails += [mail("a", "alpha"), mail("b", "alpha"), mail("b", "alpha")]
+        for _ in range(2):
+            assert mailing.wrongly() == []
+            assert mailing.own == ["b was forwarded twice by one server"]
+        mails.mails += [mail("a", "alpha"), mail("b", "alpha")]
+        told = [f"a was mailed to {ANN} 1 times more", f"b was mailed to {ANN} 2 times more"]
+        assert sorted(mailing.wrongly()) == told
+        assert mailing.own == []
