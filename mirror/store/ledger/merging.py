@@ -153,17 +153,18 @@ class Merging(Contents):
         held = self.held(collection, group)
         apart = self._namesakes.apart(collection, group.values(), held)
         horizon = self.horizon()
+        too_old = {key for key, (record, _) in group.items() if record.dead and record.stamp < horizon}
+        knowing = agreed(self) if too_old - held.keys() else ()
         added: list[Added] = []
         replaced: list[Row] = []
         conflicts = already = 0
         for key, (record, crc) in group.items():
             if key in apart:
                 continue
-            too_old = record.dead and record.stamp < horizon
             if key not in held:
-                if not too_old:
+                if key not in too_old:
                     added.append((record, crc))
-                elif record.origin in agreed(self):
+                elif record.origin in knowing:
                     already += 1  # everybody has forgotten this deletion, and there is nothing to delete
                 else:
                     added.append(self._dead_again(record))  # of one who was away: not all know it
@@ -179,7 +180,7 @@ class Merging(Contents):
             if merged.record is current:
                 already += 1
                 continue
-            if too_old:  # others drop so old a tombstone unseen, so what it kills is killed again, now
+            if key in too_old:  # others drop so old a tombstone unseen, so what it kills is killed again, now
                 added.append(self._dead_again(current))
             else:
                 added.append((merged.record, crc if merged.record is record else record_crc(merged.record)))
