@@ -1,6 +1,7 @@
 """A hub that shares a room with many leaves: what each costs at rest, and how soon a message is on all of them."""
 
 import time
+from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from mirror.store.open import open_store
 from mirror.wire.codec import Cursor
 
 SECRET = "a secret of this benchmark"
+HISTORY_TIMEOUT_S = 300
+MESSAGE_TIMEOUT_S = 60
 
 
 class Hub(Nodes):
@@ -75,50 +78,51 @@ def measure_leaves(leaves: int, messages: int, changes: int, seconds: int) -> di
             stop_all(list(nodes.values()))
 
 
+class Arrivals:
+    """When which message came to which leaf."""
+
+    def __init__(self, leaves: int) -> None:
+        self._leaves = leaves
+        self._everywhere: dict[str, Event] = defaultdict(Event)
+        self.moments: dict[str, dict[int, float]] = defaultdict(dict)
+        """By key and number of the leaf, in seconds of the performance counter."""
+
+    def listen(self, leaf: int, remote: ChannelRemote, collection: str) -> None:
+        """Hear of what comes to a leaf, for good."""
+        for page in remote.tail(Cursor("", 0)):
+            now = time.perf_counter()
+            for record in page.records:
+                if record.collection == collection:
+                    self._note(record.key, leaf, now)
+
+    def _note(self, key: str, leaf: int, moment: float) -> None:
+        self.moments[key][leaf] = moment
+        if len(self.moments[key]) == self._leaves:
+            self._everywhere[key].set()
+
+    def wait(self, key: str, seconds: float) -> None:
+        """Wait until a message is on all leaves."""
+        assert self._everywhere[key].wait(seconds), f"{key} did not reach all leaves"
+
+
 def _measured(nodes: Hub, leaves: int, messages: int, changes: int, seconds: int) -> dict[str, Any]:
     began = time.perf_counter()
     for name in nodes.names:
         nodes[name].start()
+    arrivals = Arrivals(leaves)
     with ExitStack() as stack:
         remotes = [stack.enter_context(local_node(nodes.path(name))) for name in nodes.names]
-        collections = [f"messages/{name}:1" for name in nodes.names]
-        arrived: dict[tuple[str, int], float] = {}
-        caught_up = [Event() for _ in nodes.names]
-
-        def watch(number: int, remote: ChannelRemote) -> None:
-            held = 0
-            for page in remote.tail(Cursor("", 0)):
-                now = time.perf_counter()
-                for record in page.records:
-                    if record.collection == collections[number]:
-                        arrived[record.key, number] = now
-                        held += 1
-                if held >= messages:
-                    caught_up[number].set()
-
-        watching = [gevent.spawn(watch, number, remote) for number, remote in enumerate(remotes)]
-        for event in caught_up:
-            assert event.wait(300), "a leaf did not get the room's history"
+        listening = [
+            gevent.spawn(arrivals.listen, number, remote, f"messages/{nodes.names[number]}:1")
+            for number, remote in enumerate(remotes)
+        ]
+        for number in range(messages):
+            arrivals.wait(f"id:{number}", HISTORY_TIMEOUT_S)
         history_s = time.perf_counter() - began
-        before = {name: cpu_seconds(nodes[name].pid) for name in ("hub", *nodes.names)}
-        gevent.sleep(seconds)
-        used = {name: cpu_seconds(nodes[name].pid) - before[name] for name in before}
-        posted: dict[str, float] = {}
-        hub = stack.enter_context(local_node(nodes.path("hub")))
-        for number in range(changes):
-            key = f"id:new{number}"
-            hub.draft([Draft("messages/hub:1", key, body=b"m" * 2048)])
-            posted[key] = time.perf_counter()
-            deadline = time.monotonic() + 60
-            while sum((key, leaf) in arrived for leaf in range(leaves)) < leaves:
-                assert time.monotonic() < deadline, "a message did not reach all leaves"
-                gevent.sleep(0.001)
-        gevent.killall(watching)
+        used = _cpu_at_rest(nodes, seconds)
+        posted = _post(nodes, arrivals, changes)
+        gevent.killall(listening)
         hub_mb = nodes.resident_mb("hub")
-    lags = sorted((moment - posted[key]) * 1000 for (key, _), moment in arrived.items() if key in posted)
-    last = sorted(
-        max(arrived[key, leaf] for leaf in range(leaves)) * 1000 - moment * 1000 for key, moment in posted.items()
-    )
     return {
         "what": f"a hub and {leaves} leaves that share a room of {messages} messages",
         "start_and_history_s": round(history_s, 1),
@@ -127,9 +131,37 @@ def _measured(nodes: Hub, leaves: int, messages: int, changes: int, seconds: int
         "hub_cpu_percent_per_leaf_at_rest": round(used["hub"] / seconds * 100 / leaves, 4),
         "leaf_MB": round(sum(nodes.resident_mb(name) for name in nodes.names) / leaves, 1),
         "leaf_cpu_percent_at_rest": round(sum(used[name] for name in nodes.names) / seconds * 100 / leaves, 3),
-        "message_on_a_leaf_p50_ms": round(lags[len(lags) // 2], 1),
-        "message_on_a_leaf_p99_ms": round(lags[len(lags) * 99 // 100], 1),
-        "message_on_all_leaves_p50_ms": round(last[len(last) // 2], 1),
+        **_lags(posted, arrivals),
         "bare_sqlite_commits_ms": round(bare_commits_ms(nodes.directory, leaves), 1),
         "messages": changes,
+    }
+
+
+def _cpu_at_rest(nodes: Hub, seconds: int) -> dict[str, float]:
+    """Return the CPU seconds of each node by its name, while nothing happens."""
+    before = {name: cpu_seconds(nodes[name].pid) for name in ("hub", *nodes.names)}
+    gevent.sleep(seconds)
+    return {name: cpu_seconds(nodes[name].pid) - was for name, was in before.items()}
+
+
+def _post(nodes: Hub, arrivals: Arrivals, count: int) -> dict[str, float]:
+    """Post messages on the hub, each once the last one is on all leaves; returns the moments by key."""
+    posted = {}
+    with local_node(nodes.path("hub")) as hub:
+        for key in [f"id:new{number}" for number in range(count)]:
+            hub.draft([Draft("messages/hub:1", key, body=b"m" * 2048)])
+            posted[key] = time.perf_counter()
+            arrivals.wait(key, MESSAGE_TIMEOUT_S)
+    return posted
+
+
+def _lags(posted: dict[str, float], arrivals: Arrivals) -> dict[str, float]:
+    """Return how soon messages were on any leaf, and on the last one."""
+    lags = [[(moment - then) * 1000 for moment in arrivals.moments[key].values()] for key, then in posted.items()]
+    each = sorted(lag for some in lags for lag in some)
+    last = sorted(max(some) for some in lags)
+    return {
+        "message_on_a_leaf_p50_ms": round(each[len(each) // 2], 1),
+        "message_on_a_leaf_p99_ms": round(each[len(each) * 99 // 100], 1),
+        "message_on_all_leaves_p50_ms": round(last[len(last) // 2], 1),
     }
