@@ -7,6 +7,8 @@ Tells its progress to whoever wants to show it, and returns what it did; asks no
 import enum
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,35 +130,20 @@ def copy_server(
     door = f"citadel:{place}"
     if not (merge or has_begun(store, ANY_SERVER)):
         refuse_full(store, door)
-    client = log_in(place, user, password)
-
-    def fetch(wanted: list[Wanted]) -> Iterator[Element | Broken]:
-        """Hang up on the export, and ask for what is wanted."""
-        nonlocal client
-        client.channel.close()
-        client = log_in(place, user, password)
-        yield from fetch_messages(client, wanted)
-
-    try:
-        node = client.node_name()
+    with closing(_Asked(place, user, password)) as asked:
+        node = asked.client.node_name()
         source = f"citadel:{node or place}"
-        if not (merge or has_begun(store, source)):
-            refuse_full(store, door)
-        if not has_begun(store, source):
-            mark_begun(store, source)
-            note_begun(store, ANY_SERVER)
-        # A new export need not have its elements where the last one had them: never resume by offset.
-        forget_place(store, source)
-        untold = ask_by_name(held or store, client, node, keys)
+        _begin(store, source, door, merge)
+        untold = ask_by_name(held or store, asked.client, node, keys)
         accepted = with_answers(accepted, untold, store, node)
         tell(ServerStage.EXPORT, 0)
         importer = Importer(
             store, source, progress=lambda done: tell(ServerStage.EXPORT, done), accepted=accepted, only=only, keys=keys
         )
-        report = importer.run(client.export(), fetch)
+        report = importer.run(asked.client.export(), asked.fetch)
         tell(ServerStage.FILES, 0)
         fetched = fetch_leftovers(
-            client,
+            asked.client,
             store,
             report.node,
             importer.file_rooms,
@@ -166,15 +153,42 @@ def copy_server(
             shares=accepted.site_settings,
         )
         tell(ServerStage.FILES, fetched.bytes)
-        client.quit()
-    finally:
-        client.channel.close()
+        asked.client.quit()
     damaged = [name for number, name in untold.damaged.items() if number not in importer.users]
     taken = Taken(report, fetched, importer.known, damaged=damaged)
     if accepted.incomplete or not taken.why_incomplete:
         for name in (source, door):
             mark_ended(store, name)
     return taken
+
+
+class _Asked:
+    """A server that is asked, on another connection once an export is hung up on."""
+
+    def __init__(self, place: Place, user: str, password: str) -> None:
+        """Raises as ``log_in`` does."""
+        self._log_in = partial(log_in, place, user, password)
+        self.client = self._log_in()
+
+    def fetch(self, wanted: list[Wanted]) -> Iterator[Element | Broken]:
+        """Hang up on the export, and ask for what is wanted."""
+        self.close()
+        self.client = self._log_in()
+        yield from fetch_messages(self.client, wanted)
+
+    def close(self) -> None:
+        self.client.channel.close()
+
+
+def _begin(store: Store, source: str, door: str, merge: bool) -> None:
+    """Note that a copy from a source is begun.  Raises StoreError where the store holds something else."""
+    if not has_begun(store, source):
+        if not merge:
+            refuse_full(store, door)
+        mark_begun(store, source)
+        note_begun(store, ANY_SERVER)
+    # A new export need not have its elements where the last one had them: never resume by offset.
+    forget_place(store, source)
 
 
 def log_in(place: Place, user: str, password: str) -> CitadelClient:
