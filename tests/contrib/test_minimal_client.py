@@ -26,9 +26,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 from sessions import sessions_on
 from users_rooms import BOARD, CALENDAR, HIDDEN, MAIL, OTHERS, TASKS, USER, open_filled, post
 
+from mirror.config.files import CERTIFICATE_FILE
 from mirror.config.settings import Config
 from mirror.model.nodes import Horizon
 from mirror.peer.channel import Channel
+from mirror.peer.tls import make_certificate, server_context
 from mirror.server.commands import TABLE
 from mirror.server.node import Node
 from mirror.server.session import Session
@@ -38,6 +40,8 @@ from mirror.store.base import Writer
 PROGRAM = Path(__file__).parents[2] / "contrib" / "minimal-client"
 ROOMS = (MAIL, TASKS, BOARD, CALENDAR, HIDDEN, OTHERS)
 IDS = ("id:1", "id:2", "id:3")
+ELSEWHERE = "127.0.0.2"
+"""An address of this machine that the program takes for another's."""
 
 
 def load() -> Any:
@@ -298,15 +302,20 @@ def body_of(record: dict[str, str]) -> bytes:
     return record["text"].encode() if "text" in record else base64.b64decode(record["base64"])
 
 
-def test_the_program_lists_writes_and_deletes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", ELSEWHERE])
+def test_the_program_lists_writes_and_deletes(tmp_path: Path, host: str) -> None:
+    """Elsewhere it speaks TLS, for without it nobody is let in there."""
     store = open_filled(tmp_path)
     node = Node(Config(tmp_path, "m"), {}, store)
-    server = StreamServer(("127.0.0.1", 0), lambda one, _: Session(node, Channel(one, "ann"), TABLE, local=True).run())
+    make_certificate(tmp_path, "m", [ELSEWHERE])
+    node.tls = server_context(tmp_path)
+    local = host != ELSEWHERE
+    server = StreamServer((host, 0), lambda one, _: Session(node, Channel(one, "ann"), TABLE, local=local).run())
     server.start()
 
     def run(*arguments: str, given: bytes = b"") -> str:
-        line = [sys.executable, str(PROGRAM), f"127.0.0.1:{server.server_port}", "ann", "mailboxes", "known.json"]
-        environment = {**os.environ, "SYNC_PASSWORD": "x"}
+        line = [sys.executable, str(PROGRAM), f"{host}:{server.server_port}", "ann", "mailboxes", "known.json"]
+        environment = {**os.environ, "SYNC_PASSWORD": "x", "CA": str(tmp_path / CERTIFICATE_FILE)}
         done = subprocess.run([*line, *arguments], cwd=tmp_path, env=environment, input=given, stdout=subprocess.PIPE)
         assert done.returncode == 0
         return str(done.stdout.decode())
