@@ -14,7 +14,9 @@ from made_server import CREATED, Fields, Server
 from mirror.citadel.bootstrap import ADMIN_SOCKET
 from mirror.formats.message import parse_message
 
-FIELDS = {"I": "msgn", "P": "path", "T": "time", "A": "from", "F": "rfca", "O": "room", "E": "exti", "U": "subj"}
+FIELDS = {
+    "I": "msgn", "P": "path", "T": "time", "A": "from", "F": "rfca", "O": "room", "E": "exti", "U": "subj", "V": "nvto",
+}  # fmt: skip
 Lines = list[bytes]
 
 

@@ -12,8 +12,10 @@ from made_writable import SERVICE, imap
 
 from mirror.citadel.follow import Following
 from mirror.citadel.following.followed import Settings
+from mirror.citadel.looked_over import verify_server
 from mirror.citadel.meaning.keys import OWNER_DIGITS
 from mirror.citadel.meaning.pairing import Consent
+from mirror.citadel.verify import Verified
 from mirror.formats.message import parse_message
 from mirror.model.record import Record
 from mirror.store.base import Store
@@ -60,6 +62,10 @@ class Side:
 
     def stop(self) -> None:
         self._running.throw(GreenletExit)
+
+    def verify(self, beside: Path) -> Verified:
+        """Compare what is here with what the server has."""
+        return verify_server(self.store, beside, self._directory, node=self.name)
 
     def _sleep(self, seconds: float) -> None:
         self.time += seconds
@@ -117,6 +123,16 @@ class Side:
         aide = self.server.users.get(int(room["QRroomaide"]), {}).get("u_fullname", "")
         flags = str(int(room["QRflags"]) & ~1)
         return [flags, room["QRpasswd"], room["QRdefaultview"], floors[int(room["QRfloor"])], aide]
+
+    def deliver(self, room: int, text: str, name: str, envelope: str) -> None:
+        """Have a mail come to the server that was sent to an address of it."""
+        number = self.server.post(room, text, name=name)
+        data = self.server.messages[number]
+        self.server.messages[number] = data.replace(b"\0M", b"\0V%s\0M" % envelope.encode())
+
+    def messages(self, room: int) -> list[bytes]:
+        """Return a room's messages as they are stored."""
+        return [self.server.messages[number] for number in self.server.lists[room]]
 
     def texts(self, room: int) -> list[tuple[str, str]]:
         """Return ids and texts of a room's messages and items, in their order by these."""

@@ -30,11 +30,15 @@ WHOLE = "(all of it)"
 
 
 class Declared(NamedTuple):
-    """A difference between two servers that is none: in things of this sort, in this field, and why."""
+    """A difference between two servers that is none: in things of this sort, in this field, and why.
+
+    ``on_both``, where it is one unless both have something there.
+    """
 
     sort: str
     field: str
     why: str
+    on_both: bool = False
 
 
 DECLARED = (
@@ -46,6 +50,7 @@ DECLARED = (
     Declared("messages", "O", "the room of a message that was written is the one that it was in transit in"),
     Declared("messages", "F", "an address is made up where there was none, and angle brackets are left out"),
     Declared("messages", "P", "the way by which a message came is each server's own"),
+    Declared("messages", "V", "a mail that came to both has the address at which each server took it in", on_both=True),
     Declared("messages", "1", "an internal mark of the server"),
     Declared("users", "u_usernum", "a number is kept where the server never had a higher one"),
     Declared("users", "u_uid", "a user on the server's own system"),
@@ -87,7 +92,10 @@ class Difference(NamedTuple):
 
     @property
     def declared(self) -> bool:
-        return any(one.sort == self.sort and one.field in (ANY, self.field) for one in DECLARED)
+        return any(
+            one.sort == self.sort and one.field in (ANY, self.field) and (not one.on_both or (self.one and self.other))
+            for one in DECLARED
+        )
 
 
 def read_export(session: Session) -> Contents:

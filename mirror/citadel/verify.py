@@ -33,6 +33,7 @@ from mirror.citadel.meaning.numbering import place_of_key
 from mirror.citadel.meaning.returned import is_as_here
 from mirror.citadel.meaning.visits_compared import said_by_visit
 from mirror.formats.errors import BadMessage
+from mirror.formats.keys import imported_origin
 from mirror.formats.message import parse_message
 from mirror.model.containers import picture_of_room, picture_of_user
 from mirror.model.fields import values_of
@@ -239,8 +240,15 @@ class Comparing:
             self._found.collections.append(side)
 
     def _was_written_there(self, collection: str, key: str, here: Fields, there: Fields) -> bool:
-        """Tell whether a message came from elsewhere, and the server has what came of writing it."""
-        if parse_collection(collection).kind != "messages" or NUMBER in here or here == there:
+        """Tell whether a message came from elsewhere, as another server, and the server has what came of writing it.
+
+        So has one to which the same mail came by itself, as the other one's is here.
+        """
+        if parse_collection(collection).kind != "messages" or here == there:
+            return False
+        record = self._ours.read(lambda reader: reader.get(collection, key))
+        is_own = record is not None and record.origin == imported_origin(self._found.server)
+        if is_own and here.get(NUMBER) == there.get(NUMBER):
             return False
         bodies = [reading.read(lambda reader: _body(reader, collection, key)) for reading in (self._ours, self._theirs)]
         return is_as_here(*bodies)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_pair import a_pair
 from recorded_server import Recording
 
 from mirror.citadel.bootstrap import copy_server
 from mirror.citadel.looked_over import verify_server
 from mirror.formats.errors import CitadelError
+from mirror.formats.message import parse_message
 from mirror.store.sqlite.store import SqliteStore
 
 Make = Callable[..., SqliteStore]
@@ -36,3 +38,20 @@ def test_a_server_whose_export_is_cut_is_not_compared(
     recording.answers[key] = recording.answers[key].replace(b"</citadel_migrate_data>", b"")
     with pytest.raises(CitadelError, match="ends before its end tag"):
         verify_server(make_store("m"), tmp_path, server_directory, node="m")
+
+
+def test_one_mail_that_came_by_two_domains_is_there_once_and_each_server_is_as_its_node_says(
+    make_store: Make, tmp_path: Path
+) -> None:
+    """Each keeps the address at which it took it in; the nodes agree on one."""
+    with a_pair(make_store, tmp_path) as pair:
+        for name in ("one", "two"):  # so that numbers differ
+            pair.beta.server.post(1, "from beta", name=f"{name}@beta")
+        pair.settle()
+        for side in pair:
+            side.deliver(3, "by two ways", name="one@elsewhere", envelope=f"ann@{side.name}")
+        pair.settle()
+        for side in pair:
+            assert [parse_message(one).text("V") for one in side.messages(3)] == [f"ann@{side.name}"]
+            assert side.verify(tmp_path).differences == []
+        assert len({side.store.read(lambda reader: reader.digest("messages/alpha:3")) for side in pair}) == 1

@@ -60,12 +60,19 @@ def test_one_message_in_one_mailbox_is_the_same_whatever_the_numbers_and_how_it_
         ([stored(1, "other words", I="a@x", A="Ann")], {WHOLE}),
         ([stored(1, "hello", I="a@x", A="Bob")], {"A"}),
         ([stored(1, "hello", I="a@x", A="Ann", R="b@x")], {"R"}),
+        ([stored(1, "hello", I="a@x", A="Ann", V="ann@alpha")], {"V"}),
         ([stored(1, "hello", I="a@x", A="Ann")] * 2, {WHOLE}),
     ],
 )
 def test_what_is_missing_there_twice_or_otherwise_is_a_difference(other: list[bytes], fields: set[str]) -> None:
     found = undeclared(exported(2, stored(1, "hello", I="a@x", A="Ann")), exported(2, *other))
     assert {difference.field for difference in found} == fields
+
+
+def test_a_mail_that_came_to_both_has_the_address_at_which_each_took_it_in() -> None:
+    one, other = (exported(2, stored(4, "\n\nhello", I="a@x", V=f"ann@{name}")) for name in ("alpha", "beta"))
+    assert [difference.field for difference in differences(one, other)] == ["V"]
+    assert undeclared(one, other) == []
 
 
 def test_a_message_is_in_its_room() -> None:

@@ -128,7 +128,8 @@ def event(uid: str, *said: str) -> list[str]:
 
 
 def mail(side: Side, user: str, subject: str) -> None:
-    """Have a mail from elsewhere be delivered to a user: on each server the same one."""
+    """Have a mail from elsewhere be delivered to a user, at an address of the server: on each server the same one."""
+    domain = side.world.witness.ask("CONF GETVAL|c_fqdn").fields[0]
     lines = [
         "From: Somebody Else <somebody@other.example.net>",
         f"To: {user} <user@example.org>",
@@ -137,7 +138,7 @@ def mail(side: Side, user: str, subject: str) -> None:
         f"Message-ID: <{subject.replace(' ', '-')}@other.example.net>",
         *("MIME-Version: 1.0", "Content-Type: text/plain; charset=UTF-8", "", f"This is {subject}."),
     ]
-    hand_over(side.world, subject, [user.replace(" ", "_")], lines)
+    hand_over(side.world, subject, [f"{user.replace(' ', '_')}@{domain}"], lines)
 
 
 def subjects(side: Side, room: str) -> list[str]:
