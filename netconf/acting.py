@@ -8,7 +8,9 @@ this one does not know.  A server takes a line's kind whatever its case is.
 from netconf.lines import LAST_SENT, Line, parse_lines, replace_lines, write_lines
 
 LISTS = frozenset({"listrecp", "digestrecp", "participate"})
-"""Lines by which what is posted in the room is mailed."""
+"""Lines by which what is posted in the room is mailed, or is by some server."""
+DELIVERED = frozenset({"listrecp", "digestrecp"})
+"""Lines for which version 980 mails it, to both in the same way; for all others it mails nothing."""
 ACTING = LISTS | {"rssclient", "pop3client", "subpending", "unsubpending"}
 PASSED_ON = frozenset({"roommailalias"})
 """Lines that are the same on all servers."""
@@ -27,8 +29,13 @@ def acting_lines(body: bytes) -> list[str]:
 
 
 def mails(body: bytes) -> bool:
-    """Tell whether what is posted in the room is mailed."""
+    """Tell whether what is posted in the room is mailed, or would be by some server."""
     return any(line.kind.lower() in LISTS for line in parse_lines(body))
+
+
+def delivers(body: bytes) -> bool:
+    """Tell whether a server mails what is posted in the room, and notes up to where it did."""
+    return any(line.kind.lower() in DELIVERED for line in parse_lines(body))
 
 
 def beside(told: bytes, held: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Lines of a room's network configuration that act are told from those that any server may have."""
 
-from netconf.acting import acting_lines, as_written, beside, mails, sent_up_to, shown
+from netconf.acting import acting_lines, as_written, beside, delivers, mails, sent_up_to, shown
 
 TOLD = b"lastsent|7\nlistrecp|a@x\nroommailalias|r@x\nsomething|new\n"
 
@@ -9,6 +9,12 @@ def test_lines_act_whatever_their_case_is() -> None:
     body = b"ListRecp|a@x\nPOP3CLIENT|h|u|p|0|60\nroommailalias|r@x\nlastsent|3\nignet_push_share|beta\n"
     assert acting_lines(body) == ["ListRecp|a@x", "POP3CLIENT|h|u|p|0|60"]
     assert (mails(body), mails(b"pop3client|h|u|p\nrssclient|http://x/\n")) == (True, False)
+
+
+def test_for_participants_alone_nothing_is_mailed_that_one_could_wait_for() -> None:
+    of_participants = b"Participate|a@x\n"
+    assert (mails(of_participants), delivers(of_participants)) == (True, False)
+    assert delivers(b"participate|a@x\ndigestrecp|b@x\n") and delivers(b"listrecp|a@x\n")
 
 
 def test_of_a_server_that_has_none_of_the_lines_that_act_elsewhere_all_else_is_taken() -> None:

@@ -32,7 +32,7 @@ from mirror.model.status import Status, fingerprints
 from mirror.store.base import Writer
 from mirror.sync.share.rules import NETCONF, NETCONF_KEY
 from mirror.wire.errors import Refused
-from netconf.acting import acting_lines, as_written, mails, sent_up_to, shown
+from netconf.acting import acting_lines, as_written, delivers, mails, sent_up_to, shown
 from netconf.lines import parse_lines, replace_lines
 from netconf.rules import read_last_sent
 
@@ -140,7 +140,7 @@ class _RoomWriter:
         """Return lines with those that are to be in force; a list that was none mails nothing of what was before."""
         added = [line for line in word.lines if line not in acting_lines(there)]
         more = replace_lines(wanted, lambda _line: False, added)
-        if mails(there) or not mails(more):
+        if delivers(there) or not mails(more):
             return more
         return sent_up_to(more, self._mailed())
 
@@ -183,6 +183,8 @@ class _RoomWriter:
 
 def is_to_be_mailed(target: Target, there: bytes) -> bool:
     """Tell whether the present room has posts that its list, whose lines are ``there``, has yet to mail."""
+    if not delivers(there):
+        return False
     (listed,) = target.client.ask_all([b"MSGS GT|%d" % read_last_sent(parse_lines(there))])
     return bool(read_numbers(listed[1:-1]))
 

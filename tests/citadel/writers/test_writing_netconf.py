@@ -126,6 +126,57 @@ def test_what_a_list_has_yet_to_mail_is_mailed_before_anything_is_put_there_that
     follower.tell(story())
 
 
+def test_participants_are_mailed_nothing_so_what_comes_late_waits_for_nothing(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = ["participate|x@example.net"]
+
+    def story():
+        yield
+        post(store, LOBBY, "late@beta", PLAIN + "late\n")
+        yield
+        yield
+        assert [name for name, _ in there(server, 1)][1:] == ["late@beta"]
+        assert (server.sweep(), follower.state.left_there) == ([], [])
+
+    follower.tell(story())
+
+
+def test_what_participants_take_part_in_is_given_up_though_nothing_was_mailed(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = ["participate|x@example.net"]
+
+    def story():
+        hold(store, "participate|x@example.net")
+        store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE, PLACE))
+        yield
+        yield
+        assert not any(server.netconfigs[1])
+        assert (home(store).given_up, follower.state.left_there) == (True, [])
+
+    follower.tell(story())
+
+
+def test_a_list_that_is_moved_to_where_participants_are_mails_nothing_of_before(
+    server: WritableServer, follower: Follower
+) -> None:
+    store, participant = follower.store, "participate|x@example.net"
+    server.netconfigs[1] = [participant]
+
+    def story():
+        hold(store, LIST, participant)
+        store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE))
+        yield
+        say_so(store, PLACE, lost=True)
+        yield
+        assert server.netconfigs[1] == [f"lastsent|{server.highest}", LIST, participant] and server.sweep() == []
+
+    follower.tell(story())
+
+
 def test_what_a_list_passed_while_a_post_was_on_its_way_is_mailed_all_the_same(
     server: WritableServer, follower: Follower
 ) -> None:
