@@ -7,9 +7,11 @@ from try_live.scenarios.deeds import (
     make_list,
     make_room,
     make_user,
+    move_lines,
     number_of,
     post,
     rule,
+    set_lines,
     set_rules,
     subjects,
 )
@@ -18,6 +20,7 @@ from try_live.scenarios.table import require_equal, scenario
 from try_live.world import User
 
 MEMBERS = ("member@list.example.net", "other@list.example.net")
+PARTICIPANT = "participant@list.example.net"
 FORWARDED = "ann@forwarded.example.net"
 FOLDER = "Filed"
 
@@ -37,6 +40,45 @@ def list_room(stage: Stage) -> None:
     for side in stage.sides:
         side.restart()  # a list mails what it has to when its server starts, else each quarter of an hour
     mailing.wait()
+    require_equal(mailing.wrongly(), [], "what was mailed otherwise")
+
+
+@scenario("digest", "whoever is to get a digest is mailed each post once, participants are mailed nothing")
+def digest(stage: Stage) -> None:
+    """As version 980 does: it takes 'digestrecp' for 'listrecp', and does nothing for 'participate'."""
+    room, mailing = "Digested", stage.mailing
+    make_room(stage.alpha, room)
+    post(stage.alpha, room, mailing.next_word())
+    lines = [f"listrecp|{MEMBERS[0]}", f"digestrecp|{MEMBERS[1]}", f"participate|{PARTICIPANT}"]
+    make_list(stage.alpha, room, *lines)
+    stage.settle()
+    for side in stage.sides:
+        word = mailing.next_word()
+        post(side, room, word)
+        mailing.expect(word, *MEMBERS)
+    stage.settle()
+    for side in stage.sides:
+        side.restart()
+    mailing.wait()
+    require_equal(mailing.wrongly(), [], "what was mailed otherwise")
+
+
+@scenario("participants", "what is posted in a room with nothing but participants is on both, and mailed to nobody")
+def participants(stage: Stage) -> None:
+    room, mailing = "Participants", stage.mailing
+    make_room(stage.alpha, room)
+    post(stage.alpha, room, "of alpha")
+    set_lines(stage.alpha, room, f"participate|{PARTICIPANT}")
+    stage.settle()
+    with stage.apart():
+        post(stage.beta, room, "of beta")
+    post(stage.beta, room, "of beta, too")
+    move_lines(stage, room, stage.beta)
+    for side in stage.sides:
+        side.restart()
+    mailing.wait()
+    for side in stage.sides:
+        require_equal(subjects(side, room), ["of alpha", "of beta", "of beta, too"], f"{room} on {side.name}")
     require_equal(mailing.wrongly(), [], "what was mailed otherwise")
 
 

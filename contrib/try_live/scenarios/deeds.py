@@ -3,10 +3,12 @@
 import base64
 from collections.abc import Sequence
 
+from netconf.acting import acting_lines
 from try_live.pair import Side
 from try_live.places import PUBLIC, Parameters
 from try_live.posting import MIME, hand_over
 from try_live.scenarios.stage import Stage
+from try_live.scenarios.table import require_equal
 from try_live.session import posts_in
 from try_live.world import BOARD, Account, Room, User
 
@@ -74,6 +76,27 @@ def set_rules(side: Side, user: str, *rules: str) -> None:
 
 def make_room(side: Side, name: str, view: int = BOARD) -> None:
     side.world.admin.ask(f"CRE8 1|{name}|{PUBLIC}||0|0|{view}")
+
+
+def set_lines(side: Side, room: str, *lines: str) -> None:
+    """Have a room's network configuration be some lines."""
+    side.world.admin.go(room)
+    side.world.admin.tell("SNET", lines)
+
+
+def lines_in(side: Side, room: str) -> list[str]:
+    """Return the lines of a room's network configuration that have the server do something by itself."""
+    side.world.witness.go(room)
+    return acting_lines("\n".join(side.world.witness.lines("GNET")).encode())
+
+
+def move_lines(stage: Stage, room: str, there: Side) -> None:
+    """Have what a room's lines do be done by a server from now on; waits until it is so."""
+    (last,) = [side for side in stage.sides if side is not there]
+    there.node.run("attach", "failover", there.name, "--rooms", room, "--yes")
+    stage.until(lambda: bool(lines_in(there, room)), f"what acts in {room} does not move to {there.name}")
+    require_equal(lines_in(last, room), [], f"what acts in {room} on {last.name}")
+    stage.settle()
 
 
 def find_room(side: Side, name: str) -> Room:

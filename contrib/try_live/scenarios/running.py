@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mirror.model.errors import MirrorError
 from try_live.errors import Refused, TrialFailed
 from try_live.pair import compare
-from try_live.scenarios import acting, at_once, dying, many_marks, meanwhile, thrown_away  # noqa: F401  they fill the table
+from try_live.scenarios import acting, at_once, dying, fetching, many_marks, meanwhile, thrown_away  # noqa: F401  they fill the table
 from try_live.scenarios.stage import Stage, make_stage
 from try_live.scenarios.table import SCENARIOS, NotHeld, Run, Scenario
 from try_live.trial import damage

@@ -1,0 +1,69 @@
+"""A web server on loopback that has one feed, whose entries are added as a trial goes, and tells who asked for it."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
+from xml.sax.saxutils import escape
+
+WhoCalls = Callable[[socket], str]
+"""Returns the name of who is at the other end of a connection."""
+
+
+class Feed:
+    """Use it in a ``with``: it listens at a port that the kernel chose until the end."""
+
+    def __init__(self, who_calls: WhoCalls) -> None:
+        self.asked: list[str] = []
+        """Who asked for the feed, one after another."""
+        self.entries: list[str] = []
+        """The titles of its entries."""
+        self._server = _Server(("127.0.0.1", 0), _Request)
+        self._server.feed, self._server.who_calls = self, who_calls
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/feed.rss"
+
+    def __enter__(self) -> "Feed":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def text(self) -> bytes:
+        """Return the feed, as RSS 2.0."""
+        items = "".join(map(_item, self.entries))
+        return f'<rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>'.encode()
+
+
+def _item(title: str) -> str:
+    words = escape(title)
+    link = f"http://news.example.net/{words.replace(' ', '-')}"
+    date = "<pubDate>Mon, 05 Jan 2026 12:00:00 +0000</pubDate>"
+    text = f"<title>{words}</title><link>{link}</link><guid>{link}</guid><description>This is {words}.</description>"
+    return f"<item>{text}{date}</item>"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    feed: Feed
+    who_calls: WhoCalls
+
+
+class _Request(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        self.server.feed.asked.append(self.server.who_calls(self.connection))
+        text = self.server.feed.text()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/rss+xml")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -1,0 +1,58 @@
+"""Scenarios of what a server fetches by itself: the entries of a feed, and the mails of a mailbox elsewhere.
+
+A server does that when it was just started, and then each quarter of an hour, or hour.
+"""
+
+from socket import socket
+
+from try_live.callers import caller
+from try_live.feeds import Feed
+from try_live.post_office import PostOffice
+from try_live.scenarios.deeds import make_room, post, set_lines, subjects
+from try_live.scenarios.stage import Stage
+from try_live.scenarios.table import require_equal, scenario
+
+
+@scenario("feed", "a feed is fetched by its room's home alone, and each of its entries is on both once")
+def feed(stage: Stage) -> None:
+    room = "Feed"
+    make_room(stage.alpha, room)
+    with Feed(lambda connection: _who(stage, connection)) as served:
+        served.entries += ["entry 1", "entry 2"]
+        set_lines(stage.alpha, room, f"rssclient|{served.url}")
+        _have_fetched(stage, served.asked)
+        post(stage.beta, room, "a post")
+        served.entries.append("entry 3")
+        _have_fetched(stage, served.asked)
+        for side in stage.sides:
+            require_equal(subjects(side, room), ["a post", *served.entries], f"{room} on {side.name}")
+        require_equal(served.asked, [stage.alpha.name] * 2, "who fetched the feed")
+
+
+@scenario("collected-mailbox", "a mailbox is collected by its room's home alone, and each of its mails is on both once")
+def collected_mailbox(stage: Stage) -> None:
+    room = "Collected"
+    make_room(stage.alpha, room)
+    with PostOffice(lambda connection: _who(stage, connection)) as office:
+        office.put("mail 1")
+        set_lines(stage.alpha, room, f"pop3client|{office.host}|ann|secret|1|60")
+        _have_fetched(stage, office.asked)
+        office.put("mail 2")
+        _have_fetched(stage, office.asked)
+        for side in stage.sides:
+            require_equal(subjects(side, room), ["mail 1", "mail 2"], f"{room} on {side.name}")
+        require_equal(office.asked, [stage.alpha.name] * 2, "who collected the mailbox")
+
+
+def _have_fetched(stage: Stage, asked: list[str]) -> None:
+    """Restart both servers, and wait until what one fetched is on both."""
+    before = len(asked)
+    for side in reversed(stage.sides):  # whoever is not to fetch has had its time for it when the other one has fetched
+        side.restart()
+    stage.until(lambda: len(asked) > before, "nothing is fetched")
+    stage.settle()
+
+
+def _who(stage: Stage, connection: socket) -> str:
+    """Return the name of the server at the other end of a connection."""
+    return caller(connection, {side.server.pid: side.name for side in stage.sides})
