@@ -27,7 +27,7 @@ from mirror.sync.responder import Responder
 
 Make = Callable[..., SqliteStore]
 NONE_OF_OURS = {"My Citadel Config", "Local System Configuration", "__CitadelSMTPspoolout__"}
-STORES = Path(__file__).parents[1] / "store" / "data"
+STORES = Path(__file__).parents[2] / "store" / "data"
 LOBBY = "messages/alpha:1"
 DAY = 86_400
 
