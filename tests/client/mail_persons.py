@@ -15,7 +15,9 @@ from mirror.client.maildir import MaildirTree
 from mirror.client.report import Report
 from mirror.client.round import BOTH, Rules
 from mirror.client.server import Room
+from mirror.formats.compose import compose_post
 from mirror.formats.names import ROOM_MAILBOX
+from mirror.model.record import Record
 from mirror.server.node import Node
 from mirror.store.base import Writer
 
@@ -110,3 +112,19 @@ def mail(number: int = 1, text: str = "hello", author: str = "zoe@x.example") ->
         f"Subject: number {number}\r\nDate: Mon, 1 Jan 2024 10:00:00 +0100\r\n"
         f"Message-ID: <{number}@x.example>\r\n\r\n{text}\r\n"
     ).encode()
+
+
+def post(node: Node, room: str, text: str = "plain", subject: str = "of a server") -> str:
+    """Have a server's user post into a room; returns the message's key."""
+    made = compose_post("m", "Bob", "Board", subject, text, 1_700_000_000)
+    node.store.write(lambda writer: writer.put(Record(f"messages/{room}", made.key, 1, "", 1, body=made.body)))
+    return made.key
+
+
+def quiet(*machines: MailMachine) -> None:
+    """Check that a round of machines that are in step writes nothing anywhere."""
+    for machine in machines:
+        machine.sync()
+        before = machine.files(), machine.remembered()
+        assert machine.sync().done == 0
+        assert (machine.files(), machine.remembered()) == before
