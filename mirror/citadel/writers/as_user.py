@@ -10,18 +10,21 @@ from mirror.formats.numbers import number_or_zero
 from mirror.model.record import Record
 
 
-def do_as_user(target: Target, record: Record, name: str, key: str, doing: Callable[[CitadelClient], object]) -> bool:
+def do_as_user(
+    target: Target, record: Record, what: str, name: str, key: str, doing: Callable[[CitadelClient], object]
+) -> bool:
     """Do something on a connection of its own, on which a user is logged in; tells whether it was done.
 
-    ``name`` is what the user is called there, ``key`` under which the user is here.  Where it cannot be done it is
-    noted why ``record`` was left.
+    ``what`` is written by that, in words; ``name`` is what the user is called there, ``key`` under which the user is
+    here.  Where it cannot be done it is noted why ``record`` was left.
     """
+    where = f"{what} of {name}"
     account = account_to_use(target.client, name)
     if account is None:
-        target.leave(record, name, "its user is not there, or has no password of its own")
+        target.leave(record, where, "its user is not there, or has no password of its own")
         return False
     if account.password != target.store.read(lambda reader: password_of(reader, key)):
-        target.wait(record, name, "its user's password was changed just now")
+        target.wait(record, where, "its user's password was changed just now")
         return False
     target.written.called.add(number_or_zero(account.number))
     with as_nobody_called(target.store, target.client, target.place, account):
@@ -30,7 +33,7 @@ def do_as_user(target: Target, record: Record, name: str, key: str, doing: Calla
             other.log_in_as(name, account.password)
             doing(other)
         except LoginFailed as error:
-            target.leave(record, name, str(error))
+            target.leave(record, where, str(error))
             return False
         finally:
             other.channel.close()

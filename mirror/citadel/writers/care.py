@@ -18,6 +18,7 @@ from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.as_user import do_as_user
 from mirror.citadel.writers.base import OpenRoom, Target, User, enter, goto, said_yes
 from mirror.citadel.writers.netconf import NOT_MAILED, is_to_be_mailed, pass_over
+from mirror.citadel.writers.rules import RULES
 from mirror.formats.message import Message
 from mirror.formats.numbers import number_or_zero
 from mirror.model.kinds import room_of
@@ -126,7 +127,7 @@ class RuledInbox:
 
         record = self._target.store.read(lambda reader: reader.get(INBOX_RULES, self._key))
         try:
-            if record is None or not do_as_user(self._target, record, self._user.name, self._key, put_anew):
+            if record is None or not do_as_user(self._target, record, RULES, self._user.name, self._key, put_anew):
                 return NOT_DEALT
         except Refused as error:
             return str(error)

@@ -73,7 +73,7 @@ class MarksWriter:
 
     def _leave(self, target: Target, records: Iterable[Record], why: str) -> None:
         for record in records:
-            target.leave(record, visited(target, record.collection).room.name, why)
+            target.leave(record, f"marks in {visited(target, record.collection).room.name}", why)
 
     def _leave_closed(self, target: Target, into: OpenRoom, records: Iterable[Record]) -> None:
         """Note that a room cannot be entered as its user, or that it was renamed just then."""

@@ -93,6 +93,7 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
         "a record makes no file",
     ),
     ("inbox rules of elsewhere", "they are in force at their user's home; 'attach failover' moves them"),
+    ("inbox rules of users without a password there", "nobody else may put them in force, or take them out"),
     (
         "messages of rooms that have listrecp, digestrecp or participate there, where that is not their home",
         "the server would mail them, perhaps a second time",

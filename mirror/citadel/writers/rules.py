@@ -29,6 +29,7 @@ from mirror.model.record import Record
 from mirror.store.base import Reader
 from mirror.wire.errors import Refused
 
+RULES = "inbox rules"
 _CONFIGURATION = "My Citadel Config"
 _SUBJECT = b"inbox rules configuration"
 """The subject of the message in a user's configuration room that holds inbox rules."""
@@ -87,7 +88,7 @@ def _state(reader: Reader, place: str, user: str) -> tuple[Home | None, Word | N
 
 def _write(target: Target, record: Record, key: str, user: User) -> None:
     """Give the server rules that are to be in force, or take those out that are in force elsewhere."""
-    place, where = target.place, f"inbox rules of {user.name}"
+    place, where = target.place, f"{RULES} of {user.name}"
     home, word, held, _ = target.store.read(lambda reader: _state(reader, place, key))
     if home is None:
         return
@@ -105,10 +106,10 @@ def _write(target: Target, record: Record, key: str, user: User) -> None:
 
 def _put(target: Target, record: Record, key: str, user: User, lines: Sequence[str]) -> bool:
     try:
-        if not do_as_user(target, record, user.name, key, lambda client: client.write_rules(lines)):
+        if not do_as_user(target, record, RULES, user.name, key, lambda client: client.write_rules(lines)):
             return False
     except Refused as error:
-        target.leave(record, f"inbox rules of {user.name}", str(error))
+        target.leave(record, f"{RULES} of {user.name}", str(error))
         return False
     target.written.others += 1
     return True

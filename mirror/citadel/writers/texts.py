@@ -114,7 +114,7 @@ class TextsWriter:
 
     def _put_bio(self, target: Target, thing: _Thing, record: Record, text: bytes) -> bool:
         """Write a bio as its user."""
-        return do_as_user(target, record, thing.name, thing.user, lambda client: client.write_bio(text))
+        return do_as_user(target, record, "bio", thing.name, thing.user, lambda client: client.write_bio(text))
 
 
 def _todo(reader: Reader, place: str, records: Sequence[Record]) -> list[tuple[Record, list[Status], Errand]]:

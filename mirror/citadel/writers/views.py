@@ -57,7 +57,7 @@ class ViewsWriter:
 def _write_user(target: Target, user: User, key: str, todo: Sequence[_Todo]) -> None:
     done: list[Status] = []
     job = lambda client: _choose(target, client, user.number, todo, done)  # noqa: E731
-    do_as_user(target, todo[0].record, user.name, key, job)
+    do_as_user(target, todo[0].record, "views", user.name, key, job)
     target.remember(done)
 
 

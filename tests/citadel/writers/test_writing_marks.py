@@ -233,6 +233,8 @@ def test_marks_of_who_cannot_be_logged_in_are_told(server: WritableServer, follo
             "its user is not there, or has no password of its own",
             "its user is not there, or has no password of its own",
         ]
+        told = {line.partition(": ")[0] for line in follower.state.left_there}
+        assert told == {"marks in Lobby", "marks in 0000000002.Mail"}
 
     follower.tell(story())
 

@@ -192,7 +192,9 @@ def test_rules_of_a_user_without_a_password_are_not_put_in_force(server: Writabl
         say_so(store, PLACE, lost=True)
         yield
         assert in_force(server) == []
-        assert follower.state.left_there == ["Ann: alpha:2: its user is not there, or has no password of its own"]
+        assert follower.state.left_there == [
+            "inbox rules of Ann: alpha:2: its user is not there, or has no password of its own"
+        ]
 
     follower.tell(story())
 

@@ -106,6 +106,20 @@ def test_what_was_changed_there_just_before_is_looked_at_first(server: WritableS
     follower.tell(story())
 
 
+def test_a_bio_of_a_user_without_a_password_is_told_of(server: WritableServer, follower: Follower) -> None:
+    server.users[ANN]["u_password"] = ""
+
+    def story():
+        yield
+        put(follower.store, "bios", ANNS, "I am Ann\n")
+        yield
+        assert follower.state.left_there == [
+            "bio of Ann: alpha:2: its user is not there, or has no password of its own"
+        ]
+
+    follower.tell(story())
+
+
 def test_what_was_taken_back_here_or_cannot_be_kept_stays_as_it_is_there(
     server: WritableServer, follower: Follower
 ) -> None:

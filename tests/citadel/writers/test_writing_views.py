@@ -89,7 +89,9 @@ def test_of_a_user_without_a_password_nothing_is_chosen(server: AdministeredServ
         write_visit(store, LOBBY, ANNS, v_view="1")
         yield
         assert view_there(server, LOBBY) == ""
-        assert follower.state.left_there == ["Ann: alpha:2: its user is not there, or has no password of its own"]
+        assert follower.state.left_there == [
+            "views of Ann: alpha:2: its user is not there, or has no password of its own"
+        ]
         assert values_of(store.read(lambda reader: reader.get("visits/alpha:1", ANNS)))["v_view"] == "1"
 
     follower.tell(story())
