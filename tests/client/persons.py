@@ -147,3 +147,20 @@ def event(uid: str = "a", summary: str = "Lunch", start: str = "20261201T100000Z
     head, tail = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"], ["END:VCALENDAR", ""]
     lines = [*head, "BEGIN:VEVENT", *inside, "END:VEVENT", *tail]
     return "\r\n".join(lines)
+
+
+def two_machines(make: Callable[..., Machine], *texts: str) -> tuple[Machine, Machine]:
+    """Return two machines that hold some events."""
+    one, other = make("one"), make("other")
+    one.sync()
+    for number, text in enumerate(texts):
+        one.write("Calendar", f"{number}.ics", text)
+    one.sync()
+    other.sync()
+    return one, other
+
+
+def only(machine: Machine) -> str:
+    """Return the text of the only file that a machine has."""
+    (data,) = machine.files().values()
+    return data.decode()
