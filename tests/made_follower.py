@@ -64,6 +64,13 @@ class Follower(ReadingFollower):
         super().__init__(store, directory, Settings(service="mirror", marks_s=marks_s), password)
 
 
+def settled(follower: ReadingFollower) -> Iterator[None]:
+    """Look until what was made was looked at and filled."""
+    for _ in range(6):
+        follower.time += 400
+        yield
+
+
 def post(store: Store, collection: str, name: str, text: str, form: int = 4, **more: bytes) -> None:
     fields = {"I": name.encode(), "T": b"1690000500", "A": b"Bob", "F": b"bob@beta", "U": b"s", **more}
     body = serialize_message([*fields.items(), ("M", text.encode())], form)

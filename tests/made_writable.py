@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from made_live import HungUp, LiveServer, Session, _listing, answering
 from made_server import Fields
@@ -534,3 +534,16 @@ def imap(server: WritableServer) -> Iterator[None]:
         server.settings |= {"c_imap_port": str(door.getsockname()[1]), "c_ip_addr": "127.0.0.1"}
         with answering(door, partial(_serve_imap, server)):
             yield
+
+
+Written = TypeVar("Written", bound=WritableServer)
+
+
+@contextlib.contextmanager
+def written_into(server: Written) -> Iterator[Written]:
+    """Give a server that was filled some time ago, with an administrator and with who writes into it, also by IMAP."""
+    server.user(1, "admin")
+    server.user(SERVICE, "mirror", u_password="pw")
+    server.now += 100
+    with imap(server):
+        yield server
