@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_follower import LOBBY, MAIL, TALK, Follower, delete, feed_end, here, post, there
 from made_live import HungUp
-from made_writable import SERVICE, TRANSIT, WritableServer, imap
+from made_writable import TRANSIT, WritableServer, written_into
 
 from mirror.citadel.following.identity import pair_anew
 from mirror.citadel.looks.remembered import Identity
@@ -30,16 +30,13 @@ Make = Callable[..., SqliteStore]
 @pytest.fixture
 def server() -> Iterator[WritableServer]:
     server = WritableServer()
-    server.user(1, "admin")
     server.user(2, "Ann")
-    server.user(SERVICE, "mirror")
     server.room(1, "Lobby")
     server.room(2, "Talk")
     server.room(3, "0000000002.Mail", QRflags="16390")
     for text in ("one", "two", "three"):
         server.post(1, text)
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from made_administered import AIDE, AdministeredServer
 from made_follower import Follower, feed_end, write_visit
-from made_writable import SERVICE, imap
+from made_writable import SERVICE, written_into
 
 from mirror.model.fields import fields_at, values_of
 from mirror.model.record import Record
@@ -18,15 +18,12 @@ VISITS = f"visits/alpha:{VAULT}"
 @pytest.fixture
 def server() -> Iterator[AdministeredServer]:
     server = AdministeredServer()
-    server.user(1, "admin")
     server.user(ANN, "Ann", u_password="secret")
     server.user(EVE, "Eve", u_password="secret")
-    server.user(SERVICE, "mirror", u_password="pw")
     server.room(1, "Lobby")
     server.room(VAULT, "Vault", QRflags="6")
     server.visit(VAULT, EVE, "0", v_flags="4")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from made_follower import Follower, delete, feed_end
 from made_live import HungUp
-from made_writable import SERVICE, WritableServer, imap
+from made_writable import WritableServer, written_into
 
 from mirror.model.drafting import draft_over
 from mirror.model.record import pack_head
@@ -18,12 +18,9 @@ FILES, DROP = "files/alpha:1", 1
 @pytest.fixture
 def server() -> Iterator[WritableServer]:
     server = WritableServer()
-    server.user(1, "admin")
-    server.user(SERVICE, "mirror")
     server.room(DROP, "Drop Box", QRflags=str(2 | 32 | 256), QRdirname="dropbox")
     server.file(DROP, "old.txt", b"old", comment="as it was")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

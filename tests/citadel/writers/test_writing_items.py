@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from made_follower import Follower, delete, feed_end, here
 from made_live import HungUp
-from made_writable import SERVICE, WritableServer, imap
+from made_writable import WritableServer, written_into
 
 from mirror.citadel.following.identity import pair_anew
 from mirror.citadel.looks.remembered import Identity
@@ -24,13 +24,10 @@ PLACE = "citadel:alpha"
 @pytest.fixture
 def server() -> Iterator[WritableServer]:
     server = WritableServer()
-    server.user(1, "admin")
-    server.user(SERVICE, "mirror")
     server.room(1, "Lobby")
     for number, view in VIEWS.items():
         server.room(number, f"Room {number}", QRdefaultview=str(view))
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_follower import Follower, feed_end, here
 from made_live import HungUp
-from made_writable import SERVICE, WritableServer, imap
+from made_writable import WritableServer, written_into
 
 from mirror.model.draft import Draft
 from mirror.model.drafting import deletion_of
@@ -24,11 +24,9 @@ VISITS, MAIL_VISITS = "visits/alpha:1", "visits/alpha:2"
 @pytest.fixture
 def server() -> Iterator[WritableServer]:
     server = WritableServer()
-    server.user(1, "admin")
     server.user(ANN, "Ann", CALLED, u_password="secret|"[:-1])
     server.user(BOB, "Bob", CALLED, u_password="other")
     server.user(NOBODY, "Nobody", CALLED)
-    server.user(SERVICE, "mirror")
     server.room(1, "Lobby")
     server.room(2, "0000000002.Mail", QRflags="16390")
     for text in ("one", "two", "three"):
@@ -36,8 +34,7 @@ def server() -> Iterator[WritableServer]:
     server.post(2, "mail")
     server.visit(1, ANN, "1")
     server.visit(2, ANN, "")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

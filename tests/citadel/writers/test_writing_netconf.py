@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from made_follower import LOBBY, Follower, at_rest, feed_end, post, say_so, texts, there
-from made_writable import SERVICE, WritableServer, imap
+from made_writable import WritableServer, written_into
 
 from mirror.citadel.looks.remembered import remember, remembered
 from mirror.citadel.meaning.homes import HOMES, Home, give_up, read_home, settle
@@ -25,13 +25,10 @@ LIST, ALIAS = "listrecp|x@example.net", "roommailalias|lobby@example.net"
 @pytest.fixture
 def server() -> Iterator[WritableServer]:
     server = WritableServer()
-    server.user(1, "admin")
-    server.user(SERVICE, "mirror")
     server.room(1, "Lobby")
     server.room(2, "Talk")
     server.post(1, "old")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from made_follower import LOBBY, MAIL, Follower, at_rest, delete, here, post, say_so, there
-from made_writable import SERVICE, WritableServer, imap
+from made_writable import WritableServer, written_into
 
 from mirror.citadel.failover import CannotMove, move, what_acts
 from mirror.citadel.meaning.homes import Home, give_up, read_home, settle
@@ -22,14 +22,11 @@ PLAIN = "Content-type: text/plain\n\nhello\n"
 @pytest.fixture
 def server() -> Iterator[WritableServer]:
     server = WritableServer()
-    server.user(1, "admin")
     server.user(ANN, "Ann", CALLED, u_password="secret")
-    server.user(SERVICE, "mirror")
     server.room(1, "Lobby")
     server.room(3, "0000000002.Mail", QRflags="16390")
     server.room(5, "0000000002.My Citadel Config", QRflags="16390")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

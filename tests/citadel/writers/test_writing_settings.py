@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_administered import AdministeredServer
 from made_follower import Follower, ReadingFollower, feed_end
-from made_writable import SERVICE, imap
+from made_writable import written_into
 
 from mirror.citadel.following.followed import Settings
 from mirror.citadel.meaning.keys import write_pairs
@@ -22,11 +22,8 @@ PURGE, NAME = "c_purge_hour", "c_humannode"
 def server() -> Iterator[AdministeredServer]:
     server = AdministeredServer()
     server.settings |= {PURGE: "4", NAME: "Alpha"}
-    server.user(1, "admin")
-    server.user(SERVICE, "mirror", u_password="pw")
     server.room(1, "Lobby")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

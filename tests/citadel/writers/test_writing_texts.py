@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from made_follower import Follower, feed_end
-from made_writable import CONFIGURATION, SERVICE, WritableServer, imap
+from made_writable import CONFIGURATION, WritableServer, written_into
 
 from mirror.formats.message import serialize_message
 from mirror.formats.texts_of_rooms import text_in
@@ -19,14 +19,11 @@ LOBBY, ANNS = "alpha:1", "alpha:2"
 @pytest.fixture
 def server() -> Iterator[WritableServer]:
     server = WritableServer()
-    server.user(1, "admin")
     server.user(ANN, "Ann", CALLED, u_password="secret")
-    server.user(SERVICE, "mirror")
     server.room(1, "Lobby")
     server.room(2, CONFIGURATION)
     server.room(3, "0000000002.My Citadel Config", QRflags="16390")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from made_administered import AdministeredServer
 from made_follower import Follower, feed_end, write_visit
-from made_writable import SERVICE, imap
+from made_writable import written_into
 
 from mirror.model.fields import values_of
 
@@ -16,13 +16,10 @@ ANNS = "alpha:2"
 @pytest.fixture
 def server() -> Iterator[AdministeredServer]:
     server = AdministeredServer()
-    server.user(1, "admin")
     server.user(ANN, "Ann", CALLED, u_password="secret")
-    server.user(SERVICE, "mirror", u_password="pw")
     server.room(LOBBY, "Lobby")
     server.room(MAIL, "0000000002.Mail", QRflags="16390", QRdefaultview="1")
-    server.now += 100
-    with imap(server):
+    with written_into(server):
         yield server
 
 
