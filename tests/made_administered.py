@@ -109,20 +109,14 @@ class AdministeredServer(WritableServer):
         self.tell("User Admin Message", f"{old} has been renamed to {new}")
         return b"200 renamed\n"
 
-    def _asea(self, rest: str, session: Session) -> bytes:
-        session.entering, session.lines = [rest], []
-        return b"400 send\n"
-
-    def answer(self, command: bytes, session: Session) -> bytes:
-        if session.entering is None or len(session.entering) != 1:
-            return super().answer(command, session)
-        if command != b"000":
-            session.lines.append(command)
+    def _asea(self, name: str, session: Session) -> bytes:
+        def entered(lines: list[bytes]) -> bytes:
+            kept = [line.decode() for line in lines if line.endswith(b"@alpha")]
+            self._account(name)["u_emailaddrs"] = "|".join(kept)
             return b""
-        (name,), session.entering = session.entering, None
-        kept = [line.decode() for line in session.lines if line.endswith(b"@alpha")]
-        self._account(name)["u_emailaddrs"] = "|".join(kept)
-        return b""
+
+        session.entering, session.lines = entered, []
+        return b"400 send\n"
 
     # -- rooms and floors -------------------------------------------------------------------------
 
