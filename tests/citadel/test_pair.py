@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_followed import backup, restore
 from made_live import HungUp, Session
-from made_pair import Pair, Side, a_pair
+from made_pair import ALL_S, Pair, Side, a_pair
 
 from mirror.citadel.following.restarts import AT_ONCE
 from mirror.citadel.meaning.keys import Pair as KeyPair
@@ -566,7 +566,7 @@ def test_a_node_that_is_killed_before_or_after_a_step_of_writing_ends_as_one_tha
     alpha.look()
     pair.exchange()
     for after in (False, True):
-        beta.server.before = cut = Cut(at.encode(), after)
+        beta.server.before = cut = Cut(b"", at.encode()) if after else Cut(at.encode())
         with pytest.raises(ConnectionLost):
             for _ in range(5):
                 beta.look()
@@ -579,18 +579,17 @@ def test_a_node_that_is_killed_before_or_after_a_step_of_writing_ends_as_one_tha
 
 
 class Cut:
-    """Cuts the connection just before the first command that begins so, or with the one that comes after it."""
+    """Cuts the connection just before the first command that begins with ``at``, once one with ``after`` came."""
 
-    def __init__(self, verb: bytes, after: bool) -> None:
-        self._verb, self._after = verb, after
-        self._seen = self.done = False
+    def __init__(self, at: bytes, after: bytes = b"") -> None:
+        self._at, self._after = at, after
+        self._is_due, self.done = not after, False
 
     def __call__(self, command: bytes) -> None:
-        is_it = command.startswith(self._verb)
-        if not self.done and (self._seen if self._after else is_it):
+        if not self.done and self._is_due and command.startswith(self._at):
             self.done = True
             raise HungUp
-        self._seen = self._seen or is_it
+        self._is_due = self._is_due or command.startswith(self._after)
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
@@ -662,6 +661,29 @@ def test_an_item_that_was_being_replaced_when_the_server_was_killed_is_the_new_o
     for side in pair:
         ((_, text),) = side.texts(side.number("Events"))
         assert "SUMMARY:Supper" in text
+
+
+def test_an_item_that_a_killed_server_has_again_as_it_was_before_it_was_replaced_is_the_new_one(
+    make_store: Make, tmp_path: Path
+) -> None:
+    """The node is cut off once it has replaced the item, and again once it has seen that; its look is an export."""
+    with a_pair(make_store, tmp_path, export_s=ALL_S) as pair:
+        alpha, beta = pair
+        alpha.server.room(40, "Events", QRdefaultview="3")
+        alpha.server.post(40, event(SUMMARY="Tea"), euid="e1")
+        pair.settle()
+        before = backup(beta.server)
+        alpha.server.post(40, event(SUMMARY="Supper"), euid="e1")
+        alpha.look()
+        pair.exchange()
+        for at, after in ((b"", b"MOVE"), (b"CONF", b"MSG2")):
+            beta.server.before = Cut(at, after)
+            look_and_start_again(beta)
+        beta.server.before = lambda _command: None
+        restore(beta.server, before)
+        beta.server.started = beta.server.now
+        pair.settle()
+        assert "SUMMARY:Supper" in beta.texts(beta.number("Events"))[0][1]
 
 
 def test_a_message_that_was_being_moved_when_the_server_was_killed_is_where_it_was_moved_to(pair: Pair) -> None:

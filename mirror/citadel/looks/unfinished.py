@@ -9,12 +9,14 @@ from collections.abc import Sequence
 import msgspec
 
 from mirror.citadel.looks.lost import note_lost
+from mirror.citadel.looks.prints import forget_prints
 from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.protocol.pieces import fetch_message
 from mirror.formats.errors import BadMessage
 from mirror.formats.keys import BORN_IMPORTED, message_key
 from mirror.formats.message import parse_message
+from mirror.model.containers import room_told_of
 from mirror.model.kinds import ITEM_PREFIX
 from mirror.model.record import Record, pack_head
 from mirror.model.status import Status
@@ -71,6 +73,7 @@ def finish_unfinished(store: Store, client: CitadelClient, node: str) -> None:
 
     def job(writer: Writer) -> None:
         writer.put_statuses(place, told)
+        forget_prints(writer, place, {room_told_of(one.collection, one.key) for one in told})
         for status in lost:
             note_lost(writer, place, [status])
         forget_unfinished(writer, place)
