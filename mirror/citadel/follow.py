@@ -150,9 +150,9 @@ class Following:
         """Forget what was known by the connection before."""
         settings = self._settings
         self._all, self._files = Pace(ALL_S), Pace(settings.sweep_s)
-        self._exports = Pace(settings.export_s) if settings.export_s else NEVER
+        self._exports = Pace(settings.export_s or NEVER)
         if not self._told_all:
-            self._all, self._exports = Pace(settings.export_s or ALL_S), NEVER
+            self._all, self._exports = Pace(settings.export_s or ALL_S), Pace(NEVER)
         self._known = self._looks = None
         self._restarted = NOT_RESTARTED
         self._unlooked: set[bytes] = set()
@@ -316,10 +316,10 @@ class Following:
             known = self._known.rooms.get(room.told.number)
             changed |= known is None
             if known is not None and known.use is Use.PEOPLE:
-                listings[room.told.number] = Listing(asked.changed(name), room.messages)
+                listings[room.told.number] = Listing(asked.entrance(name), room.messages)
         self._files.wanted |= any(room.number in listings for room in self._known.file_rooms)
         outcome = self._looks.take(client, listings, self._decision)
-        self._marks.changed({room: listings[room].changed for room in outcome.same})
+        self._marks.changed({room: listings[room].entrance.changed for room in outcome.same})
         self._unlooked |= {name for name, room in told.items() if room.told.number in outcome.again}
         # What is done to users and rooms is told in one room, whatever else shows it.
         self._all.wanted |= changed or outcome.left or bool(outcome.again) or asked.aide_room in outcome.new
@@ -345,7 +345,8 @@ class Following:
     def _look_at_files(self, client: CitadelClient) -> None:
         """Take over files of rooms and system messages."""
         assert self._known is not None
-        began, known, decision = self._clock(), self._known, self._decision
+        known, decision = self._known, self._decision
+        self._files.begin(self._clock())
         with self._logged_in(client) as asking:
             fetched = fetch_leftovers(
                 asking,
@@ -359,7 +360,7 @@ class Following:
             )
         self._waiting.of_files = fetched.held
         self._note(fetched.applied.written, fetched.deleted)
-        self._files.asked(began, self._clock())
+        self._files.end(self._clock())
 
     def _messages_directory(self) -> Path | None:
         """Return the directory in which the server has its system messages: where they are written, if they are."""
@@ -381,10 +382,12 @@ class Following:
 
     def _look_at_all(self, client: CitadelClient, asked: Asked) -> None:
         """Take over all that the server has, by its export where that is due, else by what it was asked."""
-        began, now, decision = self._clock(), self._now(), self._decision
+        now, decision = self._now(), self._decision
         node = self.state.node
         self._note_views(asked)
-        by_export = not self._told_all or self._exports.due(began) or not self._wholes.was_looked_at(node)
+        by_export = not self._told_all or self._exports.due(self._clock()) or not self._wholes.was_looked_at(node)
+        for pace in (self._all, self._exports, self._files) if by_export else (self._all,):
+            pace.begin(self._clock())
         if by_export:
             taken = self._wholes.by_export(client, asked, node, decision, self._restarted.has_lost)
         else:
@@ -395,7 +398,7 @@ class Following:
         self._looks = RoomLooks(self._store, taken.known, asked, self._keeps_expired, self._restarted)
         self._note_whole(taken)
         if by_export:
-            self._note_export(taken, began)
+            self._note_export(taken)
         else:
             self._look_at_rooms_but({} if decision is not UNDECIDED else listed, client, asked)
             self._look_at_unlooked(client, asked)
@@ -406,9 +409,8 @@ class Following:
         self.state.exported = now if by_export else self.state.exported
         told = passwords_of((room.name, room.password) for room in taken.known.rooms.values())
         asked.passwords = {**passwords_of(self._store.read(room_passwords)), **told}
-        self._all.asked(began, self._clock(), taken.blocked_s)
-        self._all.at_once = self._decision is not UNDECIDED  # somebody decided meanwhile
-        self._all.wanted = not self._wholes.is_sure
+        self._all.end(self._clock(), taken.blocked_s)
+        self._all.wanted |= not self._wholes.is_sure
         self._note(0, 0)
 
     def _look_at_rooms_but(self, listed: Container[int], client: CitadelClient, asked: Asked) -> None:
@@ -424,7 +426,7 @@ class Following:
         self._waiting.words = [one.what for one in taken.gone if one.held]
         self._note(taken.report.applied.written, taken.report.deleted)
 
-    def _note_export(self, taken: Taken, began: float) -> None:
+    def _note_export(self, taken: Taken) -> None:
         fetched = taken.fetched
         if fetched is not None:
             self._waiting.of_files = fetched.held
@@ -434,9 +436,8 @@ class Following:
         self._noticed = (taken.report.notices + (fetched.notices if fetched else []))[:MAX_TOLD]
         self.state.noticed = self._noticed
         self.state.incomplete = taken.why_incomplete
-        if self._exports is not NEVER:
-            self._exports.asked(began, self._clock(), taken.blocked_s)
-        self._files.asked(began, self._clock())
+        self._exports.end(self._clock(), taken.blocked_s)
+        self._files.end(self._clock())
 
     def _note(self, written: int, deleted: int) -> None:
         state = self.state

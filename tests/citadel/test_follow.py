@@ -311,6 +311,34 @@ def test_a_node_that_meets_a_server_again_needs_no_export(
     assert "Bob" not in [user["u_fullname"] for user in state(store)["users"].values()]
 
 
+@pytest.mark.parametrize("at", [b"MSGS ALL|0|0|4", b"GOTO Talk||1"])
+def test_a_room_that_is_renamed_just_when_it_is_listed_has_what_was_posted_there(
+    make_store: Make, server: LiveServer, directory: Path, at: bytes
+) -> None:
+    """Before it is entered for that, when it is known by its old name still, or before what it lists is read there."""
+    store = make_store("m")
+    ReadingFollower(store, directory).tell(iter([None]))
+
+    def rename(command: bytes) -> None:
+        if command == at and b"MSGS ALL|0|0|4" in server.asked:
+            server.before = lambda _command: None
+            server.rooms[2]["QRname"] = "Chat"
+            server.touch(2)
+
+    def story() -> Story:
+        for _ in range(4):
+            server.now += 10
+            yield
+
+    server.post(2, "new")
+    server.now += 10
+    server.asked.clear()
+    server.before = rename
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())
+    assert texts(store, TALK)[-1:] == ["new"] and not follower.state.behind
+
+
 def test_a_room_that_cannot_be_entered_is_not_taken_for_gone(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:

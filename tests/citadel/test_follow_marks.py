@@ -152,6 +152,7 @@ def test_rooms_where_somebody_has_been_come_first_and_while_nobody_is_there_othe
     for number in range(3, 700):
         server.room(number, f"Room {number}")
     server.visit(699, 2, "3")
+    server.now += 10
     server.somebody = False
     ReadingFollower(store, directory, Settings(marks_s=1)).tell(iter([None]))
     server.now += 1000

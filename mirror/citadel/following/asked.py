@@ -191,7 +191,7 @@ class Asked:
         """Find out which messages of rooms of configuration hold what of rooms and users, given what is known of it."""
         names = self.users()
         users = {
-            user: of_users.find(self._client, Owner(user, names[user], self._entrance(name)), kept)
+            user: of_users.find(self._client, Owner(user, names[user], self.entrance(name)), kept)
             for name, kept in self._configuration.items()
             if (user := user_of_room(_text(name))) in names
         }
@@ -212,12 +212,8 @@ class Asked:
         home = next((name for name in self._configuration if _use(name) is Use.CONFIGURATION), None)
         if home is None:
             return frozenset(OF_ROOMS)
-        rooms = {room.number: self._entrance(name) for name, room in self._told.items()}
-        return texts.find(self._client, self._entrance(home), self._configuration[home], rooms, self._looked)
-
-    def _entrance(self, name: bytes) -> Entrance:
-        password = self.passwords.get(name, b"").decode("utf-8", "surrogateescape")
-        return Entrance(_text(name), password, self._rooms[name].changed)
+        rooms = {room.number: self.entrance(name) for name, room in self._told.items()}
+        return texts.find(self._client, self.entrance(home), self._configuration[home], rooms, self._looked)
 
     def export(self, held: Held, holding: Holding) -> Iterator[bytes]:
         """Put all together that was told, but messages; ``holding`` is what users and rooms hold."""
@@ -292,9 +288,10 @@ class Asked:
             changed |= other
         return found, changed
 
-    def changed(self, name: bytes) -> int:
-        """Return when a room was changed last, in Unix seconds."""
-        return self._rooms[name].changed
+    def entrance(self, name: bytes) -> Entrance:
+        """Return how a room that is listed is entered."""
+        password = self.passwords.get(name, b"").decode("utf-8", "surrogateescape")
+        return Entrance(_text(name), password, self._rooms[name].changed)
 
     def _ask_settings(self) -> tuple[bool, bool]:
         """Tell whether settings changed, and whether somebody is logged in."""

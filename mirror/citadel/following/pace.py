@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-FOREVER = float("inf")
+NEVER = float("inf")
+"""Seconds between two times of what is never asked."""
 
 
 class Share(NamedTuple):
@@ -24,7 +25,7 @@ class Pace:
     def __init__(self, every_s: float) -> None:
         """``every_s``: so often at least it is asked."""
         self._every_s = every_s
-        self._ended = self._took = self._blocked = 0.0
+        self._began = self._ended = self._took = self._blocked = 0.0
         self._asked = False
         self.wanted = False
         """Whether something is known to have changed that only this question tells."""
@@ -33,7 +34,7 @@ class Pace:
 
     def due(self, now: float) -> bool:
         """Tell whether it is time to ask."""
-        if self._every_s == FOREVER:
+        if self._every_s == NEVER:
             return False
         return self.at_once or not self._asked or now - self._ended >= min(self._wait(), self._every_s)
 
@@ -42,11 +43,11 @@ class Pace:
         wait = max(self._took * share.took, self._blocked * share.blocked)
         return wait if self.wanted else max(wait, LEAST_S)
 
-    def asked(self, began: float, ended: float, blocked: float = 0.0) -> None:
+    def begin(self, now: float) -> None:
+        """Say that it is asked now: what is found to be wanted from here on is not answered by that."""
+        self._began, self.wanted, self.at_once = now, False, False
+
+    def end(self, now: float, blocked: float = 0.0) -> None:
         """Say that it was asked, and for how many seconds of that the server let nobody in."""
-        self._asked, self.wanted, self.at_once = True, False, False
-        self._ended, self._took, self._blocked = ended, max(0.0, ended - began), blocked
-
-
-NEVER = Pace(FOREVER)
-"""Of a question that is never asked."""
+        self._asked = True
+        self._ended, self._took, self._blocked = now, max(0.0, now - self._began), blocked

@@ -12,6 +12,7 @@ import msgspec
 
 from mirror.citadel.following.access import Named, Numbers, read_access, take_access
 from mirror.citadel.following.restarts import NOT_RESTARTED, Restarted
+from mirror.citadel.following.room_texts import Entrance
 from mirror.citadel.looks.decided import UNDECIDED, Decision, HeldBack, Verdict
 from mirror.citadel.looks.look import BATCH_BYTES, BATCH_RECORDS
 from mirror.citadel.looks.lost import note_lost
@@ -33,7 +34,7 @@ from mirror.formats.keys import (
     seconds_stamp,
     stamp_in_time,
 )
-from mirror.formats.migr import Element
+from mirror.formats.migr import Broken
 from mirror.model.applied import Applied
 from mirror.model.judge import finding
 from mirror.model.kinds import ITEM_PREFIX, Collection
@@ -49,9 +50,9 @@ MAX_WORDS = 100
 
 
 class Listing(NamedTuple):
-    """What a room lists: when it was changed (Unix seconds), and the numbers of its messages."""
+    """What a room lists, and how it was entered for that: it may be known by another name still."""
 
-    changed: int
+    entrance: Entrance
     messages: Sequence[int]
 
 
@@ -68,7 +69,7 @@ class Outcome(msgspec.Struct):
     same: set[int] = set()
     """Rooms that list the same as before."""
     again: set[int] = set()
-    """Rooms of which something waits for a look at all."""
+    """Rooms that are to be looked at again once all was looked at."""
     held: dict[int, HeldBack] = {}
     """Deletions that wait, by rooms."""
     waiting: dict[int, list[str]] = {}
@@ -128,14 +129,14 @@ class RoomLooks:
         outcome = Outcome(looked=set(listings), same=lists.keys() - listings.keys())
         difference = self._compare(listings, decision, outcome)
         batch = _Batch()
-        for posted in self._fetch(client, difference, outcome):
+        for posted in self._fetch(client, listings, difference.new, outcome):
             for room in difference.new[posted.number]:
                 self._file(batch, room, listings[room], posted, outcome)
             batch.gone += difference.gone.pop(posted.number, [])
             if batch.full:
                 batch = self._commit(batch, outcome)
         batch.kept = difference.kept
-        batch.lost = [*difference.lost, *self._moved_without_text(client, difference)]
+        batch.lost = [*difference.lost, *self._moved_without_text(client, listings, difference)]
         batch.gone += [status for statuses in difference.gone.values() for status in statuses]
         self._commit(batch, outcome)
         if not outcome.left:
@@ -225,47 +226,49 @@ class RoomLooks:
             yield from page
             after = page[-1].foreign
 
-    def _moved_without_text(self, client: CitadelClient, difference: _Difference) -> list[Status]:
+    def _moved_without_text(
+        self, client: CitadelClient, listings: Mapping[int, Listing], difference: _Difference
+    ) -> list[Status]:
         """Take out what was moved and has no text where it is now: that is lost, not deleted.
 
         It is not looked for where the message was deleted meanwhile, or moved on.
         """
         lost: list[Status] = []
         for number in difference.gone.keys() & difference.new.keys():
-            if any(self._lists_without_text(client, number, room) for room in difference.new[number]):
+            if any(_lists_without_text(client, number, listings[room].entrance) for room in difference.new[number]):
                 lost += difference.gone.pop(number)
         return lost
 
-    def _lists_without_text(self, client: CitadelClient, number: int, room: int) -> bool:
-        try:
-            client.enter_room(self._known.rooms[room].name, self._known.rooms[room].password)
-        except Refused:
-            return False
-        told, listed = client.tell(f"MSG0 {number}|1", "MSGS ALL")
-        return told is None and number in read_numbers(listed or ())
-
     # -- what is new ------------------------------------------------------------------------------
 
-    def _fetch(self, client: CitadelClient, difference: _Difference, outcome: Outcome) -> Iterator[Posted]:
+    def _fetch(
+        self, client: CitadelClient, listings: Mapping[int, Listing], new: Mapping[int, list[int]], outcome: Outcome
+    ) -> Iterator[Posted]:
         """Yield the messages that are new; what is gone meanwhile is left out, and moves its room again."""
         wanted = []
-        for number, rooms in difference.new.items():
-            room = self._known.rooms[rooms[0]]
-            wanted.append(Wanted(room.name, room.password, number))
+        for number, rooms in new.items():
+            entrance = listings[rooms[0]].entrance
+            wanted.append(Wanted(entrance.name, entrance.password, number))
+        unread, is_refused = set(new), False
         for item in fetch_messages(client, wanted):
+            if isinstance(item, Broken):
+                is_refused = True
+                continue
+            number = int(item.children["msg_msgnum"])
+            unread.discard(number)
             try:
-                if isinstance(item, Element):
-                    yield read_posted(item, int(item.children["msg_msgnum"]))
-                else:
-                    outcome.left = True
+                yield read_posted(item, number)
             except (CitadelError, ValueError):
                 outcome.left = True  # a look at all names what cannot be read
+        if is_refused:  # a room was renamed or killed just then
+            outcome.left = True
+            outcome.again.update(room for number in unread for room in new[number])
 
     def _file(self, batch: "_Batch", room: int, listing: Listing, posted: Posted, outcome: Outcome) -> None:
         """Say what a room has, and which marks that has by the sets which are known of its visitors."""
         collection, node = self._messages(room), self._known.node
         key = message_key(posted.message, node, posted.number)
-        changed = seconds_stamp(str(listing.changed))
+        changed = seconds_stamp(str(listing.entrance.changed))
         stamp = message_stamp(posted.message, changed)
         stamp = stamp_in_time(self._store.clock.limit(), stamp, max(self._known.created, changed))
         record = Record(collection, key, stamp, self._version.origin, BORN_IMPORTED, head=posted.head)
@@ -355,6 +358,15 @@ class _Batch(msgspec.Struct):
     def highest(self) -> int:
         """The highest number of a message that is new."""
         return max((int(one.foreign) for one in self.found), default=0)
+
+
+def _lists_without_text(client: CitadelClient, number: int, entrance: Entrance) -> bool:
+    try:
+        client.enter_room(entrance.name, entrance.password)
+    except Refused:
+        return False
+    told, listed = client.tell(f"MSG0 {number}|1", "MSGS ALL")
+    return told is None and number in read_numbers(listed or ())
 
 
 def _by_collection(statuses: Iterable[Status]) -> Iterator[list[Status]]:

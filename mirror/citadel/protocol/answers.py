@@ -200,7 +200,7 @@ def read_room(answers: Sequence[Lines]) -> Room | None:
         return None
     told = ToldRoom(number, *(answer[0] if answer else b"" for answer in others[:4]))
     lists = others[4] if len(others) > 4 else []
-    return Room(told, read_numbers(lists), read_kept(lists))
+    return Room(told, read_numbers(lists[1:-1]), read_kept(lists))
 
 
 def room_number(lines: Lines) -> int:

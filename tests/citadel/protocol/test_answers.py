@@ -74,30 +74,45 @@ def test_rooms_are_listed_again_that_may_hold_something_new(
     assert moved(now, now, looked) == moved(now, dict(now), looked), "what is the same list is looked through faster"
 
 
+def ask(pace: Pace, began: float, ended: float, blocked: float = 0) -> None:
+    pace.begin(began)
+    pace.end(ended, blocked)
+
+
 def test_what_took_long_is_asked_for_less_often() -> None:
     pace = Pace(300)
     assert pace.due(0)
-    pace.asked(0, 0.01)
+    ask(pace, 0, 0.01)
     assert [pace.due(LEAST_S), pace.due(LEAST_S + 0.02)] == [False, True]
     for blocked, share in ((0, "took"), (1, "blocked")):
         pace = Pace(3600)
-        pace.asked(10, 11, blocked)
+        ask(pace, 10, 11, blocked)
         idle, busy = getattr(IDLE, share), getattr(BUSY, share)
         assert [pace.due(11 + idle - 1), pace.due(11 + idle)] == [False, True]
         pace.wanted = True
         assert [pace.due(11 + busy - 1), pace.due(11 + busy)] == [False, True]
     pace = Pace(300)
-    pace.asked(100, 200)
+    ask(pace, 100, 200)
     assert [pace.due(499), pace.due(500)] == [False, True]
 
 
 def test_what_somebody_waits_for_is_asked_for_at_once() -> None:
     pace = Pace(300)
-    pace.asked(0, 100)
+    ask(pace, 0, 100)
     pace.at_once = True
     assert pace.due(100)
-    pace.asked(100, 200)
+    ask(pace, 100, 200)
     assert not pace.due(200)
+
+
+def test_what_is_wanted_while_it_is_asked_for_still_is_afterwards() -> None:
+    pace = Pace(3600)
+    pace.wanted = True
+    pace.begin(0)
+    assert not pace.wanted
+    pace.wanted = True
+    pace.end(1)
+    assert pace.wanted and pace.due(1 + BUSY.took)
 
 
 def test_a_version_is_the_number_in_the_seventh_line() -> None:
