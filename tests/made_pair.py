@@ -226,3 +226,10 @@ def a_pair(make_store: Callable[..., Store], where: Path, export_s: float = 0.0)
         pair.beta.following.approve()
         pair.settle()
         yield pair
+
+
+def event(**fields: str) -> str:
+    """Return the text of an event that says so."""
+    said = "".join(f"{name}:{value}\n" for name, value in fields.items())
+    inside = f"BEGIN:VEVENT\nUID:e1\nDTSTART:20260101T120000Z\n{said}END:VEVENT\n"
+    return f"Content-type: text/calendar; charset=UTF-8\n\nBEGIN:VCALENDAR\nVERSION:2.0\n{inside}END:VCALENDAR\n"

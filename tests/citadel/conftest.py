@@ -8,6 +8,7 @@ import pytest
 from made_followed import with_configuration
 from made_follower import Follower
 from made_live import LiveServer, listening
+from made_pair import Pair, a_pair
 from recorded_server import Recording, accept_one
 
 from mirror.addresses import Address
@@ -101,3 +102,10 @@ def store(make_store: Callable[..., SqliteStore]) -> Store:
 def follower(store: Store, directory: Path) -> Follower:
     """A node that follows the made-up server and writes into it."""
     return Follower(store, directory)
+
+
+@pytest.fixture
+def pair(make_store: Callable[..., SqliteStore], tmp_path: Path) -> Iterator[Pair]:
+    """Two made-up servers that are kept equal by a node beside each."""
+    with a_pair(make_store, tmp_path) as pair:
+        yield pair
