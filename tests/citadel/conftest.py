@@ -1,4 +1,4 @@
-"""A scripted Citadel server, over TCP and at its administrator's socket; a node that follows a module's made-up one."""
+"""A scripted Citadel server, at both its doors; a node that follows a module's made-up one; a pair of made-up ones."""
 
 import socket
 from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_pair import a_pair
+from made_pair import Pair
 from recorded_server import Recording
 
 from mirror.citadel.bootstrap import copy_server
@@ -41,17 +41,16 @@ def test_a_server_whose_export_is_cut_is_not_compared(
 
 
 def test_one_mail_that_came_by_two_domains_is_there_once_and_each_server_is_as_its_node_says(
-    make_store: Make, tmp_path: Path
+    pair: Pair, tmp_path: Path
 ) -> None:
     """Each keeps the address at which it took it in; the nodes agree on one."""
-    with a_pair(make_store, tmp_path) as pair:
-        for name in ("one", "two"):  # so that numbers differ
-            pair.beta.server.post(1, "from beta", name=f"{name}@beta")
-        pair.settle()
-        for side in pair:
-            side.deliver(3, "by two ways", name="one@elsewhere", envelope=f"ann@{side.name}")
-        pair.settle()
-        for side in pair:
-            assert [parse_message(one).text("V") for one in side.messages(3)] == [f"ann@{side.name}"]
-            assert side.verify(tmp_path).differences == []
-        assert len({side.store.read(lambda reader: reader.digest("messages/alpha:3")) for side in pair}) == 1
+    for name in ("one", "two"):  # so that numbers differ
+        pair.beta.server.post(1, "from beta", name=f"{name}@beta")
+    pair.settle()
+    for side in pair:
+        side.deliver(3, "by two ways", name="one@elsewhere", envelope=f"ann@{side.name}")
+    pair.settle()
+    for side in pair:
+        assert [parse_message(one).text("V") for one in side.messages(3)] == [f"ann@{side.name}"]
+        assert side.verify(tmp_path).differences == []
+    assert len({side.store.read(lambda reader: reader.digest("messages/alpha:3")) for side in pair}) == 1
