@@ -11,7 +11,9 @@ LISTS = frozenset({"listrecp", "digestrecp", "participate"})
 """Lines by which what is posted in the room is mailed, or is by some server."""
 DELIVERED = frozenset({"listrecp", "digestrecp"})
 """Lines for which version 980 mails it, to both in the same way; for all others it mails nothing."""
-ACTING = LISTS | {"rssclient", "pop3client", "subpending", "unsubpending"}
+FETCHING = frozenset({"rssclient", "pop3client"})
+"""Lines by which a server fetches what is put into the room."""
+ACTING = LISTS | FETCHING | {"subpending", "unsubpending"}
 PASSED_ON = frozenset({"roommailalias"})
 """Lines that are the same on all servers."""
 _SECRETS = {"pop3client": 3}
@@ -36,6 +38,11 @@ def mails(body: bytes) -> bool:
 def delivers(body: bytes) -> bool:
     """Tell whether a server mails what is posted in the room, and notes up to where it did."""
     return any(line.kind.lower() in DELIVERED for line in parse_lines(body))
+
+
+def fetches(body: bytes) -> bool:
+    """Tell whether a server fetches what is put into the room: a feed's entries, the mails of a mailbox."""
+    return any(line.kind.lower() in FETCHING for line in parse_lines(body))
 
 
 def beside(told: bytes, held: bytes) -> bytes:

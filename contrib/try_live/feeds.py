@@ -16,14 +16,17 @@ class Feed:
     def __init__(self, who_calls: WhoCalls) -> None:
         self.asked: list[str] = []
         """Who asked for the feed, one after another."""
-        self.entries: list[str] = []
-        """The titles of its entries."""
+        self.entries: dict[str, str] = {}
+        """When each was posted, by the titles; nothing where the feed does not say."""
         self._server = _Server(("127.0.0.1", 0), _Request)
         self._server.feed, self._server.who_calls = self, who_calls
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/feed.rss"
+
+    def put(self, title: str, *, dated: bool = True) -> None:
+        self.entries[title] = "Mon, 05 Jan 2026 12:00:00 +0000" if dated else ""
 
     def __enter__(self) -> "Feed":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -35,16 +38,16 @@ class Feed:
 
     def text(self) -> bytes:
         """Return the feed, as RSS 2.0."""
-        items = "".join(map(_item, self.entries))
+        items = "".join(_item(title, date) for title, date in self.entries.items())
         return f'<rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>'.encode()
 
 
-def _item(title: str) -> str:
+def _item(title: str, date: str) -> str:
     words = escape(title)
     link = f"http://news.example.net/{words.replace(' ', '-')}"
-    date = "<pubDate>Mon, 05 Jan 2026 12:00:00 +0000</pubDate>"
     text = f"<title>{words}</title><link>{link}</link><guid>{link}</guid><description>This is {words}.</description>"
-    return f"<item>{text}{date}</item>"
+    posted = f"<pubDate>{date}</pubDate>" if date else ""
+    return f"<item>{text}{posted}</item>"
 
 
 class _Server(ThreadingHTTPServer):

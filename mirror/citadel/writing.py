@@ -12,6 +12,7 @@ from mirror.citadel.looks.decided import Verdict
 from mirror.citadel.looks.lost import forget_lost, read_lost, to_write_again
 from mirror.citadel.looks.made import is_gone, note_filled, unfilled, what_fills
 from mirror.citadel.looks.remembered import cursor_name, place_of
+from mirror.citadel.looks.twice import read_twice
 from mirror.citadel.meaning.keys import ROOMS, Numbers, read_keys
 from mirror.citadel.migr.leftovers import BANNERS
 from mirror.citadel.migr.posted import Known
@@ -30,6 +31,7 @@ from mirror.citadel.writers.rooms import RoomsWriter
 from mirror.citadel.writers.rules import RulesWriter
 from mirror.citadel.writers.settings import SETTINGS, SettingsWriter
 from mirror.citadel.writers.texts import TextsWriter
+from mirror.citadel.writers.twice import take_out_twice
 from mirror.citadel.writers.users import UsersWriter
 from mirror.citadel.writers.views import ViewsWriter
 from mirror.formats.errors import CitadelError
@@ -117,6 +119,7 @@ class Writing:
         worked = self._deal(target, records)
         if not (page.more or written.look_anew):
             self._fill(target)
+            take_out_twice(target)
         written.more = page.more
         advances = not written.again and page.sequence != begin
 
@@ -142,7 +145,7 @@ class Writing:
             return False
 
         def job(reader: Reader) -> bool:
-            waits = unfilled(reader, place) or read_lost(reader, place)
+            waits = unfilled(reader, place) or read_lost(reader, place) or read_twice(reader, place)
             return reader.last_sequence() <= begin and not waits
 
         return self._store.read(job)

@@ -29,10 +29,12 @@ def test_whose_a_connection_is_is_told_by_the_process_that_has_it_open() -> None
 
 def test_a_feed_has_what_was_put_into_it_and_knows_who_asked() -> None:
     with Feed(who) as feed:
-        feed.entries.append("one & only")
+        feed.put("one & only")
+        feed.put("undated", dated=False)
         with urllib.request.urlopen(feed.url) as answer:
             text = answer.read().decode()
     assert "<title>one &amp; only</title>" in text and "<link>http://news.example.net/one-&amp;-only</link>" in text
+    assert text.count("<item>") == 2 and text.count("<pubDate>") == 1
     assert feed.asked == ["we"]
 
 

@@ -8,7 +8,7 @@ from socket import socket
 from try_live.callers import caller
 from try_live.feeds import Feed
 from try_live.post_office import PostOffice
-from try_live.scenarios.deeds import make_room, post, set_lines, subjects
+from try_live.scenarios.deeds import make_room, move_lines, post, set_lines, subjects
 from try_live.scenarios.stage import Stage
 from try_live.scenarios.table import require_equal, scenario
 
@@ -18,11 +18,12 @@ def feed(stage: Stage) -> None:
     room = "Feed"
     make_room(stage.alpha, room)
     with Feed(lambda connection: _who(stage, connection)) as served:
-        served.entries += ["entry 1", "entry 2"]
+        served.put("entry 1")
+        served.put("entry 2", dated=False)
         set_lines(stage.alpha, room, f"rssclient|{served.url}")
         _have_fetched(stage, served.asked)
         post(stage.beta, room, "a post")
-        served.entries.append("entry 3")
+        served.put("entry 3")
         _have_fetched(stage, served.asked)
         for side in stage.sides:
             require_equal(subjects(side, room), ["a post", *served.entries], f"{room} on {side.name}")
@@ -42,6 +43,41 @@ def collected_mailbox(stage: Stage) -> None:
         for side in stage.sides:
             require_equal(subjects(side, room), ["mail 1", "mail 2"], f"{room} on {side.name}")
         require_equal(office.asked, [stage.alpha.name] * 2, "who collected the mailbox")
+
+
+@scenario("feed-moved", "of a feed that is moved, and moved back, each entry is on both once")
+def feed_moved(stage: Stage) -> None:
+    room = "Moved feed"
+    make_room(stage.alpha, room)
+    with Feed(lambda connection: _who(stage, connection)) as served:
+        served.put("entry 1")
+        served.put("entry 2", dated=False)
+        set_lines(stage.alpha, room, f"rssclient|{served.url}")
+        _have_fetched(stage, served.asked)
+        for number, home in enumerate((stage.beta, stage.alpha), 3):
+            move_lines(stage, room, home)
+            served.put(f"entry {number}", dated=number % 2 == 0)
+            _have_fetched(stage, served.asked)
+        for side in stage.sides:
+            require_equal(subjects(side, room), [*served.entries], f"{room} on {side.name}")
+        require_equal(served.asked, ["alpha", "beta", "alpha"], "who fetched the feed")
+
+
+@scenario("mailbox-moved", "of a mailbox whose collecting is moved, and moved back, each mail is on both once")
+def mailbox_moved(stage: Stage) -> None:
+    room = "Moved mailbox"
+    make_room(stage.alpha, room)
+    with PostOffice(lambda connection: _who(stage, connection)) as office:
+        office.put("mail 1")
+        set_lines(stage.alpha, room, f"pop3client|{office.host}|ann|secret|1|60")
+        _have_fetched(stage, office.asked)
+        for number, home in enumerate((stage.beta, stage.alpha), 2):
+            move_lines(stage, room, home)
+            office.put(f"mail {number}")
+            _have_fetched(stage, office.asked)
+        for side in stage.sides:
+            require_equal(subjects(side, room), ["mail 1", "mail 2", "mail 3"], f"{room} on {side.name}")
+        require_equal(office.asked, ["alpha", "beta", "alpha"], "who collected the mailbox")
 
 
 def _have_fetched(stage: Stage, asked: list[str]) -> None:

@@ -18,6 +18,7 @@ from mirror.citadel.looks.look import BATCH_BYTES, BATCH_RECORDS
 from mirror.citadel.looks.lost import note_lost
 from mirror.citadel.looks.remembered import Remembered, place_of, remember, remembered
 from mirror.citadel.looks.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
+from mirror.citadel.looks.twice import Twice, note_twice, twice
 from mirror.citadel.meaning.expiry import Mode
 from mirror.citadel.meaning.marks import Change, Sets, Visitor, changes
 from mirror.citadel.meaning.returned import as_here
@@ -111,6 +112,7 @@ class RoomLooks:
         self._place = place_of(known.node)
         self._version = Version(known.created, imported_origin(known.node))
         self._last = store.read(lambda reader: remembered(reader, self._place)) or Remembered()
+        self._twice = Twice(store, self._place)
         self._lists: dict[int, int] = {}
         self._marked: dict[int, int] = {}
 
@@ -128,6 +130,7 @@ class RoomLooks:
         listings = {room: listings[room] for room, told in lists.items() if self._lists.get(room) != told}
         outcome = Outcome(looked=set(listings), same=lists.keys() - listings.keys())
         difference = self._compare(listings, decision, outcome)
+        self._twice = Twice(self._store, self._place)
         batch = _Batch()
         for posted in self._fetch(client, listings, difference.new, outcome):
             for room in difference.new[posted.number]:
@@ -272,6 +275,9 @@ class RoomLooks:
         stamp = message_stamp(posted.message, changed)
         stamp = stamp_in_time(self._store.clock.limit(), stamp, max(self._known.created, changed))
         record = Record(collection, key, stamp, self._version.origin, BORN_IMPORTED, head=posted.head)
+        if is_here_as := self._twice.is_here_as(record, posted.number, posted.data):
+            batch.twice.append(twice(collection, posted.number, is_here_as))
+            return
         there = There.of(str(posted.number), record, as_here(self._store, collection, key, posted.message, posted.data))
         if finding(there.record):
             outcome.left = True
@@ -306,7 +312,7 @@ class RoomLooks:
 
     def _commit(self, batch: "_Batch", outcome: Outcome) -> "_Batch":
         """Take over a batch in one transaction; returns an empty one."""
-        if not (batch.found or batch.gone or batch.kept or batch.lost):
+        if not (batch.found or batch.gone or batch.kept or batch.lost or batch.twice):
             return batch
 
         def job(writer: Writer) -> tuple[Applied, Applied]:
@@ -321,6 +327,7 @@ class RoomLooks:
                 keep_missing(writer, self._place, statuses)
             for statuses in _by_collection(batch.lost):
                 note_lost(writer, self._place, statuses)
+            note_twice(writer, self._place, batch.twice)
             self._note_highest(writer, batch.highest)
             return taken, gone
 
@@ -348,6 +355,8 @@ class _Batch(msgspec.Struct):
     kept: list[Status] = []
     lost: list[Status] = []
     access: list[Named] = []
+    twice: list[Status] = []
+    """What is here already, and to be taken out there."""
     bytes: int = 0
 
     @property

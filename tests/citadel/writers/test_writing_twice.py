@@ -1,0 +1,165 @@
+"""What a server fetches that another one had fetched is there once: a feed's entries, a mailbox's mails."""
+
+from collections.abc import Iterator
+
+import pytest
+from made_follower import LOBBY, Follower, at_rest, feed_end, here, there
+from made_server import CREATED
+from made_writable import SERVICE, WritableServer, imap
+
+from mirror.citadel.looks.twice import FETCHED_MS, note_twice, read_twice, twice
+from mirror.citadel.meaning.homes import HOMES, settle
+from mirror.formats.message import serialize_message
+from mirror.model.record import Record, pack_head
+from mirror.model.stamp import make_stamp
+from mirror.store.base import Store
+
+PLACE, ELSEWHERE = "citadel:alpha", "citadel:beta"
+FEED, MAILBOX = "rssclient|http://news.example.net/", "pop3client|mail.example.net|ann|secret|1|60"
+TEXT = "Content-type: text/plain\n\nnews\n"
+ENTRY = (
+    "Content-type: text/html; charset=UTF-8\nContent-Transfer-Encoding: quoted-printable\n\n<html><head></head><body>"
+)
+
+
+@pytest.fixture
+def server() -> Iterator[WritableServer]:
+    server = WritableServer()
+    server.user(1, "admin")
+    server.user(SERVICE, "mirror")
+    server.room(1, "Lobby")
+    server.post(1, "old")
+    server.netconfigs[1] = [FEED]
+    server.now += 100
+    with imap(server):
+        yield server
+
+
+def message(name: str, time_s: int = CREATED + 300, text: str = TEXT) -> bytes:
+    """Return a message as a server made it."""
+    fields = {"I": name, "T": str(time_s), "A": "Ann", "O": "Lobby", "U": "s", "M": text}
+    return serialize_message([(letter, value.encode()) for letter, value in fields.items()], 4)
+
+
+def put_elsewhere(store: Store, body: bytes, name: str) -> None:
+    """Have a message be here that another server fetched."""
+    store.write(lambda writer: writer.apply([Record(LOBBY, f"id:{name}", 1 << 20, ELSEWHERE, 1, body=body)]))
+
+
+def fetch(server: WritableServer, body: bytes) -> int:
+    """Have the server put into its room what it fetched; returns its number."""
+    server.highest += 1
+    server.messages[server.highest] = body
+    server.lists[1].append(server.highest)
+    server.touch(1)
+    return server.highest
+
+
+def ids(server: WritableServer) -> list[str]:
+    """Return the ids of what the room has but for what was there first."""
+    return [name for name, _ in there(server, 1)][1:]
+
+
+def move_here(store: Store) -> None:
+    store.write(lambda writer: settle(writer, "rooms", "alpha:1", PLACE))
+
+
+def test_what_another_server_fetched_is_taken_out_again_and_taken_over_by_nobody(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        move_here(store)
+        put_elsewhere(store, message("1@beta"), "1@beta")
+        yield
+        assert ids(server) == ["1@beta"]
+        end = feed_end(store)
+        fetch(server, message("1@alpha"))
+        fetch(server, message("2@alpha", text=f"{TEXT}more\n"))
+        yield
+        assert (ids(server), feed_end(store)) == (["1@beta", "2@alpha"], end + 1)
+        assert {"id:1@beta", "id:2@alpha"} < {*here(store)} and "id:1@alpha" not in here(store)
+        yield from at_rest(server, store)
+        assert store.read(lambda reader: read_twice(reader, PLACE)) == []
+
+    follower.tell(story())
+
+
+def test_a_mail_that_another_server_collected_is_there_once(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+    server.netconfigs[1] = [MAILBOX]
+
+    def story():
+        move_here(store)
+        put_elsewhere(store, message("mail@example.net"), "mail@example.net")
+        yield
+        assert ids(server) == ["mail@example.net"]
+        kept = server.lists[1][-1]
+        end = feed_end(store)
+        fetch(server, message("mail@example.net"))
+        yield
+        yield
+        assert (server.lists[1][1:], feed_end(store)) == ([kept], end)
+
+    follower.tell(story())
+
+
+@pytest.mark.parametrize("why", ["it fetches nothing", "it is not the home", "it was moved there long ago"])
+def test_what_is_posted_twice_stays_where_nothing_was_moved_lately(
+    server: WritableServer, follower: Follower, why: str
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [] if why == "it fetches nothing" else [FEED]
+    head = pack_head({"place": ELSEWHERE if why == "it is not the home" else PLACE, "last": "", "given_up": True})
+    ago = FETCHED_MS + 60_000 if why == "it was moved there long ago" else 0
+    stamp = make_stamp(store.clock.now_ms() - ago)
+    store.write(lambda writer: writer.apply([Record(HOMES, "rooms alpha:1", stamp, "b", 1, head=head)]))
+
+    def story():
+        put_elsewhere(store, message("1@beta"), "1@beta")
+        yield
+        fetch(server, message("1@alpha"))
+        yield
+        yield
+        assert ids(server) == ["1@beta", "1@alpha"]
+
+    follower.tell(story())
+
+
+def test_of_entries_without_a_time_those_of_another_server_are_the_same_and_its_own_are_not(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    first, again, later = (f"{CREATED + s:08X}-00000001@alpha" for s in (400, 500, 600))
+    elsewhere = f"{CREATED + 450:08X}-00000001@beta"
+
+    def story():
+        move_here(store)
+        fetch(server, message(first, CREATED + 400, ENTRY))
+        yield
+        fetch(server, message(again, CREATED + 500, ENTRY))
+        yield
+        assert ids(server) == [first, again]
+        put_elsewhere(store, message(elsewhere, CREATED + 450, f"{ENTRY}more"), elsewhere)
+        yield
+        fetch(server, message(later, CREATED + 600, f"{ENTRY}more"))
+        yield
+        assert ids(server) == [first, again, elsewhere]
+
+    follower.tell(story())
+
+
+def test_what_is_another_message_by_now_is_not_taken_out(server: WritableServer, follower: Follower) -> None:
+    store = follower.store
+    old = server.lists[1][0]
+
+    def story():
+        yield
+        put_elsewhere(store, message("1@beta"), "1@beta")
+        store.write(lambda writer: note_twice(writer, PLACE, [twice(LOBBY, old, "id:1@beta")]))
+        yield
+        assert (server.lists[1][0], ids(server)) == (old, ["1@beta"])
+        assert store.read(lambda reader: read_twice(reader, PLACE)) == []
+
+    follower.tell(story())
