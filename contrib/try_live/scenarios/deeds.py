@@ -45,6 +45,11 @@ def password_of(side: Side, name: str) -> str:
     return side.world.account(User(name, 0, 0)).password
 
 
+def last_call_of(side: Side, name: str) -> int:
+    """Return when a user logged in last on a server, in Unix seconds."""
+    return side.world.account(User(name, 0, 0)).lastcall
+
+
 def number_of(side: Side, name: str) -> int:
     """Return a user's number on a server."""
     return side.world.account(User(name, 0, 0)).number

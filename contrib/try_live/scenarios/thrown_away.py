@@ -11,11 +11,11 @@ from try_live.scenarios.deeds import (
     delete_user,
     inbox_of,
     kill_room,
+    last_call_of,
     make_account,
     make_room,
     make_user,
     move,
-    pair_user,
     password_of,
     post,
     room_names,
@@ -103,12 +103,11 @@ def purge(stage: Stage) -> None:
     old, away = "Purged Ann", "Purged Bob"
     alpha.world.admin.ask("CONF PUTVAL|c_userpurge|120")
     long_ago = int(time.time()) - 400 * DAY_S
-    with stage.apart():
-        for side in stage.sides:  # whom a node makes on a server is taken for somebody who was there just then
-            for user in (old, away):
-                make_account(side, user, long_ago, 300)
     for user in (old, away):
-        pair_user(stage, user)
+        make_account(alpha, user, long_ago, 300)
+    stage.settle()
+    for side in stage.sides:
+        require_equal(last_call_of(side, old), long_ago, f"when {old} called last on {side.name}")
     with beta.world.as_user(User(away, 0, 0)) as session:
         session.ask("NOOP")
     stage.settle()

@@ -45,6 +45,15 @@ class Purge(NamedTuple):
         return bool(self.rooms_s) and any(stamp_ms(one.stamp) // 1000 >= since for one in others)
 
 
+def would_go(settings: Mapping[str, str], own_days: int, idle_s: int) -> bool:
+    """Tell whether a server of these settings throws away who has not called for so many seconds.
+
+    ``own_days`` are those of the account, 0 where it has none.
+    """
+    days = number_or_zero(settings.get("c_userpurge", ""))
+    return days > 0 and idle_s > (own_days if own_days > 0 else days) * DAY_S
+
+
 def purge_between(settings: Mapping[str, str], since: int, now: int, offset: int, origin: str) -> Purge | None:
     """Return the purge that a server may have done since a moment of its clock, 0 for any; None where there was none.
 

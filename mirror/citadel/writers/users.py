@@ -1,9 +1,9 @@
 """Writes users: made, renamed, deleted; their passwords, levels, flags, addresses.
 
 A server keeps of a name what is ASCII, of a password 31 bytes, of addresses those of its own domains; an address of a
-domain of which none is told here stays.  Of the last calls of a user the latest is written.  A number is kept where
-the server never had a higher one, else the next one is taken.  Nobody's account is ever taken over: where the name is
-taken the user is not written.  The account as whom this is done is left alone.
+domain of which none is told here stays.  Of the last calls of a user the latest is written; making one is none.  A
+number is kept where the server never had a higher one, else the next one is taken.  Nobody's account is ever taken
+over: where the name is taken the user is not written.  The account as whom this is done is left alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mirror.citadel.meaning.damaged import read_reply
 from mirror.citadel.meaning.keys import OF_SERVER_ITSELF, USERS, Pair
 from mirror.citadel.meaning.pairing import kept_name, reduced
+from mirror.citadel.meaning.purge import would_go
 from mirror.citadel.migr.put_together import user_fields
 from mirror.citadel.protocol.answers import ToldUser, read_account
 from mirror.citadel.protocol.client import CitadelClient
@@ -70,10 +71,12 @@ class UsersWriter:
             made = self._make(target, self._gone_before(target, making, known), there, quiet.names)
             changing = [one for one in living if _number(target, one, there)]
             renamed = self._rename(target, changing, known, there, quiet.names)
+            settings = target.client.settings() if made else {}
             for record in changing:
                 number = _number(target, record, there)
                 written = set(KEEPS) if number in made else {NAME} if number in renamed else set()
-                self._change(target, record, known.get(record.key), there[number], written)
+                made_by = settings if number in made else None
+                self._change(target, record, known.get(record.key), there[number], written, made_by)
         return True
 
     # -- made and deleted -------------------------------------------------------------------------
@@ -183,8 +186,19 @@ class UsersWriter:
                 )
         return renamed
 
-    def _change(self, target: Target, record: Record, status: Status | None, name: str, written: set[str]) -> None:
-        """Write all but the name, which was written before; what somebody changes meanwhile is not written over."""
+    def _change(
+        self,
+        target: Target,
+        record: Record,
+        status: Status | None,
+        name: str,
+        written: set[str],
+        made_by: Mapping[str, str] | None,
+    ) -> None:
+        """Write all but the name, which was written before; what somebody changes meanwhile is not written over.
+
+        ``made_by`` are the settings of the server that made the user just now, None where that was long ago.
+        """
         if name == target.service:
             return
         held, said = held_values(record), status.said if status is not None else {}
@@ -194,7 +208,7 @@ class UsersWriter:
         wanted = to_write(held, said, now, _BUT_NAME)
         if wanted.get(LEVEL) == "0":
             del wanted[LEVEL]  # by which the server would delete the user
-        if number_or_zero(held.get(LAST_CALL, "")) > number_or_zero(now[LAST_CALL]):
+        if _is_last_call(held, now, made_by):
             wanted[LAST_CALL] = held[LAST_CALL]
         addresses = _addresses(held.get(ADDRESSES, ""), now[ADDRESSES])
         if ADDRESSES in wanted and addresses != set(now[ADDRESSES].split("|")):
@@ -205,6 +219,19 @@ class UsersWriter:
         told = status_of(record, status, _ask(target.client, name) if wanted else now, written | wanted.keys(), _RISING)
         target.remember([told] if told != status else [])
         target.written.others += bool(account)
+
+
+def _is_last_call(held: Values, now: Values, made_by: Mapping[str, str] | None) -> bool:
+    """Tell whether the last call here is to be the one there: the latest is, and of who was made just now that of here.
+
+    Of whom the server would throw away for it, the making counts as one.
+    """
+    idle_s = number_or_zero(now[LAST_CALL]) - number_or_zero(held.get(LAST_CALL, ""))
+    if idle_s <= 0 or made_by is None:
+        return idle_s < 0
+    return bool(number_or_zero(held.get(LAST_CALL, ""))) and not would_go(
+        made_by, number_or_zero(held.get(PURGE, "")), idle_s
+    )
 
 
 def _number(target: Target, record: Record, there: Mapping[int, str]) -> int:

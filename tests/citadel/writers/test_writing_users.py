@@ -33,6 +33,48 @@ def test_a_user_made_elsewhere_is_there_and_nobody_is_told(
     assert check_store(store).problems == []
 
 
+@pytest.mark.parametrize(
+    ("days", "purge", "own", "is_kept"),
+    [(100, "0", "0", True), (100, "120", "0", True), (100, "30", "0", False), (100, "30", "200", True)],
+)
+def test_making_a_user_is_no_call_unless_the_server_would_throw_the_account_away(
+    store: Store, server: AdministeredServer, follower: Follower, days: int, purge: str, own: str, is_kept: bool
+) -> None:
+    called = str(server.now - days * 86400)
+    server.settings["c_userpurge"] = purge
+
+    def story():
+        yield
+        user(store, BOB, "Bob", 7, u_lastcall=called, u_USuserpurge=own)
+        yield from settled(follower)
+        made = named(server, "Bob")["u_lastcall"]
+        assert (made == called) is is_kept and int(called) <= int(made)
+        assert field(store, "users", BOB, "u_lastcall") == made
+
+    follower.tell(story())
+
+
+def test_who_calls_just_as_the_account_is_made_has_called(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    asked: list[bytes] = []
+
+    def calls(command: bytes) -> None:
+        asked.extend([command] if command == b"AGUP Bob" and named(server, "Bob") else [])
+        if len(asked) == 2:  # once it was made and looked at, and before it is written
+            named(server, "Bob")["u_lastcall"] = moment
+
+    def story():
+        yield
+        server.before = calls
+        user(store, BOB, "Bob", 7, u_lastcall="1690000000")
+        yield from settled(follower)
+        assert named(server, "Bob")["u_lastcall"] == moment
+
+    moment = str(server.now + 5)
+    follower.tell(story())
+
+
 @pytest.mark.parametrize(("wanted", "number"), [(21, 21), (30, 21), (700, 700), (7, 21)])
 def test_a_number_is_kept_where_the_server_never_had_it(
     store: Store, server: AdministeredServer, follower: Follower, wanted: int, number: int
