@@ -25,7 +25,7 @@ from try_live.server import FIRST_PORT, LiveServer
 from try_live.session import Session, posts_in
 from try_live.trial import damage, make_node
 from try_live.waiting import look_until
-from try_live.world import AIDE_LEVEL, BOARD, PASSWORD, Account, World
+from try_live.world import AIDE_LEVEL, ANONYMOUS_ONLY, BOARD, PASSWORD, Account, World
 
 NAMES = ("alpha", "beta")
 LISTENING = {"alpha": "127.0.0.1:21504", "beta": "127.0.0.1:21505"}
@@ -362,8 +362,11 @@ def compare(sides: Sequence[Side]) -> list[Difference]:
 
 
 def _lags(here: World, there: World, posts: int) -> Iterator[float]:
-    """Post on one server, and yield how long it took until that could be read on the other."""
-    room = next(one for one in here.rooms() if one.public and one.view == BOARD)
+    """Post on one server, and yield how long it took until that could be read on the other.
+
+    That is done in a room whose posts bear names: no others are written.
+    """
+    room = next(one for one in here.rooms() if one.public and one.view == BOARD and not one.flags & ANONYMOUS_ONLY)
     with here.in_room(here.writers()[0], room.name) as session:
         for number in range(posts):
             subject = f"timed {number}"
