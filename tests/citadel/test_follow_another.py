@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from made_followed import a_server, backup, restore
-from made_follower import TALK, ReadingFollower, state, texts
+from made_follower import TALK, ReadingFollower, feed_end, state, texts
 from made_live import HungUp, LiveServer
 from made_server import CREATED
 
@@ -58,6 +58,19 @@ def test_a_server_restored_from_a_backup_takes_nothing_back(
     again.tell(iter([None]))
     assert again.following.state.written == follower.following.state.written
     assert store.read(lambda reader: reader.conflict_count()) == 0
+
+
+def test_a_server_restored_from_a_backup_since_which_nothing_happened_is_the_one_it_was(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    store = make_store("m")
+    held = backup(server)
+    ReadingFollower(store, directory).tell(iter([None]))
+    end = feed_end(store)
+    restore(server, held)
+    follower = ReadingFollower(store, directory)
+    follower.tell(iter([None]))
+    assert (feed_end(store), follower.following.state.another, follower.following.state.held) == (end, "", [])
 
 
 def test_a_visit_that_was_told_by_nothing_before_a_restore_is_not_taken_for_a_new_one(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from made_follower import ReadingFollower, feed_end
@@ -218,6 +219,29 @@ def test_nothing_comes_before_the_pairing_is_approved_and_then_all_does(
     again.tell(quiet())
     assert feed_end(store) == end
     assert "pairs" in store.read(lambda reader: reader.digests())
+
+
+@pytest.mark.parametrize(("expiry", "left"), [("follow", 3), ("keep", 30)])
+def test_what_a_paired_server_throws_away_by_its_own_sites_policy_is_no_deletion_of_anybodys(
+    store: Store, beta: LiveServer, directory: Path, expiry: Literal["follow", "keep"], left: int
+) -> None:
+    pair(store)
+    beta.settings |= {"c_ep_mode": "2", "c_ep_value": "3"}
+    for number in range(30):
+        beta.post(4, f"post {number}", name=f"{number}@beta")
+    follower = ReadingFollower(store, directory, Settings(expiry=expiry))
+
+    def story():
+        yield
+        assert len(keys(store, "messages/alpha:2")) == 30
+        beta.lists[4] = beta.lists[4][-3:]
+        beta.touch(4)
+        beta.now += 10
+        yield
+        yield
+        assert (len(keys(store, "messages/alpha:2")), follower.state.held) == (left, [])
+
+    follower.tell(story())
 
 
 def test_a_dry_run_tells_the_pairing_and_what_would_come_with_it(store: Store, directory: Path) -> None:

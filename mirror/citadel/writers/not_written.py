@@ -87,7 +87,11 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("bios of users without a password there", "nobody else may write them"),
     ("files whose path there is over 63 bytes", "the server could not delete them again"),
     ("settings and system messages", 'but where `settings` is "shared"'),
-    ("settings of a machine, of who may log in, of mail's ways; system configurations", "each server has its own"),
+    ("settings of a machine, of who may log in, of mail's ways", "each server has its own"),
+    (
+        "system configurations",
+        "each server has its own: its domains, and by which hosts and filters its mail goes, are one text",
+    ),
     (
         "system messages that the server has none of, or where the node may not write its files",
         "a record makes no file",

@@ -15,7 +15,7 @@ from mirror.model.fields import values_of
 from mirror.model.record import Record
 from mirror.store.base import Store
 
-PURGE, NAME = "c_purge_hour", "c_humannode"
+PURGE, NAME, INTERNET = "c_purge_hour", "c_humannode", "application/x-citadel-internet-config"
 
 
 @pytest.fixture
@@ -70,8 +70,10 @@ def test_what_a_site_shares_is_written_and_nothing_of_a_machine(
         put(store, PURGE, "5")
         put(store, NAME, "Beta")
         put(store, "c_sysadm", "a|b")
+        put(store, INTERNET, "99")
         end = feed_end(store)
         yield
+        assert INTERNET not in server.settings
         assert (server.settings[PURGE], server.settings[NAME]) == ("5", "Alpha")
         assert shared.state.left_there == ["settings: c_sysadm: the server would cut it"]
         server.now += 10

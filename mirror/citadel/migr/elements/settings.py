@@ -55,6 +55,7 @@ def _begin_look(told: Told, settings: Mapping[str, str]) -> None:
 
 
 def _settle(told: Told, key: str, text: str, line: int) -> None:
+    told.policies.set(key, text)  # whosever settings stand here, the server throws away by its own
     if key.startswith(NETCONF_SETTING):
         propose(told, key, text, line)
     elif told.keys.paired and not (told.accepted.site_settings and key in SHARED_SETTINGS):
@@ -64,5 +65,4 @@ def _settle(told: Told, key: str, text: str, line: int) -> None:
     elif is_own_setting(key):
         told.look.missing.unwant("config", [key])
     elif key:
-        told.policies.set(key, text)
         told.fields("config", key, {"value": text}, told.created)
