@@ -263,6 +263,43 @@ def test_where_the_home_is_another_server_the_same_lines_are_given_up_once_all_i
     follower.tell(story())
 
 
+def test_a_feed_and_a_mailbox_are_given_up_at_once_whatever_was_posted(
+    server: WritableServer, follower: Follower
+) -> None:
+    store, lines = follower.store, ["rssclient|http://x/", "pop3client|h|u|p|0|60"]
+    server.netconfigs[1] = [*lines, ALIAS]
+    server.post(1, "posted there")
+
+    def story():
+        hold(store, *lines, ALIAS)
+        store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE, PLACE))
+        yield
+        assert (server.netconfigs[1], home(store).given_up, follower.state.left_there) == ([ALIAS], True, [])
+        server.now += 10
+        yield
+        assert sorted(held(store)) == sorted([*lines, ALIAS])
+
+    follower.tell(story())
+
+
+def test_a_mailbox_is_put_in_force_just_as_it_was_with_its_password(server: WritableServer, follower: Follower) -> None:
+    store, line = follower.store, "pop3client|h|u|p|0|60"
+
+    def story():
+        hold(store, line)
+        store.write(lambda writer: settle(writer, "rooms", "alpha:1", ELSEWHERE))
+        yield
+        say_so(store, PLACE, lost=False)
+        yield
+        assert not any(server.netconfigs.get(1, []))
+        store.write(lambda writer: give_up(writer, "rooms", "alpha:1", ELSEWHERE))
+        yield
+        assert server.netconfigs[1] == [line]
+        yield from at_rest(server, store)
+
+    follower.tell(story())
+
+
 def test_a_list_whose_lines_were_confirmed_here_is_at_home_on_the_server_that_has_them(
     server: WritableServer, follower: Follower
 ) -> None:
