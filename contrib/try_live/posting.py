@@ -29,6 +29,8 @@ from try_live.world import (
 )
 
 FLOWING, FIXED, MIME = 0, 1, 4
+OTHER = "bounce@other.example.net"
+"""Who hands a mail over, unless somebody else does."""
 ATTACHMENT_BYTES = 60_000
 """So large that a mirror keeps it apart from its record."""
 
@@ -111,14 +113,14 @@ def deliver(world: World, name: str, recipients: list[User]) -> None:
     hand_over(world, name, [f"{user.name.replace(' ', '_')}@{domain}" for user in recipients], lines)
 
 
-def hand_over(world: World, name: str, addresses: list[str], lines: Sequence[str]) -> None:
+def hand_over(world: World, name: str, addresses: list[str], lines: Sequence[str], sender: str = OTHER) -> None:
     """Hand a mail over to a server, by the lines of it; ``name`` is what the log calls it.  Raises Refused."""
     # Closed without a QUIT, whose reply would be taken for that of the next recipient.
     with closing(_lmtp(world)) as lmtp:
         text = "\r\n".join(lines).encode() + b"\r\n"
         world.told(f"LMTP {name} to {', '.join(addresses)}")
         try:
-            lmtp.sendmail("bounce@other.example.net", addresses, text)
+            lmtp.sendmail(sender, addresses, text)
         except smtplib.SMTPException as error:
             raise Refused(f"mail to {addresses}: {error}") from None
 

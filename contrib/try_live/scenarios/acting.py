@@ -1,9 +1,11 @@
 """Scenarios of what acts on what comes in: a mailing list, and a user's inbox rules."""
 
+from try_live.errors import Refused
 from try_live.pair import Side
 from try_live.scenarios.deeds import (
     inbox_of,
     mail,
+    mail_to_room,
     make_list,
     make_room,
     make_user,
@@ -16,7 +18,7 @@ from try_live.scenarios.deeds import (
     subjects,
 )
 from try_live.scenarios.stage import Stage
-from try_live.scenarios.table import require_equal, scenario
+from try_live.scenarios.table import require, require_equal, scenario
 from try_live.world import User
 
 MEMBERS = ("member@list.example.net", "other@list.example.net")
@@ -41,6 +43,34 @@ def list_room(stage: Stage) -> None:
         side.restart()  # a list mails what it has to when its server starts, else each quarter of an hour
     mailing.wait()
     require_equal(mailing.wrongly(), [], "what was mailed otherwise")
+
+
+@scenario("list-answered", "what a member mails to a list is mailed to each once by its home, and refused elsewhere")
+def list_answered(stage: Stage) -> None:
+    room, mailing = "Answered", stage.mailing
+    alpha, beta = stage.sides
+    make_room(alpha, room)
+    make_list(alpha, room, *(f"listrecp|{one}" for one in MEMBERS))
+    stage.settle()
+    word = mailing.next_word()
+    mail_to_room(alpha, room, word, MEMBERS[0])
+    mailing.expect(word, *MEMBERS)
+    for side, sender in ((beta, MEMBERS[0]), (alpha, FORWARDED), (beta, FORWARDED)):
+        require(_is_refused(side, room, sender), f"{side.name} takes what {sender} mails to {room}")
+    stage.settle()
+    alpha.restart()
+    mailing.wait()
+    for side in stage.sides:
+        require_equal(subjects(side, room), [word], f"{room} on {side.name}")
+    require_equal(mailing.wrongly(), [], "what was mailed otherwise")
+
+
+def _is_refused(side: Side, room: str, sender: str) -> bool:
+    try:
+        mail_to_room(side, room, "not from a member", sender)
+    except Refused as error:
+        return "not from a list member" in str(error)
+    return False
 
 
 @scenario("digest", "whoever is to get a digest is mailed each post once, participants are mailed nothing")

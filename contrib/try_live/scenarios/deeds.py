@@ -157,16 +157,30 @@ def event(uid: str, *said: str) -> list[str]:
 
 def mail(side: Side, user: str, subject: str) -> None:
     """Have a mail from elsewhere be delivered to a user, at an address of the server: on each server the same one."""
+    lines = _mail_lines(f"{user} <user@example.org>", subject)
+    hand_over(side.world, subject, [_address(side, user)], lines)
+
+
+def mail_to_room(side: Side, room: str, subject: str, sender: str) -> None:
+    """Have somebody elsewhere mail to a room, at its address on a server.  Raises Refused."""
+    address = _address(side, f"room_{room}")
+    hand_over(side.world, subject, [address], _mail_lines(address, subject), sender)
+
+
+def _address(side: Side, name: str) -> str:
     domain = side.world.witness.ask("CONF GETVAL|c_fqdn").fields[0]
-    lines = [
+    return f"{name.replace(' ', '_')}@{domain}"
+
+
+def _mail_lines(to: str, subject: str) -> list[str]:
+    return [
         "From: Somebody Else <somebody@other.example.net>",
-        f"To: {user} <user@example.org>",
+        f"To: {to}",
         f"Subject: {subject}",
         "Date: Mon, 05 Jan 2026 12:00:00 +0000",
         f"Message-ID: <{subject.replace(' ', '-')}@other.example.net>",
         *("MIME-Version: 1.0", "Content-Type: text/plain; charset=UTF-8", "", f"This is {subject}."),
     ]
-    hand_over(side.world, subject, [f"{user.replace(' ', '_')}@{domain}"], lines)
 
 
 def subjects(side: Side, room: str) -> list[str]:
