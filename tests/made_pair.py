@@ -13,9 +13,10 @@ from made_writable import SERVICE, imap
 from mirror.citadel.follow import Following
 from mirror.citadel.following.followed import Settings
 from mirror.citadel.looked_over import verify_server
+from mirror.citadel.meaning.declared import UNTOLD
 from mirror.citadel.meaning.keys import OWNER_DIGITS
 from mirror.citadel.meaning.pairing import Consent
-from mirror.citadel.verify import Verified
+from mirror.citadel.verify import VERIFIED, Verified
 from mirror.formats.message import parse_message
 from mirror.model.record import Record
 from mirror.store.base import Store
@@ -64,8 +65,9 @@ class Side:
         self._running.throw(GreenletExit)
 
     def verify(self, beside: Path) -> Verified:
-        """Compare what is here with what the server has."""
-        return verify_server(self.store, beside, self._directory, node=self.name)
+        """Compare what is here with what the server has, which is followed without exports."""
+        declared = (*VERIFIED, *UNTOLD)
+        return verify_server(self.store, beside, self._directory, node=self.name, declared=declared)
 
     def _sleep(self, seconds: float) -> None:
         self.time += seconds

@@ -74,9 +74,9 @@ def verify_server(
 
 
 def _remembered_keys(ours: Reading, place: Place, user: str, password: str) -> Keys | None:
-    """Return the keys of a server that was paired; None of another one, whose keys follow from its own name."""
+    """Return the keys of a server that shares things with others; None of another one, whose keys are its own."""
     if not ours.read(lambda reader: reader.digest(PAIRS).count):
         return None
     name = ask_name(ServerPlace(place, user), user, password)
     keys = ours.read(lambda reader: read_keys(reader, name, name.removeprefix(place_of(""))))
-    return keys if keys.paired else None
+    return keys if keys.shares else None

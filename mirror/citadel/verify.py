@@ -28,7 +28,8 @@ from mirror.citadel.meaning.declared import (
     declaration,
 )
 from mirror.citadel.meaning.homes import read_homes
-from mirror.citadel.meaning.keys import OF_SERVER_ITSELF
+from mirror.citadel.meaning.kept_equal import STAYS, why_otherwise
+from mirror.citadel.meaning.keys import OF_SERVER_ITSELF, read_keys
 from mirror.citadel.meaning.numbering import place_of_key
 from mirror.citadel.meaning.returned import is_as_here
 from mirror.citadel.meaning.visits_compared import said_by_visit
@@ -36,10 +37,13 @@ from mirror.formats.errors import BadMessage
 from mirror.formats.keys import imported_origin
 from mirror.formats.message import parse_message
 from mirror.model.containers import picture_of_room, picture_of_user
+from mirror.model.draft import base_of
 from mirror.model.fields import values_of
 from mirror.model.keys import without_text
 from mirror.model.kinds import Collection, MergeRule, kind_of, parse_collection, room_of
+from mirror.model.merge import is_item
 from mirror.model.record import Record, unpack_head
+from mirror.model.status import differing, fingerprints
 from mirror.model.texts import canonical_text
 from mirror.store.base import Reader, Reading
 from mirror.store.whole import living_records
@@ -171,6 +175,8 @@ class Comparing:
         self._rooms = self._keys("rooms")
         self._users = self._keys("users")
         self._shares = not self._has("config")
+        server = self._found.server
+        self._is_kept_equal = self._ours.read(lambda reader: read_keys(reader, place_of(server), server)).shares
         self._things = {**self._things, **self._ours.read(partial(_at_home_elsewhere, self._found.server))}
         names = {
             name for side in (self._ours, self._theirs) for name in side.read(lambda reader: reader.collections(""))
@@ -224,11 +230,11 @@ class Comparing:
                 here, there = (said_by_visit(key, one or {}, view) or None for one in (here, there))
                 if here is there is None:
                     continue
+            if why := self._why_of_elsewhere(collection, key, here, there):
+                self._things[collection, key] = why
             if here is None or there is None:
                 alone[here is None][key] = (there if here is None else here) or {}
                 continue
-            if self._was_written_there(collection, key, here, there):
-                self._things[collection, key] = AS_WRITTEN
             self._note_fields(collection, key, here, there)
             own = {name for name in there.keys() - here.keys() if self._why_by_itself(collection, None, there[name])}
             for at, fields in enumerate((here, there)):
@@ -238,6 +244,17 @@ class Comparing:
         side.digest_here, side.digest_there = (f"{one % _MODULUS:016x}" for one in sums)
         if side.here or side.there:
             self._found.collections.append(side)
+
+    def _why_of_elsewhere(self, collection: str, key: str, here: Fields | None, there: Fields | None) -> str:
+        """Return why a record that came from elsewhere may be another one there, or none; nothing where it may not."""
+        if here is None or here == there:
+            return ""
+        if there is not None:
+            is_written = self._was_written_there(collection, key, here, there) or self._is_as_agreed(collection, key)
+            return AS_WRITTEN if is_written else ""
+        record = self._ours.read(lambda reader: reader.get(collection, key))
+        is_others = record is not None and record.origin != imported_origin(self._found.server)
+        return STAYS if is_others and parse_collection(collection).kind == "user-settings" else ""
 
     def _was_written_there(self, collection: str, key: str, here: Fields, there: Fields) -> bool:
         """Tell whether a message came from elsewhere, as another server, and the server has what came of writing it.
@@ -252,6 +269,16 @@ class Comparing:
             return False
         bodies = [reading.read(lambda reader: _body(reader, collection, key)) for reading in (self._ours, self._theirs)]
         return is_as_here(*bodies)
+
+    def _is_as_agreed(self, collection: str, key: str) -> bool:
+        """Tell whether a server has an item just as it was when both agreed on what is here."""
+        place = place_of(self._found.server)
+        ours, theirs = (side.read(lambda reader: reader.get(collection, key)) for side in (self._ours, self._theirs))
+        said = self._ours.read(lambda reader: reader.statuses_of(place, collection, [key]))
+        if ours is None or theirs is None or not is_item(theirs):
+            return False
+        now = self._theirs.read(lambda reader: fingerprints(theirs, reader.body))
+        return any(one.base == base_of(ours) and not differing(one.said, now) for one in said)
 
     def _view(self, collection: str) -> object:
         """Return how the room of a collection is viewed by who does not choose a view."""
@@ -325,6 +352,8 @@ class Comparing:
         if (collection, key) in self._things:
             return self._things[collection, key]
         one = declaration(collection, field, self._declared)
+        if one is None and self._is_kept_equal:
+            return why_otherwise(self._found.server, collection, key, field)
         return one.why if one is not None else ""
 
     def _why_by_itself(self, collection: str, here: Any, there: Any) -> str:

@@ -1,27 +1,33 @@
 """What 'verify' shows of a live server beside this node: counts and digests by collection, and what differs first."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from typing import Any
 
 from mirror.citadel.bootstrap import ServerStage
 from mirror.citadel.looked_over import verify_server
-from mirror.citadel.verify import Compared, Difference, Verified
+from mirror.citadel.meaning.kept_equal import SERVICE
+from mirror.citadel.verify import NOTHING, Compared, Difference, Verified
 from mirror.cli.doors import Door
 from mirror.cli.output import SHOWN, print_json, print_table, say
 from mirror.cli.progress import Meters
 from mirror.config.settings import Config
+from mirror.model.fields import values_of
 from mirror.model.kinds import parse_collection
+from mirror.store.base import Reading
 from mirror.store.open import pin_store
 
 RESTART = "restart the server: after an export one of version 980 does no housekeeping until then"
 
 
-def compare_with_server(config: Config, door: Door, quiet: bool, **options: Any) -> Verified:
+def compare_with_server(
+    config: Config, door: Door, quiet: bool, things: Mapping[tuple[str, str], str] = NOTHING, **options: Any
+) -> Verified:
     """Compare what this node holds of a server with what that has now, and show how far that has come.
 
-    ``options`` are others of ``verify_server``.
+    ``things`` are single records that may differ, as the account as whom the node writes into it; ``options`` are
+    others of ``verify_server``.
     """
     titles = {ServerStage.EXPORT: f"export of {door.place}", ServerStage.FILES: "room files"}
     with closing(pin_store(config.directory, config.store.url)) as reading, Meters(quiet) as meters:
@@ -32,12 +38,20 @@ def compare_with_server(config: Config, door: Door, quiet: bool, **options: Any)
             door.user,
             door.password,
             node=config.node,
+            things={**_service(config, door, reading), **things},
             directory=door.directory,
             exports=any(one.export_s for one in config.attachments),
             copying=lambda stage, done: meters.show(titles[stage], done),
             comparing=lambda done: meters.show("compare", done, unit="records"),
             **options,
         )
+
+
+def _service(config: Config, door: Door, reading: Reading) -> dict[tuple[str, str], str]:
+    """Return the account as whom this node writes into a server, as what may differ."""
+    names = {one.service for one in config.attachments if one.place.where == door.place and one.direction == "both"}
+    users = reading.read(lambda reader: [*reader.scan_all("users")]) if names else []
+    return {("users", one.key): SERVICE for one in users if values_of(one).get("u_fullname") in names}
 
 
 def show_server(found: Verified, place: str, declared: bool, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import pytest
 from local import LocalNode
 from made_empty import EmptyServer, started
 
+from mirror.config.files import write_private
 from mirror.store.open import open_store
 
 
@@ -51,6 +52,21 @@ def test_a_server_is_compared_whenever_somebody_wants_to_know(node: LocalNode, s
         "--declared, --password-file and --server-dir are for citadel://"
         in node.run("verify", "peer", "--declared", code=2).stderr
     )
+
+
+def test_the_account_as_whom_a_server_is_written_may_differ(
+    node: LocalNode, server: EmptyServer, tmp_path: Path
+) -> None:
+    place = f"citadel://{server.home}"
+    node.run("rebuild", place, "--server-dir", str(server.home), "--no-verify")
+    server.settings["c_fqdn"] = "alpha.example.org"
+    user = next(one for one in server.users.values() if one["u_axlevel"] == "4")
+    user["u_flags"] = "1024"
+    assert "u_flags" in node.run("verify", place, code=1).stdout
+    write_private(tmp_path / "password", "x")
+    both = ("--direction", "both", "--service", user["u_fullname"], "--password-file", str(tmp_path / "password"))
+    node.run("attach", place, *both)
+    assert "May differ, 1: the account as whom is written is the server's own" in node.run("verify", place).stdout
 
 
 def test_what_differs_afterwards_ends_with_1(node: LocalNode, server: EmptyServer) -> None:

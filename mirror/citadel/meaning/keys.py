@@ -53,6 +53,11 @@ class Keys(NamedTuple):
         return cls(node, True, *kinds)
 
     @property
+    def shares(self) -> bool:
+        """Whether something of the server is one with what is here of elsewhere, as what was written into it."""
+        return self.paired or bool(self.users or self.rooms or self.floors)
+
+    @property
     def digest(self) -> str:
         """What stands for all of them: where it is another one, the same numbers may be other things."""
         pairs = [*self.users.values(), *self.rooms.values(), *self.floors.values()]
@@ -101,7 +106,7 @@ class Keys(NamedTuple):
     def room_fields(self, fields: Mapping[str, str], key: str) -> dict[str, str]:
         """Return a room's fields as they are said here, given its key: owner, aide and floor are those of here."""
         said = dict(fields)
-        if not (self.paired or self.users or self.rooms or self.floors):
+        if not self.shares:
             return said
         said["QRname"] = self.room_name(fields.get("QRname", ""))
         if _is_number(aide := fields.get("QRroomaide", "")):
