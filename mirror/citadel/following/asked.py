@@ -87,6 +87,7 @@ class Asked:
         self._settings: list[bytes] = []
         self._floors: list[bytes] = []
         self._told: dict[bytes, ToldRoom] = {}
+        self._names: dict[int, bytes] = {}
         self._configuration: dict[bytes, list[Kept]] = {}
         self._accounts: dict[bytes, ToldUser] = {}
         self.passwords: Mapping[bytes, bytes] = {}
@@ -131,10 +132,6 @@ class Asked:
     def room_named(self, name: str) -> int:
         """Return the number of the room that has a name, or had it last, 0 where none does."""
         return self._numbers[1].get(_named(name.encode("utf-8", "surrogateescape")), 0)
-
-    def is_listed(self, room: str) -> bool:
-        """Tell whether a room of that very name was there when rooms were listed last."""
-        return room.encode("utf-8", "surrogateescape") in self._rooms
 
     def is_new(self, room: str, known: Container[int]) -> bool:
         """Tell whether a room of that name could be entered whose number is not among those that are known."""
@@ -288,6 +285,12 @@ class Asked:
             changed |= other
         return found, changed
 
+    def entrance_of(self, number: int) -> Entrance | None:
+        """Return how a room is entered by the name by which it was listed last; None where none of that number was."""
+        name = self._names.get(number, b"")
+        room = self._told.get(name)
+        return self.entrance(name) if room is not None and room.number == number else None
+
     def entrance(self, name: bytes) -> Entrance:
         """Return how a room that is listed is entered."""
         password = self.passwords.get(name, b"").decode("utf-8", "surrogateescape")
@@ -319,7 +322,7 @@ class Asked:
         self._users, self._floors = self._read_names(users[1:-1]), floors[1:-1]
         self._calls = calls
         for gone in self._told.keys() - lines.keys():
-            del self._told[gone]
+            self._names.pop(self._told.pop(gone).number, None)
             self._configuration.pop(gone, None)
         for gone in self._accounts.keys() - set(self._users):
             del self._accounts[gone]
@@ -357,6 +360,7 @@ class Asked:
             self.aide_room = room.told.number
         changed = self._told.get(name) != room.told
         self._told[name] = room.told
+        self._names[room.told.number] = name
         self._note_view(room.told.number, view_of(room.told))
         self._numbers[1][_named(name)] = room.told.number
         if _use(name) in _OF_CONFIGURATION:

@@ -281,12 +281,13 @@ class MarkLooks:
             self._rounds.forget(turn.user)
             return False
         assert self._known is not None and self._asked is not None
-        marked = self._looks.take(client, person, turn.rooms)
+        found = {room: self._asked.entrance_of(room) for room in turn.rooms if room in self._known.rooms}
+        listed = {room: entrance for room, entrance in found.items() if entrance is not None}
+        marked = self._looks.take(client, person, listed)
         if marked is None:
             return False  # renamed since users were listed, say: another time
-        for room in marked.closed:
-            if not self._asked.is_listed(self._known.rooms[room].name):
-                self._renamed.setdefault(room, set()).add(turn.user)
+        for room in found.keys() - listed.keys():
+            self._renamed.setdefault(room, set()).add(turn.user)
         for asked, lines in marked.noticed.items():
             self._noticed.pop(asked, None)
             if lines:

@@ -6,17 +6,18 @@ nothing but ask, and is nobody's again after each turn.  Answered marks are not 
 What differs from what was told last is taken over with the marks that it changes, in one transaction.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from mirror.citadel.following.room_texts import Entrance
 from mirror.citadel.looks.pages import pages
 from mirror.citadel.looks.remembered import place_of
 from mirror.citadel.looks.taking import act_for_place, take_changes, take_found
 from mirror.citadel.meaning.damaged import SERVER_ITSELF
 from mirror.citadel.meaning.marks import Change, Sets, Visitor, changes, shortened, tag_of
-from mirror.citadel.migr.posted import Known, Room
+from mirror.citadel.migr.posted import Known
 from mirror.citadel.protocol.answers import Seen, read_seen
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.formats.keys import BORN_IMPORTED, imported_origin
@@ -51,7 +52,7 @@ class Marked(msgspec.Struct):
     noticed: dict[tuple[int, int], list[str]] = {}
     """By user and room, of all that was asked for."""
     closed: set[int] = set()
-    """Rooms that could not be entered, by the names that they had when all was looked at last."""
+    """Rooms that could not be entered."""
 
 
 class VisitLooks:
@@ -63,12 +64,12 @@ class VisitLooks:
         self._place = place_of(known.node)
         self._version = Version(known.created, imported_origin(known.node))
 
-    def take(self, client: CitadelClient, person: Person, rooms: Sequence[int]) -> Marked | None:
+    def take(self, client: CitadelClient, person: Person, rooms: Mapping[int, Entrance]) -> Marked | None:
         """Take over what a user has seen in rooms, by their numbers; None where the server has no such user."""
         told = self._ask(client, person, rooms)
         if told is None:
             return None
-        done = Marked(closed={room for room in rooms if room in self._known.rooms and room not in told})
+        done = Marked(closed=rooms.keys() - told.keys())
         known = self._store.read(lambda reader: self._told_last(reader, person, told))
         found = {room: self._there(person, room, seen, known.get(room)) for room, seen in told.items()}
         wanted = [one for one in found.values() if one is not None]
@@ -82,16 +83,15 @@ class VisitLooks:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    def _ask(self, client: CitadelClient, person: Person, rooms: Sequence[int]) -> dict[int, Seen] | None:
+    def _ask(self, client: CitadelClient, person: Person, rooms: Mapping[int, Entrance]) -> dict[int, Seen] | None:
         """Return what a user has seen, by the numbers of those rooms that can be entered."""
-        numbers = [room for room in rooms if room in self._known.rooms]
         as_whom = f"USER {person.name}".encode("utf-8", "surrogateescape")
         who = b"AGUP " + as_whom[5:]
-        asked = [command for room in numbers for command in (_enter(self._known.rooms[room]), b"GTSN")]
+        asked = [command for entrance in rooms.values() for command in (_enter(entrance), b"GTSN")]
         entered, *answers, account, _ = client.ask_briefly([as_whom, *asked, who, f"USER {SERVER_ITSELF}".encode()])
         if not (entered.startswith(b"3") and _number_of(account) == person.number):
             return None
-        pairs = zip(numbers, answers[::2], answers[1::2], strict=True)
+        pairs = zip(rooms, answers[::2], answers[1::2], strict=True)
         return {room: seen for room, goto, gtsn in pairs if (seen := read_seen([goto], [gtsn])) is not None}
 
     # -- comparing --------------------------------------------------------------------------------
@@ -158,8 +158,8 @@ def _notices(person: Person, room: int, seen: Seen) -> list[str]:
     return [f"what user {person.number} has seen in room {room}: {reason}" for reason in reasons if reason]
 
 
-def _enter(room: Room) -> bytes:
-    return f"GOTO {room.name}|{room.password}|1".encode("utf-8", "surrogateescape")
+def _enter(entrance: Entrance) -> bytes:
+    return f"GOTO {entrance.name}|{entrance.password}|1".encode("utf-8", "surrogateescape")
 
 
 def _number_of(account: bytes) -> int:
