@@ -10,11 +10,20 @@ AIDE = 90
 _FLAGS_OWN = 1 | 2 | 16384
 
 
+def _known_by(name: str) -> str:
+    """Return the key of a user's account."""
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
 @dataclass
 class AdministeredServer(WritableServer):
-    """Has an Aide room of number AIDE, in which it tells what was done; ``who`` are the users of its sessions."""
+    """Has an Aide room of number AIDE, in which it tells what was done; ``who`` are the users of its sessions.
+
+    ``at_work`` are the names of users who are logged in, besides: they cannot be renamed.
+    """
 
     who: dict[int, str] = field(default_factory=dict)
+    at_work: set[str] = field(default_factory=set)
     logged_in: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -40,7 +49,7 @@ class AdministeredServer(WritableServer):
         return self._next("MMnextroom")
 
     def _number(self, name: str) -> int:
-        return next((no for no, one in self.users.items() if one["u_fullname"].lower() == name.lower()), 0)
+        return next((no for no, one in self.users.items() if _known_by(one["u_fullname"]) == _known_by(name)), 0)
 
     # -- sessions and settings --------------------------------------------------------------------
 
@@ -103,7 +112,9 @@ class AdministeredServer(WritableServer):
 
     def _renu(self, rest: str, _session: Session) -> bytes:
         old, new = rest.split("|")
-        if self._number(new) not in (0, self._number(old)):
+        if old in self.at_work:
+            return b"541 is currently logged in and cannot be renamed\n"
+        if self._number(new):
             return b"574 already exists\n"
         self.users[self._number(old)]["u_fullname"] = new
         self.tell("User Admin Message", f"{old} has been renamed to {new}")

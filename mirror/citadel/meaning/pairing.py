@@ -104,8 +104,12 @@ def pair(node: str, there: There, here: Here, consent: Consent) -> Pairing:
 
 
 def reduced(kind: str, name: str) -> str:
-    """Return what a server makes of a name that it is to have, to compare it with others: equal ones are one there."""
-    return kept_name(kind, name).lower()
+    """Return what a server makes of a name that it is to have, to compare it with others: equal ones are one there.
+
+    It knows users by the letters and digits of their names alone.
+    """
+    kept = kept_name(kind, name).lower()
+    return ("".join(filter(str.isalnum, kept)) or kept) if kind == USERS else kept
 
 
 def kept_name(kind: str, name: str) -> str:

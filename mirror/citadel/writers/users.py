@@ -171,19 +171,21 @@ class UsersWriter:
         while todo:
             free = [number for number, name in todo.items() if _named(there, name) in (0, number)]
             for number in free:
-                _give_name(target, there, names, number, todo.pop(number))
-                renamed.add(number)
+                why_not = _give_name(target, there, names, number, todo.pop(number))
+                if why_not:
+                    target.leave(of[number], f"user {there[number]}", why_not)
+                else:
+                    renamed.add(number)
             if free:
                 continue
             number, name = next(iter(todo.items()))
             holder = _named(there, name)
-            if holder in todo:
-                _give_name(target, there, names, holder, f"{MOMENTARY}{holder}")
-            else:
+            if holder not in todo:
                 del todo[number]
-                target.leave(
-                    of[number], f"user {there[number]}", f"its new name {name!r} is taken by user {holder} there"
-                )
+                target.leave(of[number], f"user {there[number]}", taken_by(USERS, holder, of[number].key))
+            elif why_not := _give_way(target, there, names, holder):
+                del todo[holder]
+                target.leave(of[holder], f"user {there[holder]}", why_not)
         return renamed
 
     def _change(
@@ -246,15 +248,32 @@ def _named(there: Mapping[int, str], name: str) -> int:
     return next((number for number, one in there.items() if reduced(USERS, one) == wanted), 0)
 
 
-def _give_name(target: Target, there: dict[int, str], names: list[bytes], number: int, name: str) -> None:
+def _give_name(target: Target, there: dict[int, str], names: list[bytes], number: int, name: str) -> str:
+    """Give a user a name; returns why that cannot be, nothing where it is done.
+
+    A server refuses a name that it takes for the one that its user has, as in other case: that one is given up first.
+    """
+    is_same = reduced(USERS, there[number]) == reduced(USERS, name)
+    why_not = _give_way(target, there, names, number) if is_same else ""
+    if why_not:
+        return why_not
+    why_not = _give(target, there, names, number, name)
+    target.written.others += not why_not
+    return why_not
+
+
+def _give_way(target: Target, there: dict[int, str], names: list[bytes], number: int) -> str:
+    """Have a user give up the name, for a moment; returns as ``_give_name`` does."""
+    return _give(target, there, names, number, f"{MOMENTARY}{number}")
+
+
+def _give(target: Target, there: dict[int, str], names: list[bytes], number: int, name: str) -> str:
     names += [there[number].encode(), name.encode()]
     (answer,) = target.client.ask_all([f"RENU {there[number]}|{name}".encode()])
-    if said_yes(answer):
-        there[number] = name
-        target.written.others += not name.startswith(MOMENTARY)
-    else:
-        said = answer[0].decode("utf-8", "replace") if answer else "nothing"
-        target.written.left.append(f"user {there[number]}: it cannot be renamed {name!r}: {said}")
+    if not said_yes(answer):
+        return f"it cannot be renamed {name!r}: {server_says(answer)}"
+    there[number] = name
+    return ""
 
 
 def _ask(client: CitadelClient, name: str) -> Values:

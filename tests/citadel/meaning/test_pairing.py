@@ -55,12 +55,20 @@ def test_users_are_one_only_where_somebody_agreed_and_their_folders_with_them() 
 
 
 def test_names_that_a_server_takes_for_one_are_named_and_stay_two() -> None:
-    told = pair("beta", there(users=["Gus Gr n"], rooms=["TALK"]), here(users=["Gus Grün"], rooms=["talk"]), ALL)
+    told = pair(
+        "beta",
+        there(users=["Gus Gr n", "O'Neil"], rooms=["TALK"]),
+        here(users=["Gus Grün", "oneil"], rooms=["talk"]),
+        ALL,
+    )
     assert [(one.there, one.here, one.why) for one in told.alike] == [
-        ("Gus Gr n", "Gus Grün", "a server takes both names for one")
+        ("Gus Gr n", "Gus Grün", "a server takes both names for one"),
+        ("O'Neil", "oneil", "a server takes both names for one"),
     ]
     assert matched(told, "rooms") == [(1, "alpha:11")]
-    assert reduced("users", "Zoë Müller") == "zo m ller"
+    assert reduced("users", "Zoë Müller") == reduced("users", "Zo-Mller") == "zomller"
+    assert reduced("users", "<!>") == "<!>"
+    assert reduced("rooms", "Zoë-Müller") == "zoë-müller"
     assert reduced("users", "x" * 80) == "x" * 63
 
 

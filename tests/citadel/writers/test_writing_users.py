@@ -9,6 +9,7 @@ from made_follower import Follower, feed_end, settled, there
 from made_writable import SERVICE
 
 from mirror.citadel.writers.base import taken_by
+from mirror.citadel.writers.later import ROUNDS
 from mirror.store.base import Store
 from mirror.store.check import check_store
 
@@ -151,13 +152,49 @@ def test_a_user_whose_name_is_taken_is_not_written_and_nobody_is_renamed(
     def story():
         yield
         user(store, BOB, "Zoë Müller", 7)
-        user(store, "beta:8", "ANN", 8)
+        user(store, "beta:8", "A-NN", 8)
         yield
         assert sorted(follower.state.left_there) == [
-            f"user ANN: beta:8: {taken_by('users', 2, 'beta:8')}",
+            f"user A-NN: beta:8: {taken_by('users', 2, 'beta:8')}",
             f"user Zoë Müller: beta:7: {taken_by('users', 10, 'beta:7')}",
         ]
         assert (len(server.users), server.users[10]["u_password"]) == (4, "hers")
+
+    follower.tell(story())
+
+
+def test_a_name_that_a_server_takes_for_the_one_before_is_written(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    def story():
+        yield
+        put(store, "users", "alpha:2", u_fullname="A. NN")
+        yield from settled(follower)
+        assert server.users[2]["u_fullname"] == field(store, "users", "alpha:2", "u_fullname") == "A. NN"
+        assert (follower.state.left_there, server.told()) == ([], [])
+
+    follower.tell(story())
+
+
+@pytest.mark.parametrize("at_work", ["Ann", "Bob"])
+def test_who_is_logged_in_is_renamed_later(
+    store: Store, server: AdministeredServer, follower: Follower, at_work: str
+) -> None:
+    server.user(10, "Bob")
+
+    def story():
+        yield
+        server.at_work.add(at_work)
+        put(store, "users", "alpha:2", u_fullname="Bob")
+        put(store, "users", "alpha:10", u_fullname="Ann")
+        yield
+        assert any("is currently logged in" in line for line in follower.state.left_there)
+        server.at_work.clear()
+        for _ in range(ROUNDS + 2):
+            yield
+        assert [server.users[number]["u_fullname"] for number in (2, 10)] == ["Bob", "Ann"]
+        assert [field(store, "users", f"alpha:{number}", "u_fullname") for number in (2, 10)] == ["Bob", "Ann"]
+        assert follower.state.left_there == []
 
     follower.tell(story())
 
