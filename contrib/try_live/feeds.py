@@ -38,13 +38,14 @@ class Feed:
 
     def text(self) -> bytes:
         """Return the feed, as RSS 2.0."""
-        items = "".join(_item(title, date) for title, date in self.entries.items())
+        items = "".join(_item(self.url, title, date) for title, date in self.entries.items())
         return f'<rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>'.encode()
 
 
-def _item(title: str, date: str) -> str:
+def _item(url: str, title: str, date: str) -> str:
+    """Return an entry of the feed at a URL: a server takes one of the same id, of whatever feed, once."""
     words = escape(title)
-    link = f"http://news.example.net/{words.replace(' ', '-')}"
+    link = f"{url}#{words.replace(' ', '-')}"
     text = f"<title>{words}</title><link>{link}</link><guid>{link}</guid><description>This is {words}.</description>"
     posted = f"<pubDate>{date}</pubDate>" if date else ""
     return f"<item>{text}{posted}</item>"

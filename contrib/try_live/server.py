@@ -107,6 +107,10 @@ class LiveServer:
                 return int(children[0])
         raise TrialFailed("the server does not run")
 
+    @property
+    def is_running(self) -> bool:
+        return self._keeper is not None
+
     def start(self) -> None:
         """Start the server and wait until it answers.  Raises TrialFailed."""
         for left in [*self.home.glob("*.socket"), self.home / "citadel.lock"]:

@@ -31,7 +31,7 @@ from mirror.citadel.writers.rooms import RoomsWriter
 from mirror.citadel.writers.rules import RulesWriter
 from mirror.citadel.writers.settings import SETTINGS, SettingsWriter
 from mirror.citadel.writers.texts import TextsWriter
-from mirror.citadel.writers.twice import take_out_twice
+from mirror.citadel.writers.twice import take_out_twice, without_fetched
 from mirror.citadel.writers.users import UsersWriter
 from mirror.citadel.writers.views import ViewsWriter
 from mirror.formats.errors import CitadelError
@@ -116,6 +116,7 @@ class Writing:
             records += self._store.read(_shared)
             self._to_share = False
         records = list({(one.collection, one.key): one for one in records}.values())  # what was lost may be new, too
+        records = without_fetched(target, records)
         worked = self._deal(target, records)
         if not (page.more or written.look_anew):
             self._fill(target)

@@ -33,7 +33,7 @@ def test_a_feed_has_what_was_put_into_it_and_knows_who_asked() -> None:
         feed.put("undated", dated=False)
         with urllib.request.urlopen(feed.url) as answer:
             text = answer.read().decode()
-    assert "<title>one &amp; only</title>" in text and "<link>http://news.example.net/one-&amp;-only</link>" in text
+    assert "<title>one &amp; only</title>" in text and f"<guid>{feed.url}#one-&amp;-only</guid>" in text
     assert text.count("<item>") == 2 and text.count("<pubDate>") == 1
     assert feed.asked == ["we"]
 

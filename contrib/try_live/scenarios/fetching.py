@@ -8,7 +8,7 @@ from socket import socket
 from try_live.callers import caller
 from try_live.feeds import Feed
 from try_live.post_office import PostOffice
-from try_live.scenarios.deeds import make_room, move_lines, post, set_lines, subjects
+from try_live.scenarios.deeds import lines_in, make_room, move_lines, post, set_lines, subjects
 from try_live.scenarios.stage import Stage
 from try_live.scenarios.table import require_equal, scenario
 
@@ -63,6 +63,33 @@ def feed_moved(stage: Stage) -> None:
         require_equal(served.asked, ["alpha", "beta", "alpha"], "who fetched the feed")
 
 
+@scenario("feed-lost", "of a feed whose server is lost and comes back each entry is on both once")
+def feed_lost(stage: Stage) -> None:
+    room = "Lost feed"
+    alpha, beta = stage.sides
+    make_room(alpha, room)
+    with Feed(lambda connection: _who(stage, connection)) as served:
+        served.put("entry 1")
+        set_lines(alpha, room, f"rssclient|{served.url}")
+        _have_fetched(stage, served.asked)
+        alpha.node.stop()
+        alpha.world.close()
+        alpha.server.stop()
+        beta.node.run("attach", "failover", beta.name, "--rooms", room, "--lost", "--yes")
+        stage.until(lambda: bool(lines_in(beta, room)), f"{room} does not move to beta")
+        served.put("entry 2")
+        served.put("entry 3", dated=False)
+        beta.restart()
+        stage.until(lambda: len(served.asked) > 1, "beta fetches nothing")
+        alpha.world.settle()  # it fetches what came meanwhile, too, before its node takes the lines out
+        stage.until(lambda: len(served.asked) > 2, "alpha fetches nothing")
+        alpha.node.start()
+        stage.settle()
+        for side in stage.sides:
+            require_equal(subjects(side, room), [*served.entries], f"{room} on {side.name}")
+        require_equal((served.asked, lines_in(alpha, room)), (["alpha", "beta", "alpha"], []), "who fetched the feed")
+
+
 @scenario("mailbox-moved", "of a mailbox whose collecting is moved, and moved back, each mail is on both once")
 def mailbox_moved(stage: Stage) -> None:
     room = "Moved mailbox"
@@ -91,4 +118,4 @@ def _have_fetched(stage: Stage, asked: list[str]) -> None:
 
 def _who(stage: Stage, connection: socket) -> str:
     """Return the name of the server at the other end of a connection."""
-    return caller(connection, {side.server.pid: side.name for side in stage.sides})
+    return caller(connection, {side.server.pid: side.name for side in stage.sides if side.server.is_running})

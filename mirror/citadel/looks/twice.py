@@ -4,6 +4,7 @@ Each server remembers by itself what of these it fetched.  So where a room's lin
 fetches once more all that is there yet.  It is the same as what is here, but that each server gives an entry, and a
 mail that has none, an id of its own; so it is taken over by nobody, and who writes into the server takes it out again
 (mirror.citadel.writers.twice).  What is to be taken out is kept until it was, since a node may be killed meanwhile.
+What a server that was lost fetches when it comes back is deleted everywhere by the node of the one that has it, too.
 """
 
 import re
@@ -19,6 +20,7 @@ from mirror.formats.numbers import number_or_zero
 from mirror.model.draft import Base
 from mirror.model.kinds import room_of
 from mirror.model.record import INLINE_LIMIT, Record
+from mirror.model.stamp import stamp_ms
 from mirror.model.status import Status
 from mirror.model.texts import canonical_text, is_message
 from mirror.store.base import Reader, Store, Writer
@@ -53,29 +55,43 @@ class Twice:
 
         ``record`` is what it would be taken over as, ``number`` the server's and ``data`` its bytes.
         """
-        if not is_message(record):
-            return ""
-        if record.collection not in self._rooms:
-            self._rooms[record.collection] = self._store.read(lambda reader: self._here(reader, record.collection))
-        here = self._rooms[record.collection]
+        here = self._of(record)
         if here is None:
             return ""
         return self._store.read(lambda reader: self._beside(reader, record, number, data)) or here.key_of(data)
 
+    def was_fetched(self, record: Record) -> bool:
+        """Tell whether a message that another server fetched is here as this one fetched it, whose lines they are."""
+        here = self._of(record)
+        if here is None or stamp_ms(record.stamp) < here.since - FETCHED_MS or record.size > INLINE_LIMIT:
+            return False
+        return here.has_own(self._store.read(lambda reader: reader.body(record)))
+
+    def _of(self, record: Record) -> "_Here | None":
+        if not is_message(record):
+            return None
+        if record.collection not in self._rooms:
+            self._rooms[record.collection] = self._store.read(lambda reader: self._here(reader, record.collection))
+        return self._rooms[record.collection]
+
     def _here(self, reader: Reader, collection: str) -> "_Here | None":
-        """Return what is here of a room whose lines have this server fetch something since a short time."""
+        """Return what is here of a room whose lines have this server fetch something since a short time.
+
+        Or whose lines another server, which was lost, has yet to give up: it fetches, too, when it comes back.
+        """
         room, now = room_of(collection), self._store.clock.now_ms()
         lines, home = room_lines(reader, room), read_home(reader, ROOMS, room)
-        if home is None or home.place != self._place or now - home.since > FETCHED_MS:
+        if home is None or home.place != self._place or (home.given_up and now - home.since > FETCHED_MS):
             return None
         if lines is None or not fetches(reader.body(lines)):
             return None
         newest = [record for record in reader.newest(collection, NEWEST) if is_message(record)]
-        return _Here(
+        messages = (
             _Held(record.key, reader.body(record), record.origin == self._place)
             for record in newest
             if record.size <= INLINE_LIMIT
         )
+        return _Here(home.since, messages)
 
     def _beside(self, reader: Reader, record: Record, number: int, data: bytes) -> str:
         """Return a message's key where the server has it under another number as well, and the two say the same."""
@@ -97,7 +113,9 @@ class _Held(NamedTuple):
 class _Here:
     """Messages that are here, by what they say."""
 
-    def __init__(self, messages: Iterable[_Held]) -> None:
+    def __init__(self, since: int, messages: Iterable[_Held]) -> None:
+        """``since``, in Unix milliseconds, is from when on this server fetches."""
+        self.since = since
         self._by_words: dict[bytes, list[_Held]] = defaultdict(list)
         for one in messages:
             self._by_words[_words(one.body)].append(one)
@@ -106,6 +124,10 @@ class _Here:
         """Return the key of what says the same; an entry without a time is the same as another server's alone."""
         found = self._by_words.get(_words(data), ())
         return next((one.key for one in found if is_same(one.body, data, dated=one.is_own)), "")
+
+    def has_own(self, data: bytes) -> bool:
+        """Tell whether this server said first what says the same as another server's message."""
+        return any(one.is_own and is_same(one.body, data) for one in self._by_words.get(_words(data), ()))
 
 
 def is_same(held: bytes, data: bytes, *, dated: bool = False) -> bool:

@@ -1,14 +1,20 @@
 """Takes out of a server what it fetched though it has it (mirror.citadel.looks.twice).
 
 A message is read just before: one that is another by now, as where the server was restored, stays.  So does one that is
-not in its room otherwise; it waits until that was written there.
+not in its room otherwise; it waits until that was written there.  And what another server fetched that this one, whose
+lines they are, has fetched itself is not written here, but deleted everywhere.
 """
 
-from mirror.citadel.looks.twice import forget_twice, is_same, read_twice
+from collections.abc import Sequence
+
+from mirror.citadel.looks.twice import Twice, forget_twice, is_same, read_twice
 from mirror.citadel.protocol.answers import read_numbers
 from mirror.citadel.protocol.pieces import fetch_message
 from mirror.citadel.writers.base import OpenRoom, Target, by_collection, enter, goto, said_yes
+from mirror.model.drafting import deletion_of
+from mirror.model.record import Record
 from mirror.model.status import Status
+from mirror.model.texts import is_message
 
 
 def take_out_twice(target: Target) -> None:
@@ -20,6 +26,22 @@ def take_out_twice(target: Target) -> None:
             continue
         if done := [one for one in some if _is_done(target, into, one)]:
             target.store.write(lambda writer, gone=done: forget_twice(writer, target.place, gone))  # type: ignore[misc]
+
+
+def without_fetched(target: Target, records: Sequence[Record]) -> list[Record]:
+    """Return records without those of messages that this server has as it fetched them itself: these are deleted."""
+    twice = Twice(target.store, target.place)
+    new = [one for one in records if one.origin != target.place and not one.dead and is_message(one)]
+    again = {(one.collection, one.key) for one in new if twice.was_fetched(one) and not _is_known(target, one)}
+    for one in records:
+        if (one.collection, one.key) in again:
+            target.store.write(lambda writer, gone=one: writer.write(deletion_of(gone)))  # type: ignore[misc]
+    return [one for one in records if (one.collection, one.key) not in again]
+
+
+def _is_known(target: Target, record: Record) -> bool:
+    """Tell whether the server has a message."""
+    return bool(target.store.read(lambda reader: reader.statuses_of(target.place, record.collection, [record.key])))
 
 
 def _is_done(target: Target, into: OpenRoom, one: Status) -> bool:

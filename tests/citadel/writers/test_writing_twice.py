@@ -41,9 +41,9 @@ def message(name: str, time_s: int = CREATED + 300, text: str = TEXT) -> bytes:
     return serialize_message([(letter, value.encode()) for letter, value in fields.items()], 4)
 
 
-def put_elsewhere(store: Store, body: bytes, name: str) -> None:
+def put_elsewhere(store: Store, body: bytes, name: str, stamp: int = 1 << 20) -> None:
     """Have a message be here that another server fetched."""
-    store.write(lambda writer: writer.apply([Record(LOBBY, f"id:{name}", 1 << 20, ELSEWHERE, 1, body=body)]))
+    store.write(lambda writer: writer.apply([Record(LOBBY, f"id:{name}", stamp, ELSEWHERE, 1, body=body)]))
 
 
 def fetch(server: WritableServer, body: bytes) -> int:
@@ -146,6 +146,54 @@ def test_of_entries_without_a_time_those_of_another_server_are_the_same_and_its_
         fetch(server, message(later, CREATED + 600, f"{ENTRY}more"))
         yield
         assert ids(server) == [first, again, elsewhere]
+
+    follower.tell(story())
+
+
+@pytest.mark.parametrize("fetched", ["just now", "long before"])
+def test_what_a_lost_server_fetched_as_it_came_back_is_deleted_where_its_lines_are_now(
+    server: WritableServer, follower: Follower, fetched: str
+) -> None:
+    store = follower.store
+    stamp = make_stamp(store.clock.now_ms() - (0 if fetched == "just now" else FETCHED_MS + 60_000))
+
+    def story():
+        store.write(lambda writer: settle(writer, "rooms", "alpha:1", PLACE, ELSEWHERE))  # it has yet to give them up
+        fetch(server, message("1@alpha"))
+        yield
+        put_elsewhere(store, message("1@beta"), "1@beta", stamp)
+        put_elsewhere(store, message("2@beta", text=f"{TEXT}more\n"), "2@beta", stamp)
+        yield
+        is_there = fetched == "long before"
+        assert ids(server) == ["1@alpha", *(["1@beta"] if is_there else []), "2@beta"]
+        assert store.read(lambda reader: reader.get(LOBBY, "id:1@beta")).dead is not is_there
+        assert not store.read(lambda reader: reader.get(LOBBY, "id:1@alpha")).dead
+        yield from at_rest(server, store)
+
+    follower.tell(story())
+
+
+def test_what_the_server_has_already_is_not_deleted(server: WritableServer, follower: Follower) -> None:
+    store, body = follower.store, message("1@beta")
+    server.netconfigs[1] = []
+
+    def again() -> None:
+        store.write(lambda writer: writer.put(Record(LOBBY, "id:1@beta", 1, "b", 1, body=body)))
+
+    def story():
+        move_here(store)
+        again()
+        fetch(server, message("1@alpha"))  # by somebody, while nothing is fetched
+        yield
+        assert {*ids(server)} == {"1@beta", "1@alpha"}
+        server.netconfigs[1] = [FEED]
+        server.now += 10
+        yield
+        end = feed_end(store)
+        again()
+        yield
+        yield
+        assert {*ids(server)} == {"1@beta", "1@alpha"} and feed_end(store) == end + 1
 
     follower.tell(story())
 
