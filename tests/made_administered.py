@@ -10,6 +10,11 @@ AIDE = 90
 _FLAGS_OWN = 1 | 2 | 16384
 
 
+def _cased(name: str) -> bytes:
+    """Return a room's name as it is compared: by ASCII letters alone."""
+    return name.encode().lower()
+
+
 def _known_by(name: str) -> str:
     """Return the key of a user's account."""
     return re.sub("[^a-z0-9]", "", name.lower())
@@ -135,7 +140,7 @@ class AdministeredServer(WritableServer):
         _, name, type_, _, _, _, view = rest.split("|")
         if type_ == "4":
             return super()._cre8(rest, session)
-        if any(room["QRname"].lower() == name.lower() for room in self.rooms.values()):
+        if any(_cased(room["QRname"]) == _cased(name) for room in self.rooms.values()):
             return b"574 already exists\n"
         flags = "16390" if type_ == "5" else "6"
         self.room(self._next("MMnextroom"), name, QRflags=flags, QRdefaultview=view, QRorder="64")
@@ -150,7 +155,7 @@ class AdministeredServer(WritableServer):
         room = self.rooms[session.room]
         owner, dot, _ = room["QRname"].partition(".")
         name = f"{owner}.{name}" if dot and len(owner) == 10 else name
-        if any(one["QRname"].lower() == name.lower() for no, one in self.rooms.items() if no != session.room):
+        if any(_cased(one["QRname"]) == _cased(name) for no, one in self.rooms.items() if no != session.room):
             return b"574 already exists\n"
         if not int(self.floors[int(floor)]["f_flags"]) & 1:
             return b"545 no such floor\n"

@@ -8,6 +8,7 @@ by name.  Messages and items need no pairing, their keys are the same.  Values i
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS, Keys, Pair, owner_of
@@ -22,6 +23,7 @@ ROLES = {"c_baseroom": "Lobby", "c_aideroom": "Aide", "c_twitroom": "Trashcan"}
 KINDS = (USERS, ROOMS, FLOORS)
 NAME_BYTES = {USERS: 63, ROOMS: 127, FLOORS: 255}
 """Bytes of a name that version 980 keeps."""
+_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
 _NOT_TAKEN = re.compile(rb"[^\x20-\x7e]+")
 
 
@@ -106,9 +108,9 @@ def pair(node: str, there: There, here: Here, consent: Consent) -> Pairing:
 def reduced(kind: str, name: str) -> str:
     """Return what a server makes of a name that it is to have, to compare it with others: equal ones are one there.
 
-    It knows users by the letters and digits of their names alone.
+    It knows users by the letters and digits of their names alone, and heeds case but in ASCII: Über is not über.
     """
-    kept = kept_name(kind, name).lower()
+    kept = kept_name(kind, name).translate(_CASE)
     return ("".join(filter(str.isalnum, kept)) or kept) if kind == USERS else kept
 
 
@@ -133,14 +135,15 @@ class _Pairs:
 
     def take(self, there: Mapping[int, str], here: Sequence[Held], agreed: Callable[[str], bool], why: str) -> None:
         """Pair what has one name, where that is agreed to; else say that it is alike."""
-        exact, taken = _by_name(here, compared), _by_name(here, lambda name: reduced(self._kind, name))
+        named, alike = _by_name(here, str), _by_name(here, compared)
+        taken = _by_name(here, lambda name: reduced(self._kind, name))
         held = {one.key for one in here}
         for number, name in sorted(there.items()):
             if self._own_key(number) in held:
                 self._here.add(self._own_key(number))
                 self._there.add(number)  # it came from there by another way
                 continue
-            one = exact.get(compared(name))
+            one = named.get(name) or alike.get(compared(name))
             if one is not None and agreed(name):
                 self.put(number, name, one, why)
                 continue

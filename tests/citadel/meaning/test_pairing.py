@@ -68,8 +68,13 @@ def test_names_that_a_server_takes_for_one_are_named_and_stay_two() -> None:
     assert matched(told, "rooms") == [(1, "alpha:11")]
     assert reduced("users", "Zoë Müller") == reduced("users", "Zo-Mller") == "zomller"
     assert reduced("users", "<!>") == "<!>"
-    assert reduced("rooms", "Zoë-Müller") == "zoë-müller"
+    assert reduced("rooms", "ZoË-Müller") == "zoË-müller"
     assert reduced("users", "x" * 80) == "x" * 63
+
+
+def test_of_names_that_differ_in_case_beyond_ascii_each_is_one_with_its_own() -> None:
+    told = pair("beta", there(rooms=["über", "Über"]), here(rooms=["Über", "über"]), ALL)
+    assert matched(told, "rooms") == [(1, "alpha:12"), (2, "alpha:11")]
 
 
 def test_floors_are_one_by_name_and_nothing_is_that_came_from_there() -> None:

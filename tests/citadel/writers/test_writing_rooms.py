@@ -50,6 +50,21 @@ def test_a_room_whose_name_is_taken_is_not_written(
     follower.tell(story())
 
 
+def test_a_name_in_other_case_beyond_ascii_is_another_name(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    server.room(4, "Über")
+
+    def story():
+        yield
+        room(store, CHAT, "über")
+        yield from settled(follower)
+        assert follower.state.left_there == []
+        assert room_named(server, "über")["QRnumber"] != room_named(server, "Über")["QRnumber"]
+
+    follower.tell(story())
+
+
 def test_rooms_are_renamed_changed_and_killed(store: Store, server: AdministeredServer, follower: Follower) -> None:
     server.room(4, "Old")
     server.post(4, "gone with it")
