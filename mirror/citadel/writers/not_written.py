@@ -85,6 +85,7 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("who was put out of the server's first room (`Lobby`)", "the server lets nobody in there or out"),
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
     ("bios of users without a password there", "nobody else may write them"),
+    ("what users' programs keep in My Citadel Config, and users' own cards", "each server has its own of a user"),
     ("files whose path there is over 63 bytes", "the server could not delete them again"),
     ("settings and system messages", 'but where `settings` is "shared"'),
     ("settings of a machine, of who may log in, of mail's ways", "each server has its own"),
