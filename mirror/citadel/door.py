@@ -25,6 +25,11 @@ def ask_name(place: ServerPlace, user: str = "", password: str = "") -> str:
     return place_of(name or str(place.where))
 
 
+def try_service(place: ServerPlace, user: str, password: str) -> None:
+    """Log in as who is to write into a server, and out again.  Raises ConnectionLost, LoginFailed."""
+    log_in(place.where, user, password).quit()
+
+
 def blind_spots(place: ServerPlace, export_s: float, marks_s: float) -> Iterator[str]:
     """Yield what cannot be seen by a door, or not soon, and what looking costs the server, a line each."""
     yield AFTER_AN_EXPORT

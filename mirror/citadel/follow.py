@@ -33,7 +33,7 @@ from mirror.citadel.looks.waiting import Waiting
 from mirror.citadel.meaning.keys import Pair
 from mirror.citadel.migr.leftovers import fetch_leftovers
 from mirror.citadel.migr.posted import Known
-from mirror.citadel.propose import confirm, is_to_be_paired, pair_later, propose, require_apart
+from mirror.citadel.propose import CannotPair, confirm, is_to_be_paired, pair_later, propose, require_apart
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.calls import finish_calls
 from mirror.citadel.writers.files import finish_upload
@@ -184,6 +184,8 @@ class Following:
 
     def pair(self, pair: Pair) -> None:
         """Have a user or room there be what is here under a key, with the next look.  Raises CannotPair."""
+        if self.state.pairing is not None:
+            raise CannotPair(f"nothing of {self.state.node} is here before 'attach approve' confirmed how it is paired")
         require_apart(self._store, self.state.node, pair)
         self._to_pair.append(pair)
 

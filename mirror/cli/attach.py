@@ -11,11 +11,11 @@ import msgspec
 
 from mirror.addresses import Address
 from mirror.citadel.bootstrap import require_private_line
-from mirror.citadel.door import ask_name, blind_spots
+from mirror.citadel.door import ask_name, blind_spots, try_service
 from mirror.citadel.propose import require_socket
 from mirror.cli.app import cli
 from mirror.cli.attached import as_of, print_attachments, print_pairing, status_named, statuses_of, troubles
-from mirror.cli.doors import ask_password
+from mirror.cli.doors import ask_password, is_password_given
 from mirror.cli.failover import failover
 from mirror.cli.local import ask_values, daemon_channel, local_node, read_values
 from mirror.cli.output import duration, json_option, print_json, print_table, report, say
@@ -123,6 +123,8 @@ def attach_add(
     )  # fmt: skip
     password = _password(directory, one.service if one.direction == "both" else server.user, held, password_file)
     known = ask_name(server, server.user, password)
+    if one.direction == "both":
+        try_service(server, one.service, password)
     if held is None:
         one = msgspec.structs.replace(one, name=name or _name_of(known))
     _require_free(config, one, name or one.name)
@@ -164,10 +166,12 @@ def _changed(one: Attachment, **given: Any) -> Attachment:
 
 
 def _password(directory: Path, login: str, held: Attachment | None, file: Path | None) -> str:
-    """Return the password for who logs in at a place; the one that is kept, where no other is given."""
+    """Return the password for who logs in at a place; the one that is kept of the same, where no other is given."""
     if not login:
         return ""
-    kept = load_passwords(directory).get(held.name, "") if held is not None and file is None else ""
+    kept = ""
+    if held is not None and login in (held.service, held.place.user) and not is_password_given(file):
+        kept = load_passwords(directory).get(held.name, "")
     return kept or ask_password(login, file)
 
 
@@ -345,6 +349,7 @@ def attach_pair(directory: Path, name: str, kind: str, number: int, key: str, as
     is here stands.
     """
     with local_node(directory) as node:
+        status_named(statuses_of(node), name)
         node.channel.ask(f"SYNC attachments|pair|{name}|{kind}|{number}|{key}")
     values = {"name": name, "kind": kind, "number": number, "key": key}
     report(as_json, values, f"Number {number} in {kind} of {name} is {key} from the next look on.")

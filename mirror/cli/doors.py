@@ -25,14 +25,22 @@ server_dir_option = click.option(
 )
 
 
+PASSWORD_VARIABLE = "CITADEL_PASSWORD"
+
+
+def is_password_given(file: Path | None) -> bool:
+    """Tell whether a password is there without anybody being asked."""
+    return file is not None or PASSWORD_VARIABLE in os.environ
+
+
 def ask_password(user: str, file: Path | None) -> str:
     """Return the password of a server's administrator, which stands in no command line.  Raises ConfigError."""
     if file is not None:
         return read_secret_file(file)
-    if "CITADEL_PASSWORD" in os.environ:
-        return os.environ["CITADEL_PASSWORD"]
+    if PASSWORD_VARIABLE in os.environ:
+        return os.environ[PASSWORD_VARIABLE]
     if not sys.stdin.isatty():
-        raise ConfigError("no password: give --password-file FILE or set CITADEL_PASSWORD")
+        raise ConfigError("no password: give --password-file FILE or set " + PASSWORD_VARIABLE)
     return str(click.prompt(f"Password of {user}", hide_input=True, err=True))
 
 

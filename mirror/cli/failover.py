@@ -51,15 +51,29 @@ def failover(
             return
         if moving and not yes:
             _print(told)
-            ask(f"Have {_counted(moving)} be in force on {name}?")
+            ask(f"Have what acts of {_counted(moving)} be in force on {name}?")
         moved = _move(node, name, moving, lost)
     if as_json:
         print_json({"name": name, "lost": lost, "moved": moved})
     elif moved:
         when = "with the next looks" if lost else "once the server where it is in force has given it up"
-        say(f"{_counted(moved)} will be in force on {name} {when}; 'ctdlmirror attach show {name}' tells what waits.")
+        say(f"What acts of {_counted(moved)} will be in force on {name} {when}; {_where_told(name)}")
     else:
+        _tell_nothing_moved(name, told)
+
+
+def _tell_nothing_moved(name: str, told: Sequence[ActingStatus]) -> None:
+    waiting = [one for one in told if one.waits]
+    if waiting:
+        say(f"What acts of {_counted(waiting)} is to be in force on {name} already, and waits: {_where_told(name)}")
+    elif told:
         say(f"All that was named is in force on {name} already.")
+    else:
+        say("Nothing that acts was named.")
+
+
+def _where_told(name: str) -> str:
+    return f"'ctdlmirror attach show {name}' tells what waits."
 
 
 def _told(node: ChannelRemote, name: str) -> list[ActingStatus]:
@@ -87,7 +101,7 @@ def _show(name: str, told: Sequence[ActingStatus], as_json: bool) -> None:
 
 
 def _print(told: Sequence[ActingStatus]) -> None:
-    print_table("What acts", ["of", "", "in force on", "line"], [
+    print_table("What acts", ["of", "name", "in force on", "line"], [
         [one.kind[:-1], one.name, one.home or "nobody says where", line + " (waits)" * one.waits]
         for one in told
         for line in one.lines
@@ -96,4 +110,4 @@ def _print(told: Sequence[ActingStatus]) -> None:
 
 def _counted(some: Sequence[ActingStatus]) -> str:
     rooms = sum(one.kind == "rooms" for one in some)
-    return f"what acts of {rooms} rooms and {len(some) - rooms} users"
+    return f"{rooms} rooms and {len(some) - rooms} users"

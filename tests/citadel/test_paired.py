@@ -192,6 +192,8 @@ def test_nothing_comes_before_the_pairing_is_approved_and_then_all_does(
         assert [(one.there, one.pair.key) for one in state.pairing.matches] == [
             ("Ann", "alpha:2"), ("Lobby", "alpha:1"), ("Talk", "alpha:2"), ("0000000003.Mail", "alpha:12"),
         ]  # fmt: skip
+        with pytest.raises(CannotPair, match="before 'attach approve'"):
+            follower.following.pair(Pair("users", 3, "alpha:2"))
         yield
         follower.following.approve()
         yield

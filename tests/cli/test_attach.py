@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from local import LocalNode
+from made_administered import AdministeredServer
 from made_live import LiveServer, listening
+from made_writable import SERVICE
 
 from mirror.config.files import CONFIG_FILE
 from mirror.config.reading import load_config, template
@@ -131,6 +133,7 @@ def test_pausing_is_kept_and_nothing_is_decided_where_nobody_follows(node: Local
         assert "alpha is not followed now" in node.run("attach", action, "alpha", code=8).stderr
         assert "there is no attachment beta" in node.run("attach", action, "beta", code=3).stderr
     assert "alpha is not followed now" in node.run("attach", "pair", "alpha", "users", "2", "beta:7", code=8).stderr
+    assert "there is no attachment beta" in node.run("attach", "pair", "beta", "users", "2", "beta:7", code=3).stderr
 
 
 @pytest.mark.parametrize(
@@ -198,10 +201,37 @@ def test_a_server_is_written_into_only_with_somebody_to_do_it(node: LocalNode, p
     password.write_text("pw\n")
     password.chmod(0o600)
     assert "direction 'both' needs service" in node.run("attach", place, "--direction", "both", code=3).stderr
-    node.run("attach", place, "--direction", "both", "--service", "mirror", "--password-file", str(password))
+    node.run("attach", place, "--direction", "both", "--service", "admin", "--password-file", str(password))
     (one,) = load_config(node.directory).attachments
-    assert (one.direction, one.service, load_passwords(node.directory)) == ("both", "mirror", {"alpha": "pw"})
+    assert (one.direction, one.service, load_passwords(node.directory)) == ("both", "admin", {"alpha": "pw"})
     refused = node.run("attach", place, "--expiry", "keep", code=3)
     assert "direction 'both' needs expiry 'follow'" in refused.stderr
     node.run("attach", place, "--direction", "from")
     assert load_config(node.directory).attachments[0].direction == "from"
+
+
+def test_who_is_to_write_logs_in_before_anything_is_kept(
+    node: LocalNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = AdministeredServer()
+    server.user(1, "Ann")
+    server.user(SERVICE, "mirror", u_password="right")
+    home = tmp_path / "citadel"
+    home.mkdir()
+    both = ("attach", f"citadel://{home}", "--direction", "both", "--service")
+    with listening(server, home):
+        monkeypatch.setenv("CITADEL_PASSWORD", "wrong")
+        for service, error in (("nobody", "not found"), ("mirror", "wrong password")):
+            assert error in node.run(*both, service, code=7).stderr
+        monkeypatch.setenv("CITADEL_PASSWORD", "pw")
+        assert "'Ann' is no administrator" in node.run(*both, "Ann", code=7).stderr
+        assert load_config(node.directory).attachments == []
+        assert not (node.directory / "secrets.toml").exists()
+        node.run(*both, "mirror")
+        monkeypatch.setenv("CITADEL_PASSWORD", "right")
+        node.run(*both, "mirror")
+        assert load_passwords(node.directory) == {"alpha": "right"}
+        monkeypatch.delenv("CITADEL_PASSWORD")
+        node.run(*both, "mirror")
+        assert "no password" in node.run(*both, "Ann", code=3).stderr
+        assert load_passwords(node.directory) == {"alpha": "right"}

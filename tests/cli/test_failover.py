@@ -96,8 +96,11 @@ def test_it_is_moved_once_somebody_said_yes_and_waits_until_it_is_given_up(node:
     assert word.lines == ("listrecp|a@example.net", "pop3client|mail|ann|secret|0|60")
     assert said(node, "users", "alpha:2")[0] == ELSEWHERE
     shown = node.run("attach", "failover", "alpha", "--users", "ann", "--yes").stdout
-    assert "what acts of 0 rooms and 1 users will be in force on alpha once the server" in shown
-    assert "is in force on alpha already" in node.run("attach", "failover", "alpha", "--yes").stdout
+    assert "What acts of 0 rooms and 1 users will be in force on alpha once the server" in shown
+    shown = node.run("attach", "failover", "alpha", "--yes").stdout
+    assert "What acts of 1 rooms and 1 users is to be in force on alpha already, and waits" in shown
+    named = node.run("attach", "failover", "alpha", "--rooms", "nothing like it", "--yes").stdout
+    assert named == "Nothing that acts was named.\n"
     assert [one["waits"] for one in node.json("attach", "failover", "alpha", "--dry-run")["acting"]] == [True, True]
     moved = node.json("attach", "failover", "alpha", "--lost", "--yes")["moved"]
     assert len(moved) == 2 and said(node, "rooms", "alpha:1")[3].lost
