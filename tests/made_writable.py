@@ -4,6 +4,7 @@ import base64
 import contextlib
 import re
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -48,6 +49,8 @@ class WritableServer(LiveServer):
     instead: dict[str, bytes] = field(default_factory=dict)
     """Fields that it gives what is appended, in the place of its own."""
     files: dict[int, dict[str, File]] = field(default_factory=dict)
+    read_up_to: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Up to which number users read all of rooms last, by room and user."""
     uncounted: set[int] = field(default_factory=set)
     """Messages that are in one room more than the server counted: their text goes with the next one."""
 
@@ -413,8 +416,23 @@ class WritableServer(LiveServer):
         chosen = {number for number in self.lists[room] if number in wanted}
         marked = self.marked(room, user, field)
         told = set_of(marked | chosen if on else marked - chosen, self.lists[room])
-        self.visits.setdefault((room, user), {"v_roomnum": str(room), "v_roomgen": "1", "v_usernum": str(user)})
-        self.visits[room, user][field] = told
+        self._visit_of(room, user)[field] = told or self._of_none(room, user, field)
+
+    def _of_none(self, room: int, user: int, field: str) -> str:
+        """Return what an empty set is told as: that of what is read goes up to where the user read last."""
+        return f"*:{self.read_up_to[room, user]}" if field == "v_seen" and self.read_up_to[room, user] else ""
+
+    def _visit_of(self, room: int, user: int) -> Fields:
+        return self.visits.setdefault((room, user), {"v_roomnum": str(room), "v_roomgen": "1", "v_usernum": str(user)})
+
+    def _slrp(self, number: str, session: Session) -> bytes:
+        self.read_all(session.room, session.user, int(number))
+        return f"200 {number}\n".encode()
+
+    def read_all(self, room: int, user: int, number: int) -> None:
+        """Have a user read all of a room up to a number."""
+        self.read_up_to[room, user] = number
+        self._visit_of(room, user)["v_seen"] = f"*:{number}"
 
     def flags(self, room: int, user: int, numbers: str) -> list[bytes]:
         flags, wanted = {"v_seen": b"\\Seen", "v_answered": b"\\Answered"}, SequenceSet(numbers)

@@ -81,6 +81,21 @@ def test_who_has_read_all_of_a_room_has_not_read_what_is_moved_into_it_on_the_ot
     assert beta.said()["marks"] == {"Talk, Ann": [("v_seen", "r@alpha")]}
 
 
+def test_who_takes_the_last_read_mark_back_has_read_nothing_on_the_other_where_all_was_read(pair: Pair) -> None:
+    alpha, beta = pair
+    for text in ("one", "two"):
+        alpha.server.post(1, text, name=f"{text}@alpha")
+    pair.settle()
+    beta.server.read_all(1, beta.user("Ann"), beta.server.lists[1][-1])
+    pair.settle()
+    assert len(alpha.server.marked(1, 2, "v_seen")) == 2
+    for number in alpha.server.lists[1]:
+        alpha.server.mark(1, 2, "v_seen", str(number), on=False)
+        alpha.server.users[2]["u_lastcall"] = str(alpha.server.now)
+        pair.settle()
+    assert not beta.server.marked(1, beta.user("Ann"), "v_seen")
+
+
 def test_what_a_user_reads_just_while_marks_are_set_as_that_user_is_read_on_both(pair: Pair) -> None:
     alpha, beta = pair
     beta.server.somebody = False

@@ -78,3 +78,14 @@ class CommandRoom:
     def store(self, numbers: Collection[int], flag: bytes, on: bool) -> None:
         # Of more than one in a command the server takes the first alone.
         self._client.ask_all([self._goto, *(b"SEEN %d|%d" % (number, on) for number in sorted(numbers))])
+
+
+def take_last_back(client: CitadelClient, goto: bytes) -> None:
+    """Have nothing be read in a room, as its user, where no message is marked any more.
+
+    Of an empty set version 980 tells that all is read up to the number that the user read up to last (user_ops.c,
+    CtdlGetRelationship), which nothing but a command sets back.  A set that it wrote itself never begins so.
+    """
+    seen = read_seen(*client.ask_all([goto, b"GTSN"]))
+    if seen is not None and seen.numbers.startswith("*:") and seen.numbers != "*:0":
+        client.ask_all([goto, b"SLRP 0"])

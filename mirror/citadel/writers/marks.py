@@ -6,7 +6,7 @@ last and with what it says then: what its user changed meanwhile stands.  A serv
 marks besides for want of room is told, and is nobody's edit.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -15,13 +15,13 @@ from typing import NamedTuple
 import msgspec
 
 from mirror.citadel.meaning.keys import owner_of
-from mirror.citadel.meaning.marks import Sets, tag_of
+from mirror.citadel.meaning.marks import SEEN, Sets, tag_of
 from mirror.citadel.protocol.client import CitadelClient, LoginFailed
 from mirror.citadel.protocol.imap import ImapClient, folder_name
 from mirror.citadel.writers.as_user import goto_as
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, User, enter
 from mirror.citadel.writers.calls import Account, account_to_use, as_nobody_called, password_of
-from mirror.citadel.writers.marked_rooms import FLAGS, CommandRoom, ImapRoom, MarkedRoom
+from mirror.citadel.writers.marked_rooms import FLAGS, CommandRoom, ImapRoom, MarkedRoom, take_last_back
 from mirror.citadel.writers.visits import messages_of, said_last, visited, visits_of, visits_there
 from mirror.formats.errors import CitadelError
 from mirror.formats.numbers import number_or_zero
@@ -112,12 +112,16 @@ class MarksWriter:
                 if room is None:
                     self._leave_closed(target, into, [mark.record for mark in marks])
                 else:
-                    self._store(target, into, user, room, marks)
+                    asked = self._set(room, marks)
+                    if (SEEN, False) in asked and (client := by_commands()) is not None:
+                        take_last_back(client, goto_as(into, number_or_zero(account.number)))
+                    target.written.others += asked.total()
+                    self._note(target, into, user, room, marks)
 
-    def _store(self, target: Target, into: OpenRoom, user: str, there: MarkedRoom, marks: Sequence[_Mark]) -> None:
-        """Set marks in the present room, and remember what the user's sets are then."""
+    def _set(self, there: MarkedRoom, marks: Sequence[_Mark]) -> Counter[tuple[str, bool]]:
+        """Set marks in the present room, and take others away; returns of which kind how many."""
         before = there.flags([mark.number for mark in marks])
-        asked = 0
+        asked: Counter[tuple[str, bool]] = Counter()
         for name, flag in there.can_set.items():
             for on in (True, False):
                 numbers = [
@@ -130,14 +134,17 @@ class MarksWriter:
                 ]
                 if numbers:
                     there.store(numbers, flag, on)
-                asked += len(numbers)
+                    asked[name, on] += len(numbers)
+        return asked
+
+    def _note(self, target: Target, into: OpenRoom, user: str, there: MarkedRoom, marks: Sequence[_Mark]) -> None:
+        """Remember what the user's sets are in the present room, and note what could not be set."""
         after = there.flags([mark.number for mark in marks])
         self._leave(target, [mark.record for mark in marks if mark.number not in after], "the message is not there")
         unset = (
             mark.record for mark in marks if any(mark.wanted[name] for name in mark.changed - there.can_set.keys())
         )
         self._leave(target, unset, "an answer is marked by IMAP alone, which cannot name the room there")
-        target.written.others += asked
         self._remember(target, into, user, there, after)
 
     def _remember(

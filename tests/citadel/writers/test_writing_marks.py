@@ -152,6 +152,29 @@ def test_what_was_read_is_marked_in_a_room_that_imap_cannot_name_and_answers_are
     follower.tell(story())
 
 
+@pytest.mark.parametrize("name", ["Lobby", "Dépôt 📦"])
+def test_who_has_read_nothing_any_more_is_not_told_to_have_read_up_to_where_that_was_last(
+    server: WritableServer, follower: Follower, name: str
+) -> None:
+    """By IMAP, and where that cannot name the room; the server shows that of an empty set."""
+
+    server.read_all(1, ANN, 3)
+
+    def story():
+        yield
+        server.rename(1, name)
+        yield
+        for number, message in enumerate(here(follower.store)):
+            mark(follower.store, ANN, message, seen=False)
+            yield
+            assert seen(server) == [2, 3][number:]
+        assert follower.state.left_there == []
+        yield
+        assert seen(server) == []
+
+    follower.tell(story())
+
+
 def test_marks_of_a_room_with_letters_of_all_kinds_are_set_by_imap(server: WritableServer, follower: Follower) -> None:
     def story():
         yield
