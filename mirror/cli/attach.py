@@ -130,7 +130,7 @@ def attach_add(
     _require_free(config, one, name or one.name)
     with local_node(directory) as node:
         if dry_run:
-            _show_rehearsal(_rehearse(node, one, password), as_json)
+            _show_rehearsal(_rehearse(node, one, password), one.direction, as_json)
             return
         node.channel.ask(f"SYNC attachments|claim|{known}|{one.name}|{one.place}" + "|take-over" * take_over)
         save_password(directory, one.name, password or None)
@@ -200,15 +200,15 @@ def _rehearse(node: ChannelRemote, one: Attachment, password: str) -> RehearsalS
     return read_values(channel, RehearsalStatus)[0]
 
 
-def _show_rehearsal(told: RehearsalStatus, as_json: bool) -> None:
+def _show_rehearsal(told: RehearsalStatus, direction: str, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
     counts = ", ".join(f"{told.elements.get(name, 0)} {name}s" for name in ("message", "user", "room", "floor"))
     say(f"Server {told.server}: {counts}.")
-    say(f"Would write {told.written} records, delete {told.deleted}; {told.already_held} are here already.")
+    say(f"Would write {told.written} records here, delete {told.deleted}; {told.already_held} are here already.")
     if told.pairing is not None:
-        print_pairing(told.pairing)
+        print_pairing(told.pairing, direction)
     for held in told.held:
         say(f"Would hold back: {held.gone} of {held.told} of {held.collection} are gone there.")
     _show_lines("gone there", told.gone)
@@ -284,7 +284,7 @@ def attach_show(directory: Path, name: str, as_json: bool) -> None:
     _show_lines("waits", one.waiting)
     _show_lines("noticed", one.noticed)
     if one.pairing is not None:
-        print_pairing(one.pairing)
+        print_pairing(one.pairing, one.direction)
     if one.another:
         say(f"  paired anew when it was met last as another server than before: {one.another}")
     for line in one.notes:

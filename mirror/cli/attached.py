@@ -9,6 +9,9 @@ from mirror.config.errors import ConfigError
 from mirror.peer.remote import ChannelRemote
 from mirror.wire.status import AttachmentStatus, MatchStatus, PairingStatus
 
+NAMES = 20
+"""Names of a kind that are printed of what is not paired."""
+
 
 def statuses_of(node: ChannelRemote) -> list[AttachmentStatus]:
     """Return how it is with each server that a node follows."""
@@ -63,13 +66,20 @@ def troubles(one: AttachmentStatus) -> Iterator[str]:
         yield f"INCOMPLETE: {one.incomplete}"
 
 
-def print_pairing(told: PairingStatus) -> None:
-    """Print how a server is paired: what is one, what stays two though its name is the same, and how much else."""
+def print_pairing(told: PairingStatus, direction: str) -> None:
+    """Print how a server is paired: what is one, what stays two though its name is the same, and what else there is."""
     columns = ["", "there", "number", "here", "key", "why"]
     print_table("One with what is here", columns, list(map(_row, told.pairs)))
     if told.alike:
         print_table("Stays two, each shown with its server's name", columns, list(map(_row, told.alike)))
     say(f"Comes here: {_counted(told.only_there)}. Only here: {_counted(told.only_here)}.")
+    _print_names("comes here", told.names_there)
+    _print_names("only here", told.names_here)
+    if direction == "both":
+        say(
+            "Once that is approved, what is only here is written there, with all that is in it, and of what is one "
+            "with what is here whatever is otherwise there: a user's password and level, too."
+        )
     say(
         "Settings and system messages: each server keeps its own; with --settings shared those that are here stand, "
         "and a system message there that is another one goes to the conflict log."
@@ -78,6 +88,13 @@ def print_pairing(told: PairingStatus) -> None:
 
 def _row(one: MatchStatus) -> list[str]:
     return [one.kind, one.there, str(one.number), one.here, one.key, one.why]
+
+
+def _print_names(title: str, names: Mapping[str, Sequence[str]]) -> None:
+    for kind, some in names.items():
+        if some:
+            more = ", ..." if len(some) > NAMES else ""
+            say(f"    {title}: {kind} {', '.join(some[:NAMES])}{more}")
 
 
 def _counted(counts: Mapping[str, int]) -> str:

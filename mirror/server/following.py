@@ -38,7 +38,7 @@ def _pairing(found: Pairing | None) -> PairingStatus | None:
     if found is None:
         return None
     pairs, alike = list(map(_told, found.matches)), list(map(_told, found.alike))
-    return PairingStatus(pairs, alike, found.only_there, found.only_here)
+    return PairingStatus(pairs, alike, *found[2:])
 
 
 def consent_of(one: Attachment) -> Consent | None:

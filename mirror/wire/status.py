@@ -95,13 +95,15 @@ class MatchStatus(msgspec.Struct):
 class PairingStatus(msgspec.Struct):
     """How a server is paired with what is here: what is one, what has one name and stays two.
 
-    By kind, how much only the server has, which comes here, and how much only is here.
+    By kind, how much only the server has, which comes here, and how much only is here; and the first names of that.
     """
 
     pairs: list[MatchStatus]
     alike: list[MatchStatus]
     only_there: dict[str, int]
     only_here: dict[str, int]
+    names_there: dict[str, list[str]] = {}
+    names_here: dict[str, list[str]] = {}
 
 
 class AttachmentStatus(msgspec.Struct):

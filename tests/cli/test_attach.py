@@ -167,7 +167,7 @@ def test_a_password_is_kept_apart_and_asked_for_once(node: LocalNode, place: str
     assert load_passwords(node.directory) == {}
 
 
-def test_a_pairing_is_shown_by_a_dry_run_and_kept_to_be_approved(node: LocalNode, place: str) -> None:
+def test_a_pairing_is_shown_by_a_dry_run_and_kept_to_be_approved(node: LocalNode, place: str, tmp_path: Path) -> None:
     store = open_store(node.directory, "main")
 
     def job(writer) -> None:
@@ -181,7 +181,15 @@ def test_a_pairing_is_shown_by_a_dry_run_and_kept_to_be_approved(node: LocalNode
     assert "One with what is here" in result.stdout
     assert "Stays two" in result.stdout
     assert "Comes here: 1 users, 0 rooms, 1 floors. Only here: 1 users, 0 rooms, 0 floors." in result.stdout
+    for line in ("comes here: users admin", "comes here: floors Main Floor", "only here: users Admin"):
+        assert f"    {line}\n" in result.stdout
     assert "with --settings shared those that are here stand" in result.stdout
+    assert "whatever is otherwise there" not in result.stdout
+    file = tmp_path / "password"
+    file.write_text("pw\n")
+    file.chmod(0o600)
+    both = ("--direction", "both", "--service", "admin", "--password-file", str(file))
+    assert "whatever is otherwise there" in node.run("attach", place, "--dry-run", "--pair", *both).stdout
     told = node.json("attach", place, "--dry-run", "--pair-users", "adm*")["pairing"]
     assert [(one["kind"], one["there"], one["key"]) for one in told["pairs"]] == [
         ("users", "admin", "beta:1"), ("rooms", "Lobby", "beta:7"),

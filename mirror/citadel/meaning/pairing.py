@@ -23,6 +23,8 @@ ROLES = {"c_baseroom": "Lobby", "c_aideroom": "Aide", "c_twitroom": "Trashcan"}
 KINDS = (USERS, ROOMS, FLOORS)
 NAME_BYTES = {USERS: 63, ROOMS: 127, FLOORS: 255}
 """Bytes of a name that version 980 keeps."""
+MAX_NAMES = 100
+"""Names of a kind that are told of what is not paired."""
 _CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
 _NOT_TAKEN = re.compile(rb"[^\x20-\x7e]+")
 
@@ -71,12 +73,17 @@ class Match(NamedTuple):
 
 
 class Pairing(NamedTuple):
-    """What is one; what has one name and stays two; by kind, how much only the server has, and only is here."""
+    """What is one; what has one name and stays two; by kind, how much only the server has, and only is here.
+
+    Of that the first names, but of mailboxes' rooms, which go with their users.
+    """
 
     matches: list[Match]
     alike: list[Match]
     only_there: dict[str, int]
     only_here: dict[str, int]
+    names_there: dict[str, list[str]]
+    names_here: dict[str, list[str]]
 
     @property
     def pairs(self) -> list[Pair]:
@@ -97,11 +104,15 @@ def pair(node: str, there: There, here: Here, consent: Consent) -> Pairing:
     floors = _Pairs(FLOORS, lambda number: numbered_key(node, number))
     floors.take(there.floors, here.floors, lambda _name: True, "floor of the same name")
     kinds = (users, rooms, floors)
+    only_there = [one.left(told) for one, told in zip(kinds, there[:3], strict=True)]
+    only_here = [one.left_here(held) for one, held in zip(kinds, here[:3], strict=True)]
     return Pairing(
         [match for one in kinds for match in one.matches],
         [match for one in kinds for match in one.alike],
-        dict(zip(KINDS, (one.left(told) for one, told in zip(kinds, there[:3], strict=True)), strict=True)),
-        dict(zip(KINDS, (one.left_here(held) for one, held in zip(kinds, here[:3], strict=True)), strict=True)),
+        dict(zip(KINDS, map(len, only_there), strict=True)),
+        dict(zip(KINDS, map(len, only_here), strict=True)),
+        dict(zip(KINDS, map(_first, only_there), strict=True)),
+        dict(zip(KINDS, map(_first, only_here), strict=True)),
     )
 
 
@@ -116,7 +127,7 @@ def reduced(kind: str, name: str) -> str:
 
 def kept_name(kind: str, name: str) -> str:
     """Return what a server keeps of a name: of users' names only ASCII is left, in place of all else one blank."""
-    data = name.replace("|", "").encode()
+    data = name.replace("|", "").encode("utf-8", "surrogateescape")
     if kind == USERS:
         data = b" ".join(_NOT_TAKEN.sub(b" ", data).split())
     return data[: NAME_BYTES[kind]].decode("utf-8", "ignore").strip()
@@ -172,13 +183,13 @@ class _Pairs:
         self._there.add(number)
         self._here.add(one.key)
 
-    def left(self, there: Mapping[int, str]) -> int:
-        """Return how much only the server has."""
-        return len(there.keys() - self._there)
+    def left(self, there: Mapping[int, str]) -> list[str]:
+        """Return the names of what only the server has."""
+        return [name for number, name in there.items() if number not in self._there]
 
-    def left_here(self, here: Sequence[Held]) -> int:
-        """Return how much only is here."""
-        return len({one.key for one in here} - self._here)
+    def left_here(self, here: Sequence[Held]) -> list[str]:
+        """Return the names of what only is here."""
+        return [one.name for one in here if one.key not in self._here]
 
     def _match(self, number: int, name: str, one: Held, why: str) -> Match:
         return Match(Pair(self._kind, number, one.key, one.number), name, one.name, why)
@@ -203,6 +214,12 @@ def _folders_there(rooms: Mapping[int, str]) -> Iterator[tuple[int, list[tuple[i
         if owner_of(name):
             of.setdefault(owner_of(name), []).append((number, name))
     yield from of.items()
+
+
+def _first(names: Iterable[str]) -> list[str]:
+    """Return the first names in their order, as they can be told, without those of mailboxes' rooms."""
+    told = (name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in names if not owner_of(name))
+    return sorted(told, key=compared)[:MAX_NAMES]
 
 
 def _own_name(name: str) -> str:

@@ -4,7 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.citadel.meaning.keys import Keys, Pair
-from mirror.citadel.meaning.pairing import ADDRESS_BOOK, ROLES, Consent, Held, Here, Pairing, There, pair, reduced
+from mirror.citadel.meaning.pairing import (
+    ADDRESS_BOOK,
+    MAX_NAMES,
+    ROLES,
+    Consent,
+    Held,
+    Here,
+    Pairing,
+    There,
+    pair,
+    reduced,
+)
 
 ROOMS_OF_ALL = {**ROLES, ADDRESS_BOOK: ADDRESS_BOOK}
 ALL = Consent(["*"], ["*"])
@@ -75,6 +86,14 @@ def test_names_that_a_server_takes_for_one_are_named_and_stay_two() -> None:
 def test_of_names_that_differ_in_case_beyond_ascii_each_is_one_with_its_own() -> None:
     told = pair("beta", there(rooms=["über", "Über"]), here(rooms=["Über", "über"]), ALL)
     assert matched(told, "rooms") == [(1, "alpha:12"), (2, "alpha:11")]
+
+
+def test_what_is_not_paired_is_named_but_for_mailboxes_and_no_more_than_so_much() -> None:
+    some = [f"user {number:03d}" for number in range(MAX_NAMES + 1)]
+    told = pair("beta", there(users=["Ann"], rooms=["b", "A", "0000000001.Mail", "\udcff"]), here(users=some), ALL)
+    assert (told.names_there["users"], told.names_there["rooms"]) == (["Ann"], ["A", "b", "\ufffd"])
+    assert (told.only_there["rooms"], told.only_here["users"]) == (4, MAX_NAMES + 1)
+    assert (told.names_here["users"], told.names_here["rooms"]) == (some[:MAX_NAMES], [])
 
 
 def test_floors_are_one_by_name_and_nothing_is_that_came_from_there() -> None:
