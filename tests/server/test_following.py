@@ -20,13 +20,12 @@ def test_a_pairing_that_waits_is_told_and_approved_but_not_refused(make_store: C
     assert not follower.approve()
     match = Match(Pair("users", 3, "alpha:2", 2), "Ann", "ann", "agreed to")
     state = follower._following.state
-    state.pairing, state.phase = Pairing([match], [], {"users": 1}, {"users": 2}), "pairing"
+    only = {"users": 1}, {"users": 2}, {"users": ["Cy"]}, {"users": ["Bob", "Dora"]}
+    state.pairing, state.phase = Pairing([match], [], *only), "pairing"
     told = AttachmentStatus("beta", str(PLACE), ["*"], "from", "follow")
     follower.describe(told)
     assert told.phase == "pairing"
-    assert told.pairing == PairingStatus(
-        [MatchStatus("users", "Ann", "ann", 3, "alpha:2", "agreed to")], [], {"users": 1}, {"users": 2}
-    )
+    assert told.pairing == PairingStatus([MatchStatus("users", "Ann", "ann", 3, "alpha:2", "agreed to")], [], *only)
     assert follower.approve()
     assert not follower.refuse()
 
