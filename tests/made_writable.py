@@ -423,7 +423,9 @@ class WritableServer(LiveServer):
         return f"*:{self.read_up_to[room, user]}" if field == "v_seen" and self.read_up_to[room, user] else ""
 
     def _visit_of(self, room: int, user: int) -> Fields:
-        return self.visits.setdefault((room, user), {"v_roomnum": str(room), "v_roomgen": "1", "v_usernum": str(user)})
+        if (room, user) not in self.visits:
+            self.visit(room, user, "", v_view=str(self.view(room)))
+        return self.visits[room, user]
 
     def _slrp(self, number: str, session: Session) -> bytes:
         self.read_all(session.room, session.user, int(number))

@@ -105,7 +105,7 @@ def follower(store: Store, directory: Path) -> Follower:
 
 
 @pytest.fixture
-def pair(make_store: Callable[..., SqliteStore], tmp_path: Path) -> Iterator[Pair]:
-    """Two made-up servers that are kept equal by a node beside each."""
-    with a_pair(make_store, tmp_path) as pair:
+def pair(make_store: Callable[..., SqliteStore], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Two made-up servers that are kept equal by a node beside each; a parameter is Settings.export_s of these."""
+    with a_pair(make_store, tmp_path, export_s=getattr(request, "param", 0.0)) as pair:
         yield pair

@@ -1,18 +1,17 @@
 """Nodes and servers of a pair that die at any step: what was being written is there once, and nothing is lost."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from made_followed import backup, restore
 from made_live import HungUp, Session
-from made_pair import ALL_S, Pair, Side, a_pair, event
+from made_pair import ALL_S, Pair, Side, event
 
 from mirror.citadel.following.restarts import AT_ONCE
 from mirror.peer.channel import ConnectionLost
-from mirror.store.sqlite.store import SqliteStore
 
-Make = Callable[..., SqliteStore]
+by_what_is_told_and_by_exports = pytest.mark.parametrize("pair", [0.0, ALL_S], indirect=True, ids=["told", "exported"])
+"""What is looked at as a node connects: all that it may ask for, or an export."""
 
 
 def test_what_was_written_is_counted_on_after_a_restart(pair: Pair) -> None:
@@ -179,27 +178,25 @@ def test_an_item_that_was_being_replaced_when_the_server_was_killed_is_the_new_o
         assert "SUMMARY:Supper" in text
 
 
-def test_an_item_that_a_killed_server_has_again_as_it_was_before_it_was_replaced_is_the_new_one(
-    make_store: Make, tmp_path: Path
-) -> None:
-    """The node is cut off once it has replaced the item, and again once it has seen that; its look is an export."""
-    with a_pair(make_store, tmp_path, export_s=ALL_S) as pair:
-        alpha, beta = pair
-        alpha.server.room(40, "Events", QRdefaultview="3")
-        alpha.server.post(40, event(SUMMARY="Tea"), euid="e1")
-        pair.settle()
-        before = backup(beta.server)
-        alpha.server.post(40, event(SUMMARY="Supper"), euid="e1")
-        alpha.look()
-        pair.exchange()
-        for at, after in ((b"", b"MOVE"), (b"CONF", b"MSG2")):
-            beta.server.before = Cut(at, after)
-            look_and_start_again(beta)
-        beta.server.before = lambda _command: None
-        restore(beta.server, before)
-        beta.server.started = beta.server.now
-        pair.settle()
-        assert "SUMMARY:Supper" in beta.texts(beta.number("Events"))[0][1]
+@by_what_is_told_and_by_exports
+def test_an_item_that_a_killed_server_has_again_as_it_was_before_it_was_replaced_is_the_new_one(pair: Pair) -> None:
+    """The node is cut off once it has replaced the item, and again once it has seen that."""
+    alpha, beta = pair
+    alpha.server.room(40, "Events", QRdefaultview="3")
+    alpha.server.post(40, event(SUMMARY="Tea"), euid="e1")
+    pair.settle()
+    before = backup(beta.server)
+    alpha.server.post(40, event(SUMMARY="Supper"), euid="e1")
+    alpha.look()
+    pair.exchange()
+    for at, after in ((b"", b"MOVE"), (b"CONF", b"MSG2")):
+        beta.server.before = Cut(at, after)
+        look_and_start_again(beta)
+    beta.server.before = lambda _command: None
+    restore(beta.server, before)
+    beta.server.started = beta.server.now
+    pair.settle()
+    assert "SUMMARY:Supper" in beta.texts(beta.number("Events"))[0][1]
 
 
 def test_a_message_that_was_being_moved_when_the_server_was_killed_is_where_it_was_moved_to(pair: Pair) -> None:
@@ -236,6 +233,7 @@ def kill(side: Side) -> None:
     side.start()
 
 
+@by_what_is_told_and_by_exports
 def test_a_message_of_which_a_killed_server_lost_the_text_is_written_again_with_its_marks(pair: Pair) -> None:
     alpha, beta = pair
     alpha.server.post(1, "wanted", name="w@alpha")
@@ -259,6 +257,7 @@ def test_a_message_without_its_text_that_is_moved_there_is_deleted_nowhere(pair:
     assert [(side.texts(1), side.texts(2)) for side in pair] == [([("w@alpha", "wanted")], [])] * 2
 
 
+@by_what_is_told_and_by_exports
 def test_of_what_is_gone_from_a_killed_server_that_was_newer_than_all_there_is_is_written_again(pair: Pair) -> None:
     beta = pair.beta
     for name in ("old", "middle", "new", "newest"):
@@ -275,6 +274,7 @@ def test_of_what_is_gone_from_a_killed_server_that_was_newer_than_all_there_is_i
     assert [len(side.texts(1)) for side in pair] == [2, 2], "once all was looked at, what is gone was deleted"
 
 
+@by_what_is_told_and_by_exports
 def test_what_is_gone_from_a_killed_server_that_has_counted_far_beyond_it_was_deleted(pair: Pair) -> None:
     """It is the newest that is known; what came later, while nobody looked, came to the disk after it."""
     beta = pair.beta
@@ -290,6 +290,7 @@ def test_what_is_gone_from_a_killed_server_that_has_counted_far_beyond_it_was_de
     assert [len(side.texts(2)) for side in pair] == [AT_ONCE + 1] * 2
 
 
+@by_what_is_told_and_by_exports
 def test_what_is_newest_and_gone_from_a_server_that_was_not_started_again_was_deleted(pair: Pair) -> None:
     beta = pair.beta
     beta.server.post(1, "new", name="new@beta")
