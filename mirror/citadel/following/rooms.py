@@ -18,7 +18,7 @@ from mirror.citadel.looks.look import BATCH_BYTES, BATCH_RECORDS
 from mirror.citadel.looks.lost import note_lost
 from mirror.citadel.looks.remembered import Remembered, place_of, remember, remembered
 from mirror.citadel.looks.taking import act_for_place, keep_missing, posted_at, take_changes, take_found, take_missing
-from mirror.citadel.looks.twice import Twice, note_twice, twice
+from mirror.citadel.looks.twice import Thing, Twice, note_twice, twice
 from mirror.citadel.meaning.expiry import Mode
 from mirror.citadel.meaning.marks import Change, Sets, Visitor, changes
 from mirror.citadel.meaning.returned import as_here
@@ -87,6 +87,9 @@ class _Difference(msgspec.Struct):
     lost: list[Status]
     """What the server lost."""
 
+    leaving: set[Thing]
+    """All that the server has no more where it was, whatever becomes of it here."""
+
 
 class RoomLooks:
     """Looks at single rooms of a server until it is looked at as a whole again."""
@@ -130,7 +133,7 @@ class RoomLooks:
         listings = {room: listings[room] for room, told in lists.items() if self._lists.get(room) != told}
         outcome = Outcome(looked=set(listings), same=lists.keys() - listings.keys())
         difference = self._compare(listings, decision, outcome)
-        self._twice = Twice(self._store, self._place)
+        self._twice = Twice(self._store, self._place, difference.leaving)
         batch = _Batch()
         for posted in self._fetch(client, listings, difference.new, outcome):
             for room in difference.new[posted.number]:
@@ -166,7 +169,8 @@ class RoomLooks:
                 new[number].append(room)
             if not (unknown or gone[room]):
                 outcome.same.add(room)
-        difference = _Difference(new, defaultdict(list), [], [])
+        leaving = {(one.collection, one.key) for statuses in gone.values() for one in statuses}
+        difference = _Difference(new, defaultdict(list), [], [], leaving)
         for room, statuses in gone.items():
             away = self._expired(room, statuses, listings[room])
             lost = {number for one in statuses if self.restarted.has_lost(number := int(one.foreign))}

@@ -9,10 +9,10 @@ What a server that was lost fetches when it comes back is deleted everywhere by 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
-from mirror.citadel.meaning.homes import read_home
+from mirror.citadel.meaning.homes import Home, read_home
 from mirror.citadel.meaning.keys import ROOMS
 from mirror.formats.errors import BadMessage
 from mirror.formats.message import Message, parse_message
@@ -42,64 +42,83 @@ _ENTRY = (
 """How version 980 begins a feed's entry."""
 _ID_TIME = re.compile(r"([0-9A-F]{8})-[0-9A-F]{8}@")
 
+Thing = tuple[str, str]
+"""A message by its collection and key."""
+
 
 class Twice:
     """Tells, during one look, what a server fetched that is here; of each room it is found out once what is here."""
 
-    def __init__(self, store: Store, place: str) -> None:
-        self._store, self._place = store, place
-        self._rooms: dict[str, _Here | None] = {}
+    def __init__(self, store: Store, place: str, leaving: Container[Thing] = ()) -> None:
+        """``leaving`` are the messages, by collection and key, that the server is found not to have any more."""
+        self._store, self._place, self._leaving = store, place, leaving
+        self._homes: dict[str, Home | None] = {}
+        self._rooms: dict[str, _Here] = {}
 
     def is_here_as(self, record: Record, number: int, data: bytes) -> str:
         """Return under which key a message is here that a server fetched though it has it; nothing where it is none.
 
-        ``record`` is what it would be taken over as, ``number`` the server's and ``data`` its bytes.
+        ``record`` is what it would be taken over as, ``number`` the server's and ``data`` its bytes.  What is here
+        under that key and not there yet is not found: that is the message itself.
         """
-        here = self._of(record)
-        if here is None:
+        home = self._home(record)
+        if home is None or self._is_long_ago(home):
             return ""
-        return self._store.read(lambda reader: self._beside(reader, record, number, data)) or here.key_of(data)
+        return self._store.read(lambda reader: self._beside(reader, record, number, data)) or self._here(
+            record.collection
+        ).key_of(data, record.key)
 
     def was_fetched(self, record: Record) -> bool:
-        """Tell whether a message that another server fetched is here as this one fetched it, whose lines they are."""
-        here = self._of(record)
-        if here is None or stamp_ms(record.stamp) < here.since - FETCHED_MS or record.size > INLINE_LIMIT:
-            return False
-        return here.has_own(self._store.read(lambda reader: reader.body(record)))
+        """Tell whether a message that another server fetched is here as this one fetched it, whose lines they are.
 
-    def _of(self, record: Record) -> "_Here | None":
+        So does one that was lost when it comes back, however late it gives the lines up.
+        """
+        home = self._home(record)
+        if home is None or (home.given_up and self._is_long_ago(home)):
+            return False
+        if stamp_ms(record.stamp) < home.since - FETCHED_MS or record.size > INLINE_LIMIT:
+            return False
+        return self._here(record.collection).has_own(self._store.read(lambda reader: reader.body(record)))
+
+    def _home(self, record: Record) -> Home | None:
+        """Return since when this server fetches what is put into the room of a message; None where it does not."""
         if not is_message(record):
             return None
-        if record.collection not in self._rooms:
-            self._rooms[record.collection] = self._store.read(lambda reader: self._here(reader, record.collection))
-        return self._rooms[record.collection]
+        if record.collection not in self._homes:
+            self._homes[record.collection] = self._store.read(lambda reader: self._read_home(reader, record.collection))
+        return self._homes[record.collection]
 
-    def _here(self, reader: Reader, collection: str) -> "_Here | None":
-        """Return what is here of a room whose lines have this server fetch something since a short time.
-
-        Or whose lines another server, which was lost, has yet to give up: it fetches, too, when it comes back.
-        """
-        room, now = room_of(collection), self._store.clock.now_ms()
+    def _read_home(self, reader: Reader, collection: str) -> Home | None:
+        room = room_of(collection)
         lines, home = room_lines(reader, room), read_home(reader, ROOMS, room)
-        if home is None or home.place != self._place or (home.given_up and now - home.since > FETCHED_MS):
+        if home is None or home.place != self._place or lines is None or not fetches(reader.body(lines)):
             return None
-        if lines is None or not fetches(reader.body(lines)):
-            return None
+        return home
+
+    def _is_long_ago(self, home: Home) -> bool:
+        return self._store.clock.now_ms() - home.since > FETCHED_MS
+
+    def _here(self, collection: str) -> "_Here":
+        if collection not in self._rooms:
+            self._rooms[collection] = self._store.read(lambda reader: self._read_here(reader, collection))
+        return self._rooms[collection]
+
+    def _read_here(self, reader: Reader, collection: str) -> "_Here":
         newest = [record for record in reader.newest(collection, NEWEST) if is_message(record)]
-        messages = (
+        return _Here(
             _Held(record.key, reader.body(record), record.origin == self._place)
             for record in newest
-            if record.size <= INLINE_LIMIT
+            if record.size <= INLINE_LIMIT and (collection, record.key) not in self._leaving
         )
-        return _Here(home.since, messages)
 
     def _beside(self, reader: Reader, record: Record, number: int, data: bytes) -> str:
         """Return a message's key where the server has it under another number as well, and the two say the same."""
         held = reader.get(record.collection, record.key)
         told = reader.statuses_of(self._place, record.collection, [record.key])
-        if held is None or held.dead or not {one.foreign for one in told} - {str(number)}:
+        if held is None or held.dead or (record.collection, record.key) in self._leaving:
             return ""
-        return record.key if is_same(reader.body(held), data) else ""
+        is_there = bool({one.foreign for one in told} - {str(number)})
+        return record.key if is_there and is_same(reader.body(held), data) else ""
 
 
 class _Held(NamedTuple):
@@ -113,16 +132,14 @@ class _Held(NamedTuple):
 class _Here:
     """Messages that are here, by what they say."""
 
-    def __init__(self, since: int, messages: Iterable[_Held]) -> None:
-        """``since``, in Unix milliseconds, is from when on this server fetches."""
-        self.since = since
+    def __init__(self, messages: Iterable[_Held]) -> None:
         self._by_words: dict[bytes, list[_Held]] = defaultdict(list)
         for one in messages:
             self._by_words[_words(one.body)].append(one)
 
-    def key_of(self, data: bytes) -> str:
-        """Return the key of what says the same; an entry without a time is the same as another server's alone."""
-        found = self._by_words.get(_words(data), ())
+    def key_of(self, data: bytes, but: str) -> str:
+        """Return the key, but for one, of what says the same; an entry without a time is just another server's."""
+        found = (one for one in self._by_words.get(_words(data), ()) if one.key != but)
         return next((one.key for one in found if is_same(one.body, data, dated=one.is_own)), "")
 
     def has_own(self, data: bytes) -> bool:
@@ -133,13 +150,16 @@ class _Here:
 def is_same(held: bytes, data: bytes, *, dated: bool = False) -> bool:
     """Tell whether two messages, by their bytes, are the same but for the ids that servers gave them.
 
-    Those of one time are, and unless they have to be ``dated`` a feed's entries that bear none.
+    Those of one time are, and unless they have to be ``dated`` a feed's entries that bear none.  Two mails that came
+    with ids of their own are two, whatever they say.
     """
     if _words(held) != _words(data):
         return False
     try:
         one, other = parse_message(held), parse_message(data)
     except BadMessage:
+        return False
+    if one.get("I") != other.get("I") and not (_made_s(one) and _made_s(other)):
         return False
     return one.get("T") == other.get("T") or not (dated or _bears_time(one) or _bears_time(other))
 
@@ -151,10 +171,16 @@ def _words(body: bytes) -> bytes:
 
 def _bears_time(message: Message) -> bool:
     """Tell whether a message is anything but a feed's entry that was given the time at which it was fetched."""
-    made = _ID_TIME.match(message.text("I"))
-    if made is None or not message.get("M").replace(b"\r\n", b"\n").startswith(_ENTRY):
+    made_s = _made_s(message)
+    if not (made_s and message.get("M").replace(b"\r\n", b"\n").startswith(_ENTRY)):
         return True
-    return abs(int(made[1], 16) - number_or_zero(message.text("T"))) > DATED_S
+    return abs(made_s - number_or_zero(message.text("T"))) > DATED_S
+
+
+def _made_s(message: Message) -> int:
+    """Return when a server made a message's id, in Unix seconds; 0 where it came with it."""
+    made = _ID_TIME.match(message.text("I"))
+    return int(made[1], 16) if made else 0
 
 
 # -- what is to be taken out ----------------------------------------------------------------------------

@@ -16,9 +16,16 @@ def message(name: str, time_s: int = MADE_S, text: str = TEXT) -> bytes:
 
 
 def test_messages_are_the_same_but_for_their_ids_where_they_say_the_same_at_one_time() -> None:
-    assert is_same(message("a@x"), message("b@x"))
-    assert not is_same(message("a@x"), message("b@x", text="other"))
-    assert not is_same(message("a@x"), message("b@x", MADE_S + 1))
+    one, other = f"{MADE_S:08X}-00000001@alpha", f"{MADE_S + 9:08X}-00000007@beta"
+    assert is_same(message(one), message(other))
+    assert not is_same(message(one), message(other, text="other"))
+    assert not is_same(message(one), message(other, MADE_S + 1))
+
+
+def test_mails_that_came_with_ids_of_their_own_are_the_same_by_these() -> None:
+    assert is_same(message("a@x"), message("a@x"))
+    assert not is_same(message("a@x"), message("b@x"))
+    assert not is_same(message("a@x"), message(f"{MADE_S:08X}-00000001@alpha"))
 
 
 def test_a_feeds_entries_that_bear_no_time_are_the_same_whenever_they_were_fetched() -> None:

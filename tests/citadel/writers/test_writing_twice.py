@@ -15,6 +15,9 @@ from mirror.model.stamp import make_stamp
 from mirror.store.base import Store
 
 PLACE, ELSEWHERE = "citadel:alpha", "citadel:beta"
+OF_ALPHA, MORE_OF_ALPHA = "64BB5BAC-00000001@alpha", "64BB5BAC-00000002@alpha"
+OF_BETA, MORE_OF_BETA = "64BB5BAD-00000001@beta", "64BB5BAD-00000002@beta"
+"""Ids that servers made."""
 FEED, MAILBOX = "rssclient|http://news.example.net/", "pop3client|mail.example.net|ann|secret|1|60"
 TEXT = "Content-type: text/plain\n\nnews\n"
 ENTRY = (
@@ -71,15 +74,15 @@ def test_what_another_server_fetched_is_taken_out_again_and_taken_over_by_nobody
 
     def story():
         move_here(store)
-        put_elsewhere(store, message("1@beta"), "1@beta")
+        put_elsewhere(store, message(OF_BETA), OF_BETA)
         yield
-        assert ids(server) == ["1@beta"]
+        assert ids(server) == [OF_BETA]
         end = feed_end(store)
-        fetch(server, message("1@alpha"))
-        fetch(server, message("2@alpha", text=f"{TEXT}more\n"))
+        fetch(server, message(OF_ALPHA))
+        fetch(server, message(MORE_OF_ALPHA, text=f"{TEXT}more\n"))
         yield
-        assert (ids(server), feed_end(store)) == (["1@beta", "2@alpha"], end + 1)
-        assert {"id:1@beta", "id:2@alpha"} < {*here(store)} and "id:1@alpha" not in here(store)
+        assert (ids(server), feed_end(store)) == ([OF_BETA, MORE_OF_ALPHA], end + 1)
+        assert {f"id:{OF_BETA}", f"id:{MORE_OF_ALPHA}"} < {*here(store)} and f"id:{OF_ALPHA}" not in here(store)
         yield from at_rest(server, store)
         assert store.read(lambda reader: read_twice(reader, PLACE)) == []
 
@@ -117,12 +120,12 @@ def test_what_is_posted_twice_stays_where_nothing_was_moved_lately(
     store.write(lambda writer: writer.apply([Record(HOMES, "rooms alpha:1", stamp, "b", 1, head=head)]))
 
     def story():
-        put_elsewhere(store, message("1@beta"), "1@beta")
+        put_elsewhere(store, message(OF_BETA), OF_BETA)
         yield
-        fetch(server, message("1@alpha"))
+        fetch(server, message(OF_ALPHA))
         yield
         yield
-        assert ids(server) == ["1@beta", "1@alpha"]
+        assert ids(server) == [OF_BETA, OF_ALPHA]
 
     follower.tell(story())
 
@@ -159,33 +162,33 @@ def test_what_a_lost_server_fetched_as_it_came_back_is_deleted_where_its_lines_a
 
     def story():
         store.write(lambda writer: settle(writer, "rooms", "alpha:1", PLACE, ELSEWHERE))  # it has yet to give them up
-        fetch(server, message("1@alpha"))
+        fetch(server, message(OF_ALPHA))
         yield
-        put_elsewhere(store, message("1@beta"), "1@beta", stamp)
-        put_elsewhere(store, message("2@beta", text=f"{TEXT}more\n"), "2@beta", stamp)
+        put_elsewhere(store, message(OF_BETA), OF_BETA, stamp)
+        put_elsewhere(store, message(MORE_OF_BETA, text=f"{TEXT}more\n"), MORE_OF_BETA, stamp)
         yield
         is_there = fetched == "long before"
-        assert ids(server) == ["1@alpha", *(["1@beta"] if is_there else []), "2@beta"]
-        assert store.read(lambda reader: reader.get(LOBBY, "id:1@beta")).dead is not is_there
-        assert not store.read(lambda reader: reader.get(LOBBY, "id:1@alpha")).dead
+        assert ids(server) == [OF_ALPHA, *([OF_BETA] if is_there else []), MORE_OF_BETA]
+        assert store.read(lambda reader: reader.get(LOBBY, f"id:{OF_BETA}")).dead is not is_there
+        assert not store.read(lambda reader: reader.get(LOBBY, f"id:{OF_ALPHA}")).dead
         yield from at_rest(server, store)
 
     follower.tell(story())
 
 
 def test_what_the_server_has_already_is_not_deleted(server: WritableServer, follower: Follower) -> None:
-    store, body = follower.store, message("1@beta")
+    store, body = follower.store, message(OF_BETA)
     server.netconfigs[1] = []
 
     def again() -> None:
-        store.write(lambda writer: writer.put(Record(LOBBY, "id:1@beta", 1, "b", 1, body=body)))
+        store.write(lambda writer: writer.put(Record(LOBBY, f"id:{OF_BETA}", 1, "b", 1, body=body)))
 
     def story():
         move_here(store)
         again()
-        fetch(server, message("1@alpha"))  # by somebody, while nothing is fetched
+        fetch(server, message(OF_ALPHA))  # by somebody, while nothing is fetched
         yield
-        assert {*ids(server)} == {"1@beta", "1@alpha"}
+        assert {*ids(server)} == {OF_BETA, OF_ALPHA}
         server.netconfigs[1] = [FEED]
         server.now += 10
         yield
@@ -193,7 +196,7 @@ def test_what_the_server_has_already_is_not_deleted(server: WritableServer, foll
         again()
         yield
         yield
-        assert {*ids(server)} == {"1@beta", "1@alpha"} and feed_end(store) == end + 1
+        assert {*ids(server)} == {OF_BETA, OF_ALPHA} and feed_end(store) == end + 1
 
     follower.tell(story())
 
@@ -204,10 +207,89 @@ def test_what_is_another_message_by_now_is_not_taken_out(server: WritableServer,
 
     def story():
         yield
-        put_elsewhere(store, message("1@beta"), "1@beta")
-        store.write(lambda writer: note_twice(writer, PLACE, [twice(LOBBY, old, "id:1@beta")]))
+        put_elsewhere(store, message(OF_BETA), OF_BETA)
+        store.write(lambda writer: note_twice(writer, PLACE, [twice(LOBBY, old, f"id:{OF_BETA}")]))
         yield
-        assert (server.lists[1][0], ids(server)) == (old, ["1@beta"])
+        assert (server.lists[1][0], ids(server)) == (old, [OF_BETA])
         assert store.read(lambda reader: read_twice(reader, PLACE)) == []
+
+    follower.tell(story())
+
+
+def test_a_mail_that_came_to_both_before_either_was_written_is_taken_over_as_one(
+    server: WritableServer, follower: Follower
+) -> None:
+    store, body = follower.store, message("mail@example.net")
+    server.netconfigs[1] = [MAILBOX]
+
+    def story():
+        move_here(store)
+        yield
+        put_elsewhere(store, body, "mail@example.net")
+        number = fetch(server, body)
+        yield
+        yield
+        assert server.lists[1][1:] == [number]
+        told = store.read(lambda reader: reader.statuses_of(PLACE, LOBBY, ["id:mail@example.net"]))
+        assert [one.foreign for one in told] == [str(number)]
+        assert store.read(lambda reader: read_twice(reader, PLACE)) == []
+        yield from at_rest(server, store)
+
+    follower.tell(story())
+
+
+def test_what_is_put_anew_while_it_is_deleted_stays(server: WritableServer, follower: Follower) -> None:
+    store, body = follower.store, message("mail@example.net")
+    server.netconfigs[1] = [MAILBOX]
+
+    def story():
+        move_here(store)
+        first = fetch(server, body)
+        yield
+        assert "id:mail@example.net" in here(store)
+        server.lists[1].remove(first)
+        again = fetch(server, body)
+        yield
+        yield
+        assert server.lists[1][1:] == [again]
+        assert "id:mail@example.net" in here(store)
+
+    follower.tell(story())
+
+
+def test_what_a_feed_says_twice_stays_though_a_lost_server_never_gave_it_up(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    head = pack_head({"place": PLACE, "last": ELSEWHERE, "given_up": False})
+    stamp = make_stamp(store.clock.now_ms() - FETCHED_MS - 60_000)
+    store.write(lambda writer: writer.apply([Record(HOMES, "rooms alpha:1", stamp, "b", 1, head=head)]))
+    elsewhere, later = f"{CREATED + 450:08X}-00000001@beta", f"{CREATED + 600:08X}-00000001@alpha"
+
+    def story():
+        put_elsewhere(store, message(elsewhere, CREATED + 450, ENTRY), elsewhere)
+        yield
+        fetch(server, message(later, CREATED + 600, ENTRY))
+        yield
+        yield
+        assert ids(server) == [elsewhere, later]
+
+    follower.tell(story())
+
+
+def test_two_mails_that_say_the_same_stay_where_they_came_with_ids_of_their_own(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.netconfigs[1] = [MAILBOX]
+
+    def story():
+        move_here(store)
+        put_elsewhere(store, message("one@example.net"), "one@example.net")
+        yield
+        fetch(server, message("other@example.net"))
+        yield
+        yield
+        assert ids(server) == ["one@example.net", "other@example.net"]
 
     follower.tell(story())
