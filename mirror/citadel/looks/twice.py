@@ -9,7 +9,7 @@ What a server that was lost fetches when it comes back is deleted everywhere by 
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from mirror.citadel.meaning.homes import Home, read_home
@@ -197,8 +197,26 @@ def note_twice(writer: Writer, place: str, found: Iterable[Status]) -> None:
 
 
 def read_twice(reader: Reader, place: str) -> list[Status]:
-    """Return the first of what is to be taken out."""
-    return reader.scan_place(_beside(place))
+    """Return what there is to do something about: what waits until the other one was written there is left out."""
+    return [one for one in _noted(reader, place) if others_of(reader, place, one) or _is_nothing_here(reader, one)]
+
+
+def others_of(reader: Reader, place: str, one: Status) -> set[int]:
+    """Return the other numbers that a message has on a server."""
+    told = reader.statuses_of(place, one.collection, [one.key])
+    return {int(other.foreign) for other in told if other.foreign != one.foreign}
+
+
+def _noted(reader: Reader, place: str) -> Iterator[Status]:
+    after = ("", "")
+    while page := reader.scan_place(_beside(place), after):
+        yield from page
+        after = page[-1].collection, page[-1].foreign
+
+
+def _is_nothing_here(reader: Reader, one: Status) -> bool:
+    held = reader.get(one.collection, one.key)
+    return held is None or held.dead
 
 
 def forget_twice(writer: Writer, place: str, done: Iterable[Status]) -> None:

@@ -7,7 +7,7 @@ lines they are, has fetched itself is not written here, but deleted everywhere.
 
 from collections.abc import Sequence
 
-from mirror.citadel.looks.twice import Twice, forget_twice, is_same, read_twice
+from mirror.citadel.looks.twice import Twice, forget_twice, is_same, others_of, read_twice
 from mirror.citadel.protocol.answers import read_numbers
 from mirror.citadel.protocol.pieces import fetch_message
 from mirror.citadel.writers.base import OpenRoom, Target, by_collection, enter, goto, said_yes
@@ -18,13 +18,14 @@ from mirror.model.texts import is_message
 
 
 def take_out_twice(target: Target) -> None:
-    """Take out what is noted."""
+    """Take out what is noted, and forget it; what is to stay after all is looked at again."""
     noted = target.store.read(lambda reader: read_twice(reader, target.place))
     for collection, some in by_collection(noted).items():
         into = target.rooms.get(collection)
-        if into is None or enter(target, into) is None:
+        if into is not None and enter(target, into) is None:
             continue
-        if done := [one for one in some if _is_done(target, into, one)]:
+        done = [one for one in some if into is None or _is_done(target, into, one)]
+        if done:
             target.store.write(lambda writer, gone=done: forget_twice(writer, target.place, gone))  # type: ignore[misc]
 
 
@@ -48,10 +49,12 @@ def _is_done(target: Target, into: OpenRoom, one: Status) -> bool:
     """Take a message out where that is to be; tells whether nothing is left to do about it."""
     (_, listed) = target.client.ask_all([goto(into.room), b"MSGS ALL"])
     there = read_numbers(listed[1:-1])
-    if int(one.foreign) not in there or not _is_it(target, one):
+    if int(one.foreign) not in there:
         return True
-    others = target.store.read(lambda reader: reader.statuses_of(target.place, one.collection, [one.key]))
-    if not {int(other.foreign) for other in others if other.foreign != one.foreign} & {*there}:
+    if not _is_it(target, one):
+        target.written.look_anew |= not _is_told(target, one)
+        return True
+    if not target.store.read(lambda reader: others_of(reader, target.place, one)) & {*there}:
         return False
     (told,) = target.client.ask_all([b"DELE %s" % one.foreign.encode()])
     target.written.deleted += said_yes(told)
@@ -65,3 +68,8 @@ def _is_it(target: Target, one: Status) -> bool:
     if data is None or held is None or held.dead:
         return False
     return is_same(target.store.read(lambda reader: reader.body(held)), data)
+
+
+def _is_told(target: Target, one: Status) -> bool:
+    """Tell whether a look told a message by its number: one that is to be taken out is told by none."""
+    return bool(target.store.read(lambda reader: reader.statuses(target.place, one.collection, [one.foreign])))

@@ -7,9 +7,11 @@ from made_follower import LOBBY, Follower, at_rest, feed_end, here, there
 from made_server import CREATED
 from made_writable import SERVICE, WritableServer, imap
 
+from mirror.citadel.looks.taking import keep_missing
 from mirror.citadel.looks.twice import FETCHED_MS, note_twice, read_twice, twice
 from mirror.citadel.meaning.homes import HOMES, settle
 from mirror.formats.message import serialize_message
+from mirror.model.drafting import deletion_of
 from mirror.model.record import Record, pack_head
 from mirror.model.stamp import make_stamp
 from mirror.store.base import Store
@@ -238,6 +240,22 @@ def test_a_mail_that_came_to_both_before_either_was_written_is_taken_over_as_one
     follower.tell(story())
 
 
+def test_what_was_to_be_taken_out_of_a_room_that_is_no_more_is_forgotten(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        gone = twice("messages/alpha:9", 7, f"id:{OF_BETA}")
+        store.write(lambda writer: note_twice(writer, PLACE, [gone]))
+        yield
+        yield
+        assert store.read(lambda reader: read_twice(reader, PLACE)) == []
+
+    follower.tell(story())
+
+
 def test_what_is_put_anew_while_it_is_deleted_stays(server: WritableServer, follower: Follower) -> None:
     store, body = follower.store, message("mail@example.net")
     server.netconfigs[1] = [MAILBOX]
@@ -277,6 +295,27 @@ def test_what_a_feed_says_twice_stays_though_a_lost_server_never_gave_it_up(
     follower.tell(story())
 
 
+def test_what_is_not_taken_out_as_its_like_was_deleted_is_taken_over(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        yield
+        put_elsewhere(store, message(OF_BETA), OF_BETA)
+        move_here(store)
+        fetch(server, message(OF_ALPHA))
+        server.closed.add(1)
+        yield
+        store.write(lambda writer: writer.write(deletion_of(writer.get(LOBBY, f"id:{OF_BETA}"))))
+        yield
+        yield
+        yield
+        assert (ids(server), f"id:{OF_ALPHA}" in here(store)) == ([OF_ALPHA], True)
+
+    follower.tell(story())
+
+
 def test_two_mails_that_say_the_same_stay_where_they_came_with_ids_of_their_own(
     server: WritableServer, follower: Follower
 ) -> None:
@@ -291,5 +330,28 @@ def test_two_mails_that_say_the_same_stay_where_they_came_with_ids_of_their_own(
         yield
         yield
         assert ids(server) == ["one@example.net", "other@example.net"]
+
+    follower.tell(story())
+
+
+def test_what_waits_until_the_other_one_is_written_there_costs_the_server_nothing(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+
+    def story():
+        move_here(store)
+        put_elsewhere(store, message(OF_BETA), OF_BETA)
+        yield
+        told = store.read(lambda reader: reader.statuses_of(PLACE, LOBBY, [f"id:{OF_BETA}"]))
+        server.lists[1].remove(int(told[0].foreign))  # thrown away there, and kept here
+        store.write(lambda writer: keep_missing(writer, PLACE, told))
+        fetch(server, message(OF_ALPHA))
+        yield
+        asked = len(server.asked)
+        yield
+        yield
+        assert ids(server) == [OF_ALPHA]
+        assert b"MSGS ALL" not in server.asked[asked:]
 
     follower.tell(story())
