@@ -20,6 +20,7 @@ from mirror.citadel.meaning.damaged import WHAT_TO_DO
 from mirror.citadel.meaning.expiry import Mode, Policy
 from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS
 from mirror.citadel.meaning.purge import Purge
+from mirror.citadel.meaning.said_lines import NO_LINES
 from mirror.model.applied import Applied
 from mirror.model.kinds import parse_collection, room_of
 from mirror.model.record import Record
@@ -123,6 +124,9 @@ class Missing:
             self._spare(collection, partial(is_theirs, stay))
         if collection == FLOORS:
             self._spare(collection, floor_in_use)
+        if parse_collection(collection).kind == NETCONF:
+            empty = [status for status in self._missing_statuses(collection) if status.tag == NO_LINES]
+            self._heaps.not_missing(collection, empty)  # the server has none, of a room that it has: as it said last
 
     def _lose(self, collection: str, is_lost: IsLost) -> None:
         """Have messages that the server lost be written again: they are none that it deleted."""

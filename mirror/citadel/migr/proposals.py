@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from mirror.citadel.meaning.homes import is_in_force_elsewhere, read_home
 from mirror.citadel.meaning.keys import ROOMS
+from mirror.citadel.meaning.said_lines import says_that_some_act, tag_of_lines
 from mirror.formats.errors import CitadelError
 from mirror.formats.numbers import parse_number
 from mirror.formats.server_own import NETCONF_SETTING
 from mirror.model.record import pack_head
-from mirror.model.status import fingerprint
 from mirror.store.base import Reader
 from mirror.sync.share.rules import LAST_SENT_HEAD, NETCONF_KEY, PROPOSED, is_proposed
 from netconf.acting import acting_lines, beside
@@ -62,20 +62,6 @@ def as_taken(reader: Reader, place: str, room: str, collection: str, proposal: P
     if _acts_elsewhere(reader, place, room, last, body):
         body = beside(body, b"" if held is None or held.dead else reader.body(held))
     return proposal._replace(body=body, head=_head_of(reader, collection, proposal._replace(body=body)))
-
-
-def tag_of_lines(body: bytes) -> str:
-    """Return what tells the lines of a server from others that it may have, but for how far it has sent the room."""
-    lines = replace_lines(body, lambda one: one.kind.lower() == LAST_SENT)
-    return (_ACTING if acting_lines(lines) else "") + fingerprint(lines.rstrip(b"\n")).hex()
-
-
-def says_that_some_act(tag: str) -> bool:
-    """Tell whether a server that said lines of this tag has any that act."""
-    return tag.startswith(_ACTING)
-
-
-_ACTING = "acting "
 
 
 def _acts_elsewhere(reader: Reader, place: str, room: str, last: str, body: bytes) -> bool:

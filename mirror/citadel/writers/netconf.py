@@ -21,7 +21,8 @@ from mirror.citadel.meaning.homes import (
     why_not_yet,
 )
 from mirror.citadel.meaning.keys import ROOMS
-from mirror.citadel.migr.proposals import in_force, says_that_some_act, tag_of_lines
+from mirror.citadel.meaning.said_lines import says_that_some_act, tag_of_lines
+from mirror.citadel.migr.proposals import in_force
 from mirror.citadel.protocol.answers import ITS_MESSAGES, read_numbers
 from mirror.citadel.writers.base import CLOSED_NOW, OpenRoom, Target, enter
 from mirror.formats.numbers import number_or_zero

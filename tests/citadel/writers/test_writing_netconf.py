@@ -475,3 +475,28 @@ def test_homes_are_records_that_every_node_has(store: Store) -> None:
     assert HOMES in store.read(lambda reader: reader.digests())
     told = store.read(lambda reader: read_home(reader, "users", "alpha:2"))
     assert (told.place, told.last, told.given_up) == (PLACE, ELSEWHERE, False) and told.since > 1_600_000_000_000
+
+
+@pytest.mark.parametrize("lines", [[LIST], ["ignet_push_share|bravo", "unknown|there"]])
+@pytest.mark.parametrize("is_paired", [True, False])
+def test_lines_that_a_server_is_not_given_stay_here_though_its_room_has_none(
+    server: WritableServer, follower: Follower, lines: list[str], is_paired: bool
+) -> None:
+    store = follower.store
+    if is_paired:
+        hold(store, *lines)
+
+    def story():
+        yield
+        hold(store, *lines)
+        for _ in range(5):
+            server.now += 400  # all is looked at again
+            yield
+        assert (held(store), server.netconfigs) == (lines, {})
+        del server.rooms[1], server.lists[1]
+        for _ in range(5):
+            server.now += 400
+            yield
+        assert store.read(lambda reader: reader.get(NETCONF, NETCONF_KEY)).dead
+
+    follower.tell(story())

@@ -1,6 +1,7 @@
 """Lines of rooms that an export has among its settings: what of them is taken, once their room is known."""
 
-from mirror.citadel.migr.proposals import as_taken, read_proposal, tag_of_lines
+from mirror.citadel.meaning.said_lines import tag_of_lines
+from mirror.citadel.migr.proposals import as_taken, read_proposal
 from mirror.citadel.migr.told import Told
 from mirror.formats.errors import CitadelError
 from mirror.model.kinds import Collection
