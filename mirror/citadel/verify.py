@@ -27,13 +27,14 @@ from mirror.citadel.meaning.declared import (
     Expected,
     declaration,
 )
-from mirror.citadel.meaning.homes import read_homes
+from mirror.citadel.meaning.homes import INBOX_RULES, read_homes
 from mirror.citadel.meaning.kept_equal import STAYS, why_otherwise
-from mirror.citadel.meaning.keys import OF_SERVER_ITSELF, read_keys
+from mirror.citadel.meaning.keys import OF_SERVER_ITSELF, ROOMS, USERS, read_keys
 from mirror.citadel.meaning.numbering import place_of_key
-from mirror.citadel.meaning.returned import is_as_here
+from mirror.citadel.meaning.returned import SHOWN, is_as_here, shows_the_same
 from mirror.citadel.meaning.visits_compared import said_by_visit
 from mirror.formats.errors import BadMessage
+from mirror.formats.inbox_rules import rule_lines
 from mirror.formats.keys import imported_origin
 from mirror.formats.message import parse_message
 from mirror.model.containers import picture_of_room, picture_of_user
@@ -81,6 +82,7 @@ def declared_for(ours: Reading, server: str, *, exports: bool) -> tuple[Expected
 
 BY_NOBODY = "the server's own visit, of no user, which looking at a room or an import makes"
 AT_HOME = "what acts is in force on another server, the room's home"
+RULES_AT_HOME = "inbox rules are in force on another server, their user's home"
 AS_WRITTEN = "what a server makes of a message that came from elsewhere: its number, and the form it keeps"
 BY_ITSELF = "what a new server has by itself"
 MADE_BY_ITSELF = ("config", "floors", "system-messages")
@@ -261,14 +263,28 @@ class Comparing:
 
         So has one to which the same mail came by itself, as the other one's is here.
         """
-        if parse_collection(collection).kind != "messages" or here == there:
+        kind = parse_collection(collection).kind
+        if self._is_kept_equal and kind in (*SHOWN, INBOX_RULES):
+            return self._shows_what_is_here(kind, key)
+        if kind != "messages" or here == there:
             return False
         record = self._ours.read(lambda reader: reader.get(collection, key))
         is_own = record is not None and record.origin == imported_origin(self._found.server)
         if is_own and here.get(NUMBER) == there.get(NUMBER):
             return False
-        bodies = [reading.read(lambda reader: _body(reader, collection, key)) for reading in (self._ours, self._theirs)]
-        return is_as_here(*bodies)
+        return is_as_here(*self._bodies(collection, key))
+
+    def _shows_what_is_here(self, collection: str, key: str) -> bool:
+        """Tell whether a text, picture or inbox rules are as they are here, whoever made the message."""
+        ours, theirs = self._bodies(collection, key)
+        if collection == INBOX_RULES:
+            return rule_lines(ours) == rule_lines(theirs) != []
+        return shows_the_same(collection, ours, theirs)
+
+    def _bodies(self, collection: str, key: str) -> tuple[bytes, bytes]:
+        """Return what is here of something, and what is there."""
+        ours = self._ours.read(lambda reader: _body(reader, collection, key))
+        return ours, self._theirs.read(lambda reader: _body(reader, collection, key))
 
     def _is_as_agreed(self, collection: str, key: str) -> bool:
         """Tell whether a server has an item just as it was when both agreed on what is here."""
@@ -370,9 +386,10 @@ class Comparing:
 
 
 def _at_home_elsewhere(server: str, reader: Reader) -> dict[tuple[str, str], str]:
-    """Return the lines of rooms of which those that act are in force on another server than this one."""
-    rooms = (key for (kind, key), home in read_homes(reader) if kind == "rooms" and home.place != place_of(server))
-    return {(str(Collection("netconf", key)), NETCONF_KEY): AT_HOME for key in rooms}
+    """Return the lines of rooms, and users' inbox rules, that are in force on another server than this one."""
+    elsewhere = [thing for thing, home in read_homes(reader) if home.place != place_of(server)]
+    lines = {(str(Collection("netconf", key)), NETCONF_KEY): AT_HOME for kind, key in elsewhere if kind == ROOMS}
+    return {**lines, **{(INBOX_RULES, key): RULES_AT_HOME for kind, key in elsewhere if kind == USERS}}
 
 
 # -- what is compared of a record -----------------------------------------------------------------------

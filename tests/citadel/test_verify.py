@@ -7,8 +7,18 @@ from exports import small_export
 from made_server import Server
 
 from mirror.citadel.meaning.homes import settle
+from mirror.citadel.meaning.keys import Pair, add_pairs
 from mirror.citadel.migr.importer import Importer
-from mirror.citadel.verify import AT_HOME, BY_ITSELF, BY_NOBODY, VERIFIED, Comparing, Verified, declared_for
+from mirror.citadel.verify import (
+    AT_HOME,
+    BY_ITSELF,
+    BY_NOBODY,
+    RULES_AT_HOME,
+    VERIFIED,
+    Comparing,
+    Verified,
+    declared_for,
+)  # fmt: skip
 from mirror.formats.message import serialize_message
 from mirror.model.record import Record
 from mirror.store.base import Writer
@@ -175,6 +185,37 @@ def test_lines_of_a_room_that_is_at_home_on_another_server_may_differ(make_store
     assert told(compared(make_store, lines)) == [("netconf/alpha:1", "netconf", "(the record)")]
     found = compared(make_store, lambda w: (lines(w), settle(w, "rooms", "alpha:1", "citadel:beta")))
     assert found.equal and found.declared == {AT_HOME: 1}
+
+
+RULE = b"Content-type: x/y\n\nrule|0|all|||||redirect||x@example.net||stop\n"
+
+
+@pytest.mark.parametrize(
+    ("collection", "words"), [("bios", b"Content-type: text/plain\n\nI like mirrors.\n"), ("inbox-rules", RULE)]
+)
+@pytest.mark.parametrize(("is_paired", "undeclared"), [(True, 0), (False, 1)])
+def test_what_a_paired_server_shows_as_it_is_here_is_as_written(
+    make_store: Make, collection: str, words: bytes, is_paired: bool, undeclared: int
+) -> None:
+    ours, theirs = imported(make_store("m"), small_export()), imported(make_store("m"), small_export())
+    for store, name in ((ours, b"1@alpha"), (theirs, b"2@beta")):
+        body = serialize_message([("I", name), ("M", words)], 4)
+        store.write(lambda writer, body=body: writer.put(Record(collection, "alpha:2", 1, "", 1, body=body)))
+    if is_paired:
+        ours.write(lambda writer: add_pairs(writer, "citadel:alpha", [Pair("floors", 3, "beta:1")]))
+    assert Comparing(ours, theirs, "alpha").compare().undeclared == undeclared
+    other = serialize_message([("I", b"3@beta"), ("M", words.replace(b"x@", b"y@").replace(b"like", b"love"))], 4)
+    theirs.write(lambda writer: writer.put(Record(collection, "alpha:2", 2, "", 2, body=other)))
+    assert Comparing(ours, theirs, "alpha").compare().undeclared == 1
+
+
+def test_inbox_rules_that_are_at_home_on_another_server_may_differ(make_store: Make) -> None:
+    def rules(writer: Writer) -> None:
+        writer.put(Record("inbox-rules", "alpha:2", 1, "", 1, body=text(RULE)))
+
+    assert told(compared(make_store, rules)) == [("inbox-rules", "alpha:2", "(the record)")]
+    found = compared(make_store, lambda w: (rules(w), settle(w, "users", "alpha:2", "citadel:beta")))
+    assert found.equal and found.declared == {RULES_AT_HOME: 1}
 
 
 def test_a_visit_that_says_nothing_is_as_none(make_store: Make) -> None:
