@@ -194,11 +194,13 @@ class LiveServer(Server):
     def _goto(self, rest: str, session: "Session") -> bytes:
         name = rest.partition("|")[0]  # at this socket no room's password is asked for
         for number, room in self.rooms.items():
-            if room["QRname"] == name:
+            if room["QRname"].encode().lower() == name.encode().lower():
                 session.room = number
                 plain = room.get("QRdefaultview", "0")
                 view = self._visit(session).get("v_view", plain)
-                return f"200 {name}|0|{len(self.lists[number])}|0|2|0|0|0|0|0|0|{view}|{plain}|0|0|0|\n".encode()
+                return (
+                    f"200 {room['QRname']}|0|{len(self.lists[number])}|0|2|0|0|0|0|0|0|{view}|{plain}|0|0|0|\n".encode()
+                )
         return b"550 no such room\n"
 
     def _visit(self, session: "Session") -> Fields:

@@ -339,6 +339,31 @@ def test_a_room_that_is_renamed_just_when_it_is_listed_has_what_was_posted_there
     assert texts(store, TALK)[-1:] == ["new"] and not follower.state.behind
 
 
+def test_a_room_is_looked_at_by_its_new_name_alone_where_the_old_one_still_enters_it(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """A server heeds no case.  The name changes after rooms that moved were noted, while the server exports."""
+    store = make_store("m")
+
+    def rename(command: bytes) -> None:
+        if command == b"MIGR export":
+            server.before = lambda _command: None
+            server.rooms[2]["QRname"] = "TALK"
+            server.post(2, "new")
+
+    def story() -> Story:
+        for _ in range(4):
+            server.now += 10
+            yield
+
+    server.touch(2)
+    server.before = rename
+    follower = ReadingFollower(store, directory)
+    follower.tell(story())
+    assert texts(store, TALK)[-1:] == ["new"] and not follower.state.behind
+    assert state(store)["rooms"]["alpha:2"]["QRname"] == "TALK"
+
+
 def test_a_room_that_cannot_be_entered_is_not_taken_for_gone(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:

@@ -276,10 +276,13 @@ class Asked:
         return Moved(found.rooms, changed or found.others or self._sweep_accounts())
 
     def list_rooms(self, names: Iterable[bytes]) -> tuple[dict[bytes, Room], bool]:
-        """Return what rooms tell of themselves, by their names, and whether anything but their messages changed."""
+        """Return what rooms tell of themselves, by their names, and whether anything but their messages changed.
+
+        One that is not listed any more is left out: its name may still enter it, as a server heeds no case.
+        """
         found: dict[bytes, Room] = {}
         changed = False
-        for some in pages(names, ROOMS_AT_ONCE):
+        for some in pages([name for name in names if name in self._rooms], ROOMS_AT_ONCE):
             told, other = self._ask_rooms(some, messages=True)
             found |= told
             changed |= other

@@ -51,8 +51,6 @@ class Marked(msgspec.Struct):
     rooms: set[int] = set()
     noticed: dict[tuple[int, int], list[str]] = {}
     """By user and room, of all that was asked for."""
-    closed: set[int] = set()
-    """Rooms that could not be entered."""
 
 
 class VisitLooks:
@@ -69,7 +67,7 @@ class VisitLooks:
         told = self._ask(client, person, rooms)
         if told is None:
             return None
-        done = Marked(closed=rooms.keys() - told.keys())
+        done = Marked()
         known = self._store.read(lambda reader: self._told_last(reader, person, told))
         found = {room: self._there(person, room, seen, known.get(room)) for room, seen in told.items()}
         wanted = [one for one in found.values() if one is not None]
