@@ -30,6 +30,8 @@ class AdministeredServer(WritableServer):
     who: dict[int, str] = field(default_factory=dict)
     at_work: set[str] = field(default_factory=set)
     logged_in: list[str] = field(default_factory=list)
+    miscounted: set[int] = field(default_factory=set)
+    """Floors on which it counts rooms that are not there."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -232,7 +234,7 @@ class AdministeredServer(WritableServer):
 
     def _kflr(self, rest: str, _session: Session) -> bytes:
         number = rest.partition("|")[0]
-        if any(room["QRfloor"] == number for room in self.rooms.values()):
-            return b"550 rooms there\n"
+        if int(number) in self.miscounted or any(room["QRfloor"] == number for room in self.rooms.values()):
+            return b"561 Cannot delete; floor contains 1 rooms.\n"
         self.floor(int(number), "", f_flags="0")
         return b"200 Ok\n"

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from mirror.citadel.writers.floors import MISCOUNTED
 from mirror.config.files import write_private
 from mirror.wire.status import AttachmentStatus
 from try_live.catchall import CatchAll, Mail
@@ -88,6 +89,8 @@ class Paired(NamedTuple):
     mails: list[str]
     sent: int
     """How often the mail that was to leave did."""
+    miscounting: int
+    """How often a server was restarted, since it counted rooms on a killed floor that were not there."""
     left: list[str]
     """What the nodes said that they did not write, and why."""
     lags: list[float]
@@ -162,6 +165,13 @@ class Side:
         self.world.settle()
         self._counted = 0.0
 
+    def restart_if_it_miscounts(self) -> bool:
+        """Restart the server where its node says that it counts rooms on a killed floor; tells whether it was."""
+        wrong = any(MISCOUNTED in line for line in self.status().left_there)
+        if wrong:
+            self.restart()
+        return wrong
+
     def count_cpu(self) -> None:
         """Add what the server spent since this was counted last, or since it was started."""
         now = spent(self.server.pid)
@@ -211,6 +221,7 @@ def _carry_out(
         side.restart()
     say("sending one mail")
     send_outside(one.world, SERVICE, "leaves")
+    miscounting = 0
     rounds, left = [], [line for side in sides for line in side.status().left_there]
     began = time.monotonic()
     chance = random.Random(plan.seed)
@@ -226,6 +237,9 @@ def _carry_out(
         say("waiting until both are equal")
         waited = time.monotonic()
         wait_until_equal(sides)
+        if restarted := sum([side.restart_if_it_miscounts() for side in sides]):
+            miscounting += restarted
+            wait_until_equal(sides)
         waited = time.monotonic() - waited
         left += [line for side in sides for line in side.status().left_there]
         rounds.append(Round(some, plan.kills, round(waited, 2), compare(sides), ""))
@@ -240,8 +254,10 @@ def _carry_out(
     rounds[-1] = rounds[-1]._replace(damage="; ".join(filter(None, (damage(side.node) for side in sides))))
     cpu = {side.name: round(side.cpu, 2) for side in sides}
     meant = [mail for mail in mails.mails if mail.to == (OUTSIDE,)]
-    others = [_shown(mail) for mail in mails.mails if mail.to != (OUTSIDE,)]
-    return Paired(version, plan.seed, changed, rounds, others, len(meant), left, lags, cpu, round(seconds, 1))
+    mailed = [_shown(mail) for mail in mails.mails if mail.to != (OUTSIDE,)]
+    return Paired(
+        version, plan.seed, changed, rounds, mailed, len(meant), miscounting, left, lags, cpu, round(seconds, 1)
+    )
 
 
 def _shown(mail: Mail) -> str:

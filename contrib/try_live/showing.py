@@ -96,6 +96,8 @@ def show_paired(paired: Paired, as_json: bool) -> None:
         _list(sorted(set(paired.left)), SHOWN)
     click.echo(f"Mails that left: {paired.sent} of one that was to, {len(paired.mails)} others")
     _list(paired.mails, SHOWN)
+    if paired.miscounting:
+        click.echo(f"Restarted, since a server counted rooms on a killed floor: {paired.miscounting} times")
     times = ", ".join(f"p{share} {lag_at(paired.lags, share / 100):.2f} s" for share in (50, 99))
     click.echo(f"From a post to when it can be read on the other server ({len(paired.lags)} posts): {times}")
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in paired.cpu.items())

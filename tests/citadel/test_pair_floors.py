@@ -87,3 +87,19 @@ def test_a_floor_that_is_killed_just_when_one_from_elsewhere_is_made_there_is_ki
     alpha.look()
     pair.settle()
     assert [set(floors(side)) for side in pair] == [{"Main Floor", "Cellar"}] * 2
+
+
+def test_a_floor_on_which_a_server_counts_rooms_that_are_not_there_is_killed_once_it_counts_right(pair: Pair) -> None:
+    alpha, beta = pair
+    make_floor(alpha, "Attic")
+    pair.settle()
+    beta.server.miscounted.add(floors(beta)["Attic"])
+    kill_floor(alpha, "Attic")
+    pair.rest()
+    (left,) = [line for line in beta.following.state.left_there if "Attic" in line]
+    assert "counts rooms on it that are not there, until it is restarted" in left
+    beta.server.miscounted.clear()
+    beta.stop()
+    beta.start()
+    pair.settle()
+    assert set(floors(beta)) == {"Main Floor"}

@@ -156,7 +156,7 @@ def test_each_mail_that_is_caught_is_counted_with_whom_it_goes_to() -> None:
 def paired(mails: int = 0, sent: int = 1, damage: str = "", *found: Difference) -> Paired:
     rounds = [Round(10, 1, 2.0, list(found), damage)]
     done = Done(Counter(), Counter())
-    return Paired("", 1, done, rounds, ["x@y: hello"] * mails, sent, [], [1.0, 3.0], {"alpha": 1.0}, 10.0)
+    return Paired("", 1, done, rounds, ["x@y: hello"] * mails, sent, 0, [], [1.0, 3.0], {"alpha": 1.0}, 10.0)
 
 
 def test_a_trial_of_two_servers_fails_for_each_thing_that_is_not_as_it_should_be() -> None:

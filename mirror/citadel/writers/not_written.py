@@ -83,6 +83,10 @@ NOT_WRITTEN: tuple[tuple[str, str], ...] = (
     ("views of users without a password there", "nobody else may choose them"),
     ("which rooms users forgot", "nobody else may have them do that"),
     ("who was put out of the server's first room (`Lobby`)", "the server lets nobody in there or out"),
+    (
+        "the killing of a floor on which the server counts rooms that are not there",
+        "the server refuses it; 980 counts so once it refused to rename a room, and counts anew when it is started",
+    ),
     ("texts, pictures and bios that were taken back", "the server can be given others, but not none"),
     ("bios of users without a password there", "nobody else may write them"),
     ("what users' programs keep in My Citadel Config, and users' own cards", "each server has its own of a user"),
