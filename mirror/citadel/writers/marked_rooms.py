@@ -80,12 +80,15 @@ class CommandRoom:
         self._client.ask_all([self._goto, *(b"SEEN %d|%d" % (number, on) for number in sorted(numbers))])
 
 
-def take_last_back(client: CitadelClient, goto: bytes) -> None:
-    """Have nothing be read in a room, as its user, where no message is marked any more.
+def take_last_back(client: CitadelClient, goto: bytes, numbers: Collection[int]) -> bool:
+    """Have nothing be read in a room any more, as its user, where just these messages are; tells whether it is so.
 
     Of an empty set version 980 tells that all is read up to the number that the user read up to last (user_ops.c,
-    CtdlGetRelationship), which nothing but a command sets back.  A set that it wrote itself never begins so.
+    CtdlGetRelationship), which nothing but a command sets back: so that is done in their place, and not after it.
     """
-    seen = read_seen(*client.ask_all([goto, b"GTSN"]))
-    if seen is not None and seen.numbers.startswith("*:") and seen.numbers != "*:0":
-        client.ask_all([goto, b"SLRP 0"])
+    entered, told, listed = client.ask_all([goto, b"GTSN", b"MSGS ALL"])
+    seen = read_seen(entered, told)
+    read = SequenceSet(readable_set(seen.numbers).text if seen is not None else "")
+    if seen is None or any(number in read and number not in numbers for number in read_numbers(listed[1:-1])):
+        return False
+    return said_yes(*client.ask_all([b"SLRP 0"]))

@@ -6,7 +6,7 @@ last and with what it says then: what its user changed meanwhile stands.  A serv
 marks besides for want of room is told, and is nobody's edit.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -112,16 +112,20 @@ class MarksWriter:
                 if room is None:
                     self._leave_closed(target, into, [mark.record for mark in marks])
                 else:
-                    asked = self._set(room, marks)
-                    if (SEEN, False) in asked and (client := by_commands()) is not None:
-                        take_last_back(client, goto_as(into, number_or_zero(account.number)))
-                    target.written.others += asked.total()
+                    goto = goto_as(into, number_or_zero(account.number))
+                    target.written.others += self._set(room, marks, by_commands, goto)
                     self._note(target, into, user, room, marks)
 
-    def _set(self, there: MarkedRoom, marks: Sequence[_Mark]) -> Counter[tuple[str, bool]]:
-        """Set marks in the present room, and take others away; returns of which kind how many."""
+    def _set(
+        self,
+        there: MarkedRoom,
+        marks: Sequence[_Mark],
+        by_commands: Callable[[], CitadelClient | None],
+        goto: bytes,
+    ) -> int:
+        """Set marks in the present room, which ``goto`` enters, and take others away; returns how many."""
         before = there.flags([mark.number for mark in marks])
-        asked: Counter[tuple[str, bool]] = Counter()
+        asked = 0
         for name, flag in there.can_set.items():
             for on in (True, False):
                 numbers = [
@@ -132,9 +136,12 @@ class MarksWriter:
                     and mark.number in before
                     and (flag in before[mark.number]) is not on
                 ]
-                if numbers:
+                asked += len(numbers)
+                client = by_commands() if numbers and name == SEEN and not on else None
+                if client is not None and take_last_back(client, goto, numbers):
+                    there.enter()  # until then it may tell what was read before
+                elif numbers:
                     there.store(numbers, flag, on)
-                    asked[name, on] += len(numbers)
         return asked
 
     def _note(self, target: Target, into: OpenRoom, user: str, there: MarkedRoom, marks: Sequence[_Mark]) -> None:

@@ -342,3 +342,34 @@ def test_marks_that_the_server_has_no_room_for_are_told(
         assert feed_end(store) == end
 
     follower.tell(story())
+
+
+def test_what_was_never_read_is_not_read_where_a_node_died_while_it_took_the_last_mark_back(
+    server: WritableServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.read_up_to[1, ANN] = 3
+
+    def dead(_command: bytes) -> None:
+        raise HungUp
+
+    def cut(command: bytes) -> None:
+        if command == b"SLRP 0":
+            server.before = dead
+            raise HungUp
+
+    def story():
+        yield
+        mark(store, ANN, here(store)[0], seen=False)
+        server.before = cut
+        yield
+
+    follower.tell(story(), ConnectionLost)
+    server.before = lambda _command: None
+
+    def again():
+        for _ in range(3):
+            yield
+        assert seen(server) == []
+
+    follower.tell(again())
