@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mirror.citadel.following.access import FORGOTTEN, LET_IN, LOCKED_OUT, flags_after
 from mirror.citadel.meaning.keys import ROOMS
+from mirror.citadel.meaning.numbering import room_name_seen
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import CLOSED_NOW, Target, enter, said_yes, server_says
 from mirror.citadel.writers.fields import print_of
@@ -56,8 +57,8 @@ class AccessWriter:
                 by_room[todo.record.collection].append(todo)
         if not by_room:
             return False
-        first = (target.client.settings().get(_BASE_ROOM) or _USUAL).casefold()
-        for collection in [one for one in by_room if visited(target, one).room.name.casefold() == first]:
+        first = room_name_seen(target.client.settings().get(_BASE_ROOM) or _USUAL)
+        for collection in [one for one in by_room if room_name_seen(visited(target, one).room.name) == first]:
             _leave_all(target, collection, by_room.pop(collection))
         if not by_room:
             return True

@@ -107,6 +107,25 @@ def test_nobody_is_put_out_of_the_first_room_and_that_is_told_once(
     follower.tell(story())
 
 
+def test_a_room_whose_name_differs_from_the_firsts_in_case_beyond_ascii_is_another_one(
+    server: AdministeredServer, follower: Follower
+) -> None:
+    store = follower.store
+    server.rooms[1]["QRname"] = "Büro"
+    server.settings["c_baseroom"] = "büro"
+    server.rooms[VAULT]["QRname"] = "BÜRO"
+
+    def story():
+        yield
+        write_visit(store, VAULT, f"alpha:{ANN}", v_flags="4")
+        write_visit(store, 1, f"alpha:{EVE}", v_flags="3")
+        yield
+        assert flags_there(server, ANN) == "4"
+        assert not [one for one in server.asked if one.startswith(b"KICK")]
+
+    follower.tell(story())
+
+
 def test_who_is_not_there_waits_and_the_service_itself_is_left_alone(
     server: AdministeredServer, follower: Follower
 ) -> None:
