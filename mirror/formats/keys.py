@@ -78,11 +78,17 @@ def message_stamp(message: Message, room_stamp: int) -> int:
     Ids that Citadel makes begin with that time; a calendar item's T is the time of the event, which may lie
     ahead, so without such an id the stamp is T, but no later than the room's last change.
     """
-    made = _ID_TIME.match(message.get("I"))
-    if made:
-        return max(1, make_stamp(int(made[1], 16) * 1000))
+    made = made_s(message)
+    if made is not None:
+        return max(1, make_stamp(made * 1000))
     stamp = seconds_stamp(message.text("T"))
     return min(stamp, room_stamp) if room_stamp > 1 else stamp
+
+
+def made_s(message: Message) -> int | None:
+    """Return when a server made a message's id, in Unix seconds; None where the message came with it."""
+    made = _ID_TIME.match(message.get("I"))
+    return int(made[1], 16) if made else None
 
 
 def stamp_in_time(limit: int, *stamps: int) -> int:

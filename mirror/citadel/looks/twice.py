@@ -7,7 +7,6 @@ mail that has none, an id of its own; so it is taken over by nobody, and who wri
 What a server that was lost fetches when it comes back is deleted everywhere by the node of the one that has it, too.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from mirror.citadel.meaning.homes import Home, read_home
 from mirror.citadel.meaning.keys import ROOMS
 from mirror.formats.errors import BadMessage
+from mirror.formats.keys import made_s
 from mirror.formats.message import Message, parse_message
 from mirror.formats.numbers import number_or_zero
 from mirror.model.draft import Base
@@ -40,7 +40,6 @@ _ENTRY = (
     b"Content-type: text/html; charset=UTF-8\nContent-Transfer-Encoding: quoted-printable\n\n<html><head></head><body>"
 )
 """How version 980 begins a feed's entry."""
-_ID_TIME = re.compile(r"([0-9A-F]{8})-[0-9A-F]{8}@")
 
 Thing = tuple[str, str]
 """A message by its collection and key."""
@@ -159,7 +158,7 @@ def is_same(held: bytes, data: bytes, *, dated: bool = False) -> bool:
         one, other = parse_message(held), parse_message(data)
     except BadMessage:
         return False
-    if one.get("I") != other.get("I") and not (_made_s(one) and _made_s(other)):
+    if one.get("I") != other.get("I") and None in (made_s(one), made_s(other)):
         return False
     return one.get("T") == other.get("T") or not (dated or _bears_time(one) or _bears_time(other))
 
@@ -171,16 +170,10 @@ def _words(body: bytes) -> bytes:
 
 def _bears_time(message: Message) -> bool:
     """Tell whether a message is anything but a feed's entry that was given the time at which it was fetched."""
-    made_s = _made_s(message)
-    if not (made_s and message.get("M").replace(b"\r\n", b"\n").startswith(_ENTRY)):
+    made = made_s(message)
+    if made is None or not message.get("M").replace(b"\r\n", b"\n").startswith(_ENTRY):
         return True
-    return abs(made_s - number_or_zero(message.text("T"))) > DATED_S
-
-
-def _made_s(message: Message) -> int:
-    """Return when a server made a message's id, in Unix seconds; 0 where it came with it."""
-    made = _ID_TIME.match(message.text("I"))
-    return int(made[1], 16) if made else 0
+    return abs(made - number_or_zero(message.text("T"))) > DATED_S
 
 
 # -- what is to be taken out ----------------------------------------------------------------------------

@@ -8,10 +8,10 @@ by name.  Messages and items need no pairing, their keys are the same.  Values i
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 from mirror.citadel.meaning.keys import FLOORS, ROOMS, USERS, Keys, Pair, owner_of
+from mirror.citadel.meaning.numbering import room_name_seen, user_name_seen
 from mirror.formats.keys import numbered_key
 from mirror.model.keys import compared
 from netconf.selection import matches
@@ -25,7 +25,6 @@ NAME_BYTES = {USERS: 63, ROOMS: 127, FLOORS: 255}
 """Bytes of a name that version 980 keeps."""
 MAX_NAMES = 100
 """Names of a kind that are told of what is not paired."""
-_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
 _NOT_TAKEN = re.compile(rb"[^\x20-\x7e]+")
 
 
@@ -121,8 +120,8 @@ def reduced(kind: str, name: str) -> str:
 
     It knows users by the letters and digits of their names alone, and heeds case but in ASCII: Über is not über.
     """
-    kept = kept_name(kind, name).translate(_CASE)
-    return ("".join(filter(str.isalnum, kept)) or kept) if kind == USERS else kept
+    kept = kept_name(kind, name)
+    return (user_name_seen(kept) if kind == USERS else "") or room_name_seen(kept)
 
 
 def kept_name(kind: str, name: str) -> str:
