@@ -112,6 +112,7 @@ class Following:
             self._counts = self._store.read(lambda reader: read_counts(reader, place_of(node)))
             written, deleted, there = msgspec.structs.astuple(self._counts)
             self.state = FollowState(node, self._now(), written=written, deleted=deleted, written_there=there)
+            finish_calls(self._store, client, place_of(node))  # before anything is told of it
             asked = Asked(client, Often(settings.idle_look_s, settings.users_s), self._clock)
             self._begin()
             asked.passwords = passwords_of(self._store.read(room_passwords))
@@ -123,7 +124,6 @@ class Following:
             self._recognise(client, asked)
             self._find_lost(client, asked, in_transit)
             finish_unfinished(self._store, client, self.state.node)
-            finish_calls(self._store, client, place_of(self.state.node))
             finish_upload(self._store, client, place_of(self.state.node))
             self._pair(client)
             while True:

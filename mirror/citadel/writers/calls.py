@@ -1,8 +1,9 @@
 """Doing something as a user of a server, so that nothing shows but what was done: the last call is put back.
 
-A log-in says in the account when it was, which nobody did; the command that puts it back writes the whole account, the
-password too, so what it was just before is read in the same go, and where it was changed meanwhile that is written.
-Whose account it is, is remembered before: where a node died in between, the next connection puts it back.
+A log-in says in the account when it was, which nobody did, and so does the making of an account; the command that puts
+it back writes the whole account, the password too, so what it was just before is read in the same go, and where it was
+changed meanwhile that is written.  Whose account it is, is remembered before: where a node died in between, the next
+connection puts it back.
 """
 
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ class Account(NamedTuple):
     """An account as ``AGUP`` tells it: name, password, flags, two counters, level, number, last call, days."""
 
     fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, call: str) -> "Account":
+        """Return one of which no more is known than the name, and when the last call was, in Unix seconds."""
+        return cls((name, *[""] * (LAST_CALL - 1), call, ""))
 
     @property
     def password(self) -> str:
@@ -74,7 +80,7 @@ def password_of(reader: Reader, user: str) -> str:
 @contextmanager
 def as_nobody_called(store: Store, client: CitadelClient, place: str, account: Account) -> Iterator[None]:
     """Have an account's last call be what it was, whatever log-ins happen meanwhile."""
-    began = _time(client)
+    began = time_of(client)
     text = msgspec.json.encode([account.fields, began]).decode()
     store.write(lambda writer: writer.set_meta(_name(place), text))
     try:
@@ -89,7 +95,12 @@ def finish_calls(store: Store, client: CitadelClient, place: str) -> None:
     if not text:
         return
     fields, began = msgspec.json.decode(text, type=tuple[tuple[str, ...], int])
-    _put_back(client, Account(fields), began, min(_time(client), began + MOST_S))
+    _put_back(client, Account(fields), began, min(time_of(client), began + MOST_S))
+    forget_call(store, place)
+
+
+def forget_call(store: Store, place: str) -> None:
+    """Have no last call be put back."""
     store.write(lambda writer: writer.set_meta(_name(place), ""))
 
 
@@ -102,7 +113,8 @@ def _put_back(client: CitadelClient, account: Account, began: int, ended: int) -
     answers = client.ask_all([_asking(name), now.with_call(call).command, _asking(name)])
     was = _account(answers[0])
     if was is not None and was != now:
-        client.ask_all([was.with_call(call).command])
+        called = was.fields[LAST_CALL] != now.fields[LAST_CALL]
+        client.ask_all([(was if called else was.with_call(call)).command])
 
 
 def _account(answer: list[bytes]) -> Account | None:
@@ -116,7 +128,8 @@ def _asking(name: str) -> bytes:
     return b"AGUP " + name.encode("utf-8", "surrogateescape")
 
 
-def _time(client: CitadelClient) -> int:
+def time_of(client: CitadelClient) -> int:
+    """Return a server's clock, in Unix seconds."""
     (answer,) = client.ask_all([b"TIME"])
     return read_time(answer[0]) if answer else 0
 

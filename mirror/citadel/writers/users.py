@@ -7,6 +7,7 @@ over: where the name is taken the user is not written.  The account as whom this
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from mirror.citadel.meaning.damaged import read_reply
 from mirror.citadel.meaning.keys import OF_SERVER_ITSELF, USERS, Pair
@@ -17,7 +18,7 @@ from mirror.citadel.protocol.answers import ToldUser, read_account
 from mirror.citadel.protocol.client import CitadelClient
 from mirror.citadel.writers.aide import quietly
 from mirror.citadel.writers.base import Target, said_yes, server_says, taken_by
-from mirror.citadel.writers.calls import account_command
+from mirror.citadel.writers.calls import Account, account_command, as_nobody_called, forget_call, time_of
 from mirror.citadel.writers.counters import next_number
 from mirror.citadel.writers.fields import Keeps, Values, as_it_is, held_values, status_of, to_write
 from mirror.formats.numbers import number_or_zero
@@ -71,12 +72,10 @@ class UsersWriter:
             made = self._make(target, self._gone_before(target, making, known), there, quiet.names)
             changing = [one for one in living if _number(target, one, there)]
             renamed = self._rename(target, changing, known, there, quiet.names)
-            settings = target.client.settings() if made else {}
             for record in changing:
                 number = _number(target, record, there)
                 written = set(KEEPS) if number in made else {NAME} if number in renamed else set()
-                made_by = settings if number in made else None
-                self._change(target, record, known.get(record.key), there[number], written, made_by)
+                self._change(target, record, known.get(record.key), there[number], written)
         return True
 
     # -- made and deleted -------------------------------------------------------------------------
@@ -91,15 +90,23 @@ class UsersWriter:
     def _make(self, target: Target, records: Sequence[Record], there: dict[int, str], names: list[bytes]) -> set[int]:
         """Make users who are not there, and have their rooms be filled; returns their numbers."""
         made = set()
+        settings = target.client.settings() if records else {}
         for record in records:
-            number = self._make_one(target, record, there, names)
+            number = self._make_one(target, record, there, names, settings)
             if number is not None:
                 made.add(number)
                 target.written.others += 1
         return made
 
-    def _make_one(self, target: Target, record: Record, there: dict[int, str], names: list[bytes]) -> int | None:
-        """Make a user; returns the number, None where the user cannot be made."""
+    def _make_one(
+        self,
+        target: Target,
+        record: Record,
+        there: dict[int, str],
+        names: list[bytes],
+        settings: Mapping[str, str],
+    ) -> int | None:
+        """Make a user of a server of these settings; returns the number, None where the user cannot be made."""
         held = held_values(record)
         name = KEEPS[NAME](held.get(NAME, ""))
         if not name or not number_or_zero(held.get(LEVEL, "")):
@@ -129,7 +136,11 @@ class UsersWriter:
                 target.leave(record, f"user {name}", server_says(answer))
             return given or None
 
-        return target.make(Pair(USERS, number, record.key, own), make)
+        with _made_without_a_call(target, name, held, settings):
+            given = target.make(Pair(USERS, number, record.key, own), make)
+            if given is None:
+                forget_call(target.store, target.place)  # whoever has that name now was made by somebody else
+        return given
 
     def _delete(self, target: Target, dead: Sequence[Record], there: dict[int, str], names: list[bytes]) -> None:
         going = [record for record in dead if _number(target, record, there)]
@@ -188,19 +199,8 @@ class UsersWriter:
                 target.leave(of[holder], f"user {there[holder]}", why_not)
         return renamed
 
-    def _change(
-        self,
-        target: Target,
-        record: Record,
-        status: Status | None,
-        name: str,
-        written: set[str],
-        made_by: Mapping[str, str] | None,
-    ) -> None:
-        """Write all but the name, which was written before; what somebody changes meanwhile is not written over.
-
-        ``made_by`` are the settings of the server that made the user just now, None where that was long ago.
-        """
+    def _change(self, target: Target, record: Record, status: Status | None, name: str, written: set[str]) -> None:
+        """Write all but the name, which was written before; what somebody changes meanwhile is not written over."""
         if name == target.service:
             return
         held, said = held_values(record), status.said if status is not None else {}
@@ -210,7 +210,7 @@ class UsersWriter:
         wanted = to_write(held, said, now, _BUT_NAME)
         if wanted.get(LEVEL) == "0":
             del wanted[LEVEL]  # by which the server would delete the user
-        if _is_last_call(held, now, made_by):
+        if number_or_zero(held.get(LAST_CALL, "")) > number_or_zero(now[LAST_CALL]):
             wanted[LAST_CALL] = held[LAST_CALL]
         addresses = _addresses(held.get(ADDRESSES, ""), now[ADDRESSES])
         if ADDRESSES in wanted and addresses != set(now[ADDRESSES].split("|")):
@@ -223,17 +223,18 @@ class UsersWriter:
         target.written.others += bool(account)
 
 
-def _is_last_call(held: Values, now: Values, made_by: Mapping[str, str] | None) -> bool:
-    """Tell whether the last call here is to be the one there: the latest is, and of who was made just now that of here.
+def _made_without_a_call(
+    target: Target, name: str, held: Values, settings: Mapping[str, str]
+) -> AbstractContextManager[None]:
+    """Have who is made have called when that was last elsewhere, also where a node dies meanwhile.
 
-    Of whom the server would throw away for it, the making counts as one.
+    Of whom the server would throw away for it, the making counts as a call.
     """
-    idle_s = number_or_zero(now[LAST_CALL]) - number_or_zero(held.get(LAST_CALL, ""))
-    if idle_s <= 0 or made_by is None:
-        return idle_s < 0
-    return bool(number_or_zero(held.get(LAST_CALL, ""))) and not would_go(
-        made_by, number_or_zero(held.get(PURGE, "")), idle_s
-    )
+    call = held.get(LAST_CALL, "")
+    idle_s = time_of(target.client) - number_or_zero(call)
+    if not number_or_zero(call) or idle_s <= 0 or would_go(settings, number_or_zero(held.get(PURGE, "")), idle_s):
+        return nullcontext()
+    return as_nobody_called(target.store, target.client, target.place, Account.of(name, call))
 
 
 def _number(target: Target, record: Record, there: Mapping[int, str]) -> int:

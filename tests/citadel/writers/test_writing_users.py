@@ -6,10 +6,12 @@ import pytest
 from made_administered import AdministeredServer
 from made_elsewhere import BOB, delete, field, living_users, named, put, room_named, user
 from made_follower import Follower, feed_end, settled, there
+from made_live import HungUp
 from made_writable import SERVICE
 
 from mirror.citadel.writers.base import taken_by
 from mirror.citadel.writers.later import ROUNDS
+from mirror.peer.channel import ConnectionLost
 from mirror.store.base import Store
 from mirror.store.check import check_store
 
@@ -51,6 +53,56 @@ def test_making_a_user_is_no_call_unless_the_server_would_throw_the_account_away
         made = named(server, "Bob")["u_lastcall"]
         assert (made == called) is is_kept and int(called) <= int(made)
         assert field(store, "users", BOB, "u_lastcall") == made
+
+    follower.tell(story())
+
+
+def test_whom_a_node_makes_that_dies_just_then_has_not_called_either(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    called = str(server.now - 100 * 86400)
+
+    def dead(_command: bytes) -> None:
+        raise HungUp
+
+    def cut(command: bytes) -> None:
+        if command == b"AGUP Bob" and named(server, "Bob"):
+            server.before = dead
+            raise HungUp
+
+    def story():
+        yield
+        server.before = cut
+        user(store, BOB, "Bob", 7, u_lastcall=called)
+        yield
+
+    follower.tell(story(), ConnectionLost)
+    server.before = lambda _command: None
+    assert named(server, "Bob")["u_lastcall"] == str(server.now)
+
+    def again():
+        yield from settled(follower)
+        assert (named(server, "Bob")["u_lastcall"], field(store, "users", BOB, "u_lastcall")) == (called, called)
+
+    follower.tell(again())
+
+
+def test_who_is_made_there_by_somebody_just_then_has_called(
+    store: Store, server: AdministeredServer, follower: Follower
+) -> None:
+    def make(command: bytes) -> None:
+        if command.startswith(b"CREU Bob"):
+            server.user(30, "Bob", server.now)
+
+    def story():
+        yield
+        server.before = make
+        user(store, BOB, "Bob", 7, u_lastcall=str(server.now - 100 * 86400))
+        yield
+        server.before = lambda _command: None
+        yield from settled(follower)
+        assert named(server, "Bob") == server.users[30]
+        assert named(server, "Bob")["u_lastcall"] == str(server.now)
 
     follower.tell(story())
 
