@@ -327,7 +327,7 @@ def _is_done(side: Side, status: AttachmentStatus, since: float, marks: bool) ->
     if status.held or status.held_there:
         side.approve()
         return False
-    is_marked = not marks or status.marks > since or not status.marks
+    is_marked = not marks or status.marks > since
     return status.looked > since and is_marked and not (status.behind or status.behind_there)
 
 

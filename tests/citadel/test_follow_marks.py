@@ -473,6 +473,33 @@ def test_what_was_read_in_a_room_that_was_not_known_yet_when_the_server_was_lost
     assert marks(store, "alpha:3") == {"alpha:2": ["four"]}
 
 
+def test_what_was_read_by_a_user_who_was_just_made_is_here_once_the_user_is(
+    make_store: Make, server: LiveServer, directory: Path
+) -> None:
+    """It may have been made under another key than that of its number, which the next look at all tells."""
+    store = make_store("m")
+    follower = ReadingFollower(store, directory, Settings(marks_s=1))
+
+    def story() -> Story:
+        server.now += 10
+        server.user(3, "Bob", u_lastcall=str(server.now))
+        server.visit(1, 3, "1:3")
+        yield
+        server.somebody = False
+        server.now += 1000
+        for _ in range(30):
+            yield
+        assert "alpha:3" not in state(store)["users"] and "alpha:3" not in marks(store)
+        assert not follower.following.state.marks, "not all marks are here"
+        for _ in range(80):
+            yield
+        assert marks(store)["alpha:3"] == ["one", "three", "two"]
+        assert follower.following.state.marks
+
+    follower.let_exports_take(server, 5)
+    follower.tell(story())
+
+
 def test_what_was_read_in_rooms_that_swapped_their_names_is_of_each_what_was_read_there(
     make_store: Make, server: LiveServer, directory: Path
 ) -> None:

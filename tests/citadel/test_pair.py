@@ -158,6 +158,21 @@ def test_what_is_moved_on_one_while_it_is_deleted_on_the_other_is_moved(pair: Pa
     assert [(side.texts(1), side.texts(2)) for side in pair] == [([], [("w@alpha", "wanted")])] * 2
 
 
+def test_what_is_moved_into_two_rooms_at_once_is_in_both(pair: Pair) -> None:
+    alpha, beta = pair
+    number = alpha.server.post(1, "moved", name="m@alpha")
+    alpha.server.room(60, "Here")
+    alpha.server.room(61, "There")
+    pair.settle()
+    alpha.server.move(1, 60, number)
+    beta.server.move(1, beta.number("There"), beta.server.lists[1][0])
+    alpha.look()
+    beta.look()
+    pair.settle()
+    found = {name: alpha.texts(alpha.number(name)) for name in ("Lobby", "Here", "There")}
+    assert found == {"Lobby": [], "Here": [("m@alpha", "moved")], "There": [("m@alpha", "moved")]}
+
+
 def test_of_two_mails_of_one_id_the_one_that_is_put_elsewhere_is_there_though_the_other_one_goes(pair: Pair) -> None:
     alpha, beta = pair
     alpha.server.post(1, "Content-type: text/plain\n\none", name="twin@alpha")

@@ -48,6 +48,10 @@ class Numbers(Protocol):
         """Tell whether the server has a room of a name, whose number is not known yet."""
         ...
 
+    def is_new_user(self, user: str, known: Container[int]) -> bool:
+        """Tell whether the server has a user of a name, whose number is not known yet."""
+        ...
+
 
 def read_access(message: Message) -> Named | None:
     """Return what a message of the Aide room tells of access; None where it is about something else."""

@@ -140,6 +140,11 @@ class Asked:
         told = self._told.get(listed) if listed is not None else None
         return told is not None and told.number not in known
 
+    def is_new_user(self, user: str, known: Container[int]) -> bool:
+        """Tell whether a user of that name is listed whose number is not among those that are known."""
+        number = self.user_named(user)
+        return number not in known and any(number == listed for listed, _ in self._calls.values())
+
     @property
     def identity(self) -> Identity:
         """By what the state that the server is in is told from others."""

@@ -110,8 +110,8 @@ class MarkLooks:
         self._rooms_left = 0.0
         self._changed: dict[int, int] = {}
         self._viewed: set[int] = set()
-        self._renamed: dict[int, set[int]] = {}
-        """Who is asked for again in rooms that were renamed, or killed, once that is known."""
+        self._put_off: dict[int, set[int]] = {}
+        """Who is asked for again in which rooms once more is known of the server: that they were made or renamed."""
         self._seen_since: set[int] = set()
         """Who was there, or logged in, since a room was new last."""
         self._met = 0
@@ -119,7 +119,7 @@ class MarkLooks:
     @property
     def as_of(self) -> float:
         """As of when all marks are here, in Unix seconds; 0 for never."""
-        return self._rounds.as_of(self._now()) if self._calls is not None and not self._renamed else 0
+        return self._rounds.as_of(self._now()) if self._calls is not None and not self._put_off else 0
 
     @property
     def noticed(self) -> list[str]:
@@ -205,7 +205,7 @@ class MarkLooks:
             self._numbers = {name: number for number, name in rooms.items()}
             before, self._owners = self._owners, {number: owner_of(name) for number, name in rooms.items()}
             self._sort_rooms()
-            self._ask_again_by_other_names()
+            self._ask_for_what_was_put_off()
             self._ask_for_new({room: self._owners[room] for room in self._owners.keys() - before.keys()})
 
     def _sort_rooms(self) -> None:
@@ -217,11 +217,10 @@ class MarkLooks:
             else:
                 self._public.append(room)
 
-    def _ask_again_by_other_names(self) -> None:
-        """Have it be asked again what could not be, as rooms had other names than were known."""
-        renamed, self._renamed = self._renamed, {}
-        for room, users in renamed.items():
-            for user in users if room in self._owners else ():
+    def _ask_for_what_was_put_off(self) -> None:
+        put_off, self._put_off = self._put_off, {}
+        for user, rooms in put_off.items():
+            for room in rooms & self._owners.keys():
                 self._rounds.besides(user, room)
 
     def _ask_for_new(self, rooms: Mapping[int, int]) -> None:
@@ -265,8 +264,9 @@ class MarkLooks:
         if self._clock() - self._saved_at < SAVED_S:
             return
         # Who was asked for may have read in a room as well that is not known yet.
-        users = self._rounds.pending | (self._seen_since if asked.rooms_but(self._known.rooms) else set())
-        new = Pending(self._looked, frozenset(users), self._rounds.rooms_of_all | self._renamed.keys())
+        seen = self._seen_since if asked.rooms_but(self._known.rooms) else set()
+        users = self._rounds.pending | self._put_off.keys() | seen
+        new = Pending(self._looked, frozenset(users), self._rounds.rooms_of_all)
         same = (new.users, new.rooms) == (self._pending.users, self._pending.rooms)
         if same and max(self._calls.values(), default=0) < self._pending.looked:
             return
@@ -283,11 +283,16 @@ class MarkLooks:
         assert self._known is not None and self._asked is not None
         found = {room: self._asked.entrance_of(room) for room in turn.rooms if room in self._known.rooms}
         listed = {room: entrance for room, entrance in found.items() if entrance is not None}
+        if turn.user not in self._known.users:  # under which key that user is here is not known yet
+            self._put_off.setdefault(turn.user, set()).update(found)
+            return True
         marked = self._looks.take(client, person, listed)
-        if marked is None:
-            return False  # renamed since users were listed, say: another time
-        for room in found.keys() - listed.keys():
-            self._renamed.setdefault(room, set()).add(turn.user)
+        if marked is None:  # renamed since users were listed, say: another time
+            if turn.besides:
+                self._put_off.setdefault(turn.user, set()).update(found)
+            return False
+        if unlisted := found.keys() - listed.keys():
+            self._put_off.setdefault(turn.user, set()).update(unlisted)
         for asked, lines in marked.noticed.items():
             self._noticed.pop(asked, None)
             if lines:

@@ -287,8 +287,8 @@ class RoomLooks:
             outcome.left = True
             return
         named = read_access(posted.message) if room == self._numbers.aide_room else None
-        if named is not None and self._numbers.is_new(named.room, self._known.rooms):
-            outcome.again.add(room)  # once the room is known that somebody was let into
+        if named is not None and self._is_new(named):
+            outcome.again.add(room)  # once it is known who was let in where
             return
         outcome.new.add(room)
         if named is not None:
@@ -299,6 +299,10 @@ class RoomLooks:
         visits = str(Collection("visits", self._known.room_key(room)))
         for visitor in self._visitors(room, visits, posted.number, was):
             batch.changes += changes(visits, visitor, [(key, was, posted.number)], self._version)
+
+    def _is_new(self, named: Named) -> bool:
+        known, numbers = self._known, self._numbers
+        return numbers.is_new(named.room, known.rooms) or numbers.is_new_user(named.user, known.users)
 
     def _number_of(self, collection: str, key: str) -> int:
         told = self._store.read(lambda reader: reader.statuses_of(self._place, collection, [key]))

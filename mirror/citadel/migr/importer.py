@@ -94,6 +94,7 @@ class Importer:
         return Known(
             self.report.node,
             self._told.created,
+            self.users.keys(),
             self.rooms,
             self._told.policies,
             self._told.file_rooms,

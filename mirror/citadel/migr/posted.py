@@ -1,7 +1,7 @@
 """Rooms and messages of a server: what of them has to be known to make records of them.  Values in, values out."""
 
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from mirror.citadel.meaning.expiry import Policies
@@ -29,11 +29,12 @@ class Room(NamedTuple):
 class Known(NamedTuple):
     """What an export told of a server: its node name, when it was set up (a stamp), its rooms by their numbers.
 
-    ``keys`` are those under which it is kept.
+    ``users`` are the numbers of its users; ``keys`` are those under which it is kept.
     """
 
     node: str
     created: int
+    users: Set[int]
     rooms: Mapping[int, Room]
     policies: Policies
     file_rooms: Sequence[FileRoom]
