@@ -39,6 +39,7 @@ from mirror.formats.server_own import Use
 from mirror.model.kinds import Collection
 from mirror.model.record import Record
 from mirror.store.base import Reader, Store, Writer
+from mirror.store.values import FeedPage
 from netconf.selection import matches
 
 _LOCAL, _ANYWHERE = "127.0.0.1", ("", "*", "0.0.0.0", "::")
@@ -107,16 +108,8 @@ class Writing:
         if known is not self._known:  # who was not there just then, as in the middle of a renaming, may be now
             self._known = known
             self._later.rouse()
-        records = list(page.records)
-        if not page.more or verdict is not Verdict.HOLD:  # what waits for another look has just one a look
-            records += self._later.due({(one.collection, one.key) for one in page.records}, verdict)
         lost = self._store.read(lambda reader: read_lost(reader, place))
-        records += self._store.read(lambda reader: list(to_write_again(reader, place, lost))) if lost else []
-        if self._to_share and not page.more:
-            records += self._store.read(_shared)
-            self._to_share = False
-        records = list({(one.collection, one.key): one for one in records}.values())  # what was lost may be new, too
-        records = without_fetched(target, records)
+        records = self._to_write(target, page, lost)
         worked = self._deal(target, records)
         if not (page.more or written.look_anew):
             self._fill(target)
@@ -139,6 +132,20 @@ class Writing:
         is_filled = not self._store.read(lambda reader: unfilled(reader, target.place))
         written.behind = page.more or written.again or self._later.is_soon() or not is_filled
         return written
+
+    def _to_write(self, target: Target, page: FeedPage, lost: Sequence[tuple[str, str]]) -> list[Record]:
+        """Return what is tried now: what came, what waited, what the server lost, and what is shared."""
+        assert self._later is not None
+        records = list(page.records)
+        if not page.more or target.verdict is not Verdict.HOLD:  # what waits for another look has just one a look
+            records += self._later.due({(one.collection, one.key) for one in page.records}, target.verdict)
+        if lost:
+            records += self._store.read(lambda reader: list(to_write_again(reader, target.place, lost)))
+        if self._to_share and not page.more:
+            records += self._store.read(_shared)
+            self._to_share = False
+        records = list({(one.collection, one.key): one for one in records}.values())  # what was lost may be new, too
+        return without_fetched(target, records)
 
     def _is_at_rest(self, place: str, begin: int) -> bool:
         """Tell whether nothing came after a sequence and nothing waits: then keys of all that is there are not read."""

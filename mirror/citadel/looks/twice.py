@@ -70,7 +70,7 @@ class Twice:
     def was_fetched(self, record: Record) -> bool:
         """Tell whether a message that another server fetched is here as this one fetched it, whose lines they are.
 
-        So does one that was lost when it comes back, however late it gives the lines up.
+        A server that was lost fetches as it comes back, however late that is: until it has given the lines up.
         """
         home = self._home(record)
         if home is None or (home.given_up and self._is_long_ago(home)):
