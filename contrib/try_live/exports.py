@@ -9,10 +9,12 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, fromstring
 
+from try_live.errors import Refused
 from try_live.session import Session
 from try_live.world import BLOG, DIRECTORY, MAILBOX, PASSWORDED, PRIVATE
 
@@ -101,12 +103,39 @@ class Difference(NamedTuple):
 def read_export(session: Session) -> Contents:
     """Return what a server exports.  Its housekeeping rests afterwards until it is started again."""
     lines = session.lines("MIGR export")
-    return read_lines(line.encode("utf-8", "surrogateescape") for line in lines)
+    root = _parsed(line.encode("utf-8", "surrogateescape") for line in lines)
+    _ask_for_single_numbers(session, root)
+    return _contents(root)
 
 
 def read_lines(lines: Iterable[bytes]) -> Contents:
     """Return what an export says, by its lines."""
-    root = fromstring(b"\n".join(lines).decode("utf-8", "replace"))
+    return _contents(_parsed(lines))
+
+
+def _parsed(lines: Iterable[bytes]) -> Element:
+    return fromstring(b"\n".join(lines).decode("utf-8", "replace"))
+
+
+def _ask_for_single_numbers(session: Session, root: Element) -> None:
+    """Have visits whose sets are exported as one number say what the server shows: their users are asked for it.
+
+    Version 980 exports a set of just that number so, and an empty one, of which it shows that all is read up to there.
+    """
+    users = {_text(user, "u_usernum"): _text(user, "u_fullname") for user in root.iter("user") if _in_use(user)}
+    rooms = {_text(room, "QRnumber"): _text(room, "QRname") for room in root.iter("room")}
+    for visit in root.iter("visit"):
+        user, room = users.get(_text(visit, "v_usernum")), rooms.get(_text(visit, "v_roomnum"))
+        seen = visit.find("v_seen")
+        if seen is None or not (seen.text or "").strip("0").isdigit() or not user or not room:
+            continue
+        with suppress(Refused):  # who may not enter the room has read nothing there that shows
+            session.ask(f"USER {user}")
+            session.go(room)
+            seen.text = session.ask("GTSN").fields[0]
+
+
+def _contents(root: Element) -> Contents:
     users = {_text(user, "u_usernum"): _text(user, "u_fullname") for user in root.iter("user") if _in_use(user)}
     texts = {_text(one, "msg_msgnum"): base64.b64decode(_text(one, "msg_text")) for one in root.iter("message")}
     found: Contents = {sort: {} for sort in COMPARED}

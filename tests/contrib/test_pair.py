@@ -9,16 +9,21 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from made_live import LiveServer, listening
+from made_live import Session as LiveSession
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "contrib"))
 
 from try_live.catchall import CatchAll
 from try_live.changing import Done
 from try_live.commands import cli
-from try_live.exports import DECLARED, WHOLE, Contents, Difference, differences, read_files, read_lines
+from try_live.exports import DECLARED, WHOLE, Contents, Difference, differences, read_export, read_files, read_lines
 from try_live.measuring import lag_at
 from try_live.operations import KINDS
 from try_live.pair import WRITTEN, Paired, Round
+from try_live.session import Session
+
+from mirror.citadel.bootstrap import ADMIN_SOCKET
 
 DOCS = (Path(__file__).parents[2] / "docs" / "citadel.md").read_text()
 
@@ -157,6 +162,25 @@ def paired(mails: int = 0, sent: int = 1, damage: str = "", *found: Difference) 
     rounds = [Round(10, 1, 2.0, list(found), damage)]
     done = Done(Counter(), Counter())
     return Paired("", 1, done, rounds, ["x@y: hello"] * mails, sent, 0, [], [1.0, 3.0], {"alpha": 1.0}, 10.0)
+
+
+class Emptied(LiveServer):
+    """Has one visit whose set is empty, of a user who had read up to message 2."""
+
+    def _gtsn(self, _rest: str, _session: LiveSession) -> bytes:
+        return b"200 *:2\n"
+
+
+def test_a_set_that_is_exported_as_one_number_is_what_the_server_shows(tmp_path: Path) -> None:
+    server = Emptied()
+    server.user(2, "Ann", u_password="pw")
+    server.room(1, "Lobby")
+    for name in ("one", "two", "three"):
+        server.post(1, name, name=f"{name}@alpha")
+    server.visit(1, 2, "2")
+    with listening(server, tmp_path) as directory, Session(directory / ADMIN_SOCKET) as session:
+        marks = read_export(session)["marks"]["Ann in Lobby"]
+    assert sorted(name.split(" ")[1] for name in marks) == ["one@alpha", "two@alpha"]
 
 
 def test_a_trial_of_two_servers_fails_for_each_thing_that_is_not_as_it_should_be() -> None:
