@@ -96,6 +96,16 @@ def test_who_takes_the_last_read_mark_back_has_read_nothing_on_the_other_where_a
     assert not beta.server.marked(1, beta.user("Ann"), "v_seen")
 
 
+def test_of_access_of_somebody_of_whom_nobody_knows_is_told_and_all_comes_to_rest(pair: Pair) -> None:
+    """It names a user who was renamed or deleted since; a server lists itself, too, under the number 0."""
+    beta = pair.beta
+    beta.server.settings["c_aideroom"] = "Aide"
+    pair.settle()
+    beta.server.tell("User Admin Message", 'Somebody has been invited to "Talk" by admin.')
+    pair.settle()
+    assert not beta.following.state.behind
+
+
 def test_what_a_user_reads_just_while_marks_are_set_as_that_user_is_read_on_both(pair: Pair) -> None:
     alpha, beta = pair
     beta.server.somebody = False

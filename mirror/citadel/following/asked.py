@@ -142,8 +142,8 @@ class Asked:
 
     def is_new_user(self, user: str, known: Container[int]) -> bool:
         """Tell whether a user of that name is listed whose number is not among those that are known."""
-        number = self.user_named(user)
-        return number not in known and any(number == listed for listed, _ in self._calls.values())
+        number = self.user_named(user)  # 0 for nobody, and so is the server itself, which is listed too
+        return bool(number) and number not in known and any(number == listed for listed, _ in self._calls.values())
 
     @property
     def identity(self) -> Identity:

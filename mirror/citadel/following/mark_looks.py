@@ -6,7 +6,7 @@ still to be asked for is kept, so that where a server is met again nobody is who
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 
 import msgspec
@@ -145,7 +145,8 @@ class MarkLooks:
             return done
         self._asked_at, self._asked = began, asked
         self._note_rooms(known)
-        persons = {number: Person(number, name) for number, name in asked.users().items()}
+        # The server itself is listed as user 0, reads nothing, and is known of no server that is paired.
+        persons = {number: Person(number, name) for number, name in asked.users().items() if number}
         self._note_calls(asked.calls(), asked.looked, exported)
         self._note_changed(persons)
         self._note_viewed(persons)
@@ -281,18 +282,18 @@ class MarkLooks:
             self._rounds.forget(turn.user)
             return False
         assert self._known is not None and self._asked is not None
-        found = {room: self._asked.entrance_of(room) for room in turn.rooms if room in self._known.rooms}
-        listed = {room: entrance for room, entrance in found.items() if entrance is not None}
+        rooms = [room for room in turn.rooms if room in self._known.rooms]
         if turn.user not in self._known.users:  # under which key that user is here is not known yet
-            self._put_off.setdefault(turn.user, set()).update(found)
+            self._put_it_off(turn.user, rooms)
             return True
+        found = {room: self._asked.entrance_of(room) for room in rooms}
+        listed = {room: entrance for room, entrance in found.items() if entrance is not None}
         marked = self._looks.take(client, person, listed)
         if marked is None:  # renamed since users were listed, say: another time
             if turn.besides:
-                self._put_off.setdefault(turn.user, set()).update(found)
+                self._put_it_off(turn.user, rooms)
             return False
-        if unlisted := found.keys() - listed.keys():
-            self._put_off.setdefault(turn.user, set()).update(unlisted)
+        self._put_it_off(turn.user, [room for room in rooms if room not in listed])
         for asked, lines in marked.noticed.items():
             self._noticed.pop(asked, None)
             if lines:
@@ -301,6 +302,10 @@ class MarkLooks:
         done.rooms |= marked.rooms
         self._visited.add(turn.user, marked.rooms)
         return True
+
+    def _put_it_off(self, user: int, rooms: Sequence[int]) -> None:
+        if rooms:
+            self._put_off.setdefault(user, set()).update(rooms)
 
     def _note_calls(self, calls: dict[int, int], looked: int, exported: bool) -> None:
         """Have all rooms be asked for of users who logged in since that was noted last; ``looked`` as in ``Asked``.
