@@ -4,8 +4,9 @@ Speaks just as much of SMTP as a Citadel server does when it delivers.  Listens 
 """
 
 import socketserver
-import threading
 from typing import NamedTuple
+
+from try_live.loopback import Listening
 
 
 class Mail(NamedTuple):
@@ -26,7 +27,7 @@ class Mail(NamedTuple):
         return self.subject.rpartition(" ")[2]
 
 
-class CatchAll:
+class CatchAll(Listening):
     """Use it in a ``with``: it listens at ``port`` until the end."""
 
     def __init__(self, port: int = 0) -> None:
@@ -38,14 +39,6 @@ class CatchAll:
     @property
     def port(self) -> int:
         return int(self._server.server_address[1])
-
-    def __enter__(self) -> "CatchAll":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Server(socketserver.ThreadingTCPServer):

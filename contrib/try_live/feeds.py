@@ -1,16 +1,17 @@
 """A web server on loopback that has one feed, whose entries are added as a trial goes, and tells who asked for it."""
 
-import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
 from xml.sax.saxutils import escape
 
+from try_live.loopback import Listening
+
 WhoCalls = Callable[[socket], str]
 """Returns the name of who is at the other end of a connection."""
 
 
-class Feed:
+class Feed(Listening):
     """Use it in a ``with``: it listens at a port that the kernel chose until the end."""
 
     def __init__(self, who_calls: WhoCalls) -> None:
@@ -27,14 +28,6 @@ class Feed:
 
     def put(self, title: str, *, dated: bool = True) -> None:
         self.entries[title] = "Mon, 05 Jan 2026 12:00:00 +0000" if dated else ""
-
-    def __enter__(self) -> "Feed":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def text(self) -> bytes:
         """Return the feed, as RSS 2.0."""

@@ -5,14 +5,15 @@ once the session has ended with QUIT, and stays otherwise.
 """
 
 import socketserver
-import threading
 from collections.abc import Callable
 from socket import socket
+
+from try_live.loopback import Listening
 
 _MAX_LINE = 1000
 
 
-class PostOffice:
+class PostOffice(Listening):
     """Use it in a ``with``: it listens at a port that the kernel chose until the end."""
 
     def __init__(self, who_calls: Callable[[socket], str]) -> None:
@@ -36,14 +37,6 @@ class PostOffice:
             *(f"Message-ID: <{name}@other.example.net>", "", f"This is {subject}.", ""),
         ]
         self.mails[name] = "\r\n".join(lines).encode()
-
-    def __enter__(self) -> "PostOffice":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Server(socketserver.ThreadingTCPServer):

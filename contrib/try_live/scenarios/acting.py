@@ -12,6 +12,7 @@ from try_live.scenarios.deeds import (
     move_lines,
     number_of,
     post,
+    require_on_both,
     rule,
     set_lines,
     set_rules,
@@ -60,8 +61,7 @@ def list_answered(stage: Stage) -> None:
     stage.settle()
     alpha.restart()
     mailing.wait()
-    for side in stage.sides:
-        require_equal(subjects(side, room), [word], f"{room} on {side.name}")
+    require_on_both(stage, room, [word])
     require_equal(mailing.wrongly(), [], "what was mailed otherwise")
 
 
@@ -107,8 +107,7 @@ def participants(stage: Stage) -> None:
     for side in stage.sides:
         side.restart()
     mailing.wait()
-    for side in stage.sides:
-        require_equal(subjects(side, room), ["of alpha", "of beta", "of beta, too"], f"{room} on {side.name}")
+    require_on_both(stage, room, ["of alpha", "of beta", "of beta, too"])
     require_equal(mailing.wrongly(), [], "what was mailed otherwise")
 
 

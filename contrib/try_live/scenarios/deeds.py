@@ -28,6 +28,12 @@ def make_account(side: Side, name: str, last_call: int = 0, days: int = 0) -> No
     side.world.make_account(Account(name, PASSWORD, flags=0, level=4, number=0, lastcall=last_call, purge=days))
 
 
+def require_on_both(stage: Stage, room: str, wanted: Sequence[str]) -> None:
+    """Raise NotHeld unless a room has posts of just these subjects on both servers; in order of letters."""
+    for side in stage.sides:
+        require_equal(subjects(side, room), [*wanted], f"{room} on {side.name}")
+
+
 def pair_user(stage: Stage, name: str) -> None:
     """Have the users of one name that were made on both servers be one, the first server's; waits until it is so."""
     numbers = [number_of(side, name) for side in stage.sides]

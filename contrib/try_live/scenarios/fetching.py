@@ -3,12 +3,13 @@
 A server does that when it was just started, and then each quarter of an hour, or hour.
 """
 
+from functools import partial
 from socket import socket
 
 from try_live.callers import caller
 from try_live.feeds import Feed
 from try_live.post_office import PostOffice
-from try_live.scenarios.deeds import lines_in, make_room, move_lines, post, set_lines, subjects
+from try_live.scenarios.deeds import lines_in, make_room, move_lines, post, require_on_both, set_lines
 from try_live.scenarios.stage import Stage
 from try_live.scenarios.table import require_equal, scenario
 
@@ -17,7 +18,7 @@ from try_live.scenarios.table import require_equal, scenario
 def feed(stage: Stage) -> None:
     room = "Feed"
     make_room(stage.alpha, room)
-    with Feed(lambda connection: _who(stage, connection)) as served:
+    with Feed(partial(_who, stage)) as served:
         served.put("entry 1")
         served.put("entry 2", dated=False)
         set_lines(stage.alpha, room, f"rssclient|{served.url}")
@@ -25,8 +26,7 @@ def feed(stage: Stage) -> None:
         post(stage.beta, room, "a post")
         served.put("entry 3")
         _have_fetched(stage, served.asked)
-        for side in stage.sides:
-            require_equal(subjects(side, room), ["a post", *served.entries], f"{room} on {side.name}")
+        require_on_both(stage, room, ["a post", *served.entries])
         require_equal(served.asked, [stage.alpha.name] * 2, "who fetched the feed")
 
 
@@ -34,14 +34,13 @@ def feed(stage: Stage) -> None:
 def collected_mailbox(stage: Stage) -> None:
     room = "Collected"
     make_room(stage.alpha, room)
-    with PostOffice(lambda connection: _who(stage, connection)) as office:
+    with PostOffice(partial(_who, stage)) as office:
         office.put("mail 1")
         set_lines(stage.alpha, room, f"pop3client|{office.host}|ann|secret|1|60")
         _have_fetched(stage, office.asked)
         office.put("mail 2")
         _have_fetched(stage, office.asked)
-        for side in stage.sides:
-            require_equal(subjects(side, room), ["mail 1", "mail 2"], f"{room} on {side.name}")
+        require_on_both(stage, room, ["mail 1", "mail 2"])
         require_equal(office.asked, [stage.alpha.name] * 2, "who collected the mailbox")
 
 
@@ -49,7 +48,7 @@ def collected_mailbox(stage: Stage) -> None:
 def feed_moved(stage: Stage) -> None:
     room = "Moved feed"
     make_room(stage.alpha, room)
-    with Feed(lambda connection: _who(stage, connection)) as served:
+    with Feed(partial(_who, stage)) as served:
         served.put("entry 1")
         served.put("entry 2", dated=False)
         set_lines(stage.alpha, room, f"rssclient|{served.url}")
@@ -58,8 +57,7 @@ def feed_moved(stage: Stage) -> None:
             move_lines(stage, room, home)
             served.put(f"entry {number}", dated=number % 2 == 0)
             _have_fetched(stage, served.asked)
-        for side in stage.sides:
-            require_equal(subjects(side, room), [*served.entries], f"{room} on {side.name}")
+        require_on_both(stage, room, list(served.entries))
         require_equal(served.asked, ["alpha", "beta", "alpha"], "who fetched the feed")
 
 
@@ -68,7 +66,7 @@ def feed_lost(stage: Stage) -> None:
     room = "Lost feed"
     alpha, beta = stage.sides
     make_room(alpha, room)
-    with Feed(lambda connection: _who(stage, connection)) as served:
+    with Feed(partial(_who, stage)) as served:
         served.put("entry 1")
         set_lines(alpha, room, f"rssclient|{served.url}")
         _have_fetched(stage, served.asked)
@@ -85,8 +83,7 @@ def feed_lost(stage: Stage) -> None:
         stage.until(lambda: len(served.asked) > 2, "alpha fetches nothing")
         alpha.node.start()
         stage.settle()
-        for side in stage.sides:
-            require_equal(subjects(side, room), [*served.entries], f"{room} on {side.name}")
+        require_on_both(stage, room, list(served.entries))
         require_equal((served.asked, lines_in(alpha, room)), (["alpha", "beta", "alpha"], []), "who fetched the feed")
 
 
@@ -94,7 +91,7 @@ def feed_lost(stage: Stage) -> None:
 def mailbox_moved(stage: Stage) -> None:
     room = "Moved mailbox"
     make_room(stage.alpha, room)
-    with PostOffice(lambda connection: _who(stage, connection)) as office:
+    with PostOffice(partial(_who, stage)) as office:
         office.put("mail 1")
         set_lines(stage.alpha, room, f"pop3client|{office.host}|ann|secret|1|60")
         _have_fetched(stage, office.asked)
@@ -102,8 +99,7 @@ def mailbox_moved(stage: Stage) -> None:
             move_lines(stage, room, home)
             office.put(f"mail {number}")
             _have_fetched(stage, office.asked)
-        for side in stage.sides:
-            require_equal(subjects(side, room), ["mail 1", "mail 2", "mail 3"], f"{room} on {side.name}")
+        require_on_both(stage, room, ["mail 1", "mail 2", "mail 3"])
         require_equal(office.asked, ["alpha", "beta", "alpha"], "who collected the mailbox")
 
 

@@ -9,6 +9,7 @@ from try_live.scenarios.deeds import (
     password_of,
     post,
     rename_room,
+    require_on_both,
     room_names,
     set_password,
     subjects,
@@ -78,5 +79,4 @@ def killed_remade(stage: Stage) -> None:
         make_room(stage.alpha, room)
         post(stage.alpha, room, "new")
         post(stage.beta, room, "late")
-    for side in stage.sides:
-        require_equal(subjects(side, room), ["new"], f"{room} on {side.name}")
+    require_on_both(stage, room, ["new"])

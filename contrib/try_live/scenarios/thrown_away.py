@@ -18,9 +18,9 @@ from try_live.scenarios.deeds import (
     move,
     password_of,
     post,
+    require_on_both,
     room_names,
     set_password,
-    subjects,
     user_names,
 )
 from try_live.scenarios.stage import Stage
@@ -59,8 +59,8 @@ def restored(stage: Stage) -> str:
     stage.settle()
     seconds = time.monotonic() - began
     beta.restart()  # it does no housekeeping after an export
+    require_on_both(stage, room, ["late", "late, too", "post 1", "post 2"])
     for side in stage.sides:
-        require_equal(subjects(side, room), ["late", "late, too", "post 1", "post 2"], f"{room} on {side.name}")
         require_equal(password_of(side, user), "new", f"the password on {side.name}")
         require(gone not in user_names(side), f"{gone} is on {side.name} again")
         require(doomed not in room_names(side), f"{doomed} is on {side.name} again")
@@ -83,9 +83,8 @@ def expiry(stage: Stage) -> None:
     stage.settle()
     with _purged(stage, alpha):
         stage.settle()
-    for side in stage.sides:
-        require_equal(subjects(side, by_number), ["post 3", "post 4", "post 5"], f"{by_number} on {side.name}")
-        require_equal(subjects(side, by_age), ["new"], f"{by_age} on {side.name}")
+    require_on_both(stage, by_number, ["post 3", "post 4", "post 5"])
+    require_on_both(stage, by_age, ["new"])
 
 
 def _put_old(side: Side, user: str, subject: str) -> None:
